@@ -1,0 +1,97 @@
+"""What moves a booster's predictions: Shapley values of its features on a sample of trips.
+
+The values are xgboost's own exact TreeSHAP (Lundberg et al., "Consistent Individualized Feature Attribution for
+Tree Ensembles", 2018), summed over the columns that encode one feature.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from include.taxi.artifact import TripModel
+from include.taxi.feature_sets import Columns
+
+SAMPLE_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Contributions of k features to n predictions.
+
+    Attributes:
+        features: The k names, the strongest first.
+        contributions: Shape (n, k), in the unit of the model's margin: minutes, or log-minutes where the objective
+            has a log link.
+        base: The margin without any feature.
+    """
+
+    features: tuple[str, ...]
+    contributions: npt.NDArray[np.float64]
+    base: float
+
+    @property
+    def strengths(self) -> list[dict[str, Any]]:
+        """Mean absolute contribution by feature, the strongest first."""
+        means = np.abs(self.contributions).mean(axis=0)
+        return [{"feature": name, "mean_abs_shap": float(mean)} for name, mean in zip(self.features, means, strict=True)]
+
+
+def can_explain(model: TripModel) -> bool:
+    """Whether the estimator is a booster, which explains itself."""
+    return hasattr(model.estimator, "inplace_predict")
+
+
+def explain(model: TripModel, trips: Columns) -> Explanation:
+    """Explains the predictions of n trips; keep n small, one-hot encodings are dense here.
+
+    Raises:
+        TypeError: The estimator is not a booster (see `can_explain`).
+    """
+    import xgboost
+
+    if not can_explain(model):
+        raise TypeError(f"{type(model.estimator).__name__} has no Shapley values of its own")
+    encoder = model.encoder
+    matrix = xgboost.DMatrix(
+        encoder.transform(trips), feature_types=encoder.feature_types, enable_categorical=True
+    )
+    values = np.asarray(model.estimator.predict(matrix, pred_contribs=True), dtype=np.float64)
+    owners = [name.split("=", 1)[0] for name in encoder.feature_names]
+    names = list(dict.fromkeys(owners))
+    columns = np.zeros((len(values), len(names)))
+    for at, owner in enumerate(owners):
+        columns[:, names.index(owner)] += values[:, at]
+    order = np.argsort(-np.abs(columns).mean(axis=0), kind="stable")
+    return Explanation(tuple(names[at] for at in order), columns[:, order], float(values[0, -1]))
+
+
+def sample(trips: Columns, rows: int, random_state: int) -> dict[str, npt.NDArray[Any]]:
+    """At most `rows` trips, drawn without replacement, in their order."""
+    count = len(trips["trip_distance"])
+    if count <= rows:
+        return dict(trips)
+    chosen = np.sort(np.random.default_rng(random_state).choice(count, rows, replace=False))
+    return {name: values[chosen] for name, values in trips.items()}
+
+
+def draw_summary(explanation: Explanation, title: str) -> Any:
+    """A matplotlib figure: bars of the mean absolute contributions beside every trip's contribution as a point."""
+    from matplotlib.figure import Figure
+
+    names = explanation.features[::-1]
+    at = np.arange(len(names))
+    figure = Figure(figsize=(11, 0.42 * len(names) + 1.6), layout="constrained")
+    bars, points = figure.subplots(1, 2, sharey=True)
+    bars.barh(at, np.abs(explanation.contributions).mean(axis=0)[::-1], color="#3b6fb6")
+    bars.set(title="mean |SHAP|", yticks=at, yticklabels=names)
+    jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(explanation.contributions))
+    for row in at:
+        points.plot(
+            explanation.contributions[:, ::-1][:, row], row + jitter, ".", markersize=2, alpha=0.5, color="#c05a2e"
+        )
+    points.axvline(0, color="gray", linewidth=0.8)
+    points.set(title="SHAP by trip")
+    figure.suptitle(title)
+    return figure

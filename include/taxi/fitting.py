@@ -1,0 +1,126 @@
+"""Fits one model type with given parameters on encoded examples."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from include.taxi.evaluation import Minutes, measure
+from include.taxi.encoder import Encoder
+from include.taxi.feature_sets import Columns, Positions
+from include.taxi.models import ModelType, get_model
+
+MAXIMUM_ROUNDS = 1500
+EARLY_STOPPING_ROUNDS = 20
+LINEAR_ROUNDS = 100
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a training set: n trips by column, and n targets in minutes."""
+
+    trips: Columns
+    target: Minutes
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+@dataclass(frozen=True)
+class EncodedData:
+    """The matrices that every trial of a model type shares, encoded once."""
+
+    encoder: Encoder
+    train: Any
+    train_target: Minutes
+    validation: Any
+    validation_target: Minutes
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted estimator: a scikit-learn regressor or an xgboost Booster, and its errors on the validation split."""
+
+    estimator: Any
+    metrics: dict[str, float]
+
+
+def encode(model_name: str, feature_set: str, positions: Positions, train: Split, validation: Split) -> EncodedData:
+    """Fits the encoder on the training split and encodes both splits the way the model type takes them."""
+    model = get_model(model_name)
+    encoder = Encoder(feature_set, "native" if model.native_categories else "one_hot", positions).fit(train.trips)
+    matrices = [encoder.transform(split.trips) for split in (train, validation)]
+    if model.family == "xgboost":
+        # Quantised once here, not in every trial.
+        matrices = _quantise(encoder, *matrices, train, validation, linear=model.fixed["booster"] == "gblinear")
+    return EncodedData(encoder, matrices[0], train.target, matrices[1], validation.target)
+
+
+def _quantise(encoder: Encoder, train_x: Any, validation_x: Any, train: Split, validation: Split, *, linear: bool):
+    import xgboost
+
+    options = {"feature_types": encoder.feature_types, "enable_categorical": True}
+    if linear:  # the linear booster reads values, not histogram bins
+        return [xgboost.DMatrix(x, s.target, **options) for x, s in ((train_x, train), (validation_x, validation))]
+    quantised = xgboost.QuantileDMatrix(train_x, train.target, **options)
+    return [quantised, xgboost.QuantileDMatrix(validation_x, validation.target, ref=quantised, **options)]
+
+
+def threads_for(threads: int) -> int:
+    """Threads for one fit: `threads`, or where it is 0, half of the cores, as two model types tune side by side."""
+    return threads or max(1, len(os.sched_getaffinity(0)) // 2)
+
+
+def fit(
+    model_name: str, parameters: Mapping[str, Any], data: EncodedData, *, random_state: int, threads: int = 0
+) -> Fitted:
+    """Fits on the training split; boosters stop when the validation error has stopped falling."""
+    model = get_model(model_name)
+    fitter = _fit_xgboost if model.family == "xgboost" else _fit_sklearn
+    estimator = fitter(model_name, model, parameters, data, random_state, threads_for(threads))
+    return Fitted(estimator, measure(data.validation_target, predict_encoded(estimator, data.validation)))
+
+
+def _fit_sklearn(
+    name: str, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, random_state: int, threads: int
+) -> Any:
+    module, class_name = name.rsplit(".", 1)
+    options = {**model.fixed, **parameters}
+    if model.seeded:
+        options["random_state"] = random_state
+    if model.parallel:
+        options["n_jobs"] = threads
+    return getattr(import_module(f"sklearn.{module}"), class_name)(**options).fit(data.train, data.train_target)
+
+
+def _fit_xgboost(
+    name: str, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, random_state: int, threads: int
+) -> Any:
+    import xgboost
+
+    options = {**model.fixed, **parameters, "seed": random_state, "nthread": threads, "eval_metric": "rmse"}
+    booster_kind = options["booster"]
+    rounds = options.pop("n_estimators", LINEAR_ROUNDS if booster_kind == "gblinear" else MAXIMUM_ROUNDS)
+    booster = xgboost.train(
+        options,
+        data.train,
+        rounds,
+        evals=[(data.validation, "validation")],
+        # Dropping trees changes the earlier ones' weights, so that a dart booster has no best round to go back to.
+        early_stopping_rounds=EARLY_STOPPING_ROUNDS if booster_kind == "gbtree" else None,
+        verbose_eval=False,
+    )
+    return booster[: booster.best_iteration + 1] if booster_kind == "gbtree" else booster
+
+
+def predict_encoded(estimator: Any, matrix: Any) -> Minutes:
+    """Predicts (n,) minutes from a matrix of the encoder, or from xgboost's own matrix."""
+    if hasattr(estimator, "inplace_predict"):
+        is_raw = isinstance(matrix, np.ndarray) or hasattr(matrix, "tocsr")
+        raw = estimator.inplace_predict(matrix) if is_raw else estimator.predict(matrix)
+    else:
+        raw = estimator.predict(matrix)
+    return np.asarray(raw, dtype=np.float64)

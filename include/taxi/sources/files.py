@@ -1,0 +1,183 @@
+"""Files of trips, Parquet or CSV: on disk, over HTTP, or in any store that fsspec knows.
+
+A remote file is downloaded once to a temporary file, then hashed and read from there.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import fsspec
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from include.taxi.errors import SettingsError, SourceInvalid, SourceUnavailable
+from include.taxi.settings import Settings
+from include.taxi.sources import http
+from include.taxi.sources.contents import BATCH_ROWS, Contents, Probe
+from include.taxi.sources.location import explain, locate, mask
+
+GZIP_MAGIC = b"\x1f\x8b"
+# What stores call the sign that an object changed.
+VALIDATOR_KEYS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "created")
+
+
+def probe(settings: Settings, month: str) -> Probe:
+    """Looks at the file: a hash too where it is on disk."""
+    url = locate(settings, month)
+    found = Probe(month, mask(url), None, None, None)
+    if path := find_local(url):
+        return replace(found, size=_require_file(path), validator=_read_mtime(path), sha256=hash_file(path))
+    if _is_http(url):
+        size, validator = http.look(url, settings.source_timeout)
+    else:
+        with _translate(url):
+            filesystem, name = fsspec.core.url_to_fs(url)
+            # Workers live long, and a listing of an hour ago may be cached.
+            filesystem.invalidate_cache()
+            size, validator = _read_info(filesystem.info(name))
+    return replace(found, size=size, validator=validator)
+
+
+@contextmanager
+def open_month(settings: Settings, month: str) -> Iterator[Contents]:
+    """Opens the file of `month`; the batches can be read until the block ends."""
+    url = locate(settings, month)
+    with fetch(url, settings.source_timeout) as (path, validator):
+        size = _require_file(path, mask(url))
+        with _translate_format(url):
+            reader = _open_csv(path) if ".csv" in urlsplit(url).path.lower() else _open_parquet(path)
+            columns, read = reader
+        yield Contents(mask(url), size, validator, hash_file(path), columns, lambda names: _guard(read(names), url))
+
+
+@contextmanager
+def fetch(url: str, timeout: float) -> Iterator[tuple[Path, str | None]]:
+    """A local path of what is at `url`, and its validator; a download lives until the block ends.
+
+    Raises:
+        SourceInvalid: There is no such file, or access is refused.
+        SourceUnavailable: It cannot be reached now.
+        SettingsError: The protocol is unknown or its package is not installed.
+    """
+    if path := find_local(url):
+        _require_file(path, mask(url))
+        yield path, _read_mtime(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="trips-") as directory:
+        path = Path(directory) / "download"
+        if _is_http(url):
+            validator = http.download(url, path, timeout)
+        else:
+            with _translate(url):
+                filesystem, name = fsspec.core.url_to_fs(url)
+                filesystem.invalidate_cache()
+                _, validator = _read_info(filesystem.info(name))
+                filesystem.get_file(name, str(path))
+        yield path, validator
+
+
+def find_local(url: str) -> Path | None:
+    """The path that a `file://` URL or a plain path means; None for everything else."""
+    parts = urlsplit(url)
+    if parts.scheme in ("", "file"):
+        return Path(url2pathname(parts.path) if parts.scheme else url).expanduser()
+    return None
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of the file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_http(url: str) -> bool:
+    return urlsplit(url).scheme in ("http", "https")
+
+
+def _read_mtime(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size}@{status.st_mtime_ns}"
+
+
+def _require_file(path: Path, location: str | None = None) -> int:
+    location = location or str(path)
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise SourceInvalid(f"{location} is not a file: check SOURCE")
+    except FileNotFoundError as error:
+        raise SourceInvalid(f"{location} does not exist: check SOURCE and MONTHS") from error
+    except OSError as error:
+        raise SourceUnavailable(f"{location} could not be read: {error}") from error
+    if size == 0:
+        raise SourceInvalid(f"{location} is empty (0 bytes): publish it again, or leave its month out of MONTHS")
+    return size
+
+
+def _read_info(info: dict) -> tuple[int | None, str | None]:
+    sign = next((info[key] for key in VALIDATOR_KEYS if info.get(key)), None)
+    return info.get("size"), str(sign) if sign is not None else None
+
+
+@contextmanager
+def _translate(url: str) -> Iterator[None]:
+    # Each store raises its own library's errors for the same troubles: only these are worth telling apart.
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SourceInvalid(f"{mask(url)} does not exist: check SOURCE and MONTHS") from error
+    except (ImportError, ValueError) as error:
+        raise SettingsError(f"{mask(url)} needs a package or protocol not there: {explain(error, url)}") from error
+    except Exception as error:
+        reason = explain(error, url)
+        if isinstance(error, PermissionError) or "Credential" in type(error).__name__:
+            raise SourceInvalid(f"{mask(url)} refuses access ({reason}): check the store's credentials") from error
+        raise SourceUnavailable(f"{mask(url)} could not be read: {reason}. Try again when it answers") from error
+
+
+@contextmanager
+def _translate_format(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise SourceInvalid(
+            f"{mask(url)} is damaged or cut short ({explain(error, url)}): publish or download the file again"
+        ) from error
+
+
+def _guard(batches: Iterator[pa.RecordBatch], url: str) -> Iterator[pa.RecordBatch]:
+    with _translate_format(url):
+        yield from batches
+
+
+def _open_parquet(path: Path):
+    file = pq.ParquetFile(path, memory_map=True)
+    columns = {field.name: str(field.type) for field in file.schema_arrow}
+
+    def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        return file.iter_batches(batch_size=BATCH_ROWS, columns=list(names))
+
+    return columns, read
+
+
+def _open_csv(path: Path):
+    with path.open("rb") as file:
+        compression = "gzip" if file.read(len(GZIP_MAGIC)) == GZIP_MAGIC else None
+
+    def open_reader(names: Sequence[str] | None = None) -> pa.csv.CSVStreamingReader:
+        # Everything as text: a value of the wrong type is then one refused row, not a file that cannot be read.
+        options = pa.csv.ConvertOptions(
+            include_columns=names, column_types=dict.fromkeys(names or (), pa.string()), strings_can_be_null=True
+        )
+        stream = pa.input_stream(str(path), compression=compression)
+        return pa.csv.open_csv(stream, convert_options=options)
+
+    columns = dict.fromkeys(open_reader().schema.names, "text")
+    return columns, lambda names: iter(open_reader(list(names)))

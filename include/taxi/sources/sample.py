@@ -1,0 +1,34 @@
+"""The synthetic sample as a source."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from include.taxi.sample import GENERATOR_VERSION, generate_trips, list_columns
+from include.taxi.settings import Settings
+from include.taxi.sources.contents import Contents, Probe
+
+
+def probe(settings: Settings, month: str) -> Probe:
+    """Names what would be generated; its hash follows from the seed alone."""
+    digest = _hash(settings, month)
+    return Probe(month, _name(settings, month), None, digest, digest)
+
+
+@contextmanager
+def open_month(settings: Settings, month: str) -> Iterator[Contents]:
+    """Opens the generator for `month`."""
+    digest = _hash(settings, month)
+    yield Contents(
+        _name(settings, month), None, digest, digest, list_columns(),
+        lambda names: (batch.select(names) for batch in generate_trips(settings.sample_seed, settings.sample_rows, month)),
+    )  # fmt: skip
+
+
+def _name(settings: Settings, month: str) -> str:
+    return f"sample:{month} (synthetic trips, seed {settings.sample_seed})"
+
+
+def _hash(settings: Settings, month: str) -> str:
+    recipe = f"{GENERATOR_VERSION}:{settings.sample_seed}:{settings.sample_rows}:{month}"
+    return hashlib.sha256(recipe.encode()).hexdigest()

@@ -1,0 +1,147 @@
+"""A Postgres table of trips: `postgresql://user:password@host:port/database/schema.table`."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pyarrow as pa
+from adbc_driver_manager import Error as BulkError
+from adbc_driver_manager import OperationalError as BulkOperationalError
+from psycopg import sql
+
+from include.taxi.errors import SettingsError, SourceInvalid, SourceUnavailable, WarehouseUnavailable
+from include.taxi.settings import Settings
+from include.taxi.sources.contents import Contents, Probe
+from include.taxi.sources.location import explain, locate, mask, month_bounds
+from include.taxi.warehouse import connect, connect_bulk
+
+# How a month is picked by the pickup column's type; {zone} is the source's time zone.
+MONTH_FILTERS = {
+    "timestamp without time zone": "{column} >= {start}::timestamp AND {column} < {end}::timestamp",
+    "timestamp with time zone": (
+        "{column} >= {start}::timestamp AT TIME ZONE {zone} AND {column} < {end}::timestamp AT TIME ZONE {zone}"
+    ),
+    "date": "{column} >= {start}::date AND {column} < {end}::date",
+    "text": "left({column}, 7) = {month}",
+    "character varying": "left({column}, 7) = {month}",
+}
+# Types that arrive as they are; anything else is read as text and turned into what the column needs afterwards.
+KEPT_TYPES = {*MONTH_FILTERS, "smallint", "integer", "bigint", "real", "double precision"}
+
+
+def probe(settings: Settings, month: str) -> Probe:
+    """Looks whether the table is there; nothing cheap tells whether its rows changed."""
+    url = locate(settings, month)
+    address, table = split_address(url)
+    with _translate(url), connect(address) as connection:
+        _read_columns(connection, table, url)
+    return Probe(month, mask(url), None, None, None)
+
+
+@contextmanager
+def open_month(settings: Settings, month: str) -> Iterator[Contents]:
+    """Opens the rows of `month` by the pickup column, all of them as of one moment."""
+    url = locate(settings, month)
+    address, table = split_address(url)
+    with ExitStack() as stack:
+        with _translate(url):
+            with connect(address) as connection:
+                columns = _read_columns(connection, table, url)
+            where = _filter_month(settings, month, columns, url)
+            cursor = stack.enter_context(stack.enter_context(connect_bulk(address)).cursor())
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            # The hash is of rows as text, which depends on these two.
+            cursor.execute("SET LOCAL TimeZone = 'UTC'")
+            cursor.execute("SET LOCAL DateStyle = 'ISO'")
+            digest = _hash_rows(cursor, table, list(columns), where)
+
+        def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+            with _translate(url):
+                cursor.execute(_render(_select(table, names, columns, where)))
+                yield from cursor.fetch_record_batch()
+
+        yield Contents(mask(url), None, None, digest, columns, read)
+
+
+def split_address(url: str) -> tuple[str, sql.Identifier]:
+    """The database's address and the table's name.
+
+    Raises:
+        SettingsError: The address does not end in `/database/schema.table`.
+    """
+    parts = urlsplit(url)
+    match parts.path.strip("/").split("/"):
+        case [database, name] if 1 <= name.count(".") + 1 <= 2:
+            return urlunsplit(parts._replace(path=f"/{database}")), sql.Identifier(*name.split("."))
+    raise SettingsError(f"SOURCE {mask(url)}: a table's address ends in /database/schema.table")
+
+
+def _read_columns(connection: psycopg.Connection, table: sql.Identifier, url: str) -> dict[str, str]:
+    rows = connection.execute(
+        "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
+        "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        [_render(table)],
+    ).fetchall()
+    if not rows:
+        raise SourceInvalid(f"{mask(url)}: the table does not exist, or this user may not see it: check SOURCE")
+    return dict(rows)
+
+
+def _filter_month(settings: Settings, month: str, columns: dict[str, str], url: str) -> sql.Composable:
+    name = settings.column_pickup_at
+    if name not in columns:
+        return sql.SQL("false")  # the missing column is reported with all others by the reader of the contents
+    if columns[name] not in MONTH_FILTERS:
+        raise SourceInvalid(
+            f"{mask(url)}: column {name} is of type {columns[name]}, which no month can be picked by. "
+            f"Offer a view where it is one of {', '.join(MONTH_FILTERS)}, or change COLUMN_PICKUP_AT"
+        )
+    start, end = month_bounds(month)
+    return sql.SQL(MONTH_FILTERS[columns[name]]).format(
+        column=sql.Identifier(name), start=sql.Literal(str(start)), end=sql.Literal(str(end)),
+        zone=sql.Literal(settings.source_timezone), month=sql.Literal(month),
+    )  # fmt: skip
+
+
+def _hash_rows(cursor, table: sql.Identifier, names: Sequence[str], where: sql.Composable) -> str:
+    # Sums do not depend on the order that rows come in; two seeds make 128 bits.
+    row = sql.SQL("ROW({})::text").format(sql.SQL(", ").join(map(sql.Identifier, names)))
+    query = sql.SQL(
+        "SELECT count(*)::text, sum(hashtextextended({row}, 1)::numeric)::text, "
+        "sum(hashtextextended({row}, 2)::numeric)::text FROM {table} WHERE {where}"
+    ).format(row=row, table=table, where=where)
+    cursor.execute(_render(query))
+    return hashlib.sha256(repr([names, *cursor.fetchone()]).encode()).hexdigest()
+
+
+def _select(
+    table: sql.Identifier, names: Sequence[str], columns: dict[str, str], where: sql.Composable
+) -> sql.Composable:
+    selected = [
+        sql.Identifier(name)
+        if columns[name] in KEPT_TYPES
+        else sql.SQL("{name}::text AS {name}").format(name=sql.Identifier(name))
+        for name in names
+    ]
+    # Ordered, so that the same rows get the same numbers in every load.
+    order = ", ".join(str(position) for position in range(1, len(names) + 1))
+    return sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
+        sql.SQL(", ").join(selected), table, where, sql.SQL(order)
+    )
+
+
+def _render(composed: sql.Composable) -> str:
+    return composed.as_string(None)
+
+
+@contextmanager
+def _translate(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.OperationalError, BulkOperationalError, WarehouseUnavailable) as error:
+        cause = error.__cause__ if isinstance(error, WarehouseUnavailable) else error
+        raise SourceUnavailable(f"{mask(url)} could not be read: {explain(cause or error, url)}") from error
+    except (psycopg.Error, BulkError) as error:
+        raise SourceInvalid(f"{mask(url)} could not be read: {explain(error, url)}. Check SOURCE") from error

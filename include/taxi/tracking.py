@@ -1,0 +1,234 @@
+"""Everything that speaks to MLflow: runs, trials, models and the registry."""
+
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.taxi.artifact import TripModel
+from include.taxi.errors import SettingsError, TrackingUnavailable
+from include.taxi.evaluation import Minutes
+from include.taxi.feature_sets import Columns
+from include.taxi.lineage import Lineage
+from include.taxi.settings import Settings
+from include.taxi.tuning import Trial
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
+CHALLENGER = "challenger"
+# What a model needs of this code to be loaded anywhere; it travels with the model.
+MODEL_CODE = ("artifact", "encoder", "errors", "evaluation", "feature_sets", "fitting", "models")
+_REQUIREMENTS = {"sklearn": ("scikit-learn", "skops"), "xgboost": ("xgboost",)}
+_STATUS_OF_TRIAL = {True: "FINISHED", False: "FAILED"}
+
+
+@contextmanager
+def _translate_errors(what: str, uri: str) -> Iterator[None]:
+    import requests
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, requests.RequestException) as error:
+        code = getattr(error, "error_code", None)
+        # A request that MLflow refuses will be refused again; all else is a server that is away or in trouble.
+        if code not in (None, "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"):
+            raise
+        raise TrackingUnavailable(f"MLflow at {uri} could not {what}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """A connection to MLflow, for one experiment."""
+
+    client: "MlflowClient"
+    uri: str
+    experiment_id: str
+
+
+def open_tracker(settings: Settings) -> Tracker:
+    """Connects, and creates the experiment where it is missing.
+
+    Raises:
+        SettingsError: There is no address.
+        TrackingUnavailable: The server does not answer.
+    """
+    import mlflow
+
+    uri = settings.mlflow_tracking_uri
+    if not uri:
+        raise SettingsError("MLFLOW_TRACKING_URI is empty; name the MLflow server, e.g. http://127.0.0.1:5000.")
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient(uri)
+    with _translate_errors("open the experiment", uri):
+        found = client.get_experiment_by_name(settings.mlflow_experiment)
+        experiment_id = found.experiment_id if found else _create_experiment(client, settings.mlflow_experiment)
+    return Tracker(client, uri, experiment_id)
+
+
+def _create_experiment(client: "MlflowClient", name: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.create_experiment(name)
+    except MlflowException as error:
+        # Mapped tasks start at once: another one was faster.
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return client.get_experiment_by_name(name).experiment_id
+
+
+def open_run(tracker: Tracker, lineage: Lineage, family: str, model: str) -> str:
+    """The id of the run that stands for this model type in this pipeline run: found on a retry, else created."""
+    from mlflow.entities import Dataset, DatasetInput
+
+    where = f"tags.run_key = '{lineage.run_key}' AND tags.model = '{model}' AND tags.role = 'model'"
+    training_set = lineage.training_set
+    with _translate_errors(f"open the run of {model}", tracker.uri):
+        found = tracker.client.search_runs([tracker.experiment_id], where, max_results=1)
+        if found:
+            return found[0].info.run_id
+        tags = {**lineage.tags, "family": family, "model": model, "role": "model"}
+        run_id = tracker.client.create_run(tracker.experiment_id, tags=tags, run_name=model).info.run_id
+        dataset = Dataset(
+            name=f"training-set-{training_set.version}",
+            # MLflow keeps 36 characters.
+            digest=training_set.fingerprint[:36],
+            source_type="postgres",
+            source=json.dumps({"table": "training.examples", "version": training_set.version}),
+            profile=json.dumps(training_set.counts),
+        )
+        tracker.client.log_inputs(run_id, [DatasetInput(dataset)])
+    return run_id
+
+
+def list_tracked_trials(tracker: Tracker, parent: str) -> set[int]:
+    """Numbers of the trials whose runs are complete; half-written ones, left by a kill, are deleted."""
+    with _translate_errors("list the trials", tracker.uri):
+        where = f"tags.mlflow.parentRunId = '{parent}'"
+        runs = tracker.client.search_runs([tracker.experiment_id], where, max_results=5000)
+        for run in runs:
+            if run.info.status == "RUNNING":
+                tracker.client.delete_run(run.info.run_id)
+    return {int(run.data.tags["trial"]) for run in runs if run.info.status != "RUNNING"}
+
+
+def log_trial(tracker: Tracker, parent: str, model: str, trial: Trial) -> None:
+    """Writes one trial as a child run, its parameters and metrics in a single batch."""
+    import mlflow.entities as entities
+
+    def stamp(moment: Any) -> int:
+        return int(moment.timestamp() * 1000)
+
+    tags = {"mlflow.parentRunId": parent, "role": "trial", "model": model, "trial": str(trial.number)}
+    if trial.error:
+        tags["error"] = trial.error[:1000]
+    metrics = [
+        entities.Metric(f"validation_{name}", value, stamp(trial.finished_at), 0)
+        for name, value in trial.metrics.items()
+    ]
+    parameters = [entities.Param(name, str(value)) for name, value in trial.parameters.items()]
+    with _translate_errors(f"log trial {trial.number} of {model}", tracker.uri):
+        run = tracker.client.create_run(
+            tracker.experiment_id,
+            start_time=stamp(trial.started_at),
+            tags=tags,
+            run_name=f"{model} trial {trial.number}",
+        )
+        tracker.client.log_batch(run.info.run_id, metrics=metrics, params=parameters)
+        tracker.client.set_terminated(
+            run.info.run_id, _STATUS_OF_TRIAL[trial.loss is not None], stamp(trial.finished_at)
+        )
+
+
+def fail_run(tracker: Tracker, run_id: str) -> None:
+    """Marks a model type's run as failed."""
+    with _translate_errors("mark a run as failed", tracker.uri):
+        tracker.client.set_terminated(run_id, "FAILED")
+
+
+def log_model(
+    tracker: Tracker,
+    run_id: str,
+    family: str,
+    model: TripModel,
+    *,
+    metrics: Mapping[str, float],
+    tables: Mapping[str, list[dict[str, Any]]],
+    figures: Mapping[str, Any],
+    example: Columns,
+) -> str:
+    """Writes a final model with its metrics, tables (as JSON) and figures, and ends the run.
+
+    Args:
+        figures: File name -> matplotlib figure.
+        example: A few trips that show what the model takes.
+
+    Returns:
+        The model's URI.
+    """
+    import mlflow
+    import pandas as pd
+    from mlflow.models import infer_signature
+
+    frame = pd.DataFrame(dict(example))
+    predicted: Minutes = model.predict(example)
+    requirements = [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "scipy", *_REQUIREMENTS[family])]
+    with _translate_errors("store the model", tracker.uri), tempfile.TemporaryDirectory() as directory:
+        data = Path(directory) / "model"
+        data.mkdir()
+        model.save(data)
+        with mlflow.start_run(run_id=run_id):
+            logged = mlflow.pyfunc.log_model(
+                name="model",
+                loader_module="include.taxi.artifact",
+                data_path=str(data),
+                code_paths=[str(_stage_code(Path(directory)))],
+                signature=infer_signature(frame, predicted),
+                input_example=frame,
+                # Given, because inferring them loads the model in another process, which takes ten seconds.
+                pip_requirements=requirements,
+            )
+            mlflow.log_params({name: value for name, value in model.metadata["parameters"].items()})
+            mlflow.log_metrics(dict(metrics))
+            for name, rows in tables.items():
+                mlflow.log_dict({"rows": rows}, f"{name}.json")
+            for name, figure in figures.items():
+                mlflow.log_figure(figure, name)
+    return str(logged.model_uri)
+
+
+def _stage_code(directory: Path) -> Path:
+    """Copies the model's own code into a package of the same name; returns its folder."""
+    source = Path(__file__).parent
+    package = directory / "include"
+    (package / "taxi").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    for name in ("__init__", *MODEL_CODE):
+        shutil.copy(source / f"{name}.py", package / "taxi")
+    return package
+
+
+def register_model(
+    tracker: Tracker, name: str, run_id: str, model_uri: str, tags: Mapping[str, str], description: str
+) -> int:
+    """Registers a logged model as a new version and points the alias `challenger` at it; found again on a retry."""
+    import mlflow
+
+    with _translate_errors("register the model", tracker.uri):
+        found = tracker.client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
+        if found:
+            registered = int(found[0].version)
+        else:
+            registered = int(mlflow.register_model(model_uri, name, tags=dict(tags)).version)
+            tracker.client.update_model_version(name, str(registered), description)
+        tracker.client.set_registered_model_alias(name, CHALLENGER, str(registered))
+    return registered

@@ -1,0 +1,225 @@
+"""The steps of training one family on one training set: tune and train each model type, register the best."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from include.taxi import explain, tracking
+from include.taxi.artifact import TripModel
+from include.taxi.errors import SettingsError
+from include.taxi.evaluation import measure, measure_slices
+from include.taxi.examples import TrainingSet, get_training_set, load_positions, load_split
+from include.taxi.feature_sets import get_feature_set
+from include.taxi.fitting import EncodedData, Split, encode, fit
+from include.taxi.lineage import Lineage, find_commit
+from include.taxi.models import default_names, get_model
+from include.taxi.settings import Settings
+from include.taxi.trials import WarehouseTrials
+from include.taxi.tuning import Limits, Trial, tune
+
+log = logging.getLogger(__name__)
+EXAMPLE_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one run of a training DAG does, the same for each of its model types.
+
+    Attributes:
+        run_key: Names the run, `DAG id/run id`; trials and MLflow runs are found again by it.
+    """
+
+    run_key: str
+    family: str
+    set_version: int
+    feature_set: str
+    limits: Limits
+    random_state: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The job as plain JSON values."""
+        return {**self.__dict__, "limits": self.limits.__dict__}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Job":
+        """The inverse of `to_dict`."""
+        return cls(**{**values, "limits": Limits(**values["limits"])})
+
+
+def make_job(
+    settings: Settings,
+    family: str,
+    run_key: str,
+    training_set: TrainingSet,
+    *,
+    max_evaluations: int | None = None,
+    time_budget: float | None = None,
+    random_state: int | None = None,
+    feature_set: str | None = None,
+) -> Job:
+    """Completes a job from the settings and the training set.
+
+    Raises:
+        SettingsError: There is no such feature set.
+    """
+    name = feature_set or training_set.feature_set
+    get_feature_set(name)
+    return Job(
+        run_key=run_key,
+        family=family,
+        set_version=training_set.version,
+        feature_set=name,
+        limits=Limits(
+            max_evaluations or settings.max_evaluations,
+            time_budget or settings.tuning_time_budget,
+            settings.tuning_patience,
+        ),
+        random_state=settings.random_state if random_state is None else random_state,
+    )
+
+
+def choose_models(settings: Settings, family: str, names: Sequence[str] | None) -> list[str]:
+    """The model types to train, each checked against the table.
+
+    Raises:
+        SettingsError: One is unknown, or none is left.
+    """
+    chosen = list(dict.fromkeys(names or default_names(settings, family)))
+    if not chosen:
+        raise SettingsError(f"No {family} model types: name some in `models` or in {family.upper()}_MODELS.")
+    for name in chosen:
+        get_model(name, family)
+    return chosen
+
+
+def _lineage(url: str, job: Job) -> Lineage:
+    training_set = get_training_set(url, job.set_version)
+    return Lineage(job.run_key, training_set, job.feature_set, find_commit(), job.random_state)
+
+
+def _encode(url: str, job: Job, model: str) -> tuple[EncodedData, Split]:
+    """The encoded data, and the validation split as it was before."""
+    train, validation = (load_split(url, job.set_version, split) for split in ("train", "validation"))
+    return encode(model, job.feature_set, load_positions(url), train, validation), validation
+
+
+def tune_model(
+    url: str,
+    settings: Settings,
+    job: Job,
+    model: str,
+    *,
+    on_trial: Callable[[Trial], None] = lambda trial: None,
+) -> dict[str, Any]:
+    """Searches the model type's best parameters; each trial is kept in the warehouse and tracked in MLflow.
+
+    Args:
+        on_trial: Called with each finished trial, also with those that an interrupted try had finished.
+
+    Returns:
+        model, parameters, loss (minutes), trials, stopped_by and run_id of the model type's MLflow run.
+    """
+    tracker = tracking.open_tracker(settings)
+    run_id = tracking.open_run(tracker, _lineage(url, job), job.family, model)
+    store = WarehouseTrials(url, job.run_key, model, job.set_version)
+    tracked = tracking.list_tracked_trials(tracker, run_id)
+
+    def track(trial: Trial) -> None:
+        if trial.number not in tracked:
+            tracking.log_trial(tracker, run_id, model, trial)
+        on_trial(trial)
+        loss = f"{trial.loss:.3f} min" if trial.loss is not None else trial.error
+        log.info("%s trial %d: %s in %.1f s with %s", model, trial.number, loss, trial.seconds, dict(trial.parameters))
+
+    for trial in store.load():
+        track(trial)
+    data, _ = _encode(url, job, model)
+    try:
+        best = tune(
+            get_model(model),
+            lambda parameters: fit(
+                model, parameters, data, random_state=job.random_state, threads=settings.threads_per_model
+            ),
+            store,
+            job.limits,
+            random_state=job.random_state,
+            on_trial=track,
+        )
+    except RuntimeError:
+        tracking.fail_run(tracker, run_id)
+        raise
+    return {"model": model, "run_id": run_id, **best.__dict__}
+
+
+def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]) -> dict[str, Any]:
+    """Fits the final model with the best parameters, evaluates it on held-out splits and stores it as one artifact.
+
+    Returns:
+        model, run_id, model_uri and metrics (`validation_rmse`, `test_mae`, ...; minutes but for r2).
+    """
+    model = str(tuned["model"])
+    data, validation = _encode(url, job, model)
+    fitted = fit(model, tuned["parameters"], data, random_state=job.random_state, threads=settings.threads_per_model)
+    lineage = _lineage(url, job)
+    held_out = {"validation": validation}
+    if lineage.training_set.has_test_split:
+        held_out["test"] = load_split(url, job.set_version, "test")
+    trip_model = TripModel(
+        data.encoder,
+        fitted.estimator,
+        {"family": job.family, "model": model, "parameters": dict(tuned["parameters"]), "lineage": dict(lineage.tags)},
+    )
+    metrics: dict[str, float] = {}
+    slices: list[dict[str, Any]] = []
+    for name, split in held_out.items():
+        predicted = trip_model.predict(split.trips)
+        metrics |= {f"{name}_{measure_name}": value for measure_name, value in measure(split.target, predicted).items()}
+        slices += [{"split": name, **row} for row in measure_slices(split.trips, split.target, predicted)]
+    tables, figures = {"slices": slices}, {}
+    if explain.can_explain(trip_model):
+        sample = explain.sample(validation.trips, explain.SAMPLE_ROWS, job.random_state)
+        explanation = explain.explain(trip_model, sample)
+        tables["shap_summary"] = explanation.strengths
+        figures["shap_summary.png"] = explain.draw_summary(explanation, f"{model}: what moves its predictions")
+    tracker = tracking.open_tracker(settings)
+    model_uri = tracking.log_model(
+        tracker,
+        tuned["run_id"],
+        job.family,
+        trip_model,
+        metrics=metrics,
+        tables=tables,
+        figures=figures,
+        example={name: values[:EXAMPLE_ROWS] for name, values in validation.trips.items()},
+    )
+    return {"model": model, "run_id": tuned["run_id"], "model_uri": model_uri, "metrics": metrics}
+
+
+def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Registers the family's model with the lowest validation RMSE as `challenger`.
+
+    Returns:
+        What the asset event says: name, version, model, family, run_id, metrics and the training set's version.
+    """
+    best = min(trained, key=lambda candidate: candidate["metrics"]["validation_rmse"])
+    tracker = tracking.open_tracker(settings)
+    lineage = _lineage(url, job)
+    rmse = best["metrics"]["validation_rmse"]
+    version = tracking.register_model(
+        tracker,
+        settings.registered_model,
+        best["run_id"],
+        best["model_uri"],
+        {**lineage.tags, "family": job.family, "model": best["model"], "run_id": best["run_id"]},
+        f"{best['model']}, validation RMSE {rmse:.3f} minutes, training set {job.set_version}.",
+    )
+    return {
+        "name": settings.registered_model,
+        "version": version,
+        "family": job.family,
+        "model": best["model"],
+        "run_id": best["run_id"],
+        "metrics": best["metrics"],
+        "training_set_version": job.set_version,
+    }

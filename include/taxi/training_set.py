@@ -1,0 +1,307 @@
+"""Builds a training set from the raw trips, checks it and publishes it, each step a transaction of its own.
+
+A version is invisible until it is published: its examples stand in a table that readers do not look at before the
+version's state says so. From then on they cannot be changed.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from include.taxi.errors import DataQualityError, StaleInput
+from include.taxi.example_checks import find_example_problems
+from include.taxi.examples import load_positions, load_split
+from include.taxi.encoder import Encoder
+from include.taxi.profile import profile_split
+from include.taxi.settings import Settings
+from include.taxi.training_plan import Plan, compute_fingerprint, contents_settings
+from include.taxi.warehouse import connect
+
+log = logging.getLogger(__name__)
+SPLITS = ("train", "validation", "test")
+_ZONES_HASH = """
+    SELECT md5(string_agg(concat_ws('|', zone_id, name, borough, longitude, latitude), E'\\n' ORDER BY zone_id))
+    FROM raw.zones
+"""
+_INSERT_EXAMPLES = """
+    INSERT INTO {table}
+    SELECT %(version)s, t.month, t.row_number,
+           CASE WHEN t.pickup_at < %(validation_from)s THEN 'train'
+                WHEN %(test_from)s::timestamp IS NULL OR t.pickup_at < %(test_from)s THEN 'validation'
+                ELSE 'test' END,
+           t.pickup_at, t.pickup_zone, t.dropoff_zone, t.trip_distance, d.minutes
+    FROM raw.trips t
+    CROSS JOIN LATERAL (
+        SELECT coalesce(t.target, extract(epoch FROM t.dropoff_at - t.pickup_at)::double precision / 60) AS minutes
+    ) d
+    WHERE t.month = ANY(%(months)s)
+      AND d.minutes BETWEEN %(target_min)s AND %(target_max)s
+      AND NOT EXISTS (SELECT FROM raw.rejected_trips r WHERE r.month = t.month AND r.row_number = t.row_number)
+    ORDER BY t.month, t.row_number
+"""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A version that readers can see; what the asset event says of it."""
+
+    version: int
+    fingerprint: str
+    months: tuple[str, ...]
+    counts: dict[str, int]
+    feature_set: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event's `extra`."""
+        return {**self.__dict__, "months": list(self.months)}
+
+
+def read_source_hashes(connection: psycopg.Connection, months: tuple[str, ...]) -> dict[str, str]:
+    """Month -> SHA-256 of the loaded source, for those of `months` that are loaded."""
+    rows = connection.execute("SELECT month, sha256 FROM raw.sources WHERE month = ANY(%s)", [list(months)])
+    return {month: sha256 for month, sha256 in rows}
+
+
+def fingerprint_of(connection: psycopg.Connection, settings: Settings, plan: Plan, sources: Mapping[str, str]) -> str:
+    """The fingerprint that the plan's set has with these sources and the zones as they are stored."""
+    row = connection.execute(_ZONES_HASH).fetchone()
+    return compute_fingerprint(settings, plan, sources, row[0] if row else None)
+
+
+def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
+    """Turns the plan's accepted raw trips into examples: the target in minutes, filters and split applied.
+
+    Args:
+        created_by: Says who builds, for instance the run; a second call with the same name starts over.
+
+    Returns:
+        The new version, in state `building`.
+
+    Raises:
+        StaleInput: A month is not loaded, or was replaced since it was validated.
+    """
+    with connect(url) as connection:
+        # One snapshot for the hashes and the rows: a month replaced meanwhile is seen whole or not at all.
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        _discard(connection, created_by)
+        validated = connection.execute(
+            "SELECT month FROM raw.sources WHERE month = ANY(%s) AND rules IS NOT NULL", [list(plan.months)]
+        ).fetchall()
+        missing = sorted(set(plan.months) - {month for (month,) in validated})
+        if missing:
+            raise StaleInput(f"Not validated in raw.trips: {', '.join(missing)}. Run the preparation again.")
+        sources = read_source_hashes(connection, plan.months)
+        version = _insert_version(connection, settings, plan, sources, created_by)
+        table = _table_of(version)
+        connection.execute(sql.SQL("CREATE TABLE {} (LIKE training.examples)").format(table))
+        connection.execute(
+            sql.SQL(_INSERT_EXAMPLES).format(table=table),
+            {
+                "version": version,
+                "months": list(plan.months),
+                "validation_from": plan.validation_from,
+                "test_from": plan.test_from,
+                "target_min": settings.target_min,
+                "target_max": settings.target_max,
+            },
+        )
+    return version
+
+
+def _insert_version(
+    connection: psycopg.Connection, settings: Settings, plan: Plan, sources: Mapping[str, str], created_by: str
+) -> int:
+    row = connection.execute(
+        "INSERT INTO training.sets (fingerprint, state, months, validation_from, test_from, feature_set, settings,"
+        " sources, created_by) VALUES (%s, 'building', %s, %s, %s, %s, %s, %s, %s) RETURNING version",
+        [
+            fingerprint_of(connection, settings, plan, sources),
+            list(plan.months),
+            plan.validation_from,
+            plan.test_from,
+            plan.feature_set,
+            Jsonb(contents_settings(settings)),
+            Jsonb(dict(sources)),
+            created_by,
+        ],
+    ).fetchone()
+    assert row is not None  # RETURNING gives the inserted row
+    return int(row[0])
+
+
+def _table_of(version: int) -> sql.Identifier:
+    return sql.Identifier("training", f"examples_{version}")
+
+
+def _discard(connection: psycopg.Connection, created_by: str) -> None:
+    """Drops what an earlier try of the same run left half-built."""
+    rows = connection.execute(
+        "DELETE FROM training.sets WHERE created_by = %s AND state IN ('building', 'failed') RETURNING version",
+        [created_by],
+    ).fetchall()
+    for (version,) in rows:
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_table_of(version)))
+
+
+def build(url: str, version: int) -> dict[str, int]:
+    """Completes a version: its examples join `training.examples`, counts and statistics are stored.
+
+    Returns:
+        Rows by split, `rejected` and `filtered` raw rows, and `features`: columns of the one-hot training matrix.
+    """
+    with connect(url) as connection:
+        table = _table_of(version)
+        attached = connection.execute(
+            "SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass(%s)", [f"training.examples_{version}"]
+        ).fetchone()
+        if not attached:  # a retry finds it so
+            # The check spares the scan that attaching would do.
+            connection.execute(
+                sql.SQL("ALTER TABLE {} ADD CHECK (version = {})").format(table, sql.Literal(version))
+            )
+            connection.execute(
+                sql.SQL("ALTER TABLE training.examples ATTACH PARTITION {} FOR VALUES IN ({})").format(
+                    table, sql.Literal(version)
+                )
+            )
+        row = connection.execute(
+            "SELECT feature_set, months FROM training.sets WHERE version = %s", [version]
+        ).fetchone()
+        assert row is not None
+        feature_set, months = row
+        counts = _count(connection, version, months)
+    train = load_split(url, version, "train")
+    if len(train):
+        encoder = Encoder(feature_set, "one_hot", load_positions(url)).fit(train.trips)
+        counts["features"] = len(encoder.feature_names)
+    with connect(url) as connection:
+        connection.execute(
+            "UPDATE training.sets SET counts = %s, statistics = %s WHERE version = %s",
+            [Jsonb(counts), Jsonb(profile_split(train)), version],
+        )
+    return counts
+
+
+def _count(connection: psycopg.Connection, version: int, months: list[str]) -> dict[str, int]:
+    counts = dict.fromkeys(SPLITS, 0)
+    counts |= dict(
+        connection.execute(
+            "SELECT split, count(*) FROM training.examples WHERE version = %s GROUP BY split", [version]
+        ).fetchall()
+    )
+    row = connection.execute(
+        "SELECT (SELECT sum(rows)::bigint FROM raw.sources WHERE month = ANY(%(months)s)),"
+        " (SELECT count(DISTINCT (month, row_number)) FROM raw.rejected_trips WHERE month = ANY(%(months)s))",
+        {"months": months},
+    ).fetchone()
+    assert row is not None
+    raw, rejected = row
+    return counts | {"rejected": rejected, "filtered": raw - rejected - sum(counts.values())}
+
+
+def publish(url: str, version: int, keep: int) -> Published | None:
+    """Makes a checked version the newest that readers see, and prunes the oldest ones.
+
+    Returns:
+        What was published; None if another run published the same set since this one began, whose version stands
+        while this one is dropped.
+    """
+    with connect(url) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext('training.sets'))")
+        row = connection.execute(
+            "SELECT fingerprint, state, months, counts, feature_set, created_at, created_by"
+            " FROM training.sets WHERE version = %s",
+            [version],
+        ).fetchone()
+        if row is None:
+            return None
+        fingerprint, state, months, counts, feature_set, created_at, created_by = row
+        published = Published(version, fingerprint, tuple(months), counts, feature_set)
+        if state == "published":  # a retry after the commit
+            return published
+        twin = connection.execute(
+            "SELECT version FROM training.sets WHERE fingerprint = %s AND state = 'published' AND published_at > %s",
+            [fingerprint, created_at],
+        ).fetchone()
+        if twin:
+            log.warning("Version %d holds the same and was published meanwhile; %d is dropped.", twin[0], version)
+            _discard(connection, created_by)
+            return None
+        connection.execute(
+            "UPDATE training.sets SET state = 'superseded' WHERE fingerprint = %s AND state = 'published'",
+            [fingerprint],
+        )
+        _seal(connection, version)
+        connection.execute(
+            "UPDATE training.sets SET state = 'published', published_at = now() WHERE version = %s", [version]
+        )
+        _prune(connection, keep)
+    return published
+
+
+def _seal(connection: psycopg.Connection, version: int) -> None:
+    connection.execute(
+        sql.SQL(
+            "CREATE OR REPLACE TRIGGER sealed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION training.refuse_change()"
+        ).format(_table_of(version))
+    )
+
+
+def _prune(connection: psycopg.Connection, keep: int) -> None:
+    """Drops the examples of all but the newest `keep` versions; their rows in `training.sets` stay as history.
+
+    What runs that failed or were killed a day ago left behind goes too.
+    """
+    for (leftover,) in connection.execute(
+        "SELECT created_by FROM training.sets WHERE state IN ('building', 'failed')"
+        " AND created_at < now() - interval '1 day'"
+    ).fetchall():
+        _discard(connection, leftover)
+    rows = connection.execute(
+        "SELECT version FROM (SELECT version, row_number() OVER (ORDER BY version DESC) AS age FROM training.sets"
+        " WHERE state IN ('published', 'superseded')) s WHERE age > %s",
+        [keep],
+    ).fetchall()
+    for (version,) in rows:
+        connection.execute("UPDATE training.sets SET state = 'superseded' WHERE version = %s", [version])
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_table_of(version)))
+
+
+def mark_failed(url: str, version: int) -> None:
+    """Says of a version that its checks failed; readers never see it."""
+    with connect(url) as connection:
+        connection.execute(
+            "UPDATE training.sets SET state = 'failed' WHERE version = %s AND state = 'building'", [version]
+        )
+
+
+def validate(url: str, settings: Settings, version: int) -> None:
+    """Checks a built version as a whole: enough rows, values in range, no leakage between the splits.
+
+    Raises:
+        DataQualityError: Names each check that failed, with its figures.
+    """
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT validation_from, test_from, counts FROM training.sets WHERE version = %s", [version]
+        ).fetchone()
+    assert row is not None
+    validation_from, test_from, counts = row
+    bounds = {"train": (None, validation_from), "validation": (validation_from, test_from), "test": (test_from, None)}
+    used = SPLITS if test_from else SPLITS[:2]
+    problems = [
+        f"{split}: {counts[split]} rows, but at least {settings.minimum_rows} are needed (MINIMUM_ROWS)"
+        for split in used
+        if counts[split] < settings.minimum_rows
+    ]
+    for split in used:
+        problems += find_example_problems(settings, split, load_split(url, version, split), *bounds[split])
+    if problems:
+        mark_failed(url, version)
+        raise DataQualityError(f"Training set version {version} is not published: " + "; ".join(problems) + ".")
