@@ -1,0 +1,173 @@
+"""Brings trips into the warehouse and publishes a training set, unless a fresh one is there.
+
+**Starts** by hand, through the REST API, or when a training DAG finds no fresh set.
+
+**Produces** the months in `raw.trips`, refused rows in `raw.rejected_trips`, an immutable version in
+`training.examples`; then the asset `training_set` changes, which starts the training DAGs. Where the same set was
+published within `outdated_after`, the later tasks are skipped and no event leaves.
+
+**Parameters**: `months`, `validation_from`, `test_from`, `feature_set`, `outdated_after` (hours), `force`. What is left
+empty comes from the settings.
+"""
+
+from typing import Any
+
+from airflow.providers.common.sql.operators.sql import SQLColumnCheckOperator, SQLTableCheckOperator
+from airflow.sdk import Param, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.alerts import DEFAULT_ARGS
+from include.assets import TRAINING_SET
+from include.connections import get_warehouse_url, write_note
+from include.taxi.checks import EXAMPLE_COLUMN_CHECKS, EXAMPLE_TABLE_CHECKS, RAW_TABLE_CHECKS
+from include.taxi.feature_sets import FEATURE_SETS
+from include.taxi.settings import MONTH_PATTERN, read_settings
+
+DAY = {"type": ["string", "null"], "format": "date"}
+PARAMS = {
+    "months": Param(
+        None,
+        type=["array", "null"],
+        items={"type": "string", "pattern": MONTH_PATTERN},
+        description="Months to hold, as YYYY-MM; empty: MONTHS.",
+    ),
+    "validation_from": Param(
+        None, **DAY, description="First day of the validation split; empty: VALIDATION_FROM, else the newest month's."
+    ),
+    "test_from": Param(None, **DAY, description="First day of a third split for testing; empty: TEST_FROM."),
+    "feature_set": Param(
+        None,
+        type=["string", "null"],
+        enum=[None, *FEATURE_SETS],
+        description="Feature set that the set is prepared for; empty: FEATURE_SET.",
+    ),
+    "outdated_after": Param(
+        None,
+        type=["number", "null"],
+        exclusiveMinimum=0,
+        description="Hours after which an unchanged set is built again; empty: OUTDATED_AFTER.",
+    ),
+    "force": Param(False, type="boolean", description="Build the set even if it is fresh."),
+}
+MONTHS = "month = ANY('{{ '{' ~ ti.xcom_pull(task_ids='plan') | join(',') ~ '}' }}')"
+VERSION = "version = {{ ti.xcom_pull(task_ids='transform') }}"
+
+
+@task
+def load_zones() -> dict[str, Any]:
+    """The zones table, where the settings name one."""
+    from include.taxi import zones
+
+    return zones.load_zones(get_warehouse_url(), read_settings())
+
+
+@task
+def plan(**context: Any) -> list[str]:
+    """The months, and under the key `plan` all of what to build; skips what follows if it is there and fresh."""
+    from include.taxi import preparation
+
+    made = preparation.plan(get_warehouse_url(), read_settings(), context["params"])
+    _skip_if_fresh(made.fresh_version, **context)
+    # Tasks can be mapped over a return value only.
+    context["ti"].xcom_push("plan", made.plan.to_dict())
+    return list(made.plan.months)
+
+
+@task(map_index_template="{{ task.op_kwargs['month'] }}")
+def ingest(month: str) -> dict[str, Any]:
+    """One month in `raw.trips`."""
+    from include.taxi import preparation
+
+    return preparation.ingest(get_warehouse_url(), read_settings(), month)
+
+
+@task
+def validate_raw(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """The months' rows against the rules."""
+    from include.taxi import preparation
+
+    return preparation.validate_raw(get_warehouse_url(), read_settings(), plan)
+
+
+@task
+def transform(plan: dict[str, Any], **context: Any) -> int:
+    """A new version's examples; skips if what was loaded turns out to be what a fresh version holds."""
+    from include.taxi import preparation
+
+    url, settings = get_warehouse_url(), read_settings()
+    _skip_if_fresh(preparation.find_fresh_version(url, settings, plan), **context)
+    return preparation.transform(url, settings, plan, context["dag_run"].run_id)
+
+
+@task
+def build(version: int) -> dict[str, int]:
+    """The version's counts and statistics."""
+    from include.taxi import training_set
+
+    return training_set.build(get_warehouse_url(), version)
+
+
+@task
+def validate_training_set(version: int) -> None:
+    """The version as a whole: enough rows, values in range, no leakage between splits."""
+    from include.taxi import training_set
+
+    training_set.validate(get_warehouse_url(), read_settings(), version)
+
+
+@task(outlets=[TRAINING_SET])
+def publish(version: int, *, outlet_events: Any = None) -> dict[str, Any]:
+    """The version becomes the newest that readers see, and the event leaves."""
+    from include.taxi import training_set
+
+    published = training_set.publish(get_warehouse_url(), version, read_settings().keep_versions)
+    if published is None:
+        raise AirflowSkipException("Another run published the same set meanwhile.")
+    outlet_events[TRAINING_SET].extra = published.to_dict()
+    return published.to_dict()
+
+
+def _skip_if_fresh(version: int | None, **context: Any) -> None:
+    if version is not None:
+        reason = f"Training set version {version} holds the same and is fresh: nothing is recomputed."
+        write_note(context["dag_run"].dag_id, context["dag_run"].run_id, reason)
+        raise AirflowSkipException(reason)
+
+
+@dag(schedule=None, catchup=False, default_args=DEFAULT_ARGS, params=PARAMS, doc_md=__doc__, tags=["data"])
+def data_preparation() -> None:
+    """Spells the graph."""
+    months = plan()
+    planned = months["plan"]
+    check_raw = SQLTableCheckOperator(
+        task_id="check_raw",
+        conn_id="warehouse",
+        table="raw.trips",
+        partition_clause=MONTHS,
+        checks=RAW_TABLE_CHECKS,
+    )
+    version = transform(planned)
+    checks = [
+        SQLColumnCheckOperator(
+            task_id="check_columns",
+            conn_id="warehouse",
+            table="training.examples",
+            partition_clause=VERSION,
+            column_mapping=EXAMPLE_COLUMN_CHECKS,
+            accept_none=False,
+        ),
+        SQLTableCheckOperator(
+            task_id="check_table",
+            conn_id="warehouse",
+            table="training.examples",
+            partition_clause=VERSION,
+            checks=EXAMPLE_TABLE_CHECKS,
+        ),
+        validate_training_set(version),
+    ]
+    load_zones() >> months
+    ingest.expand(month=months) >> [validate_raw(planned), check_raw] >> version
+    build(version) >> checks >> publish(version)
+
+
+data_preparation()

@@ -1,0 +1,143 @@
+"""The one factory that both training DAGs are built by."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import DAG, Asset, Param, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.alerts import DEFAULT_ARGS
+from include.assets import TRAINING_SET
+from include.connections import get_warehouse_url, start_dag, write_note
+from include.taxi.feature_sets import FEATURE_SETS
+from include.taxi.models import Family, names_of
+
+BEST_SO_FAR = "{{ task.op_kwargs['model'] }}{{ best | default('') }}"
+TRAINED = "{{ trained | default('') }}"
+
+
+def _params(family: Family) -> dict[str, Param]:
+    names = names_of(family)
+    settings_key = f"{family.upper()}_MODELS"
+    return {
+        "models": Param(
+            None,
+            type=["array", "null"],
+            items={"type": "string", "enum": names},
+            examples=names,
+            description=f"Model types to train; empty: those of {settings_key}.",
+        ),
+        "max_evaluations": Param(
+            None,
+            type=["integer", "null"],
+            minimum=1,
+            maximum=1000,
+            description="Trials for each model type, at most; empty: MAX_EVALUATIONS.",
+        ),
+        "time_budget": Param(
+            None,
+            type=["number", "null"],
+            exclusiveMinimum=0,
+            description="Seconds of tuning for each model type, at most; empty: TUNING_TIME_BUDGET.",
+        ),
+        "random_state": Param(
+            None, type=["integer", "null"], minimum=0, description="Seed of everything random; empty: RANDOM_STATE."
+        ),
+        "feature_set": Param(
+            None,
+            type=["string", "null"],
+            enum=[None, *FEATURE_SETS],
+            description="Feature set to train on; empty: the one that the training set was prepared for.",
+        ),
+    }
+
+
+@task
+def training_set(family: Family, **context: Any) -> dict[str, Any]:
+    """The job: the training set of the event that started the run, or the newest one, and the parameters."""
+    from include.taxi.examples import find_newest, get_training_set
+    from include.taxi.settings import read_settings
+    from include.taxi.training import make_job
+
+    url, settings, run = get_warehouse_url(), read_settings(), context["dag_run"]
+    # Events that came close together start one run: the newest version is the one to train on.
+    events = context["triggering_asset_events"].get(TRAINING_SET) or []
+    versions = [event.extra["version"] for event in events if "version" in event.extra]
+    found = get_training_set(url, max(versions)) if versions else find_newest(url, settings.outdated_after)
+    if found is None:
+        started = start_dag("data_preparation", f"Started by {run.dag_id}, which found no fresh training set.")
+        reason = f"No fresh training set: data_preparation was started ({started}); its event starts a new run."
+        write_note(run.dag_id, run.run_id, reason)
+        raise AirflowSkipException(reason)
+    params = context["params"]
+    chosen = {name: params[name] for name in ("max_evaluations", "time_budget", "random_state", "feature_set")}
+    return make_job(settings, family, f"{run.dag_id}/{run.run_id}", found, **chosen).to_dict()
+
+
+@task
+def load_models(job: dict[str, Any], **context: Any) -> list[str]:
+    """The names of the model types to train."""
+    from include.taxi.settings import read_settings
+    from include.taxi.training import choose_models
+
+    return choose_models(read_settings(), job["family"], context["params"]["models"])
+
+
+@task(map_index_template=BEST_SO_FAR)
+def tune(job: dict[str, Any], model: str) -> dict[str, Any]:
+    """The best parameters of one model type."""
+    from include.taxi.settings import read_settings
+    from include.taxi.training import Job, tune_model
+
+    best = tune_model(get_warehouse_url(), read_settings(), Job.from_dict(job), model)
+    get_current_context()["best"] = f": best RMSE {best['loss']:.3f} min"  # type: ignore[typeddict-unknown-key]
+    return best
+
+
+@task(map_index_template=TRAINED)
+def train(job: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
+    """The final model of one model type, stored as an artifact."""
+    from include.taxi.settings import read_settings
+    from include.taxi.training import Job, train_model
+
+    context = get_current_context()
+    trained = train_model(get_warehouse_url(), read_settings(), Job.from_dict(job), tuned)
+    rmse = trained["metrics"]["validation_rmse"]
+    context["trained"] = f"{tuned['model']}: RMSE {rmse:.3f} min"  # type: ignore[typeddict-unknown-key]
+    return trained
+
+
+def build_training_dag(family: Family, outlet: Asset, doc_md: str | None) -> DAG:
+    """A DAG that tunes, trains and registers the model types of one family.
+
+    Args:
+        outlet: The asset whose event says that the family has a new challenger.
+    """
+
+    @task(outlets=[outlet])
+    def register(
+        job: dict[str, Any], trained: Sequence[dict[str, Any]], *, outlet_events: Any = None
+    ) -> dict[str, Any]:
+        """The family's best model as challenger in the registry."""
+        from include.taxi.settings import read_settings
+        from include.taxi.training import Job, register_best
+
+        registered = register_best(get_warehouse_url(), read_settings(), Job.from_dict(job), list(trained))
+        outlet_events[outlet].extra = registered
+        return registered
+
+    with DAG(
+        f"{family}_training",
+        schedule=[TRAINING_SET],
+        catchup=False,
+        # An event that reaches a paused DAG is lost.
+        is_paused_upon_creation=False,
+        default_args=DEFAULT_ARGS,
+        params=_params(family),
+        doc_md=doc_md,
+        tags=["training", family],
+    ) as dag:
+        job = training_set(family)
+        tuned = tune.partial(job=job).expand(model=load_models(job))
+        register(job, train.partial(job=job).expand(tuned=tuned))
+    return dag
