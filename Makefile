@@ -1,0 +1,92 @@
+# Two commands matter: `make run` (everything, from nothing to registered models) and `make test`.
+# Settings are given as variables: make run SOURCE=tlc MONTHS=2024-01,2024-02 (each is explained in .env).
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+UV_VERSION := 0.13.8
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STACK := $(PYTHON) -m include.embedded
+STAMP := $(VENV)/.requirements
+STAMP_DEV := $(VENV)/.requirements-dev
+SOURCES := include dags plugins
+CHECKED := $(SOURCES) tests benchmarks
+
+.PHONY: help run up down status logs psql reset venv venv-dev test test-fast check format lock bench
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: venv ## the main job: start the stack, prepare data, train, register; then say where everything is
+	@$(STACK) run
+
+up: venv ## start the stack: Postgres, MLflow, mail sink, Airflow
+	@$(STACK) up
+
+down: ## stop the stack
+	@if [ -x $(PYTHON) ]; then $(STACK) down; fi
+
+status: venv ## state of each program, and where it is
+	@$(STACK) status
+
+logs: venv ## follow the logs; of one program with PROGRAM=scheduler
+	@$(STACK) logs $(PROGRAM)
+
+psql: venv ## the warehouse, by psql
+	@$(STACK) psql
+
+reset: venv ## stop the stack and delete all that it wrote: data, models, secrets
+	@$(STACK) reset
+
+test: venv-dev ## all tests, the end-to-end test on a stack of its own included
+	$(PYTHON) -m pytest tests
+
+test-fast: venv-dev ## the tests that need no stack
+	$(PYTHON) -m pytest tests --ignore tests/e2e -m "not slow"
+
+check: venv-dev ## lint, format, types
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+format: venv-dev ## rewrite the code in the project's format
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+bench: venv-dev ## measure, and write the tables below benchmarks/results
+	$(PYTHON) -m benchmarks
+
+lock: venv ## resolve pyproject.toml anew into requirements.txt and requirements-dev.txt
+	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+		--custom-compile-command "make lock" --quiet pyproject.toml -o requirements.txt
+	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+		--custom-compile-command "make lock" --quiet --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+venv: $(STAMP)
+venv-dev: $(STAMP_DEV)
+
+# The interpreter is looked for when it is needed: `make run PYTHON3=/usr/bin/python3.12` names one.
+$(VENV)/bin/uv:
+	@set -e; found=; \
+	for candidate in $(PYTHON3) python3 python3.13 python3.12 python3.11; do \
+		if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+		then found=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "Python 3.11, 3.12 or 3.13 is needed and none was found; name one: make run PYTHON3=/path/to/python3" >&2; \
+		exit 1; \
+	fi; \
+	"$$found" -m venv $(VENV) || { echo "The venv module of $$found does not work (Debian: apt install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# Byte code is written now: otherwise every first import of a process compiles, which takes longer than the import.
+$(STAMP): requirements.txt | $(VENV)/bin/uv
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --compile-bytecode --require-hashes -r requirements.txt
+	@$(PYTHON) -m compileall -q $(wildcard $(SOURCES))
+	@touch $@
+
+$(STAMP_DEV): requirements-dev.txt $(STAMP)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --compile-bytecode --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,149 @@
+"""`python -m include.embedded up|down|status|logs|psql|reset|run`: what the Makefile calls."""
+
+import argparse
+import os
+import sys
+import time
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.table import Table
+
+from include.embedded.errors import StackError
+from include.embedded.health import find_problem
+from include.embedded.lifecycle import find_running, reset, start, stop
+from include.embedded.overrides import write_overrides
+from include.embedded.postgres import find_binaries
+from include.embedded.stack import PROGRAMS, Stack
+from include.embedded.supervision import log_path, program_states
+from include.taxi.settings import HOME
+
+CONSOLE = Console(highlight=False)
+NOT_RUNNING = "The stack does not run: `make up` starts it."
+
+
+def up(arguments: argparse.Namespace) -> int:
+    """Starts what does not run yet, and prints where everything is."""
+    CONSOLE.print(addresses(_start()))
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Starts what does not run yet, runs the main job and prints what came of it."""
+    from include.embedded.follow import follow
+
+    stack = _start()
+    done = follow(stack, CONSOLE)
+    CONSOLE.print(addresses(stack))
+    return 0 if done else 1
+
+
+def down(arguments: argparse.Namespace) -> int:
+    """Stops every program."""
+    left = stop(HOME)
+    CONSOLE.print("The stack is down." + (f" {left} processes had to be ended one by one." if left else ""))
+    return 0
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Prints each program's state; the exit code tells whether all of them do their work."""
+    stack = find_running(HOME)
+    if not stack:
+        CONSOLE.print(NOT_RUNNING)
+        return 1
+    table = Table("program", "state", "process", "health")
+    problems = []
+    for name, entry in program_states(stack).items():
+        problem = find_problem(stack, name)
+        problems += [problem] if problem else []
+        table.add_row(name, entry["statename"].lower(), entry["description"], problem or "good")
+    CONSOLE.print(table, addresses(stack))
+    return 1 if problems else 0
+
+
+def logs(arguments: argparse.Namespace) -> int:
+    """Follows the logs of one program or of all of them, from the last lines on."""
+    names = [arguments.program] if arguments.program else [*PROGRAMS, "supervisord"]
+    paths = [str(log_path(HOME, name)) for name in names if log_path(HOME, name).exists()]
+    if not paths:
+        CONSOLE.print(f"No log of {arguments.program or 'any program'} in {log_path(HOME, '*').parent}.")
+        return 1
+    os.execvp("tail", ["tail", "-n", "50", "-F", *paths])
+
+
+def psql(arguments: argparse.Namespace) -> int:
+    """Becomes `psql` on the warehouse."""
+    stack = find_running(HOME)
+    if not stack:
+        CONSOLE.print(NOT_RUNNING)
+        return 1
+    program = str(find_binaries() / "psql")
+    user, _, rest = stack.warehouse_url.partition("://")[2].partition("@")
+    name, _, password = user.partition(":")
+    # The password goes by the environment: every user of the machine can read a command line.
+    address = f"postgresql://{name}@{rest}"
+    os.execve(program, [program, address, *arguments.arguments], os.environ | {"PGPASSWORD": password})
+
+
+def remove(arguments: argparse.Namespace) -> int:
+    """Stops every program and deletes all that the stack wrote."""
+    reset(HOME)
+    CONSOLE.print(f"{HOME} is gone, with all data, models and secrets in it.")
+    return 0
+
+
+COMMANDS = {"up": up, "down": down, "status": status, "logs": logs, "psql": psql, "reset": remove, "run": run}
+
+
+def addresses(stack: Stack) -> Table:
+    """Where everything is, and the login."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    postgres = urlsplit(stack.warehouse_url)
+    rows = {
+        "Airflow": stack.airflow_address,
+        "Login": f"{stack.settings.admin_user} / {stack.credentials.admin_password}",
+        "MLflow": stack.mlflow_address,
+        "Warehouse": f"{postgres.hostname}:{postgres.port or 5432}{postgres.path}  make psql",
+        "Mail": str(stack.mail_directory),
+        "Logs": str(log_path(stack.home, "*").parent),
+    }
+    for name, place in rows.items():
+        table.add_row(name, place)
+    return table
+
+
+def _start() -> Stack:
+    begun = time.monotonic()
+    HOME.mkdir(parents=True, exist_ok=True)
+    overrides = write_overrides(HOME)
+    if overrides:
+        CONSOLE.print("Settings given now: " + ", ".join(f"{key}={value}" for key, value in overrides.items()))
+    stack = start(HOME, say=lambda text: CONSOLE.print(f"{time.monotonic() - begun:5.1f} s  {text}"))
+    CONSOLE.print(f"The stack runs ({time.monotonic() - begun:.1f} s).")
+    return stack
+
+
+def main() -> int:
+    """Runs one command; errors that a person can act on are printed without a traceback."""
+    parser = argparse.ArgumentParser(prog="python -m include.embedded", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name, function in COMMANDS.items():
+        command = commands.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
+        command.set_defaults(function=function)
+        if name == "logs":
+            command.add_argument("program", nargs="?", choices=[*PROGRAMS, "supervisord"])
+        if name == "psql":
+            command.add_argument("arguments", nargs="*", help="for psql")
+    arguments = parser.parse_args()
+    try:
+        return arguments.function(arguments)
+    except StackError as error:
+        CONSOLE.print(f"[red]{type(error).__name__}[/]: ", end="")
+        CONSOLE.print(str(error), markup=False, soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

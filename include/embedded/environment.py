@@ -1,0 +1,155 @@
+"""What the programs of the stack find in their environment: Airflow's and MLflow's configuration, connections."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.embedded.overrides import OVERRIDABLE
+from include.embedded.ports import HOST
+from include.embedded.processes import MARKER
+from include.embedded.settings import STACK_KEYS
+from include.taxi.settings import ROOT
+
+if TYPE_CHECKING:
+    from include.embedded.stack import Stack
+
+BUNDLE = "mltrain"
+# What a shell may hold for another Airflow, MLflow, Python or Postgres, and make's own.
+FOREIGN_PREFIXES = ("AIRFLOW_", "MLFLOW_", "PYTHON", "VIRTUAL_ENV", "PG", "MAKE", "MFLAGS")
+LOCAL_ADDRESSES = f"{HOST},localhost"
+
+
+def base_environment(stack: "Stack", caller: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The caller's environment without settings and foreign configuration, plus what all programs share.
+
+    Settings are left out because tasks are to read them from their files, anew at each task.
+    """
+    kept = {
+        key: value
+        for key, value in caller.items()
+        if key not in OVERRIDABLE | STACK_KEYS and not key.startswith(FOREIGN_PREFIXES)
+    }
+    return kept | {
+        MARKER: str(stack.home),
+        "MLTRAIN_HOME": str(stack.home),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), caller.get("PATH", os.defpath)]),
+        "TZ": "UTC",
+        # Programs of one machine talk to each other, whatever proxy leads to the world.
+        "no_proxy": ",".join(filter(None, [LOCAL_ADDRESSES, caller.get("no_proxy") or caller.get("NO_PROXY")])),
+        "NO_PROXY": ",".join(filter(None, [LOCAL_ADDRESSES, caller.get("NO_PROXY") or caller.get("no_proxy")])),
+        # Idle OpenMP threads of one task would otherwise spin on the cores that another needs.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "DO_NOT_TRACK": "true",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+
+
+def mlflow_environment(stack: "Stack") -> dict[str, str]:
+    """Configuration of the MLflow server, by environment so that the database's password is on no command line."""
+    return base_environment(stack) | {
+        "MLFLOW_BACKEND_STORE_URI": _sqlalchemy(stack.mlflow_url),
+        "MLFLOW_ARTIFACTS_DESTINATION": str(stack.home / "mlflow" / "artifacts"),
+        "MLFLOW_SERVE_ARTIFACTS": "true",
+        "MLFLOW_HOST": HOST,
+        "MLFLOW_PORT": str(stack.ports["mlflow"]),
+        "MLFLOW_WORKERS": "1",
+        "MLFLOW_SERVER_ALLOWED_HOSTS": f"{HOST}:*,localhost:*",
+        # Its job runner is a dozen processes more, for features that are not used here.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+
+
+def airflow_environment(stack: "Stack") -> dict[str, str]:
+    """Configuration and connections of Airflow's programs, and of the tasks that they run."""
+    options = {f"AIRFLOW__{section}__{key}": value for section, keys in _options(stack).items() for key, value in keys}
+    connections = {
+        f"AIRFLOW_CONN_{name}": json.dumps(fields) if isinstance(fields, dict) else fields
+        for name, fields in _connections(stack).items()
+    }
+    return (
+        base_environment(stack)
+        | {"AIRFLOW_HOME": str(stack.home / "airflow"), "MLFLOW_TRACKING_URI": stack.mlflow_address}
+        | options
+        | connections
+    )
+
+
+def _options(stack: "Stack") -> dict[str, list[tuple[str, str]]]:
+    bundle = {
+        "name": BUNDLE,
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(ROOT)},
+    }
+    secrets = stack.credentials
+    return {
+        "CORE": [
+            ("EXECUTOR", "LocalExecutor"),
+            ("PARALLELISM", str(stack.settings.parallel_tasks)),
+            ("LOAD_EXAMPLES", "False"),
+            ("DAGS_FOLDER", str(ROOT / "dags")),
+            ("PLUGINS_FOLDER", str(ROOT / "plugins")),
+            ("FERNET_KEY", secrets.fernet_key),
+            ("SIMPLE_AUTH_MANAGER_USERS", f"{stack.settings.admin_user}:admin"),
+            ("SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(stack.passwords_file)),
+            ("EXECUTION_API_SERVER_URL", f"{stack.airflow_address}/execution/"),
+            # The full name is a DNS question, which takes seconds on a machine without network.
+            ("HOSTNAME_CALLABLE", "socket.gethostname"),
+            # A changed DAG counts as soon as it has been parsed.
+            ("MIN_SERIALIZED_DAG_UPDATE_INTERVAL", "0"),
+        ],
+        "SCHEDULER": [
+            # Workers inherit what the scheduler has imported; not the default on macOS.
+            ("MP_START_METHOD", "fork"),
+            ("SCHEDULER_IDLE_SLEEP_TIME", "0.2"),
+            # Tasks of a killed worker are noticed within a minute rather than five.
+            ("TASK_INSTANCE_HEARTBEAT_TIMEOUT", "60"),
+            ("ORPHANED_TASKS_CHECK_INTERVAL", "60"),
+        ],
+        "WORKERS": [
+            # On a busy machine the server may need longer than the 5 s after which a task is given up.
+            ("EXECUTION_API_TIMEOUT", "30"),
+        ],
+        "DAG_PROCESSOR": [
+            ("DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle])),
+            ("DAG_BUNDLE_STORAGE_PATH", str(stack.home / "airflow" / "bundles")),
+            # New files are found within seconds; changed ones are parsed at once, the others every half minute.
+            ("REFRESH_INTERVAL", "5"),
+            ("BUNDLE_REFRESH_CHECK_INTERVAL", "2"),
+        ],
+        "DATABASE": [("SQL_ALCHEMY_CONN", _sqlalchemy(stack.airflow_url))],
+        "API": [
+            ("HOST", HOST),
+            ("PORT", str(stack.ports["airflow"])),
+            ("BASE_URL", stack.airflow_address),
+            ("SECRET_KEY", secrets.api_secret_key),
+            ("WORKERS", "1"),
+        ],
+        "API_AUTH": [("JWT_SECRET", secrets.jwt_secret), ("JWT_ISSUER", BUNDLE)],
+        "LOGGING": [("COLORED_CONSOLE_LOG", "False")],
+        "USAGE_DATA_COLLECTION": [("ENABLED", "False")],
+    }
+
+
+def _connections(stack: "Stack") -> dict[str, str | dict]:
+    mail = {"disable_tls": True, "disable_ssl": True, "from_email": "airflow@localhost"}
+    return {
+        "WAREHOUSE": stack.warehouse_url.replace("postgresql://", "postgres://", 1),
+        "SMTP_DEFAULT": {"conn_type": "smtp", "host": HOST, "port": stack.ports["smtp"], "extra": mail},
+        "AIRFLOW_API": {
+            "conn_type": "http",
+            "schema": "http",
+            "host": HOST,
+            "port": stack.ports["airflow"],
+            "login": stack.settings.admin_user,
+            "password": stack.credentials.admin_password,
+        },
+    }
+
+
+def _sqlalchemy(url: str) -> str:
+    return "postgresql+psycopg2://" + url.split("://", 1)[1]

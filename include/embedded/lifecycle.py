@@ -1,0 +1,188 @@
+"""Starting and stopping a stack: in which order, what is waited for, and what is left behind (nothing)."""
+
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from xmlrpc.client import Fault
+
+import psutil
+
+from include.embedded import postgres
+from include.embedded.credentials import write_private
+from include.embedded.databases import create_databases, migrate_databases
+from include.embedded.errors import StackError
+from include.embedded.health import find_problem
+from include.embedded.ports import choose_ports, load_ports
+from include.embedded.processes import end_processes, find_processes
+from include.embedded.programs import load_programs, save_programs
+from include.embedded.settings import StackSettings, read_stack_settings
+from include.embedded.stack import AIRFLOW_PROGRAMS, PROGRAMS, Stack, open_stack, wanted_ports
+from include.embedded.supervision import connect, is_alive, log_path, program_states, start_supervisor, tail
+
+PUBLIC, PRIVATE = 0o755, 0o700
+# Postgres runs as another user under root and passes through the home; everything else is its owner's alone.
+DIRECTORIES = {"": PUBLIC, "logs": PRIVATE, "run": PRIVATE, "mail": PRIVATE, "mlflow": PRIVATE, "airflow": PRIVATE}
+STARTS_TO_ALLOW = 2
+SECONDS_TO_STOP = 45.0
+ENDED = ("STOPPED", "EXITED", "FATAL")
+Say = Callable[[str], None]
+
+
+def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print) -> Stack:
+    """Starts what does not run of the programs `names`, and waits until each does its work.
+
+    Returns:
+        The stack, running.
+
+    Raises:
+        StackError: A program did not come up; the message names it and ends with its last log lines.
+    """
+    settings = read_stack_settings()
+    for name, mode in DIRECTORIES.items():
+        (home / name).mkdir(mode=mode, parents=True, exist_ok=True)
+    with _one_at_a_time(home):
+        stack = find_running(home)
+        if stack:
+            states = program_states(stack)
+            missing = [name for name in load_programs(home) if states[name]["statename"] not in ("RUNNING", "STARTING")]
+            if not missing:
+                return stack
+        else:
+            end_processes(_processes(home))
+            stack = open_stack(home, settings, choose_ports(home, wanted_ports(settings)))
+            _prepare(stack, names)
+        _start_programs(stack, say)
+    return stack
+
+
+def find_running(home: Path) -> Stack | None:
+    """The stack in `home` if its supervisor runs, with the settings that it was started with."""
+    path = home / "stack.json"
+    ports = load_ports(home)
+    if not path.exists() or not ports:
+        return None
+    stack = open_stack(home, StackSettings(**json.loads(path.read_text(encoding="utf-8"))), ports)
+    return stack if is_alive(stack) else None
+
+
+def stop(home: Path) -> int:
+    """Stops the stack in `home`, whatever state it is in.
+
+    Returns:
+        How many processes had to be ended because their supervisor was gone or they outlived it.
+    """
+    stack = find_running(home)
+    if stack:
+        names = list(load_programs(home))
+        # The database last: the others leave it in order.
+        for group in ([name for name in names if name != "postgres"], ["postgres"]):
+            _stop(stack, [name for name in names if name in group])
+        supervisor = connect(stack)
+        process = psutil.Process(supervisor.getPID())
+        supervisor.shutdown()
+        psutil.wait_procs([process], timeout=SECONDS_TO_STOP)
+    return end_processes(_processes(home))
+
+
+def reset(home: Path) -> None:
+    """Stops the stack in `home` and deletes everything that it wrote."""
+    stop(home)
+    for path in (home, postgres.shared_directory(home)):
+        if path.exists():
+            shutil.rmtree(path)
+
+
+def _prepare(stack: Stack, names: tuple[str, ...]) -> None:
+    programs = stack.programs(names)
+    for program in programs:
+        if program.name == "postgres":
+            postgres.initialise(stack.server, stack.credentials.postgres_password)
+            postgres.configure(stack.server, stack.ports["postgres"])
+        else:
+            program.directory.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    passwords = {stack.settings.admin_user: stack.credentials.admin_password}
+    write_private(stack.passwords_file, json.dumps(passwords))
+    settings = stack.settings.model_dump(mode="json")
+    if stack.settings.warehouse_url:
+        settings["warehouse_url"] = stack.settings.warehouse_url.get_secret_value()
+    write_private(stack.home / "stack.json", json.dumps(settings))
+    save_programs(stack.home, programs)
+    start_supervisor(stack, programs)
+
+
+def _start_programs(stack: Stack, say: Say) -> None:
+    names = list(load_programs(stack.home))
+    first = [name for name in names if name in ("postgres", "mail")]
+    _start(stack, first)
+    _wait(stack, [name for name in first if name == "postgres"], say)
+    airflow = [name for name in names if name in AIRFLOW_PROGRAMS]
+    if "postgres" in names or stack.settings.warehouse_url:
+        create_databases(stack)
+        # MLflow's server brings its own database up to date before it listens.
+        _start(stack, [name for name in names if name == "mlflow"])
+        migrate_databases(stack, with_airflow=bool(airflow))
+    _start(stack, airflow)
+    _wait(stack, [name for name in names if name != "postgres"], say)
+
+
+def _start(stack: Stack, names: list[str]) -> None:
+    states = program_states(stack)
+    supervisor = connect(stack)
+    for name in names:
+        if states[name]["statename"] not in ("RUNNING", "STARTING", "BACKOFF"):
+            supervisor.startProcess(name, False)
+
+
+def _wait(stack: Stack, names: list[str], say: Say) -> None:
+    """Waits until every program does its work; one that ends again and again, or takes too long, is an error."""
+    deadline = time.monotonic() + stack.settings.start_timeout
+    waiting = {name: "not checked yet" for name in names}
+    processes: dict[str, set[int]] = {name: set() for name in names}
+    while waiting:
+        for name in list(waiting):
+            problem = find_problem(stack, name)
+            if problem is None:
+                del waiting[name]
+                say(f"{name} is up")
+            else:
+                waiting[name] = problem
+        states = program_states(stack)
+        for name, problem in waiting.items():
+            state = states.get(name, {}).get("statename", "gone")
+            processes[name].add(states.get(name, {}).get("pid", 0))
+            hopeless = state in ("FATAL", "BACKOFF", "gone") or len(processes[name]) > STARTS_TO_ALLOW
+            if hopeless or time.monotonic() > deadline:
+                log = log_path(stack.home, name)
+                raise StackError(f"{name} did not come up ({state}; {problem}). The end of {log}:\n{tail(log)}")
+        time.sleep(0.3)
+
+
+def _stop(stack: Stack, names: list[str]) -> None:
+    """Stops programs side by side, and waits until they have ended; the supervisor kills those that do not."""
+    supervisor = connect(stack)
+    for name in names:
+        # It was not running.
+        with suppress(Fault):
+            supervisor.stopProcess(name, False)
+    deadline = time.monotonic() + SECONDS_TO_STOP
+    while time.monotonic() < deadline:
+        states = program_states(stack)
+        if all(states[name]["statename"] in ENDED for name in names if name in states):
+            return
+        time.sleep(0.1)
+
+
+def _processes(home: Path) -> list[psutil.Process]:
+    directories = [home / "run", *(program.directory for program in load_programs(home).values())]
+    return find_processes(directories, home)
+
+
+@contextmanager
+def _one_at_a_time(home: Path) -> Iterator[None]:
+    with (home / "run" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,61 @@
+"""`python -m include.embedded.mail_sink <port> <directory>`: an SMTP server that keeps each message as a file."""
+
+import asyncio
+import os
+import sys
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from include.embedded.ports import HOST
+
+MAXIMUM_BYTES = 32 * 1024 * 1024
+
+
+class MailSink:
+    """Keeps every message it is handed as `<UTC time>-<n>.eml`; a file appears whole or not at all."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """Stores one message and answers as SMTP wants it."""
+        content = envelope.content or b""
+        path = store_message(self.directory, content if isinstance(content, bytes) else content.encode())
+        print(f"{path.name}: from {envelope.mail_from} to {', '.join(envelope.rcpt_tos)}", flush=True)
+        return "250 OK"
+
+
+def store_message(directory: Path, content: bytes) -> Path:
+    """Writes `content` to a new file of `directory` and returns its path."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    temporary = directory / f".{stamp}-{os.getpid()}.part"
+    temporary.write_bytes(content)
+    for number in count(1):
+        path = directory / f"{stamp}-{number}.eml"
+        try:
+            # Unlike a rename, a link never replaces a message that is there.
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            continue
+        temporary.unlink()
+        return path
+    raise AssertionError("unreachable: numbers do not end")
+
+
+async def serve(port: int, directory: Path) -> None:
+    """Accepts mail on the loopback address until the process ends."""
+    directory.mkdir(parents=True, exist_ok=True)
+    sink = MailSink(directory)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: SMTP(sink, hostname="localhost", data_size_limit=MAXIMUM_BYTES, loop=loop), HOST, port
+    )
+    print(f"Keeping mail for {HOST}:{port} in {directory}", flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2])))

@@ -1,0 +1,66 @@
+"""Which port each program of a stack listens on: the wanted one, or the next that is free."""
+
+import json
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from include.embedded.errors import StackError
+
+HOST = "127.0.0.1"
+PORTS_TO_TRY = 200
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on `port` of this machine's loopback address now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: without it, a connection closed a minute ago makes the port look taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def load_ports(home: Path) -> dict[str, int]:
+    """Program -> port, as last chosen for the stack in `home`; empty before its first start."""
+    return {name: chosen for name, (_, chosen) in _load(home).items()}
+
+
+def choose_ports(home: Path, wanted: Mapping[str, int]) -> dict[str, int]:
+    """Chooses a free port for each program and remembers it for the next start.
+
+    Args:
+        home: The stack's directory.
+        wanted: Program -> the port that its setting names.
+
+    Returns:
+        Program -> the port chosen last time while the setting stays and the port is free, else the wanted port or
+        the first free one after it.
+
+    Raises:
+        StackError: None of the ports after a wanted one is free.
+    """
+    remembered = _load(home)
+    chosen: dict[str, int] = {}
+    for name, port in wanted.items():
+        before, last = remembered.get(name, (None, None))
+        candidates = [last] if before == port and last else []
+        candidates += range(port, min(port + PORTS_TO_TRY, 65536))
+        free = (candidate for candidate in candidates if candidate not in chosen.values() and is_free(candidate))
+        try:
+            chosen[name] = next(free)
+        except StopIteration:
+            raise StackError(
+                f"No free port for {name} from {port} to {candidates[-1]}: set {name.upper()}_PORT"
+            ) from None
+    text = json.dumps({name: [wanted[name], chosen[name]] for name in wanted}, indent=2)
+    (home / "ports.json").write_text(text + "\n", encoding="utf-8")
+    return chosen
+
+
+def _load(home: Path) -> dict[str, tuple[int, int]]:
+    path = home / "ports.json"
+    return {name: tuple(pair) for name, pair in json.loads(path.read_text()).items()} if path.exists() else {}

@@ -1,0 +1,117 @@
+"""What the main job has produced: trials and training sets in the warehouse, models in MLflow."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import psycopg
+
+from include.embedded.errors import StackError
+from include.embedded.stack import Stack
+from include.taxi.settings import Settings
+
+SECONDS_TO_ANSWER = 30.0
+RUN_TAG, SET_TAG = "dag_run_id", "training_set_version"
+RMSE, MAE = "validation_rmse", "validation_mae"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model that was trained to its end; errors are in the target's unit."""
+
+    dag_run_id: str
+    family: str
+    model: str
+    rmse: float
+    mae: float | None
+    version: str | None
+    aliases: tuple[str, ...]
+
+
+def best_trials(warehouse_url: str, run_ids: list[str]) -> list[tuple[str, int, float]]:
+    """Model, trials so far and the least error among them, of every model that the runs tune."""
+    query = """
+        SELECT model, count(*), min(loss) FROM training.trials
+        WHERE run_key = ANY(%s) AND loss IS NOT NULL GROUP BY run_key, model ORDER BY run_key, model
+    """
+    with psycopg.connect(warehouse_url, connect_timeout=10) as connection:
+        return connection.execute(query, [run_ids]).fetchall()
+
+
+def newest_set(warehouse_url: str) -> int | None:
+    """The version of the newest published training set."""
+    with psycopg.connect(warehouse_url, connect_timeout=10) as connection:
+        newest = connection.execute("SELECT max(version) FROM training.sets WHERE state = 'published'").fetchone()
+    return newest[0] if newest else None
+
+
+def find_models(stack: Stack, settings: Settings, tag: str, values: list[str]) -> list[TrainedModel]:
+    """The models whose MLflow run has the tag with one of the values, least error first.
+
+    Args:
+        stack: The stack whose MLflow server is asked.
+        settings: They name the experiment and the registered model.
+        tag: `RUN_TAG` or `SET_TAG`.
+        values: DAG run ids, or versions of training sets.
+
+    Raises:
+        StackError: MLflow does not answer or refuses.
+    """
+    with httpx.Client(
+        base_url=f"{stack.mlflow_address}/api/2.0/mlflow", timeout=SECONDS_TO_ANSWER, trust_env=False
+    ) as api:
+        experiment = _call(
+            api, "GET", "experiments/get-by-name", params={"experiment_name": settings.mlflow_experiment}
+        )
+        if not experiment:
+            return []
+        registered = _registered(api, settings.registered_model)
+        found: dict[str, TrainedModel] = {}
+        for value in values:
+            body = {
+                "experiment_ids": [experiment["experiment"]["experiment_id"]],
+                "filter": f"tags.{tag} = '{value}' AND metrics.{RMSE} >= 0",
+                "max_results": 1000,
+            }
+            for run in _call(api, "POST", "runs/search", json=body).get("runs", []):
+                model = _model(run, registered)
+                if model:
+                    found[run["info"]["run_id"]] = model
+    return sorted(found.values(), key=lambda model: model.rmse)
+
+
+def _model(run: dict[str, Any], registered: dict[str, tuple[str, tuple[str, ...]]]) -> TrainedModel | None:
+    tags = {tag["key"]: tag["value"] for tag in run["data"].get("tags", [])}
+    metrics = {metric["key"]: metric["value"] for metric in run["data"].get("metrics", [])}
+    if "mlflow.parentRunId" in tags or "model" not in tags:
+        return None  # A trial, not a model.
+    version, aliases = registered.get(run["info"]["run_id"], (None, ()))
+    family = tags.get("family", "")
+    return TrainedModel(tags.get(RUN_TAG, ""), family, tags["model"], metrics[RMSE], metrics.get(MAE), version, aliases)
+
+
+def _registered(api: httpx.Client, name: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """MLflow run id -> version and aliases of the registered model that came of it."""
+    model = _call(api, "GET", "registered-models/get", params={"name": name}).get("registered_model", {})
+    aliases: dict[str, list[str]] = {}
+    for entry in model.get("aliases", []):
+        aliases.setdefault(entry["version"], []).append(entry["alias"])
+    parameters = {"filter": f"name = '{name}'", "max_results": 1000}
+    versions = _call(api, "GET", "model-versions/search", params=parameters).get("model_versions", [])
+    return {
+        entry["run_id"]: (entry["version"], tuple(aliases.get(entry["version"], ())))
+        for entry in versions
+        if entry.get("run_id")
+    }
+
+
+def _call(api: httpx.Client, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+    try:
+        response = api.request(method, path, **arguments)
+    except httpx.HTTPError as error:
+        raise StackError(f"MLflow does not answer ({method} {path}): {error}; see `make status`") from error
+    if response.status_code == httpx.codes.NOT_FOUND:
+        return {}
+    if response.is_error:
+        raise StackError(f"MLflow refused {method} {path}: {response.status_code} {response.text[:1000]}")
+    return response.json()

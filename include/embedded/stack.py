@@ -1,0 +1,157 @@
+"""One stack: its directory, settings, ports, addresses, and the table of its programs."""
+
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from include.embedded import postgres
+from include.embedded.credentials import Credentials, read_credentials
+from include.embedded.environment import airflow_environment, base_environment, mlflow_environment
+from include.embedded.ports import HOST
+from include.embedded.processes import MARKER
+from include.embedded.programs import Program
+from include.embedded.settings import StackSettings
+
+# In the order in which they start; Postgres stops last.
+PROGRAMS = ("postgres", "mail", "mlflow", "api-server", "scheduler", "dag-processor", "triggerer")
+AIRFLOW_PROGRAMS = ("api-server", "scheduler", "dag-processor", "triggerer")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Everything that is known of a stack before it runs.
+
+    Attributes:
+        home: The directory that holds all of its files.
+        settings: What `.env` and the environment say of it.
+        ports: Program -> the port that it listens on.
+        credentials: Its secrets.
+    """
+
+    home: Path
+    settings: StackSettings
+    ports: dict[str, int]
+    credentials: Credentials
+
+    @property
+    def airflow_address(self) -> str:
+        """Where a browser finds Airflow."""
+        return f"http://{HOST}:{self.ports['airflow']}"
+
+    @property
+    def mlflow_address(self) -> str:
+        """Where a browser finds MLflow, and clients track."""
+        return f"http://{HOST}:{self.ports['mlflow']}"
+
+    @property
+    def admin_url(self) -> str:
+        """libpq address of a login that may create databases."""
+        if self.settings.warehouse_url:
+            return self.settings.warehouse_url.get_secret_value()
+        return self._embedded_url(postgres.SUPERUSER, self.credentials.postgres_password, "postgres")
+
+    @property
+    def airflow_url(self) -> str:
+        """libpq address of Airflow's database."""
+        return self._database_url(self.settings.airflow_database, self.credentials.airflow_database_password)
+
+    @property
+    def mlflow_url(self) -> str:
+        """libpq address of MLflow's database."""
+        return self._database_url(self.settings.mlflow_database, self.credentials.mlflow_database_password)
+
+    @property
+    def warehouse_url(self) -> str:
+        """libpq address of the warehouse."""
+        return self._database_url(self.settings.warehouse_database, self.credentials.warehouse_password)
+
+    @property
+    def mail_directory(self) -> Path:
+        """Where sent mail is kept."""
+        return self.home / "mail"
+
+    @property
+    def passwords_file(self) -> Path:
+        """Where Airflow reads the passwords of its users."""
+        return self.home / "airflow" / "passwords.json"
+
+    @cached_property
+    def server(self) -> postgres.Server:
+        """The embedded Postgres server's parts."""
+        return postgres.place_server(self.home)
+
+    def programs(self, names: tuple[str, ...] = PROGRAMS) -> list[Program]:
+        """The programs of the stack among `names`, in the order in which they start."""
+        wanted = [name for name in PROGRAMS if name in names]
+        if self.settings.warehouse_url:
+            wanted = [name for name in wanted if name != "postgres"]
+        makers = {"postgres": self._postgres, "mail": self._mail, "mlflow": self._mlflow}
+        return [makers[name]() if name in makers else self._airflow(name) for name in wanted]
+
+    def _postgres(self) -> Program:
+        server = self.server
+        return Program(
+            "postgres",
+            (str(server.binaries / "postgres"), "-D", str(server.data)),
+            server.data,
+            # Another account's process: it is handed nothing that it does not need.
+            {key: value for key, value in base_environment(self).items() if key in ("PATH", "TZ", MARKER)},
+            account=server.account,
+            stale_files=(server.data / "postmaster.pid",),
+            # "Fast": open connections are closed. The server ends its own children, in the right order.
+            stop_signal="INT",
+            stop_group=False,
+            stop_seconds=30,
+        )
+
+    def _mail(self) -> Program:
+        command = self._python("include.embedded.mail_sink", str(self.ports["smtp"]), str(self.mail_directory))
+        return Program("mail", command, self._run_directory("mail"), base_environment(self))
+
+    def _mlflow(self) -> Program:
+        return Program(
+            "mlflow", self._python("mlflow", "server"), self._run_directory("mlflow"), mlflow_environment(self)
+        )
+
+    def _airflow(self, name: str) -> Program:
+        arguments = {
+            "api-server": ("airflow", "api-server"),
+            "scheduler": ("include.embedded.scheduler",),
+            "dag-processor": ("airflow", "dag-processor"),
+            "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
+        }[name]
+        return Program(name, self._python(*arguments), self._run_directory(name), airflow_environment(self))
+
+    def _python(self, module: str, *arguments: str) -> tuple[str, ...]:
+        return (sys.executable, "-m", module, *arguments)
+
+    def _run_directory(self, name: str) -> Path:
+        return self.home / "run" / name
+
+    def _database_url(self, name: str, password: str) -> str:
+        if self.settings.warehouse_url:
+            # Somebody else's server: its login may create databases, roles are not ours to make.
+            return urlsplit(self.admin_url)._replace(path=f"/{name}").geturl()
+        return self._embedded_url(name, password, name)
+
+    def _embedded_url(self, user: str, password: str, database: str) -> str:
+        return f"postgresql://{quote(user)}:{quote(password)}@{HOST}:{self.ports['postgres']}/{quote(database)}"
+
+
+def wanted_ports(settings: StackSettings) -> dict[str, int]:
+    """Program -> the port that its setting names."""
+    return {
+        "airflow": settings.airflow_port,
+        "mlflow": settings.mlflow_port,
+        "postgres": settings.postgres_port,
+        "smtp": settings.smtp_port,
+        "supervisor": settings.supervisor_port,
+    }
+
+
+def open_stack(home: Path, settings: StackSettings, ports: dict[str, int]) -> Stack:
+    """The stack in `home`, whose directory and credentials are created where they lack."""
+    home.mkdir(parents=True, exist_ok=True)
+    return Stack(home, settings, ports, read_credentials(home))

@@ -1,0 +1,136 @@
+"""The supervisor (PyPI `supervisor`): its configuration, how it is started and spoken to."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Error, ServerProxy
+
+from include.embedded.credentials import write_private
+from include.embedded.environment import base_environment
+from include.embedded.errors import StackError
+from include.embedded.ports import HOST
+from include.embedded.programs import Program
+from include.embedded.stack import Stack
+from include.taxi.settings import ROOT
+
+USER = "mltrain"
+LOG_BYTES, LOG_BACKUPS = 10_000_000, 2
+SECONDS_TO_ANSWER = 15.0
+NOT_ALIVE = (OSError, Error)
+
+
+def log_path(home: Path, name: str) -> Path:
+    """Where the output of a program is kept."""
+    return home / "logs" / f"{name}.log"
+
+
+def tail(path: Path, lines: int = 20) -> str:
+    """The last lines of a log; empty when there is none."""
+    if not path.exists():
+        return ""
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+def connect(stack: Stack) -> Any:
+    """The supervisor of a stack as an object whose methods are its remote procedures."""
+    address = f"http://{USER}:{stack.credentials.supervisor_password}@{HOST}:{stack.ports['supervisor']}/RPC2"
+    return ServerProxy(address, allow_none=True).supervisor
+
+
+def is_alive(stack: Stack) -> bool:
+    """Whether this stack's own supervisor answers, and not another one that has its port."""
+    if "supervisor" not in stack.ports:
+        return False
+    try:
+        return connect(stack).getIdentification() == str(stack.home)
+    except NOT_ALIVE:
+        return False
+
+
+def program_states(stack: Stack) -> dict[str, dict[str, Any]]:
+    """Program -> what the supervisor knows of it: `statename`, `pid`, `description`; empty when it is not there."""
+    if not is_alive(stack):
+        return {}
+    return {entry["name"]: entry for entry in connect(stack).getAllProcessInfo()}
+
+
+def start_supervisor(stack: Stack, programs: Iterable[Program]) -> None:
+    """Starts the supervisor in a session of its own, with every program known and none running.
+
+    Raises:
+        StackError: It did not come up.
+    """
+    configuration = write_configuration(stack, programs)
+    command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--configuration", str(configuration)]
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(
+        command,
+        start_new_session=True,
+        cwd=stack.home,
+        env=base_environment(stack),
+        stdin=quiet,
+        stdout=quiet,
+        stderr=quiet,
+    )
+    deadline = time.monotonic() + SECONDS_TO_ANSWER
+    while not is_alive(stack):
+        if process.poll() is not None or time.monotonic() > deadline:
+            log = log_path(stack.home, "supervisord")
+            raise StackError(f"The supervisor did not come up; the end of {log}:\n{tail(log)}")
+        time.sleep(0.05)
+
+
+def write_configuration(stack: Stack, programs: Iterable[Program]) -> Path:
+    """Writes the supervisor's configuration, readable by its owner alone."""
+    sections: dict[str, dict[str, Any]] = {
+        "supervisord": {
+            "logfile": log_path(stack.home, "supervisord"),
+            "logfile_maxbytes": LOG_BYTES,
+            "logfile_backups": LOG_BACKUPS,
+            "pidfile": stack.home / "run" / "supervisord.pid",
+            "identifier": stack.home,
+            # Nothing of a program's output beside its log.
+            "nocleanup": "true",
+            **({"user": "root"} if os.geteuid() == 0 else {}),
+        },
+        # Over TCP: a socket's path may be 107 bytes long, a project's directory longer.
+        "inet_http_server": {
+            "port": f"{HOST}:{stack.ports['supervisor']}",
+            "username": USER,
+            "password": stack.credentials.supervisor_password,
+        },
+        "rpcinterface:supervisor": {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        },
+    }
+    sections |= {f"program:{program.name}": _program_section(stack, program) for program in programs}
+    lines = []
+    for section, options in sections.items():
+        lines += [f"[{section}]", *(f"{key} = {str(value).replace('%', '%%')}" for key, value in options.items()), ""]
+    path = stack.home / "supervisord.conf"
+    write_private(path, "\n".join(lines))
+    return path
+
+
+def _program_section(stack: Stack, program: Program) -> dict[str, Any]:
+    return {
+        "command": f'"{sys.executable}" -m include.embedded.launch "{stack.home}" {program.name}',
+        "directory": ROOT,
+        "autostart": "false",
+        "autorestart": "true",
+        # Each retry waits a second longer than the one before: about a day and a half in all.
+        "startretries": 500,
+        "startsecs": 1,
+        "stopsignal": program.stop_signal,
+        "stopwaitsecs": program.stop_seconds,
+        "stopasgroup": str(program.stop_group).lower(),
+        "killasgroup": "true",
+        "redirect_stderr": "true",
+        "stdout_logfile": log_path(stack.home, program.name),
+        "stdout_logfile_maxbytes": LOG_BYTES,
+        "stdout_logfile_backups": LOG_BACKUPS,
+    }
