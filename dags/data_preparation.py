@@ -23,7 +23,7 @@ from include.taxi.checks import EXAMPLE_COLUMN_CHECKS, EXAMPLE_TABLE_CHECKS, RAW
 from include.taxi.feature_sets import FEATURE_SETS
 from include.taxi.settings import MONTH_PATTERN, read_settings
 
-DAY = {"type": ["string", "null"], "format": "date"}
+DAY: dict[str, Any] = {"type": ["string", "null"], "format": "date"}
 PARAMS = {
     "months": Param(
         None,

@@ -8,3 +8,6 @@ TRAINING_SET = Dataset("training_set", "postgres://warehouse:5432/warehouse/trai
 # `extra`: name, version, family, model, run_id, metrics, training_set_version.
 SKLEARN_MODEL = Model("sklearn_model", "mlflow://registry/trip-duration/sklearn")
 XGBOOST_MODEL = Model("xgboost_model", "mlflow://registry/trip-duration/xgboost")
+
+# `extra`: rows.
+EXAMPLE_TRIPS = Dataset("example_trips", "postgres://warehouse:5432/warehouse/example/trips")

@@ -32,7 +32,7 @@ def start_dag(dag_id: str, note: str) -> str:
     Raises:
         httpx.HTTPError: Airflow's API (connection `airflow_api`) refused or did not answer.
     """
-    body = {"logical_date": None, "conf": {}, "note": note}
+    body: dict[str, Any] = {"logical_date": None, "conf": {}, "note": note}
     return str(_call_airflow("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
 

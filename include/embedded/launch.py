@@ -1,4 +1,4 @@
-"""`python -m include.embedded.launch <home> <program>`: becomes one program of the stack.
+"""`python -m include.embedded.launch <program>`: becomes one program of the stack.
 
 Between the supervisor and the program for three reasons: processes that outlived a killed program would hold its
 port or work on beside its successor, so they end first; environments with secrets stay out of the supervisor's
@@ -8,13 +8,16 @@ configuration; and Postgres needs another account than root.
 import os
 import pwd
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from include.embedded.processes import end_processes, find_processes
 from include.embedded.programs import load_programs
+from include.taxi.settings import HOME
 
 
-def launch(home: Path, name: str) -> None:
+def launch(home: Path, name: str) -> NoReturn:
     """Ends what is left of the program's former run, then replaces this process by the program."""
     program = load_programs(home)[name]
     left = end_processes(find_processes([program.directory]))
@@ -28,8 +31,13 @@ def launch(home: Path, name: str) -> None:
         os.setgroups([])
         os.setgid(entry.pw_gid)
         os.setuid(entry.pw_uid)
-    os.execve(program.command[0], program.command, program.environment)
+    become(program.command, program.environment)
+
+
+def become(command: Sequence[str], environment: dict[str, str]) -> NoReturn:
+    """Replaces this process by another program, which keeps its process id, signals and terminal."""
+    os.execvpe(command[0], list(command), environment)
 
 
 if __name__ == "__main__":
-    launch(Path(sys.argv[1]), sys.argv[2])
+    launch(HOME, sys.argv[1])

@@ -47,6 +47,8 @@ def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print) -> St
     with _one_at_a_time(home):
         stack = find_running(home)
         if stack:
+            if stack.settings != settings:
+                say("Changed settings of the stack itself hold after `make down` and another start.")
             states = program_states(stack)
             missing = [name for name in load_programs(home) if states[name]["statename"] not in ("RUNNING", "STARTING")]
             if not missing:
@@ -140,7 +142,7 @@ def _start(stack: Stack, names: list[str]) -> None:
 def _wait(stack: Stack, names: list[str], say: Say) -> None:
     """Waits until every program does its work; one that ends again and again, or takes too long, is an error."""
     deadline = time.monotonic() + stack.settings.start_timeout
-    waiting = {name: "not checked yet" for name in names}
+    waiting = dict.fromkeys(names, "not checked yet")
     processes: dict[str, set[int]] = {name: set() for name in names}
     while waiting:
         for name in list(waiting):

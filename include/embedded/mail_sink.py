@@ -20,7 +20,7 @@ class MailSink:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802, SMTP's
         """Stores one message and answers as SMTP wants it."""
         content = envelope.content or b""
         path = store_message(self.directory, content if isinstance(content, bytes) else content.encode())

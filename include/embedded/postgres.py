@@ -21,7 +21,7 @@ from include.embedded.errors import StackError
 from include.embedded.ports import HOST
 
 SUPERUSER = "postgres"
-SHARED_DIRECTORY = Path("/var/tmp")
+SHARED_DIRECTORY = Path("/var/tmp")  # noqa: S108, what is put there is checked to be ours
 
 # A small machine's server: durable, no replication, nothing that listens beside the loopback address.
 CONFIGURATION = {

@@ -47,24 +47,24 @@ class Stack:
 
     @property
     def admin_url(self) -> str:
-        """libpq address of a login that may create databases."""
+        """Libpq address of a login that may create databases."""
         if self.settings.warehouse_url:
             return self.settings.warehouse_url.get_secret_value()
         return self._embedded_url(postgres.SUPERUSER, self.credentials.postgres_password, "postgres")
 
     @property
     def airflow_url(self) -> str:
-        """libpq address of Airflow's database."""
+        """Libpq address of Airflow's database."""
         return self._database_url(self.settings.airflow_database, self.credentials.airflow_database_password)
 
     @property
     def mlflow_url(self) -> str:
-        """libpq address of MLflow's database."""
+        """Libpq address of MLflow's database."""
         return self._database_url(self.settings.mlflow_database, self.credentials.mlflow_database_password)
 
     @property
     def warehouse_url(self) -> str:
-        """libpq address of the warehouse."""
+        """Libpq address of the warehouse."""
         return self._database_url(self.settings.warehouse_database, self.credentials.warehouse_password)
 
     @property

@@ -1,5 +1,6 @@
 """The supervisor (PyPI `supervisor`): its configuration, how it is started and spoken to."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -15,7 +16,6 @@ from include.embedded.errors import StackError
 from include.embedded.ports import HOST
 from include.embedded.programs import Program
 from include.embedded.stack import Stack
-from include.taxi.settings import ROOT
 
 USER = "mltrain"
 LOG_BYTES, LOG_BACKUPS = 10_000_000, 2
@@ -41,12 +41,17 @@ def connect(stack: Stack) -> Any:
     return ServerProxy(address, allow_none=True).supervisor
 
 
+def identify(home: Path) -> str:
+    """What the supervisor of the stack in `home` answers when it is asked who it is."""
+    return hashlib.sha256(bytes(home)).hexdigest()
+
+
 def is_alive(stack: Stack) -> bool:
     """Whether this stack's own supervisor answers, and not another one that has its port."""
     if "supervisor" not in stack.ports:
         return False
     try:
-        return connect(stack).getIdentification() == str(stack.home)
+        return connect(stack).getIdentification() == identify(stack.home)
     except NOT_ALIVE:
         return False
 
@@ -65,36 +70,40 @@ def start_supervisor(stack: Stack, programs: Iterable[Program]) -> None:
         StackError: It did not come up.
     """
     configuration = write_configuration(stack, programs)
-    command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--configuration", str(configuration)]
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(
-        command,
-        start_new_session=True,
-        cwd=stack.home,
-        env=base_environment(stack),
-        stdin=quiet,
-        stdout=quiet,
-        stderr=quiet,
-    )
+    command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--configuration", configuration.name]
+    log = log_path(stack.home, "supervisor-start")
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command,
+            start_new_session=True,
+            cwd=stack.home,
+            env=base_environment(stack),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
     deadline = time.monotonic() + SECONDS_TO_ANSWER
     while not is_alive(stack):
         if process.poll() is not None or time.monotonic() > deadline:
-            log = log_path(stack.home, "supervisord")
             raise StackError(f"The supervisor did not come up; the end of {log}:\n{tail(log)}")
         time.sleep(0.05)
 
 
 def write_configuration(stack: Stack, programs: Iterable[Program]) -> Path:
-    """Writes the supervisor's configuration, readable by its owner alone."""
+    """Writes the supervisor's configuration, readable by its owner alone.
+
+    No path of the machine is in it, since its syntax cannot quote every path: those in it are relative to the stack's
+    directory, and `python` is the first on the search path that the supervisor inherits.
+    """
     sections: dict[str, dict[str, Any]] = {
         "supervisord": {
-            "logfile": log_path(stack.home, "supervisord"),
+            "logfile": "logs/supervisord.log",
             "logfile_maxbytes": LOG_BYTES,
             "logfile_backups": LOG_BACKUPS,
-            "pidfile": stack.home / "run" / "supervisord.pid",
-            "identifier": stack.home,
-            # Nothing of a program's output beside its log.
-            "nocleanup": "true",
+            "pidfile": "run/supervisord.pid",
+            "identifier": identify(stack.home),
+            # The log has it all; what is printed are errors before there is one.
+            "silent": "true",
             **({"user": "root"} if os.geteuid() == 0 else {}),
         },
         # Over TCP: a socket's path may be 107 bytes long, a project's directory longer.
@@ -107,19 +116,18 @@ def write_configuration(stack: Stack, programs: Iterable[Program]) -> Path:
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
         },
     }
-    sections |= {f"program:{program.name}": _program_section(stack, program) for program in programs}
+    sections |= {f"program:{program.name}": _program_section(program) for program in programs}
     lines = []
     for section, options in sections.items():
-        lines += [f"[{section}]", *(f"{key} = {str(value).replace('%', '%%')}" for key, value in options.items()), ""]
+        lines += [f"[{section}]", *(f"{key} = {value}" for key, value in options.items()), ""]
     path = stack.home / "supervisord.conf"
     write_private(path, "\n".join(lines))
     return path
 
 
-def _program_section(stack: Stack, program: Program) -> dict[str, Any]:
+def _program_section(program: Program) -> dict[str, Any]:
     return {
-        "command": f'"{sys.executable}" -m include.embedded.launch "{stack.home}" {program.name}',
-        "directory": ROOT,
+        "command": f"python -m include.embedded.launch {program.name}",
         "autostart": "false",
         "autorestart": "true",
         # Each retry waits a second longer than the one before: about a day and a half in all.
@@ -130,7 +138,7 @@ def _program_section(stack: Stack, program: Program) -> dict[str, Any]:
         "stopasgroup": str(program.stop_group).lower(),
         "killasgroup": "true",
         "redirect_stderr": "true",
-        "stdout_logfile": log_path(stack.home, program.name),
+        "stdout_logfile": f"logs/{program.name}.log",
         "stdout_logfile_maxbytes": LOG_BYTES,
         "stdout_logfile_backups": LOG_BACKUPS,
     }

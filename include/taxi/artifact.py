@@ -1,8 +1,8 @@
 """The registered model as one directory: features, encoder and estimator together, without arbitrary pickles.
 
-    model.json      encoder, zone positions, model type, parameters and lineage
-    estimator.ubj   an xgboost booster, or
-    estimator.skops a scikit-learn estimator, loaded only if each type in it is allowed
+model.json      encoder, zone positions, model type, parameters and lineage
+estimator.ubj   an xgboost booster, or
+estimator.skops a scikit-learn estimator, loaded only if each type in it is allowed
 """
 
 import json

@@ -4,6 +4,7 @@ The values are xgboost's own exact TreeSHAP (Lundberg et al., "Consistent Indivi
 Tree Ensembles", 2018), summed over the columns that encode one feature.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,8 @@ import numpy.typing as npt
 from include.taxi.artifact import TripModel
 from include.taxi.feature_sets import Columns
 
-SAMPLE_ROWS = 1000
+SAMPLE_ROWS = 500
+LOG_LINKED = ("reg:gamma", "reg:tweedie")
 
 
 @dataclass(frozen=True)
@@ -25,17 +27,21 @@ class Explanation:
         contributions: Shape (n, k), in the unit of the model's margin: minutes, or log-minutes where the objective
             has a log link.
         base: The margin without any feature.
+        unit: `minutes`, or `log minutes`.
     """
 
     features: tuple[str, ...]
     contributions: npt.NDArray[np.float64]
     base: float
+    unit: str
 
     @property
     def strengths(self) -> list[dict[str, Any]]:
         """Mean absolute contribution by feature, the strongest first."""
         means = np.abs(self.contributions).mean(axis=0)
-        return [{"feature": name, "mean_abs_shap": float(mean)} for name, mean in zip(self.features, means, strict=True)]
+        return [
+            {"feature": name, "mean_abs_shap": float(mean)} for name, mean in zip(self.features, means, strict=True)
+        ]
 
 
 def can_explain(model: TripModel) -> bool:
@@ -54,9 +60,7 @@ def explain(model: TripModel, trips: Columns) -> Explanation:
     if not can_explain(model):
         raise TypeError(f"{type(model.estimator).__name__} has no Shapley values of its own")
     encoder = model.encoder
-    matrix = xgboost.DMatrix(
-        encoder.transform(trips), feature_types=encoder.feature_types, enable_categorical=True
-    )
+    matrix = xgboost.DMatrix(encoder.transform(trips), feature_types=encoder.feature_types, enable_categorical=True)
     values = np.asarray(model.estimator.predict(matrix, pred_contribs=True), dtype=np.float64)
     owners = [name.split("=", 1)[0] for name in encoder.feature_names]
     names = list(dict.fromkeys(owners))
@@ -64,7 +68,9 @@ def explain(model: TripModel, trips: Columns) -> Explanation:
     for at, owner in enumerate(owners):
         columns[:, names.index(owner)] += values[:, at]
     order = np.argsort(-np.abs(columns).mean(axis=0), kind="stable")
-    return Explanation(tuple(names[at] for at in order), columns[:, order], float(values[0, -1]))
+    objective = json.loads(model.estimator.save_config())["learner"]["objective"]["name"]
+    unit = "log minutes" if objective in LOG_LINKED else "minutes"
+    return Explanation(tuple(names[at] for at in order), columns[:, order], float(values[0, -1]), unit)
 
 
 def sample(trips: Columns, rows: int, random_state: int) -> dict[str, npt.NDArray[Any]]:
@@ -85,13 +91,13 @@ def draw_summary(explanation: Explanation, title: str) -> Any:
     figure = Figure(figsize=(11, 0.42 * len(names) + 1.6), layout="constrained")
     bars, points = figure.subplots(1, 2, sharey=True)
     bars.barh(at, np.abs(explanation.contributions).mean(axis=0)[::-1], color="#3b6fb6")
-    bars.set(title="mean |SHAP|", yticks=at, yticklabels=names)
+    bars.set(title="mean |SHAP|", xlabel=explanation.unit, yticks=at, yticklabels=names)
     jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(explanation.contributions))
     for row in at:
         points.plot(
             explanation.contributions[:, ::-1][:, row], row + jitter, ".", markersize=2, alpha=0.5, color="#c05a2e"
         )
     points.axvline(0, color="gray", linewidth=0.8)
-    points.set(title="SHAP by trip")
+    points.set(title="SHAP by trip", xlabel=explanation.unit)
     figure.suptitle(title)
     return figure

@@ -84,9 +84,7 @@ def _rich(trips: Columns, positions: Positions) -> Columns:
     from_lon, from_lat = positions.of(trips["pickup_zone"])
     to_lon, to_lat = positions.of(trips["dropoff_zone"])
     delta_lon = to_lon - from_lon
-    half_chord = (
-        np.sin((to_lat - from_lat) / 2) ** 2 + np.cos(from_lat) * np.cos(to_lat) * np.sin(delta_lon / 2) ** 2
-    )
+    half_chord = np.sin((to_lat - from_lat) / 2) ** 2 + np.cos(from_lat) * np.cos(to_lat) * np.sin(delta_lon / 2) ** 2
     straight = 2 * EARTH_RADIUS_MILES * np.arcsin(np.sqrt(half_chord))
     bearing = np.degrees(
         np.arctan2(

@@ -55,18 +55,20 @@ def encode(model_name: str, feature_set: str, positions: Positions, train: Split
     matrices = [encoder.transform(split.trips) for split in (train, validation)]
     if model.family == "xgboost":
         # Quantised once here, not in every trial.
-        matrices = _quantise(encoder, *matrices, train, validation, linear=model.fixed["booster"] == "gblinear")
+        pairs = list(zip(matrices, (train.target, validation.target), strict=True))
+        matrices = _quantise(encoder, pairs, linear=model.fixed["booster"] == "gblinear")
     return EncodedData(encoder, matrices[0], train.target, matrices[1], validation.target)
 
 
-def _quantise(encoder: Encoder, train_x: Any, validation_x: Any, train: Split, validation: Split, *, linear: bool):
+def _quantise(encoder: Encoder, pairs: list[tuple[Any, Minutes]], *, linear: bool) -> list[Any]:
     import xgboost
 
     options = {"feature_types": encoder.feature_types, "enable_categorical": True}
     if linear:  # the linear booster reads values, not histogram bins
-        return [xgboost.DMatrix(x, s.target, **options) for x, s in ((train_x, train), (validation_x, validation))]
-    quantised = xgboost.QuantileDMatrix(train_x, train.target, **options)
-    return [quantised, xgboost.QuantileDMatrix(validation_x, validation.target, ref=quantised, **options)]
+        return [xgboost.DMatrix(matrix, target, **options) for matrix, target in pairs]
+    train, validation = pairs
+    quantised = xgboost.QuantileDMatrix(*train, **options)
+    return [quantised, xgboost.QuantileDMatrix(*validation, ref=quantised, **options)]
 
 
 def threads_for(threads: int) -> int:

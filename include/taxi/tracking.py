@@ -1,4 +1,4 @@
-"""Everything that speaks to MLflow: runs, trials, models and the registry."""
+"""Runs, trials and models in MLflow; with `registry`, all that speaks to it."""
 
 import json
 import logging
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from include.taxi.artifact import TripModel
 from include.taxi.errors import SettingsError, TrackingUnavailable
 from include.taxi.evaluation import Minutes
+from include.taxi.examples import TrainingSet
 from include.taxi.feature_sets import Columns
 from include.taxi.lineage import Lineage
 from include.taxi.settings import Settings
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
-CHALLENGER = "challenger"
 # What a model needs of this code to be loaded anywhere; it travels with the model.
 MODEL_CODE = ("artifact", "encoder", "errors", "evaluation", "feature_sets", "fitting", "models")
 _REQUIREMENTS = {"sklearn": ("scikit-learn", "skops"), "xgboost": ("xgboost",)}
@@ -31,7 +31,8 @@ _STATUS_OF_TRIAL = {True: "FINISHED", False: "FAILED"}
 
 
 @contextmanager
-def _translate_errors(what: str, uri: str) -> Iterator[None]:
+def translate_errors(what: str, uri: str) -> Iterator[None]:
+    """Turns a server that is away or in trouble into a `TrackingUnavailable` that says what was being done."""
     import requests
     from mlflow.exceptions import MlflowException
 
@@ -68,7 +69,7 @@ def open_tracker(settings: Settings) -> Tracker:
         raise SettingsError("MLFLOW_TRACKING_URI is empty; name the MLflow server, e.g. http://127.0.0.1:5000.")
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient(uri)
-    with _translate_errors("open the experiment", uri):
+    with translate_errors("open the experiment", uri):
         found = client.get_experiment_by_name(settings.mlflow_experiment)
         experiment_id = found.experiment_id if found else _create_experiment(client, settings.mlflow_experiment)
     return Tracker(client, uri, experiment_id)
@@ -83,36 +84,54 @@ def _create_experiment(client: "MlflowClient", name: str) -> str:
         # Mapped tasks start at once: another one was faster.
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-        return client.get_experiment_by_name(name).experiment_id
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise SettingsError(
+                f"The MLflow experiment '{name}' is deleted; restore it or change MLFLOW_EXPERIMENT."
+            ) from error
+        return found.experiment_id
 
 
 def open_run(tracker: Tracker, lineage: Lineage, family: str, model: str) -> str:
     """The id of the run that stands for this model type in this pipeline run: found on a retry, else created."""
-    from mlflow.entities import Dataset, DatasetInput
-
     where = f"tags.run_key = '{lineage.run_key}' AND tags.model = '{model}' AND tags.role = 'model'"
-    training_set = lineage.training_set
-    with _translate_errors(f"open the run of {model}", tracker.uri):
+    with translate_errors(f"open the run of {model}", tracker.uri):
         found = tracker.client.search_runs([tracker.experiment_id], where, max_results=1)
         if found:
-            return found[0].info.run_id
-        tags = {**lineage.tags, "family": family, "model": model, "role": "model"}
-        run_id = tracker.client.create_run(tracker.experiment_id, tags=tags, run_name=model).info.run_id
-        dataset = Dataset(
-            name=f"training-set-{training_set.version}",
-            # MLflow keeps 36 characters.
-            digest=training_set.fingerprint[:36],
-            source_type="postgres",
-            source=json.dumps({"table": "training.examples", "version": training_set.version}),
-            profile=json.dumps(training_set.counts),
-        )
+            run = found[0]
+        else:
+            tags = {**lineage.tags, "family": family, "model": model, "role": "model"}
+            run = tracker.client.create_run(tracker.experiment_id, tags=tags, run_name=model)
+        if not (run.inputs and run.inputs.dataset_inputs):
+            _log_training_set(tracker, run.info.run_id, lineage.training_set)
+    return run.info.run_id
+
+
+def _log_training_set(tracker: Tracker, run_id: str, training_set: TrainingSet) -> None:
+    from mlflow.entities import Dataset, DatasetInput
+    from mlflow.exceptions import MlflowException
+
+    dataset = Dataset(
+        name=f"training-set-{training_set.version}",
+        # MLflow keeps 36 characters.
+        digest=training_set.fingerprint[:36],
+        source_type="postgres",
+        source=json.dumps({"table": "training.examples", "version": training_set.version}),
+        profile=json.dumps(training_set.counts),
+    )
+    try:
         tracker.client.log_inputs(run_id, [DatasetInput(dataset)])
-    return run_id
+    except MlflowException as error:
+        # Two tasks that log the same new dataset at once: the server looks, then inserts, and fails the slower one,
+        # for which the dataset is there now.
+        if "UniqueViolation" not in str(error):
+            raise
+        tracker.client.log_inputs(run_id, [DatasetInput(dataset)])
 
 
 def list_tracked_trials(tracker: Tracker, parent: str) -> set[int]:
     """Numbers of the trials whose runs are complete; half-written ones, left by a kill, are deleted."""
-    with _translate_errors("list the trials", tracker.uri):
+    with translate_errors("list the trials", tracker.uri):
         where = f"tags.mlflow.parentRunId = '{parent}'"
         runs = tracker.client.search_runs([tracker.experiment_id], where, max_results=5000)
         for run in runs:
@@ -136,7 +155,7 @@ def log_trial(tracker: Tracker, parent: str, model: str, trial: Trial) -> None:
         for name, value in trial.metrics.items()
     ]
     parameters = [entities.Param(name, str(value)) for name, value in trial.parameters.items()]
-    with _translate_errors(f"log trial {trial.number} of {model}", tracker.uri):
+    with translate_errors(f"log trial {trial.number} of {model}", tracker.uri):
         run = tracker.client.create_run(
             tracker.experiment_id,
             start_time=stamp(trial.started_at),
@@ -151,7 +170,7 @@ def log_trial(tracker: Tracker, parent: str, model: str, trial: Trial) -> None:
 
 def fail_run(tracker: Tracker, run_id: str) -> None:
     """Marks a model type's run as failed."""
-    with _translate_errors("mark a run as failed", tracker.uri):
+    with translate_errors("mark a run as failed", tracker.uri):
         tracker.client.set_terminated(run_id, "FAILED")
 
 
@@ -181,8 +200,10 @@ def log_model(
 
     frame = pd.DataFrame(dict(example))
     predicted: Minutes = model.predict(example)
-    requirements = [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "scipy", *_REQUIREMENTS[family])]
-    with _translate_errors("store the model", tracker.uri), tempfile.TemporaryDirectory() as directory:
+    requirements = [
+        f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "scipy", *_REQUIREMENTS[family])
+    ]
+    with translate_errors("store the model", tracker.uri), tempfile.TemporaryDirectory() as directory:
         data = Path(directory) / "model"
         data.mkdir()
         model.save(data)
@@ -215,20 +236,3 @@ def _stage_code(directory: Path) -> Path:
     for name in ("__init__", *MODEL_CODE):
         shutil.copy(source / f"{name}.py", package / "taxi")
     return package
-
-
-def register_model(
-    tracker: Tracker, name: str, run_id: str, model_uri: str, tags: Mapping[str, str], description: str
-) -> int:
-    """Registers a logged model as a new version and points the alias `challenger` at it; found again on a retry."""
-    import mlflow
-
-    with _translate_errors("register the model", tracker.uri):
-        found = tracker.client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
-        if found:
-            registered = int(found[0].version)
-        else:
-            registered = int(mlflow.register_model(model_uri, name, tags=dict(tags)).version)
-            tracker.client.update_model_version(name, str(registered), description)
-        tracker.client.set_registered_model_alias(name, CHALLENGER, str(registered))
-    return registered

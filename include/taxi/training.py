@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from include.taxi import explain, tracking
+from include.taxi import explain, registry, tracking
 from include.taxi.artifact import TripModel
 from include.taxi.errors import SettingsError
 from include.taxi.evaluation import measure, measure_slices
@@ -13,7 +13,7 @@ from include.taxi.examples import TrainingSet, get_training_set, load_positions,
 from include.taxi.feature_sets import get_feature_set
 from include.taxi.fitting import EncodedData, Split, encode, fit
 from include.taxi.lineage import Lineage, find_commit
-from include.taxi.models import default_names, get_model
+from include.taxi.models import Family, default_names, get_model
 from include.taxi.settings import Settings
 from include.taxi.trials import WarehouseTrials
 from include.taxi.tuning import Limits, Trial, tune
@@ -31,7 +31,7 @@ class Job:
     """
 
     run_key: str
-    family: str
+    family: Family
     set_version: int
     feature_set: str
     limits: Limits
@@ -49,7 +49,7 @@ class Job:
 
 def make_job(
     settings: Settings,
-    family: str,
+    family: Family,
     run_key: str,
     training_set: TrainingSet,
     *,
@@ -79,7 +79,7 @@ def make_job(
     )
 
 
-def choose_models(settings: Settings, family: str, names: Sequence[str] | None) -> list[str]:
+def choose_models(settings: Settings, family: Family, names: Sequence[str] | None) -> list[str]:
     """The model types to train, each checked against the table.
 
     Raises:
@@ -206,7 +206,7 @@ def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Mapp
     tracker = tracking.open_tracker(settings)
     lineage = _lineage(url, job)
     rmse = best["metrics"]["validation_rmse"]
-    version = tracking.register_model(
+    version = registry.register_model(
         tracker,
         settings.registered_model,
         best["run_id"],

@@ -161,9 +161,7 @@ def build(url: str, version: int) -> dict[str, int]:
         ).fetchone()
         if not attached:  # a retry finds it so
             # The check spares the scan that attaching would do.
-            connection.execute(
-                sql.SQL("ALTER TABLE {} ADD CHECK (version = {})").format(table, sql.Literal(version))
-            )
+            connection.execute(sql.SQL("ALTER TABLE {} ADD CHECK (version = {})").format(table, sql.Literal(version)))
             connection.execute(
                 sql.SQL("ALTER TABLE training.examples ATTACH PARTITION {} FOR VALUES IN ({})").format(
                     table, sql.Literal(version)

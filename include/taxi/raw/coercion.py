@@ -22,7 +22,7 @@ class Coerced:
 def coerce_timestamp(array: pa.Array, timezone: str) -> Coerced:
     """To timestamps without a zone in microseconds; times with a zone become wall time in `timezone`."""
     kind = array.type
-    if pa.types.is_timestamp(kind) and kind.tz is None or pa.types.is_date(kind):
+    if (pa.types.is_timestamp(kind) and kind.tz is None) or pa.types.is_date(kind):
         return Coerced(array.cast(pa.timestamp("us"), safe=False))
     if pa.types.is_timestamp(kind):
         return Coerced(_to_wall_time(array, timezone))

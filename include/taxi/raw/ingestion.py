@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import closing
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -104,7 +105,8 @@ def _as_unchanged(month: str, stored: dict) -> Ingest:
 
 def _read_stored(cursor: Cursor, month: str) -> dict | None:
     cursor.execute(
-        "SELECT location, validator, sha256, reading, rows, (SELECT count(DISTINCT row_number) FROM raw.rejected_trips r "
+        "SELECT location, validator, sha256, reading, rows, "
+        "(SELECT count(DISTINCT row_number) FROM raw.rejected_trips r "
         "WHERE r.month = s.month AND (rule = $2 OR rule LIKE $3)) AS rejected FROM raw.sources s WHERE month = $1",
         (month, DUPLICATE, f"%: {WRONG_TYPE}"),
     )
@@ -141,10 +143,11 @@ def _replace(cursor: Cursor, partition: str, load: Load) -> None:
     cursor.execute(f'DELETE FROM raw."{partition}"')
     cursor.execute("DELETE FROM raw.rejected_trips WHERE month = $1", (month,))
     try:
-        reader = pa.RecordBatchReader.from_batches(TRIPS, load.read_batches())
-        cursor.adbc_ingest(partition, reader, mode="append", db_schema_name="raw")
+        with closing(load.read_batches()) as batches:
+            reader = pa.RecordBatchReader.from_batches(TRIPS, batches)
+            cursor.adbc_ingest(partition, reader, mode="append", db_schema_name="raw")
     except Exception:
-        if load.error:
+        if load.error:  # the driver knows the error's text alone
             raise load.error from None
         raise
     if load.rejected:

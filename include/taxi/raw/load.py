@@ -1,7 +1,8 @@
 """A month's rows on their way from the source's columns and types to the warehouse's."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,7 +46,7 @@ class Load:
         failed: Values that could not be turned into the column's type, by neutral column.
         rejected: A row for each of those and for each duplicate, in the schema `REJECTED`.
         hashes: A hash for each row over all of the source's columns.
-        error: What ended the reading; a driver that is fed by `read_batches` passes on an error's text alone.
+        error: What ended the reading, None while nothing has.
     """
 
     settings: Settings
@@ -58,14 +59,14 @@ class Load:
     hashes: list[np.ndarray] = field(default_factory=list)
     error: Exception | None = None
 
-    def read_batches(self) -> Iterator[pa.RecordBatch]:
-        """Yields batches in the schema `TRIPS`; raises SourceInvalid where there is none, or most of a column fails."""
+    def read_batches(self) -> Generator[pa.RecordBatch, None, None]:
+        """Yields batches in the schema `TRIPS`; raises SourceInvalid where there is none, or most of a column fails.
+
+        Close it before the contents, as it reads ahead.
+        """
         try:
-            for batch in self.contents.read(list(self.contents.columns)):
-                if batch.num_rows:
-                    self.hashes.append(hash_rows(batch))
-                    trips = self._coerce(batch)
-                    yield from (trips.slice(start, COPY_ROWS) for start in range(0, trips.num_rows, COPY_ROWS))
+            for trips in _read_ahead(self._coerce_batches()):
+                yield from (trips.slice(start, COPY_ROWS) for start in range(0, trips.num_rows, COPY_ROWS))
             self._check()
             self._reject_duplicates()
         except Exception as error:
@@ -76,6 +77,11 @@ class Load:
     def rejected_rows(self) -> int:
         """Rows with a value of the wrong type, and duplicates."""
         return len({number for batch in self.rejected for number in batch["row_number"].to_pylist()})
+
+    def _coerce_batches(self) -> Iterator[pa.RecordBatch]:
+        for batch in self.contents.read(list(self.contents.columns)):
+            self.hashes.append(hash_rows(batch))
+            yield self._coerce(batch)
 
     def _coerce(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         size = batch.num_rows
@@ -117,7 +123,17 @@ class Load:
             if failures * 2 > self.present[neutral]:
                 name = self.settings.columns[neutral]
                 raise SourceInvalid(
-                    f"{self.contents.location}: column '{name}' is of type {self.contents.columns[name]}, and {failures} of "
-                    f"its {self.present[neutral]} values cannot be read as {TRIP_TYPES[neutral]}, which {neutral} needs. "
+                    f"{self.contents.location}: column '{name}' is of type {self.contents.columns[name]}, and "
+                    f"{failures} of its {self.present[neutral]} values cannot be read as {TRIP_TYPES[neutral]}, "
+                    f"which {neutral} needs. "
                     f"Name another column in COLUMN_{neutral.upper()}, or correct the source"
                 )
+
+
+def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Gives what `batches` gives, the next one being read while the one before is stored."""
+    with ThreadPoolExecutor(1) as reader:
+        upcoming = reader.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = reader.submit(next, batches, None)
+            yield batch

@@ -5,7 +5,7 @@ A remote file is downloaded once to a temporary file, then hashed and read from 
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,8 @@ from include.taxi.sources import http
 from include.taxi.sources.contents import BATCH_ROWS, Contents, Probe
 from include.taxi.sources.location import explain, locate, mask
 
+# Columns by name and type, and what reads some of them in batches.
+Opened = tuple[dict[str, str], Callable[[Sequence[str]], Iterator[pa.RecordBatch]]]
 GZIP_MAGIC = b"\x1f\x8b"
 # What stores call the sign that an object changed.
 VALIDATOR_KEYS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "created")
@@ -52,8 +54,7 @@ def open_month(settings: Settings, month: str) -> Iterator[Contents]:
     with fetch(url, settings.source_timeout) as (path, validator):
         size = _require_file(path, mask(url))
         with _translate_format(url):
-            reader = _open_csv(path) if ".csv" in urlsplit(url).path.lower() else _open_parquet(path)
-            columns, read = reader
+            columns, read = _open_csv(path) if ".csv" in urlsplit(url).path.lower() else _open_parquet(path)
         yield Contents(mask(url), size, validator, hash_file(path), columns, lambda names: _guard(read(names), url))
 
 
@@ -157,7 +158,7 @@ def _guard(batches: Iterator[pa.RecordBatch], url: str) -> Iterator[pa.RecordBat
         yield from batches
 
 
-def _open_parquet(path: Path):
+def _open_parquet(path: Path) -> Opened:
     file = pq.ParquetFile(path, memory_map=True)
     columns = {field.name: str(field.type) for field in file.schema_arrow}
 
@@ -167,7 +168,7 @@ def _open_parquet(path: Path):
     return columns, read
 
 
-def _open_csv(path: Path):
+def _open_csv(path: Path) -> Opened:
     with path.open("rb") as file:
         compression = "gzip" if file.read(len(GZIP_MAGIC)) == GZIP_MAGIC else None
 

@@ -1,8 +1,10 @@
 """The synthetic sample as a source."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+
+import pyarrow as pa
 
 from include.taxi.sample import GENERATOR_VERSION, generate_trips, list_columns
 from include.taxi.settings import Settings
@@ -19,10 +21,12 @@ def probe(settings: Settings, month: str) -> Probe:
 def open_month(settings: Settings, month: str) -> Iterator[Contents]:
     """Opens the generator for `month`."""
     digest = _hash(settings, month)
-    yield Contents(
-        _name(settings, month), None, digest, digest, list_columns(),
-        lambda names: (batch.select(names) for batch in generate_trips(settings.sample_seed, settings.sample_rows, month)),
-    )  # fmt: skip
+
+    def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        batches = generate_trips(settings.sample_seed, settings.sample_rows, month)
+        return (batch.select(list(names)) for batch in batches)
+
+    yield Contents(_name(settings, month), None, digest, digest, list_columns(), read)
 
 
 def _name(settings: Settings, month: str) -> str:

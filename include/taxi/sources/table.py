@@ -9,6 +9,7 @@ import psycopg
 import pyarrow as pa
 from adbc_driver_manager import Error as BulkError
 from adbc_driver_manager import OperationalError as BulkOperationalError
+from adbc_driver_postgresql.dbapi import Cursor
 from psycopg import sql
 
 from include.taxi.errors import SettingsError, SourceInvalid, SourceUnavailable, WarehouseUnavailable
@@ -105,7 +106,7 @@ def _filter_month(settings: Settings, month: str, columns: dict[str, str], url: 
     )  # fmt: skip
 
 
-def _hash_rows(cursor, table: sql.Identifier, names: Sequence[str], where: sql.Composable) -> str:
+def _hash_rows(cursor: Cursor, table: sql.Identifier, names: Sequence[str], where: sql.Composable) -> str:
     # Sums do not depend on the order that rows come in; two seeds make 128 bits.
     row = sql.SQL("ROW({})::text").format(sql.SQL(", ").join(map(sql.Identifier, names)))
     query = sql.SQL(

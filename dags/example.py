@@ -1,0 +1,66 @@
+"""Fills the gaps of a small table and writes it to Postgres: a first DAG, and a template to copy.
+
+**Starts** by hand or through the REST API.
+
+**Produces** the table `example.trips` in the warehouse, replaced as a whole, so that running it twice changes nothing;
+then the asset `example_trips` changes.
+
+**Parameters**: `numbers`, by which figure a missing number is replaced.
+"""
+
+from typing import Any
+
+from airflow.sdk import Param, dag, task
+
+from include.alerts import DEFAULT_ARGS
+from include.assets import EXAMPLE_TRIPS
+from include.connections import get_warehouse_url
+
+TRIPS: list[dict[str, Any]] = [
+    {"trip": 1, "borough": "Brooklyn", "miles": 1.2, "minutes": 8.0},
+    {"trip": 2, "borough": "Queens", "miles": None, "minutes": 21.5},
+    {"trip": 3, "borough": None, "miles": 3.4, "minutes": 17.0},
+    {"trip": 4, "borough": "Brooklyn", "miles": 0.9, "minutes": None},
+]
+PARAMS = {"numbers": Param("median", enum=["median", "mean"], description="What replaces a missing number.")}
+CREATE = "CREATE TABLE example.trips (trip integer PRIMARY KEY, borough text, miles float, minutes float)"
+INSERT = "INSERT INTO example.trips VALUES (%(trip)s, %(borough)s, %(miles)s, %(minutes)s)"
+
+
+@task
+def load() -> list[dict[str, Any]]:
+    """The table as it comes, with gaps."""
+    return TRIPS
+
+
+@task
+def fill(trips: list[dict[str, Any]], **context: Any) -> list[dict[str, Any]]:
+    """The table without gaps: numbers by the chosen figure, text by the most frequent value."""
+    import pandas as pd
+
+    frame = pd.DataFrame(trips)
+    numbers = frame.select_dtypes("number").agg(context["params"]["numbers"])
+    texts = {name: column.mode()[0] for name, column in frame.select_dtypes("str").items()}
+    return frame.fillna({**numbers, **texts}).to_dict("records")
+
+
+@task(outlets=[EXAMPLE_TRIPS])
+def save(trips: list[dict[str, Any]], *, outlet_events: Any = None) -> None:
+    """The table in Postgres, and the event."""
+    from include.taxi.warehouse import connect
+
+    with connect(get_warehouse_url()) as connection:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS example")
+        connection.execute("DROP TABLE IF EXISTS example.trips")
+        connection.execute(CREATE)
+        connection.cursor().executemany(INSERT, trips)
+    outlet_events[EXAMPLE_TRIPS].extra = {"rows": len(trips)}
+
+
+@dag(schedule=None, catchup=False, max_active_runs=1, default_args=DEFAULT_ARGS, params=PARAMS, doc_md=__doc__)
+def example() -> None:
+    """Spells the graph."""
+    save(fill(load()))
+
+
+example()

@@ -1,0 +1,172 @@
+"""The whole embedded stack, started once for all end-to-end tests, on ports and in a directory of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from include.embedded.airflow_api import Run
+from include.embedded.lifecycle import find_running, reset
+from include.embedded.settings import STACK_KEYS
+from include.embedded.stack import Stack
+from include.embedded.supervision import log_path, tail
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS_TO_FINISH = 240
+SECONDS_BETWEEN_LOOKS = 0.3
+TRAININGS = ("sklearn_training", "xgboost_training")
+# Small enough for seconds, large enough for the models to learn something.
+SMALL = {"SAMPLE_ROWS": "3000", "MAX_EVALUATIONS": "3", "MINIMUM_ROWS": "500"}
+SEEDS = count(1000)
+DEFAULT_PORTS = {"AIRFLOW_PORT": "18080", "MLFLOW_PORT": "15000", "POSTGRES_PORT": "15433", "SMTP_PORT": "11025"}
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """The directory of the stack; what runs in it is stopped at the end."""
+    directory = Path(tempfile.mkdtemp(prefix="mltrain-e2e-"))
+    directory.chmod(0o755)
+    yield directory / "home"
+    reset(directory / "home")
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def main_job(home: Path) -> subprocess.CompletedProcess[str]:
+    """The command that a newcomer gives, from nothing: its output and exit code."""
+    environment = {key: value for key, value in os.environ.items() if key not in STACK_KEYS}
+    environment |= {**DEFAULT_PORTS, **SMALL, "MLTRAIN_HOME": str(home), "COLUMNS": "160"}
+    return subprocess.run(
+        [sys.executable, "-m", "include.embedded", "run"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+@dataclass
+class Bench:
+    """What a test does with the stack, as its users would: over the API, the database and the settings file."""
+
+    stack: Stack
+    api: httpx.Client
+
+    def configure(self, **settings: Any) -> None:
+        """Settings that hold from the next task on, on top of the small ones."""
+        lines = [f"{key.upper()}={value}" for key, value in {**SMALL, **settings}.items()]
+        (self.stack.home / "settings.env").write_text("\n".join(lines) + "\n")
+
+    def use_new_data(self, **settings: Any) -> None:
+        """Settings with a sample that no run has seen."""
+        self.configure(sample_seed=next(SEEDS), **settings)
+
+    def trigger(self, dag_id: str, **conf: Any) -> Run:
+        """Starts a run."""
+        body = {"logical_date": None, "conf": conf}
+        answer = self.api.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+        assert answer.status_code in (200, 201), answer.text
+        return Run(dag_id, answer.json()["dag_run_id"], "queued")
+
+    def get(self, path: str, **params: Any) -> Any:
+        """The answer of Airflow's API below /api/v2/."""
+        answer = self.api.get(f"/api/v2/{path}", params=params)
+        answer.raise_for_status()
+        return answer.json()
+
+    def details(self, run: Run) -> dict[str, Any]:
+        """The run as the API shows it."""
+        return self.get(f"dags/{run.dag_id}/dagRuns/{run.run_id}")
+
+    def tasks(self, run: Run) -> dict[tuple[str, int], dict[str, Any]]:
+        """Task id and map index -> task instance."""
+        path = f"dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
+        return {(entry["task_id"], entry["map_index"]): entry for entry in self.get(path, limit=200)["task_instances"]}
+
+    def wait(self, run: Run, state: str = "success") -> dict[str, Any]:
+        """Waits until the run has ended, which must be in `state`."""
+        wait_until(lambda: self.details(run)["state"] in ("success", "failed"), f"{run.dag_id} {run.run_id} ends")
+        details = self.details(run)
+        assert details["state"] == state, "\n".join(self.report(run))
+        return details
+
+    def report(self, run: Run) -> list[str]:
+        """What there is to say on a run that did not end as it should."""
+        lines = [f"{run.dag_id} {run.run_id}: {self.details(run)['state']}"]
+        for (task_id, map_index), task in self.tasks(run).items():
+            lines.append(f"  {task_id} {map_index}: {task['state']}")
+            if task["state"] in ("failed", "up_for_retry"):
+                lines += [f"    {line}" for line in self.log(run, task_id, map_index, task["try_number"])[-15:]]
+        return lines
+
+    def log(self, run: Run, task_id: str, map_index: int = -1, attempt: int = 1) -> list[str]:
+        """What a task logged, errors included."""
+        path = f"dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}/logs/{attempt}"
+        return [str(entry) for entry in self.get(path, map_index=map_index, full_content=True)["content"]]
+
+    def events_of(self, run: Run) -> list[dict[str, Any]]:
+        """The asset events that a run emitted."""
+        return self.get("assets/events", source_dag_id=run.dag_id, source_run_id=run.run_id)["asset_events"]
+
+    def runs_after(self, run: Run) -> list[Run]:
+        """The runs of both training DAGs that a preparation's event starts, once they are there."""
+
+        def started() -> list[Run]:
+            found = [entry for event in self.events_of(run) for entry in event["created_dagruns"]]
+            return [Run(entry["dag_id"], entry["run_id"], entry["state"]) for entry in found]
+
+        wait_until(
+            lambda: {run.dag_id for run in started()} >= set(TRAININGS), f"the event of {run.run_id} is taken up"
+        )
+        return sorted(started(), key=lambda run: run.dag_id)
+
+    def prepare(self, **conf: Any) -> tuple[Run, list[Run]]:
+        """Runs data_preparation to its end, and names the training runs that its event started."""
+        run = self.trigger("data_preparation", **conf)
+        self.wait(run)
+        return run, self.runs_after(run)
+
+    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of the warehouse."""
+        with psycopg.connect(self.stack.warehouse_url) as connection:
+            return connection.execute(sql, values).fetchall()
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = SECONDS_TO_FINISH) -> None:
+    """Looks again and again; an end without success is an error that says what was waited for."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}"
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+@pytest.fixture(scope="session")
+def session_bench(main_job: subprocess.CompletedProcess[str], home: Path) -> Iterator[Bench]:
+    """The stack that the main job left up."""
+    stack = find_running(home)
+    assert stack, f"{main_job.stdout}\n{main_job.stderr}\n{tail(log_path(home, 'supervisord'))}"
+    login = {"username": stack.settings.admin_user, "password": stack.credentials.admin_password}
+    with httpx.Client(base_url=stack.airflow_address, timeout=60, trust_env=False) as api:
+        api.headers["Authorization"] = f"Bearer {api.post('/auth/token', json=login).json()['access_token']}"
+        yield Bench(stack, api)
+
+
+@pytest.fixture
+def bench(session_bench: Bench) -> Iterator[Bench]:
+    """The stack at rest, with a sample that no run has seen; runs that a test left are waited for."""
+    session_bench.use_new_data()
+    yield session_bench
+    wait_until(lambda: not session_bench.get("dags/~/dagRuns", state=["running", "queued"])["dag_runs"], "all is quiet")

@@ -1,0 +1,155 @@
+"""What happens when something breaks in the middle: nothing is lost, nothing is half-written, and the log says why."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from include.embedded.airflow_api import Run
+from include.embedded.supervision import program_states
+from include.taxi.settings import read_settings
+from include.taxi.sources import open_batches
+from tests.e2e.conftest import Bench, wait_until
+
+PREPARATION = "data_preparation"
+FOREST = "ensemble.RandomForestRegressor"
+
+
+def kill(bench: Bench, program: str) -> None:
+    """Kills one program of the stack, with all that it started, without a chance to clean up."""
+    process = psutil.Process(program_states(bench.stack)[program]["pid"])
+    for victim in [*process.children(recursive=True), process]:
+        victim.kill()
+
+
+def trials_of(bench: Bench, run: Run, model: str) -> list[tuple[int, dict[str, object], float]]:
+    return bench.query(
+        "SELECT number, parameters, loss FROM training.trials WHERE run_key = %s AND model = %s ORDER BY number",
+        f"{run.dag_id}/{run.run_id}",
+        model,
+    )
+
+
+def set_versions(bench: Bench) -> list[tuple[int]]:
+    return bench.query("SELECT version FROM training.sets WHERE state = 'published' ORDER BY version")
+
+
+def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(bench: Bench) -> None:
+    bench.use_new_data(sample_rows=12000)
+    _, trainings = bench.prepare()
+    for training in trainings:
+        bench.wait(training)
+    conf = {"models": [FOREST], "max_evaluations": 6}
+    killed = bench.trigger("sklearn_training", **conf)
+    wait_until(lambda: len(trials_of(bench, killed, FOREST)) >= 2, "two trials are stored")
+    pid = bench.tasks(killed)["tune", 0]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    bench.wait(killed)
+    assert bench.tasks(killed)["tune", 0]["try_number"] == 2
+    undisturbed = bench.trigger("sklearn_training", **conf)
+    bench.wait(undisturbed)
+    assert trials_of(bench, killed, FOREST) == trials_of(bench, undisturbed, FOREST)
+    assert len(trials_of(bench, killed, FOREST)) == 6
+
+
+@pytest.mark.parametrize("program", ["scheduler", "mlflow", "postgres", "api-server"])
+def test_job_completes_when_a_program_is_killed_in_the_middle(bench: Bench, program: str) -> None:
+    preparation, [sklearn, xgboost] = bench.prepare()
+    wait_until(lambda: trials_of(bench, xgboost, "gbtree.squarederror"), "tuning has begun")
+    kill(bench, program)
+    wait_until(lambda: is_back(bench), "the API answers again")
+    for run in (sklearn, xgboost):
+        bench.wait(run)
+        assert len(bench.events_of(run)) == 1
+    for model in ("gbtree.squarederror", "gbtree.gamma"):
+        assert [number for number, _, _ in trials_of(bench, xgboost, model)] == [0, 1, 2]
+
+
+def is_back(bench: Bench) -> bool:
+    try:
+        return bool(bench.api.get("/api/v2/dags").is_success)
+    except Exception:  # any way in which a server can be away
+        return False
+
+
+def test_too_many_refused_rows_fail_the_run_by_rule_and_leave_the_published_set(bench: Bench) -> None:
+    before = set_versions(bench)
+    bench.use_new_data(trip_distance_max=1.0)
+    run = bench.trigger(PREPARATION)
+    bench.wait(run, "failed")
+    tasks = bench.tasks(run)
+    assert tasks["validate_raw", -1]["state"] == "failed"
+    assert tasks["validate_raw", -1]["try_number"] == 1, "waiting does not repair data"
+    assert tasks["publish", -1]["state"] == "upstream_failed"
+    assert "trip_distance: outside the allowed range" in "".join(bench.log(run, "validate_raw"))
+    assert bench.events_of(run) == []
+    assert set_versions(bench) == before
+    rejected = bench.query("SELECT count(*) FROM raw.rejected_trips WHERE rule LIKE 'trip_distance%%'")[0][0]
+    assert rejected > 1000
+
+
+class Unsteady(BaseHTTPRequestHandler):
+    """Serves files, after it was unavailable for the first few requests."""
+
+    refusals = 0
+    directory: Path
+
+    def do_GET(self) -> None:
+        if type(self).refusals > 0:
+            type(self).refusals -= 1
+            self.send_error(503)
+            return
+        content = (self.directory / self.path.lstrip("/")).read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *args: object) -> None:
+        """Stays silent."""
+
+
+@pytest.fixture
+def unsteady_source(tmp_path: Path) -> Iterator[str]:
+    """Address of the sample's months behind a server that is away at first."""
+    settings = read_settings(sample_rows=3000)
+    for month in ("2024-01", "2024-02"):
+        with open_batches(settings, month) as contents:
+            batches = list(contents.batches)
+        with pq.ParquetWriter(tmp_path / f"{month}.parquet", batches[0].schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+    handler = type("Handler", (Unsteady,), {"directory": tmp_path, "refusals": 12})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/{{month}}.parquet"
+    server.shutdown()
+
+
+def test_source_that_is_away_is_tried_again_and_found(bench: Bench, unsteady_source: str) -> None:
+    bench.configure(source=unsteady_source)
+    run = bench.trigger(PREPARATION)
+    bench.wait(run)
+    tries = [task["try_number"] for task in bench.tasks(run).values()]
+    assert max(tries) > 1
+    assert len(bench.events_of(run)) == 1
+
+
+def test_missing_month_fails_at_once_and_names_the_file(bench: Bench, tmp_path: Path) -> None:
+    before = set_versions(bench)
+    bench.configure(source=f"file://{tmp_path}/trips_{{month}}.parquet")
+    run = bench.trigger(PREPARATION)
+    bench.wait(run, "failed")
+    plan = bench.tasks(run)["plan", -1]
+    assert (plan["state"], plan["try_number"]) == ("failed", 1)
+    assert f"{tmp_path}/trips_2024-01.parquet" in "".join(bench.log(run, "plan"))
+    assert set_versions(bench) == before

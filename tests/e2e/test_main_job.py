@@ -1,0 +1,162 @@
+"""The main job through the real scheduler: from one command to registered models, and each of its branches."""
+
+import subprocess
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from tests.e2e.conftest import TRAININGS, Bench, wait_until
+
+PREPARATION = "data_preparation"
+
+
+def test_one_command_trains_and_shows_models_addresses_and_the_login(
+    main_job: subprocess.CompletedProcess[str], bench: Bench
+) -> None:
+    assert main_job.returncode == 0, main_job.stdout + main_job.stderr
+    for model in ("linear_model.LinearRegression", "linear_model.Lasso", "gbtree.squarederror", "gbtree.gamma"):
+        assert model in main_job.stdout
+    assert "challenger" in main_job.stdout
+    assert bench.stack.airflow_address in main_job.stdout
+    assert bench.stack.mlflow_address in main_job.stdout
+    assert f"admin / {bench.stack.credentials.admin_password}" in main_job.stdout
+    assert "best error" in main_job.stdout, "the progress shows the best error so far"
+
+
+def test_event_carries_the_version_and_starts_both_training_dags_on_it(bench: Bench) -> None:
+    preparation, trainings = bench.prepare()
+    [event] = bench.events_of(preparation)
+    [(version, fingerprint, counts)] = bench.query(
+        "SELECT version, fingerprint, counts FROM training.sets WHERE created_by = %s",
+        f"{PREPARATION}/{preparation.run_id}",
+    )
+    assert event["extra"]["version"] == version
+    assert event["extra"]["fingerprint"] == fingerprint
+    assert event["extra"]["counts"] == counts
+    assert event["extra"]["months"] == ["2024-01", "2024-02"]
+    assert [run.dag_id for run in trainings] == list(TRAININGS)
+    client = mlflow.MlflowClient(bench.stack.mlflow_address)
+    for run in trainings:
+        details = bench.wait(run)
+        assert details["run_type"] == "asset_triggered"
+        assert details["triggered_by"] == "asset"
+        run_key = f"{run.dag_id}/{run.run_id}"
+        parents = client.search_runs(["1"], f"tags.run_key = '{run_key}' AND tags.role = 'model'")
+        assert {parent.data.tags["training_set_version"] for parent in parents} == {str(version)}
+        for parent in parents:
+            trials = client.search_runs(["1"], f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
+            stored = bench.query(
+                "SELECT number, loss FROM training.trials WHERE run_key = %s AND model = %s",
+                run_key,
+                parent.data.tags["model"],
+            )
+            tracked = {(int(t.data.tags["trial"]), t.data.metrics["validation_rmse"]) for t in trials}
+            assert tracked == set(stored)
+            assert len(trials) == 3
+            best = min(loss for _, loss in stored)
+            assert parent.data.metrics["validation_rmse"] == pytest.approx(best)
+        [registered] = client.search_model_versions(f"name = 'trip-duration' AND tags.run_key = '{run_key}'")
+        best_parent = min(parents, key=lambda parent: parent.data.metrics["validation_rmse"])
+        assert registered.tags["run_id"] == best_parent.info.run_id
+        [model_event] = bench.events_of(run)
+        assert str(model_event["extra"]["version"]) == registered.version
+
+
+def test_mapped_tasks_are_labelled_with_model_and_best_error(bench: Bench) -> None:
+    _, [sklearn, _] = bench.prepare()
+    bench.wait(sklearn)
+    label = bench.tasks(sklearn)["tune", 0]["rendered_map_index"]
+    [(best,)] = bench.query(
+        "SELECT min(loss) FROM training.trials WHERE run_key = %s AND model = 'linear_model.LinearRegression'",
+        f"{sklearn.dag_id}/{sklearn.run_id}",
+    )
+    assert label == f"linear_model.LinearRegression: best RMSE {best:.3f} min"
+
+
+def test_fresh_set_skips_every_later_task_and_emits_no_event(bench: Bench) -> None:
+    first, _ = bench.prepare()
+    again = bench.trigger(PREPARATION)
+    details = bench.wait(again)
+    states = {task_id: task["state"] for (task_id, _), task in bench.tasks(again).items()}
+    assert states.pop("load_zones") == "success"
+    assert set(states.values()) == {"skipped"}
+    assert bench.events_of(again) == []
+    version = bench.events_of(first)[0]["extra"]["version"]
+    assert f"version {version} holds the same and is fresh" in details["note"]
+    assert f"version {version} holds the same and is fresh" in "".join(bench.log(again, "plan"))
+
+
+def test_training_by_hand_takes_the_newest_set(bench: Bench) -> None:
+    preparation, trainings = bench.prepare()
+    for run in trainings:
+        bench.wait(run)
+    by_hand = bench.trigger("sklearn_training", models=["linear_model.LinearRegression"], max_evaluations=1)
+    bench.wait(by_hand)
+    [event] = bench.events_of(by_hand)
+    assert event["extra"]["training_set_version"] == bench.events_of(preparation)[0]["extra"]["version"]
+    assert event["extra"]["model"] == "linear_model.LinearRegression"
+
+
+def test_training_by_hand_without_a_fresh_set_starts_data_preparation_and_is_skipped(bench: Bench) -> None:
+    before = {entry["dag_run_id"] for entry in bench.get(f"dags/{PREPARATION}/dagRuns")["dag_runs"]}
+    bench.use_new_data(outdated_after=0.00001)
+    by_hand = bench.trigger("xgboost_training")
+    details = bench.wait(by_hand)
+    assert "data_preparation was started" in details["note"]
+    assert {task["state"] for task in bench.tasks(by_hand).values()} == {"skipped"}
+    bench.configure()
+    started = [
+        entry for entry in bench.get(f"dags/{PREPARATION}/dagRuns")["dag_runs"] if entry["dag_run_id"] not in before
+    ]
+    assert [entry["note"] for entry in started] == ["Started by xgboost_training, which found no fresh training set."]
+
+
+def test_two_preparations_at_once_publish_one_set(bench: Bench) -> None:
+    runs = [bench.trigger(PREPARATION), bench.trigger(PREPARATION)]
+    for run in runs:
+        bench.wait(run)
+    assert sorted(len(bench.events_of(run)) for run in runs) == [0, 1]
+    published = bench.query(
+        "SELECT count(*) FROM training.sets WHERE state = 'published' AND created_by = ANY(%s)",
+        [f"{PREPARATION}/{run.run_id}" for run in runs],
+    )
+    assert published == [(1,)]
+
+
+def test_body_with_a_wrong_parameter_is_refused_by_name(bench: Bench) -> None:
+    for dag_id, conf, name in (
+        (PREPARATION, {"months": ["2024-13"]}, "months"),
+        (PREPARATION, {"feature_set": "poor"}, "feature_set"),
+        ("sklearn_training", {"models": ["gbtree.gamma"]}, "models"),
+        ("xgboost_training", {"max_evaluations": 0}, "max_evaluations"),
+    ):
+        answer = bench.api.post(f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
+        assert answer.status_code == 400
+        assert f"Invalid input for param {name}" in answer.json()["detail"]
+
+
+def test_main_job_runs_on_real_months(bench: Bench, trip_data: Path) -> None:
+    bench.configure(
+        source=f"file://{trip_data}/green_tripdata_{{month}}.parquet",
+        zones_source=f"file://{trip_data}/zones.csv",
+        max_evaluations=2,
+    )
+    preparation, [sklearn, xgboost] = bench.prepare(feature_set="reference")
+    counts = bench.events_of(preparation)[0]["extra"]["counts"]
+    assert (counts["train"], counts["validation"], counts["features"]) == (54_378, 51_492, 5_094)
+    bench.wait(sklearn)
+    rmse = bench.events_of(sklearn)[0]["extra"]["metrics"]["validation_rmse"]
+    assert rmse == pytest.approx(5.995, abs=0.001)
+    bench.wait(xgboost)
+    _, [_, rich] = bench.prepare(feature_set="rich")
+    bench.wait(rich)
+    assert bench.events_of(rich)[0]["extra"]["metrics"]["validation_rmse"] <= 4.05
+
+
+def test_rest_of_the_stack_is_quiet_after_a_skip(bench: Bench) -> None:
+    bench.prepare()
+    wait_until(lambda: not bench.get("dags/~/dagRuns", state=["running", "queued"])["dag_runs"], "all is quiet")
+    runs_before = bench.get("dags/~/dagRuns")["total_entries"]
+    bench.wait(bench.trigger(PREPARATION))
+    assert bench.get("dags/~/dagRuns")["total_entries"] == runs_before + 1

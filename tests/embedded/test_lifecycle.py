@@ -1,0 +1,146 @@
+"""Starting and stopping a small stack of real programs."""
+
+import os
+import signal
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from include.embedded.errors import StackError
+from include.embedded.health import find_problem
+from include.embedded.lifecycle import find_running, reset, start, stop
+from include.embedded.postgres import CONFIGURATION
+from include.embedded.stack import Stack
+from include.embedded.supervision import connect, program_states
+from tests.embedded.conftest import SMALL
+
+SECONDS_TO_COME_BACK = 60.0
+pytestmark = pytest.mark.slow
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS_TO_COME_BACK
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.1)
+
+
+def processes_of(stack: Stack) -> list[psutil.Process]:
+    supervisor = psutil.Process(connect(stack).getPID())
+    return [supervisor, *supervisor.children(recursive=True)]
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    # A killed child of this process stays in the table until it is asked about; it does nothing more.
+    return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_program_comes_back_when_it_is_killed(small_stack: Stack, name: str) -> None:
+    before = program_states(small_stack)[name]["pid"]
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: program_states(small_stack)[name]["pid"] not in (0, before))
+    wait_until(lambda: find_problem(small_stack, name) is None)
+
+
+def test_second_start_finds_everything_running(small_stack: Stack) -> None:
+    before = {process.pid for process in processes_of(small_stack)}
+    assert start(small_stack.home, SMALL).ports == small_stack.ports
+    programs = {entry["pid"] for entry in program_states(small_stack).values()}
+    assert programs <= before
+
+
+def test_two_stacks_run_side_by_side(small_stack: Stack, open_home: Path) -> None:
+    other = start(open_home, SMALL)
+    assert all(other.ports[name] != small_stack.ports[name] for name in ("postgres", "smtp", "supervisor"))
+    stop(open_home)
+    assert find_problem(small_stack, "postgres") is None
+
+
+def test_no_process_is_left_after_stop(open_home: Path) -> None:
+    processes = processes_of(start(open_home, SMALL))
+    assert stop(open_home) == 0
+    assert not alive(processes)
+    assert find_running(open_home) is None
+
+
+def test_no_process_is_left_after_stop_when_the_supervisor_was_killed(open_home: Path) -> None:
+    processes = processes_of(start(open_home, SMALL))
+    processes[0].kill()
+    assert stop(open_home) >= len(SMALL)
+    assert not alive(processes)
+
+
+def test_data_is_there_again_when_the_supervisor_was_killed(open_home: Path) -> None:
+    stack = start(open_home, SMALL)
+    with psycopg.connect(stack.warehouse_url) as connection:
+        connection.execute("INSERT INTO raw.zones (zone_id, name) VALUES (1, 'Newark Airport')")
+    processes_of(stack)[0].kill()
+    stack = start(open_home, SMALL)
+    with psycopg.connect(stack.warehouse_url) as connection:
+        assert connection.execute("SELECT name FROM raw.zones").fetchall() == [("Newark Airport",)]
+
+
+def test_process_in_a_directory_of_the_stack_is_ended_whatever_its_environment_says(open_home: Path) -> None:
+    start(open_home, SMALL)
+    lost = psutil.Popen(
+        ["sleep", "600"], cwd=open_home / "run" / "mail", env={}, start_new_session=True, stdin=-3, stdout=-3
+    )
+    assert stop(open_home) == 1
+    assert lost.wait(10) != 0
+
+
+def test_stack_runs_in_a_home_with_an_awkward_name_that_others_cannot_enter(closed_home: Path) -> None:
+    stack = start(closed_home, SMALL)
+    assert find_problem(stack, "postgres") is None
+    assert stop(closed_home) == 0
+
+
+def test_files_with_secrets_are_their_owners_alone(small_stack: Stack) -> None:
+    names = ("secrets.env", "settings.env", "programs.json", "stack.json", "supervisord.conf", "airflow", "logs")
+    modes = {name: (small_stack.home / name) for name in names if (small_stack.home / name).exists()}
+    assert {name for name, path in modes.items() if stat.S_IMODE(path.stat().st_mode) & 0o077} == set()
+
+
+def test_no_secret_is_on_a_command_line(small_stack: Stack) -> None:
+    lines = " ".join(" ".join(process.cmdline()) for process in processes_of(small_stack))
+    secrets = (small_stack.home / "secrets.env").read_text().splitlines()[1:]
+    assert not [line for line in secrets if line.partition("=")[2] in lines]
+
+
+def test_server_named_in_warehouse_url_is_used_instead_of_an_own_one(
+    small_stack: Stack, open_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in ("AIRFLOW", "MLFLOW", "WAREHOUSE"):
+        monkeypatch.setenv(f"{kind}_DATABASE", f"other_{kind.lower()}")
+    monkeypatch.setenv("WAREHOUSE_URL", small_stack.admin_url)
+    stack = start(open_home, SMALL)
+    assert list(program_states(stack)) == ["mail"]
+    with psycopg.connect(stack.warehouse_url) as connection:
+        assert connection.info.dbname == "other_warehouse"
+        assert connection.execute("SELECT count(*) FROM training.sets").fetchone() == (0,)
+
+
+def test_error_names_the_program_and_ends_with_its_log_when_it_does_not_come_up(
+    open_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CONFIGURATION, "shared_buffers", "no")
+    with pytest.raises(StackError, match=r'(?s)postgres did not come up.*invalid value for parameter "shared_buffers"'):
+        start(open_home, SMALL)
+
+
+def test_setting_that_cannot_be_used_is_named(open_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_PORT", "eighty")
+    with pytest.raises(StackError, match="AIRFLOW_PORT"):
+        start(open_home, SMALL)
+
+
+def test_reset_removes_every_file(open_home: Path) -> None:
+    start(open_home, SMALL)
+    reset(open_home)
+    assert not open_home.exists()

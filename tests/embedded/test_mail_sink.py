@@ -1,0 +1,37 @@
+"""The mail sink: real SMTP in, files out."""
+
+import email
+import smtplib
+from email.message import EmailMessage
+from pathlib import Path
+
+from include.embedded.mail_sink import store_message
+from include.embedded.ports import HOST
+from include.embedded.stack import Stack
+
+
+def send(stack: Stack, subject: str) -> None:
+    message = EmailMessage()
+    message["Subject"], message["From"], message["To"] = subject, "airflow@localhost", "team@example.org"
+    message.set_content("Zażółć: the body")
+    with smtplib.SMTP(HOST, stack.ports["smtp"], timeout=10) as server:
+        server.send_message(message)
+
+
+def test_each_message_sent_is_kept_as_a_file(small_stack: Stack) -> None:
+    send(small_stack, "first")
+    send(small_stack, "second")
+    kept = [email.message_from_bytes(path.read_bytes()) for path in sorted(small_stack.mail_directory.glob("*.eml"))]
+    assert sorted(message["Subject"] for message in kept) == ["first", "second"]
+    assert "Zażółć".encode() in kept[0].get_payload(decode=True)
+
+
+def test_message_never_replaces_another_of_the_same_second(tmp_path: Path) -> None:
+    paths = {store_message(tmp_path, str(number).encode()) for number in range(20)}
+    assert len(paths) == 20
+    assert {path.read_text() for path in paths} == {str(number) for number in range(20)}
+
+
+def test_nothing_but_whole_messages_is_left_in_the_directory(tmp_path: Path) -> None:
+    path = store_message(tmp_path, b"whole")
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,37 @@
+"""Settings given to `make up` and `make run`."""
+
+from pathlib import Path
+
+import pytest
+
+from include.embedded.overrides import write_overrides
+from include.taxi.settings import Settings
+
+
+def read(home: Path) -> Settings:
+    return Settings(_env_file=home / "settings.env")  # type: ignore[call-arg]
+
+
+def test_settings_in_the_environment_reach_the_file_that_tasks_read(tmp_path: Path) -> None:
+    overrides = write_overrides(tmp_path, {"SOURCE": "tlc", "MONTHS": "2024-01,2024-02", "HOME": "/root"})
+    assert overrides == {"MONTHS": "2024-01,2024-02", "SOURCE": "tlc"}
+    assert read(tmp_path).months == ("2024-01", "2024-02")
+
+
+def test_settings_given_before_are_gone_when_not_given_again(tmp_path: Path) -> None:
+    write_overrides(tmp_path, {"SOURCE": "tlc"})
+    write_overrides(tmp_path, {"MAX_EVALUATIONS": "3"})
+    assert read(tmp_path).source == "sample"
+    assert read(tmp_path).max_evaluations == 3
+
+
+@pytest.mark.parametrize(
+    "value", ["file:///data/{month}.parquet", "a b#c", "it's", 'say "so"', "back\\slash", "$HOME", ""]
+)
+def test_value_is_read_as_it_was_given(tmp_path: Path, value: str) -> None:
+    write_overrides(tmp_path, {"SOURCE": value})
+    assert read(tmp_path).source == value
+
+
+def test_tracking_address_of_the_shell_does_not_lead_tasks_elsewhere(tmp_path: Path) -> None:
+    assert write_overrides(tmp_path, {"MLFLOW_TRACKING_URI": "http://elsewhere"}) == {}

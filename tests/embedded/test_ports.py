@@ -1,0 +1,58 @@
+"""Which ports a stack chooses."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from include.embedded.errors import StackError
+from include.embedded.ports import HOST, choose_ports, is_free, load_ports
+
+
+def listen() -> socket.socket:
+    server = socket.socket()
+    server.bind((HOST, 0))
+    server.listen()
+    return server
+
+
+def test_port_is_not_free_while_somebody_listens() -> None:
+    with listen() as server:
+        port = server.getsockname()[1]
+        assert not is_free(port)
+    assert is_free(port)
+
+
+def test_next_free_port_is_chosen_when_the_wanted_one_is_taken(tmp_path: Path) -> None:
+    with listen() as server:
+        taken = server.getsockname()[1]
+        chosen = choose_ports(tmp_path, {"mlflow": taken})
+    assert taken < chosen["mlflow"] <= taken + 200
+
+
+def test_two_programs_never_share_a_port(tmp_path: Path) -> None:
+    with listen() as server:
+        port = server.getsockname()[1]
+    chosen = choose_ports(tmp_path, {"airflow": port, "mlflow": port})
+    assert chosen["airflow"] != chosen["mlflow"]
+
+
+def test_chosen_port_is_kept_while_its_setting_stays(tmp_path: Path) -> None:
+    with listen() as server:
+        taken = server.getsockname()[1]
+        first = choose_ports(tmp_path, {"mlflow": taken})
+    assert choose_ports(tmp_path, {"mlflow": taken}) == first
+    assert load_ports(tmp_path) == first
+
+
+def test_changed_setting_wins_over_the_port_chosen_before(tmp_path: Path) -> None:
+    with listen() as one, listen() as two:
+        first, second = one.getsockname()[1], two.getsockname()[1]
+    choose_ports(tmp_path, {"mlflow": first})
+    assert choose_ports(tmp_path, {"mlflow": second}) == {"mlflow": second}
+
+
+def test_error_names_the_setting_when_no_port_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("include.embedded.ports.is_free", lambda port: False)
+    with pytest.raises(StackError, match="MLFLOW_PORT"):
+        choose_ports(tmp_path, {"mlflow": 5000})

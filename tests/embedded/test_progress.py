@@ -1,0 +1,35 @@
+"""How DAG runs are shown while they go on."""
+
+import io
+
+from rich.console import Console
+
+from include.embedded.airflow_api import Run, Task
+from include.embedded.progress import Progress, describe
+
+RUN = Run("sklearn_training", "manual__1", "running")
+
+
+def task(task_id: str, label: str = "", state: str = "running") -> Task:
+    return Task(RUN, task_id, 0, label, state, 1)
+
+
+def test_line_on_a_run_names_each_task_and_model_at_work() -> None:
+    tasks = [task("tune", "linear_model.Lasso best 8.9"), task("tune", "linear_model.LinearRegression")]
+    expected = "sklearn_training running: tune linear_model.Lasso best 8.9, tune linear_model.LinearRegression"
+    assert describe(RUN, tasks) == expected
+
+
+def test_waiting_task_shows_only_when_none_is_at_work() -> None:
+    waiting = task("register", state="queued")
+    assert describe(RUN, [waiting]) == "sklearn_training running: register (queued)"
+    assert describe(RUN, [waiting, task("train", "a")]) == "sklearn_training running: train a"
+
+
+def test_only_changed_lines_are_printed_where_there_is_no_terminal() -> None:
+    output = io.StringIO()
+    with Progress(Console(file=output)) as progress:
+        progress.show(["one running", "two running"])
+        progress.show(["one running", "two success [all]"])
+    printed = [line.split(" s  ")[1] for line in output.getvalue().splitlines()]
+    assert printed == ["one running", "two running", "two success [all]"]
