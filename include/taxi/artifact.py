@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from include.taxi.encoder import Encoder
 from include.taxi.errors import ModelInvalid
 from include.taxi.evaluation import Minutes
-from include.taxi.encoder import Encoder
 from include.taxi.feature_sets import Columns, trips_of_frame
 from include.taxi.fitting import predict_encoded
 

@@ -8,7 +8,8 @@ from typing import Any
 RAW_TABLE_CHECKS: dict[str, dict[str, Any]] = {
     "has_rows": {"check_statement": "COUNT(*) > 0"},
     "is_complete": {
-        "check_statement": "COUNT(*) = (SELECT sum(rows) FROM raw.sources s WHERE s.month = ANY(array_agg(trips.month)))"
+        "check_statement": "COUNT(*) = (SELECT sum(rows) FROM raw.sources s"
+        " WHERE s.month = ANY(array_agg(DISTINCT trips.month)))"
     },
     "has_distinct_rows": {"check_statement": "COUNT(*) = COUNT(DISTINCT (month, row_number))"},
 }

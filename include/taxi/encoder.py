@@ -61,7 +61,7 @@ class Encoder:
 
     @property
     def feature_types(self) -> list[str]:
-        """xgboost's type of each column: `c` for a category, `q` for a quantity."""
+        """Xgboost's type of each column: `c` for a category, `q` for a quantity."""
         if self.encoding == "native":
             return ["c"] * len(self.categories) + ["q"] * len(self.numeric)
         return ["q"] * len(self.feature_names)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from include.taxi.evaluation import Minutes, measure
 from include.taxi.encoder import Encoder
+from include.taxi.evaluation import Minutes, measure
 from include.taxi.feature_sets import Columns, Positions
 from include.taxi.models import ModelType, get_model
 

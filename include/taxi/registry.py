@@ -23,7 +23,6 @@ class RegisteredVersion:
 
     name: str
     version: int
-    source: str
     tags: Mapping[str, str]
 
 
@@ -56,14 +55,14 @@ def find_version(tracker: Tracker, name: str, alias: str) -> RegisteredVersion |
             if error.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):
                 return None
             raise
-    return RegisteredVersion(name, int(found.version), found.source, dict(found.tags))
+    return RegisteredVersion(name, int(found.version), dict(found.tags))
 
 
 def get_version(tracker: Tracker, name: str, version: int) -> RegisteredVersion:
     """The version of that number."""
     with translate_errors(f"look up {name} version {version}", tracker.uri):
         found = tracker.client.get_model_version(name, str(version))
-    return RegisteredVersion(name, int(found.version), found.source, dict(found.tags))
+    return RegisteredVersion(name, int(found.version), dict(found.tags))
 
 
 def load_model(tracker: Tracker, version: RegisteredVersion, *, threads: int = 1) -> TripModel:

@@ -218,7 +218,7 @@ def log_model(
                 # Given, because inferring them loads the model in another process, which takes ten seconds.
                 pip_requirements=requirements,
             )
-            mlflow.log_params({name: value for name, value in model.metadata["parameters"].items()})
+            mlflow.log_params(dict(model.metadata["parameters"].items()))
             mlflow.log_metrics(dict(metrics))
             for name, rows in tables.items():
                 mlflow.log_dict({"rows": rows}, f"{name}.json")

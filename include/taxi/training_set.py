@@ -13,10 +13,10 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from include.taxi.encoder import Encoder
 from include.taxi.errors import DataQualityError, StaleInput
 from include.taxi.example_checks import find_example_problems
 from include.taxi.examples import load_positions, load_split
-from include.taxi.encoder import Encoder
 from include.taxi.profile import profile_split
 from include.taxi.settings import Settings
 from include.taxi.training_plan import Plan, compute_fingerprint, contents_settings
@@ -64,7 +64,7 @@ class Published:
 def read_source_hashes(connection: psycopg.Connection, months: tuple[str, ...]) -> dict[str, str]:
     """Month -> SHA-256 of the loaded source, for those of `months` that are loaded."""
     rows = connection.execute("SELECT month, sha256 FROM raw.sources WHERE month = ANY(%s)", [list(months)])
-    return {month: sha256 for month, sha256 in rows}
+    return dict(rows)
 
 
 def fingerprint_of(connection: psycopg.Connection, settings: Settings, plan: Plan, sources: Mapping[str, str]) -> str:
