@@ -13,7 +13,7 @@ from include.taxi.feature_sets import FEATURE_SETS
 from include.taxi.models import Family, names_of
 
 BEST_SO_FAR = "{{ task.op_kwargs['model'] }}{{ best | default('') }}"
-TRAINED = "{{ trained | default('') }}"
+TRAINED = "{{ task.op_kwargs['tuned']['model'] }}{{ trained | default('') }}"
 
 
 def _params(family: Family) -> dict[str, Param]:
@@ -103,7 +103,7 @@ def train(job: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
     context = get_current_context()
     trained = train_model(get_warehouse_url(), read_settings(), Job.from_dict(job), tuned)
     rmse = trained["metrics"]["validation_rmse"]
-    context["trained"] = f"{tuned['model']}: RMSE {rmse:.3f} min"  # type: ignore[typeddict-unknown-key]
+    context["trained"] = f": RMSE {rmse:.3f} min"  # type: ignore[typeddict-unknown-key]
     return trained
 
 

@@ -118,7 +118,7 @@ def _start() -> Stack:
     overrides = write_overrides(HOME)
     if overrides:
         CONSOLE.print("Settings given now: " + ", ".join(f"{key}={value}" for key, value in overrides.items()))
-    stack = start(HOME, say=lambda text: CONSOLE.print(f"{time.monotonic() - begun:5.1f} s  {text}"))
+    stack = start(HOME, say=lambda text: CONSOLE.print(f"{time.monotonic() - begun:5.1f} s  {text}", soft_wrap=True))
     CONSOLE.print(f"The stack runs ({time.monotonic() - begun:.1f} s).")
     return stack
 

@@ -49,19 +49,22 @@ def follow(stack: Stack, console: Console) -> bool:
                 return True
             console.print("No model was trained on it yet, so that training starts now.")
             runs = [api.trigger(dag_id) for dag_id in TRAININGS]
-        run_ids = [run.run_id for run in runs]
-        runs = watch(api, runs, lambda: best_trials(stack.warehouse_url, run_ids), progress)
+        keys = [f"{run.dag_id}/{run.run_id}" for run in runs]
+        if runs:
+            runs = watch(api, runs, lambda: best_trials(stack.warehouse_url, keys), progress)
     failed = [run for run in preparation + runs if run.state != "success"]
     for run in failed:
         report_failure(api, stack, run, console)
-    models = find_models(stack, settings, RUN_TAG, run_ids)
+    models = find_models(stack, settings, RUN_TAG, [run.run_id for run in runs])
     if models:
         console.print(model_table(models))
+    elif not failed and not runs:
+        console.print("The training set is there, but no training DAG waits for it.")
     without = [run for run in runs if run.run_id not in {model.dag_run_id for model in models}]
     for run in without:
         if run not in failed:
             console.print(f"{run.dag_id} succeeded but left no model in MLflow: see {_run_page(stack, run)}")
-    return not failed and not without
+    return bool(models) and not failed and not without
 
 
 def wait_for_dags(api: AirflowApi, stack: Stack) -> None:
@@ -95,7 +98,10 @@ def report_failure(api: AirflowApi, stack: Stack, run: Run, console: Console) ->
 
 def model_table(models: list[TrainedModel]) -> Table:
     """Models and their errors on the validation split, in the target's unit, least first."""
-    table = Table("model", "family", "RMSE", "MAE", "version", "alias", title="Models, by error on validation")
+    table = Table(title="Models, by error on validation")
+    table.add_column("model", overflow="fold")
+    for header in ("family", "RMSE", "MAE", "version", "alias"):
+        table.add_column(header, no_wrap=True)
     for model in models:
         mae = "" if model.mae is None else f"{model.mae:.3f}"
         table.add_row(

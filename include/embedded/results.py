@@ -28,14 +28,14 @@ class TrainedModel:
     aliases: tuple[str, ...]
 
 
-def best_trials(warehouse_url: str, run_ids: list[str]) -> list[tuple[str, int, float]]:
-    """Model, trials so far and the least error among them, of every model that the runs tune."""
+def best_trials(warehouse_url: str, run_keys: list[str]) -> list[tuple[str, int, float]]:
+    """Model, trials so far and the least error among them, of every model that the runs tune (`DAG id/run id`)."""
     query = """
         SELECT model, count(*), min(loss) FROM training.trials
         WHERE run_key = ANY(%s) AND loss IS NOT NULL GROUP BY run_key, model ORDER BY run_key, model
     """
     with psycopg.connect(warehouse_url, connect_timeout=10) as connection:
-        return connection.execute(query, [run_ids]).fetchall()
+        return connection.execute(query, [run_keys]).fetchall()
 
 
 def newest_set(warehouse_url: str) -> int | None:
