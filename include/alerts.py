@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.exceptions import AirflowRuntimeError
 
 from include.taxi.errors import SourceUnavailable, StaleInput, TrackingUnavailable, WarehouseUnavailable
 
@@ -13,7 +14,14 @@ RETRY_DELAY = timedelta(seconds=20)
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
-            [SourceUnavailable, WarehouseUnavailable, TrackingUnavailable, "psycopg.OperationalError"],
+            [
+                SourceUnavailable,
+                WarehouseUnavailable,
+                TrackingUnavailable,
+                # Airflow's own operators on the warehouse, and its API server.
+                "psycopg.OperationalError",
+                AirflowRuntimeError,
+            ],
             retry_delay=RETRY_DELAY,
             reason="a server was away",
         ),

@@ -113,6 +113,9 @@ def _options(stack: "Stack") -> dict[str, list[tuple[str, str]]]:
         "WORKERS": [
             # On a busy machine the server may need longer than the 5 s after which a task is given up.
             ("EXECUTION_API_TIMEOUT", "30"),
+            # A restarted server is back within half a minute; by default a task may give it up after a few seconds.
+            ("EXECUTION_API_RETRIES", "12"),
+            ("EXECUTION_API_RETRY_WAIT_MAX", "8"),
         ],
         "DAG_PROCESSOR": [
             ("DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle])),

@@ -115,7 +115,11 @@ class Bench:
     def log(self, run: Run, task_id: str, map_index: int = -1, attempt: int = 1) -> list[str]:
         """What a task logged, errors included."""
         path = f"dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}/logs/{attempt}"
-        return [str(entry) for entry in self.get(path, map_index=map_index, full_content=True)["content"]]
+        lines = []
+        for entry in self.get(path, map_index=map_index, full_content=True)["content"]:
+            lines.append(str(entry.get("event")))
+            lines += [f"{error['exc_type']}: {error['exc_value']}" for error in entry.get("error_detail") or ()]
+        return lines
 
     def events_of(self, run: Run) -> list[dict[str, Any]]:
         """The asset events that a run emitted."""
