@@ -1,0 +1,59 @@
+"""A chart's answer as JSON: what to draw, or what to say where there is nothing or it cannot be had."""
+
+import json
+import logging
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from typing import Any
+
+import psycopg
+
+from include.dashboards.charts import Chart, read_rows
+from include.dashboards.context import Context
+from include.dashboards.tables import Facts, Table
+from include.taxi.errors import TaxiError
+
+log = logging.getLogger(__name__)
+NOT_READABLE = "This shows runs of {dags}, which you may not read."
+NOT_THERE_YET = "Its table is not there yet: start data_preparation once, which brings the warehouse up to date."
+BROKEN = "This could not be drawn; the log of Airflow's API server says why."
+
+
+def answer(chart: Chart, context: Context) -> str:
+    """Draws a chart for a person; whatever goes wrong is said in the answer, so that the rest of the page stands."""
+    hidden = [dag for dag in chart.dags if dag not in context.viewer.readable]
+    if hidden:
+        return _say("empty", NOT_READABLE.format(dags=", ".join(hidden)))
+    try:
+        rows = read_rows(chart.query, context)
+        return _show(chart.draw(rows)) if rows else _say("empty", chart.empty)
+    except TaxiError as error:
+        return _say("error", str(error))
+    except psycopg.errors.UndefinedTable:
+        return _say("empty", NOT_THERE_YET)
+    except Exception:
+        log.exception("Chart %s could not be drawn", chart.name)
+        return _say("error", BROKEN)
+
+
+def _say(kind: str, text: str) -> str:
+    return json.dumps({"kind": kind, "text": text})
+
+
+def _show(drawn: Any) -> str:
+    if isinstance(drawn, Table):
+        rows = [[_cell(value) for value in row] for row in drawn.rows]
+        return json.dumps({"kind": "table", "columns": list(drawn.columns), "rows": rows})
+    if isinstance(drawn, Facts):
+        return json.dumps({"kind": "facts", "facts": [asdict(fact) for fact in drawn.facts]})
+    return f'{{"kind": "figure", "figure": {drawn.to_json()}}}'
+
+
+def _cell(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, date):
+        return value.isoformat()
+    return value

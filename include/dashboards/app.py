@@ -1,0 +1,145 @@
+"""The application: pages, the answers of their charts, layouts, and the playground's predictions."""
+
+import gzip
+import json
+from dataclasses import asdict
+from functools import lru_cache
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from fastapi.templating import Jinja2Templates
+
+from include.dashboards.access import FindViewer, require_reader
+from include.dashboards.answers import answer
+from include.dashboards.charts import CHARTS, charts_of
+from include.dashboards.context import Context, Filters, Sources, Viewer
+from include.dashboards.figures import template
+from include.dashboards.layouts import Layout, read_layout, save_layout
+from include.dashboards.options import OPTIONS
+from include.dashboards.pages import PAGES, load_pages
+from include.taxi.errors import TaxiError
+from include.taxi.models import MODELS
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+TEMPLATES = Jinja2Templates(HERE / "templates")
+KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+# plotly draws parallel coordinates by WebGL programs that it compiles from text; all else is our own files.
+CONTENT_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data: blob:; frame-ancestors 'self'"
+)
+
+
+def create_app(find_viewer: FindViewer, sources: Sources) -> FastAPI:
+    """The application; every route of it is behind `find_viewer`.
+
+    Args:
+        find_viewer: A dependency that gives the `Viewer` of a request, or answers 401.
+    """
+    load_pages()
+    app = FastAPI(title="Dashboards", openapi_url=None)
+    app.include_router(make_routes(require_reader(find_viewer), sources))
+    return app
+
+
+def make_routes(reader: FindViewer, sources: Sources) -> APIRouter:
+    """The routes, each of which asks `reader` who is there."""
+    routes = APIRouter(dependencies=[Depends(reader)])
+
+    @routes.get("/")
+    def home(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"{request.scope.get('root_path', '')}/overview")
+
+    @routes.get("/static/plotly.js")
+    def plotly(request: Request) -> Response:
+        headers = {"Cache-Control": "private, max-age=31536000, immutable", "Content-Encoding": "gzip"}
+        return Response(packed_plotly(), media_type="text/javascript", headers=headers)
+
+    @routes.get("/static/{path:path}")
+    def static(path: str) -> FileResponse:
+        file = (STATIC / path).resolve()
+        if not file.is_relative_to(STATIC) or not file.is_file() or file.suffix not in KINDS:
+            raise HTTPException(404, f"No file {path}")
+        return FileResponse(file, media_type=KINDS[file.suffix], headers={"Cache-Control": "private, no-cache"})
+
+    @routes.get("/charts/{name}")
+    def chart(name: str, viewer: Annotated[Viewer, Depends(reader)], filters: Annotated[Filters, Query()]) -> Response:
+        if name not in CHARTS:
+            raise HTTPException(404, f"No chart {name}")
+        return Response(answer(CHARTS[name], Context(viewer, filters, sources)), media_type="application/json")
+
+    @routes.get("/options/{name}")
+    def options(
+        name: str, viewer: Annotated[Viewer, Depends(reader)], filters: Annotated[Filters, Query()]
+    ) -> dict[str, Any]:
+        if name not in OPTIONS:
+            raise HTTPException(404, f"No options {name}")
+        try:
+            return asdict(OPTIONS[name](Context(viewer, filters, sources)))
+        except TaxiError as error:
+            raise HTTPException(503, str(error)) from error
+
+    @routes.put("/layouts/{page}", status_code=204)
+    def keep_layout(page: str, layout: Layout, viewer: Annotated[Viewer, Depends(reader)]) -> None:
+        if page not in PAGES:
+            raise HTTPException(404, f"No page {page}")
+        save_layout(sources.warehouse_url(), viewer.name, page, layout)
+
+    @routes.get("/{page}")
+    def show_page(
+        page: str, request: Request, viewer: Annotated[Viewer, Depends(reader)], filters: Annotated[Filters, Query()]
+    ) -> HTMLResponse:
+        if page not in PAGES:
+            raise HTTPException(404, f"No page {page}")
+        return _render(request, page, Context(viewer, filters, sources))
+
+    return routes
+
+
+def _render(request: Request, page: str, context: Context) -> HTMLResponse:
+    base = request.scope.get("root_path", "")
+    cards = [
+        {"name": chart.name, "title": chart.title, "hint": chart.draw.__doc__ or "", "columns": chart.columns,
+         "height": chart.height, "live": chart.live}
+        for chart in charts_of(page)
+    ]  # fmt: skip
+    state = {
+        "page": page,
+        "base": base,
+        "cards": cards,
+        "layout": read_layout(context.sources.warehouse_url, context.viewer.name, page),
+        "templates": plotly_templates(),
+    }
+    values = {
+        "page": PAGES[page],
+        "pages": PAGES.values(),
+        "base": base,
+        "state": json.dumps(state).replace("<", "\\u003c"),
+        "plotly_version": metadata.version("plotly"),
+        "context": context,
+        "models": list(MODELS),
+    }
+    response = TEMPLATES.TemplateResponse(request, f"{_template_of(page)}.html", values)
+    response.headers["Content-Security-Policy"] = CONTENT_POLICY
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _template_of(page: str) -> str:
+    return page if (HERE / "templates" / f"{page}.html").exists() else "page"
+
+
+@lru_cache(maxsize=1)
+def plotly_templates() -> dict[str, Any]:
+    """The look of charts in each theme, as plotly.js takes it."""
+    return {theme: template(theme).to_plotly_json() for theme in ("light", "dark")}
+
+
+@lru_cache(maxsize=1)
+def packed_plotly() -> bytes:
+    """plotly.js from the installed package, compressed once: a third of its 5 MB."""
+    return gzip.compress(resources.files("plotly").joinpath("package_data", "plotly.min.js").read_bytes(), 6)

@@ -1,0 +1,111 @@
+"""The table of charts: name -> page, query, figure. A new chart is one function in a module of `pages`.
+
+For example:
+
+    @chart(
+        "overview",
+        "Trials a day",
+        "SELECT finished_at::date AS day, count(*) AS trials FROM training.trials WHERE finished_at > %(since)s"
+        " AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s) GROUP BY 1 ORDER BY 1",
+        empty="No trials in this period: start a training DAG.",
+    )
+    def trials_a_day(rows: Rows) -> Figure:
+        return bars(rows, "day", "trials", y_title="trials")
+
+The query is SQL on the warehouse, with the parameters of `sql_parameters`, or a function of the context; the function
+draws its rows, of which there is at least one. Adding the module to `PAGES` is all that a new page needs.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import dict_row
+
+from include.dashboards.context import Context
+from include.dashboards.tables import Facts, Table
+from include.taxi.warehouse import connect
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+Rows = Sequence[Mapping[str, Any]]
+Query = str | Callable[[Context], Rows]
+Draw = Callable[[Rows], "Figure | Table | Facts"]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# A page never waits longer than this for one of its charts.
+STATEMENT_TIMEOUT = "5s"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One card of a page.
+
+    Attributes:
+        empty: Shown instead where the query has no rows; says what to do.
+        dags: DAGs that the card tells about as a whole: who may not read one of them does not see the card.
+        columns: Width, of the page's 12 columns.
+        height: Of the card, in pixels.
+        live: Whether the card is drawn anew every few seconds while its run goes on.
+    """
+
+    name: str
+    page: str
+    title: str
+    query: Query
+    draw: Draw
+    empty: str
+    dags: tuple[str, ...] = ()
+    columns: int = 6
+    height: int = 320
+    live: bool = False
+
+
+CHARTS: dict[str, Chart] = {}
+
+
+def chart(page: str, title: str, query: Query, **options: Any) -> Callable[[Draw], Draw]:
+    """Puts a drawing function into the table; `options` are the fields of `Chart`."""
+
+    def register(draw: Draw) -> Draw:
+        name = draw.__name__
+        CHARTS[name] = Chart(name, page, title, query, draw, **options)
+        return draw
+
+    return register
+
+
+def charts_of(page: str) -> list[Chart]:
+    """The charts of a page, in the order in which they were written."""
+    return [chart for chart in CHARTS.values() if chart.page == page]
+
+
+def read_rows(query: Query, context: Context) -> Rows:
+    """The rows of a query.
+
+    Raises:
+        WarehouseUnavailable: The warehouse cannot be reached, or took too long.
+    """
+    if callable(query):
+        return query(context)
+    with connect(context.sources.warehouse_url()) as connection:
+        connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'")
+        return connection.cursor(row_factory=dict_row).execute(query.encode(), sql_parameters(context)).fetchall()
+
+
+def since(context: Context) -> datetime:
+    """Where the page's period begins."""
+    days = context.filters.days
+    return datetime.now(UTC) - timedelta(days=days) if days else EPOCH
+
+
+def sql_parameters(context: Context) -> dict[str, Any]:
+    """What a query's text may name: since, dag_ids, run_key, model (null: all) and name, the registered model's."""
+    return {
+        "since": since(context),
+        "dag_ids": context.dag_ids,
+        "run_key": context.filters.run_key,
+        "model": context.filters.model or None,
+        "name": context.sources.settings().registered_model,
+    }

@@ -1,0 +1,72 @@
+"""What a chart is drawn for and from: the person, the filters of the page, and where data comes from."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from include.taxi.settings import Settings
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks.
+
+    Attributes:
+        readable: Ids of the DAGs that the person may read.
+        runnable: Ids of the DAGs that the person may start.
+    """
+
+    name: str
+    readable: frozenset[str]
+    runnable: frozenset[str]
+
+
+class Filters(BaseModel):
+    """What the query string of a page says; everything else in it is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    days: int = Field(30, ge=0, le=36_500, description="Look back so many days; 0: everything.")
+    dag_id: str = ""
+    run_id: str = ""
+    model: str = ""
+    version: int | None = None
+    trip: int = Field(0, ge=0, description="Position of the picked trip in the explained sample.")
+
+    @property
+    def run_key(self) -> str:
+        """The run's name in the warehouse; empty without a run."""
+        return f"{self.dag_id}/{self.run_id}" if self.dag_id and self.run_id else ""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where data comes from; each is a function, because settings and connections change while the pages are up.
+
+    Attributes:
+        warehouse_url: Gives the libpq address of the warehouse.
+        settings: Gives the domain's settings.
+        airflow_session: Opens a session on Airflow's own models; None outside Airflow.
+    """
+
+    warehouse_url: Callable[[], str]
+    settings: Callable[[], Settings]
+    airflow_session: Callable[[], AbstractContextManager[Any]] | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything that a query may use."""
+
+    viewer: Viewer
+    filters: Filters
+    sources: Sources
+
+    @property
+    def dag_ids(self) -> list[str]:
+        """The DAGs to show: the one that the page is filtered to, if the person may read it, else all readable."""
+        wanted = self.filters.dag_id
+        return sorted(self.viewer.readable & {wanted} if wanted else self.viewer.readable)

@@ -1,0 +1,48 @@
+"""What the selects at the top of a page offer, where that depends on what is stored."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from include.dashboards.charts import read_rows
+from include.dashboards.context import Context
+from include.dashboards.figures import short
+from include.dashboards.registered import find_registered, list_registered
+
+_RUNS = """
+    SELECT run_key, max(finished_at) AS finished_at, min(loss) AS rmse FROM training.trials
+    WHERE split_part(run_key, '/', 1) = ANY(%(readable)s) GROUP BY run_key ORDER BY 2 DESC LIMIT 100
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Pairs of value and text, and the value in use."""
+
+    options: list[tuple[str, str]]
+    chosen: str
+
+
+def list_versions(context: Context) -> Options:
+    """Registered models, newest first."""
+    chosen = find_registered(context)
+    pairs = [
+        (str(v.version), f"v{v.version} {short(v.model)}" + (f" ({v.role})" if v.role != "version" else ""))
+        for v in list_registered(context)
+    ]
+    return Options(pairs, str(chosen.version) if chosen else "")
+
+
+def list_runs(context: Context) -> Options:
+    """Training runs, newest first."""
+    pairs = [
+        (
+            row["run_key"],
+            f"{row['finished_at']:%b %d %H:%M} {row['run_key'].split('_', 1)[0]}, best {row['rmse'] or 0:.2f}",
+        )
+        for row in read_rows(_RUNS, context)
+    ]
+    chosen = context.filters.run_key or (pairs[0][0] if pairs else "")
+    return Options(pairs, chosen)
+
+
+OPTIONS: dict[str, Callable[[Context], Options]] = {"versions": list_versions, "runs": list_runs}

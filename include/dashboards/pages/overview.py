@@ -1,0 +1,312 @@
+"""Overview: which model is used and how good it is, how errors went, what was trained on, what is amiss."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from plotly.graph_objects import Pie
+
+from include.dashboards.charts import Rows, chart
+from include.dashboards.context import Context
+from include.dashboards.figures import (
+    BAD,
+    GOOD,
+    PALETTE,
+    Bar,
+    Figure,
+    Scatter,
+    bars,
+    by,
+    color_of,
+    column,
+    count_on,
+    counted,
+    figure,
+    lines,
+    short,
+    span_times,
+    stacked_bars,
+)
+from include.dashboards.registered import CHALLENGER, CHAMPION, Registered, list_registered
+from include.dashboards.tables import Cell, Fact, Facts, Table, show_age, show_bytes, show_minutes
+
+TRAIN_FIRST = "Nothing was trained in this period: start data_preparation, whose event starts the training DAGs."
+# The best trial of each model type in each run. An index on the time covers it.
+_BEST = """
+    SELECT run_key, model, min(loss) AS rmse, max(finished_at) AS finished_at, count(*) AS trials
+    FROM training.trials
+    WHERE finished_at > %(since)s AND loss IS NOT NULL AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
+      AND (%(model)s::text IS NULL OR model = %(model)s)
+    GROUP BY run_key, model
+"""
+
+
+def _registered(context: Context) -> Sequence[dict[str, Any]]:
+    return [{"version": version} for version in list_registered(context)]
+
+
+def _fact(label: str, version: Registered) -> Fact:
+    rmse = version.metrics.get("validation_rmse")
+    return Fact(
+        label, show_minutes(rmse), f"{short(version.model)} v{version.version} · {show_age(version.created_at)}"
+    )
+
+
+@chart(
+    "overview",
+    "In use, and waiting",
+    _registered,
+    empty=TRAIN_FIRST.replace(" in this period", ""),
+    columns=12,
+    height=150,
+)
+def models_in_use(rows: Rows) -> Facts:
+    """The champion and the newest challenger of each family, with error and age."""
+    versions = [row["version"] for row in rows]
+    facts = [_fact("Champion", version) for version in versions if CHAMPION in version.aliases]
+    if not facts:
+        facts = [Fact("Champion", "none yet", "model_promotion makes the first")]
+    newest: dict[str, Registered] = {}
+    for version in versions:
+        if CHAMPION not in version.aliases:
+            newest.setdefault(version.model, version)
+    facts += [
+        _fact("Challenger" if CHALLENGER in version.aliases else f"Newest {short(version.model)}", version)
+        for version in newest.values()
+    ]
+    return Facts(facts[:6])
+
+
+@chart(
+    "overview",
+    "Error of every model over time",
+    # Long histories are thinned to 200 points a model: the mean of neighboring runs.
+    f"""
+    SELECT model, avg(rmse) AS rmse, max(finished_at) AS finished_at
+    FROM (SELECT *, ntile(200) OVER (PARTITION BY model ORDER BY finished_at) AS tile FROM ({_BEST}) best) tiled
+    GROUP BY model, tile ORDER BY model, tile
+    """,
+    empty=TRAIN_FIRST,
+    columns=8,
+)
+def error_over_time(rows: Rows) -> Figure:
+    """Validation RMSE of each model type's best trial, run by run."""
+    return lines(rows, "finished_at", "rmse", "model", y_title="validation RMSE, minutes")
+
+
+@chart(
+    "overview",
+    "Distribution of errors",
+    """
+    WITH t AS (
+        SELECT model, loss FROM training.trials
+        WHERE finished_at > %(since)s AND loss IS NOT NULL AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
+          AND (%(model)s::text IS NULL OR model = %(model)s)
+    ), edges AS (SELECT min(loss) AS low, percentile_cont(0.95) WITHIN GROUP (ORDER BY loss) AS high FROM t)
+    SELECT model, width_bucket(loss, low, high + 1e-9, 30) AS bucket, count(*) AS trials,
+           low + (width_bucket(loss, low, high + 1e-9, 30) - 1) * (high + 1e-9 - low) / 30 AS low,
+           low + width_bucket(loss, low, high + 1e-9, 30) * (high + 1e-9 - low) / 30 AS high
+    FROM t, edges WHERE loss <= high AND high > low GROUP BY model, bucket, edges.low, edges.high ORDER BY model, bucket
+    """,
+    empty=TRAIN_FIRST,
+    columns=4,
+)
+def error_distribution(rows: Rows) -> Figure:
+    """How often trials came to which error; the worst twentieth is left out."""
+    return counted(
+        rows, "low", "high", "trials", "model", x_title="validation RMSE, minutes", y_title="trials", showlegend=False
+    )
+
+
+@chart(
+    "overview",
+    "Error per run",
+    f"SELECT * FROM (SELECT *, row_number() OVER (ORDER BY finished_at DESC) AS n FROM ({_BEST}) best) newest"
+    " WHERE n <= 120 ORDER BY finished_at",
+    empty=TRAIN_FIRST,
+    columns=8,
+)
+def error_per_run(rows: Rows) -> Figure:
+    """The newest runs, a bar for each model type: its best trial's error."""
+    runs = list(dict.fromkeys(row["run_key"] for row in rows))
+    began = {row["run_key"]: row["finished_at"] for row in reversed(rows)}
+    # Model types of one DAG stand side by side; those of another take the same places at other runs.
+    dag_of = {row["model"]: row["run_key"].partition("/")[0] for row in rows}
+    place = {model: sorted(m for m in dag_of if dag_of[m] == dag_of[model]).index(model) for model in dag_of}
+    traces = [
+        Bar(
+            x=[runs.index(row["run_key"]) for row in group],
+            y=column(group, "rmse"),
+            name=short(model),
+            offsetgroup=place[model],
+            marker_color=color_of(model),
+            customdata=column(group, "run_key"),
+            hovertemplate="%{customdata}<br>%{y:.3f} min<extra>%{fullData.name}</extra>",
+        )
+        for model, group in by(rows, "model").items()
+    ]
+    every = max(1, len(runs) // 8)
+    ticks = list(range(0, len(runs), every))
+    labels = [_label(began[runs[at]]) for at in ticks]
+    drawn = figure(traces, barmode="group", y_title="validation RMSE, minutes")
+    return drawn.update_xaxes(tickmode="array", tickvals=ticks, ticktext=labels)
+
+
+def _label(moment: datetime) -> str:
+    return moment.strftime("%b %d %H:%M")
+
+
+_RUNS_BY_MODEL = f"SELECT model, count(*) AS runs FROM ({_BEST}) best GROUP BY model ORDER BY runs DESC, model"
+
+
+@chart("overview", "Runs by model", _RUNS_BY_MODEL, empty=TRAIN_FIRST, columns=4)
+def runs_by_model(rows: Rows) -> Figure:
+    """How many runs trained each model type."""
+    drawn = bars(
+        [{**row, "model": short(row["model"])} for row in rows], "model", "runs", horizontal=True, x_title="runs"
+    )
+    drawn.update_traces(marker_color=[color_of(row["model"]) for row in rows])
+    return count_on(drawn, "x", max(column(rows, "runs")))
+
+
+@chart("overview", "Share of runs by model", _RUNS_BY_MODEL, empty=TRAIN_FIRST, columns=4)
+def share_of_runs(rows: Rows) -> Figure:
+    """The same as shares of all."""
+    pie = Pie(
+        labels=[short(row["model"]) for row in rows],
+        values=column(rows, "runs"),
+        marker={"colors": [color_of(row["model"]) for row in rows]},
+        hole=0.55,
+        sort=False,
+        textinfo="percent",
+    )
+    return figure([pie], legend={"orientation": "v", "y": 0.5, "yanchor": "middle", "x": 1.02})
+
+
+PREPARE_FIRST = "No training set yet: start data_preparation."
+_SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
+
+
+@chart(
+    "overview",
+    "Training-set versions",
+    """
+    SELECT version, months, feature_set, state, coalesce(published_at, created_at) AS at,
+           (SELECT sum(value::bigint) FROM jsonb_each_text(counts)
+            WHERE key IN ('train', 'validation', 'test')) AS rows,
+           pg_total_relation_size(to_regclass('training.examples_' || version)) AS size
+    FROM training.sets ORDER BY version DESC LIMIT 200
+    """,
+    empty=PREPARE_FIRST,
+    dags=("data_preparation",),
+    columns=8,
+)
+def training_set_versions(rows: Rows) -> Table:
+    """Months, rows and size of each version."""
+    tones = {"published": "good", "failed": "bad"}
+    return Table(
+        ("version", "months", "rows", "size", "features", "state", "since"),
+        [
+            (
+                row["version"],
+                ", ".join(row["months"]),
+                row["rows"] and f"{row['rows']:,}",
+                show_bytes(row["size"]) or "dropped",
+                row["feature_set"],
+                Cell(row["state"], tone=tones.get(row["state"], "")),
+                row["at"],
+            )
+            for row in rows
+        ],
+    )
+
+
+@chart(
+    "overview",
+    "Rows of training sets",
+    """
+    SELECT version, s.key AS split, s.value::bigint AS rows
+    FROM (SELECT * FROM training.sets WHERE counts IS NOT NULL ORDER BY version DESC LIMIT 30) v,
+         LATERAL jsonb_each_text(v.counts) s
+    WHERE s.key IN ('train', 'validation', 'test') AND s.value::bigint > 0 ORDER BY version, s.key
+    """,
+    empty=PREPARE_FIRST,
+    dags=("data_preparation",),
+    columns=4,
+)
+def training_set_rows(rows: Rows) -> Figure:
+    """Rows of each version by split."""
+    named = [{**row, "version": f"v{row['version']}"} for row in rows]
+    drawn = stacked_bars(named, "version", "rows", "split", colors=_SPLITS, y_title="rows", x_title="version")
+    return drawn.update_xaxes(type="category")
+
+
+@chart(
+    "overview",
+    "Newest drift",
+    """
+    SELECT column_name, psi, drifted, window_start, champion_version FROM monitoring.drift
+    WHERE name = %(name)s AND (champion_version, window_start) = (
+        SELECT champion_version, window_start FROM monitoring.drift WHERE name = %(name)s
+        ORDER BY measured_at DESC, window_start DESC LIMIT 1)
+    ORDER BY psi DESC
+    """,
+    empty="Drift was not measured yet: model_monitoring does it once there is a champion and newer trips than its own.",
+    dags=("model_monitoring",),
+    columns=4,
+)
+def newest_drift(rows: Rows) -> Figure:
+    """How far each column of the newest window lies from the champion's training set."""
+    drawn = bars(rows, "column_name", "psi", horizontal=True, x_title="PSI, population stability index")
+    return drawn.update_traces(marker_color=[BAD if row["drifted"] else GOOD for row in rows])
+
+
+@chart(
+    "overview",
+    "Live error",
+    "SELECT model_version, week, rmse, mae, rows FROM monitoring.live_errors WHERE week > %(since)s ORDER BY week",
+    empty="No prediction could be compared with its real trip yet: predict, load the trips, run model_monitoring.",
+    dags=("model_monitoring",),
+    columns=4,
+)
+def live_error(rows: Rows) -> Figure:
+    """Error of logged predictions against the real trips, by week of pickup."""
+    traces = [
+        Scatter(
+            x=column(group, "week"),
+            y=column(group, "rmse"),
+            name=f"v{version}",
+            mode="lines+markers",
+            line={"width": 2},
+        )
+        for version, group in by(rows, "model_version").items()
+    ]
+    drawn = figure(traces, y_title="RMSE, minutes", showlegend=True)
+    return span_times(drawn, column(rows, "week"), timedelta(weeks=4))
+
+
+@chart(
+    "overview",
+    "Newest alerts",
+    """
+    SELECT created_at, severity, dag_id, run_id, subject, state, problem FROM alerts.sent
+    WHERE created_at > %(since)s AND dag_id = ANY(%(dag_ids)s) ORDER BY created_at DESC LIMIT 200
+    """,
+    empty="No alerts in this period.",
+    columns=12,
+    height=260,
+)
+def newest_alerts(rows: Rows) -> Table:
+    """What people were told, the newest first."""
+    tones = {"error": "bad", "warning": "warn"}
+    return Table(
+        ("alert", "state", "when"),
+        [
+            (
+                Cell(row["subject"], f"/dags/{row['dag_id']}/runs/{row['run_id']}", tones.get(row["severity"], "")),
+                Cell(row["state"], tone="warn" if row["problem"] else "", hint=row["problem"] or ""),
+                show_age(row["created_at"]),
+            )
+            for row in rows
+        ],
+    )

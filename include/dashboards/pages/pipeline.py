@@ -1,0 +1,159 @@
+"""Pipelines: how runs went, what started them, and where their time goes."""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from plotly.graph_objects import Bar, Figure, Pie, Scatter
+
+from include.dashboards.charts import Rows, chart
+from include.dashboards.context import Context
+from include.dashboards.figures import (
+    MUTED,
+    PALETTE,
+    STATES,
+    by,
+    column,
+    count_on,
+    figure,
+    short,
+    span_times,
+    stacked_bars,
+)
+from include.dashboards.tables import Cell, Table, show_age, show_seconds
+
+NO_RUNS = "No runs in this period: start a DAG, or look further back."
+MOST_TASKS = 14
+MILLISECONDS_A_DAY = 86_400_000
+
+
+def _runs(name: str) -> Callable[[Context], Rows]:
+    """A query of `airflow_runs`, which is loaded when it is asked: the pages run without Airflow too."""
+
+    def query(context: Context) -> Rows:
+        from include.dashboards import airflow_runs
+
+        return getattr(airflow_runs, name)(context)
+
+    return query
+
+
+@chart("pipeline", "Runs a day", _runs("count_by_day"), empty=NO_RUNS, columns=8)
+def runs_a_day(rows: Rows) -> Figure:
+    """Runs by state."""
+    drawn = stacked_bars(rows, "day", "runs", "state", colors=STATES, y_title="runs")
+    # One day alone would be as wide as the chart.
+    drawn.update_traces(width=0.8 * MILLISECONDS_A_DAY)
+    span_times(drawn, column(rows, "day"), timedelta(days=14)).update_xaxes(tickformat="%b %d")
+    return count_on(drawn, "y", max(sum(column(day, "runs")) for day in by(rows, "day").values()))
+
+
+@chart("pipeline", "What started the runs", _runs("count_by_trigger"), empty=NO_RUNS, columns=4)
+def runs_by_trigger(rows: Rows) -> Figure:
+    """Schedule, asset events, the REST API, people in the UI, and the DAG that starts others."""
+    pie = Pie(labels=column(rows, "trigger"), values=column(rows, "runs"), hole=0.55, sort=False, textinfo="value")
+    return figure([pie], legend={"orientation": "v", "y": 0.5, "yanchor": "middle", "x": 1.02})
+
+
+@chart("pipeline", "Duration by task", _runs("measure_tasks"), empty=NO_RUNS, columns=8, height=420)
+def task_durations(rows: Rows) -> Figure:
+    """Median of the newest runs, up to the 90 % quantile; mapped tasks by model type or month."""
+    several = len(by(rows, "dag_id")) > 1
+    shown = rows[:MOST_TASKS]
+    names = [_task_name(row, several) for row in shown]
+    bar = Bar(
+        x=column(shown, "median"),
+        y=names,
+        orientation="h",
+        marker_color=PALETTE[0],
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [row["p90"] - row["median"] for row in shown],
+            "color": MUTED,
+            "thickness": 1.2,
+            "width": 3,
+        },
+        customdata=[[row["tasks"], row["p90"]] for row in shown],
+        hovertemplate="median %{x:.1f} s, 90 %: %{customdata[1]:.1f} s, of %{customdata[0]}<extra>%{y}</extra>",
+    )
+    drawn = figure([bar], x_title="seconds, median and 90 % quantile")
+    return drawn.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(showgrid=True, rangemode="tozero")
+
+
+def _task_name(row: Any, with_dag: bool) -> str:
+    name = f"{row['task_id']} {short(row['label'])}".strip()
+    return f"{row['dag_id']} · {name}" if with_dag else name
+
+
+@chart("pipeline", "From event to first task", _runs("measure_reactions"), columns=4, height=420,
+       empty="No run was started by an asset event in this period: data_preparation emits one.")  # fmt: skip
+def reaction_times(rows: Rows) -> Figure:
+    """How long an asset event waits until the run that it starts does something."""
+    traces = [
+        Scatter(
+            x=column(group, "run_after"), y=column(group, "seconds"), name=dag_id, mode="markers", marker={"size": 8}
+        )
+        for dag_id, group in by([row for row in rows if row["seconds"] is not None], "dag_id").items()
+    ]
+    drawn = figure(traces, y_title="seconds", showlegend=True).update_yaxes(rangemode="tozero")
+    return span_times(drawn, column(rows, "run_after"))
+
+
+@chart("pipeline", "Failed runs", _runs("list_failed"), columns=6, height=380,
+       empty="No failed runs in this period.")  # fmt: skip
+def failed_runs(rows: Rows) -> Table:
+    """The newest first, each with a link to its run."""
+    return Table(
+        ("DAG", "run", "at", "lasted"),
+        [
+            (
+                row["dag_id"],
+                Cell(row["run_id"], to=f"/dags/{row['dag_id']}/runs/{row['run_id']}", tone="bad"),
+                row["run_after"],
+                show_seconds((row["end_date"] - row["start_date"]).total_seconds())
+                if row["end_date"] and row["start_date"]
+                else "",
+            )
+            for row in rows
+        ],
+    )
+
+
+@chart("pipeline", "Active triggers", _runs("list_triggers"), columns=6, height=380,
+       empty="No DAG that you may read.")  # fmt: skip
+def active_triggers(rows: Rows) -> Table:
+    """What starts each DAG; a paused one is not started by anything."""
+    return Table(
+        ("DAG", "starts on", "state", "next", "last run"),
+        [
+            (
+                Cell(row["dag_id"], to=f"/dags/{row['dag_id']}"),
+                describe_trigger(row["schedule"], row["assets"]),
+                Cell("paused", tone="warn") if row["paused"] else Cell("active", tone="good"),
+                row["next_run"],
+                show_age(row["last_run"]),
+            )
+            for row in rows
+        ],
+    )
+
+
+def describe_trigger(schedule: str | None, assets: Any) -> str:
+    """In words: the assets by name, with the schedule where there is one beside them."""
+    names = sorted(set(_asset_names(assets)))
+    timed = schedule if schedule and schedule not in ("None", "Asset") and not names else ""
+    parts = ([f"asset {' or '.join(names)}"] if names else []) + ([timed] if timed else [])
+    return ", ".join(parts) or "by hand or REST"
+
+
+def _asset_names(expression: Any) -> Iterable[str]:
+    if isinstance(expression, dict):
+        if isinstance(expression.get("asset"), dict):
+            yield expression["asset"]["name"]
+        else:
+            for value in expression.values():
+                yield from _asset_names(value)
+    elif isinstance(expression, list):
+        for item in expression:
+            yield from _asset_names(item)

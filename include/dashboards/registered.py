@@ -1,0 +1,185 @@
+"""Registered models and what was stored beside them, from MLflow, kept for a few seconds.
+
+An MLflow server that is away costs one short wait; for the next seconds its absence is said at once, so that cards
+that need it never hold up the others.
+"""
+
+import json
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from include.dashboards.context import Context
+from include.taxi.errors import TaxiError
+from include.taxi.registry import CHALLENGER, CHAMPION, PREVIOUS
+from include.taxi.tracking import Tracker, open_tracker, translate_errors
+
+SECONDS_KEPT = 10
+MOST_VERSIONS = 50
+ROLES = (CHAMPION, CHALLENGER, PREVIOUS)
+# Read by MLflow's client at each request; its own defaults wait for minutes.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+
+_kept: dict[Any, tuple[float, Any]] = {}
+_locks: dict[Any, threading.Lock] = {}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One version of the registered model.
+
+    Attributes:
+        aliases: `champion`, `challenger`, `previous` or none.
+        metrics: Of its run: `validation_rmse` and others, minutes but for r2.
+    """
+
+    version: int
+    model: str
+    family: str
+    dag_id: str
+    run_id: str
+    set_version: str
+    aliases: tuple[str, ...]
+    metrics: Mapping[str, float]
+    created_at: datetime
+
+    @property
+    def role(self) -> str:
+        """Its first alias, else `version`."""
+        return next((alias for alias in ROLES if alias in self.aliases), "version")
+
+
+def keep(key: Any, read: Callable[[], Any], seconds: float = SECONDS_KEPT) -> Any:
+    """What `read` gave at most `seconds` ago, an error of ours included; one caller reads, the others wait."""
+    with _locks.setdefault(key, threading.Lock()):
+        at, outcome = _kept.get(key, (0.0, None))
+        if time.monotonic() - at > seconds or not at:
+            try:
+                outcome = read()
+            except TaxiError as error:
+                outcome = error
+            _kept[key] = (time.monotonic(), outcome)
+    if isinstance(outcome, TaxiError):
+        raise outcome
+    return outcome
+
+
+def warm_up() -> None:
+    """Loads MLflow's client in the background: it takes seconds, which the first visitor would otherwise wait."""
+    threading.Thread(target=import_module, args=["mlflow"], daemon=True).start()
+
+
+def connect_tracker(context: Context) -> Tracker:
+    """MLflow, with short waits.
+
+    Raises:
+        TrackingUnavailable: It does not answer.
+    """
+    settings = context.sources.settings()
+
+    def open_patiently() -> Tracker:
+        for name, value in PATIENCE.items():
+            os.environ.setdefault(name, value)
+        return open_tracker(settings)
+
+    return keep(("tracker", settings.mlflow_tracking_uri), open_patiently, seconds=60)
+
+
+def list_registered(context: Context) -> list[Registered]:
+    """The newest versions of the registered model that readable DAGs made, newest first."""
+    settings = context.sources.settings()
+    name = settings.registered_model
+    versions: list[Registered] = keep(
+        ("versions", settings.mlflow_tracking_uri, name), lambda: _read_versions(connect_tracker(context), name)
+    )
+    return [version for version in versions if version.dag_id in context.viewer.readable]
+
+
+def find_registered(context: Context) -> Registered | None:
+    """The version that the page is filtered to, else the champion, else the newest challenger."""
+    versions = list_registered(context)
+    for wanted in (lambda v: v.version == context.filters.version, lambda v: CHAMPION in v.aliases):
+        for version in versions:
+            if wanted(version):
+                return version
+    challengers = [version for version in versions if CHALLENGER in version.aliases]
+    return next(iter(challengers or versions), None)
+
+
+def _read_versions(tracker: Tracker, name: str) -> list[Registered]:
+    client = tracker.client
+    with translate_errors("list the registered models", tracker.uri):
+        named = client.search_registered_models(f"name = '{name}'", max_results=1)
+        if not named:
+            return []
+        aliases: dict[int, list[str]] = {}
+        for alias, number in named[0].aliases.items():
+            aliases.setdefault(int(number), []).append(alias)
+        found = list(
+            client.search_model_versions(
+                f"name = '{name}'", max_results=MOST_VERSIONS, order_by=["creation_timestamp DESC"]
+            )
+        )
+        listed = {int(version.version) for version in found}
+        found += [client.get_model_version(name, str(number)) for number in aliases if number not in listed]
+        runs = ", ".join(f"'{version.run_id}'" for version in found)
+        metrics = {
+            run.info.run_id: run.data.metrics
+            for run in client.search_runs([tracker.experiment_id], f"attributes.run_id IN ({runs})")
+        }
+    return [
+        Registered(
+            version=int(version.version),
+            model=version.tags.get("model", "unknown"),
+            family=version.tags.get("family", ""),
+            dag_id=version.tags.get("dag_id", ""),
+            run_id=str(version.run_id),
+            set_version=version.tags.get("training_set_version", ""),
+            aliases=tuple(aliases.get(int(version.version), ())),
+            metrics=metrics.get(version.run_id, {}),
+            created_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
+        )
+        for version in found
+    ]
+
+
+def list_model_runs(context: Context) -> list[dict[str, Any]]:
+    """The MLflow runs of the model types that one pipeline run trained: run_id, model and metrics."""
+    run_key = context.filters.run_key
+    if not run_key or context.filters.dag_id not in context.viewer.readable:
+        return []
+    tracker = connect_tracker(context)
+
+    def read() -> list[dict[str, Any]]:
+        where = f"tags.role = 'model' AND tags.run_key = '{run_key.replace(chr(39), '')}'"
+        with translate_errors("list the runs of a training", tracker.uri):
+            runs = tracker.client.search_runs([tracker.experiment_id], where, max_results=100)
+        return [
+            {"run_id": run.info.run_id, "model": run.data.tags["model"], "metrics": dict(run.data.metrics)}
+            for run in runs
+        ]
+
+    return keep(("runs", tracker.uri, run_key), read)
+
+
+def read_table(context: Context, run_id: str, name: str) -> list[dict[str, Any]]:
+    """The rows of a table that training stored with a model, `slices` or `shap_summary`; none where it has none."""
+    tracker = connect_tracker(context)
+
+    def read() -> list[dict[str, Any]]:
+        with translate_errors(f"read {name} of run {run_id}", tracker.uri), tempfile.TemporaryDirectory() as directory:
+            files = {file.path for file in tracker.client.list_artifacts(run_id)}
+            if f"{name}.json" not in files:
+                return []
+            path = tracker.client.download_artifacts(run_id, f"{name}.json", directory)
+            return json.loads(Path(path).read_text())["rows"]
+
+    # What is stored beside a finished model does not change.
+    return keep(("table", tracker.uri, run_id, name), read, seconds=300)

@@ -1,0 +1,76 @@
+// Small pieces of page: elements, links into Airflow, tables, facts and notes.
+
+export function element(tag, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+// A path of Airflow's own pages. The frame may not navigate the window around it, so that window's router is told.
+export function airflowLink(text, to) {
+  const address = document.body.dataset.base.replace(/\/[^/]*$/, "") + to;
+  const link = element("a", { href: address, textContent: text });
+  link.onclick = (event) => {
+    if (parent === window) return;
+    event.preventDefault();
+    parent.history.pushState({}, "", address);
+    parent.dispatchEvent(new PopStateEvent("popstate"));
+  };
+  return link;
+}
+
+export function note(text, kind = "") {
+  return element("div", { className: `note ${kind}`, textContent: text });
+}
+
+export function facts(list) {
+  const items = list.map((fact) =>
+    element(
+      "div",
+      {},
+      element("dt", { textContent: fact.label }),
+      element("dd", { textContent: fact.value, className: fact.tone }),
+      element("p", { textContent: fact.detail }),
+    ),
+  );
+  return element("dl", { className: "facts" }, ...items);
+}
+
+const ROWS_SHOWN = 10;
+
+export function table(columns, rows) {
+  const numeric = columns.map((_, at) => rows.every((row) => row[at] === null || typeof row[at] === "number"));
+  const className = (at) => (numeric[at] ? "number" : "");
+  const head = columns.map((name, at) => element("th", { textContent: name, className: className(at) }));
+  const body = element("tbody");
+  const shown = element("span");
+  let first = 0;
+  const step = (by) => () => {
+    first = Math.min(Math.max(first + by, 0), Math.max(rows.length - 1, 0));
+    show();
+  };
+  const buttons = [-ROWS_SHOWN, ROWS_SHOWN].map((by) =>
+    element("button", { type: "button", textContent: by < 0 ? "Previous" : "Next", onclick: step(by) }),
+  );
+  function show() {
+    const page = rows.slice(first, first + ROWS_SHOWN);
+    body.replaceChildren(
+      ...page.map((row) => element("tr", {}, ...row.map((value, at) => cell(value, className(at))))),
+    );
+    shown.textContent = `${first + 1}–${first + page.length} of ${rows.length}`;
+    buttons[0].disabled = first === 0;
+    buttons[1].disabled = first + ROWS_SHOWN >= rows.length;
+  }
+  show();
+  const whole = element("table", {}, element("thead", {}, element("tr", {}, ...head)), body);
+  const pager = rows.length > ROWS_SHOWN ? element("div", { className: "pager" }, shown, ...buttons) : null;
+  return element("div", {}, whole, ...(pager ? [pager] : []));
+}
+
+function cell(value, className) {
+  if (value === null || typeof value !== "object") {
+    return element("td", { textContent: value ?? "", className });
+  }
+  const content = value.to ? airflowLink(value.text, value.to) : value.text;
+  return element("td", { className: `${className} ${value.tone}`, title: value.hint }, content);
+}
