@@ -18,7 +18,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.alerts import DEFAULT_ARGS
 from include.assets import TRAINING_SET
-from include.connections import get_warehouse_url, write_note
+from include.connections import get_warehouse_url
+from include.runs import name_run, skip_run
 from include.taxi.checks import EXAMPLE_COLUMN_CHECKS, EXAMPLE_TABLE_CHECKS, RAW_TABLE_CHECKS
 from include.taxi.feature_sets import FEATURE_SETS
 from include.taxi.settings import MONTH_PATTERN, read_settings
@@ -57,8 +58,12 @@ VERSION = "version = {{ ti.xcom_pull(task_ids='transform') }}"
 def load_zones() -> dict[str, Any]:
     """The zones table, where the settings name one."""
     from include.taxi import zones
+    from include.taxi.zone_names import write_zone_names
 
-    return zones.load_zones(get_warehouse_url(), read_settings())
+    url = get_warehouse_url()
+    loaded = zones.load_zones(url, read_settings())
+    write_zone_names(url)
+    return loaded
 
 
 @task
@@ -96,7 +101,7 @@ def transform(plan: dict[str, Any], **context: Any) -> int:
 
     url, settings = get_warehouse_url(), read_settings()
     _skip_if_fresh(preparation.find_fresh_version(url, settings, plan), **context)
-    return preparation.transform(url, settings, plan, context["dag_run"].run_id)
+    return preparation.transform(url, settings, plan, name_run(context))
 
 
 @task
@@ -129,9 +134,7 @@ def publish(version: int, *, outlet_events: Any = None) -> dict[str, Any]:
 
 def _skip_if_fresh(version: int | None, **context: Any) -> None:
     if version is not None:
-        reason = f"Training set version {version} holds the same and is fresh: nothing is recomputed."
-        write_note(context["dag_run"].dag_id, context["dag_run"].run_id, reason)
-        raise AirflowSkipException(reason)
+        skip_run(context, f"Training set version {version} holds the same and is fresh: nothing is recomputed.")
 
 
 @dag(schedule=None, catchup=False, default_args=DEFAULT_ARGS, params=PARAMS, doc_md=__doc__, tags=["data"])

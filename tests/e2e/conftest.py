@@ -23,13 +23,20 @@ from include.embedded.stack import Stack
 from include.embedded.supervision import log_path, tail
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS_TO_FINISH = 240
+SECONDS_TO_FINISH = 400
 SECONDS_BETWEEN_LOOKS = 0.3
 TRAININGS = ("sklearn_training", "xgboost_training")
 # Small enough for seconds, large enough for the models to learn something.
 SMALL = {"SAMPLE_ROWS": "3000", "MAX_EVALUATIONS": "3", "MINIMUM_ROWS": "500"}
+ONE_MODEL_A_FAMILY = {"SKLEARN_MODELS": "linear_model.LinearRegression", "XGBOOST_MODELS": "gbtree.squarederror"}
 SEEDS = count(1000)
-DEFAULT_PORTS = {"AIRFLOW_PORT": "18080", "MLFLOW_PORT": "15000", "POSTGRES_PORT": "15433", "SMTP_PORT": "11025"}
+DEFAULT_PORTS = {
+    "AIRFLOW_PORT": "18080",
+    "MLFLOW_PORT": "15000",
+    "POSTGRES_PORT": "15433",
+    "SMTP_PORT": "11025",
+    "SERVING_PORT": "18100",
+}
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +74,8 @@ class Bench:
 
     def configure(self, **settings: Any) -> None:
         """Settings that hold from the next task on, on top of the small ones."""
-        lines = [f"{key.upper()}={value}" for key, value in {**SMALL, **settings}.items()]
+        given = {key.upper(): value for key, value in settings.items()}
+        lines = [f"{key}={value}" for key, value in {**SMALL, **ONE_MODEL_A_FAMILY, **given}.items()]
         (self.stack.home / "settings.env").write_text("\n".join(lines) + "\n")
 
     def use_new_data(self, **settings: Any) -> None:

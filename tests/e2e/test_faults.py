@@ -60,15 +60,15 @@ def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(b
 
 @pytest.mark.parametrize("program", ["scheduler", "mlflow", "postgres", "api-server"])
 def test_job_completes_when_a_program_is_killed_in_the_middle(bench: Bench, program: str) -> None:
-    preparation, [sklearn, xgboost] = bench.prepare()
+    bench.use_new_data(sample_rows=8000)
+    _, [sklearn, xgboost] = bench.prepare()
     wait_until(lambda: trials_of(bench, xgboost, "gbtree.squarederror"), "tuning has begun")
     kill(bench, program)
     wait_until(lambda: is_back(bench), "the API answers again")
     for run in (sklearn, xgboost):
         bench.wait(run)
         assert len(bench.events_of(run)) == 1
-    for model in ("gbtree.squarederror", "gbtree.gamma"):
-        assert [number for number, _, _ in trials_of(bench, xgboost, model)] == [0, 1, 2]
+    assert [number for number, _, _ in trials_of(bench, xgboost, "gbtree.squarederror")] == [0, 1, 2]
 
 
 def is_back(bench: Bench) -> bool:

@@ -140,7 +140,7 @@ def test_main_job_runs_on_real_months(bench: Bench, trip_data: Path) -> None:
     bench.configure(
         source=f"file://{trip_data}/green_tripdata_{{month}}.parquet",
         zones_source=f"file://{trip_data}/zones.csv",
-        max_evaluations=2,
+        max_evaluations=1,
     )
     preparation, [sklearn, xgboost] = bench.prepare(feature_set="reference")
     counts = bench.events_of(preparation)[0]["extra"]["counts"]
