@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 
-from include.dashboards.access import FindViewer, require_reader
+from include.dashboards.access import NOT_RUNNABLE, PREDICTION_DAG, FindViewer, require_reader, require_runner
 from include.dashboards.answers import answer
 from include.dashboards.charts import CHARTS, charts_of
 from include.dashboards.context import Context, Filters, Sources, Viewer
@@ -20,8 +20,11 @@ from include.dashboards.figures import template
 from include.dashboards.layouts import Layout, read_layout, save_layout
 from include.dashboards.options import OPTIONS
 from include.dashboards.pages import PAGES, load_pages
+from include.dashboards.playground import list_zones, predict
+from include.dashboards.summary import summarize
 from include.taxi.errors import TaxiError
 from include.taxi.models import MODELS
+from include.taxi.trip_inputs import TripsInvalid
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -83,6 +86,20 @@ def make_routes(reader: FindViewer, sources: Sources) -> APIRouter:
         except TaxiError as error:
             raise HTTPException(503, str(error)) from error
 
+    @routes.get("/summary")
+    def summary(viewer: Annotated[Viewer, Depends(reader)]) -> dict[str, Any]:
+        return asdict(summarize(Context(viewer, Filters(), sources)))
+
+    @routes.post("/predict")
+    def predict_trip(trip: dict[str, Any], viewer: Annotated[Viewer, Depends(reader)]) -> dict[str, Any]:
+        require_runner(viewer)
+        try:
+            return predict(Context(viewer, Filters(), sources), trip)
+        except TripsInvalid as error:
+            raise HTTPException(422, str(error)) from error
+        except TaxiError as error:
+            raise HTTPException(503, str(error)) from error
+
     @routes.put("/layouts/{page}", status_code=204)
     def keep_layout(page: str, layout: Layout, viewer: Annotated[Viewer, Depends(reader)]) -> None:
         if page not in PAGES:
@@ -122,6 +139,9 @@ def _render(request: Request, page: str, context: Context) -> HTMLResponse:
         "plotly_version": metadata.version("plotly"),
         "context": context,
         "models": list(MODELS),
+        "zones": list_zones(context) if page == "playground" else [],
+        "may_predict": PREDICTION_DAG in context.viewer.runnable,
+        "not_runnable": NOT_RUNNABLE.format(dag=PREDICTION_DAG),
     }
     response = TEMPLATES.TemplateResponse(request, f"{_template_of(page)}.html", values)
     response.headers["Content-Security-Policy"] = CONTENT_POLICY

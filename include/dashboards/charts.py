@@ -101,11 +101,13 @@ def since(context: Context) -> datetime:
 
 
 def sql_parameters(context: Context) -> dict[str, Any]:
-    """What a query's text may name: since, dag_ids, run_key, model (null: all) and name, the registered model's."""
+    """What a query's text may name: since, dag_ids, readable, run_key, month, model (null: all) and name, of models."""
     return {
         "since": since(context),
         "dag_ids": context.dag_ids,
+        "readable": sorted(context.viewer.readable),
         "run_key": context.filters.run_key,
+        "month": context.filters.month,
         "model": context.filters.model or None,
         "name": context.sources.settings().registered_model,
     }

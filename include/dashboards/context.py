@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,12 +29,13 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    days: int = Field(30, ge=0, le=36_500, description="Look back so many days; 0: everything.")
+    days: Annotated[int, Field(ge=0, le=36_500, description="Look back so many days; 0: everything.")] = 30
     dag_id: str = ""
     run_id: str = ""
     model: str = ""
     version: int | None = None
-    trip: int = Field(0, ge=0, description="Position of the picked trip in the explained sample.")
+    month: str = ""
+    trip: Annotated[int, Field(ge=0, description="Position of the picked trip in the explained sample.")] = 0
 
     @property
     def run_key(self) -> str:

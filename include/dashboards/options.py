@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from include.dashboards.charts import read_rows
 from include.dashboards.context import Context
-from include.dashboards.figures import short
+from include.dashboards.explanations import describe, explain_sample
 from include.dashboards.registered import find_registered, list_registered
 
 _RUNS = """
@@ -26,8 +26,7 @@ def list_versions(context: Context) -> Options:
     """Registered models, newest first."""
     chosen = find_registered(context)
     pairs = [
-        (str(v.version), f"v{v.version} {short(v.model)}" + (f" ({v.role})" if v.role != "version" else ""))
-        for v in list_registered(context)
+        (str(v.version), v.label + (f" ({v.role})" if v.role != "version" else "")) for v in list_registered(context)
     ]
     return Options(pairs, str(chosen.version) if chosen else "")
 
@@ -45,4 +44,24 @@ def list_runs(context: Context) -> Options:
     return Options(pairs, chosen)
 
 
-OPTIONS: dict[str, Callable[[Context], Options]] = {"versions": list_versions, "runs": list_runs}
+def list_trips(context: Context) -> Options:
+    """The trips of the explained sample."""
+    explained = explain_sample(context)
+    if explained is None:
+        return Options([], "")
+    pairs = [(str(at), describe(trip)) for at, trip in enumerate(explained.trips)]
+    return Options(pairs, str(min(context.filters.trip, len(pairs) - 1)))
+
+
+def list_months(context: Context) -> Options:
+    """Loaded months, newest first."""
+    months = [row["month"] for row in read_rows("SELECT month FROM raw.sources ORDER BY month DESC", context)]
+    return Options([(month, month) for month in months], context.filters.month or next(iter(months), ""))
+
+
+OPTIONS: dict[str, Callable[[Context], Options]] = {
+    "versions": list_versions,
+    "runs": list_runs,
+    "trips": list_trips,
+    "months": list_months,
+}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from include.dashboards.context import Context
+from include.dashboards.figures import short
 from include.taxi.errors import TaxiError
 from include.taxi.registry import CHALLENGER, CHAMPION, PREVIOUS
 from include.taxi.tracking import Tracker, open_tracker, translate_errors
@@ -49,6 +50,11 @@ class Registered:
     aliases: tuple[str, ...]
     metrics: Mapping[str, float]
     created_at: datetime
+
+    @property
+    def label(self) -> str:
+        """Its model type and version."""
+        return f"{short(self.model)} v{self.version}"
 
     @property
     def role(self) -> str:
@@ -150,21 +156,17 @@ def _read_versions(tracker: Tracker, name: str) -> list[Registered]:
     ]
 
 
-def list_model_runs(context: Context) -> list[dict[str, Any]]:
-    """The MLflow runs of the model types that one pipeline run trained: run_id, model and metrics."""
-    run_key = context.filters.run_key
-    if not run_key or context.filters.dag_id not in context.viewer.readable:
+def list_model_runs(context: Context, run_key: str) -> list[dict[str, Any]]:
+    """The MLflow runs of the model types that one pipeline run trained: run_id and model."""
+    if "'" in run_key or run_key.partition("/")[0] not in context.viewer.readable:
         return []
     tracker = connect_tracker(context)
 
     def read() -> list[dict[str, Any]]:
-        where = f"tags.role = 'model' AND tags.run_key = '{run_key.replace(chr(39), '')}'"
+        where = f"tags.role = 'model' AND tags.run_key = '{run_key}'"
         with translate_errors("list the runs of a training", tracker.uri):
             runs = tracker.client.search_runs([tracker.experiment_id], where, max_results=100)
-        return [
-            {"run_id": run.info.run_id, "model": run.data.tags["model"], "metrics": dict(run.data.metrics)}
-            for run in runs
-        ]
+        return [{"run_id": run.info.run_id, "model": run.data.tags["model"]} for run in runs]
 
     return keep(("runs", tracker.uri, run_key), read)
 

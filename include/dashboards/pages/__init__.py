@@ -9,7 +9,7 @@ class Page:
     """One page.
 
     Attributes:
-        filters: Which filters stand at its top: days, dag, run, model, version.
+        filters: Which filters stand at its top: days, dag, run, model, version, month.
     """
 
     name: str
@@ -24,7 +24,7 @@ PAGES = {
         Page("pipeline", "Pipelines", ("days", "dag")),
         Page("training_run", "Training runs", ("run", "model")),
         Page("explainability", "Explainability", ("version",)),
-        Page("data", "Data"),
+        Page("data", "Data", ("month",)),
         Page("playground", "Playground"),
     )
 }

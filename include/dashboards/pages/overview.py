@@ -47,9 +47,7 @@ def _registered(context: Context) -> Sequence[dict[str, Any]]:
 
 def _fact(label: str, version: Registered) -> Fact:
     rmse = version.metrics.get("validation_rmse")
-    return Fact(
-        label, show_minutes(rmse), f"{short(version.model)} v{version.version} · {show_age(version.created_at)}"
-    )
+    return Fact(label, show_minutes(rmse), f"{version.label} · {show_age(version.created_at)}")
 
 
 @chart(

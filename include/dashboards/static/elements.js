@@ -38,8 +38,10 @@ export function facts(list) {
 
 const ROWS_SHOWN = 10;
 
+const looksNumeric = (value) => typeof value !== "string" || /^[-+]?[\d,.]*( ?[kMG]?B)?$/.test(value);
+
 export function table(columns, rows) {
-  const numeric = columns.map((_, at) => rows.every((row) => row[at] === null || typeof row[at] === "number"));
+  const numeric = columns.map((_, at) => rows.every((row) => looksNumeric(row[at]?.text ?? row[at])));
   const className = (at) => (numeric[at] ? "number" : "");
   const head = columns.map((name, at) => element("th", { textContent: name, className: className(at) }));
   const body = element("tbody");

@@ -1,10 +1,11 @@
 // A page of cards: each asks for its chart by itself, so that none waits for another.
 import { element, facts, note, table } from "./elements.js";
 import { arrange } from "./layout.js";
-import { currentTheme, followTheme } from "./theme.js";
+import { currentTheme, followTheme, isTab } from "./theme.js";
 
 export const state = JSON.parse(document.getElementById("state").textContent);
 document.body.dataset.base = state.base;
+document.body.classList.toggle("tab", isTab());
 const SECONDS_BETWEEN_LOOKS = 4;
 const CONFIG = { responsive: false, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 const cards = new Map();
@@ -142,7 +143,10 @@ function start() {
     arrange(grid, cards, state, { draw, save: (layout) => saveLayout(layout) });
     drawAll();
   }
-  followTheme(() => cards.forEach((card) => card.answer && show(card)));
+  followTheme(() => {
+    for (const card of cards.values()) if (card.answer) show(card);
+    document.dispatchEvent(new Event("theme"));
+  });
   document.getElementById("filters").addEventListener("change", async (event) => {
     if (!event.target.name) return;
     change(valuesOf(event.target));

@@ -8,6 +8,15 @@ function outside() {
   }
 }
 
+// Airflow's own tabs around the page already say where it is.
+export function isTab() {
+  try {
+    return parent !== window && /\/dags\//.test(parent.location.pathname);
+  } catch {
+    return false;
+  }
+}
+
 export function currentTheme() {
   const root = outside();
   if (root?.classList.contains("dark")) return "dark";

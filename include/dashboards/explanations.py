@@ -1,0 +1,111 @@
+"""What a registered model makes of a sample of trips: predictions and the contributions of features to them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from psycopg.rows import dict_row
+
+from include.dashboards.context import Context
+from include.dashboards.registered import Registered, connect_tracker, find_registered, keep
+from include.taxi import explain, registry
+from include.taxi.artifact import TripModel
+from include.taxi.feature_sets import TRIP_COLUMNS, Columns, get_feature_set
+from include.taxi.model_store import load_version
+from include.taxi.warehouse import connect
+
+SAMPLE_ROWS = 250
+SECONDS_KEPT = 900
+# Evenly spread over the validation split of the model's training set, or of the newest one where that was dropped.
+_SAMPLE = """
+    WITH chosen AS (
+        SELECT version, coalesce((counts->>'validation')::bigint, 0) AS rows FROM training.sets
+        WHERE state = 'published' ORDER BY (version::text = %(version)s) DESC, version DESC LIMIT 1
+    )
+    SELECT e.pickup_at, e.pickup_zone, e.dropoff_zone, e.trip_distance, e.target,
+           p.name AS pickup_name, d.name AS dropoff_name
+    FROM chosen c
+    CROSS JOIN LATERAL (
+        SELECT *, row_number() OVER (ORDER BY month, row_number) AS n FROM training.examples
+        WHERE version = c.version AND split = 'validation'
+    ) e
+    LEFT JOIN raw.zones p ON p.zone_id = e.pickup_zone
+    LEFT JOIN raw.zones d ON d.zone_id = e.dropoff_zone
+    WHERE e.n %% greatest(c.rows / %(size)s, 1) = 0 ORDER BY e.n LIMIT %(size)s
+"""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A sample of n trips as one model sees them.
+
+    Attributes:
+        trips: As stored, with zone names and the real minutes as `target`.
+        predicted: Minutes, shape (n,).
+        explanation: Contributions; None where this kind of model has none.
+        values: Feature -> its n values; categories are missing.
+    """
+
+    version: Registered
+    trips: Sequence[Mapping[str, Any]]
+    predicted: npt.NDArray[np.float64]
+    explanation: explain.Explanation | None
+    values: Columns
+
+
+def load_model(context: Context, version: Registered) -> TripModel:
+    """The version's model, kept in memory: a version never changes."""
+    tracker = connect_tracker(context)
+    name = context.sources.settings().registered_model
+
+    def load() -> TripModel:
+        return load_version(tracker, registry.get_version(tracker, name, version.version)).model
+
+    return keep(("model", tracker.uri, name, version.run_id), load, SECONDS_KEPT)
+
+
+def explain_trips(model: TripModel, trips: Columns) -> explain.Explanation | None:
+    """Contributions of features; None where this kind of model has none."""
+    if explain.can_explain(model):
+        return explain.explain(model, trips)
+    if explain.is_linear(model):
+        return explain.explain_linear(model, trips)
+    return None
+
+
+def explain_sample(context: Context) -> Explained | None:
+    """The explained sample of the model that the page shows; None without a model or a training set."""
+    version = find_registered(context)
+    if version is None:
+        return None
+    key = ("explained", context.sources.warehouse_url(), version.run_id, version.version)
+    return keep(key, lambda: _explain(context, version), SECONDS_KEPT)
+
+
+def _explain(context: Context, version: Registered) -> Explained | None:
+    with connect(context.sources.warehouse_url()) as connection:
+        parameters = {"version": version.set_version, "size": SAMPLE_ROWS}
+        rows = connection.cursor(row_factory=dict_row).execute(_SAMPLE, parameters).fetchall()
+    if not rows:
+        return None
+    trips = {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in TRIP_COLUMNS.items()}
+    model = load_model(context, version)
+    features = get_feature_set(model.encoder.feature_set)
+    columns = features.compute(trips, model.encoder.positions)
+    return Explained(
+        version,
+        rows,
+        model.predict(trips),
+        explain_trips(model, trips),
+        {name: columns[name] for name in columns if name not in features.categorical},
+    )
+
+
+def describe(trip: Mapping[str, Any]) -> str:
+    """A trip in a line: when, from where to where, how far."""
+    at: datetime = trip["pickup_at"]
+    places = [trip[f"{end}_name"] or f"zone {trip[f'{end}_zone']}" for end in ("pickup", "dropoff")]
+    return f"{at:%a %H:%M} · {' → '.join(places)} · {trip['trip_distance']:.1f} mi"

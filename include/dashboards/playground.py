@@ -1,0 +1,128 @@
+"""One trip under several models: predictions with their intervals, and what made the first of them.
+
+Nothing of it is kept: `prediction.log` holds what was asked in earnest.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from plotly.graph_objects import Figure, Scatter
+
+from include.dashboards.charts import read_rows
+from include.dashboards.context import Context
+from include.dashboards.explanations import explain_trips, load_model
+from include.dashboards.figures import PALETTE, color_of, figure
+from include.dashboards.pages.explainability import waterfall
+from include.dashboards.registered import CHAMPION, Registered, list_registered
+from include.taxi.errors import TaxiError
+from include.taxi.trip_inputs import TripFormat, parse_trips
+
+MOST_MODELS = 5
+NO_MODEL = "No model is registered yet: start data_preparation, whose event starts the training DAGs."
+# Nine of ten validation trips lay within this distance of their prediction.
+INTERVAL_ERROR = "validation_p90_error"
+
+
+class NoModel(TaxiError):
+    """There is nothing to predict with."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What one model makes of the trip.
+
+    Attributes:
+        low: With `high`, the interval that held nine of ten validation trips; None where that is not known.
+    """
+
+    version: int
+    label: str
+    role: str
+    model: str
+    minutes: float
+    low: float | None
+    high: float | None
+
+
+def list_zones(context: Context) -> list[Mapping[str, Any]]:
+    """Zones by name; none where there is no zones table or the warehouse is away."""
+    try:
+        return list(read_rows("SELECT zone_id, name, borough FROM raw.zones ORDER BY name, zone_id", context))
+    except TaxiError:
+        return []
+
+
+def choose_models(context: Context) -> list[Registered]:
+    """The champion first, then the newest version of each other model type."""
+    versions = list_registered(context)
+    chosen = [version for version in versions if CHAMPION in version.aliases]
+    for version in versions:
+        if version.model not in {each.model for each in chosen}:
+            chosen.append(version)
+    return chosen[:MOST_MODELS]
+
+
+def predict(context: Context, trip: Mapping[str, Any]) -> dict[str, Any]:
+    """Predicts one trip with the champion and the newest other models.
+
+    Returns:
+        `predictions`, the champion's first; `models` and `contributions`, figures; `trip`, as it was understood.
+
+    Raises:
+        TripsInvalid: The trip cannot be used; says why, field by field.
+        NoModel: No model is registered.
+        TrackingUnavailable, ModelInvalid: A model cannot be loaded.
+    """
+    trips = parse_trips([trip], TripFormat.of(context.sources.settings()))
+    chosen = choose_models(context)
+    if not chosen:
+        raise NoModel(NO_MODEL)
+    models = [load_model(context, version) for version in chosen]
+    predictions = [
+        _with_interval(version, float(model.predict(trips)[0])) for version, model in zip(chosen, models, strict=True)
+    ]
+    explanation = explain_trips(models[0], trips)
+    contributions = None
+    if explanation:
+        strengths = dict(zip(explanation.features, explanation.contributions[0].tolist(), strict=True))
+        contributions = json.loads(waterfall(explanation.base, strengths, explanation.unit).to_json())
+    return {
+        "predictions": [prediction.__dict__ for prediction in predictions],
+        "models": json.loads(draw_predictions(predictions).to_json()),
+        "contributions": contributions,
+        "trip": {name: values.tolist()[0] for name, values in trips.items() if name != "pickup_at"}
+        | {"pickup_at": str(trips["pickup_at"][0].astype("datetime64[s]"))},
+    }
+
+
+def _with_interval(version: Registered, minutes: float) -> Predicted:
+    error = version.metrics.get(INTERVAL_ERROR)
+    low, high = (max(minutes - error, 0.0), minutes + error) if error is not None else (None, None)
+    return Predicted(version.version, version.label, version.role, version.model, minutes, low, high)
+
+
+def draw_predictions(predictions: list[Predicted]) -> Figure:
+    """A point for each model, with its interval."""
+    trace = Scatter(
+        x=[each.minutes for each in predictions],
+        y=[f"{each.label} ({each.role})" if each.role != "version" else each.label for each in predictions],
+        mode="markers+text",
+        text=[f"{each.minutes:.1f}" for each in predictions],
+        textposition="top center",
+        marker={"size": 12, "color": [color_of(each.model) for each in predictions]},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [(each.high or each.minutes) - each.minutes for each in predictions],
+            "arrayminus": [each.minutes - (each.minutes if each.low is None else each.low) for each in predictions],
+            "color": PALETTE[0],
+            "thickness": 1.5,
+        },
+        hovertemplate="%{y}: %{x:.1f} min<extra></extra>",
+    )
+    drawn = figure([trace], x_title="minutes, with the interval that held 9 of 10 validation trips", showlegend=False)
+    return drawn.update_yaxes(range=[len(predictions) - 0.5, -0.5], showgrid=False).update_xaxes(
+        showgrid=True, rangemode="tozero"
+    )

@@ -1,0 +1,43 @@
+"""The few facts of the card on Airflow's home page."""
+
+from include.dashboards.charts import read_rows
+from include.dashboards.context import Context
+from include.dashboards.registered import CHAMPION, list_registered
+from include.dashboards.tables import Fact, Facts, show_age, show_minutes
+from include.taxi.errors import TaxiError
+
+# The newest retraining; before the first one, the newest training.
+_LAST = """
+    (SELECT 'Last retraining' AS label, state AS detail, coalesce(finished_at, started_at) AS at
+     FROM training.retrainings WHERE split_part(run_key, '/', 1) = ANY(%(readable)s) ORDER BY started_at DESC LIMIT 1)
+    UNION ALL
+    (SELECT 'Last training', split_part(run_key, '/', 1), finished_at
+     FROM training.trials WHERE split_part(run_key, '/', 1) = ANY(%(readable)s) ORDER BY finished_at DESC LIMIT 1)
+    LIMIT 1
+"""
+
+
+def summarize(context: Context) -> Facts:
+    """The champion with its error, and when models were last trained; what cannot be had says so."""
+    return Facts([_champion(context), _last_training(context)])
+
+
+def _champion(context: Context) -> Fact:
+    try:
+        champion = next((each for each in list_registered(context) if CHAMPION in each.aliases), None)
+    except TaxiError:
+        return Fact("Champion", "not known", "MLflow is away")
+    if champion is None:
+        return Fact("Champion", "none yet", "model_promotion makes the first")
+    detail = f"validation RMSE {show_minutes(champion.metrics.get('validation_rmse'))}, {show_age(champion.created_at)}"
+    return Fact("Champion", champion.label, detail)
+
+
+def _last_training(context: Context) -> Fact:
+    try:
+        rows = read_rows(_LAST, context)
+    except TaxiError:
+        return Fact("Last training", "not known", "the warehouse is away")
+    if not rows:
+        return Fact("Last training", "none yet", "data_preparation starts it")
+    return Fact(rows[0]["label"], show_age(rows[0]["at"]), rows[0]["detail"])

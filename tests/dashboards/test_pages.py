@@ -1,0 +1,129 @@
+import json
+import re
+from textwrap import dedent
+
+import pytest
+
+from include.dashboards import charts
+from include.dashboards.charts import CHARTS
+from include.dashboards.pages import PAGES
+from tests.dashboards.conftest import OpenSite, Site, store_trials
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_stands_with_a_card_for_each_of_its_charts(site: Site, page: str) -> None:
+    text = site.visit().get(f"/{page}").text
+    state = json.loads(re.search(r'<script id="state"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
+    assert [card["name"] for card in state["cards"]] == [chart.name for chart in CHARTS.values() if chart.page == page]
+    assert set(state["templates"]) == {"light", "dark"}
+
+
+@pytest.mark.parametrize("name", [name for name, chart in CHARTS.items() if chart.page != "pipeline"])
+def test_chart_without_data_says_what_to_do(site: Site, name: str) -> None:
+    answer = site.answer(name)
+    # What stands in MLflow, which is away here, is told as an error.
+    if answer["kind"] == "error":
+        assert answer["text"].startswith("MLflow at http://127.0.0.1:9 could not")
+    else:
+        assert (answer["kind"], answer["text"]) == ("empty", CHARTS[name].empty)
+
+
+@pytest.mark.parametrize("name", [name for name, chart in CHARTS.items() if chart.page == "pipeline"])
+def test_chart_of_runs_outside_airflow_says_so(site: Site, name: str) -> None:
+    answer = site.answer(name)
+    assert answer == {"kind": "error", "text": "Runs are shown where the dashboards stand inside Airflow."}
+
+
+def test_dead_warehouse_shows_in_its_cards_and_the_page_stands(open_site: OpenSite) -> None:
+    site = open_site()
+    for page in PAGES:
+        assert site.visit().get(f"/{page}").status_code == 200
+    answer = site.answer("runs_by_model")
+    assert answer["kind"] == "error"
+    assert "The warehouse could not be reached" in answer["text"]
+    assert "nothing@" not in answer["text"]
+
+
+def test_summary_says_what_is_away(open_site: OpenSite) -> None:
+    facts = {fact["label"]: fact for fact in open_site().visit().get("/summary").json()["facts"]}
+    assert facts["Champion"]["detail"] == "MLflow is away"
+    assert facts["Last training"]["detail"] == "the warehouse is away"
+
+
+def test_chart_that_fails_says_so_without_the_reason(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(rows: charts.Rows) -> None:
+        raise ZeroDivisionError("an inner secret")
+
+    broken = charts.Chart("broken", "overview", "Broken", "SELECT 1 AS one", fail, empty="")  # type: ignore[arg-type]
+    monkeypatch.setitem(CHARTS, "broken", broken)
+    answer = site.answer("broken")
+    assert answer["kind"] == "error"
+    assert "secret" not in answer["text"]
+
+
+def test_example_of_a_chart_in_the_documentation_works(site: Site, warehouse_url: str) -> None:
+    store_trials(warehouse_url, "sklearn_training/a", "linear_model.Lasso", [6.0, 5.0])
+    code = dedent(re.search(r"\n(    @chart.*?)\n\n[A-Z]", charts.__doc__ or "", re.DOTALL)[1])
+    names: dict = {}
+    exec("from include.dashboards.charts import *; from include.dashboards.figures import *", names)
+    exec(code, names)
+    try:
+        assert site.answer("trials_a_day")["figure"]["data"][0]["y"] == [2]
+    finally:
+        del CHARTS["trials_a_day"]
+
+
+def test_filters_of_the_query_string_are_chosen_in_the_page(site: Site) -> None:
+    text = site.visit().get("/overview?days=90&model=linear_model.Lasso&unknown=1").text
+    assert '<option value="90" selected>' in text
+    assert "<option selected>linear_model.Lasso</option>" in text
+
+
+def test_filter_that_makes_no_sense_is_refused_by_name(site: Site) -> None:
+    answer = site.visit().get("/overview?days=-1")
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["query", "days"]
+
+
+def test_plotly_is_served_from_the_installed_package_and_nothing_comes_from_elsewhere(site: Site) -> None:
+    script = site.visit().get("/static/plotly.js")
+    assert script.headers["content-encoding"] == "gzip"
+    assert "plotly.js v" in script.text[:200]
+    for page in PAGES:
+        answer = site.visit().get(f"/{page}")
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//', answer.text)
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+def test_layout_is_kept_for_each_person_and_page(site: Site) -> None:
+    sizes = {"runs_by_model": {"columns": 9, "height": 500}}
+    layout = {"order": ["runs_by_model"], "hidden": ["live_error"], "sizes": sizes}
+    assert site.visit("viewer").put("/layouts/overview", json=layout).status_code == 204
+
+    def kept(person: str, page: str) -> dict:
+        text = site.visit(person).get(f"/{page}").text
+        return json.loads(re.search(r'<script id="state"[^>]*>(.*?)</script>', text, re.DOTALL)[1])["layout"]
+
+    empty = {"order": [], "hidden": [], "sizes": {}}
+    assert kept("viewer", "overview") == layout
+    assert kept("viewer", "data") == empty
+    assert kept("admin", "overview") == empty
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {"sizes": {"a": {"columns": 13, "height": 300}}},
+        {"order": ["<script>"]},
+        {"order": ["a"] * 61},
+        {"more": 1},
+    ],
+)
+def test_layout_that_makes_no_sense_is_refused(site: Site, layout: dict) -> None:
+    assert site.visit().put("/layouts/overview", json=layout).status_code == 422
+
+
+def test_state_in_the_page_cannot_end_its_script(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    chart = charts.Chart("odd", "overview", "</script><b>", "SELECT 1", lambda rows: None, empty="")  # type: ignore[arg-type,return-value]
+    monkeypatch.setitem(CHARTS, "odd", chart)
+    assert "</script><b>" not in site.visit().get("/overview").text
