@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -46,6 +47,11 @@ class Facts:
     """Figures side by side."""
 
     facts: Sequence[Fact]
+
+
+def run_page(dag_id: str, run_id: str) -> str:
+    """Where Airflow's web UI shows a run; run ids hold characters that mean something in an address."""
+    return f"/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
 
 
 def show_age(moment: datetime | None, now: datetime | None = None) -> str:

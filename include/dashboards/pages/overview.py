@@ -28,7 +28,7 @@ from include.dashboards.figures import (
     stacked_bars,
 )
 from include.dashboards.registered import CHALLENGER, CHAMPION, Registered, list_registered
-from include.dashboards.tables import Cell, Fact, Facts, Table, show_age, show_bytes, show_minutes
+from include.dashboards.tables import Cell, Fact, Facts, Table, run_page, show_age, show_bytes, show_minutes
 
 TRAIN_FIRST = "Nothing was trained in this period: start data_preparation, whose event starts the training DAGs."
 # The best trial of each model type in each run. An index on the time covers it.
@@ -301,7 +301,7 @@ def newest_alerts(rows: Rows) -> Table:
         ("alert", "state", "when"),
         [
             (
-                Cell(row["subject"], f"/dags/{row['dag_id']}/runs/{row['run_id']}", tones.get(row["severity"], "")),
+                Cell(row["subject"], run_page(row["dag_id"], row["run_id"]), tones.get(row["severity"], "")),
                 Cell(row["state"], tone="warn" if row["problem"] else "", hint=row["problem"] or ""),
                 show_age(row["created_at"]),
             )

@@ -20,7 +20,7 @@ from include.dashboards.figures import (
     span_times,
     stacked_bars,
 )
-from include.dashboards.tables import Cell, Table, show_age, show_seconds
+from include.dashboards.tables import Cell, Table, run_page, show_age, show_seconds
 
 NO_RUNS = "No runs in this period: start a DAG, or look further back."
 MOST_TASKS = 14
@@ -109,7 +109,7 @@ def failed_runs(rows: Rows) -> Table:
         [
             (
                 row["dag_id"],
-                Cell(row["run_id"], to=f"/dags/{row['dag_id']}/runs/{row['run_id']}", tone="bad"),
+                Cell(row["run_id"], to=run_page(row["dag_id"], row["run_id"]), tone="bad"),
                 row["run_after"],
                 show_seconds((row["end_date"] - row["start_date"]).total_seconds())
                 if row["end_date"] and row["start_date"]

@@ -1,0 +1,98 @@
+"""Pages of registered models and the playground, with models in a real MLflow."""
+
+from itertools import count
+
+import pytest
+
+from include.taxi.settings import Settings
+from include.taxi.tracking import open_tracker
+from tests.dashboards.conftest import OpenSite, Site
+from tests.registered import BOOSTER, FOREST, LASSO, configure, register
+from tests.taxi.months import store_zones
+
+NAMES = (f"dashboards-{number}" for number in count())
+TRIP = {"pickup_zone": 1, "dropoff_zone": 3, "trip_distance": 2.5, "pickup_at": "2024-01-05T18:00"}
+DAG_OF = {LASSO: "sklearn_training", FOREST: "sklearn_training", BOOSTER: "xgboost_training"}
+
+
+@pytest.fixture
+def settings(mlflow_url: str) -> Settings:
+    return configure(mlflow_url, next(NAMES))
+
+
+@pytest.fixture
+def models_site(open_site: OpenSite, settings: Settings, warehouse_url: str) -> Site:
+    """The application where a boosted champion and two others are registered."""
+    tracker, name = open_tracker(settings), settings.registered_model
+    for model, alias in ((FOREST, None), (LASSO, "challenger"), (BOOSTER, "champion")):
+        version = register(tracker, name, model, alias)
+        tracker.client.set_model_version_tag(name, str(version.version), "dag_id", DAG_OF[model])
+    return open_site(warehouse_url, str(settings.mlflow_tracking_uri), name)
+
+
+def test_models_in_use_show_error_and_version(models_site: Site) -> None:
+    facts = models_site.answer("models_in_use")["facts"]
+    assert [(fact["label"], fact["value"]) for fact in facts] == [
+        ("Champion", "1.25 min"), ("Challenger", "1.25 min"), ("Newest RandomForestRegressor", "1.25 min"),
+    ]  # fmt: skip
+    assert facts[0]["detail"].startswith("gbtree.squarederror v3")
+
+
+def test_models_of_dags_that_may_not_be_read_are_not_shown(models_site: Site) -> None:
+    offered = models_site.visit("sklearn").get("/options/versions").json()["options"]
+    assert [text for _, text in offered] == ["Lasso v2 (challenger)", "RandomForestRegressor v1"]
+
+
+def test_home_card_names_the_champion(models_site: Site) -> None:
+    [champion, _] = models_site.visit().get("/summary").json()["facts"]
+    assert (champion["label"], champion["value"]) == ("Champion", "gbtree.squarederror v3")
+    assert champion["detail"].startswith("validation RMSE 1.25 min")
+
+
+def test_playground_predicts_with_the_champion_and_the_others_and_says_why(models_site: Site) -> None:
+    answer = models_site.visit().post("/predict", json=TRIP).json()
+    assert [(each["label"], each["role"]) for each in answer["predictions"]] == [
+        ("gbtree.squarederror v3", "champion"), ("Lasso v2", "challenger"), ("RandomForestRegressor v1", "version"),
+    ]  # fmt: skip
+    predicted = answer["predictions"][0]["minutes"]
+    made = answer["contributions"]["data"][0]
+    assert sum(made["y"][:-1]) == pytest.approx(predicted, abs=0.01)
+    assert answer["models"]["data"][0]["x"][0] == pytest.approx(predicted)
+    assert answer["trip"]["pickup_at"] == "2024-01-05T18:00:00"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"pickup_zone": "nowhere"}, "pickup_zone must be a whole number"),
+        ({"trip_distance": -1}, "trip_distance must be a number from 0"),
+        ({"passenger": "Jo"}, "passenger is no field of a trip"),
+    ],
+)
+def test_playground_refuses_a_trip_by_the_name_of_its_field(models_site: Site, change: dict, words: str) -> None:
+    answer = models_site.visit().post("/predict", json=TRIP | change)
+    assert answer.status_code == 422
+    assert words in answer.json()["detail"]
+
+
+def test_playground_without_a_model_says_what_to_do(
+    open_site: OpenSite, settings: Settings, warehouse_url: str
+) -> None:
+    empty = open_site(warehouse_url, str(settings.mlflow_tracking_uri), settings.registered_model)
+    answer = empty.visit().post("/predict", json=TRIP)
+    assert (answer.status_code, answer.json()["detail"]) == (
+        503, "No model is registered yet: start data_preparation, whose event starts the training DAGs.",
+    )  # fmt: skip
+
+
+def test_playground_offers_zones_by_name(site: Site, warehouse_url: str) -> None:
+    store_zones(warehouse_url, [(74, "East Harlem North", None, None), (1, "<Newark>", None, None)])
+    text = site.visit().get("/playground").text
+    assert '<option value="East Harlem North (74)">' in text
+    assert '<option value="&lt;Newark&gt; (1)">' in text
+
+
+def test_viewer_is_told_why_predicting_is_not_possible(site: Site) -> None:
+    text = site.visit("viewer").get("/playground").text
+    assert "needs the right to start the DAG prediction" in text
+    assert "disabled" in text

@@ -1,0 +1,116 @@
+"""What the charts read of the warehouse, by value from a few stored rows."""
+
+from datetime import timedelta
+
+import pytest
+
+from include.dashboards.charts import CHARTS, read_rows
+from include.dashboards.raw_profiles import read_profile
+from include.taxi.warehouse import connect
+from tests.dashboards.conftest import Site, store_trials
+from tests.taxi.months import RawTrip, query, store_month
+
+LASSO, GAMMA = "linear_model.Lasso", "gbtree.gamma"
+
+
+def rows_of(site: Site, chart: str, **filters: object) -> list[dict]:
+    """What a chart's query gives."""
+    return [dict(row) for row in read_rows(CHARTS[chart].query, site.context(**filters))]
+
+
+def test_each_run_counts_with_its_best_trial(site: Site, warehouse_url: str) -> None:
+    store_trials(warehouse_url, "sklearn_training/a", LASSO, [7.0, None, 5.5, 6.0])
+    store_trials(warehouse_url, "sklearn_training/b", LASSO, [5.0])
+    assert [(row["model"], row["rmse"]) for row in rows_of(site, "error_over_time")] == [(LASSO, 5.0), (LASSO, 5.5)]
+    assert [(row["run_key"][-1], row["rmse"], row["trials"]) for row in rows_of(site, "error_per_run")] == [
+        ("b", 5.0, 1),
+        ("a", 5.5, 3),
+    ]
+    assert rows_of(site, "runs_by_model") == [{"model": LASSO, "runs": 2}]
+
+
+def test_period_and_model_narrow_what_is_shown(site: Site, warehouse_url: str) -> None:
+    store_trials(warehouse_url, "sklearn_training/old", LASSO, [7.0], ago=timedelta(days=40))
+    store_trials(warehouse_url, "sklearn_training/new", LASSO, [6.0])
+    store_trials(warehouse_url, "xgboost_training/new", GAMMA, [5.0])
+    for days, runs in ((30, 1), (90, 2), (0, 2)):
+        assert rows_of(site, "runs_by_model", days=days, model=LASSO) == [{"model": LASSO, "runs": runs}]
+
+
+def test_long_histories_are_thinned_to_two_hundred_points_a_model(site: Site, warehouse_url: str) -> None:
+    for run in range(450):
+        store_trials(warehouse_url, f"sklearn_training/{run}", LASSO, [5.0 + run], ago=timedelta(minutes=450 - run))
+    rows = rows_of(site, "error_over_time")
+    assert len(rows) == 200
+    assert sum(row["rmse"] for row in rows[:1]) == pytest.approx(6.0), "the mean of the first three runs"
+
+
+def test_errors_are_counted_in_the_database_without_the_worst_twentieth(site: Site, warehouse_url: str) -> None:
+    store_trials(warehouse_url, "sklearn_training/a", LASSO, [float(loss) for loss in range(1, 100)] + [10_000.0])
+    rows = rows_of(site, "error_distribution")
+    assert sum(row["trials"] for row in rows) == 95
+    assert len(rows) == 30
+    assert rows[0]["low"] == pytest.approx(1.0)
+
+
+def test_run_page_shows_the_newest_run_unless_another_is_chosen(site: Site, warehouse_url: str) -> None:
+    store_trials(warehouse_url, "sklearn_training/a", LASSO, [7.0, 6.0], ago=timedelta(days=2))
+    store_trials(warehouse_url, "xgboost_training/b+c", GAMMA, [5.0, None])
+    [newest] = rows_of(site, "run_facts")
+    assert (newest["run_key"], newest["trials"], newest["failed"], newest["best"]) == (
+        "xgboost_training/b+c", 2, 1, GAMMA,
+    )  # fmt: skip
+    [chosen] = rows_of(site, "run_facts", dag_id="sklearn_training", run_id="a")
+    assert (chosen["run_key"], chosen["rmse"]) == ("sklearn_training/a", 6.0)
+
+
+def test_parameters_are_those_of_the_best_model_type(site: Site, warehouse_url: str) -> None:
+    store_trials(warehouse_url, "xgboost_training/a", GAMMA, [5.0, 4.0], eta=0.1)
+    store_trials(warehouse_url, "xgboost_training/a", "gbtree.squarederror", [4.5], eta=0.2)
+    assert {row["model"] for row in rows_of(site, "parameters_of_trials")} == {GAMMA}
+    chosen = rows_of(site, "parameters_of_trials", model="gbtree.squarederror")
+    assert [(row["loss"], row["parameters"]) for row in chosen] == [(4.5, {"eta": 0.2})]
+
+
+def test_raw_month_is_profiled_once_for_a_source(site: Site, warehouse_url: str) -> None:
+    trips = [RawTrip("2024-01-01T08:00", 10, 1, 2, 1.0), RawTrip("2024-01-02T08:00", 20, 1, None, 3.0)]
+    store_month(warehouse_url, "2024-01", trips)
+    columns = {column["column"]: column for column in read_profile(site.context())}
+    assert (columns["dropoff_zone"]["missing"], columns["dropoff_zone"]["distinct"]) == (1, 1)
+    assert (columns["trip_distance"]["min"], columns["trip_distance"]["mean"]) == ("1", "2")
+    assert float(columns["duration, minutes"]["median"]) == 10
+    assert sum(bar["rows"] for bar in columns["duration, minutes"]["bars"]) == 2
+    with connect(warehouse_url) as connection:
+        connection.execute("DELETE FROM raw.trips")
+    assert read_profile(site.context())[0]["rows"] == 2, "kept"
+    store_month(warehouse_url, "2024-01", trips[:1], sha256="another")
+    assert read_profile(site.context())[0]["rows"] == 1, "a new source is profiled anew"
+    assert query(warehouse_url, "SELECT sha256 FROM dashboards.profiles") == [("another",)]
+
+
+def test_rejected_rows_are_counted_by_month_and_rule(site: Site, warehouse_url: str) -> None:
+    store_month(warehouse_url, "2024-01", [RawTrip("2024-01-01T08:00")] * 3, rejected=[0, 2])
+    assert rows_of(site, "rejected_rows") == [{"month": "2024-01", "rule": "pickup_zone: below 1", "rows": 2}]
+
+
+def test_newest_drift_is_the_last_window_of_the_last_champion(site: Site, warehouse_url: str) -> None:
+    with connect(warehouse_url) as connection:
+        connection.execute(
+            "INSERT INTO monitoring.drift (name, champion_version, window_start, window_days, column_name, set_version,"
+            " rows, psi, ks, js, drifted) VALUES ('trip-duration', 1, '2024-03-01', 7, 'hour', 1, 9, 0.1, 0, 0, false),"
+            " ('trip-duration', 1, '2024-03-08', 7, 'hour', 1, 9, 0.5, 0, 0, true),"
+            " ('another', 1, '2024-04-08', 7, 'hour', 1, 9, 0.9, 0, 0, true)"
+        )
+    assert [row["psi"] for row in rows_of(site, "newest_drift")] == [0.5]
+    assert [row["psi"] for row in rows_of(site, "drift_by_column")] == [0.1, 0.5]
+
+
+def test_alerts_are_those_of_readable_dags(site: Site, warehouse_url: str) -> None:
+    with connect(warehouse_url) as connection:
+        connection.execute(
+            "INSERT INTO alerts.sent (kind, severity, dag_id, run_id, task_id, subject, content, state, channels_left)"
+            " VALUES ('failure', 'error', 'sklearn_training', 'r', 't', 'It failed', '{}', 'sent', '{}'),"
+            " ('failure', 'error', 'secret', 'r', 't', 'Nobody knows', '{}', 'sent', '{}')"
+        )
+    [[alert, _, _]] = site.answer("newest_alerts")["rows"]
+    assert (alert["text"], alert["to"], alert["tone"]) == ("It failed", "/dags/sklearn_training/runs/r", "bad")
