@@ -1,0 +1,73 @@
+"""Scores whole months with the champion.
+
+**Starts** when the champion changes, by hand or through the REST API.
+
+**Produces** a row for each trip in `prediction.batch`; what the same model version had predicted for a month is
+replaced in one transaction.
+
+**Parameters**: `months` (empty: those of the settings that are loaded), `location` of the trips, as SOURCE has it
+(empty: the months as loaded in `raw.trips`).
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Param, dag, get_current_context, task
+
+from include.alerts import DEFAULT_ARGS, RUN_FAILED, tell_when_late
+from include.assets import CHAMPION_MODEL
+from include.connections import get_warehouse_url
+from include.taxi.settings import MONTH_PATTERN, read_settings
+
+PARAMS = {
+    "months": Param(
+        None,
+        type=["array", "null"],
+        items={"type": "string", "pattern": MONTH_PATTERN},
+        description="Months to score, as YYYY-MM; empty: those of MONTHS that are loaded.",
+    ),
+    "location": Param(
+        None,
+        type=["string", "null"],
+        description="Address of the trips, as SOURCE has it, `{month}` where the month stands; empty: `raw.trips`.",
+    ),
+}
+SCORED = "{{ task.op_kwargs['job']['month'] }}{{ scored | default('') }}"
+
+
+@task
+def plan(**context: Any) -> list[dict[str, Any]]:
+    """A job for each month, all with the version that is the champion now."""
+    from include.taxi import batch
+
+    return batch.plan(get_warehouse_url(), read_settings(), **context["params"])
+
+
+@task(map_index_template=SCORED)
+def score(job: dict[str, Any]) -> dict[str, Any]:
+    """One month in `prediction.batch`."""
+    from include.taxi import batch
+
+    scored = batch.score(get_warehouse_url(), read_settings(), job)
+    get_current_context()["scored"] = f": {scored['rows']} trips"  # type: ignore[typeddict-unknown-key]
+    return scored
+
+
+@dag(
+    schedule=[CHAMPION_MODEL],
+    catchup=False,
+    # An event that reaches a paused DAG is lost.
+    is_paused_upon_creation=False,
+    default_args=DEFAULT_ARGS,
+    on_failure_callback=RUN_FAILED,
+    deadline=tell_when_late(timedelta(minutes=30)),
+    params=PARAMS,
+    doc_md=__doc__,
+    tags=["prediction"],
+)
+def batch_prediction() -> None:
+    """Spells the graph."""
+    score.expand(job=plan())
+
+
+batch_prediction()

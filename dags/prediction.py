@@ -1,0 +1,94 @@
+"""Predicts trips with the champion, on request: the run's result holds a prediction for each trip.
+
+**Starts** through the REST API or by hand. `GET .../dagRuns/{id}/wait` hands the result over as soon as it is there.
+
+**Produces** the result, and a row for each prediction in `prediction.log`.
+
+**Parameters**: `inputs`, up to 10,000 trips with pickup_zone, dropoff_zone, trip_distance and pickup_at (empty: now),
+by these names or the source's; or one trip in `pickup_zone`, `dropoff_zone`, `trip_distance`, `pickup_at`.
+"""
+
+from typing import Any
+
+from airflow.sdk import Param, dag, result, task
+
+from include.alerts import DEFAULT_ARGS, RUN_FAILED
+from include.connections import get_warehouse_url, write_note
+from include.taxi.settings import read_settings
+from include.taxi.trip_inputs import MOST_TRIPS, TIME, ZONE_BOUNDS, TripFormat, describe_trip
+from include.taxi.zone_names import read_zone_names
+
+# The source's column names are settings, and the form's schema accepts them: both are read as the file is parsed.
+FORMAT = TripFormat.of(read_settings())
+ZONES = read_zone_names()
+ZONE: dict[str, Any] = {"type": ["integer", "null"], "minimum": ZONE_BOUNDS[0], "maximum": ZONE_BOUNDS[1]}
+if ZONES:
+    ZONE = {
+        "type": ["integer", "null"],
+        "enum": [None, *ZONES],
+        "values_display": {str(zone): f"{zone} {name}" for zone, name in ZONES.items()},
+    }
+ONE = "One trip"
+PARAMS = {
+    "inputs": Param(
+        None,
+        type=["array", "null"],
+        items=describe_trip(FORMAT),
+        maxItems=MOST_TRIPS,
+        title="Trips as JSON",
+        description='For example `[{"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}]`; '
+        "empty: the one trip in the fields below.",
+    ),
+    "pickup_zone": Param(None, **ZONE, section=ONE, description="Zone id, for example 74."),
+    "dropoff_zone": Param(None, **ZONE, section=ONE, description="Zone id, for example 75."),
+    "trip_distance": Param(
+        None,
+        type=["number", "null"],
+        minimum=FORMAT.distance[0],
+        maximum=FORMAT.distance[1],
+        section=ONE,
+        description="In the unit of the trips trained on (TLC: miles), for example 1.98.",
+    ),
+    "pickup_at": Param(
+        None,
+        type=["string", "null"],
+        pattern=TIME,
+        section=ONE,
+        description="Local time, for example 2024-02-14T18:30; empty: now.",
+    ),
+}
+
+
+@result
+@task
+def predict(**context: Any) -> dict[str, Any]:
+    """The predictions in minutes, and the model that made them; why there are none stands in the run's note."""
+    from include.taxi import prediction
+    from include.taxi.errors import TaxiError
+
+    run = context["dag_run"]
+    try:
+        inputs = prediction.collect_inputs(context["params"])
+        return prediction.predict(get_warehouse_url(), read_settings(), inputs, run.run_id)
+    except TaxiError as error:
+        write_note(run.dag_id, run.run_id, str(error))
+        raise
+
+
+@dag(
+    schedule=None,
+    catchup=False,
+    # A call to a paused DAG would wait for ever.
+    is_paused_upon_creation=False,
+    default_args=DEFAULT_ARGS,
+    on_failure_callback=RUN_FAILED,
+    params=PARAMS,
+    doc_md=__doc__,
+    tags=["prediction"],
+)
+def prediction() -> None:
+    """Spells the graph."""
+    predict()
+
+
+prediction()

@@ -1,0 +1,64 @@
+"""What the service answers, as it stands in the OpenAPI document; answers themselves are written without them."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+
+class ModelName(BaseModel):
+    """Which model answered."""
+
+    name: str
+    version: int
+
+
+class Predicted(BaseModel):
+    """A prediction for each trip, in the order of the request."""
+
+    predictions: list[float]
+    unit: Literal["minutes"]
+    model: ModelName
+
+
+class Explained(Predicted):
+    """What moved each prediction: base and contributions add up to it, in the contributions' unit."""
+
+    base: float
+    contributions: list[dict[str, float]] = Field(description="By feature, one object a trip")
+    contributions_unit: Literal["minutes", "log minutes"]
+
+
+class ModelInMemory(ModelName):
+    """The champion in memory, and where it comes from."""
+
+    family: str
+    model: str
+    parameters: dict[str, Any]
+    lineage: dict[str, str]
+    metrics: dict[str, float]
+    since: datetime
+
+
+class Ready(BaseModel):
+    """Whether there is a champion to answer with, and what keeps a newer one from being it."""
+
+    ready: bool
+    version: int | None
+    since: datetime | None
+    looked_at: datetime | None = Field(description="When the registry last named a champion")
+    problem: str | None
+
+
+class Reloaded(BaseModel):
+    """What a look at the registry came to."""
+
+    swapped: bool
+    version: int | None
+    problem: str | None
+
+
+class Refused(BaseModel):
+    """Why a request was refused."""
+
+    detail: str

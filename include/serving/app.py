@@ -1,0 +1,59 @@
+"""Predictions by the champion in memory.
+
+Trips are given one by one or in lists, by the fields' neutral names or the source's; numbers may be text, and a
+missing time of pickup means now. A zone that training never saw is predicted as an unknown one; all else that cannot
+be used is refused, with the field that it stands in.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.responses import HTMLResponse
+
+from include.serving.access import require_key
+from include.serving.docs import render_docs
+from include.serving.measuring import Measuring
+from include.serving.operation import add_operation
+from include.serving.parts import Parts
+from include.serving.predictions import add_predictions
+from include.taxi.trip_inputs import TripFormat
+
+
+def create_app(parts: Parts, form: TripFormat) -> FastAPI:
+    """The application; its start and end are the parts'.
+
+    Args:
+        form: How trips are written, for the OpenAPI document.
+    """
+
+    @asynccontextmanager
+    async def run(_: FastAPI) -> AsyncIterator[None]:
+        parts.holder.start()
+        parts.writer.start()
+        yield
+        parts.holder.stop()
+        parts.writer.stop()
+
+    app = FastAPI(
+        title="Trip duration", version="1", description=__doc__, lifespan=run, docs_url=None, redoc_url=None,
+        openapi_url=None,
+    )  # fmt: skip
+    app.add_middleware(Measuring, metrics=parts.metrics)
+    add_predictions(app, parts, form)
+    add_operation(app, parts)
+    _add_documents(app, parts)
+    return app
+
+
+def _add_documents(app: FastAPI, parts: Parts) -> None:
+    known = [Depends(require_key(parts.secrets))]
+
+    @app.get("/openapi.json", include_in_schema=False, dependencies=known)
+    async def openapi() -> dict[str, Any]:
+        return app.openapi()
+
+    @app.get("/docs", include_in_schema=False, dependencies=known)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(render_docs(app.openapi()))

@@ -1,0 +1,83 @@
+"""Request bodies: read within a limit, and turned into trips; what cannot be used is answered by trip and field."""
+
+from typing import Any
+
+import anyio.to_thread
+from fastapi import HTTPException, Request, status
+from fastapi.exceptions import RequestValidationError
+from pydantic_core import from_json
+
+from include.taxi.feature_sets import Columns
+from include.taxi.trip_inputs import MOST_TRIPS, TripFormat, TripsInvalid, describe_trip, parse_trips
+
+MOST_BYTES = 16 * 1024 * 1024
+# Above this a body is parsed, and its trips are predicted, beside the loop that answers the others.
+INLINE_BYTES = 16 * 1024
+INLINE_TRIPS = 50
+
+
+async def read_trips(request: Request, form: TripFormat, most_trips: int = MOST_TRIPS) -> Columns:
+    """The trips of a request whose body is one trip or a list of them.
+
+    Raises:
+        RequestValidationError: Trips cannot be used; answered as 422.
+        HTTPException: The body is too large; answered as 413.
+    """
+    body = await read_body(request)
+    if len(body) <= INLINE_BYTES:
+        return parse_body(body, form, most_trips)
+    return await anyio.to_thread.run_sync(parse_body, body, form, most_trips)
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, if it is no longer than `MOST_BYTES`; else an HTTPException."""
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise HTTPException(status.HTTP_413_CONTENT_TOO_LARGE, f"A body may have {MOST_BYTES} bytes.")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def parse_body(body: bytes, form: TripFormat, most_trips: int) -> Columns:
+    """The trips in a JSON document; raises RequestValidationError."""
+    try:
+        document = from_json(body)
+    except ValueError as error:
+        raise _refuse("json_invalid", (), f"is not JSON: {error}") from None
+    if not isinstance(document, dict | list):
+        raise _refuse("trips_type", (), "must be a trip or a list of trips")
+    records = document if isinstance(document, list) else [document]
+    if not 1 <= len(records) <= most_trips:
+        raise _refuse("trips_number", (), f"must hold 1 to {most_trips} trips, not {len(records)}")
+    try:
+        return parse_trips(records, form)
+    except TripsInvalid as error:
+        problems = []
+        for problem in error.problems:
+            place = (problem.trip, problem.field) if isinstance(document, list) else (problem.field,)
+            problems.append(_describe("trip_invalid", place, problem.message))
+        raise RequestValidationError(problems) from None
+
+
+def describe_body(form: TripFormat, most_trips: int) -> dict[str, Any]:
+    """The body for the OpenAPI document."""
+    trip = describe_trip(form)
+    return {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"anyOf": [trip, {"type": "array", "items": trip, "minItems": 1, "maxItems": most_trips}]},
+                "example": {"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98},
+            }
+        },
+    }
+
+
+def _refuse(kind: str, place: tuple[int | str, ...], message: str) -> RequestValidationError:
+    return RequestValidationError([_describe(kind, place, message)])
+
+
+def _describe(kind: str, place: tuple[int | str, ...], message: str) -> dict[str, Any]:
+    return {"type": kind, "loc": ["body", *(part for part in place if part != "")], "msg": message}

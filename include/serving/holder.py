@@ -1,0 +1,156 @@
+"""The champion in memory: looked for again and again, loaded and warmed beside the old one, then swapped."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from include.serving.metrics import Metrics
+from include.taxi.artifact import TripModel
+from include.taxi.errors import ModelInvalid
+from include.taxi.feature_sets import TRIP_COLUMNS
+from include.taxi.model_store import STORE, LoadedModel, find_champion, load_remembered, load_version, remember
+from include.taxi.registry import RegisteredVersion
+from include.taxi.settings import Settings, read_settings
+from include.taxi.tracking import Tracker, open_tracker
+from include.taxi.trip_inputs import TripFormat
+
+log = logging.getLogger(__name__)
+# A version that cannot be loaded is not downloaded at every look.
+SECONDS_BETWEEN_TRIES = 60.0
+SECONDS_TO_END = 5.0
+
+
+@dataclass(frozen=True)
+class Champion:
+    """What one request is answered with, from its first byte to its last."""
+
+    loaded: LoadedModel
+    form: TripFormat
+    since: datetime
+
+    @property
+    def version(self) -> int:
+        """Its number in the registry."""
+        return self.loaded.version.version
+
+    @property
+    def model(self) -> TripModel:
+        """What predicts."""
+        return self.loaded.model
+
+
+class Holder:
+    """Holds the champion, None until there is one, and looks for another in a thread of its own.
+
+    Settings are read anew for each new champion.
+
+    Attributes:
+        current: Is replaced as a whole, so that a request that took it keeps it.
+        problem: Why the registry's champion is not the one in memory, as of the last look.
+        looked_at: When the registry last named a champion.
+    """
+
+    def __init__(self, metrics: Metrics, read: Callable[[], Settings] = read_settings, store: Path = STORE) -> None:
+        self.current: Champion | None = None
+        self.problem: str | None = "The registry was not asked yet."
+        self.looked_at: datetime | None = None
+        self._metrics, self._read, self._store = metrics, read, store
+        self._settings = read()
+        self._tracker: Tracker | None = None
+        self._refused: tuple[RegisteredVersion, str, float] | None = None
+        self._one_at_a_time = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Takes the local copy of the last champion, and begins to look for the present one."""
+        copy = load_remembered(self._settings.registered_model, store=self._store)
+        if copy:
+            try:
+                self._take(copy)
+            except ModelInvalid as error:
+                log.warning("The local copy cannot be used: %s", error)
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._poll, name="champion", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the looking."""
+        self._stopping.set()
+        if self._thread:
+            self._thread.join(timeout=SECONDS_TO_END)
+
+    def refresh(self, *, insist: bool = False) -> bool:
+        """Looks the champion up and swaps to it; on any trouble, the old one stays and `problem` says why.
+
+        Args:
+            insist: Tries a version again that could not be loaded a moment ago.
+
+        Returns:
+            Whether another champion is in memory now.
+        """
+        with self._one_at_a_time:
+            try:
+                swapped = self._refresh(insist)
+            # Whatever goes wrong with a new champion, requests are answered by the old one.
+            except Exception as error:
+                problem = f"{type(error).__name__}: {error}"
+                if problem != self.problem:
+                    log.warning("The champion could not be brought up to date: %s", problem)
+                self.problem = problem
+                self._metrics.looks.labels("failed").inc()
+                return False
+            self.problem = None
+            self._metrics.looks.labels("swapped" if swapped else "same").inc()
+            return swapped
+
+    def _refresh(self, insist: bool) -> bool:
+        self._tracker = self._tracker or open_tracker(self._settings)
+        version = find_champion(self._tracker, self._settings.registered_model)
+        self.looked_at = datetime.now(UTC)
+        if self.current and _is_same(self.current.loaded.version, version):
+            return False
+        if self._refused and not insist:
+            refused, reason, when = self._refused
+            if _is_same(refused, version) and time.monotonic() < when + SECONDS_BETWEEN_TRIES:
+                raise ModelInvalid(reason)
+        try:
+            loaded = load_version(self._tracker, version, store=self._store)
+            self._settings = self._read()
+            self._take(loaded)
+        except ModelInvalid as error:
+            self._refused = (version, str(error), time.monotonic())
+            raise
+        remember(version, self._store)
+        return True
+
+    def _take(self, loaded: LoadedModel) -> None:
+        _warm_up(loaded)
+        self.current = Champion(loaded, TripFormat.of(self._settings), datetime.now(UTC))
+        self._metrics.version.set(loaded.version.version)
+        log.info("Version %d of %s answers from now on", loaded.version.version, loaded.version.name)
+
+    def _poll(self) -> None:
+        while not self._stopping.is_set():
+            self.refresh()
+            self._stopping.wait(self._settings.serving_poll_seconds)
+
+
+def _warm_up(loaded: LoadedModel) -> None:
+    """Predicts once: the first prediction is slow, and a broken model's fails; neither is for a request."""
+    try:
+        loaded.model.predict({name: np.ones(2, dtype="int64").astype(dtype) for name, dtype in TRIP_COLUMNS.items()})
+    # Estimators fail in many ways.
+    except Exception as error:
+        raise ModelInvalid(f"Version {loaded.version.version} loads but does not predict: {error!r}") from error
+
+
+def _is_same(one: RegisteredVersion, other: RegisteredVersion) -> bool:
+    # Tags can change, and a new registry counts from 1 again.
+    return (one.name, one.version, one.tags.get("run_id")) == (other.name, other.version, other.tags.get("run_id"))

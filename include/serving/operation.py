@@ -1,0 +1,74 @@
+"""Routes for those who run the service: what it answers with, a new look at the registry, counters, health."""
+
+from functools import partial
+from typing import Any
+
+import anyio.to_thread
+from fastapi import Depends, FastAPI, Response, status
+
+from include.serving import answers
+from include.serving.access import require_key, require_key_or_signature
+from include.serving.parts import REFUSALS, Parts
+
+
+def add_operation(app: FastAPI, parts: Parts) -> None:
+    """Adds the routes to an application."""
+    known = [Depends(require_key(parts.secrets))]
+
+    @app.get(
+        "/model",
+        summary="The champion in memory",
+        dependencies=known,
+        response_model=answers.ModelInMemory,
+        responses=REFUSALS,
+    )
+    async def model() -> dict[str, Any]:
+        champion = parts.take_champion()
+        version, metadata = champion.loaded.version, champion.model.metadata
+        return {
+            "name": version.name,
+            "version": version.version,
+            **{name: metadata[name] for name in ("family", "model", "parameters", "lineage")},
+            "metrics": champion.loaded.metrics,
+            "since": champion.since,
+        }
+
+    @app.post(
+        "/reload",
+        summary="Looks for a new champion now; takes MLflow's signed webhooks too",
+        dependencies=[Depends(require_key_or_signature(parts.secrets))],
+        response_model=answers.Reloaded,
+        responses={401: REFUSALS[401]},
+    )
+    async def reload() -> dict[str, Any]:
+        swapped = await anyio.to_thread.run_sync(partial(parts.holder.refresh, insist=True))
+        champion = parts.holder.current
+        return {"swapped": swapped, "version": champion and champion.version, "problem": parts.holder.problem}
+
+    @app.get(
+        "/metrics",
+        summary="Counters, for Prometheus",
+        dependencies=known,
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, 401: REFUSALS[401]},
+    )
+    async def metrics() -> Response:
+        return Response(parts.metrics.to_text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/healthz", summary="Whether the process lives")
+    async def health() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", summary="Whether it can predict", response_model=answers.Ready,
+             responses={503: {"model": answers.Ready, "description": "No champion yet"}})  # fmt: skip
+    async def ready(response: Response) -> dict[str, Any]:
+        holder, champion = parts.holder, parts.holder.current
+        if champion is None:
+            response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+        return {
+            "ready": champion is not None,
+            "version": champion and champion.version,
+            "since": champion and champion.since,
+            "looked_at": holder.looked_at,
+            "problem": holder.problem,
+        }

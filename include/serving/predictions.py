@@ -1,0 +1,95 @@
+"""Routes that predict: `/predict` and `/explain`."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio.to_thread
+from fastapi import Depends, FastAPI, HTTPException, Request, Response, status
+from pydantic_core import to_json
+
+from include.serving import answers
+from include.serving.access import require_key
+from include.serving.bodies import INLINE_TRIPS, describe_body, read_trips
+from include.serving.holder import Champion
+from include.serving.parts import REFUSALS, Parts
+from include.taxi.explain import Explanation, can_explain, explain, explain_linear, is_linear
+from include.taxi.feature_sets import Columns
+from include.taxi.prediction_log import Predictions
+from include.taxi.trip_inputs import MOST_TRIPS, TripFormat
+
+MOST_EXPLAINED = 100
+MOST_REQUEST_ID = 128
+TRIP_REFUSALS = REFUSALS | {
+    413: {"model": answers.Refused, "description": "The body is too large"},
+    422: {"description": "A trip cannot be used: its number, the field and what is wrong with it"},
+}
+
+
+def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
+    """Adds the routes to an application."""
+    known = [Depends(require_key(parts.secrets))]
+
+    @app.post(
+        "/predict",
+        summary="Minutes that trips will take",
+        dependencies=known,
+        responses={200: {"model": answers.Predicted}, **TRIP_REFUSALS},
+        openapi_extra={"requestBody": describe_body(form, MOST_TRIPS)},
+    )
+    async def predict(request: Request) -> Response:
+        champion = parts.take_champion()
+        trips = await read_trips(request, champion.form)
+        predicted = await _compute(champion.model.predict, trips)
+        request_id = request.headers.get("x-request-id")
+        parts.writer.put(
+            Predictions(
+                datetime.now(UTC),
+                "service",
+                request_id[:MOST_REQUEST_ID] if request_id else None,
+                champion.version,
+                trips,
+                predicted,
+            )
+        )
+        parts.metrics.trips.inc(len(predicted))
+        return _answer(_describe(champion, predicted))
+
+    @app.post(
+        "/explain",
+        summary="What moves the predictions",
+        dependencies=known,
+        responses={
+            200: {"model": answers.Explained},
+            501: {"model": answers.Refused, "description": "The model's kind cannot be explained"},
+            **TRIP_REFUSALS,
+        },
+        openapi_extra={"requestBody": describe_body(form, MOST_EXPLAINED)},
+    )
+    async def explain_trips(request: Request) -> Response:
+        champion = parts.take_champion()
+        trips = await read_trips(request, champion.form, MOST_EXPLAINED)
+        if not (can_explain(champion.model) or is_linear(champion.model)):
+            kind = type(champion.model.estimator).__name__
+            reason = f"A {kind} cannot be explained here: boosters and linear models can."
+            raise HTTPException(status.HTTP_501_NOT_IMPLEMENTED, reason)
+        explainer = explain if can_explain(champion.model) else explain_linear
+        found: Explanation = await anyio.to_thread.run_sync(explainer, champion.model, trips)
+        contributions = [dict(zip(found.features, row, strict=True)) for row in found.contributions.tolist()]
+        explained = {"base": found.base, "contributions": contributions, "contributions_unit": found.unit}
+        return _answer(_describe(champion, champion.model.predict(trips)) | explained)
+
+
+async def _compute(predict: Callable[[Columns], Any], trips: Columns) -> Any:
+    if len(trips["trip_distance"]) <= INLINE_TRIPS:
+        return predict(trips)
+    return await anyio.to_thread.run_sync(predict, trips)
+
+
+def _describe(champion: Champion, predicted: Any) -> dict[str, Any]:
+    model = {"name": champion.loaded.version.name, "version": champion.version}
+    return {"predictions": predicted.tolist(), "unit": "minutes", "model": model}
+
+
+def _answer(content: dict[str, Any]) -> Response:
+    return Response(to_json(content), media_type="application/json")

@@ -1,0 +1,158 @@
+"""Registered models on this machine: looked up in the registry, kept as local copies, loaded from there.
+
+A version never changes once it is registered, so that a copy is downloaded once; the last champion's is what a process
+starts from while the registry is away.
+
+<store>/<model name>/<version>-<run>/   the artifact, and version.json: version, tags and metrics
+<store>/<model name>/champion           name of the directory that held the champion when it was last looked up
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from include.taxi.artifact import TripModel
+from include.taxi.errors import ModelInvalid, NoChampion
+from include.taxi.registry import CHAMPION, RegisteredVersion, download_model, find_version
+from include.taxi.settings import HOME
+from include.taxi.tracking import Tracker, get_metrics
+
+STORE = HOME / "models"
+COPIES_TO_KEEP = 5
+POINTER = "champion"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A registered version in memory.
+
+    Attributes:
+        metrics: What it was evaluated to when it was trained (`validation_rmse`, ...).
+    """
+
+    version: RegisteredVersion
+    metrics: Mapping[str, float]
+    model: TripModel
+
+
+def find_champion(tracker: Tracker, name: str) -> RegisteredVersion:
+    """The version that the registry calls champion.
+
+    Raises:
+        NoChampion: There is none.
+        TrackingUnavailable: MLflow is away.
+    """
+    found = find_version(tracker, name, CHAMPION)
+    if found is None:
+        raise NoChampion(
+            f"The model '{name}' has no version with the alias '{CHAMPION}' at {tracker.uri}: start the DAG "
+            "model_promotion, or data_preparation where nothing has been trained yet."
+        )
+    return found
+
+
+def load_version(tracker: Tracker, version: RegisteredVersion, *, store: Path = STORE, threads: int = 1) -> LoadedModel:
+    """Loads a version from its local copy, which is made where it lacks or cannot be loaded.
+
+    Raises:
+        ModelInvalid: It is not a model that this code can load.
+        TrackingUnavailable: MLflow is away, and there is no copy.
+    """
+    directory = _place(store, version)
+    if directory.exists():
+        try:
+            return _load(directory, threads)
+        except ModelInvalid:
+            # A copy can be damaged where the registry's original is not.
+            shutil.rmtree(directory, ignore_errors=True)
+    try:
+        _download(tracker, version, directory)
+        _prune(directory)
+        return _load(directory, threads)
+    except ModelInvalid as error:
+        raise ModelInvalid(
+            f"Version {version.version} of '{version.name}' cannot be loaded: {error} Start the DAG model_promotion "
+            "to choose another champion, or a training DAG to register another version."
+        ) from error
+
+
+def load_champion(tracker: Tracker, name: str, *, store: Path = STORE, threads: int = 1) -> LoadedModel:
+    """Looks up and loads the champion, see `find_champion` and `load_version`, and remembers which it was."""
+    loaded = load_version(tracker, find_champion(tracker, name), store=store, threads=threads)
+    remember(loaded.version, store)
+    return loaded
+
+
+def remember(version: RegisteredVersion, store: Path = STORE) -> None:
+    """Marks a version's copy as the one to start from while the registry is away."""
+    directory = _place(store, version)
+    temporary = directory.parent / f".{POINTER}.{os.getpid()}"
+    temporary.write_text(directory.name)
+    temporary.replace(directory.parent / POINTER)
+
+
+def load_remembered(name: str, *, store: Path = STORE, threads: int = 1) -> LoadedModel | None:
+    """The copy that was the champion when it was last looked up; None where there is none that can be loaded."""
+    pointer = store / name / POINTER
+    if not pointer.exists():
+        return None
+    try:
+        return _load(store / name / pointer.read_text(), threads)
+    except ModelInvalid:
+        return None
+
+
+def _place(store: Path, version: RegisteredVersion) -> Path:
+    # The run makes it another directory where a new registry counts from 1 again.
+    return store / version.name / f"{version.version}-{version.tags.get('run_id', 'unknown')[:12]}"
+
+
+def _load(directory: Path, threads: int) -> LoadedModel:
+    model = TripModel.load(directory, threads=threads)
+    try:
+        kept = json.loads((directory / "version.json").read_text())
+        created_at = datetime.fromisoformat(kept["created_at"])
+        version = RegisteredVersion(kept["name"], kept["version"], kept["tags"], created_at)
+        return LoadedModel(version, kept["metrics"], model)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelInvalid(f"{directory}: version.json cannot be read ({error}).") from error
+
+
+def _download(tracker: Tracker, version: RegisteredVersion, directory: Path) -> None:
+    metrics = get_metrics(tracker, version.tags["run_id"]) if "run_id" in version.tags else {}
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".copy-") as temporary:
+        _finish(download_model(tracker, version, Path(temporary)), version, metrics, directory)
+
+
+def _finish(folder: Path, version: RegisteredVersion, metrics: Mapping[str, float], directory: Path) -> None:
+    """Adds version.json and puts the copy in place, whole or not at all."""
+    kept = {
+        "name": version.name,
+        "version": version.version,
+        "tags": dict(version.tags),
+        "created_at": version.created_at.isoformat(),
+        "metrics": dict(metrics),
+    }
+    (folder / "version.json").write_text(json.dumps(kept))
+    try:
+        folder.rename(directory)
+    except OSError:
+        # Another process was faster.
+        if not directory.exists():
+            raise
+
+
+def _prune(newest: Path) -> None:
+    pointer = newest.parent / POINTER
+    kept = {newest.name, pointer.read_text() if pointer.exists() else ""}
+    copies = [path for path in newest.parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    copies.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in copies[COPIES_TO_KEEP:]:
+        if path.name not in kept:
+            shutil.rmtree(path, ignore_errors=True)

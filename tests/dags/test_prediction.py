@@ -1,0 +1,93 @@
+"""What a call of the prediction DAG may hold, and what its task makes of it."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import ParamValidationError
+
+from include.taxi.errors import NoChampion, TaxiError
+from include.taxi.trip_inputs import MOST_TRIPS
+from tests.dags.test_params import find_dag, validate
+
+TRIP = {"pickup_zone": 236, "dropoff_zone": 239, "trip_distance": 1.98}
+ACCEPTS = [
+    {"inputs": [TRIP]},
+    {"inputs": [{**TRIP, "pickup_at": "2024-02-14T18:30:00"}, {**TRIP, "pickup_at": None}]},
+    {"inputs": [{"PULocationID": "236", "DOLocationID": "239", "trip_distance": "1.98"}]},
+    {"inputs": [{"lpep_pickup_datetime": "2024-02-14 18:30", **TRIP}]},
+    {"inputs": [TRIP] * MOST_TRIPS},
+    {"inputs": []},
+    {"trip_distance": 1.98, "pickup_at": "2024-02-14T18:30"},
+]
+REFUSES = [
+    ({"inputs": TRIP}, "inputs", "is not of type 'array'"),
+    ({"inputs": [5]}, "inputs", "5 is not of type 'object'"),
+    ({"inputs": [{**TRIP, "pickup_zone": "Queens"}]}, "inputs", r"instance\[0\]\['pickup_zone'\]"),
+    ({"inputs": [TRIP, {**TRIP, "pickup_zone": 1.5}]}, "inputs", r"instance\[1\]\['pickup_zone'\]"),
+    ({"inputs": [{**TRIP, "pickup_zone": 0}]}, "inputs", "0 is less than the minimum of 1"),
+    ({"inputs": [{**TRIP, "trip_distance": -1}]}, "inputs", r"instance\[0\]\['trip_distance'\]"),
+    ({"inputs": [{**TRIP, "pickup_at": "soon"}]}, "inputs", r"instance\[0\]\['pickup_at'\]"),
+    ({"inputs": [{"pickup_zone": 1, "dropoff_zone": 2}]}, "inputs", "'trip_distance' is a required property"),
+    ({"inputs": [{"pickup_zone": 1, "trip_distance": 2}]}, "inputs", "'dropoff_zone'"),
+    ({"inputs": [{**TRIP, "fare_amount": 3}]}, "inputs", "'fare_amount' is not one of"),
+    ({"inputs": [{**TRIP, "PULocationID": 3}]}, "inputs", "PULocationID"),
+    ({"inputs": [TRIP] * (MOST_TRIPS + 1)}, "inputs", "is too long"),
+    ({"pickup_zone": "Queens"}, "pickup_zone", "Queens"),
+    ({"trip_distance": -1}, "trip_distance", "-1 is less than the minimum"),
+    ({"pickup_at": "soon"}, "pickup_at", "soon"),
+]
+
+
+@pytest.mark.parametrize("conf", ACCEPTS, ids=lambda conf: str(conf)[:60])
+def test_call_is_accepted(conf: dict[str, Any]) -> None:
+    assert validate("prediction", conf).items() >= conf.items()
+
+
+@pytest.mark.parametrize(("conf", "param", "message"), REFUSES, ids=lambda value: str(value)[:60])
+def test_call_is_refused_with_the_field_that_is_wrong(conf: dict[str, Any], param: str, message: str) -> None:
+    with pytest.raises(ParamValidationError, match=f"(?s)Invalid input for param {param}:.*{message}"):
+        validate("prediction", conf)
+
+
+def test_zones_are_chosen_by_name_where_names_are_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import importlib
+
+    import dags.prediction
+    from include.taxi import zone_names
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zone_names.read_zone_names, "__defaults__", (tmp_path / "zones.json",))
+        (tmp_path / "zones.json").write_text('{"74": "East Harlem North", "75": "East Harlem South"}')
+        with_names = importlib.reload(dags.prediction).PARAMS["pickup_zone"].schema
+        (tmp_path / "zones.json").unlink()
+        without = importlib.reload(dags.prediction).PARAMS["pickup_zone"].schema
+    importlib.reload(dags.prediction)
+    assert with_names["enum"] == [None, 74, 75]
+    assert with_names["values_display"]["75"] == "75 East Harlem South"
+    assert (without["minimum"], without.get("enum")) == (1, None)
+
+
+def test_result_of_the_run_is_what_the_task_returns() -> None:
+    assert [task.task_id for task in find_dag("prediction").tasks if task.returns_dag_result] == ["predict"]
+
+
+def test_reason_of_a_failed_prediction_is_the_runs_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    import dags.prediction
+    from include.taxi import prediction
+
+    notes = []
+
+    def refuse(*_: Any) -> None:
+        raise NoChampion("no champion: start the DAG model_promotion")
+
+    # There is no server to write the note to here, and no registry to lack a champion.
+    monkeypatch.setattr(dags.prediction, "write_note", lambda *note: notes.append(note))
+    monkeypatch.setattr(dags.prediction, "get_warehouse_url", lambda: "postgresql://nowhere")
+    monkeypatch.setattr(prediction, "predict", refuse)
+    body = find_dag("prediction").get_task("predict").python_callable
+    run = SimpleNamespace(dag_id="prediction", run_id="manual__1")
+    with pytest.raises(TaxiError):
+        body(params={"inputs": [TRIP]}, dag_run=run)
+    assert notes == [("prediction", "manual__1", "no champion: start the DAG model_promotion")]

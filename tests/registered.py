@@ -1,0 +1,63 @@
+"""Small registered models for tests, in a real MLflow."""
+
+from functools import cache
+from typing import Any
+
+import mlflow
+import numpy as np
+
+from include.taxi import registry, tracking
+from include.taxi.artifact import TripModel
+from include.taxi.fitting import encode, fit
+from include.taxi.models import MODELS, get_model
+from include.taxi.registry import CHAMPION, RegisteredVersion
+from include.taxi.settings import Settings
+from include.taxi.tracking import Tracker
+from tests.taxi.splits import POSITIONS, make_split, take
+
+LASSO, BOOSTER, FOREST = "linear_model.Lasso", "gbtree.squarederror", "ensemble.RandomForestRegressor"
+TRAIN, VALIDATION = make_split(300), make_split(60, seed=3)
+
+
+def configure(mlflow_url: str | None, name: str = "trip-duration", **others: Any) -> Settings:
+    """Settings of the tests' own, with a registered model of that name."""
+    return Settings(_env_file=None, mlflow_tracking_uri=mlflow_url, registered_model=name, **others)
+
+
+@cache
+def make_model(model: str, feature_set: str = "rich") -> TripModel:
+    """A model type with its first parameters, fitted to seeded trips."""
+    data = encode(model, feature_set, POSITIONS, TRAIN, VALIDATION)
+    fitted = fit(model, MODELS[model].start, data, random_state=1, threads=1)
+    metadata: dict[str, Any] = {
+        "family": get_model(model).family,
+        "model": model,
+        "parameters": dict(MODELS[model].start),
+        "lineage": {"training_set_version": "3", "git_commit": "c0ffee"},
+    }
+    if hasattr(fitted.estimator, "coef_"):
+        metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
+    return TripModel(data.encoder, fitted.estimator, metadata)
+
+
+@cache
+def log_once(mlflow_url: str, model: str) -> tuple[str, str]:
+    """Logs a model in a run of its own; run id and the model's URI."""
+    tracker = tracking.open_tracker(configure(mlflow_url))
+    run_id = tracker.client.create_run(tracker.experiment_id).info.run_id
+    made = make_model(model)
+    example = take(VALIDATION.trips, slice(3))
+    options: dict[str, Any] = {"metrics": {"validation_rmse": 1.25}, "tables": {}, "figures": {}, "example": example}
+    return run_id, tracking.log_model(tracker, run_id, made.metadata["family"], made, **options)
+
+
+def register(tracker: Tracker, name: str, model: str, alias: str | None = CHAMPION) -> RegisteredVersion:
+    """Registers a model as the next version of `name`, and points the alias at it."""
+    run_id, uri = log_once(tracker.uri, model)
+    tags = {"run_id": run_id, "model": model}
+    # Another test may have had to do with a server that is away.
+    mlflow.set_tracking_uri(tracker.uri)
+    version = int(mlflow.register_model(uri, name, tags=tags).version)
+    if alias:
+        tracker.client.set_registered_model_alias(name, alias, str(version))
+    return registry.get_version(tracker, name, version)

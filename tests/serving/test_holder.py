@@ -1,0 +1,192 @@
+"""Which model answers: new champions, broken ones, and a registry that is away."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from include.serving.holder import Holder
+from include.serving.metrics import Metrics
+from include.taxi.errors import SettingsError
+from include.taxi.settings import Settings
+from include.taxi.tracking import Tracker
+from tests.registered import BOOSTER, LASSO, log_once, register
+from tests.serving.conftest import TRIP, run_service
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range"),
+]
+
+
+def make_holder(settings: Settings, store: Path) -> Holder:
+    return Holder(Metrics(), lambda: settings, store)
+
+
+def version_of(holder: Holder) -> int | None:
+    return holder.current and holder.current.version
+
+
+def break_champion(tracker: Tracker, name: str) -> None:
+    """Makes a version the champion whose artifact is not there."""
+    run_id, _ = log_once(tracker.uri, LASSO)
+    version = tracker.client.create_model_version(name, f"runs:/{run_id}/nothing", run_id).version
+    tracker.client.set_registered_model_alias(name, "champion", version)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def test_new_champion_is_swapped_in_and_an_old_one_is_not_loaded_again(
+    tracker: Tracker, settings: Settings, tmp_path: Path
+) -> None:
+    holder = make_holder(settings, tmp_path)
+    assert not holder.refresh()
+    assert holder.problem
+    assert "NoChampion" in holder.problem
+    for model, version in ((LASSO, 1), (BOOSTER, 2)):
+        register(tracker, settings.registered_model, model)
+        assert holder.refresh()
+        assert (version_of(holder), holder.problem) == (version, None)
+    in_memory = holder.current
+    assert not holder.refresh()
+    assert holder.current is in_memory
+
+
+def test_changed_tags_make_no_other_model_of_a_version(tracker: Tracker, settings: Settings, tmp_path: Path) -> None:
+    register(tracker, settings.registered_model, LASSO)
+    holder = make_holder(settings, tmp_path)
+    holder.refresh()
+    tracker.client.set_model_version_tag(settings.registered_model, "1", "decision", "promoted")
+    assert not holder.refresh()
+
+
+def test_rollback_swaps_back(tracker: Tracker, settings: Settings, tmp_path: Path) -> None:
+    for model in (LASSO, BOOSTER):
+        register(tracker, settings.registered_model, model)
+    holder = make_holder(settings, tmp_path)
+    holder.refresh()
+    tracker.client.set_registered_model_alias(settings.registered_model, "champion", "1")
+    assert holder.refresh()
+    assert version_of(holder) == 1
+
+
+def test_broken_champion_leaves_the_old_one_and_says_so(
+    tracker: Tracker, settings: Settings, warehouse_url: str, tmp_path: Path
+) -> None:
+    register(tracker, settings.registered_model, LASSO)
+    with run_service(settings, warehouse_url, tmp_path) as service:
+        service.parts.holder.refresh()
+        break_champion(tracker, settings.registered_model)
+        answer = service.client.post("/reload").json()
+        assert (answer["swapped"], answer["version"]) == (False, 1)
+        ready = service.client.get("/readyz")
+        assert (ready.status_code, ready.json()["ready"], ready.json()["version"]) == (200, True, 1)
+        assert "Version 2 of" in ready.json()["problem"]
+        assert service.predict(TRIP)["model"]["version"] == 1
+        tracker.client.set_registered_model_alias(settings.registered_model, "champion", "1")
+        assert service.client.post("/reload").json()["problem"] is None
+
+
+def test_version_that_could_not_be_loaded_is_tried_again_later_and_when_asked(
+    tracker: Tracker, settings: Settings, tmp_path: Path
+) -> None:
+    holder = make_holder(settings, tmp_path)
+    version = register(tracker, settings.registered_model, LASSO)
+    holder._refused = (replace(version), "it was damaged", time.monotonic())
+    assert not holder.refresh()
+    assert holder.problem == "ModelInvalid: it was damaged"
+    assert holder.refresh(insist=True)
+    assert version_of(holder) == 1
+
+
+def test_registry_that_is_away_leaves_the_champion_and_says_so(
+    tracker: Tracker, settings: Settings, away: Settings, tmp_path: Path
+) -> None:
+    register(tracker, settings.registered_model, LASSO)
+    make_holder(settings, tmp_path).refresh()
+    holder = make_holder(away, tmp_path)
+    holder.start()
+    assert version_of(holder) == 1, "the local copy answers"
+    wait_until(lambda: "TrackingUnavailable" in (holder.problem or ""))
+    assert version_of(holder) == 1
+    holder.stop()
+
+
+def test_start_without_registry_and_copy_answers_that_it_is_not_ready(
+    away: Settings, warehouse_url: str, tmp_path: Path
+) -> None:
+    with run_service(away, warehouse_url, tmp_path) as service:
+        wait_until(lambda: "TrackingUnavailable" in (service.parts.holder.problem or ""))
+        ready = service.client.get("/readyz")
+        assert (ready.status_code, ready.json()["ready"]) == (503, False)
+        assert "TrackingUnavailable" in ready.json()["problem"]
+        assert service.client.get("/healthz").status_code == 200
+
+
+def test_settings_are_read_anew_for_a_new_champion(tracker: Tracker, settings: Settings, tmp_path: Path) -> None:
+    changing = settings
+    holder = Holder(Metrics(), lambda: changing, tmp_path)
+    register(tracker, settings.registered_model, LASSO)
+    holder.refresh()
+    changing = settings.model_copy(update={"column_pickup_zone": "from_zone"})
+    register(tracker, settings.registered_model, BOOSTER)
+    holder.refresh()
+    assert holder.current
+    assert holder.current.form.names["from_zone"] == "pickup_zone"
+
+
+def test_settings_that_cannot_be_read_leave_the_champion(tracker: Tracker, settings: Settings, tmp_path: Path) -> None:
+    broken = False
+
+    def read() -> Settings:
+        if broken:
+            raise SettingsError("MONTHS: '2024-13' is not a month")
+        return settings
+
+    holder = Holder(Metrics(), read, tmp_path)
+    register(tracker, settings.registered_model, LASSO)
+    holder.refresh()
+    broken = True
+    register(tracker, settings.registered_model, BOOSTER)
+    assert not holder.refresh()
+    assert (version_of(holder), holder.problem) == (1, "SettingsError: MONTHS: '2024-13' is not a month")
+
+
+def test_champions_change_under_requests_without_a_failed_or_mixed_one(
+    tracker: Tracker, settings: Settings, warehouse_url: str, tmp_path: Path
+) -> None:
+    for model in (LASSO, BOOSTER):
+        register(tracker, settings.registered_model, model)
+    with run_service(settings, warehouse_url, tmp_path) as service:
+        expected = {}
+        for version in (1, 2):
+            tracker.client.set_registered_model_alias(settings.registered_model, "champion", str(version))
+            service.parts.holder.refresh()
+            expected[version] = service.predict([TRIP] * 60)["predictions"]
+        answers, ended = [], threading.Event()
+
+        def ask() -> None:
+            while not ended.is_set():
+                answers.append(service.client.post("/predict", json=[TRIP] * 60))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        for version in (1, 2, 1, 2):
+            tracker.client.set_registered_model_alias(settings.registered_model, "champion", str(version))
+            assert service.parts.holder.refresh()
+            before = len(answers)
+            wait_until(lambda before=before: len(answers) > before + 1)
+        ended.set()
+        asking.join()
+        assert {answer.status_code for answer in answers} == {200}
+        bodies = [answer.json() for answer in answers]
+        assert [body for body in bodies if body["predictions"] != expected[body["model"]["version"]]] == []
+        assert {body["model"]["version"] for body in bodies} == {1, 2}

@@ -1,0 +1,98 @@
+"""Predictions on their way to prediction.log."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pytest
+
+from include.serving.log_writer import BATCH_ROWS, LogWriter
+from include.serving.metrics import Metrics
+from include.taxi.prediction_log import Predictions
+from include.taxi.tracking import Tracker
+from tests.conftest import find_free_port
+from tests.registered import configure
+from tests.serving.conftest import TRIP, read_log, run_service
+from tests.taxi.splits import make_trips
+
+NOWHERE = f"postgresql://taxi:none@127.0.0.1:{find_free_port()}/warehouse"
+
+
+def answer(rows: int = 1, request_id: str | None = None) -> Predictions:
+    trips = make_trips([str(TRIP["pickup_at"])] * rows, [(2, 5)] * rows, [1.98] * rows)
+    return Predictions(datetime.now(UTC), "service", request_id, 3, trips, np.full(rows, 9.5))
+
+
+def count(metrics: Metrics, outcome: str) -> float:
+    value = metrics.registry.get_sample_value("serving_log_rows_total", {"outcome": outcome})
+    assert value is not None
+    return value
+
+
+def test_queue_is_written_in_batches_and_counted(warehouse_url: str) -> None:
+    metrics = Metrics()
+    writer = LogWriter(warehouse_url, 100_000, metrics)
+    for _ in range(3):
+        writer.put(answer(BATCH_ROWS // 2 + 1))
+    assert writer.flush()
+    rows = 3 * (BATCH_ROWS // 2 + 1)
+    assert (len(read_log(warehouse_url)), count(metrics, "written")) == (rows, rows)
+    assert metrics.registry.get_sample_value("serving_log_queued_rows") == 0
+
+
+def test_rows_wait_while_the_database_is_away_and_those_beyond_the_bound_are_counted(warehouse_url: str) -> None:
+    metrics = Metrics()
+    writer = LogWriter(NOWHERE, 5, metrics)
+    for number in range(4):
+        writer.put(answer(2, f"r-{number}"))
+    assert not writer.flush()
+    assert count(metrics, "dropped") == 4
+    assert metrics.registry.get_sample_value("serving_log_queued_rows") == 4
+    writer._url = warehouse_url
+    assert writer.flush()
+    assert {row[2] for row in read_log(warehouse_url)} == {"r-0", "r-1"}
+    assert count(metrics, "written") == 4
+
+
+def test_rows_that_the_database_refuses_are_counted_and_do_not_stop_the_others(warehouse_url: str) -> None:
+    metrics = Metrics()
+    writer = LogWriter(warehouse_url, 100, metrics)
+    with psycopg.connect(warehouse_url) as connection:
+        connection.execute("ALTER TABLE prediction.log RENAME TO elsewhere")
+    writer.put(answer())
+    assert writer.flush()
+    assert count(metrics, "failed") == 1
+    with psycopg.connect(warehouse_url) as connection:
+        connection.execute("ALTER TABLE prediction.elsewhere RENAME TO log")
+    writer.put(answer())
+    assert writer.flush()
+    assert count(metrics, "written") == 1
+
+
+def test_what_is_queued_is_written_when_the_service_stops(warehouse_url: str) -> None:
+    writer = LogWriter(warehouse_url, 100, Metrics())
+    writer.start()
+    writer.put(answer(3))
+    writer.stop()
+    assert len(read_log(warehouse_url)) == 3
+
+
+def test_what_cannot_be_written_until_the_service_stops_is_counted() -> None:
+    metrics = Metrics()
+    writer = LogWriter(NOWHERE, 100, metrics)
+    writer.start()
+    writer.put(answer(3))
+    writer.stop()
+    assert count(metrics, "dropped") == 3
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range")
+def test_dead_database_fails_no_request(tracker: Tracker, store: Path) -> None:
+    settings = configure(tracker.uri, "served", serving_poll_seconds=60, serving_queue_rows=2)
+    with run_service(settings, NOWHERE, store) as service:
+        for _ in range(5):
+            assert service.predict(TRIP)["predictions"]
+        assert service.metric('serving_log_rows_total{outcome="dropped"}') == 3
+        assert service.metric("serving_predictions_total") == 5
