@@ -1,14 +1,18 @@
-"""The warehouse that tests run against: a real Postgres, started once, with a fresh database for whoever asks."""
+"""The servers that tests run against, each started once: Postgres with a fresh database a test, and MLflow."""
 
 import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -106,6 +110,52 @@ def module_warehouse_url(postgres_url: str, migrated_template: str) -> Iterator[
     """Address of a migrated warehouse that a module's tests share."""
     with create_database(postgres_url, migrated_template) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(postgres_url: str) -> Iterator[str]:
+    """Address of an MLflow server on the test Postgres, set up as the embedded stack's is."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE mlflow")
+    port, directory = find_free_port(), Path(tempfile.mkdtemp(prefix="taxi-mlflow-"))
+    environment = {
+        "MLFLOW_BACKEND_STORE_URI": name_database(postgres_url, "mlflow").replace("://", "+psycopg://"),
+        "MLFLOW_ARTIFACTS_DESTINATION": str(directory / "artifacts"),
+        "MLFLOW_SERVE_ARTIFACTS": "true",
+        "MLFLOW_HOST": "127.0.0.1",
+        "MLFLOW_PORT": str(port),
+        "MLFLOW_WORKERS": "1",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    with (directory / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server"],
+            cwd=directory,
+            env=os.environ | environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_healthy(server, f"{url}/health", directory / "log")
+        yield url
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def wait_until_healthy(server: subprocess.Popen, address: str, log: Path) -> None:
+    """Waits until a server answers, and shows its log if it never does."""
+    for _ in range(1200):
+        assert server.poll() is None, f"the server ended:\n{log.read_text()}"
+        with suppress(OSError), urllib.request.urlopen(address):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{address} does not answer:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="session")

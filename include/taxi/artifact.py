@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from include.taxi.encoder import Encoder
 from include.taxi.errors import ModelInvalid
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
-# What a fitted regressor of scikit-learn is made of, beyond the types that skops trusts by itself.
-ALLOWED_TYPE_PREFIXES = ("sklearn.", "numpy.", "scipy.sparse.", "collections.", "_loss.")
+# What the regressors of the model table are made of, beyond the types that skops trusts by itself.
+ALLOWED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class TripModel:
                 raise ModelInvalid(f"{directory}: format {document['format']}, but this code reads format {FORMAT}.")
             encoder = Encoder.from_dict(document["encoder"])
             estimator = _LOADERS[document["estimator"]](directory / document["estimator"], threads)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
             raise ModelInvalid(f"{directory}: not a model that this code can load ({error}).") from error
         return cls(encoder, estimator, document["metadata"])
 
@@ -89,7 +90,7 @@ def _load_skops(path: Path, threads: int) -> Any:
     import skops.io
 
     untrusted = skops.io.get_untrusted_types(file=path)
-    refused = [name for name in untrusted if not name.startswith(ALLOWED_TYPE_PREFIXES)]
+    refused = sorted(set(untrusted) - ALLOWED_TYPES)
     if refused:
         raise ModelInvalid(f"{path.name} holds types that are not allowed: {', '.join(refused)}.")
     estimator = skops.io.load(path, trusted=untrusted)

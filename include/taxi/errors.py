@@ -39,3 +39,7 @@ class StaleInput(TaxiError):
 
 class ModelInvalid(TaxiError):
     """A stored model cannot be loaded or holds what is not allowed."""
+
+
+class NoChampion(TaxiError):
+    """The registry has no champion to predict with; waiting will not help, promoting a model will."""

@@ -22,8 +22,8 @@ def measure(actual: Minutes, predicted: Minutes) -> dict[str, float]:
     """Errors of `predicted` against `actual`, both (n,) in minutes.
 
     Returns:
-        rmse, mae, the median and the 90 % quantile of the absolute error in minutes, and r2 (NaN if `actual` is
-        constant).
+        rmse, mae, the median and the 90 % quantile of the absolute error in minutes, and r2 (if `actual` is constant:
+        1 without any error, else 0, which unlike NaN can be stored as JSON).
     """
     error = predicted - actual
     absolute = np.abs(error)
@@ -34,7 +34,7 @@ def measure(actual: Minutes, predicted: Minutes) -> dict[str, float]:
         "mae": float(absolute.mean()),
         "p50_error": float(p50),
         "p90_error": float(p90),
-        "r2": 1 - float(np.sum(error**2)) / spread if spread else float("nan"),
+        "r2": 1 - float(np.sum(error**2)) / spread if spread else float(not absolute.any()),
     }
 
 

@@ -1,5 +1,6 @@
 """Reads training sets: which are published, their examples by split, and the zone positions."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,30 +36,55 @@ class TrainingSet:
 
 def _fetch(connection: psycopg.Connection, condition: str, values: list[Any]) -> TrainingSet | None:
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM training.sets WHERE state = 'published' AND {condition}"
-        " ORDER BY published_at DESC, version DESC LIMIT 1",
+        f"SELECT {_COLUMNS} FROM training.sets WHERE {condition} ORDER BY published_at DESC, version DESC LIMIT 1",
         values,
     ).fetchone()
     return TrainingSet(row[0], row[1], tuple(row[2]), *row[3:]) if row else None
 
 
 def get_training_set(url: str, version: int) -> TrainingSet:
-    """The published version of that number.
+    """The version of that number, if it was published; one that was superseded can be read until it is pruned.
 
     Raises:
-        NoTrainingSet: It is not published, or was superseded since.
+        NoTrainingSet: It was never published, or its examples are gone.
     """
     with connect(url) as connection:
-        found = _fetch(connection, "version = %s", [version])
+        found = _fetch(
+            connection,
+            "version = %s AND state IN ('published', 'superseded')"
+            " AND to_regclass('training.examples_' || version) IS NOT NULL",
+            [version],
+        )
     if found is None:
-        raise NoTrainingSet(f"Training set version {version} is not published any more; start data_preparation.")
+        raise NoTrainingSet(f"Training set version {version} is not there any more; start data_preparation.")
     return found
 
 
 def find_newest(url: str, outdated_after: float) -> TrainingSet | None:
     """The newest published version, None if there is none or it is older than `outdated_after` hours."""
     with connect(url) as connection:
-        return _fetch(connection, "published_at > now() - make_interval(secs => %s)", [outdated_after * 3600])
+        return _fetch(
+            connection,
+            "state = 'published' AND published_at > now() - make_interval(secs => %s)",
+            [outdated_after * 3600],
+        )
+
+
+def choose_training_set(
+    url: str, outdated_after: float, *, requested: int | None = None, announced: Collection[int] = ()
+) -> TrainingSet | None:
+    """The set to train on: the requested one, else the newest announced one, else the newest that is fresh.
+
+    An announced set that was superseded meanwhile gives way to its successor.
+
+    Raises:
+        NoTrainingSet: The requested one is not published.
+    """
+    if requested is not None:
+        return get_training_set(url, requested)
+    with connect(url) as connection:
+        found = _fetch(connection, "state = 'published' AND version = ANY(%s)", [list(announced)])
+    return found or find_newest(url, outdated_after)
 
 
 def load_split(url: str, version: int, split: str) -> Split:

@@ -1,7 +1,7 @@
-"""What moves a booster's predictions: Shapley values of its features on a sample of trips.
+"""What moves a model's predictions: contributions of its features to those of a few trips.
 
-The values are xgboost's own exact TreeSHAP (Lundberg et al., "Consistent Individualized Feature Attribution for
-Tree Ensembles", 2018), summed over the columns that encode one feature.
+A booster's are xgboost's own exact TreeSHAP (Lundberg et al., "Consistent Individualized Feature Attribution for
+Tree Ensembles", 2018); both kinds are summed over the columns that encode one feature.
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from include.taxi.artifact import TripModel
 from include.taxi.feature_sets import Columns
@@ -62,15 +63,43 @@ def explain(model: TripModel, trips: Columns) -> Explanation:
     encoder = model.encoder
     matrix = xgboost.DMatrix(encoder.transform(trips), feature_types=encoder.feature_types, enable_categorical=True)
     values = np.asarray(model.estimator.predict(matrix, pred_contribs=True), dtype=np.float64)
-    owners = [name.split("=", 1)[0] for name in encoder.feature_names]
-    names = list(dict.fromkeys(owners))
-    columns = np.zeros((len(values), len(names)))
-    for at, owner in enumerate(owners):
-        columns[:, names.index(owner)] += values[:, at]
-    order = np.argsort(-np.abs(columns).mean(axis=0), kind="stable")
     objective = json.loads(model.estimator.save_config())["learner"]["objective"]["name"]
     unit = "log minutes" if objective in LOG_LINKED else "minutes"
-    return Explanation(tuple(names[at] for at in order), columns[:, order], float(values[0, -1]), unit)
+    return _by_feature(model, values[:, :-1], float(values[0, -1]), unit)
+
+
+def is_linear(model: TripModel) -> bool:
+    """Whether the estimator is a linear model of scikit-learn."""
+    return hasattr(model.estimator, "coef_")
+
+
+def explain_linear(model: TripModel, trips: Columns) -> Explanation:
+    """Explains a linear model's predictions of n trips: each coefficient times its column's distance from the mean.
+
+    The means are those of the training split, kept in the model's metadata; without them, contributions are told from
+    zero.
+
+    Raises:
+        TypeError: The estimator is not a linear model (see `is_linear`).
+    """
+    if not is_linear(model):
+        raise TypeError(f"{type(model.estimator).__name__} has no coefficients")
+    coefficients = np.asarray(model.estimator.coef_, dtype=np.float64).ravel()
+    means = np.asarray(model.metadata.get("means") or np.zeros_like(coefficients))
+    values = (sparse.csr_matrix(model.encoder.transform(trips)).toarray() - means) * coefficients
+    # Some of these models keep the intercept in an array.
+    intercept = float(np.ravel(model.estimator.intercept_)[0])
+    return _by_feature(model, values, intercept + float(means @ coefficients), "minutes")
+
+
+def _by_feature(model: TripModel, values: npt.NDArray[np.float64], base: float, unit: str) -> Explanation:
+    """Adds up the columns that encode one feature, the strongest feature first."""
+    owners = [name.split("=", 1)[0] for name in model.encoder.feature_names]
+    names = list(dict.fromkeys(owners))
+    columns = np.zeros((len(values), len(names)))
+    np.add.at(columns.T, [names.index(owner) for owner in owners], values.T)
+    order = np.argsort(-np.abs(columns).mean(axis=0), kind="stable")
+    return Explanation(tuple(names[at] for at in order), columns[:, order], base, unit)
 
 
 def sample(trips: Columns, rows: int, random_state: int) -> dict[str, npt.NDArray[Any]]:

@@ -121,7 +121,11 @@ def _fit_xgboost(
 def predict_encoded(estimator: Any, matrix: Any) -> Minutes:
     """Predicts (n,) minutes from a matrix of the encoder, or from xgboost's own matrix."""
     if hasattr(estimator, "inplace_predict"):
-        is_raw = isinstance(matrix, np.ndarray) or hasattr(matrix, "tocsr")
+        import xgboost
+
+        if hasattr(matrix, "tocsr"):  # the linear booster, which alone takes sparse matrices, cannot do it in place
+            matrix = xgboost.DMatrix(matrix)
+        is_raw = isinstance(matrix, np.ndarray)
         raw = estimator.inplace_predict(matrix) if is_raw else estimator.predict(matrix)
     else:
         raw = estimator.predict(matrix)

@@ -119,7 +119,8 @@ MODELS: Mapping[str, ModelType] = MappingProxyType(
         "gbtree.squarederror": _boosted("reg:squarederror"),
         "gbtree.gamma": _boosted("reg:gamma"),
         "gbtree.absoluteerror": _boosted("reg:absoluteerror"),
-        "gbtree.pseudohubererror": _boosted("reg:pseudohubererror", huber_slope=10.0),
+        # xgboost's own first guess, one step from 0, lands far beyond any trip, where this loss has hardly a gradient.
+        "gbtree.pseudohubererror": _boosted("reg:pseudohubererror", huber_slope=10.0, base_score=15.0),
         "gbtree.tweedie": _boosted("reg:tweedie", tweedie_variance_power=1.3),
         "dart.squarederror": _boosted("reg:squarederror", booster="dart", rate_drop=0.1, n_estimators=60),
         "gblinear.squarederror": ModelType(

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from include.taxi import training_set
+from include.taxi.errors import SettingsError
 from include.taxi.raw import ingest_month, validate_months
 from include.taxi.settings import Settings
 from include.taxi.training_plan import Plan, find_fresh, look_up_sources, make_plan
@@ -26,9 +27,13 @@ def plan(url: str, settings: Settings, parameters: Mapping[str, Any]) -> Planned
     """Makes the plan and looks whether its set is there already.
 
     Raises:
-        SettingsError: The parameters and settings cannot be used.
+        SettingsError: A parameter is unknown, or the parameters and settings cannot be used.
         SourceInvalid, SourceUnavailable: A month is not there, or the source does not answer.
     """
+    known = [field.name for field in fields(Plan)]
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise SettingsError(f"Unknown parameter: {', '.join(unknown)}; there are {', '.join(known)}.")
     made = make_plan(settings, **parameters)
     sources = look_up_sources(url, settings, made)
     fresh = None

@@ -8,26 +8,34 @@ from include.taxi.fitting import Split
 
 _QUANTILES = np.linspace(0, 1, 11)
 _MOST_FREQUENT = 50
+_QUANTITIES = ("trip_distance", "target")
 
 
-def profile_split(split: Split) -> dict[str, Any]:
-    """Column -> figures: deciles, mean and standard deviation of quantities, the most frequent values of zones.
-
-    Hours (0 to 23) and weekdays (0 is Monday) of pickups are counted under `hour` and `weekday`. An empty split has
-    an empty profile.
-    """
-    if not len(split):
-        return {}
+def columns_of(split: Split) -> dict[str, np.ndarray]:
+    """What is profiled, each (n,): the columns, and hour (0 to 23) and weekday (0 is Monday) of pickups."""
     trips = split.trips
     hours = trips["pickup_at"].astype("datetime64[h]").astype(np.int64)
     return {
-        "trip_distance": _quantity(trips["trip_distance"]),
-        "target": _quantity(split.target),
-        "pickup_zone": _frequencies(trips["pickup_zone"]),
-        "dropoff_zone": _frequencies(trips["dropoff_zone"]),
-        "hour": _frequencies(hours % 24),
+        "trip_distance": trips["trip_distance"],
+        "target": split.target,
+        "pickup_zone": trips["pickup_zone"],
+        "dropoff_zone": trips["dropoff_zone"],
+        "hour": hours % 24,
         # Day 0 of the epoch was a Thursday.
-        "weekday": _frequencies((hours // 24 + 3) % 7),
+        "weekday": (hours // 24 + 3) % 7,
+    }
+
+
+def profile_split(split: Split) -> dict[str, Any]:
+    """Column -> figures: deciles, mean and standard deviation of quantities, the most frequent values of the others.
+
+    An empty split has an empty profile.
+    """
+    if not len(split):
+        return {}
+    return {
+        name: _quantity(values) if name in _QUANTITIES else _frequencies(values)
+        for name, values in columns_of(split).items()
     }
 
 

@@ -3,10 +3,16 @@
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from include.taxi.artifact import TripModel
+from include.taxi.errors import ModelInvalid
 from include.taxi.tracking import Tracker, translate_errors
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -24,6 +30,17 @@ class RegisteredVersion:
     name: str
     version: int
     tags: Mapping[str, str]
+    created_at: datetime
+
+    @property
+    def training_set(self) -> int | None:
+        """Version of the training set behind it, None where it was registered by other means."""
+        return int(self.tags["training_set_version"]) if "training_set_version" in self.tags else None
+
+
+def _read_version(found: "ModelVersion") -> RegisteredVersion:
+    created_at = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
+    return RegisteredVersion(found.name, int(found.version), dict(found.tags), created_at)
 
 
 def register_model(
@@ -55,14 +72,39 @@ def find_version(tracker: Tracker, name: str, alias: str) -> RegisteredVersion |
             if error.error_code in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):
                 return None
             raise
-    return RegisteredVersion(name, int(found.version), dict(found.tags))
+    return _read_version(found)
 
 
 def get_version(tracker: Tracker, name: str, version: int) -> RegisteredVersion:
     """The version of that number."""
     with translate_errors(f"look up {name} version {version}", tracker.uri):
-        found = tracker.client.get_model_version(name, str(version))
-    return RegisteredVersion(name, int(found.version), dict(found.tags))
+        return _read_version(tracker.client.get_model_version(name, str(version)))
+
+
+def list_versions(tracker: Tracker, name: str) -> list[RegisteredVersion]:
+    """All versions, ascending; none where there is no such model."""
+    versions: list[RegisteredVersion] = []
+    token = None
+    with translate_errors(f"list the versions of {name}", tracker.uri):
+        while True:
+            page = tracker.client.search_model_versions(f"name = '{name}'", max_results=1000, page_token=token)
+            versions += map(_read_version, page)
+            token = page.token
+            if not token:
+                return sorted(versions, key=lambda version: version.version)
+
+
+def set_alias(tracker: Tracker, name: str, alias: str, version: int) -> None:
+    """Points an alias at a version."""
+    with translate_errors(f"point {name}@{alias} at version {version}", tracker.uri):
+        tracker.client.set_registered_model_alias(name, alias, str(version))
+
+
+def tag_version(tracker: Tracker, name: str, version: int, tags: Mapping[str, str]) -> None:
+    """Writes tags on a version."""
+    with translate_errors(f"tag {name} version {version}", tracker.uri):
+        for key, value in tags.items():
+            tracker.client.set_model_version_tag(name, str(version), key, value)
 
 
 def load_model(tracker: Tracker, version: RegisteredVersion, *, threads: int = 1) -> TripModel:
@@ -77,13 +119,20 @@ def load_model(tracker: Tracker, version: RegisteredVersion, *, threads: int = 1
 
 
 def download_model(tracker: Tracker, version: RegisteredVersion, directory: Path) -> Path:
-    """Downloads a version's artifact; returns the folder that `TripModel.load` reads."""
-    import mlflow
+    """Downloads a version's artifact; returns the folder that `TripModel.load` reads.
 
-    with translate_errors(f"download {version.name} version {version.version}", tracker.uri):
-        uri = f"models:/{version.name}/{version.version}"
-        return (
-            Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(directory), tracking_uri=tracker.uri))
-            / "data"
-            / "model"
-        )
+    Raises:
+        ModelInvalid: The registry has the version, but no such artifact.
+        TrackingUnavailable: The server is away.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    # The rest of the artifact is for those who load it without this code.
+    uri = f"models:/{version.name}/{version.version}/data/model"
+    try:
+        with translate_errors(f"download {version.name} version {version.version}", tracker.uri):
+            path = mlflow.artifacts.download_artifacts(uri, dst_path=str(directory), tracking_uri=tracker.uri)
+    except (MlflowException, OSError) as error:
+        raise ModelInvalid(f"{uri} cannot be downloaded from {tracker.uri}: {error}") from error
+    return Path(path)

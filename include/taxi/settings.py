@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from include.taxi.errors import SettingsError
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Everything that a stack on this machine writes; another directory is another stack beside the first.
 HOME = Path(os.environ.get("MLTRAIN_HOME") or ROOT / ".local").resolve()
 ENV_FILES = (ROOT / ".env", HOME / "settings.env")
-MONTH_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])$"
+MONTH_PATTERN = "^[0-9]{4}-(0[1-9]|1[0-2])$"
 
 
 def _split_list(value: Any) -> Any:
@@ -91,11 +91,48 @@ class Settings(BaseSettings):
     mlflow_experiment: str = "trip-duration"
     registered_model: str = "trip-duration"
 
+    # When a challenger becomes champion
+    approval: Literal["auto", "human"] = "auto"
+    approval_deadline: float = Field(48.0, gt=0)
+    min_improvement: float = Field(0.01, ge=0, lt=1)
+    max_slice_regression: float = Field(0.05, ge=0)
+    slice_minimum_rows: int = Field(200, ge=1)
+
+    # How the champion is watched
+    monitoring_schedule: str = "0 6 * * *"
+    drift_psi: float = Field(0.2, gt=0)
+    drift_ks: float = Field(0.1, gt=0, le=1)
+    drift_js: float = Field(0.1, gt=0, le=1)
+    drift_window_days: int = Field(7, ge=1)
+    drift_windows: int = Field(3, ge=1)
+    drift_windows_needed: int = Field(2, ge=1)
+    drift_minimum_rows: int = Field(200, ge=1)
+
+    # When models are trained again
+    retraining_schedule: str = "0 * * * *"
+    rolling_months: Annotated[int | None, BeforeValidator(_none_if_blank)] = Field(None, ge=1)
+    max_model_age: float = Field(30.0, gt=0)
+    ignore_failures: bool = True
+    watch_interval: float = Field(10.0, ge=0)
+
+    # How predictions are served
+    serving_poll_seconds: float = Field(2.0, gt=0, le=60)
+    serving_queue_rows: int = Field(100_000, ge=1)
+
+    # Who is told what
+    alert_to_error: Names = ("team@localhost",)
+    alert_to_warning: Names = ("team@localhost",)
+    alert_to_info: Names = ("team@localhost",)
+    alert_urls: SecretStr = SecretStr("")
+    alert_urls_from: Literal["info", "warning", "error"] = "warning"
+    alert_repeat_after: float = Field(6.0, ge=0)
+    alert_schedule: str = "*/5 * * * *"
+
     @field_validator("months")
     @classmethod
     def _months_are_months(cls, months: tuple[str, ...]) -> tuple[str, ...]:
         for month in months:
-            if not re.match(MONTH_PATTERN, month):
+            if not re.fullmatch(MONTH_PATTERN, month):
                 raise ValueError(f"'{month}' is not a month; write months as YYYY-MM, separated by commas")
         return tuple(dict.fromkeys(months))
 

@@ -22,6 +22,7 @@ from include.taxi.tuning import Trial
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 log = logging.getLogger(__name__)
 # What a model needs of this code to be loaded anywhere; it travels with the model.
@@ -59,37 +60,39 @@ def open_tracker(settings: Settings) -> Tracker:
     """Connects, and creates the experiment where it is missing.
 
     Raises:
-        SettingsError: There is no address.
+        SettingsError: There is no address, or the experiment was deleted.
         TrackingUnavailable: The server does not answer.
     """
     import mlflow
+    from mlflow import environment_variables
 
     uri = settings.mlflow_tracking_uri
     if not uri:
         raise SettingsError("MLFLOW_TRACKING_URI is empty; name the MLflow server, e.g. http://127.0.0.1:5000.")
     mlflow.set_tracking_uri(uri)
+    # Each run that ends would be fetched once more, to print its address.
+    environment_variables.MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
     client = mlflow.MlflowClient(uri)
     with translate_errors("open the experiment", uri):
-        found = client.get_experiment_by_name(settings.mlflow_experiment)
-        experiment_id = found.experiment_id if found else _create_experiment(client, settings.mlflow_experiment)
-    return Tracker(client, uri, experiment_id)
+        name = settings.mlflow_experiment
+        found = client.get_experiment_by_name(name) or _create_experiment(client, name)
+    if found.lifecycle_stage == "deleted":
+        raise SettingsError(f"The MLflow experiment '{name}' is deleted; restore it or change MLFLOW_EXPERIMENT.")
+    return Tracker(client, uri, found.experiment_id)
 
 
-def _create_experiment(client: "MlflowClient", name: str) -> str:
+def _create_experiment(client: "MlflowClient", name: str) -> "Experiment":
     from mlflow.exceptions import MlflowException
 
     try:
-        return client.create_experiment(name)
+        return client.get_experiment(client.create_experiment(name))
     except MlflowException as error:
         # Mapped tasks start at once: another one was faster.
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
         found = client.get_experiment_by_name(name)
-        if found is None:
-            raise SettingsError(
-                f"The MLflow experiment '{name}' is deleted; restore it or change MLFLOW_EXPERIMENT."
-            ) from error
-        return found.experiment_id
+        assert found is not None  # it was there already
+        return found
 
 
 def open_run(tracker: Tracker, lineage: Lineage, family: str, model: str) -> str:
@@ -172,6 +175,18 @@ def fail_run(tracker: Tracker, run_id: str) -> None:
     """Marks a model type's run as failed."""
     with translate_errors("mark a run as failed", tracker.uri):
         tracker.client.set_terminated(run_id, "FAILED")
+
+
+def get_metrics(tracker: Tracker, run_id: str) -> dict[str, float]:
+    """The newest value of each of a run's metrics."""
+    with translate_errors(f"read the metrics of run {run_id}", tracker.uri):
+        return dict(tracker.client.get_run(run_id).data.metrics)
+
+
+def log_text(tracker: Tracker, run_id: str, text: str, name: str) -> None:
+    """Writes a text as an artifact of a run, over one of the same name."""
+    with translate_errors(f"store {name}", tracker.uri):
+        tracker.client.log_text(run_id, text, name)
 
 
 def log_model(

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from include.taxi import explain, registry, tracking
 from include.taxi.artifact import TripModel
 from include.taxi.errors import SettingsError
@@ -159,17 +161,21 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]
         model, run_id, model_uri and metrics (`validation_rmse`, `test_mae`, ...; minutes but for r2).
     """
     model = str(tuned["model"])
+    lineage = _lineage(url, job)
     data, validation = _encode(url, job, model)
     fitted = fit(model, tuned["parameters"], data, random_state=job.random_state, threads=settings.threads_per_model)
-    lineage = _lineage(url, job)
     held_out = {"validation": validation}
     if lineage.training_set.has_test_split:
         held_out["test"] = load_split(url, job.set_version, "test")
-    trip_model = TripModel(
-        data.encoder,
-        fitted.estimator,
-        {"family": job.family, "model": model, "parameters": dict(tuned["parameters"]), "lineage": dict(lineage.tags)},
-    )
+    metadata: dict[str, Any] = {
+        "family": job.family,
+        "model": model,
+        "parameters": dict(tuned["parameters"]),
+        "lineage": dict(lineage.tags),
+    }
+    trip_model = TripModel(data.encoder, fitted.estimator, metadata)
+    if explain.is_linear(trip_model):
+        metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
     metrics: dict[str, float] = {}
     slices: list[dict[str, Any]] = []
     for name, split in held_out.items():

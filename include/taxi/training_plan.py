@@ -11,6 +11,7 @@ from typing import Any
 
 from include.taxi.errors import SettingsError
 from include.taxi.feature_sets import get_feature_set
+from include.taxi.raw.ingestion import hash_reading
 from include.taxi.settings import MONTH_PATTERN, Settings
 from include.taxi.sources import probe
 from include.taxi.warehouse import connect
@@ -69,7 +70,7 @@ def make_plan(
     if not chosen:
         raise SettingsError("No months: name at least one, as YYYY-MM, in the parameter `months` or in MONTHS.")
     for month in chosen:
-        if not re.match(MONTH_PATTERN, month):
+        if not re.fullmatch(MONTH_PATTERN, month):
             raise SettingsError(f"'{month}' is not a month; write it as YYYY-MM.")
     plan = Plan(
         months=chosen,
@@ -130,6 +131,7 @@ def compute_fingerprint(settings: Settings, plan: Plan, sources: Mapping[str, st
     """
     identity = {
         "sources": {month: sources[month] for month in plan.months},
+        "reading": hash_reading(settings),
         "zones": zones,
         "split": [plan.validation_from, plan.test_from],
         "feature_set": plan.feature_set,

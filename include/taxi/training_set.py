@@ -44,6 +44,13 @@ _INSERT_EXAMPLES = """
       AND NOT EXISTS (SELECT FROM raw.rejected_trips r WHERE r.month = t.month AND r.row_number = t.row_number)
     ORDER BY t.month, t.row_number
 """
+# By row, as triggers by statement do not fire for a change made through the partitioned table; TRUNCATE knows no rows.
+_SEALS = (
+    "CREATE OR REPLACE TRIGGER sealed BEFORE INSERT OR UPDATE OR DELETE ON {}"
+    " FOR EACH ROW EXECUTE FUNCTION training.refuse_change()",
+    "CREATE OR REPLACE TRIGGER sealed_whole BEFORE TRUNCATE ON {}"
+    " FOR EACH STATEMENT EXECUTE FUNCTION training.refuse_change()",
+)
 
 
 @dataclass(frozen=True)
@@ -243,12 +250,8 @@ def publish(url: str, version: int, keep: int) -> Published | None:
 
 
 def _seal(connection: psycopg.Connection, version: int) -> None:
-    connection.execute(
-        sql.SQL(
-            "CREATE OR REPLACE TRIGGER sealed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {}"
-            " FOR EACH STATEMENT EXECUTE FUNCTION training.refuse_change()"
-        ).format(_table_of(version))
-    )
+    for seal in _SEALS:
+        connection.execute(sql.SQL(seal).format(_table_of(version)))
 
 
 def _prune(connection: psycopg.Connection, keep: int) -> None:

@@ -53,11 +53,13 @@ def ingest_month(url: str, settings: Settings, month: str, *, force: bool = Fals
         SourceInvalid: The month is missing, empty, damaged, or lacks a column that the settings name.
         WarehouseUnavailable: The warehouse cannot be reached, or broke off.
     """
-    if not force and (unchanged := _find_unchanged(url, settings, month)):
-        return unchanged
-    with open_batches(settings, month) as contents:
-        check_columns(contents, settings, month)
-        with connect_bulk(url) as connection, connection.cursor() as cursor:
+    with connect_bulk(url) as connection, connection.cursor() as cursor:
+        if not force and (unchanged := _find_unchanged(cursor, settings, month)):
+            return unchanged
+        # No transaction stays open while a source is downloaded.
+        connection.rollback()
+        with open_batches(settings, month) as contents:
+            check_columns(contents, settings, month)
             lock_month(cursor, month)
             stored = None if force else _read_stored(cursor, month)
             if stored and stored["sha256"] == contents.sha256 and stored["reading"] == hash_reading(settings):
@@ -88,10 +90,9 @@ def name_partition(month: str) -> str:
     return f"trips_{month.replace('-', '_')}"
 
 
-def _find_unchanged(url: str, settings: Settings, month: str) -> Ingest | None:
+def _find_unchanged(cursor: Cursor, settings: Settings, month: str) -> Ingest | None:
     """Trusts an unchanged validator, so that a remote file is not downloaded to learn that it is the same."""
-    with connect_bulk(url) as connection, connection.cursor() as cursor:
-        stored = _read_stored(cursor, month)
+    stored = _read_stored(cursor, month)
     if not stored or not stored["validator"] or stored["reading"] != hash_reading(settings):
         return None
     seen = probe(settings, month)

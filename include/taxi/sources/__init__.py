@@ -1,8 +1,10 @@
 """Where trips come from: one reader a kind of source, all of the same shape.
 
-Every kind's module has `probe(settings, month)`, a cheap look, and `open_month(settings, month)`, the contents.
+Every kind's module has `list_months(settings, known)`, the months that are there, `probe(settings, month)`, a cheap
+look at one, and `open_month(settings, month)`, its contents.
 """
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 
 from include.taxi.settings import Settings
@@ -12,7 +14,20 @@ from include.taxi.sources.location import identify_kind
 
 READERS = {"sample": sample, "file": files, "table": table, "api": api}
 
-__all__ = ["BATCH_ROWS", "Contents", "Probe", "open_batches", "probe"]
+__all__ = ["BATCH_ROWS", "Contents", "Probe", "list_months", "open_batches", "probe"]
+
+
+def list_months(settings: Settings, known: Collection[str] = ()) -> list[str]:
+    """The months (YYYY-MM) that the source has, ascending.
+
+    Args:
+        known: Months that were seen there before, where a source that cannot list its months begins to look.
+
+    Raises:
+        SettingsError: The source setting cannot be used.
+        SourceUnavailable: The source cannot be reached now.
+    """
+    return sorted(READERS[identify_kind(settings)].list_months(settings, known))
 
 
 def probe(settings: Settings, month: str) -> Probe:

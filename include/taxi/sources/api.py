@@ -7,7 +7,7 @@ The address holds `{page}` (from 1) or `{offset}` (from 0), and may hold `{limit
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count, islice
 from typing import IO, Any
@@ -23,6 +23,11 @@ from include.taxi.sources.location import locate, mask
 
 PAGE_ROWS = 10_000
 JSON_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+
+
+def list_months(settings: Settings, known: Collection[str]) -> list[str]:
+    """The months of the setting: an API does not say which it has."""
+    return list(settings.months)
 
 
 def probe(settings: Settings, month: str) -> Probe:

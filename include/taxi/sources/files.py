@@ -3,11 +3,12 @@
 A remote file is downloaded once to a temporary file, then hashed and read from there.
 """
 
+import glob
 import hashlib
+import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -18,33 +19,65 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from include.taxi.errors import SettingsError, SourceInvalid, SourceUnavailable
-from include.taxi.settings import Settings
+from include.taxi.settings import MONTH_PATTERN, Settings
 from include.taxi.sources import http
 from include.taxi.sources.contents import BATCH_ROWS, Contents, Probe
-from include.taxi.sources.location import explain, locate, mask
+from include.taxi.sources.location import ALIASES, explain, locate, mask
 
 # Columns by name and type, and what reads some of them in batches.
 Opened = tuple[dict[str, str], Callable[[Sequence[str]], Iterator[pa.RecordBatch]]]
+MONTH = "{month}"
 GZIP_MAGIC = b"\x1f\x8b"
 # What stores call the sign that an object changed.
 VALIDATOR_KEYS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "created")
 
 
+def list_months(settings: Settings, known: Collection[str]) -> list[str]:
+    """The months that there is a file of; where files cannot be listed, those known and the ones that follow them."""
+    template = ALIASES.get(settings.source, settings.source)
+    if MONTH not in template:
+        return list(settings.months)
+    if _is_http(template):
+        return http.list_months(
+            lambda month: locate(settings, month), [*settings.months, *known], settings.source_timeout
+        )
+    with _translate(template):
+        filesystem, name = fsspec.core.url_to_fs(str(find_local(template) or template))
+        filesystem.invalidate_cache()
+        return _find_months(name, filesystem.glob("*".join(map(glob.escape, name.split(MONTH)))))
+
+
+def _find_months(template: str, names: Sequence[str]) -> list[str]:
+    """The months of those names that are the template with a month for `{month}`."""
+    first, *others = map(re.escape, template.split(MONTH))
+    pattern = re.compile(first + rf"(?P<month>{MONTH_PATTERN[1:-1]})" + "(?P=month)".join(others))
+    return [found["month"] for found in map(pattern.fullmatch, names) if found]
+
+
 def probe(settings: Settings, month: str) -> Probe:
     """Looks at the file: a hash too where it is on disk."""
     url = locate(settings, month)
-    found = Probe(month, mask(url), None, None, None)
+    size, validator = look(url, settings.source_timeout)
+    path = find_local(url)
+    return Probe(month, mask(url), size, validator, hash_file(path) if path else None)
+
+
+def look(url: str, timeout: float) -> tuple[int | None, str | None]:
+    """Size and sign of a change of the file at `url`, without reading it.
+
+    Raises:
+        SourceInvalid: There is no such file.
+        SourceUnavailable: It cannot be reached now.
+    """
     if path := find_local(url):
-        return replace(found, size=_require_file(path), validator=_read_mtime(path), sha256=hash_file(path))
+        return _require_file(path), _read_mtime(path)
     if _is_http(url):
-        size, validator = http.look(url, settings.source_timeout)
-    else:
-        with _translate(url):
-            filesystem, name = fsspec.core.url_to_fs(url)
-            # Workers live long, and a listing of an hour ago may be cached.
-            filesystem.invalidate_cache()
-            size, validator = _read_info(filesystem.info(name))
-    return replace(found, size=size, validator=validator)
+        return http.look(url, timeout)
+    with _translate(url):
+        filesystem, name = fsspec.core.url_to_fs(url)
+        # Workers live long, and a listing of an hour ago may be cached.
+        filesystem.invalidate_cache()
+        return _read_info(filesystem.info(name))
 
 
 @contextmanager

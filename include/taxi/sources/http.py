@@ -1,14 +1,15 @@
 """HTTP as sources need it: a look, a download, a JSON page, and errors that tell whether waiting can help."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from include.taxi.errors import SourceInvalid, SourceUnavailable
-from include.taxi.sources.location import explain, mask
+from include.taxi.sources.location import explain, list_span, mask, next_month
 
 GONE = {404, 410}
 TRY_LATER = {408, 425, 429}
@@ -28,6 +29,29 @@ def look(url: str, timeout: float) -> tuple[int | None, str | None]:
     if response.status_code >= 400:
         return None, None
     return read_validator(response)
+
+
+def list_months(url_of: Callable[[str], str], known: Collection[str], timeout: float) -> list[str]:
+    """The months from the first known one to the last that the server has, not after the current one.
+
+    HTTP lists no directories, so that the months after those known are asked for one by one.
+
+    Args:
+        url_of: Month (YYYY-MM) -> address.
+
+    Raises:
+        SourceUnavailable: The server cannot be reached or has trouble.
+    """
+    months = list_span(min(known), max(known))
+    while (following := next_month(months[-1])) <= f"{datetime.now(UTC):%Y-%m}":
+        try:
+            # Some servers refuse what they do not have: only a size or a sign of change says that it is there.
+            if look(url_of(following), timeout) == (None, None):
+                break
+        except SourceInvalid:
+            break
+        months.append(following)
+    return months
 
 
 def read_validator(response: httpx.Response) -> tuple[int | None, str | None]:

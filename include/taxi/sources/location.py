@@ -62,6 +62,19 @@ def month_bounds(month: str) -> tuple[date, date]:
     return date(year, number, 1), date(year + number // 12, number % 12 + 1, 1)
 
 
+def next_month(month: str) -> str:
+    """The month (YYYY-MM) after `month`."""
+    return f"{month_bounds(month)[1]:%Y-%m}"
+
+
+def list_span(first: str, last: str) -> list[str]:
+    """The months from `first` to `last`, both included."""
+    months = [first]
+    while months[-1] < last:
+        months.append(next_month(months[-1]))
+    return months
+
+
 def mask(url: str) -> str:
     """The address without user, password and secret parameters, as it may stand in messages, logs and tables."""
     parts = urlsplit(url)

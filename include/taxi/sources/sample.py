@@ -1,7 +1,7 @@
 """The synthetic sample as a source."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -9,6 +9,11 @@ import pyarrow as pa
 from include.taxi.sample import GENERATOR_VERSION, generate_trips, list_columns
 from include.taxi.settings import Settings
 from include.taxi.sources.contents import Contents, Probe
+
+
+def list_months(settings: Settings, known: Collection[str]) -> list[str]:
+    """The months of the setting: any month could be generated."""
+    return list(settings.months)
 
 
 def probe(settings: Settings, month: str) -> Probe:

@@ -1,7 +1,8 @@
 """A Postgres table of trips: `postgresql://user:password@host:port/database/schema.table`."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,7 +14,7 @@ from adbc_driver_postgresql.dbapi import Cursor
 from psycopg import sql
 
 from include.taxi.errors import SettingsError, SourceInvalid, SourceUnavailable, WarehouseUnavailable
-from include.taxi.settings import Settings
+from include.taxi.settings import MONTH_PATTERN, Settings
 from include.taxi.sources.contents import Contents, Probe
 from include.taxi.sources.location import explain, locate, mask, month_bounds
 from include.taxi.warehouse import connect, connect_bulk
@@ -28,8 +29,33 @@ MONTH_FILTERS = {
     "text": "left({column}, 7) = {month}",
     "character varying": "left({column}, 7) = {month}",
 }
+# The month of a row, by the pickup column's type.
+MONTH_NAMES = {
+    "timestamp without time zone": "to_char({column}, 'YYYY-MM')",
+    "timestamp with time zone": "to_char({column} AT TIME ZONE {zone}, 'YYYY-MM')",
+    "date": "to_char({column}, 'YYYY-MM')",
+    "text": "left({column}, 7)",
+    "character varying": "left({column}, 7)",
+}
 # Types that arrive as they are; anything else is read as text and turned into what the column needs afterwards.
 KEPT_TYPES = {*MONTH_FILTERS, "smallint", "integer", "bigint", "real", "double precision"}
+
+
+def list_months(settings: Settings, known: Collection[str]) -> list[str]:
+    """The months that have at least MINIMUM_ROWS rows: stray dates make no month. Reads the whole column."""
+    url = settings.source
+    address, table = split_address(url)
+    with _translate(url), connect(address) as connection:
+        columns = _read_columns(connection, table, url)
+        kind = columns.get(settings.column_pickup_at)
+        if kind not in MONTH_NAMES:
+            return list(settings.months)  # what is wrong with the column is said when a month is opened
+        name = sql.SQL(MONTH_NAMES[kind]).format(
+            column=sql.Identifier(settings.column_pickup_at), zone=sql.Literal(settings.source_timezone)
+        )
+        query = sql.SQL("SELECT {} FROM {} GROUP BY 1 HAVING count(*) >= {}")
+        rows = connection.execute(query.format(name, table, settings.minimum_rows)).fetchall()
+    return [month for (month,) in rows if month and re.match(MONTH_PATTERN, month)]
 
 
 def probe(settings: Settings, month: str) -> Probe:

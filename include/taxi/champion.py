@@ -1,0 +1,59 @@
+"""Moves the aliases `champion` and `previous`.
+
+MLflow sets one alias at a time. What is to be done is written to training.promotions before the first one moves, so
+that whoever comes next completes what a kill interrupted; at no moment is there no champion.
+"""
+
+import logging
+from dataclasses import replace
+
+from include.taxi import promotions, registry, tracking
+from include.taxi.errors import NoChampion
+from include.taxi.promotions import Promotion, describe
+from include.taxi.registry import CHAMPION, PREVIOUS
+from include.taxi.settings import Settings
+from include.taxi.tracking import Tracker
+
+log = logging.getLogger(__name__)
+
+
+def move_aliases(url: str, tracker: Tracker, promotion: Promotion) -> Promotion:
+    """Makes a version the champion, and its champion the previous one. The caller holds the lock."""
+    promotions.set_state(url, promotion, "moving")
+    if promotion.champion_version is not None:
+        registry.set_alias(tracker, promotion.name, PREVIOUS, promotion.champion_version)
+    registry.set_alias(tracker, promotion.name, CHAMPION, promotion.version)
+    registry.tag_version(tracker, promotion.name, promotion.version, {"decision": "promoted"})
+    promotions.set_state(url, promotion, "promoted")
+    return replace(promotion, state="promoted")
+
+
+def complete_interrupted_move(url: str, tracker: Tracker, name: str) -> None:
+    """Completes the move that was begun and not ended, if there is one. The caller holds the lock."""
+    interrupted = promotions.find_interrupted(url, name)
+    if interrupted:
+        log.warning("Version %d was on its way to champion; the move is completed.", interrupted.version)
+        move_aliases(url, tracker, interrupted)
+
+
+def roll_back(url: str, settings: Settings, run_key: str) -> Promotion:
+    """Swaps the champion and the previous one; a run that is tried again does it once.
+
+    Raises:
+        NoChampion: There is no previous champion.
+    """
+    tracker = tracking.open_tracker(settings)
+    name = settings.registered_model
+    with promotions.hold_lock(url, name):
+        complete_interrupted_move(url, tracker, name)
+        if done := promotions.find_rollback(url, name, run_key):
+            return done
+        previous = registry.find_version(tracker, name, PREVIOUS)
+        if previous is None:
+            raise NoChampion(f"{name} has no previous champion to roll back to; two promotions make one.")
+        champion = registry.find_version(tracker, name, CHAMPION)
+        replaced = f"version {champion.version}" if champion else "no champion"
+        reason = f"Rolled back to version {previous.version}, after {replaced}."
+        rollback = describe("rollback", previous, champion, "moving", reason, run_key)
+        promotions.save(url, rollback, {})
+        return move_aliases(url, tracker, rollback)

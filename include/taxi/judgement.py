@@ -1,0 +1,173 @@
+"""Judges registered versions against the champion and promotes the winners: each version once, one after the other."""
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from include.taxi import promotions, registry, tracking
+from include.taxi.champion import complete_interrupted_move, move_aliases
+from include.taxi.errors import ModelInvalid
+from include.taxi.holdout import HeldOut, load_held_out
+from include.taxi.model_card import load_training_set_facts, render_card
+from include.taxi.promotion import Comparison, Limits, Verdict, compare, decide, decide_first
+from include.taxi.promotions import Promotion, describe
+from include.taxi.registry import CHAMPION, RegisteredVersion
+from include.taxi.settings import Settings
+from include.taxi.tracking import Tracker
+
+log = logging.getLogger(__name__)
+CARD = "model_card.md"
+
+
+def find_unjudged(url: str, settings: Settings, named: Collection[int]) -> list[int]:
+    """The registered versions to judge, ascending: those newer than any judged one, and of the others those named."""
+    tracker = tracking.open_tracker(settings)
+    judged = promotions.list_judged(url, settings.registered_model)
+    newest = max(judged, default=0)
+    return [
+        found.version
+        for found in registry.list_versions(tracker, settings.registered_model)
+        # What was registered by other means has nothing to be compared by.
+        if found.training_set is not None
+        and found.version not in judged
+        and (found.version > newest or found.version in named)
+    ]
+
+
+def judge(url: str, settings: Settings, version: int, run_key: str) -> Promotion:
+    """Scores a version and the champion on the same newest held-out rows, and writes down what follows.
+
+    A version that was judged before is not judged again.
+
+    Raises:
+        ModelInvalid: The champion cannot be loaded.
+    """
+    tracker = tracking.open_tracker(settings)
+    with promotions.hold_lock(url, settings.registered_model):
+        complete_interrupted_move(url, tracker, settings.registered_model)
+        found = promotions.find_judgement(url, settings.registered_model, version)
+        return found or _judge(url, settings, tracker, version, run_key)
+
+
+def promote(url: str, settings: Settings, versions: Sequence[int], run_key: str) -> Promotion | None:
+    """Makes winners the champion, in this order; one whose champion has changed since is judged anew first.
+
+    Returns:
+        The promotion, among these versions, of the one that is champion now; None if none of them is.
+    """
+    tracker = tracking.open_tracker(settings)
+    name = settings.registered_model
+    promoted: dict[int, Promotion] = {}
+    with promotions.hold_lock(url, name):
+        complete_interrupted_move(url, tracker, name)
+        for version in versions:
+            promotion = promotions.find_judgement(url, name, version)
+            champion = registry.find_version(tracker, name, CHAMPION)
+            rival = champion.version if champion else None
+            if promotion and promotion.state == "waiting" and promotion.champion_version != rival:
+                promotion = _judge(url, settings, tracker, version, run_key)
+            if promotion and promotion.state == "waiting":
+                promotion = move_aliases(url, tracker, promotion)
+            if promotion and promotion.state == "promoted":
+                promoted[version] = promotion
+        champion = registry.find_version(tracker, name, CHAMPION)
+    return promoted.get(champion.version) if champion else None
+
+
+def decline(url: str, settings: Settings, versions: Sequence[int]) -> None:
+    """Notes that a person, or the deadline, kept winners from being promoted."""
+    tracker = tracking.open_tracker(settings)
+    name = settings.registered_model
+    with promotions.hold_lock(url, name):
+        for version in versions:
+            promotion = promotions.find_judgement(url, name, version)
+            if promotion and promotion.state == "waiting":
+                registry.tag_version(tracker, name, version, {"decision": "declined"})
+                promotions.set_state(url, promotion, "declined")
+
+
+def describe_decision(decision: Promotion) -> str:
+    """A decision in one sentence."""
+    outcome = {"waiting": "wins", "promoted": "wins", "declined": "won, but was declined"}
+    return f"Version {decision.version} ({decision.model}) {outcome.get(decision.state, 'loses')}: {decision.reason}."
+
+
+def _judge(url: str, settings: Settings, tracker: Tracker, version: int, run_key: str) -> Promotion:
+    champion = registry.find_version(tracker, settings.registered_model, CHAMPION)
+    challenger = registry.get_version(tracker, settings.registered_model, version)
+    learnt_from = [known.training_set for known in (challenger, champion) if known and known.training_set]
+    held_out = load_held_out(url, learnt_from)
+    comparison, verdict = _compare(url, settings, tracker, challenger, champion, held_out)
+    state = "waiting" if verdict.promote else "rejected"
+    promotion = describe("judgement", challenger, champion, state, verdict.reason, run_key)
+    facts = load_training_set_facts(url, promotion.set_version)
+    card = render_card(challenger, promotion, facts, held_out, comparison)
+    tracking.log_text(tracker, challenger.tags["run_id"], card, CARD)
+    registry.tag_version(tracker, promotion.name, version, _tags(promotion, held_out, comparison))
+    # Last: once it is there, the version counts as judged.
+    promotions.save(url, promotion, _figures(challenger, held_out, comparison))
+    log.info("Version %d (%s): %s. %s", version, promotion.model, state, verdict.reason)
+    return promotion
+
+
+def _compare(
+    url: str,
+    settings: Settings,
+    tracker: Tracker,
+    challenger: RegisteredVersion,
+    champion: RegisteredVersion | None,
+    held_out: HeldOut,
+) -> tuple[Comparison | None, Verdict]:
+    trips, actual = held_out.trips, held_out.actual
+    if not len(actual):
+        return None, Verdict(False, "There are no held-out rows that neither model has learnt from.")
+    # A champion that cannot be loaded is an error to repair, not a reason to promote anything.
+    rival = registry.load_model(tracker, champion).predict(trips) if champion else None
+    try:
+        predicted = registry.load_model(tracker, challenger).predict(trips)
+    except ModelInvalid as error:
+        return None, Verdict(False, f"The model cannot be used: {error}")
+    seed = settings.random_state
+    if rival is not None:
+        comparison = compare(trips, actual, predicted, rival, seed=seed)
+        return comparison, decide(comparison, Limits.from_settings(settings))
+    mean = load_training_set_facts(url, challenger.training_set).target_mean
+    comparison = compare(trips, actual, predicted, np.full(len(actual), mean), seed=seed)
+    return comparison, decide_first(comparison)
+
+
+def _figures(challenger: RegisteredVersion, held_out: HeldOut, comparison: Comparison | None) -> dict[str, Any]:
+    figures = {
+        "trained_by": challenger.tags.get("run_key"),
+        "judged_on": held_out.set_version,
+        "split": held_out.split,
+        "rows": len(held_out.actual),
+    }
+    if comparison is None:
+        return figures
+    return figures | {
+        "challenger_rmse": comparison.challenger_rmse,
+        "champion_rmse": comparison.champion_rmse,
+        "interval_low": comparison.interval[0],
+        "interval_high": comparison.interval[1],
+        "slices": [part.__dict__ for part in comparison.slices],
+    }
+
+
+def _tags(promotion: Promotion, held_out: HeldOut, comparison: Comparison | None) -> dict[str, str]:
+    tags = {
+        "decision": promotion.state,
+        "decision_reason": promotion.reason[:1000],
+        "decision_run": promotion.run_key,
+        "judged_against": f"version {promotion.champion_version}" if promotion.champion_version else "mean",
+        "judged_on": f"{held_out.split} split of training set {held_out.set_version}",
+    }
+    if comparison is None:
+        return tags
+    return tags | {
+        "judged_rmse": f"{comparison.challenger_rmse:.4f}",
+        "judged_rival_rmse": f"{comparison.champion_rmse:.4f}",
+        "judged_interval": f"{comparison.interval[0]:+.4f} to {comparison.interval[1]:+.4f}",
+    }

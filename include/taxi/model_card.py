@@ -1,0 +1,106 @@
+"""The model card: what a version was trained on, how well it does and where, and what was decided on it, as Markdown.
+
+After M. Mitchell et al., "Model Cards for Model Reporting", 2019.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from include.taxi.errors import NoTrainingSet
+from include.taxi.holdout import HeldOut
+from include.taxi.promotion import Comparison
+from include.taxi.promotions import Promotion
+from include.taxi.registry import RegisteredVersion
+from include.taxi.warehouse import connect
+
+LINEAGE = ("run_key", "run_id", "training_set_fingerprint", "feature_set", "git_commit", "random_state")
+DECISIONS = {"waiting": "It wins and may become champion.", "rejected": "It does not become champion."}
+
+
+@dataclass(frozen=True)
+class TrainingSetFacts:
+    """What is known of a training set even after its examples were pruned."""
+
+    version: int
+    months: tuple[str, ...]
+    validation_from: str
+    counts: dict[str, int]
+    target_mean: float
+    target_deviation: float
+
+
+def load_training_set_facts(url: str, version: int | None) -> TrainingSetFacts:
+    """Reads them from training.sets.
+
+    Raises:
+        NoTrainingSet: There is no such version.
+    """
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT version, months, validation_from::text, counts, (statistics #>> '{target,mean}')::float,"
+            " (statistics #>> '{target,deviation}')::float FROM training.sets"
+            " WHERE version = %s AND statistics IS NOT NULL",
+            [version],
+        ).fetchone()
+    if row is None:
+        raise NoTrainingSet(f"Training set {version}, which a registered model names, is not in training.sets.")
+    return TrainingSetFacts(row[0], tuple(row[1]), *row[2:])
+
+
+def render_card(
+    version: RegisteredVersion,
+    decision: Promotion,
+    facts: TrainingSetFacts,
+    held_out: HeldOut,
+    comparison: Comparison | None,
+) -> str:
+    """The card of a version that was just judged; errors in minutes."""
+    rival = f"version {decision.champion_version}, the champion" if decision.champion_version else "the mean"
+    parts = [
+        f"# {version.name} version {version.version}: {decision.model}",
+        f"**{DECISIONS[decision.state]}** {decision.reason}.",
+        "## Data",
+        f"Training set {facts.version}: months {', '.join(facts.months)}; pickups before {facts.validation_from}"
+        f" train ({facts.counts['train']} rows). The target's mean there is {facts.target_mean:.2f}, its deviation"
+        f" {facts.target_deviation:.2f} minutes.",
+        "## Lineage",
+        _table(("what", "value"), [(name, version.tags.get(name, "")) for name in LINEAGE]),
+        "## Judged on",
+        f"The {held_out.split} split of training set {held_out.set_version}, {len(held_out.actual)} rows that neither"
+        f" model has learnt from, against {rival}.",
+    ]
+    if comparison:
+        parts += [*_errors(comparison), "## Slices", _slices(comparison)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _errors(comparison: Comparison) -> list[str]:
+    low, high = comparison.interval
+    return [
+        _table(
+            ("RMSE", "rival's RMSE", "difference, 95 % interval", "gain"),
+            [
+                (
+                    f"{comparison.challenger_rmse:.3f}",
+                    f"{comparison.champion_rmse:.3f}",
+                    f"{low:+.3f} to {high:+.3f}",
+                    f"{comparison.gain:.1%}",
+                )
+            ],
+        )
+    ]
+
+
+def _slices(comparison: Comparison) -> str:
+    rows = [
+        (part.slicing, part.value, part.rows, f"{part.challenger_rmse:.3f}", f"{part.champion_rmse:.3f}",
+         f"{part.regression:+.1%}")
+        for part in comparison.slices
+    ]  # fmt: skip
+    return _table(("slicing", "value", "rows", "RMSE", "rival's RMSE", "change"), rows)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -1,0 +1,195 @@
+"""How Airflow's callbacks become mail: with real servers, and contexts as Airflow hands them over."""
+
+import importlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.conftest import find_free_port
+from tests.dags.conftest import DAG_IDS
+from tests.mail_server import MailServer, run_mail_server
+
+EVERY_DAG = pytest.mark.parametrize("dag_id", DAG_IDS)
+# It would tell of alerts that cannot leave by an alert.
+SILENT = {"alert_maintenance"}
+LATE = {"alert_drill", "automatic_retraining", "data_preparation", "sklearn_training", "xgboost_training"}
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def load(dag_id: str) -> Any:
+    """The DAG as its file makes it."""
+    from airflow.sdk import DAG
+
+    [dag] = [value for value in vars(importlib.import_module(f"dags.{dag_id}")).values() if isinstance(value, DAG)] or [
+        getattr(importlib.import_module(f"dags.{dag_id}"), dag_id)()
+    ]
+    return dag
+
+
+@EVERY_DAG
+def test_failure_of_every_task_and_of_the_run_is_told(dag_id: str) -> None:
+    from include.alerts import RUN_FAILED, AlertNotifier
+
+    dag = load(dag_id)
+    for task in dag.tasks:
+        arguments = task.partial_kwargs if task.is_mapped else vars(task)
+        callbacks = arguments["on_failure_callback"]
+        entries = callbacks if isinstance(callbacks, list) else [callbacks]
+        told = [entry.event for entry in entries if isinstance(entry, AlertNotifier)]
+        assert told == ([] if dag_id in SILENT else ["task_failed"]), task.task_id
+        assert not arguments.get("on_retry_callback")
+    assert dag_id in SILENT or dag.on_failure_callback is RUN_FAILED
+
+
+@EVERY_DAG
+def test_run_that_takes_too_long_is_told_where_people_wait_for_it(dag_id: str) -> None:
+    from airflow.sdk.definitions.deadline import DeadlineReference
+
+    deadline = load(dag_id).deadline or []
+    assert [entry.reference for entry in deadline] == [DeadlineReference.DAGRUN_QUEUED_AT] * (dag_id in LATE)
+    assert [entry.callback.path for entry in deadline] == ["include.alerts.AlertNotifier"] * (dag_id in LATE)
+
+
+@pytest.fixture
+def mail_server(tmp_path: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
+    """A mail server and a warehouse that Airflow's connections lead to."""
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse_url.replace("postgresql://", "postgres://"))
+    with run_mail_server(tmp_path, find_free_port()) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(server.connection()))
+        yield server
+
+
+class Instance(SimpleNamespace):
+    """A task instance, as much of it as callbacks ask for."""
+
+    def get_task_states(self, **_: Any) -> dict[str, dict[str, str]]:
+        """The states of the run's instances of the task."""
+        return {self.run_id: self.states}
+
+
+def context(map_index: int = -1, label: str | None = None, **others: Any) -> dict[str, Any]:
+    instance = Instance(
+        dag_id="training",
+        run_id="run",
+        task_id="tune",
+        map_index=map_index,
+        try_number=4,
+        rendered_map_index=label,
+        log_url="http://airflow/dags/training/runs/run/tasks/tune?try_number=4",
+        states={f"tune_{index}": "failed" for index in range(3)},
+    )
+    return {"ti": instance, "run_id": "run", "dag": SimpleNamespace(dag_id="training"), **others}
+
+
+def notify(event: str, context: dict[str, Any]) -> None:
+    from include.alerts import AlertNotifier
+
+    AlertNotifier(event).notify(context)
+
+
+def text_of(server: MailServer) -> str:
+    [message] = server.messages
+    return message.get_body(("plain",)).get_content()
+
+
+def test_failed_task_makes_one_mail_however_often_it_is_reported(mail_server: MailServer) -> None:
+    for _ in range(3):
+        notify("task_failed", context(exception=ValueError("it broke")))
+    assert mail_server.subjects == ["training.tune failed"]
+    assert "ValueError: it broke" in text_of(mail_server)
+
+
+def test_killed_task_makes_one_mail_without_an_exception(mail_server: MailServer) -> None:
+    # The DAG processor calls back for a lost worker, and more than once.
+    for _ in range(2):
+        notify("task_failed", context())
+    assert "out of memory" in text_of(mail_server)
+
+
+def test_mapped_failures_make_one_mail_that_says_each_model(mail_server: MailServer) -> None:
+    for index, model in enumerate(("Lasso", "LinearRegression", "LinearSVR")):
+        notify("task_failed", context(index, model, exception=ValueError(f"{model} broke")))
+    assert mail_server.subjects == ["training.tune failed: Lasso, LinearRegression, LinearSVR"]
+
+
+def test_secrets_in_an_error_are_masked(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVICE_TOKEN", "correct-horse-battery")
+    error = ValueError("cannot log in to postgresql://taxi:hunter22@db/x with correct-horse-battery")
+    notify("task_failed", context(exception=error))
+    mail = mail_server.messages[0].as_string()
+    assert "hunter22" not in mail and "correct-horse-battery" not in mail
+    assert "postgresql://taxi:***@db/x with ***" in text_of(mail_server)
+
+
+def test_template_in_an_error_is_text(mail_server: MailServer) -> None:
+    notify("task_failed", context(exception=ValueError("{{ 7 * 7 }} {% raw %}")))
+    assert "ValueError: {{ 7 * 7 }} {% raw %}" in text_of(mail_server)
+
+
+def test_notifier_raises_nothing_when_there_is_no_server_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"postgres://taxi@127.0.0.1:{find_free_port()}/x")
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", f"smtp://127.0.0.1:{find_free_port()}?disable_ssl=true")
+    notify("task_failed", context(exception=ValueError("it broke")))
+    notify("task_failed", {})
+
+
+def test_slow_mail_server_does_not_hold_the_task(mail_server: MailServer, warehouse_url: str) -> None:
+    mail_server.release.clear()
+    notify("task_failed", context(exception=ValueError("it broke")))
+    assert mail_server.messages == [], "the task has gone on before the server has answered"
+    mail_server.release.set()
+    while not sent(warehouse_url):
+        pass
+    assert len(mail_server.messages) == 1
+
+
+def sent(url: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT id FROM alerts.sent WHERE state = 'sent'").fetchall()
+
+
+def deadline_context(ended: datetime | None) -> dict[str, Any]:
+    run = {
+        "dag_id": "training",
+        "dag_run_id": "run",
+        "queued_at": NOW.isoformat(),
+        "end_date": ended.isoformat() if ended else None,
+    }
+    return {"dag_run": run, "deadline": {"id": "deadline-1", "deadline_time": NOW + timedelta(minutes=30)}}
+
+
+async def call_back(context: dict[str, Any]) -> None:
+    from include.alerts import AlertNotifier
+
+    await AlertNotifier(event="late", context=context)
+
+
+def test_late_run_makes_one_mail(mail_server: MailServer) -> None:
+    import asyncio
+
+    for _ in range(2):
+        asyncio.run(call_back(deadline_context(None)))
+    assert mail_server.subjects == ["training is late"]
+    assert "http" in text_of(mail_server)
+
+
+def test_run_that_had_ended_before_its_deadline_is_not_late(mail_server: MailServer) -> None:
+    import asyncio
+
+    asyncio.run(call_back(deadline_context(NOW + timedelta(minutes=29))))
+    assert mail_server.messages == []
+
+
+def test_decision_that_waits_is_told_with_where_to_decide(mail_server: MailServer) -> None:
+    task = SimpleNamespace(subject="Shall the winner become champion?", body="RMSE 5.0 against 6.0")
+    notify("waiting", context(task=task))
+    assert mail_server.subjects == ["training.tune waits for approval"]
+    assert "/dags/training/runs/run/tasks/tune/required_actions" in text_of(mail_server)
+    assert "RMSE 5.0 against 6.0" in text_of(mail_server)

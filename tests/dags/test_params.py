@@ -1,0 +1,122 @@
+"""What the form and the REST body of each DAG accept, by the parameters' own validation."""
+
+import copy
+import importlib
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import ParamValidationError
+
+from include.taxi.feature_sets import FEATURE_SETS
+from include.taxi.models import FAMILIES, names_of
+from tests.dags.conftest import DAG_IDS
+
+TRAINING_DAGS = [f"{family}_training" for family in FAMILIES]
+
+
+def find_dag(dag_id: str) -> DAG:
+    module = importlib.import_module(f"dags.{dag_id}")
+    found = getattr(module, dag_id, None) or module.dag
+    return found if isinstance(found, DAG) else found()
+
+
+def validate(dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a run that is started with `conf`."""
+    params = copy.deepcopy(find_dag(dag_id).params)
+    params.update(conf)
+    return params.validate()
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_run_can_be_started_without_any_parameter(dag_id: str) -> None:
+    assert validate(dag_id, {}) == {name: param.value for name, param in find_dag(dag_id).params.items()}
+
+
+PREPARATION_ACCEPTS = [
+    {"months": ["2024-01"]},
+    {"months": ["2023-12", "2024-01"]},
+    {"months": None},
+    {"validation_from": "2024-02-29"},
+    {"test_from": "2024-02-15"},
+    {"outdated_after": 0.5},
+    {"force": True},
+    *({"feature_set": name} for name in FEATURE_SETS),
+]
+PREPARATION_REFUSES = [
+    {"months": "2024-01"},
+    {"months": ["2024-13"]},
+    {"months": ["2024-1"]},
+    {"months": ["2024-01-01"]},
+    {"months": ["x2024-01"]},
+    {"months": [202401]},
+    {"months": [None]},
+    {"validation_from": "1 Feb 2024"},
+    {"validation_from": "2024-02-30"},
+    {"test_from": 20240215},
+    {"feature_set": "poor"},
+    {"feature_set": ""},
+    {"outdated_after": 0},
+    {"outdated_after": -1},
+    {"outdated_after": "a week"},
+    {"force": "yes"},
+    {"force": None},
+]
+
+
+@pytest.mark.parametrize("conf", PREPARATION_ACCEPTS, ids=str)
+def test_data_preparation_accepts(conf: dict[str, Any]) -> None:
+    assert validate("data_preparation", conf).items() >= conf.items()
+
+
+@pytest.mark.parametrize("conf", PREPARATION_REFUSES, ids=str)
+def test_data_preparation_refuses(conf: dict[str, Any]) -> None:
+    with pytest.raises(ParamValidationError, match=f"Invalid input for param {next(iter(conf))}"):
+        validate("data_preparation", conf)
+
+
+TRAINING_ACCEPTS = [
+    {"models": None},
+    {"models": []},
+    {"max_evaluations": 1},
+    {"max_evaluations": 1000},
+    {"time_budget": 0.5},
+    {"random_state": 0},
+    {"feature_set": None},
+    *({"feature_set": name} for name in FEATURE_SETS),
+]
+TRAINING_REFUSES = [
+    {"models": ["svm.SVR"]},
+    {"models": "linear_model.Lasso"},
+    {"max_evaluations": 0},
+    {"max_evaluations": -1},
+    {"max_evaluations": 2.5},
+    {"max_evaluations": 1001},
+    {"time_budget": 0},
+    {"time_budget": -60},
+    {"random_state": -1},
+    {"random_state": 0.5},
+    {"feature_set": "poor"},
+]
+
+
+@pytest.mark.parametrize("conf", TRAINING_ACCEPTS, ids=str)
+@pytest.mark.parametrize("dag_id", TRAINING_DAGS)
+def test_training_accepts(dag_id: str, conf: dict[str, Any]) -> None:
+    assert validate(dag_id, conf).items() >= conf.items()
+
+
+@pytest.mark.parametrize("conf", TRAINING_REFUSES, ids=str)
+@pytest.mark.parametrize("dag_id", TRAINING_DAGS)
+def test_training_refuses(dag_id: str, conf: dict[str, Any]) -> None:
+    with pytest.raises(ParamValidationError, match=f"Invalid input for param {next(iter(conf))}"):
+        validate(dag_id, conf)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_training_accepts_every_model_of_its_family_and_none_of_the_other(family: str) -> None:
+    dag_id = f"{family}_training"
+    assert validate(dag_id, {"models": names_of(family)})["models"] == names_of(family)  # type: ignore[arg-type]
+    for other in {*FAMILIES} - {family}:
+        with pytest.raises(ParamValidationError, match="Invalid input for param models"):
+            validate(dag_id, {"models": names_of(other)[:1]})

@@ -1,0 +1,126 @@
+"""What holds for every DAG file; Airflow parses them in processes of their own, as its DAG processor does."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from tests.dags.conftest import DAG_IDS, ROOT
+
+EVERY_DAG = pytest.mark.parametrize("dag_id", DAG_IDS)
+# What a DAG file may not load at its top is what the linter forbids at any module's top.
+LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["flake8-tidy-imports"]
+SLOW_LIBRARIES = sorted(LINTER["banned-module-level-imports"])
+FAIL_ON_PURPOSE = {"alert_drill"}
+
+PARSE = """
+import json, sys
+from pathlib import Path
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.serialization.serialized_objects import DagSerialization
+
+root, answer, *libraries = sys.argv[1:]
+bag = BundleDagBag(dag_folder=root, bundle_path=Path(root), bundle_name="mltrain")
+loaded = [name for name in libraries if name in sys.modules]
+Path(answer).write_text(json.dumps({
+    "import_errors": bag.import_errors,
+    "loaded": loaded,
+    "dags": {dag_id: {
+        "file": dag.relative_fileloc,
+        "documentation": dag.doc_md,
+        "without_policy": [task.task_id for task in dag.tasks if not task.retry_policy],
+        "without_retries": [task.task_id for task in dag.tasks if not task.retries],
+        "params": {name: param.description for name, param in dag.params.items()},
+        # By which Airflow tells whether a DAG has changed.
+        "hash": SerializedDagModel.hash(DagSerialization.to_dict(dag)),
+    } for dag_id, dag in bag.dags.items()},
+}))
+"""
+IMPORT_DOMAIN = """
+import importlib, pkgutil, sys
+
+sys.path.insert(0, sys.argv[1])
+import include.taxi
+
+names = [module.name for module in pkgutil.walk_packages(include.taxi.__path__, "include.taxi.")]
+for name in names:
+    importlib.import_module(name)
+print(len(names), "airflow" in sys.modules)
+"""
+
+
+def run(code: str, *arguments: str | Path, **environment: str) -> str:
+    """The last line that the code prints, in a process outside of the project."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=os.environ["AIRFLOW_HOME"],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return (done.stdout.splitlines() or [""])[-1]
+
+
+@cache
+def parse(hash_seed: int) -> dict[str, Any]:
+    """What Airflow makes of the bundle; sets are iterated in an order that follows the seed."""
+    with TemporaryDirectory() as directory:
+        answer = Path(directory) / "answer.json"
+        run(PARSE, ROOT, answer, *SLOW_LIBRARIES, PYTHONHASHSEED=str(hash_seed))
+        return json.loads(answer.read_text())
+
+
+def test_bundle_has_no_import_errors() -> None:
+    assert parse(1)["import_errors"] == {}
+
+
+def test_bundle_holds_one_dag_a_file_of_the_same_name_and_nothing_else() -> None:
+    found = {dag_id: facts["file"] for dag_id, facts in parse(1)["dags"].items()}
+    assert found == {dag_id: f"dags/{dag_id}.py" for dag_id in DAG_IDS}
+
+
+@EVERY_DAG
+def test_dag_is_documented_from_what_starts_it_to_its_parameters(dag_id: str) -> None:
+    documentation = parse(1)["dags"][dag_id]["documentation"]
+    assert [part for part in ("**Starts**", "**Produces**") if part not in documentation] == []
+    assert [name for name in parse(1)["dags"][dag_id]["params"] if f"`{name}`" not in documentation] == []
+
+
+@EVERY_DAG
+def test_dag_describes_each_of_its_parameters(dag_id: str) -> None:
+    assert [name for name, text in parse(1)["dags"][dag_id]["params"].items() if not text] == []
+
+
+@EVERY_DAG
+def test_every_task_is_retried_by_the_policy(dag_id: str) -> None:
+    facts = parse(1)["dags"][dag_id]
+    assert facts["without_policy"] == []
+    assert dag_id in FAIL_ON_PURPOSE or facts["without_retries"] == []
+
+
+@pytest.mark.slow
+@EVERY_DAG
+def test_dag_is_the_same_each_time_it_is_parsed(dag_id: str) -> None:
+    # Otherwise Airflow would store a new version of it at every parse.
+    assert parse(1)["dags"][dag_id]["hash"] == parse(2)["dags"][dag_id]["hash"]
+
+
+def test_parsing_loads_none_of_the_slow_libraries() -> None:
+    assert {"pandas", "sklearn", "xgboost", "mlflow", "hyperopt"} <= set(SLOW_LIBRARIES)
+    assert parse(1)["loaded"] == []
+
+
+def test_domain_knows_nothing_of_airflow() -> None:
+    modules, loads_airflow = run(IMPORT_DOMAIN, ROOT).split()
+    assert int(modules) > 30
+    assert loads_airflow == "False"

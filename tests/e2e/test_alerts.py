@@ -1,0 +1,156 @@
+"""Alerts through the real scheduler, to a mail server that wants TLS and a login: the right mail, exactly once."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from email.message import EmailMessage
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+
+from include.embedded.airflow_api import Run
+from tests.e2e.conftest import ROOT, Bench, wait_until
+from tests.mail_server import MailServer
+
+DRILL, MAINTENANCE, PREPARATION = "alert_drill", "alert_maintenance", "data_preparation"
+
+
+def drill(bench: Bench, how: str, word: str = "", state: str = "failed") -> Run:
+    """A run in which something goes wrong, after its end."""
+    run = bench.trigger(
+        DRILL, how=how, word=word or secrets.token_hex(8).translate(str.maketrans("0123456789", "ghijklmnop"))
+    )
+    bench.wait(run, state)
+    return run
+
+
+def text_of(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body
+    return body.get_content()
+
+
+def mails_on(server: MailServer, run: Run) -> list[EmailMessage]:
+    """The mails that link to the run."""
+    return [mail for mail in server.messages if f"/runs/{quote(run.run_id)}" in text_of(mail)]
+
+
+def wait_for_mails(bench: Bench, server: MailServer, run: Run, subjects: list[str]) -> list[EmailMessage]:
+    """The mails on a run, which must be those, also after everything that was left to send has left."""
+    wait_until(lambda: len(mails_on(server, run)) >= len(subjects), f"mail on {run.run_id} arrives", 120)
+    bench.wait(bench.trigger(MAINTENANCE))
+    found = mails_on(server, run)
+    assert sorted(str(mail["Subject"]) for mail in found) == sorted(subjects)
+    return found
+
+
+def alerts_on(bench: Bench, run: Run) -> list[tuple[Any, ...]]:
+    return bench.query("SELECT state, problem FROM alerts.sent WHERE run_id = %s ORDER BY id", run.run_id)
+
+
+def test_failed_task_makes_one_mail_with_error_and_links(bench: Bench, mail_server: MailServer) -> None:
+    run = drill(bench, "error", "once")
+    [mail] = wait_for_mails(bench, mail_server, run, ["alert_drill.start failed"])
+    text = text_of(mail)
+    assert "Drill: This task fails on purpose (once). Nothing is to be done." in text
+    page = f"{bench.stack.airflow_address}/dags/{DRILL}/runs/{quote(run.run_id)}"
+    assert f"Log: {page}/tasks/start?try_number=1" in text
+    assert f"Run: {page}\n" in text
+    assert mail_server.sessions[-1].ssl and mail_server.sessions[-1].authenticated
+    again = drill(bench, "error", "once")
+    wait_for_mails(bench, mail_server, again, [])
+    [(count,)] = bench.query(
+        "SELECT count(*) FROM alerts.occurrences JOIN alerts.sent s ON s.id = alert_id WHERE s.run_id = %s", run.run_id
+    )
+    assert count == 2, "the same error is counted, and not sent again"
+
+
+def test_ten_mapped_failures_make_one_mail_that_names_every_model(bench: Bench, mail_server: MailServer) -> None:
+    run = drill(bench, "mapped")
+    subject = "alert_drill.train failed: 10 of them: model-0, model-1, ..."
+    [mail] = wait_for_mails(bench, mail_server, run, [subject])
+    assert [number for number in range(10) if f"- model-{number}: Drill" in text_of(mail)] == list(range(10))
+
+
+def test_killed_process_of_a_task_makes_one_mail(bench: Bench, mail_server: MailServer) -> None:
+    # Airflow calls back for the run alone, in the DAG processor.
+    run = drill(bench, "killed")
+    [mail] = wait_for_mails(bench, mail_server, run, ["alert_drill.start failed"])
+    assert "out of memory" in text_of(mail)
+
+
+def test_late_run_whose_worker_is_killed_makes_one_mail_of_each(bench: Bench, mail_server: MailServer) -> None:
+    bench.configure(alert_repeat_after=0)
+    run = bench.trigger(DRILL, how="late")
+    wait_until(lambda: mails_on(mail_server, run), "the late run is told")
+    # Nobody is left to report the end: once the heartbeat stays away, Airflow calls back in the DAG processor, twice.
+    task = psutil.Process(bench.tasks(run)["start", -1]["pid"])
+    for process in (task.parent(), task):
+        assert process
+        os.kill(process.pid, signal.SIGKILL)
+    bench.wait(run, "failed")
+    wait_for_mails(bench, mail_server, run, ["alert_drill is late", "alert_drill.start failed"])
+
+
+def test_dead_mail_server_fails_no_more_and_loses_nothing(bench: Bench, mail_server: MailServer) -> None:
+    mail_server.stop()
+    try:
+        run = drill(bench, "error")
+        wait_until(lambda: [problem for _, problem in alerts_on(bench, run) if problem], "the alert is kept")
+        [(state, problem)] = alerts_on(bench, run)
+        assert state == "unsent" and "ConnectionRefusedError" in problem
+        bench.wait(bench.trigger(MAINTENANCE))
+    finally:
+        mail_server.start()
+    bench.wait(bench.trigger(MAINTENANCE))
+    wait_for_mails(bench, mail_server, run, ["alert_drill.start failed"])
+    assert alerts_on(bench, run) == [("sent", None)]
+
+
+def test_slow_mail_server_holds_no_task_and_gets_one_mail(bench: Bench, mail_server: MailServer) -> None:
+    mail_server.release.clear()
+    try:
+        run = drill(bench, "error")
+        assert alerts_on(bench, run)[0][0] == "unsent", "the run has ended while the server still thinks"
+        bench.wait(bench.trigger(MAINTENANCE))
+    finally:
+        mail_server.release.set()
+    wait_for_mails(bench, mail_server, run, ["alert_drill.start failed"])
+
+
+def test_success_makes_a_summary_with_charts_and_a_skip_makes_none(bench: Bench, mail_server: MailServer) -> None:
+    preparation, [sklearn, xgboost] = bench.prepare()
+    [(version,)] = bench.query("SELECT max(version) FROM training.sets WHERE state = 'published'")
+    [mail] = wait_for_mails(bench, mail_server, preparation, [f"data_preparation succeeded: training set {version}"])
+    assert "dropoff_at: not after pickup_at" in text_of(mail), "refused rows are counted by rule"
+    for run in (sklearn, xgboost):
+        bench.wait(run)
+        [event] = bench.events_of(run)
+        extra = event["extra"]
+        [mail] = wait_for_mails(bench, mail_server, run, [f"{run.dag_id} succeeded: {extra['model']}"])
+        text = text_of(mail)
+        assert f"RMSE of {extra['metrics']['validation_rmse']:.3f} min" in text
+        assert "Best parameters" in text and "Champion: " in text
+        pictures = [part for part in mail.walk() if part.get_content_type() == "image/png"]
+        assert [part["Content-ID"] for part in pictures] == ["<chart-1>", "<chart-2>"]
+    again = bench.trigger(PREPARATION)
+    bench.wait(again)
+    wait_for_mails(bench, mail_server, again, [])
+
+
+def test_command_makes_a_task_fail_and_prints_the_mail(bench: Bench, mail_server: MailServer) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "include.embedded", "fail"],
+        cwd=ROOT,
+        env=os.environ | {"MLTRAIN_HOME": str(bench.stack.home), "COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Subject: alert_drill.start failed" in done.stdout
+    assert "Drill: This task fails on purpose" in done.stdout

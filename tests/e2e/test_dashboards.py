@@ -1,0 +1,162 @@
+"""The dashboards inside Airflow's web UI, in a real browser and by Airflow's own rights."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from include.dashboards.pages import PAGES
+from include.embedded.environment import airflow_environment
+from include.taxi.settings import ROOT
+from tests.dashboards.test_access import BODIES, VALUES
+from tests.e2e.browser import Window, log_in, measure_plots, open_browser
+from tests.e2e.conftest import Bench
+
+PLUGIN = "mltrain"
+# Drawn from the main job's own data; the others wait for promotion, monitoring or failures.
+DRAWN = {
+    "overview": {"error_over_time", "error_per_run", "error_distribution", "runs_by_model", "share_of_runs"},
+    "pipeline": {"runs_a_day", "runs_by_trigger", "task_durations", "reaction_times"},
+    "training_run": {"error_by_trial", "models_compared", "parameters_of_trials", "slices"},
+    "explainability": {"beeswarm", "mean_contributions", "why_this_prediction"},
+    "data": {"raw_distances", "raw_durations", "set_durations", "set_distances", "set_hours"},
+}
+# Airflow's own code makes the token, for a person who is not in the stack's configuration.
+MAKE_TOKEN = """
+from airflow.api_fastapi.app import create_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+user = SimpleAuthManagerUser(username="watcher", role="viewer", teams=[])
+print("token:" + create_auth_manager().generate_jwt(user))
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def window(browser: Browser, bench: Bench) -> Iterator[Window]:
+    window = log_in(browser, bench.stack)
+    yield window
+    window.page.context.close()
+
+
+def walk() -> Iterator[tuple[str, str, str]]:
+    """Method, path and route of each route of the plugin."""
+    from include.dashboards.app import create_app
+    from include.dashboards.context import Sources
+
+    app = create_app(lambda: None, Sources(lambda: "", lambda: None))  # type: ignore[arg-type,return-value]
+    for route in app.routes:
+        path = route.path  # type: ignore[attr-defined]
+        for name, value in sorted(VALUES.items(), key=lambda item: -len(item[0])):
+            path = path.replace(name, value)
+        for method in route.methods:  # type: ignore[attr-defined]
+            yield method, f"/{PLUGIN}{path}", route.path  # type: ignore[attr-defined]
+
+
+def make_viewer(bench: Bench) -> dict[str, str]:
+    """The header of a person with Airflow's role `viewer`."""
+    made = subprocess.run(
+        [sys.executable, "-c", MAKE_TOKEN],
+        cwd=ROOT,
+        env=os.environ | airflow_environment(bench.stack),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    token = re.search(r"token:(\S+)", made.stdout)
+    assert token, made.stderr
+    return {"Authorization": f"Bearer {token[1]}"}
+
+
+def test_airflow_lets_viewers_look_but_not_act_and_strangers_not_in(bench: Bench) -> None:
+    viewer = make_viewer(bench)
+    with httpx.Client(base_url=bench.stack.airflow_address, timeout=60, trust_env=False) as client:
+        for method, path, route in walk():
+            body = BODIES.get(route, {})
+            assert client.request(method, path, json=body).status_code == 401, path
+            seen = client.request(method, path, json=body, headers=viewer).status_code
+            assert seen in ((403,) if route == "/predict" else (200, 204, 307)), f"{method} {path}: {seen}"
+    assert bench.api.post(f"/{PLUGIN}/predict", json=BODIES["/predict"]).status_code == 200
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "playground"])
+def test_every_card_of_a_page_is_drawn(window: Window, page: str) -> None:
+    frame = window.open(f"plugin/mltrain_{page}")
+    shown = window.wait_for_cards(frame)
+    assert "error" not in shown.values(), shown
+    plots = measure_plots(frame)
+    assert DRAWN[page] <= set(plots), f"not drawn: {DRAWN[page] - set(plots)} of {shown}"
+    assert all(traces > 0 and covered > 0.5 for traces, covered in plots.values()), plots
+    assert window.errors == []
+
+
+def test_playground_predicts_a_trip_chosen_by_name(window: Window, bench: Bench) -> None:
+    [(zone, name)] = bench.query("SELECT zone_id, name FROM raw.zones ORDER BY zone_id LIMIT 1")
+    frame = window.open("plugin/mltrain_playground")
+    frame.locator("[name=pickup_zone]").fill(f"{name} ({zone})")
+    frame.locator("[name=dropoff_zone]").fill(str(zone))
+    frame.locator("[name=trip_distance]").fill("3.2")
+    frame.get_by_role("button", name="Predict").click()
+    expect(frame.locator("#prediction")).to_contain_text(re.compile(r"\d+\.\d min"))
+    expect(frame.locator("#models .js-plotly-plot")).to_be_visible()
+    expect(frame.locator("#contributions .js-plotly-plot")).to_be_visible()
+    assert f'"pickup_zone":{zone}' in frame.locator("#as-curl").inner_text()
+    assert window.errors == []
+
+
+def test_resized_and_hidden_charts_are_found_so_after_a_reload(window: Window) -> None:
+    frame = window.open("plugin/mltrain_pipeline")
+    window.wait_for_cards(frame)
+    card = frame.locator('.card[data-name="failed_runs"]')
+    before = card.bounding_box()
+    grip = card.locator(".grip")
+    grip.scroll_into_view_if_needed()
+    at = grip.bounding_box()
+    assert before and at
+    window.page.mouse.move(at["x"] + 8, at["y"] + 8)
+    window.page.mouse.down()
+    window.page.mouse.move(at["x"] + 8, at["y"] - 112, steps=5)
+    with window.page.expect_response(lambda answer: "/layouts/" in answer.url) as kept:
+        window.page.mouse.up()
+    assert kept.value.status == 204
+    frame.locator('.card[data-name="reaction_times"] h2').hover()
+    with window.page.expect_response(lambda answer: "/layouts/" in answer.url):
+        frame.locator('.card[data-name="reaction_times"] h2 button').click()
+    window.page.reload()
+    frame = window.page.frame_locator("iframe")
+    window.wait_for_cards(frame)
+    after = frame.locator('.card[data-name="failed_runs"]').bounding_box()
+    assert after
+    assert after["height"] == pytest.approx(before["height"] - 120, abs=2)
+    assert frame.locator('.card[data-name="reaction_times"]').is_hidden()
+    frame.locator("#reset-layout").click()
+    expect(frame.locator('.card[data-name="reaction_times"]')).to_be_visible()
+
+
+def test_run_and_dag_have_tabs_and_the_home_page_a_card(window: Window, bench: Bench) -> None:
+    run = bench.get("dags/xgboost_training/dagRuns", limit=1, state=["success"])["dag_runs"][0]["dag_run_id"]
+    frame = window.open(f"dags/xgboost_training/runs/{quote(run)}/plugin/mltrain_training_run_dag_run")
+    assert window.wait_for_cards(frame)["error_by_trial"] == "figure"
+    assert frame.locator("nav").is_hidden()
+    frame = window.open("dags/xgboost_training/plugin/mltrain_pipeline_dag")
+    assert window.wait_for_cards(frame)["task_durations"] == "figure"
+    window.page.goto(window.address)
+    expect(window.page.get_by_test_id("champion-card")).to_contain_text("Champion")
+    assert window.errors == []
+
+
+def test_theme_of_the_page_follows_the_one_around_it(browser: Browser, bench: Bench) -> None:
+    window = log_in(browser, bench.stack, "dark")
+    frame = window.open("plugin/mltrain_overview")
+    expect(frame.locator("html")).to_have_class("dark")
+    window.page.context.close()

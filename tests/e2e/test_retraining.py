@@ -1,0 +1,228 @@
+"""What becomes of models through the real scheduler: promoted or not, watched, trained again when there is a reason."""
+
+import shutil
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from include.embedded.airflow_api import Run
+from include.taxi import registry, tracking
+from include.taxi.settings import read_settings
+from include.taxi.sources import open_batches
+from tests.e2e.conftest import TRAININGS, Bench, wait_until
+from tests.e2e.test_faults import is_back, kill
+
+MASTER, PROMOTION, MONITORING = "automatic_retraining", "model_promotion", "model_monitoring"
+LINEAR, BOOSTED = "linear_model.LinearRegression", "gbtree.squarederror"
+MODEL_NAMES = (f"trip-duration-{number}" for number in count(1))
+
+
+@pytest.fixture
+def configure(bench: Bench) -> Callable[..., str]:
+    """Sets settings, with a registered model of the test's own; gives its name."""
+    name = next(MODEL_NAMES)
+
+    def set_all(**settings: Any) -> str:
+        bench.configure(registered_model=name, **settings)
+        return name
+
+    return set_all
+
+
+def list_runs(bench: Bench, dag_id: str, **filters: Any) -> list[Run]:
+    """The DAG's runs, the newest first."""
+    entries = bench.get(f"dags/{dag_id}/dagRuns", order_by="-id", limit=100, **filters)["dag_runs"]
+    return [Run(dag_id, entry["dag_run_id"], entry["state"]) for entry in entries]
+
+
+def wait_until_quiet(bench: Bench) -> None:
+    def is_quiet() -> bool:
+        return not bench.get("dags/~/dagRuns", state=["running", "queued"])["dag_runs"]
+
+    wait_until(is_quiet, "all is quiet")
+
+
+def judged(bench: Bench, name: str) -> list[tuple[str, str]]:
+    """Family and state of each judgement, in the order of the versions."""
+    return bench.query("SELECT family, state FROM training.promotions WHERE name = %s ORDER BY version", name)
+
+
+def aliases(bench: Bench, name: str) -> dict[str, int]:
+    settings = read_settings(mlflow_tracking_uri=bench.stack.mlflow_address, registered_model=name)
+    tracker = tracking.open_tracker(settings)
+    found = {alias: registry.find_version(tracker, name, alias) for alias in (registry.CHAMPION, registry.PREVIOUS)}
+    return {alias: version.version for alias, version in found.items() if version}
+
+
+def is_skipped(bench: Bench, run: Run) -> bool:
+    return {task["state"] for task in bench.tasks(run).values()} == {"skipped"}
+
+
+def write_sample(directory: Path, month: str, *, factor: float = 1.0) -> None:
+    """A month of the sample as a file, its distances multiplied."""
+    with open_batches(read_settings(sample_rows=3000), month) as contents:
+        batches = list(contents.read(list(contents.columns)))
+    table = batches[0].schema.empty_table().from_batches(batches)
+    column = table.schema.get_field_index("trip_distance")
+    table = table.set_column(column, "trip_distance", pc.multiply(table["trip_distance"], factor))
+    pq.write_table(table, directory / f"{month}.part")
+    (directory / f"{month}.part").rename(directory / f"{month}.parquet")
+
+
+def test_new_real_month_is_noticed_trained_on_once_and_judged_once_a_family(
+    bench: Bench, configure: Callable[..., str], trip_data: Path, tmp_path: Path
+) -> None:
+    def publish(month: str) -> None:
+        # Not at its place before it is whole.
+        shutil.copy(trip_data / f"green_tripdata_{month}.parquet", tmp_path / "part")
+        (tmp_path / "part").rename(tmp_path / f"{month}.parquet")
+
+    publish("2024-01")
+    name = configure(
+        source=f"file://{tmp_path}/{{month}}.parquet",
+        zones_source=f"file://{trip_data}/zones.csv",
+        months="2024-01",
+        rolling_months=2,
+        watch_interval=2,
+        max_evaluations=1,
+    )
+    bench.prepare()
+    wait_until_quiet(bench)
+    assert len(judged(bench, name)) == 2
+    assert "promoted" in dict(judged(bench, name)).values()
+    before = {run.run_id for run in list_runs(bench, MASTER)}
+    sets_before = bench.query("SELECT count(*) FROM training.sets")[0][0]
+
+    publish("2024-02")
+    wait_until(lambda: {run.run_id for run in list_runs(bench, MASTER)} - before, "the master has started")
+    [master] = [run for run in list_runs(bench, MASTER) if run.run_id not in before]
+    details = bench.wait(master)
+    wait_until_quiet(bench)
+    assert details["run_type"] == "asset_triggered"
+    assert "at the source: 2024-02" in details["note"]
+    assert "RMSE" in details["note"]
+    assert bench.query("SELECT count(*) FROM training.sets") == [(sets_before + 1,)]
+    assert [family for family, _ in judged(bench, name)].count("sklearn") == 2
+    assert [family for family, _ in judged(bench, name)].count("xgboost") == 2
+    [(state, months, runs, models)] = bench.query(
+        "SELECT state, months, runs, models FROM training.retrainings WHERE run_key = %s", f"{MASTER}/{master.run_id}"
+    )
+    assert (state, months) == ("success", ["2024-01", "2024-02"])
+    assert {run["dag_id"] for run in runs} == {"data_preparation", *TRAININGS, PROMOTION}
+    assert {model["family"] for model in models} == {"sklearn", "xgboost"}
+
+    kill(bench, "triggerer")
+    second = bench.trigger(MASTER)
+    assert "No reason to train again" in bench.wait(second)["note"]
+    assert is_skipped(bench, second)
+    assert len(list_runs(bench, MASTER)) == len(before) + 2, "the triggerer was restarted, and old files are no news"
+
+
+def test_shifted_distances_raise_drift_once_and_on_that_column_alone(
+    bench: Bench, configure: Callable[..., str], tmp_path: Path
+) -> None:
+    for month in ("2024-01", "2024-02"):
+        write_sample(tmp_path, month)
+    name = configure(source=f"file://{tmp_path}/{{month}}.parquet", zones_source="sample")
+    bench.prepare()
+    wait_until_quiet(bench)
+    champion = aliases(bench, name)["champion"]
+    assert bench.query("SELECT count(*) FROM monitoring.alarms WHERE name = %s", name) == [(0,)]
+
+    write_sample(tmp_path, "2024-02", factor=1.6)
+    bench.prepare()
+    wait_until_quiet(bench)
+    alarms = "SELECT champion_version, columns, answered_by FROM monitoring.alarms WHERE name = %s"
+    assert bench.query(alarms, name)[0][:2] == (champion, ["trip_distance"])
+    [event] = [event for run in list_runs(bench, MONITORING) for event in bench.events_of(run)]
+    assert (event["name"], event["extra"]["columns"]) == ("drift", ["trip_distance"])
+    [created] = event["created_dagruns"]
+    assert created["dag_id"] == MASTER
+
+    again = bench.trigger(MONITORING)
+    bench.wait(again)
+    assert bench.events_of(again) == []
+
+
+def test_forced_retraining_survives_the_scheduler_and_keeps_a_second_one_out(
+    bench: Bench, configure: Callable[..., str]
+) -> None:
+    name = configure()
+    bench.prepare()
+    wait_until_quiet(bench)
+    [(version,)] = bench.query("SELECT max(version) FROM training.sets WHERE state = 'published'")
+    master = bench.trigger(MASTER, force=True)
+    wait_until(lambda: list_runs(bench, TRAININGS[1], state="running"), "training has begun")
+    second = bench.trigger(MASTER, force=True)
+    note = bench.wait(second)["note"]
+    assert "is under way" in note
+    assert is_skipped(bench, second)
+
+    kill(bench, "scheduler")
+    wait_until(lambda: is_back(bench), "the API answers")
+    details = bench.wait(master)
+    assert "forced by a person" in details["note"]
+    assert bench.query("SELECT count(*) FROM training.sets WHERE version > %s", version) == [(0,)]
+    assert len(judged(bench, name)) == 4
+    [(runs,)] = bench.query("SELECT runs FROM training.retrainings WHERE run_key = %s", f"{MASTER}/{master.run_id}")
+    trained = [run for run in runs if run["dag_id"] in TRAININGS]
+    assert {(run["dag_id"], run["state"]) for run in trained} == {(dag_id, "success") for dag_id in TRAININGS}
+    assert bench.tasks(master)["follow", -1]["state"] == "success"
+
+
+def test_family_that_fails_is_a_warning_and_both_are_a_failure(bench: Bench, configure: Callable[..., str]) -> None:
+    name = configure()
+    bench.prepare()
+    wait_until_quiet(bench)
+    configure(sklearn_models="linear_model.Unheard")
+    one = bench.trigger(MASTER, force=True)
+    assert "Warning: sklearn_training ended as failed" in bench.wait(one)["note"]
+    assert [family for family, _ in judged(bench, name)].count("xgboost") == 2
+
+    configure(sklearn_models="linear_model.Unheard", xgboost_models="gbtree.unheard")
+    both = bench.trigger(MASTER, force=True)
+    note = bench.wait(both, "failed")["note"]
+    assert "Failed: sklearn_training" in note
+    assert "Failed: xgboost_training" in note
+    assert bench.query("SELECT state FROM training.retrainings WHERE run_key = %s", f"{MASTER}/{both.run_id}") == [
+        ("failed",)
+    ]
+
+
+def test_person_declines_and_approves_and_rolls_back(bench: Bench, configure: Callable[..., str]) -> None:
+    def train(dag_id: str, model: str) -> Run:
+        """Trains one model; gives the run that judges it."""
+        training = bench.trigger(dag_id, models=[model], max_evaluations=1)
+        bench.wait(training)
+        wait_until(lambda: bench.events_of(training)[0]["created_dagruns"], "the judgement has begun")
+        return Run(PROMOTION, bench.events_of(training)[0]["created_dagruns"][0]["run_id"], "queued")
+
+    def answer(run: Run, option: str) -> None:
+        wait_until(lambda: bench.tasks(run)["approve", -1]["state"] == "awaiting_input", "a person is asked")
+        path = f"/api/v2/dags/{PROMOTION}/dagRuns/{run.run_id}/taskInstances/approve/-1/hitlDetails"
+        given = bench.api.patch(path, json={"chosen_options": [option], "params_input": {}})
+        assert given.is_success, given.text
+        bench.wait(run)
+
+    name = configure(approval="human")
+    answer(train("sklearn_training", LINEAR), "Keep the champion")
+    assert judged(bench, name) == [("sklearn", "declined")]
+    assert aliases(bench, name) == {}
+    answer(train("sklearn_training", LINEAR), "Promote")
+    assert aliases(bench, name) == {"champion": 2}
+
+    configure(approval="auto")
+    bench.wait(train("xgboost_training", BOOSTED))
+    assert aliases(bench, name) == {"champion": 3, "previous": 2}
+    back = bench.trigger(PROMOTION, rollback=True)
+    assert "Rolled back to version 2" in bench.wait(back)["note"]
+    assert aliases(bench, name) == {"champion": 2, "previous": 3}
+    [event] = bench.events_of(back)
+    assert event["extra"] == {
+        "name": name, "version": 2, "previous_version": 3, "family": "sklearn", "model": LINEAR,
+    }  # fmt: skip

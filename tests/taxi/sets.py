@@ -1,0 +1,27 @@
+"""Published training sets for tests, made by the steps of data preparation."""
+
+from typing import Any
+
+from include.taxi import preparation, training_set, zones
+from include.taxi.settings import Settings
+
+
+def publish_set(url: str, settings: Settings, created_by: str = "run", **request: Any) -> training_set.Published:
+    """Runs every step from the source to a published version."""
+    zones.load_zones(url, settings)
+    plan = preparation.plan(url, settings, request).plan
+    for month in plan.months:
+        preparation.ingest(url, settings, month)
+    preparation.validate_raw(url, settings, plan.to_dict())
+    version = preparation.transform(url, settings, plan.to_dict(), created_by)
+    training_set.build(url, version)
+    training_set.validate(url, settings, version)
+    published = training_set.publish(url, version, settings.keep_versions)
+    assert published
+    return published
+
+
+def publish_sample(url: str) -> training_set.Published:
+    """Two months of the synthetic sample, in three splits."""
+    settings = Settings(_env_file=None, source="sample", sample_rows=1_500, minimum_rows=100)
+    return publish_set(url, settings, months=["2024-01", "2024-02"], test_from="2024-02-15")
