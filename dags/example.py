@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 
-from include.alerts import DEFAULT_ARGS
+from include.alerts import DEFAULT_ARGS, RUN_FAILED
 from include.assets import EXAMPLE_TRIPS
 from include.connections import get_warehouse_url
 
@@ -57,7 +57,15 @@ def save(trips: list[dict[str, Any]], *, outlet_events: Any = None) -> None:
     outlet_events[EXAMPLE_TRIPS].extra = {"rows": len(trips)}
 
 
-@dag(schedule=None, catchup=False, max_active_runs=1, default_args=DEFAULT_ARGS, params=PARAMS, doc_md=__doc__)
+@dag(
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    on_failure_callback=RUN_FAILED,
+    params=PARAMS,
+    doc_md=__doc__,
+)
 def example() -> None:
     """Spells the graph."""
     save(fill(load()))

@@ -1,0 +1,66 @@
+"""A champion for the benchmarks of predictions: a booster with native categories, on two months, registered."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import mlflow
+
+from benchmarks.plain_script import find_positions, split_trips
+from benchmarks.running import settings_of
+from benchmarks.trip_data import find_trips
+from include.embedded.stack import Stack
+from include.taxi import tracking
+from include.taxi.artifact import TripModel
+from include.taxi.fitting import Split, encode, fit
+from include.taxi.models import MODELS
+from include.taxi.registry import CHAMPION
+from include.taxi.settings import Settings
+from include.taxi.tracking import Tracker
+from include.taxi.training_plan import make_plan
+
+MODEL = "gbtree.squarederror"
+MONTHS = ("2024-01", "2024-02")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The model, the trips that it was validated on, and what trips they are."""
+
+    model: TripModel
+    validation: Split
+    label: str
+
+    @property
+    def size(self) -> str:
+        """How large the model is."""
+        estimator = self.model.estimator
+        leaves = estimator.trees_to_dataframe()["Feature"].eq("Leaf").sum()
+        return f"{MODEL}, {estimator.num_boosted_rounds()} trees, {leaves:,} leaves"
+
+
+def train(**changes: Any) -> Trained:
+    """Fits the booster with its first parameters, but for `changes`, as training does."""
+    trips = find_trips()
+    settings = settings_of(trips.settings, months=MONTHS)
+    splits = split_trips(settings, make_plan(settings))
+    data = encode(MODEL, "rich", find_positions(settings), *splits)
+    parameters = {**MODELS[MODEL].start, **changes}
+    fitted = fit(MODEL, parameters, data, random_state=settings.random_state, threads=2)
+    metadata = {"family": "xgboost", "model": MODEL, "parameters": parameters, "lineage": {}}
+    return Trained(TripModel(data.encoder, fitted.estimator, metadata), splits[1], trips.label)
+
+
+def register(stack: Stack, trained: Trained, versions: int = 1) -> tuple[Settings, Tracker]:
+    """Registers the model so many times in the stack's registry; the first version is champion."""
+    settings = settings_of({}, mlflow_tracking_uri=stack.mlflow_address)
+    tracker = tracking.open_tracker(settings)
+    run_id = tracker.client.create_run(tracker.experiment_id).info.run_id
+    example = {name: values[:3] for name, values in trained.validation.trips.items()}
+    uri = tracking.log_model(
+        tracker, run_id, "xgboost", trained.model, metrics={}, tables={}, figures={}, example=example
+    )
+    name = settings.registered_model
+    for _ in range(versions):
+        mlflow.register_model(uri, name, tags={"run_id": run_id})
+    tracker.client.set_registered_model_alias(name, CHAMPION, "1")
+    return settings, tracker

@@ -1,0 +1,123 @@
+"""The whole main job, orchestrated, against one plain script that does the same work."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from statistics import median
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.report import Report
+from benchmarks.running import running_stack, settings_of
+from benchmarks.trip_data import MONTHS, find_trips
+from include.embedded.airflow_api import AirflowApi
+from include.embedded.databases import create_databases
+from include.embedded.errors import StackError
+from include.embedded.follow import PREPARATION, TRAININGS, wait_for_dags
+from include.embedded.overrides import write_overrides
+from include.embedded.results import RUN_TAG, find_models
+from include.embedded.stack import Stack
+from include.taxi.settings import ROOT, read_settings
+from include.taxi.warehouse import migrate
+
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+@dataclass(frozen=True)
+class Job:
+    """One size of the main job: settings beside those of the source, and how often it is run."""
+
+    name: str
+    settings: dict[str, str]
+    goal: str
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Wall seconds from the first to the last of it, and each model's validation RMSE in minutes."""
+
+    seconds: float
+    errors: dict[str, float]
+
+
+JOBS = (
+    Job("default settings", {}, "difference at most 25 s", 3),
+    Job("many trials", {"MAX_EVALUATIONS": "80", "TUNING_PATIENCE": "80"}, "ratio at most 1.3", 1),
+)
+
+
+def run() -> Report:
+    """Runs each job by turns through a stack of its own and as a script; the warehouse is empty before each run."""
+    trips = find_trips()
+    rows, errors = [], []
+    with running_stack() as stack:
+        api = AirflowApi(stack.airflow_address, stack.settings.admin_user, stack.credentials.admin_password)
+        wait_for_dags(api, stack)
+        for dag_id in (PREPARATION, *TRAININGS):
+            api.unpause(dag_id)
+        for job in JOBS:
+            keys = {**trips.settings, "MONTHS": ",".join(MONTHS[-2:]), **job.settings}
+            pairs = [(_run_orchestrated(stack, api, keys), _run_plain(keys)) for _ in range(job.repeats)]
+            orchestrated, plain = (median(outcome.seconds for outcome in each) for each in zip(*pairs, strict=True))
+            difference = median(ours.seconds - script.seconds for ours, script in pairs)
+            ratio = median(ours.seconds / script.seconds for ours, script in pairs)
+            figures = [f"{orchestrated:.0f} s", f"{plain:.0f} s", f"{difference:.0f} s", f"{ratio:.2f}"]
+            trials = settings_of(keys).max_evaluations
+            rows.append([job.name, str(trials), str(job.repeats), *figures, job.goal])
+            errors += [f"RMSE with {job.name}, orchestrated / script: {_compare(*pairs[-1])}"]
+    return Report(
+        "The main job against a plain script",
+        "; ".join(f"{job.name}: {job.goal}" for job in JOBS),
+        ["job", "trials a model", "runs", "orchestrated", "script", "difference", "ratio", "goal"],
+        rows,
+        [
+            f"{trips.label}, {' and '.join(MONTHS[-2:])}",
+            "orchestrated: from the request that starts data_preparation to the end of the last training run",
+            "script: `python -m benchmarks.plain_script`, from its start to its end, on all cores",
+            *errors,
+        ],
+    )
+
+
+def _compare(ours: Outcome, script: Outcome) -> str:
+    return ", ".join(f"{name} {ours.errors[name]:.3f} / {error:.3f}" for name, error in script.errors.items())
+
+
+def _run_orchestrated(stack: Stack, api: AirflowApi, keys: dict[str, str]) -> Outcome:
+    write_overrides(stack.home, keys)
+    with psycopg.connect(stack.admin_url, autocommit=True) as connection:
+        name = sql.Identifier(stack.settings.warehouse_database)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+    create_databases(stack)
+    migrate(stack.warehouse_url)
+    begun = time.perf_counter()
+    runs = [api.trigger(PREPARATION)]
+    while len(runs) <= len(TRAININGS) or not all(run.is_finished for run in runs):
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        runs = [run if run.is_finished else api.refresh(run) for run in runs]
+        if failed := [run for run in runs if run.state == "failed"]:
+            raise StackError(f"{failed[0].dag_id} failed: {stack.airflow_address}/dags/{failed[0].dag_id}")
+        if len(runs) == 1 and runs[0].is_finished and (found := api.runs_started_by(runs[0], TRAININGS)):
+            runs += found[1] if len(found[1]) == len(TRAININGS) else []
+    seconds = time.perf_counter() - begun
+    models = find_models(stack, read_settings(), RUN_TAG, [run.run_id for run in runs])
+    return Outcome(seconds, {model.model: model.rmse for model in models})
+
+
+def _run_plain(keys: dict[str, str]) -> Outcome:
+    # As in the stack: idle OpenMP threads of one fit must not spin on the cores.
+    environment = os.environ | keys | {"PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"}
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.plain_script"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds = time.perf_counter() - begun
+    return Outcome(seconds, {name: float(rmse) for name, rmse in map(str.split, done.stdout.splitlines())})

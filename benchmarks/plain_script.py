@@ -1,0 +1,98 @@
+"""The main job's work as one script: no orchestrator, no server, no database; what `job` measures against.
+
+`python -m benchmarks.plain_script` reads the same settings, keeps the same rows, encodes the same features, runs the
+same trials from the same seeds and fits the same final models, one after the other on all cores. It prints each
+model's error.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from include.taxi.feature_sets import NO_POSITIONS, Positions, trips_of_frame
+from include.taxi.fitting import Split, encode, fit
+from include.taxi.models import FAMILIES, default_names, get_model
+from include.taxi.raw.load import Load
+from include.taxi.rules import find_broken, make_schema
+from include.taxi.settings import Settings, read_settings
+from include.taxi.sources import open_batches
+from include.taxi.training_plan import Plan, make_plan
+from include.taxi.tuning import Limits, Trial, tune
+from include.taxi.zones import read_zones
+
+
+@dataclass
+class KeptTrials:
+    """A search's trials, kept in memory."""
+
+    trials: list[Trial] = field(default_factory=list)
+
+    def load(self) -> list[Trial]:
+        """The trials so far."""
+        return list(self.trials)
+
+    def append(self, trial: Trial) -> None:
+        """Keeps one more."""
+        self.trials.append(trial)
+
+
+def load_month(settings: Settings, month: str) -> pd.DataFrame:
+    """The trips of a month that keep every rule, in neutral columns and the source's order."""
+    with open_batches(settings, month) as contents:
+        load = Load(settings, month, contents)
+        frame = pa.Table.from_batches(list(load.read_batches())).to_pandas().set_index("row_number")
+    refused = [batch["row_number"].to_numpy() for batch in load.rejected]
+    refused.append(find_broken(frame, make_schema(settings, month))["row_number"].to_numpy())
+    return frame.drop(index=np.unique(np.concatenate(refused)))
+
+
+def split_trips(settings: Settings, plan: Plan) -> tuple[Split, Split]:
+    """Training and validation split of the plan's months."""
+    trips = pd.concat([load_month(settings, month) for month in plan.months], ignore_index=True)
+    minutes = (trips["dropoff_at"] - trips["pickup_at"]).dt.total_seconds() / 60
+    target = trips["target"].fillna(minutes)
+    kept = target.between(settings.target_min, settings.target_max)
+    validates = trips["pickup_at"] >= plan.validation_from
+    train, validation = (
+        Split(trips_of_frame(trips[kept & chosen]), target[kept & chosen].to_numpy())
+        for chosen in (~validates, validates)
+    )
+    return train, validation
+
+
+def find_positions(settings: Settings) -> Positions:
+    """Zone positions, where the settings name zones."""
+    zones = read_zones(settings)
+    return NO_POSITIONS if zones is None else Positions.from_zones(zones.zone_id, zones.longitude, zones.latitude)
+
+
+def train_model(settings: Settings, plan: Plan, name: str, positions: Positions, splits: tuple[Split, Split]) -> float:
+    """Tunes one model type, fits the final model and returns its validation RMSE in minutes."""
+    data = encode(name, plan.feature_set, positions, *splits)
+    fixed: dict[str, Any] = {"random_state": settings.random_state, "threads": os.cpu_count() or 1}
+
+    def evaluate(parameters: Mapping[str, Any]) -> Any:
+        return fit(name, parameters, data, **fixed)
+
+    limits = Limits(settings.max_evaluations, settings.tuning_time_budget, settings.tuning_patience)
+    best = tune(get_model(name), evaluate, KeptTrials(), limits, random_state=settings.random_state)
+    return fit(name, best.parameters, data, **fixed).metrics["rmse"]
+
+
+def main() -> None:
+    """Trains every model type that the settings name."""
+    settings = read_settings()
+    plan = make_plan(settings)
+    splits, positions = split_trips(settings, plan), find_positions(settings)
+    for family in FAMILIES:
+        for name in default_names(settings, family):
+            print(name, train_model(settings, plan, name, positions, splits), flush=True)
+
+
+if __name__ == "__main__":
+    main()
