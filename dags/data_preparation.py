@@ -10,14 +10,15 @@ published within `outdated_after`, the later tasks are skipped and no event leav
 empty comes from the settings.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.common.sql.operators.sql import SQLColumnCheckOperator, SQLTableCheckOperator
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.alerts import DEFAULT_ARGS
-from include.assets import TRAINING_SET
+from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
+from include.assets import RAW_TRIPS, TRAINING_SET
 from include.connections import get_warehouse_url
 from include.runs import name_run, skip_run
 from include.taxi.checks import EXAMPLE_COLUMN_CHECKS, EXAMPLE_TABLE_CHECKS, RAW_TABLE_CHECKS
@@ -86,11 +87,12 @@ def ingest(month: str) -> dict[str, Any]:
     return preparation.ingest(get_warehouse_url(), read_settings(), month)
 
 
-@task
-def validate_raw(plan: dict[str, Any]) -> list[dict[str, Any]]:
+@task(outlets=[RAW_TRIPS])
+def validate_raw(plan: dict[str, Any], *, outlet_events: Any = None) -> list[dict[str, Any]]:
     """The months' rows against the rules."""
     from include.taxi import preparation
 
+    outlet_events[RAW_TRIPS].extra = {"months": plan["months"]}
     return preparation.validate_raw(get_warehouse_url(), read_settings(), plan)
 
 
@@ -120,7 +122,7 @@ def validate_training_set(version: int) -> None:
     training_set.validate(get_warehouse_url(), read_settings(), version)
 
 
-@task(outlets=[TRAINING_SET])
+@task(outlets=[TRAINING_SET], on_success_callback=AlertNotifier("prepared"))
 def publish(version: int, *, outlet_events: Any = None) -> dict[str, Any]:
     """The version becomes the newest that readers see, and the event leaves."""
     from include.taxi import training_set
@@ -137,7 +139,16 @@ def _skip_if_fresh(version: int | None, **context: Any) -> None:
         skip_run(context, f"Training set version {version} holds the same and is fresh: nothing is recomputed.")
 
 
-@dag(schedule=None, catchup=False, default_args=DEFAULT_ARGS, params=PARAMS, doc_md=__doc__, tags=["data"])
+@dag(
+    schedule=None,
+    catchup=False,
+    default_args=DEFAULT_ARGS,
+    on_failure_callback=RUN_FAILED,
+    deadline=tell_when_late(timedelta(minutes=30)),
+    params=PARAMS,
+    doc_md=__doc__,
+    tags=["data"],
+)
 def data_preparation() -> None:
     """Spells the graph."""
     months = plan()

@@ -6,7 +6,8 @@ where there is none that is fresh, it starts `data_preparation` and ends as skip
 **Produces** one MLflow run for each model type with a child run for each trial, one stored model for each, and the
 family's best as `challenger` in the registry; then the asset `sklearn_model` changes.
 
-**Parameters**: `models`, `max_evaluations`, `time_budget` (seconds), `random_state`, `feature_set`.
+**Parameters**: `models`, `max_evaluations`, `time_budget` (seconds), `random_state`, `feature_set`, `set_version`;
+`requested_at` is for `automatic_retraining`.
 """
 
 from airflow.sdk import DAG

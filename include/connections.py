@@ -1,7 +1,9 @@
 """Airflow's connections, as the domain takes them, and Airflow's own REST API for what tasks cannot do otherwise."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from airflow.sdk import Connection
 
@@ -14,7 +16,7 @@ def get_warehouse_url() -> str:
     return Connection.get("warehouse").get_uri().replace("postgres://", "postgresql://", 1)
 
 
-def _call_airflow(method: str, path: str, body: dict[str, Any]) -> Any:
+def _call_airflow(method: str, path: str, body: dict[str, Any] | None = None, **params: Any) -> Any:
     import httpx
 
     connection = Connection.get("airflow_api")
@@ -23,24 +25,74 @@ def _call_airflow(method: str, path: str, body: dict[str, Any]) -> Any:
         login = {"username": connection.login, "password": connection.password}
         token = client.post("/auth/token", json=login).raise_for_status().json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        return client.request(method, path, json=body, headers=headers).raise_for_status().json()
+        return client.request(method, path, json=body, params=params, headers=headers).raise_for_status().json()
 
 
-def start_dag(dag_id: str, note: str) -> str:
-    """Starts a run with its default parameters and returns its id.
+def start_dag(dag_id: str, note: str, conf: Mapping[str, Any] | None = None, run_id: str | None = None) -> str:
+    """Starts a run and returns its id; a run of that id that is there already is left as it is.
+
+    Args:
+        conf: Parameters other than the default ones.
 
     Raises:
         httpx.HTTPError: Airflow's API (connection `airflow_api`) refused or did not answer.
     """
-    body: dict[str, Any] = {"logical_date": None, "conf": {}, "note": note}
-    return str(_call_airflow("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+    import httpx
+
+    body: dict[str, Any] = {"logical_date": None, "conf": dict(conf or {}), "note": note}
+    if run_id:
+        body["dag_run_id"] = run_id
+    try:
+        return str(_call_airflow("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+    except httpx.HTTPStatusError as error:
+        if run_id is None or error.response.status_code != httpx.codes.CONFLICT:
+            raise
+        return run_id
+
+
+def list_active_runs() -> list[dict[str, Any]]:
+    """The runs of all DAGs that are queued or running as the API describes them: dag_id, dag_run_id, queued_at, ...
+
+    Raises:
+        httpx.HTTPError: Airflow's API (connection `airflow_api`) refused or did not answer.
+    """
+    path = "/api/v2/dags/~/dagRuns"
+    return _call_airflow("GET", path, state=["queued", "running"], limit=100)["dag_runs"]
+
+
+def list_events(dag_id: str, run_id: str) -> list[dict[str, Any]]:
+    """The asset events that a run left as the API describes them: name, extra, created_dagruns, ...
+
+    Raises:
+        httpx.HTTPError: Airflow's API (connection `airflow_api`) refused or did not answer.
+    """
+    path = "/api/v2/assets/events"
+    return _call_airflow("GET", path, source_dag_id=dag_id, source_run_id=run_id, limit=100)["asset_events"]
 
 
 def write_note(dag_id: str, run_id: str, text: str) -> None:
     """Writes a run's note; a note that cannot be written is a warning in the log, never a failed task."""
-    import httpx
-
     try:
         _call_airflow("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", {"note": text})
-    except httpx.HTTPError as error:
+    except Exception as error:  # a note is not worth an error, whatever is wrong with the API or its connection
         log.warning("The run's note could not be written (%s): %s", error, text)
+
+
+def list_failed_tasks(dag_id: str, run_id: str) -> list[dict[str, Any]]:
+    """A run's failed task instances as the API describes them: task_id, map_index, rendered_map_index, try_number, ...
+
+    Raises:
+        httpx.HTTPError: Airflow's API (connection `airflow_api`) refused or did not answer.
+    """
+    path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances"
+    return _call_airflow("GET", path, state="failed", limit=100)["task_instances"]
+
+
+def find_map_label(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """What a mapped task instance is shown as; empty where Airflow's API does not say."""
+    path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/{map_index}"
+    try:
+        return _call_airflow("GET", path)["rendered_map_index"] or ""
+    except Exception as error:  # a label is not worth an error, whatever is wrong with the API or its connection
+        log.warning("The label of %s %d could not be found: %s", task_id, map_index, error)
+        return ""

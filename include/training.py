@@ -1,12 +1,13 @@
 """The one factory that both training DAGs are built by."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
 
 from airflow.sdk import DAG, Asset, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.alerts import DEFAULT_ARGS
+from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
 from include.assets import TRAINING_SET
 from include.connections import get_warehouse_url, start_dag, write_note
 from include.taxi.feature_sets import FEATURE_SETS
@@ -14,6 +15,8 @@ from include.taxi.models import Family, names_of
 
 BEST_SO_FAR = "{{ task.op_kwargs['model'] }}{{ best | default('') }}"
 TRAINED = "{{ task.op_kwargs['tuned']['model'] }}{{ trained | default('') }}"
+# Tuning may take its time budget for one model type after the other.
+LATE_AFTER = timedelta(hours=3)
 
 
 def _params(family: Family) -> dict[str, Param]:
@@ -49,29 +52,57 @@ def _params(family: Family) -> dict[str, Param]:
             enum=[None, *FEATURE_SETS],
             description="Feature set to train on; empty: the one that the training set was prepared for.",
         ),
+        "set_version": Param(
+            None,
+            type=["integer", "null"],
+            minimum=1,
+            description="Training set to train on; empty: the one of the event, or the newest.",
+        ),
+        "requested_at": Param(
+            None,
+            type=["string", "null"],
+            format="date-time",
+            description="Set by automatic_retraining: a training on this set begun since then is not repeated.",
+        ),
     }
 
 
 @task
 def training_set(family: Family, **context: Any) -> dict[str, Any]:
     """The job: the training set of the event that started the run, or the newest one, and the parameters."""
-    from include.taxi.examples import find_newest, get_training_set
+    from include.taxi.examples import choose_training_set
     from include.taxi.settings import read_settings
     from include.taxi.training import make_job
 
-    url, settings, run = get_warehouse_url(), read_settings(), context["dag_run"]
+    url, settings, run, params = get_warehouse_url(), read_settings(), context["dag_run"], context["params"]
     # Events that came close together start one run: the newest version is the one to train on.
     events = context["triggering_asset_events"].get(TRAINING_SET) or []
     versions = [event.extra["version"] for event in events if "version" in event.extra]
-    found = get_training_set(url, max(versions)) if versions else find_newest(url, settings.outdated_after)
+    found = choose_training_set(url, settings.outdated_after, requested=params["set_version"], announced=versions)
     if found is None:
         started = start_dag("data_preparation", f"Started by {run.dag_id}, which found no fresh training set.")
-        reason = f"No fresh training set: data_preparation was started ({started}); its event starts a new run."
-        write_note(run.dag_id, run.run_id, reason)
-        raise AirflowSkipException(reason)
-    params = context["params"]
+        _skip(run, f"No fresh training set: data_preparation was started ({started}); its event starts a new run.")
+    if not _claim(url, family, found.version, bool(versions), **context):
+        _skip(run, f"Training set version {found.version} is trained on by another run already.")
     chosen = {name: params[name] for name in ("max_evaluations", "time_budget", "random_state", "feature_set")}
     return make_job(settings, family, f"{run.dag_id}/{run.run_id}", found, **chosen).to_dict()
+
+
+def _skip(run: Any, reason: str) -> NoReturn:
+    write_note(run.dag_id, run.run_id, reason)
+    raise AirflowSkipException(reason)
+
+
+def _claim(url: str, family: Family, version: int, is_event: bool, **context: Any) -> bool:
+    """Whether this run is the one to train: an event and automatic_retraining train a version once between them."""
+    from include.taxi.claims import claim_training
+
+    requested_at = context["params"]["requested_at"]
+    if not is_event and not requested_at:
+        return True  # by hand, as often as one likes
+    run = context["dag_run"]
+    since = datetime.fromisoformat(requested_at) if requested_at else None
+    return claim_training(url, family, version, f"{run.dag_id}/{run.run_id}", since)
 
 
 @task
@@ -114,7 +145,7 @@ def build_training_dag(family: Family, outlet: Asset, doc_md: str | None) -> DAG
         outlet: The asset whose event says that the family has a new challenger.
     """
 
-    @task(outlets=[outlet])
+    @task(outlets=[outlet], on_success_callback=AlertNotifier("trained"))
     def register(
         job: dict[str, Any], trained: Sequence[dict[str, Any]], *, outlet_events: Any = None
     ) -> dict[str, Any]:
@@ -133,6 +164,8 @@ def build_training_dag(family: Family, outlet: Asset, doc_md: str | None) -> DAG
         # An event that reaches a paused DAG is lost.
         is_paused_upon_creation=False,
         default_args=DEFAULT_ARGS,
+        on_failure_callback=RUN_FAILED,
+        deadline=tell_when_late(LATE_AFTER),
         params=_params(family),
         doc_md=doc_md,
         tags=["training", family],

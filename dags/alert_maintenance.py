@@ -1,0 +1,46 @@
+"""Sends the alerts that could not leave when they were made, because a mail server or another channel was away.
+
+**Starts** every five minutes (`ALERT_SCHEDULE`), or by hand.
+
+**Produces** mail, and messages on the other channels; `alerts.sent` says what left when. Alerts on mapped tasks that
+wait for the rest of their run leave now too, once they have waited for five minutes.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import dag, task
+
+from include.alerts import DEFAULT_ARGS, find_mail_server
+from include.connections import get_warehouse_url
+from include.schedules import cron
+from include.taxi.settings import read_settings
+
+COLLECT_FOR = timedelta(minutes=5)
+
+
+@task
+def send_unsent() -> list[str]:
+    """A line on each alert that was due; a server that is still away is no failure."""
+    from include.alerting.delivery import deliver
+    from include.alerting.outbox import list_due
+
+    url = get_warehouse_url()
+    return deliver(url, read_settings(), find_mail_server(), list_due(url, COLLECT_FOR))
+
+
+@dag(
+    schedule=cron(read_settings().alert_schedule),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    # It does not tell of its own failures: they would be more alerts that cannot leave.
+    default_args={**DEFAULT_ARGS, "on_failure_callback": None},
+    doc_md=__doc__,
+    tags=["alerts"],
+)
+def alert_maintenance() -> None:
+    """Spells the graph."""
+    send_unsent()
+
+
+alert_maintenance()

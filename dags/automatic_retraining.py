@@ -1,0 +1,115 @@
+"""The master: looks for a reason to train again, starts what is needed, follows it to the end and reports.
+
+**Starts** hourly (`RETRAINING_SCHEDULE`), on drift, within half a minute of a new or changed file at the source, or by
+hand. While another of its runs or a preparation or training is under way, and where there is no reason, it ends as
+skipped and says so in its note.
+
+**Reasons**: a month of the rolling window (`ROLLING_MONTHS`) that is new, has changed, or that no model was trained on;
+drift; a champion older than `MAX_MODEL_AGE`; `force`.
+
+**Produces** new models: by `data_preparation`, whose event starts both training DAGs, or by these at once where the
+training set is there; and a report in its note, in `training.retrainings` and by mail.
+
+**Parameters**: `force`; `ignore_failures`, whether one family may fail.
+"""
+
+from datetime import timedelta
+from typing import Any, NoReturn
+
+from airflow.sdk import AssetOrTimeSchedule, Param, dag, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
+from include.assets import DRIFT, NEW_DATA
+from include.connections import get_warehouse_url, start_dag, write_note
+from include.following import FollowRuns, find_rival
+from include.schedules import cron
+from include.taxi.settings import read_settings
+
+PARAMS = {
+    "force": Param(False, type="boolean", description="Train again without any other reason."),
+    "ignore_failures": Param(
+        None,
+        type=["boolean", "null"],
+        description="Whether to succeed, with a warning, if one family fails; empty: IGNORE_FAILURES.",
+    ),
+}
+
+
+@task
+def detect(**context: Any) -> dict[str, Any]:
+    """The reasons, and what to train on; skips what follows if there is none, or something is under way."""
+    from include.taxi import detection, retraining
+
+    run, url, settings = context["dag_run"], get_warehouse_url(), read_settings()
+    if rival := find_rival(run.dag_id, run.run_id):
+        _skip(f"Nothing to do: {rival} is under way.", **context)
+    found = detection.detect(url, settings, force=context["params"]["force"])
+    if found is None:
+        _skip("No reason to train again: no new or changed month, no drift, and the champion is not old.", **context)
+    _note(f"Training again: {'; '.join(found.reasons)}.", **context)
+    retraining.begin(url, f"{run.dag_id}/{run.run_id}", found.reasons, found.months)
+    return found.to_dict()
+
+
+@task
+def start(found: dict[str, Any], **context: Any) -> list[dict[str, str]]:
+    """The runs that were started: of the preparation, or of both training DAGs."""
+    from include.taxi.retraining import plan_starts
+
+    # A name that follows from this run's: a second try finds what the first one started.
+    run_id = f"retraining__{context['dag_run'].run_id}"
+    note = f"Started by automatic_retraining: {'; '.join(found['reasons'])}."
+    return [
+        {"dag_id": dag_id, "run_id": start_dag(dag_id, note, conf, run_id)}
+        for dag_id, conf in plan_starts(found).items()
+    ]
+
+
+@task(on_success_callback=AlertNotifier("retrained"))
+def report(found: dict[str, Any], runs: list[dict[str, str]], **context: Any) -> str:
+    """What was trained, errors before and after, and the decisions."""
+    from include.taxi import retraining
+
+    run, settings, given = context["dag_run"], read_settings(), context["params"]["ignore_failures"]
+    conclusion = retraining.finish(
+        get_warehouse_url(),
+        settings,
+        f"{run.dag_id}/{run.run_id}",
+        found,
+        [retraining.FollowedRun(**followed) for followed in runs],
+        ignore_failures=settings.ignore_failures if given is None else given,
+    )
+    _note(conclusion.report, **context)
+    if conclusion.state == "failed":
+        raise AirflowFailException(conclusion.report)
+    return conclusion.report
+
+
+def _note(text: str, **context: Any) -> None:
+    write_note(context["dag_run"].dag_id, context["dag_run"].run_id, text)
+
+
+def _skip(reason: str, **context: Any) -> NoReturn:
+    _note(reason, **context)
+    raise AirflowSkipException(reason)
+
+
+@dag(
+    schedule=AssetOrTimeSchedule(timetable=cron(read_settings().retraining_schedule), assets=(DRIFT | NEW_DATA)),
+    catchup=False,
+    is_paused_upon_creation=False,
+    default_args=DEFAULT_ARGS,
+    on_failure_callback=RUN_FAILED,
+    deadline=tell_when_late(timedelta(hours=6)),
+    params=PARAMS,
+    doc_md=__doc__,
+    tags=["master"],
+)
+def automatic_retraining() -> None:
+    """Spells the graph."""
+    found = detect()
+    report(found, FollowRuns(task_id="follow", runs=start(found)).output)
+
+
+automatic_retraining()

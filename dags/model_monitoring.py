@@ -1,0 +1,72 @@
+"""Watches the champion: how far the newest trips have drifted from what it learnt from, and how wrong it is.
+
+**Starts** daily (`MONITORING_SCHEDULE`), after each ingest, or by hand.
+
+**Produces** for each week and column three measures of drift in `monitoring.drift`, and in `monitoring.live_errors` the
+errors of logged predictions whose trips have arrived since. Where columns have drifted in `DRIFT_WINDOWS_NEEDED` of the
+last `DRIFT_WINDOWS` weeks, the newest among them, there is a row in `monitoring.alarms` and the asset `drift` changes;
+once for each champion and newest week.
+"""
+
+from typing import Any
+
+from airflow.sdk import AssetOrTimeSchedule, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
+from include.assets import DRIFT, RAW_TRIPS
+from include.connections import get_warehouse_url, write_note
+from include.schedules import cron
+from include.taxi.settings import read_settings
+
+
+@task
+def measure_live_errors() -> int:
+    """Logged predictions whose real trip has arrived."""
+    from include.taxi import live_errors
+
+    return live_errors.measure_live_errors(get_warehouse_url(), read_settings())
+
+
+@task(max_active_tis_per_dag=1)
+def measure_drift(**context: Any) -> dict[str, Any] | None:
+    """The columns that drift, and in which weeks."""
+    from include.taxi import monitoring
+
+    run = context["dag_run"]
+    report = monitoring.measure_drift(get_warehouse_url(), read_settings())
+    write_note(run.dag_id, run.run_id, report.describe() if report else "No champion, or no complete week to compare.")
+    return report.to_dict() if report else None
+
+
+@task(outlets=[DRIFT], on_success_callback=AlertNotifier("drift"))
+def raise_alarm(report: dict[str, Any] | None, *, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
+    """The alarm, if there is one that was not raised before."""
+    from include.taxi import monitoring
+
+    run = context["dag_run"]
+    run_key = f"{run.dag_id}/{run.run_id}"
+    found = monitoring.DriftReport.from_dict(report) if report else None
+    alarm = monitoring.raise_alarm(get_warehouse_url(), found, run_key) if found else None
+    if alarm is None:
+        raise AirflowSkipException("There is no alarm that was not raised before.")
+    outlet_events[DRIFT].extra = alarm.to_dict()
+    return alarm.to_dict()
+
+
+@dag(
+    schedule=AssetOrTimeSchedule(timetable=cron(read_settings().monitoring_schedule), assets=[RAW_TRIPS]),
+    catchup=False,
+    is_paused_upon_creation=False,
+    default_args=DEFAULT_ARGS,
+    on_failure_callback=RUN_FAILED,
+    doc_md=__doc__,
+    tags=["models"],
+)
+def model_monitoring() -> None:
+    """Spells the graph."""
+    measure_live_errors()
+    raise_alarm(measure_drift())
+
+
+model_monitoring()

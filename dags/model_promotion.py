@@ -1,0 +1,144 @@
+"""Judges new models against the champion, and makes a better one the champion.
+
+**Starts** when a training DAG has registered a challenger, or by hand.
+
+**Produces** for each version that was not judged yet a row in `training.promotions`, tags and a model card in MLflow;
+for a winner the alias `champion` (the former one becomes `previous`), then the asset `champion_model` changes. Winners
+are those whose error on the same held-out rows is lower beyond chance, by `MIN_IMPROVEMENT` at least, and that get
+worse by `MAX_SLICE_REGRESSION` in no slice. A first model has to beat the mean.
+
+**Parameters**: `approval`, `human` to have a person decide on winners; `rollback`, to put the previous champion back
+instead of judging (`make rollback`).
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
+from include.assets import CHAMPION_MODEL, SKLEARN_MODEL, XGBOOST_MODEL
+from include.connections import get_warehouse_url, write_note
+from include.taxi.settings import read_settings
+
+PARAMS = {
+    "approval": Param(
+        None,
+        type=["string", "null"],
+        enum=[None, "auto", "human"],
+        description="Who promotes a winner: auto, or human, within APPROVAL_DEADLINE hours; empty: APPROVAL.",
+    ),
+    "rollback": Param(False, type="boolean", description="Put the previous champion back, and judge nothing."),
+}
+PROMOTE, KEEP = "Promote", "Keep the champion"
+BODY = "{{ ti.xcom_pull(task_ids='judge') | map(attribute='reason') | join('\\n\\n') }}"
+TELL = AlertNotifier("promoted")
+
+
+@task.branch
+def choose(**context: Any) -> str:
+    """Whether to judge or to roll back."""
+    return "roll_back" if context["params"]["rollback"] else "judge"
+
+
+@task(outlets=[CHAMPION_MODEL], on_success_callback=TELL)
+def roll_back(*, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
+    """The previous champion is champion again."""
+    from include.taxi import champion
+
+    promotion = champion.roll_back(get_warehouse_url(), read_settings(), _run_key(**context))
+    _note([promotion.reason], **context)
+    outlet_events[CHAMPION_MODEL].extra = promotion.to_event()
+    return promotion.to_event()
+
+
+# One at a time, and never by `max_active_runs`, with which events of further models are lost.
+@task(max_active_tis_per_dag=1)
+def judge(**context: Any) -> list[dict[str, Any]]:
+    """The winners among all versions that nobody has judged yet, each with its version and the reason."""
+    from include.taxi import judgement
+
+    url, settings = get_warehouse_url(), read_settings()
+    events = [event for of_asset in context["triggering_asset_events"].values() for event in of_asset]
+    named = {event.extra["version"] for event in events if event.extra.get("name") == settings.registered_model}
+    versions = judgement.find_unjudged(url, settings, named)
+    judged = [judgement.judge(url, settings, version, _run_key(**context)) for version in versions]
+    _note([judgement.describe_decision(decision) for decision in judged] or ["No version is left to judge."], **context)
+    return [
+        {"version": decision.version, "reason": judgement.describe_decision(decision)}
+        for decision in judged
+        if decision.state == "waiting"
+    ]
+
+
+@task.branch
+def ask(winners: list[dict[str, Any]], **context: Any) -> str | None:
+    """Whether there is a winner, and whether a person decides on it."""
+    if not winners:
+        return None
+    approval = context["params"]["approval"] or read_settings().approval
+    return "approve" if approval == "human" else "promote"
+
+
+@task(
+    outlets=[CHAMPION_MODEL],
+    trigger_rule="none_failed_min_one_success",
+    max_active_tis_per_dag=1,
+    on_success_callback=TELL,
+)
+def promote(winners: list[dict[str, Any]], *, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
+    """The last winner that still wins is champion, unless a person or the deadline said no."""
+    from include.taxi import judgement
+
+    url, settings, versions = get_warehouse_url(), read_settings(), [winner["version"] for winner in winners]
+    answer = context["ti"].xcom_pull(task_ids="approve")
+    if answer and answer["chosen_options"] != [PROMOTE]:
+        judgement.decline(url, settings, versions)
+        raise AirflowSkipException("A person, or the deadline, has kept the champion.")
+    promotion = judgement.promote(url, settings, versions, _run_key(**context))
+    if promotion is None:
+        raise AirflowSkipException("The champion has changed meanwhile, and is not beaten any more.")
+    outlet_events[CHAMPION_MODEL].extra = promotion.to_event()
+    return promotion.to_event()
+
+
+def _run_key(**context: Any) -> str:
+    return f"{context['dag_run'].dag_id}/{context['dag_run'].run_id}"
+
+
+def _note(lines: list[str], **context: Any) -> None:
+    write_note(context["dag_run"].dag_id, context["dag_run"].run_id, "\n".join(lines))
+
+
+@dag(
+    schedule=(SKLEARN_MODEL | XGBOOST_MODEL),
+    catchup=False,
+    # An event that reaches a paused DAG is lost.
+    is_paused_upon_creation=False,
+    default_args=DEFAULT_ARGS,
+    on_failure_callback=RUN_FAILED,
+    params=PARAMS,
+    doc_md=__doc__,
+    tags=["models"],
+)
+def model_promotion() -> None:
+    """Spells the graph."""
+    winners = judge()
+    approve = HITLOperator(
+        task_id="approve",
+        subject="Shall the winner become champion?",
+        body=BODY,
+        options=[PROMOTE, KEEP],
+        defaults=KEEP,
+        response_timeout=timedelta(hours=read_settings().approval_deadline),
+        notifiers=[AlertNotifier("waiting")],
+    )
+    promoted = promote(winners)
+    choose() >> [roll_back(), winners]
+    ask(winners) >> [approve, promoted]
+    approve >> promoted
+
+
+model_promotion()
