@@ -14,7 +14,7 @@ STAMP_DEV := $(VENV)/.requirements-dev
 SOURCES := include dags plugins
 CHECKED := $(SOURCES) tests benchmarks
 
-.PHONY: help run up down status logs psql reset venv venv-dev test test-fast check format lock bench
+.PHONY: help run up down status logs psql rollback fail reset venv venv-dev test test-fast check format lock bench
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ status: venv ## state of each program, and where it is
 
 logs: venv ## follow the logs; of one program with PROGRAM=scheduler
 	@$(STACK) logs $(PROGRAM)
+
+rollback: venv ## make the previous champion the champion again
+	@$(STACK) rollback
+
+fail: venv ## make a task fail on purpose, and print the mail; otherwise than by an error: HOW=mapped, killed or late
+	@$(STACK) fail $(HOW)
 
 psql: venv ## the warehouse, by psql
 	@$(STACK) psql

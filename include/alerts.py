@@ -1,14 +1,129 @@
-"""What every task does about errors: which are worth another try, and which are not."""
+"""What every DAG does about errors: which are worth another try, who is told of the others, and what counts as late.
 
+A DAG takes `DEFAULT_ARGS` for its tasks and `on_failure_callback=RUN_FAILED`; a task with something to tell when it
+succeeds has an `AlertNotifier` as `on_success_callback`.
+"""
+
+import asyncio
+import smtplib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.providers.smtp.hooks.smtp import SmtpHook
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+from airflow.sdk import BaseHook, Connection, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.sdk.exceptions import AirflowRuntimeError
+from airflow.sdk.log import redact
 
+from include.alerting.alert import Alert
+from include.alerting.channels import MailServer
+from include.alerting.detached import run_detached
+from include.alerting.masking import mask
+from include.connections import get_warehouse_url
 from include.taxi.errors import SourceUnavailable, StaleInput, TrackingUnavailable, WarehouseUnavailable
+from include.taxi.settings import read_settings
 
 RETRY_DELAY = timedelta(seconds=20)
+# What a task may wait for its alert to leave. It leaves later otherwise.
+SECONDS_TO_WAIT = 4.0
+DEFAULT_SENDER = "airflow@localhost"
+
+
+class AlertNotifier(SmtpNotifier):
+    """Tells people of an event by mail and by the other channels that the settings name.
+
+    What is told, to whom and whether it is new is decided by `include.alerting`; mail leaves through the connection
+    `smtp_default`. It never raises, and never takes longer than a few seconds.
+
+    Args:
+        event: A key of `include.events.EVENTS`.
+    """
+
+    # Nothing is rendered: an exception's text may hold what looks like a template.
+    template_fields = ()  # type: ignore[assignment]
+
+    def __init__(self, event: str, **kwargs: Any) -> None:
+        super().__init__(to=(), **kwargs)
+        self.event = event
+
+    def notify(self, context: Mapping[str, Any]) -> None:
+        """For callbacks of tasks and DAGs."""
+        try:
+            lines = run_detached(self._prepare(context), SECONDS_TO_WAIT)
+        except Exception:
+            # An alert that fails must not fail a task.
+            self.log.exception("There was something to tell (%s), but no alert could be made of it", self.event)
+            return
+        for line in ["The alert is on its way."] if lines is None else lines:
+            self.log.info(line)
+
+    async def async_notify(self, context: Mapping[str, Any]) -> None:
+        """For deadlines, which the triggerer calls back for: in a thread, as other triggers share the loop."""
+        for line in await asyncio.to_thread(lambda: self._prepare(context)()):
+            self.log.info(line)
+
+    def _prepare(self, context: Mapping[str, Any]) -> partial[list[str]]:
+        """The work of telling, with all that needs Airflow done."""
+        # Reading a DAG file must stay quick.
+        from include.events import EVENTS, list_outstanding
+
+        ended = (context["dag"].dag_id, context["run_id"]) if self.event == "run_failed" else None
+        return partial(
+            _tell,
+            get_warehouse_url(),
+            find_mail_server(self.smtp_conn_id),
+            EVENTS[self.event](context),
+            list_outstanding(context) if self.event == "task_failed" else set(),
+            ended,
+        )
+
+
+def _tell(
+    url: str,
+    server: MailServer,
+    make_alerts: Callable[[], Sequence[Alert]],
+    unfinished: set[int],
+    ended_run: tuple[str, str] | None,
+) -> list[str]:
+    from include.alerting.delivery import tell
+
+    alerts = [alert.change_texts(hide_secrets) for alert in make_alerts()]
+    return tell(url, read_settings(), server, alerts, unfinished=unfinished, ended_run=ended_run)
+
+
+def hide_secrets(text: str) -> str:
+    """The text without what Airflow or the environment know to be secret."""
+    return mask(str(redact(text)))
+
+
+class _ReadySmtpHook(SmtpHook):
+    """Airflow's own client, with a connection that was looked up before: only a task's own process can ask for one."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(smtp_conn_id=connection.conn_id)
+        self._ready = connection
+
+    def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
+        return self._ready
+
+
+def find_mail_server(conn_id: str = SmtpHook.default_conn_name) -> MailServer:
+    """The mail server that an Airflow connection describes."""
+    connection = BaseHook.get_connection(conn_id)
+
+    @contextmanager
+    def connect() -> Iterator[smtplib.SMTP]:
+        with _ReadySmtpHook(connection) as hook:
+            # The hook's own way of sending knows neither a text part nor inline pictures.
+            yield hook._smtp_client  # type: ignore[misc]
+
+    return MailServer(connect, connection.extra_dejson.get("from_email") or DEFAULT_SENDER)
+
 
 # Waiting helps where a server is away; it never repairs data, a setting or code.
 RETRY_POLICY = ExceptionRetryPolicy(
@@ -20,6 +135,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 TrackingUnavailable,
                 # Airflow's own operators on the warehouse, and its API server.
                 "psycopg.OperationalError",
+                "httpx.TransportError",
                 AirflowRuntimeError,
             ],
             retry_delay=RETRY_DELAY,
@@ -31,4 +147,21 @@ RETRY_POLICY = ExceptionRetryPolicy(
 )
 
 # A worker that is killed raises nothing: `retries` alone decides then, and the task goes on where it was.
-DEFAULT_ARGS: dict[str, Any] = {"retries": 3, "retry_delay": RETRY_DELAY, "retry_policy": RETRY_POLICY}
+DEFAULT_ARGS: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay": RETRY_DELAY,
+    "retry_policy": RETRY_POLICY,
+    "on_failure_callback": AlertNotifier("task_failed"),
+}
+# For the DAG itself: a process that is killed cannot tell, and Airflow calls back for its run alone.
+RUN_FAILED = AlertNotifier("run_failed")
+
+
+def tell_when_late(after: timedelta) -> DeadlineAlert:
+    """For a DAG's `deadline`: tells of runs that have not ended so long after they were queued."""
+    return DeadlineAlert(
+        # The logical date would do for scheduled runs only.
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=after,
+        callback=AsyncCallback(AlertNotifier, kwargs={"event": "late"}),
+    )

@@ -1,4 +1,4 @@
-"""`python -m include.embedded up|down|status|logs|psql|reset|run`: what the Makefile calls."""
+"""`python -m include.embedded up|down|status|logs|psql|reset|run|rollback|fail`: what the Makefile calls."""
 
 import argparse
 import os
@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
+from include.embedded.drill import WAYS
 from include.embedded.errors import StackError
 from include.embedded.health import find_problem
 from include.embedded.launch import become
 from include.embedded.lifecycle import find_running, reset, start, stop
-from include.embedded.overrides import write_overrides
+from include.embedded.overrides import SECRET, write_overrides
 from include.embedded.postgres import find_binaries
 from include.embedded.stack import PROGRAMS, Stack
 from include.embedded.supervision import log_path, program_states
@@ -37,6 +38,25 @@ def run() -> int:
     done = follow(stack, CONSOLE)
     CONSOLE.print(addresses(stack))
     return 0 if done else 1
+
+
+def rollback() -> int:
+    """Makes the previous champion the champion again."""
+    from include.embedded.follow import roll_back
+
+    stack = find_running(HOME)
+    if not stack:
+        CONSOLE.print(NOT_RUNNING)
+        return 1
+    return 0 if roll_back(stack, CONSOLE) else 1
+
+
+def fail(how: str) -> int:
+    """Makes a task fail on purpose, and prints the mail that arrives."""
+    from include.embedded.drill import fail as drill
+
+    stack = find_running(HOME) or _start()
+    return 0 if drill(stack, how, CONSOLE) else 1
 
 
 def down() -> int:
@@ -92,7 +112,17 @@ def remove() -> int:
     return 0
 
 
-COMMANDS = {"up": up, "down": down, "status": status, "logs": logs, "psql": psql, "reset": remove, "run": run}
+COMMANDS = {
+    "up": up,
+    "down": down,
+    "status": status,
+    "logs": logs,
+    "psql": psql,
+    "reset": remove,
+    "run": run,
+    "rollback": rollback,
+    "fail": fail,
+}
 
 
 def addresses(stack: Stack) -> Table:
@@ -103,6 +133,8 @@ def addresses(stack: Stack) -> Table:
         "Airflow": stack.airflow_address,
         "Login": f"{stack.settings.admin_user} / {stack.credentials.admin_password}",
         "MLflow": stack.mlflow_address,
+        "Predictions": f"{stack.serving_address}/docs",
+        "API key": stack.credentials.serving_api_key,
         "Warehouse": f"{postgres.hostname}:{postgres.port or 5432}{postgres.path}  make psql",
         "Mail": str(stack.mail_directory),
         "Logs": str(log_path(stack.home, "*").parent),
@@ -117,7 +149,8 @@ def _start() -> Stack:
     HOME.mkdir(parents=True, exist_ok=True)
     overrides = write_overrides(HOME)
     if overrides:
-        CONSOLE.print("Settings given now: " + ", ".join(f"{key}={value}" for key, value in overrides.items()))
+        shown = (f"{key}={'***' if key in SECRET else value}" for key, value in overrides.items())
+        CONSOLE.print("Settings given now: " + ", ".join(shown))
     stack = start(HOME, say=lambda text: CONSOLE.print(f"{time.monotonic() - begun:5.1f} s  {text}", soft_wrap=True))
     CONSOLE.print(f"The stack runs ({time.monotonic() - begun:.1f} s).")
     return stack
@@ -132,6 +165,8 @@ def main() -> int:
         command.set_defaults(function=function)
         if name == "logs":
             command.add_argument("program", nargs="?", choices=[*PROGRAMS, "supervisord"])
+        if name == "fail":
+            command.add_argument("how", nargs="?", choices=WAYS, default=WAYS[0])
         if name == "psql":
             command.add_argument("arguments", nargs="*", help="for psql")
     arguments = vars(parser.parse_args())

@@ -65,14 +65,18 @@ class AirflowApi:
         """Lets a DAG run."""
         self._call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
 
-    def trigger(self, dag_id: str) -> Run:
-        """Starts a run with default parameters."""
-        body: dict[str, Any] = {"logical_date": None, "conf": {}}
+    def trigger(self, dag_id: str, **parameters: Any) -> Run:
+        """Starts a run; parameters that are not given have their defaults."""
+        body: dict[str, Any] = {"logical_date": None, "conf": parameters}
         return _run(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body))
 
     def refresh(self, run: Run) -> Run:
         """The same run as it is now."""
         return _run(self._get(f"dags/{run.dag_id}/dagRuns/{run.run_id}"))
+
+    def note(self, run: Run) -> str:
+        """The note on a run, which is empty where there is none."""
+        return self._get(f"dags/{run.dag_id}/dagRuns/{run.run_id}")["note"] or ""
 
     def tasks(self, run: Run, states: tuple[str, ...] = ACTIVE_TASKS) -> list[Task]:
         """The run's task instances in one of `states`, a hundred at most."""
@@ -90,25 +94,26 @@ class AirflowApi:
             for entry in entries
         ]
 
-    def runs_started_by(self, run: Run) -> tuple[set[str], list[Run]] | None:
-        """What the asset events of a run start.
+    def runs_started_by(self, run: Run, dag_ids: tuple[str, ...]) -> tuple[set[str], list[Run]] | None:
+        """What the asset events of a run start of some DAGs.
 
         Returns:
-            The ids of the unpaused DAGs that wait for the assets, and their runs as far as there are any; none if the
-            run left no event.
+            Those of the DAGs that wait for the assets and are not paused, and their runs as far as there are any; none
+            if the run left no event that one of them waits for.
         """
-        events = self._get("assets/events", source_dag_id=run.dag_id, source_run_id=run.run_id, limit=100)
-        if not events["asset_events"]:
-            return None
         paused = self.dags()
         waiting: set[str] = set()
         started: dict[tuple[str, str], Run] = {}
+        events = self._get("assets/events", source_dag_id=run.dag_id, source_run_id=run.run_id, limit=100)
         for event in events["asset_events"]:
             asset = self._get(f"assets/{event['asset_id']}")
-            waiting |= {dag["dag_id"] for dag in asset["scheduled_dags"] if not paused.get(dag["dag_id"], True)}
+            waiting |= {dag["dag_id"] for dag in asset["scheduled_dags"] if dag["dag_id"] in dag_ids}
             for entry in event["created_dagruns"]:
-                started[entry["dag_id"], entry["run_id"]] = Run(entry["dag_id"], entry["run_id"], entry["state"])
-        return waiting, list(started.values())
+                if entry["dag_id"] in dag_ids:
+                    started[entry["dag_id"], entry["run_id"]] = Run(entry["dag_id"], entry["run_id"], entry["state"])
+        if not waiting:
+            return None
+        return {dag_id for dag_id in waiting if not paused.get(dag_id, True)}, list(started.values())
 
     def log_lines(self, task: Task) -> list[str]:
         """What the last attempt of a task logged, an error's type and message included."""

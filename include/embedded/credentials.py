@@ -28,6 +28,8 @@ class Credentials:
     jwt_secret: str = field(default_factory=_password, repr=False)
     api_secret_key: str = field(default_factory=_password, repr=False)
     supervisor_password: str = field(default_factory=_password, repr=False)
+    serving_api_key: str = field(default_factory=_password, repr=False)
+    serving_webhook_secret: str = field(default_factory=_password, repr=False)
 
 
 def write_private(path: Path, text: str) -> None:

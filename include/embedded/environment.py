@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BUNDLE = "mltrain"
 # What a shell may hold for another Airflow, MLflow, Python or Postgres, and make's own.
 FOREIGN_PREFIXES = ("AIRFLOW_", "MLFLOW_", "PYTHON", "VIRTUAL_ENV", "PG", "MAKE", "MFLAGS")
+MAIL_SERVER = "AIRFLOW_CONN_SMTP_DEFAULT"
 LOCAL_ADDRESSES = f"{HOST},localhost"
 
 
@@ -44,8 +45,11 @@ def base_environment(stack: "Stack", caller: Mapping[str, str] = os.environ) -> 
         "NO_PROXY": ",".join(filter(None, [LOCAL_ADDRESSES, caller.get("NO_PROXY") or caller.get("no_proxy")])),
         # Idle OpenMP threads of one task would otherwise spin on the cores that another needs.
         "OMP_WAIT_POLICY": "PASSIVE",
+        # Three more tries with a growing pause; after that the task itself is tried again later.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
         "DO_NOT_TRACK": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }
 
 
@@ -77,6 +81,18 @@ def airflow_environment(stack: "Stack") -> dict[str, str]:
         | options
         | connections
     )
+
+
+def serving_environment(stack: "Stack") -> dict[str, str]:
+    """Addresses and secrets of the serving process."""
+    return base_environment(stack) | {
+        "MLFLOW_TRACKING_URI": stack.mlflow_address,
+        "SERVING_WAREHOUSE_URL": stack.warehouse_url,
+        "SERVING_HOST": HOST,
+        "SERVING_PORT": str(stack.ports["serving"]),
+        "SERVING_API_KEY": stack.credentials.serving_api_key,
+        "SERVING_WEBHOOK_SECRET": stack.credentials.serving_webhook_secret,
+    }
 
 
 def _options(stack: "Stack") -> dict[str, list[tuple[str, str]]]:
@@ -142,7 +158,9 @@ def _connections(stack: "Stack") -> dict[str, str | dict]:
     mail = {"disable_tls": True, "disable_ssl": True, "from_email": "airflow@localhost"}
     return {
         "WAREHOUSE": stack.warehouse_url.replace("postgresql://", "postgres://", 1),
-        "SMTP_DEFAULT": {"conn_type": "smtp", "host": HOST, "port": stack.ports["smtp"], "extra": mail},
+        # A mail server of one's own is used where the environment names one.
+        "SMTP_DEFAULT": os.environ.get(MAIL_SERVER)
+        or {"conn_type": "smtp", "host": HOST, "port": stack.ports["smtp"], "extra": mail},
         "AIRFLOW_API": {
             "conn_type": "http",
             "schema": "http",

@@ -14,6 +14,7 @@ from include.embedded.supervision import log_path, tail
 from include.taxi.settings import read_settings
 
 PREPARATION = "data_preparation"
+PROMOTION = "model_promotion"
 TRAININGS = ("sklearn_training", "xgboost_training")
 SECONDS_TO_PARSE = 120.0
 # A file that was mended a moment ago is parsed again within seconds.
@@ -67,6 +68,18 @@ def follow(stack: Stack, console: Console) -> bool:
     return bool(models) and not failed and not without
 
 
+def roll_back(stack: Stack, console: Console) -> bool:
+    """Puts the previous champion back, through the DAG that promotes; returns whether that succeeded."""
+    api = AirflowApi(stack.airflow_address, stack.settings.admin_user, stack.credentials.admin_password)
+    with Progress(console) as progress:
+        [run] = watch(api, [api.trigger(PROMOTION, rollback=True)], list, progress)
+    if run.state == "success":
+        console.print(api.note(run), markup=False)
+    else:
+        report_failure(api, stack, run, console)
+    return run.state == "success"
+
+
 def wait_for_dags(api: AirflowApi, stack: Stack) -> None:
     """Waits until the main job's DAGs have been parsed.
 
@@ -114,7 +127,7 @@ def _runs_after(api: AirflowApi, run: Run) -> list[Run] | None:
     """The runs that the events of a finished run start, once all of them are there; none without an event."""
     deadline = time.monotonic() + SECONDS_TO_START
     while True:
-        outcome = api.runs_started_by(run)
+        outcome = api.runs_started_by(run, TRAININGS)
         if outcome is None:
             return None
         waiting, started = outcome

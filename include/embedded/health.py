@@ -55,6 +55,12 @@ def _beats(stack: Stack, program: str) -> str | None:
     return None if health["status"] == "healthy" else f"Airflow says that it is {health['status']}"
 
 
+def _serving(stack: Stack) -> str | None:
+    # Alive is enough: until a model is promoted, there is none to be ready with.
+    _get(f"{stack.serving_address}/healthz")
+    return None
+
+
 def _get(url: str) -> httpx.Response:
     return _client().get(url).raise_for_status()
 
@@ -73,4 +79,5 @@ CHECKS: dict[str, Callable[[Stack], str | None]] = {
     "scheduler": lambda stack: _beats(stack, "scheduler"),
     "dag-processor": lambda stack: _beats(stack, "dag-processor"),
     "triggerer": lambda stack: _beats(stack, "triggerer"),
+    "serving": _serving,
 }

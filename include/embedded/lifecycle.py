@@ -25,7 +25,7 @@ from include.embedded.supervision import connect, is_alive, log_path, program_st
 
 PUBLIC, PRIVATE = 0o755, 0o700
 # Postgres runs as another user under root and passes through the home; everything else is its owner's alone.
-DIRECTORIES = {"": PUBLIC, "logs": PRIVATE, "run": PRIVATE, "mail": PRIVATE, "mlflow": PRIVATE, "airflow": PRIVATE}
+DIRECTORIES = {"": PUBLIC} | dict.fromkeys(("logs", "run", "mail", "mlflow", "airflow", "models"), PRIVATE)
 STARTS_TO_ALLOW = 2
 SECONDS_TO_STOP = 45.0
 ENDED = ("STOPPED", "EXITED", "FATAL")
@@ -127,7 +127,7 @@ def _start_programs(stack: Stack, say: Say) -> None:
         # MLflow's server brings its own database up to date before it listens.
         _start(stack, [name for name in names if name == "mlflow"])
         migrate_databases(stack, with_airflow=bool(airflow))
-    _start(stack, airflow)
+    _start(stack, [*airflow, *(name for name in names if name == "serving")])
     _wait(stack, [name for name in names if name != "postgres"], say)
 
 

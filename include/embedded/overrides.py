@@ -8,11 +8,16 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from include.embedded.credentials import write_private
 from include.taxi.settings import Settings
 
 # Where tasks track is the stack's own MLflow server; a variable in the caller's shell must not lead them elsewhere.
 OVERRIDABLE = frozenset(name.upper() for name in Settings.model_fields) - {"MLFLOW_TRACKING_URI"}
+
+# They hold passwords or tokens, which no terminal has to show.
+SECRET = frozenset(name.upper() for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
 
 
 def write_overrides(home: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -20,6 +20,7 @@ class StackSettings(BaseSettings):
     postgres_port: int = Field(default=5433, ge=1024, le=65535)
     smtp_port: int = Field(default=1025, ge=1024, le=65535)
     supervisor_port: int = Field(default=9001, ge=1024, le=65535)
+    serving_port: int = Field(default=8100, ge=1024, le=65535)
 
     # Databases, and the server that holds them when it is not the embedded one
     airflow_database: str = "airflow"

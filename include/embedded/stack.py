@@ -8,14 +8,19 @@ from urllib.parse import quote, urlsplit
 
 from include.embedded import postgres
 from include.embedded.credentials import Credentials, read_credentials
-from include.embedded.environment import airflow_environment, base_environment, mlflow_environment
+from include.embedded.environment import (
+    airflow_environment,
+    base_environment,
+    mlflow_environment,
+    serving_environment,
+)
 from include.embedded.ports import HOST
 from include.embedded.processes import MARKER
 from include.embedded.programs import Program
 from include.embedded.settings import StackSettings
 
 # In the order in which they start; Postgres stops last.
-PROGRAMS = ("postgres", "mail", "mlflow", "api-server", "scheduler", "dag-processor", "triggerer")
+PROGRAMS = ("postgres", "mail", "mlflow", "api-server", "scheduler", "dag-processor", "triggerer", "serving")
 AIRFLOW_PROGRAMS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
@@ -44,6 +49,11 @@ class Stack:
     def mlflow_address(self) -> str:
         """Where a browser finds MLflow, and clients track."""
         return f"http://{HOST}:{self.ports['mlflow']}"
+
+    @property
+    def serving_address(self) -> str:
+        """Where predictions are served."""
+        return f"http://{HOST}:{self.ports['serving']}"
 
     @property
     def admin_url(self) -> str:
@@ -87,7 +97,12 @@ class Stack:
         wanted = [name for name in PROGRAMS if name in names]
         if self.settings.warehouse_url:
             wanted = [name for name in wanted if name != "postgres"]
-        makers = {"postgres": self._postgres, "mail": self._mail, "mlflow": self._mlflow}
+        makers = {
+            "postgres": self._postgres,
+            "mail": self._mail,
+            "mlflow": self._mlflow,
+            "serving": self._serving,
+        }
         return [makers[name]() if name in makers else self._airflow(name) for name in wanted]
 
     def _postgres(self) -> Program:
@@ -114,6 +129,10 @@ class Stack:
         return Program(
             "mlflow", self._python("mlflow", "server"), self._run_directory("mlflow"), mlflow_environment(self)
         )
+
+    def _serving(self) -> Program:
+        command = self._python("include.serving")
+        return Program("serving", command, self._run_directory("serving"), serving_environment(self))
 
     def _airflow(self, name: str) -> Program:
         arguments = {
@@ -148,6 +167,7 @@ def wanted_ports(settings: StackSettings) -> dict[str, int]:
         "postgres": settings.postgres_port,
         "smtp": settings.smtp_port,
         "supervisor": settings.supervisor_port,
+        "serving": settings.serving_port,
     }
 
 

@@ -1,0 +1,115 @@
+"""What an alert says, apart from how it looks and where it goes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+Severity = Literal["info", "warning", "error"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a heading."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Values to draw: one bar for each label, or with `lines` one line for each name, over 1, 2, 3, ..."""
+
+    title: str
+    unit: str
+    bars: Mapping[str, float] | None = None
+    lines: Mapping[str, tuple[float, ...]] | None = None
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One message to people.
+
+    Attributes:
+        kind: What happened, by a name of our own: `task failed`, `trained`, `drift`.
+        state: How the DAG stands after it, as the subject says it: `failed`, `succeeded`, `is late`.
+        event_key: Names the event: however often it is reported, people hear of it once.
+        label: What the task was mapped over, a model most often.
+        headline: The first sentence.
+        facts: Name -> value.
+        details: Lines that keep their form, such as the end of a traceback.
+        links: Text -> address.
+        repeat_key: Names the cause: alerts with the same one are counted rather than sent for a while. None: each is
+            sent.
+        map_index: Position of a mapped task, whose failures in one run become one alert; -1 for any other.
+        repeats: How often it happened since it was last sent.
+    """
+
+    kind: str
+    severity: Severity
+    dag_id: str
+    run_id: str
+    state: str
+    event_key: str
+    headline: str
+    task_id: str = ""
+    label: str = ""
+    facts: Mapping[str, str] | None = None
+    tables: tuple[Table, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    details: str = ""
+    links: Mapping[str, str] | None = None
+    repeat_key: str | None = None
+    map_index: int = -1
+    repeats: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The alert as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Alert":
+        """The inverse of `to_dict`."""
+        tables = tuple(
+            Table(table["title"], tuple(table["head"]), tuple(tuple(row) for row in table["rows"]))
+            for table in values["tables"]
+        )
+        return cls(**{**values, "tables": tables, "charts": tuple(Chart(**chart) for chart in values["charts"])})
+
+    def change_texts(self, change: Callable[[str], str]) -> "Alert":
+        """The alert with every text that people see passed through `change`; addresses and keys stay."""
+        return replace(
+            self,
+            headline=change(self.headline),
+            label=change(self.label),
+            details=change(self.details),
+            facts={change(name): change(value) for name, value in (self.facts or {}).items()},
+            tables=tuple(
+                Table(
+                    change(table.title),
+                    tuple(map(change, table.head)),
+                    tuple(tuple(map(change, row)) for row in table.rows),
+                )
+                for table in self.tables
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """One event that an alert tells of: which mapped task, and how it ended."""
+
+    label: str
+    headline: str
+    link: str
+
+
+def write_subject(alert: Alert, occurrences: tuple[Occurrence, ...] = ()) -> str:
+    """One line that says DAG, task, state and model, without anything that a mail header could stumble over."""
+    what = f"{alert.dag_id}.{alert.task_id}" if alert.task_id else alert.dag_id
+    labels = list(dict.fromkeys(occurrence.label for occurrence in occurrences if occurrence.label)) or [alert.label]
+    about = ", ".join(labels) if len(labels) <= 3 else f"{len(labels)} of them: {', '.join(labels[:2])}, ..."
+    # Control characters and line ends would start another header; `split` takes all of Unicode's white space.
+    line = " ".join(f"{what} {alert.state}{': ' if about else ''}{about}".split())
+    return "".join(character for character in line if character.isprintable())[:200]

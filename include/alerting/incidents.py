@@ -1,0 +1,147 @@
+"""Alerts that call for somebody: a task that failed or was killed, a run that is late, a decision that waits."""
+
+import os
+import re
+import traceback
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from include.alerting.alert import Alert
+
+LINES_OF_TRACEBACK = 15
+LONGEST_LINE = 400
+# What Airflow puts before the name of a DAG file's module.
+DAG_MODULE_PREFIX = r"unusual_prefix_[0-9a-f]+_"
+KILLED = (
+    "The task's process or its worker ended without a word: killed from outside, out of memory, marked as failed by"
+    " hand, or the machine went down. The end of the task's log may say more."
+)
+
+
+@dataclass(frozen=True)
+class FailedTask:
+    """A task after its last try.
+
+    Attributes:
+        label: What it was mapped over, if it was.
+        log_url: Page with its log.
+        error: What it raised, None if it did not live to raise anything.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    label: str
+    log_url: str
+    dashboard_url: str
+    error: BaseException | str | None = None
+
+
+def report_failure(task: FailedTask) -> Alert:
+    """A task failed, after its last try."""
+    headline = _first_line(task.error) if task.error else KILLED
+    return Alert(
+        kind="task failed",
+        severity="error",
+        dag_id=task.dag_id,
+        run_id=task.run_id,
+        task_id=task.task_id,
+        map_index=task.map_index,
+        state="failed",
+        label=task.label or (f"#{task.map_index}" if task.map_index >= 0 else ""),
+        event_key=f"failed/{task.dag_id}/{task.run_id}/{task.task_id}/{task.map_index}/{task.try_number}",
+        repeat_key=f"{task.dag_id}/{task.task_id}: {normalize(headline)}",
+        headline=headline,
+        details=_last_lines(task.error) if task.error else "",
+        facts={"Run": task.run_id, "Tries": str(task.try_number)},
+        links={"Log": task.log_url, "Run": task.log_url.partition("/tasks/")[0], "Dashboard": task.dashboard_url},
+    )
+
+
+def report_lateness(
+    dag_id: str, run_id: str, deadline_id: str, queued_at: datetime, deadline: datetime, page: str
+) -> Alert:
+    """A run has not ended by its deadline."""
+    return Alert(
+        kind="late",
+        severity="error",
+        dag_id=dag_id,
+        run_id=run_id,
+        state="is late",
+        event_key=f"late/{dag_id}/{run_id}/{deadline_id}",
+        headline=f"It was to end within {write_duration(deadline - queued_at)} and still runs.",
+        facts={
+            "Run": run_id,
+            "Queued": f"{queued_at:%Y-%m-%d %H:%M:%S} UTC",
+            "Due": f"{deadline:%Y-%m-%d %H:%M:%S} UTC",
+        },
+        links={"Run": page},
+    )
+
+
+def report_run_failure(dag_id: str, run_id: str, reason: str, page: str) -> Alert:
+    """A run failed, and nobody could say which of its tasks."""
+    return Alert(
+        kind="run failed",
+        severity="error",
+        dag_id=dag_id,
+        run_id=run_id,
+        state="failed",
+        event_key=f"run failed/{dag_id}/{run_id}",
+        headline=f"The run failed ({reason}); its tasks could not be looked up.",
+        facts={"Run": run_id},
+        links={"Run": page},
+    )
+
+
+def report_waiting(dag_id: str, run_id: str, task_id: str, subject: str, body: str, links: dict[str, str]) -> Alert:
+    """A decision waits for a person."""
+    return Alert(
+        kind="waiting",
+        severity="warning",
+        dag_id=dag_id,
+        run_id=run_id,
+        task_id=task_id,
+        state="waits for approval",
+        event_key=f"waiting/{dag_id}/{run_id}/{task_id}",
+        headline=subject,
+        details=body,
+        links=links,
+    )
+
+
+def write_duration(duration: timedelta) -> str:
+    """As people say it: `45 s`, `30 min`, `2 h 5 min`."""
+    seconds = round(duration.total_seconds())
+    if seconds < 120:
+        return f"{seconds} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part)
+
+
+def normalize(text: str) -> str:
+    """The text without what differs from one time to the next: numbers, addresses in memory, identifiers."""
+    text = re.sub(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}", "*", text, flags=re.IGNORECASE)
+    return re.sub(r"\d+", "0", text)[:300]
+
+
+def _first_line(error: BaseException | str) -> str:
+    text = error if isinstance(error, str) else "".join(traceback.format_exception_only(error))
+    lines = text.strip().splitlines() or ["The task failed without a message."]
+    # `include.taxi.errors.SourceInvalid: ...`: the class is enough.
+    return re.sub(r"^(?:\w+\.)+(?=\w+(?::|$))", "", lines[0])[: 2 * LONGEST_LINE]
+
+
+def _last_lines(error: BaseException | str) -> str:
+    if isinstance(error, str):
+        text = error
+    else:
+        report = traceback.TracebackException.from_exception(error)
+        # How Airflow came to call the task is the same every time.
+        own = [frame for frame in report.stack if f"{os.sep}airflow{os.sep}" not in frame.filename]
+        report.stack[:] = own or report.stack
+        text = re.sub(DAG_MODULE_PREFIX, "", "".join(report.format()))
+    lines = [line[:LONGEST_LINE] for line in text.strip().splitlines() if line.strip(" ^~")]
+    return "\n".join(lines[-LINES_OF_TRACEBACK:])

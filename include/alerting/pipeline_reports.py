@@ -1,0 +1,195 @@
+"""Summaries of what a DAG has done: data preparation, training, retraining."""
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+from include.alerting.alert import Alert, Chart, Table
+from include.taxi import registry, tracking
+from include.taxi.errors import TrackingUnavailable
+from include.taxi.settings import Settings
+from include.taxi.warehouse import connect
+
+RETRAINED_COLUMNS = ("model", "version", "before", "after", "decision")
+
+
+def report_preparation(
+    url: str, dag_id: str, run_id: str, published: Mapping[str, Any], links: dict[str, str]
+) -> Alert:
+    """A training set was published: its counts, and the rows that were refused, by rule."""
+    months, counts = list(published["months"]), dict(published["counts"])
+    with connect(url) as connection:
+        loaded = connection.execute(
+            "SELECT s.month, s.rows, count(DISTINCT r.row_number) FROM raw.sources s"
+            " LEFT JOIN raw.rejected_trips r USING (month) WHERE s.month = ANY(%s) GROUP BY 1, 2 ORDER BY 1",
+            [months],
+        ).fetchall()
+        rules = connection.execute(
+            "SELECT rule, count(*) FROM raw.rejected_trips WHERE month = ANY(%s) GROUP BY 1 ORDER BY 2 DESC, 1",
+            [months],
+        ).fetchall()
+    splits = {name: float(counts[name]) for name in ("train", "validation", "test") if counts.get(name)}
+    rows, refused = sum(rows for _, rows, _ in loaded), sum(refused for _, _, refused in loaded)
+    tables = [Table("Months", ("month", "rows", "refused"), tuple((m, f"{n:,}", f"{r:,}") for m, n, r in loaded))]
+    if rules:
+        tables.append(Table("Refused rows, by rule", ("rule", "rows"), tuple((rule, f"{n:,}") for rule, n in rules)))
+    return Alert(
+        kind="prepared",
+        severity="info",
+        dag_id=dag_id,
+        run_id=run_id,
+        state="succeeded",
+        label=f"training set {published['version']}",
+        event_key=f"prepared/{published['version']}",
+        headline=f"Training set {published['version']} is published: {sum(splits.values()):,.0f} examples of"
+        f" {rows:,} trips; {refused:,} trips were refused.",
+        facts={
+            "Months": ", ".join(months),
+            **{name.capitalize(): f"{count:,.0f} examples" for name, count in splits.items()},
+            "Feature set": str(published["feature_set"]),
+        },
+        tables=tuple(tables),
+        charts=(Chart("Examples by split", "examples", bars=splits),),
+        links=links,
+    )
+
+
+def report_training(
+    url: str,
+    settings: Settings,
+    dag_id: str,
+    run_id: str,
+    registered: Mapping[str, Any],
+    trained: Sequence[Mapping[str, Any]],
+    tuned: Sequence[Mapping[str, Any]],
+    links: dict[str, str],
+) -> Alert:
+    """Models were trained: their errors, the best parameters, and what that is against the champion.
+
+    Args:
+        registered: What `register_best` returned.
+        trained: What `train_model` returned for each model type.
+        tuned: What `tune_model` returned for each model type.
+    """
+    ranked = sorted(trained, key=lambda model: model["metrics"]["validation_rmse"])
+    best = registered["model"]
+    rmse = registered["metrics"]["validation_rmse"]
+    return Alert(
+        kind="trained",
+        severity="info",
+        dag_id=dag_id,
+        run_id=run_id,
+        state="succeeded",
+        label=best,
+        event_key=f"trained/{registered['name']}/{registered['version']}",
+        headline=f"{best} is best with an RMSE of {rmse:.3f} min and is registered as challenger, version"
+        f" {registered['version']}.",
+        facts={
+            "Champion": _against_champion(settings, rmse, registered["version"]),
+            "Training set": str(registered["training_set_version"]),
+        },
+        tables=(
+            Table(
+                "Models, by RMSE on validation (min)",
+                ("model", "RMSE", "MAE", "R²"),
+                tuple((model["model"], *_write_metrics(model["metrics"])) for model in ranked),
+            ),
+            Table(
+                "Best parameters",
+                ("model", "parameters"),
+                tuple((entry["model"], _write_parameters(entry["parameters"])) for entry in tuned),
+            ),
+        ),
+        charts=(
+            Chart("RMSE on validation", "min", bars={m["model"]: m["metrics"]["validation_rmse"] for m in ranked}),
+            *_chart_tuning(url, f"{dag_id}/{run_id}"),
+        ),
+        links=links,
+    )
+
+
+def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:
+    """A retraining has ended: why it ran, what it started, and what came of each model; nothing if it had no reason."""
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT reasons, months, runs, models, report FROM training.retrainings WHERE run_key = %s",
+            [f"{dag_id}/{run_id}"],
+        ).fetchone()
+    if row is None:
+        return []
+    reasons, months, runs, models, report = row
+    is_partial = any(run["state"] != "success" for run in runs)
+    alert = Alert(
+        kind="retrained",
+        severity="warning" if is_partial else "info",
+        dag_id=dag_id,
+        run_id=run_id,
+        state="succeeded in part" if is_partial else "succeeded",
+        label=", ".join(model["model"] for model in models if model["decision"] == "promoted"),
+        event_key=f"retrained/{dag_id}/{run_id}",
+        headline=f"Models were trained again: {'; '.join(reasons)}.",
+        facts={"Months": ", ".join(months)},
+        tables=(
+            _pick("Models, by RMSE on the same held-out rows (min)", models, RETRAINED_COLUMNS),
+            _pick("Runs", runs, ("dag_id", "state")),
+        ),
+        charts=tuple(
+            Chart(f"{model['model']}: RMSE before and after", "min", bars={n: model[n] for n in ("before", "after")})
+            for model in models
+            if model["before"] is not None and model["after"] is not None
+        ),
+        details=report or "",
+        links=links,
+    )
+    return [alert]
+
+
+def _against_champion(settings: Settings, rmse: float, version: int) -> str:
+    try:
+        tracker = tracking.open_tracker(settings)
+        champion = registry.find_version(tracker, settings.registered_model, registry.CHAMPION)
+        if champion is None:
+            return "none yet"
+        before = tracking.get_metrics(tracker, champion.tags["run_id"]).get("validation_rmse")
+    except TrackingUnavailable:
+        return "unknown, MLflow did not answer"
+    if champion.version == version:
+        return "this very version"
+    if not before:
+        return f"version {champion.version}"
+    return (
+        f"version {champion.version}, RMSE {before:.3f} min on its own validation: this one is"
+        f" {abs(rmse / before - 1):.1%} {'lower' if rmse < before else 'higher'}"
+    )
+
+
+def _chart_tuning(url: str, run_key: str) -> tuple[Chart, ...]:
+    """The least error so far over the trials of each model."""
+    with connect(url) as connection:
+        rows = connection.execute(
+            "SELECT model, array_agg(loss ORDER BY number) FROM training.trials"
+            " WHERE run_key = %s AND loss IS NOT NULL GROUP BY model HAVING count(*) > 1 ORDER BY model",
+            [run_key],
+        ).fetchall()
+    if not rows:
+        return ()
+    lines = {model: tuple(accumulate(losses, min)) for model, losses in rows}
+    return (Chart("Least error so far, by trial", "RMSE, min", lines=lines),)
+
+
+def _write_metrics(metrics: Mapping[str, float]) -> tuple[str, str, str]:
+    rmse, mae, r2 = (metrics.get(f"validation_{name}") for name in ("rmse", "mae", "r2"))
+    return tuple("" if value is None else f"{value:.3f}" for value in (rmse, mae, r2))  # type: ignore[return-value]
+
+
+def _write_parameters(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_write_value(value)}" for name, value in parameters.items()) or "none to tune"
+
+
+def _write_value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _pick(title: str, rows: Sequence[Mapping[str, Any]], columns: tuple[str, ...]) -> Table:
+    values = (tuple("" if row[name] is None else _write_value(row[name]) for name in columns) for row in rows)
+    return Table(title, columns, tuple(values))

@@ -1,0 +1,178 @@
+"""From an event to the mail server: exactly once, whatever the server does."""
+
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from include.alerting.channels import MailServer as Server
+from include.alerting.delivery import deliver, tell
+from include.alerting.detached import run_detached
+from include.alerting.outbox import list_due
+from include.taxi.settings import Settings
+from tests.alerting.conftest import configure, make_alert
+from tests.mail_server import HOST, USER, MailServer
+
+SETTINGS = configure()
+NOW = timedelta(0)
+
+
+def alerts_in(url: str) -> list[tuple[str, str | None]]:
+    """State and problem of each, oldest first."""
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT state, problem FROM alerts.sent ORDER BY id").fetchall()
+
+
+def resend(url: str, server: Server, settings: Settings = SETTINGS) -> list[str]:
+    return deliver(url, settings, server, list_due(url, NOW))
+
+
+def test_mail_leaves_by_tls_and_with_a_login(warehouse_url: str, server: Server, mail_server: MailServer) -> None:
+    [line] = tell(warehouse_url, SETTINGS, server, [make_alert()])
+    assert line == "Alert 1 left by mail: training.tune failed"
+    assert alerts_in(warehouse_url) == [("sent", None)]
+    [session], [envelope], [message] = mail_server.sessions, mail_server.envelopes, mail_server.messages
+    assert session.ssl is not None
+    assert session.authenticated
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("airflow@example.org", ["team@example.org"])
+    assert (message["From"], message["To"]) == ("airflow@example.org", "team@example.org")
+
+
+def test_severity_decides_who_gets_the_mail(warehouse_url: str, server: Server, mail_server: MailServer) -> None:
+    settings = configure(
+        alert_to_error="a@example.org,b@example.org", alert_to_warning="c@example.org", alert_to_info=""
+    )
+    alerts = [make_alert(number, severity=level) for number, level in enumerate(("error", "warning", "info"))]
+    tell(warehouse_url, settings, server, alerts)
+    recipients = [envelope.rcpt_tos for envelope in mail_server.envelopes]
+    assert recipients == [["a@example.org", "b@example.org"], ["c@example.org"]]
+    assert [state for state, _ in alerts_in(warehouse_url)] == ["sent", "sent", "silent"]
+
+
+def test_ten_mapped_failures_make_one_mail_that_names_all(
+    warehouse_url: str, server: Server, mail_server: MailServer
+) -> None:
+    for index in range(10):
+        alert = make_alert(index, run_id="run", map_index=index, label=f"model-{index}")
+        tell(warehouse_url, SETTINGS, server, [alert], unfinished=range(10))
+        assert len(mail_server.messages) == (index == 9)
+    text = mail_server.messages[0].get_body(("plain",)).get_content()
+    assert [index for index in range(10) if f"- model-{index}: " in text] == list(range(10))
+
+
+def test_end_of_the_run_sends_what_waits_for_siblings(
+    warehouse_url: str, server: Server, mail_server: MailServer
+) -> None:
+    alert = make_alert(map_index=0, label="model-0")
+    tell(warehouse_url, SETTINGS, server, [alert], unfinished=[0, 1])
+    assert mail_server.messages == []
+    tell(warehouse_url, SETTINGS, server, [], ended_run=("training", "run-1"))
+    tell(warehouse_url, SETTINGS, server, [], ended_run=("training", "run-1"))
+    assert mail_server.subjects == ["training.tune failed: model-0"]
+
+
+@pytest.fixture
+def dead_port() -> Iterator[int]:
+    """Nobody listens there."""
+    with socket.socket() as holder:
+        holder.bind((HOST, 0))
+        yield holder.getsockname()[1]
+
+
+def test_alert_waits_for_a_mail_server_that_is_down_and_leaves_once(
+    warehouse_url: str, server: Server, mail_server: MailServer, dead_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from include.alerts import find_mail_server
+
+    with monkeypatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", f"smtp://{HOST}:{dead_port}?disable_ssl=true")
+        lines = tell(warehouse_url, SETTINGS, find_mail_server(), [make_alert(number) for number in (1, 2, 3)])
+    assert "Alert 1 is kept as unsent (mail: ConnectionRefusedError" in lines[0]
+    assert [state for state, _ in alerts_in(warehouse_url)] == ["unsent"] * 3
+    resend(warehouse_url, server)
+    resend(warehouse_url, server)
+    assert len(mail_server.messages) == 3
+    assert alerts_in(warehouse_url) == [("sent", None)] * 3
+
+
+def test_slow_mail_server_is_left_to_think_and_gets_the_mail_once(
+    warehouse_url: str, server: Server, mail_server: MailServer
+) -> None:
+    mail_server.release.clear()
+    answer = run_detached(lambda: tell(warehouse_url, SETTINGS, server, [make_alert()]), 1.0)
+    assert answer is None, "the caller has gone on"
+    mail_server.arrived.wait()
+    assert alerts_in(warehouse_url) == [("unsent", None)]
+    assert resend(warehouse_url, server) == [], "somebody is at it"
+    mail_server.release.set()
+    while alerts_in(warehouse_url) != [("sent", None)]:
+        pass
+    resend(warehouse_url, server)
+    assert len(mail_server.messages) == 1
+
+
+def test_server_that_accepts_a_connection_and_says_nothing_keeps_no_one_waiting(
+    warehouse_url: str, server: Server, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from include.alerts import find_mail_server
+
+    with socket.create_server((HOST, 0)) as silent, monkeypatch.context() as patch:
+        address = f"smtp://{HOST}:{silent.getsockname()[1]}?disable_ssl=true&timeout=1&retry_limit=0"
+        patch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", address)
+        assert run_detached(lambda: tell(warehouse_url, SETTINGS, find_mail_server(), [make_alert()]), 0.2) is None
+        while not alerts_in(warehouse_url) or alerts_in(warehouse_url)[0][1] is None:
+            pass
+    assert "unsent" in alerts_in(warehouse_url)[0]
+    resend(warehouse_url, server)
+    assert len(mail_server.messages) == 1
+
+
+def test_refused_message_does_not_keep_others_back(warehouse_url: str, server: Server, mail_server: MailServer) -> None:
+    mail_server.answer = "554 not this one"
+    tell(warehouse_url, SETTINGS, server, [make_alert(1)])
+    mail_server.answer = "250 OK"
+    tell(warehouse_url, SETTINGS, server, [make_alert(2)])
+    [refused, sent] = alerts_in(warehouse_url)
+    assert sent == ("sent", None)
+    assert refused[0] == "unsent" and "554" in str(refused[1])
+
+
+def test_wrong_password_keeps_the_alert(
+    warehouse_url: str, server: Server, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from include.alerts import find_mail_server
+
+    with monkeypatch.context() as patch:
+        address = f"smtp://{USER}:wrong@{HOST}:{mail_server.port}?disable_ssl=true"
+        patch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", address)
+        tell(warehouse_url, SETTINGS, find_mail_server(), [make_alert()])
+    assert "SMTPAuthenticationError" in str(alerts_in(warehouse_url)[0][1])
+    resend(warehouse_url, server)
+    assert len(mail_server.messages) == 1
+
+
+def test_certificate_that_nobody_trusts_gets_no_password(
+    warehouse_url: str, server: Server, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    tell(warehouse_url, SETTINGS, server, [make_alert()])
+    assert "SSLCertVerificationError" in str(alerts_in(warehouse_url)[0][1])
+    assert mail_server.sessions == []
+
+
+def test_alert_leaves_without_being_kept_when_the_warehouse_is_away(
+    server: Server, mail_server: MailServer, dead_port: int
+) -> None:
+    lines = tell(f"postgresql://taxi@{HOST}:{dead_port}/warehouse", SETTINGS, server, [make_alert()])
+    assert lines[-1] == "An alert left by mail without being kept: training.tune failed"
+    assert len(mail_server.messages) == 1
+
+
+def test_name_with_a_line_end_reaches_nobody_else(warehouse_url: str, server: Server, mail_server: MailServer) -> None:
+    alert = make_alert(dag_id="training\r\nBcc: thief@example.org", label="x\r\n.\r\nRCPT TO:<thief@example.org>")
+    tell(warehouse_url, SETTINGS, server, [alert])
+    [envelope] = mail_server.envelopes
+    assert envelope.rcpt_tos == ["team@example.org"]
+    assert mail_server.messages[0]["Bcc"] is None

@@ -1,0 +1,147 @@
+"""What summaries say, from what the pipeline has left in the warehouse and in MLflow."""
+
+from datetime import date
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from include.alerting.model_reports import report_drift, report_promotions
+from include.alerting.pipeline_reports import report_preparation, report_retraining, report_training
+from include.taxi import tracking
+from tests.alerting.conftest import configure
+from tests.registered import BOOSTER, LASSO, register
+
+LINKS = {"Run": "http://airflow/run"}
+REGISTERED = {"name": "trip-duration", "version": 7, "model": LASSO, "training_set_version": 3}
+TRAINED = [
+    {"model": BOOSTER, "metrics": {"validation_rmse": 6.5, "validation_mae": 4.5, "validation_r2": 0.6}},
+    {"model": LASSO, "metrics": {"validation_rmse": 1.0, "validation_mae": 0.8, "validation_r2": 0.9}},
+]
+TUNED = [
+    {"model": LASSO, "parameters": {"alpha": 0.00159123}},
+    {"model": BOOSTER, "parameters": {"max_depth": 9, "learning_rate": 0.25}},
+]
+
+
+def insert(url: str, table: str, **values: Any) -> None:
+    columns = ", ".join(values)
+    with psycopg.connect(url) as connection:
+        query = f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(values))})"
+        connection.execute(query.encode(), list(values.values()))
+
+
+def report(url: str, tracking_uri: str, **registered: Any) -> Any:
+    settings = configure(mlflow_tracking_uri=tracking_uri, registered_model=registered.get("name", "trip-duration"))
+    known = {**REGISTERED, "metrics": TRAINED[1]["metrics"], **registered}
+    return report_training(url, settings, "sklearn_training", "run", known, TRAINED, TUNED, LINKS)
+
+
+def test_preparation_says_counts_and_refused_rows_by_rule(warehouse_url: str) -> None:
+    source = {"location": "sample", "sha256": "x", "columns": "{}", "reading": "y"}
+    insert(warehouse_url, "raw.sources", month="2024-01", rows=1200, **source)
+    for number, rule in enumerate(["too far", "too far", "no dropoff"]):
+        insert(warehouse_url, "raw.rejected_trips", month="2024-01", row_number=number, rule=rule)
+    published = {
+        "version": 3,
+        "months": ["2024-01"],
+        "counts": {"train": 1000, "validation": 150, "features": 40},
+        "feature_set": "rich",
+    }
+    alert = report_preparation(warehouse_url, "data_preparation", "run", published, LINKS)
+    assert alert.headline == ("Training set 3 is published: 1,150 examples of 1,200 trips; 3 trips were refused.")
+    months, rules = alert.tables
+    assert months.rows == (("2024-01", "1,200", "3"),)
+    assert rules.rows == (("too far", "2"), ("no dropoff", "1"))
+    assert alert.charts[0].bars == {"train": 1000, "validation": 150}
+
+
+def test_training_says_models_by_error_best_parameters_and_how_tuning_went(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for number, loss in enumerate([9.0, 7.0, 8.0]):
+        insert(
+            warehouse_url, "training.trials", run_key="sklearn_training/run", model=LASSO, number=number, set_version=3,
+            status="ok", loss=loss, parameters="{}", document="{}", generator="{}", started_at="now", finished_at="now",
+        )  # fmt: skip
+    alert = report(warehouse_url, "http://127.0.0.1:9")
+    assert alert.headline == f"{LASSO} is best with an RMSE of 1.000 min and is registered as challenger, version 7."
+    models, parameters = alert.tables
+    assert models.rows == ((LASSO, "1.000", "0.800", "0.900"), (BOOSTER, "6.500", "4.500", "0.600"))
+    assert parameters.rows == ((LASSO, "alpha 0.001591"), (BOOSTER, "max_depth 9, learning_rate 0.25"))
+    bars, lines = alert.charts
+    assert bars.bars == {LASSO: 1.0, BOOSTER: 6.5}
+    assert lines.lines == {LASSO: (9.0, 7.0, 7.0)}
+    assert alert.facts["Champion"] == "unknown, MLflow did not answer"
+
+
+def test_training_says_the_change_against_the_champion(warehouse_url: str, mlflow_url: str) -> None:
+    tracker = tracking.open_tracker(configure(mlflow_tracking_uri=mlflow_url))
+    assert report(warehouse_url, mlflow_url, name="alert-test").facts["Champion"] == "none yet"
+    register(tracker, "alert-test", LASSO)
+    assert report(warehouse_url, mlflow_url, name="alert-test").facts["Champion"] == (
+        "version 1, RMSE 1.250 min on its own validation: this one is 20.0% lower"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity", "state"), [("judgement", "info", "promoted"), ("rollback", "warning", "rolled back")]
+)
+def test_new_champion_is_told_with_both_errors(warehouse_url: str, kind: str, severity: str, state: str) -> None:
+    insert(
+        warehouse_url, "training.promotions", kind=kind, name="trip-duration", version=7, model=LASSO,
+        champion_version=4, challenger_rmse=5.0, champion_rmse=6.0, interval_low=-1.2, interval_high=-0.8,
+        reason="It is better.", state="promoted", run_key="model_promotion/run",
+    )  # fmt: skip
+    [alert] = report_promotions(warehouse_url, "model_promotion", "run", LINKS)
+    assert (alert.severity, alert.state, alert.headline) == (severity, state, "It is better.")
+    assert alert.facts and alert.facts["RMSE"] == "5.000 min, against 6.000 of version 4"
+    assert alert.charts[0].bars == {"version 7": 5.0, "version 4": 6.0}
+
+
+def test_model_that_was_not_promoted_is_not_told(warehouse_url: str) -> None:
+    insert(
+        warehouse_url, "training.promotions", kind="judgement", name="trip-duration", version=7, reason="It is worse.",
+        state="rejected", run_key="model_promotion/run",
+    )  # fmt: skip
+    assert report_promotions(warehouse_url, "model_promotion", "run", LINKS) == []
+
+
+def test_drift_names_the_columns_and_shows_how_they_moved(warehouse_url: str) -> None:
+    for week, psi in ((1, 0.1), (8, 0.3)):
+        insert(
+            warehouse_url, "monitoring.drift", name="trip-duration", champion_version=4, column_name="trip_distance",
+            window_start=date(2024, 3, week), window_days=7, set_version=3, rows=500, psi=psi, ks=0.2, js=0.1,
+            drifted=psi > 0.2,
+        )  # fmt: skip
+    insert(
+        warehouse_url, "monitoring.alarms", name="trip-duration", champion_version=4, window_start=date(2024, 3, 8),
+        window_end=date(2024, 3, 14), columns=["trip_distance"], run_key="model_monitoring/run",
+    )  # fmt: skip
+    [alert] = report_drift(warehouse_url, "model_monitoring", "run", LINKS)
+    assert (alert.severity, alert.label) == ("warning", "trip_distance")
+    assert [row[2:] for row in alert.tables[0].rows] == [
+        ("0.100", "0.200", "0.100", "no"),
+        ("0.300", "0.200", "0.100", "yes"),
+    ]
+    assert alert.charts[0].lines == {"trip_distance": (0.1, 0.3)}
+    assert report_drift(warehouse_url, "model_monitoring", "another", LINKS) == []
+
+
+@pytest.mark.parametrize(("state", "severity"), [("success", "info"), ("failed", "warning")])
+def test_retraining_says_why_and_what_came_of_it(warehouse_url: str, state: str, severity: str) -> None:
+    insert(
+        warehouse_url, "training.retrainings", run_key="automatic_retraining/run", reasons=["drift", "new month"],
+        months=["2024-03"], state="success", report="All is well.",
+        models=Jsonb([{"model": LASSO, "version": 7, "before": 6.0, "after": 5.12345, "decision": "promoted"}]),
+        runs=Jsonb([{"dag_id": "sklearn_training", "state": state}]),
+    )  # fmt: skip
+    [alert] = report_retraining(warehouse_url, "automatic_retraining", "run", LINKS)
+    assert alert.headline == "Models were trained again: drift; new month."
+    assert (alert.severity, alert.label) == (severity, LASSO)
+    assert alert.tables[0].rows == ((LASSO, "7", "6", "5.123", "promoted"),)
+    assert alert.charts[0].bars == {"before": 6.0, "after": 5.12345}
+    assert alert.details == "All is well."
+    assert report_retraining(warehouse_url, "automatic_retraining", "skipped", LINKS) == []
