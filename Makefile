@@ -14,7 +14,7 @@ STAMP_DEV := $(VENV)/.requirements-dev
 SOURCES := include dags plugins
 CHECKED := $(SOURCES) tests benchmarks
 
-.PHONY: help run up down status logs psql rollback fail reset venv venv-dev test test-fast check format lock bench
+.PHONY: help run up down status logs psql rollback fail reset venv venv-dev test test-fast check format lock bench screenshots
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ format: venv-dev ## rewrite the code in the project's format
 
 bench: venv-dev ## measure, and write the tables below benchmarks/results
 	$(PYTHON) -m benchmarks
+
+screenshots: venv-dev ## pictures of the running stack's dashboards into docs/images (needs Chromium)
+	$(PYTHON) -m tests.e2e.screenshots
 
 lock: venv ## resolve pyproject.toml anew into requirements.txt and requirements-dev.txt
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.report import measure
 
-NAMES = ("parse", "trial", "ingest", "memory", "job", "rest", "batch", "serving")
+NAMES = ("parse", "trial", "ingest", "memory", "job", "rest", "batch", "serving", "dashboards")
 RESULTS = Path(__file__).parent / "results"
 
 

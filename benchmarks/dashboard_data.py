@@ -56,12 +56,14 @@ def _store_trips(connection: psycopg.Connection, trained: Trained) -> None:
     create_partition(connection, "raw", "trips", "2024_02", "2024-02")
     create_partition(connection, "training", "examples", "1", 1)
     connection.execute(
-        "INSERT INTO raw.sources (month, location, sha256, columns, reading, rows) VALUES ('2024-02', '', '0', '{}', '', %s)",
+        "INSERT INTO raw.sources (month, location, sha256, columns, reading, rows)"
+        " VALUES ('2024-02', '', '0', '{}', '', %s)",
         [len(rows)],
     )
     connection.execute(
-        "INSERT INTO training.sets (state, months, validation_from, feature_set, settings, sources, counts, published_at)"
-        " VALUES ('published', '{2024-02}', '2024-02-01', 'rich', '{}', '{}', jsonb_build_object('validation', %s::int), now())",
+        "INSERT INTO training.sets (state, months, validation_from, feature_set, settings, sources, counts,"
+        " published_at) VALUES ('published', '{2024-02}', '2024-02-01', 'rich', '{}', '{}',"
+        " jsonb_build_object('validation', %s::int), now())",
         [len(rows)],
     )
     with connection.cursor() as cursor:
@@ -95,9 +97,9 @@ def _store_runs(stack: Stack) -> None:
         for at_task, task in enumerate(TASKS):
             begun = at + timedelta(seconds=at_task)
             tasks.append(
-                {"dag_id": dag, "run_id": run, "task_id": task, "map_index": -1, "state": "success", "pool": "default_pool",
-                 "start_date": begun, "end_date": begun, "duration": 1.0 + number % 7, "pool_slots": 1,
-                 "try_number": 1, "max_tries": 0, "span_status": "not_started"}
+                {"dag_id": dag, "run_id": run, "task_id": task, "map_index": -1, "state": "success",
+                 "pool": "default_pool", "start_date": begun, "end_date": begun, "duration": 1.0 + number % 7,
+                 "pool_slots": 1, "try_number": 1, "max_tries": 0, "span_status": "not_started"}
             )  # fmt: skip
     with create_session() as session:
         for table, rows in ((DagRun.__table__, runs), (TaskInstance.__table__, tasks)):

@@ -58,7 +58,8 @@ def measure_pages(stack: Stack) -> list[list[str]]:
         def ask(path: str) -> float:
             begun = perf_counter()
             answer = client.get(path)
-            assert answer.status_code == 200 and '"kind": "error"' not in answer.text, f"{path}: {answer.text[:300]}"
+            assert answer.status_code == 200, f"{path}: {answer.text[:300]}"
+            assert '"kind": "error"' not in answer.text, f"{path}: {answer.text[:300]}"
             return 1000 * (perf_counter() - begun)
 
         for page in PAGES:

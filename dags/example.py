@@ -40,8 +40,9 @@ def fill(trips: list[dict[str, Any]], **context: Any) -> list[dict[str, Any]]:
 
     frame = pd.DataFrame(trips)
     numbers = frame.select_dtypes("number").agg(context["params"]["numbers"])
-    texts = {name: column.mode()[0] for name, column in frame.select_dtypes("str").items()}
-    return frame.fillna({**numbers, **texts}).to_dict("records")
+    texts: Any = frame.select_dtypes("str").mode().iloc[0]
+    filled: list[Any] = frame.fillna({**numbers, **texts}).to_dict("records")
+    return filled
 
 
 @task(outlets=[EXAMPLE_TRIPS])

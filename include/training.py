@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 from airflow.sdk import DAG, Asset, Param, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
 from include.assets import TRAINING_SET
-from include.connections import get_warehouse_url, start_dag, write_note
+from include.connections import get_warehouse_url, start_dag
+from include.runs import name_run, skip_run
 from include.taxi.feature_sets import FEATURE_SETS
 from include.taxi.models import Family, names_of
 
@@ -81,16 +81,12 @@ def training_set(family: Family, **context: Any) -> dict[str, Any]:
     found = choose_training_set(url, settings.outdated_after, requested=params["set_version"], announced=versions)
     if found is None:
         started = start_dag("data_preparation", f"Started by {run.dag_id}, which found no fresh training set.")
-        _skip(run, f"No fresh training set: data_preparation was started ({started}); its event starts a new run.")
+        reason = f"No fresh training set: data_preparation was started ({started}); its event starts a new run."
+        skip_run(context, reason)
     if not _claim(url, family, found.version, bool(versions), **context):
-        _skip(run, f"Training set version {found.version} is trained on by another run already.")
+        skip_run(context, f"Training set version {found.version} is trained on by another run already.")
     chosen = {name: params[name] for name in ("max_evaluations", "time_budget", "random_state", "feature_set")}
-    return make_job(settings, family, f"{run.dag_id}/{run.run_id}", found, **chosen).to_dict()
-
-
-def _skip(run: Any, reason: str) -> NoReturn:
-    write_note(run.dag_id, run.run_id, reason)
-    raise AirflowSkipException(reason)
+    return make_job(settings, family, name_run(context), found, **chosen).to_dict()
 
 
 def _claim(url: str, family: Family, version: int, is_event: bool, **context: Any) -> bool:
@@ -100,9 +96,8 @@ def _claim(url: str, family: Family, version: int, is_event: bool, **context: An
     requested_at = context["params"]["requested_at"]
     if not is_event and not requested_at:
         return True  # by hand, as often as one likes
-    run = context["dag_run"]
     since = datetime.fromisoformat(requested_at) if requested_at else None
-    return claim_training(url, family, version, f"{run.dag_id}/{run.run_id}", since)
+    return claim_training(url, family, version, name_run(context), since)
 
 
 @task

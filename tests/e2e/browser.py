@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Page, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
 
 from include.embedded.stack import Stack
 
@@ -55,6 +55,7 @@ class Window:
 def open_browser() -> Iterator[Browser]:
     """The machine's Chromium."""
     program = find_browser()
+    expect.set_options(timeout=MILLISECONDS_TO_DRAW)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser

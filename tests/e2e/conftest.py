@@ -185,7 +185,9 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = SECONDS
 def session_bench(main_job: subprocess.CompletedProcess[str], home: Path) -> Iterator[Bench]:
     """The stack that the main job left up."""
     stack = find_running(home)
-    assert stack and main_job.returncode == 0, f"{main_job.stdout}\n{main_job.stderr}\n{tail(log_path(home, 'supervisord'))}"
+    assert stack and main_job.returncode == 0, (
+        f"{main_job.stdout}\n{main_job.stderr}\n{tail(log_path(home, 'supervisord'))}"
+    )
     login = {"username": stack.settings.admin_user, "password": stack.credentials.admin_password}
     with httpx.Client(base_url=stack.airflow_address, timeout=60, trust_env=False) as api:
         api.headers["Authorization"] = f"Bearer {api.post('/auth/token', json=login).json()['access_token']}"
