@@ -17,7 +17,7 @@ CHECKED := $(SOURCES) tests benchmarks
 .PHONY: help run up down status logs psql rollback fail reset venv venv-dev test test-fast check format lock bench screenshots
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: venv ## the main job: start the stack, prepare data, train, register; then say where everything is
 	@$(STACK) run

@@ -15,7 +15,7 @@ from include.taxi.errors import TaxiError
 
 log = logging.getLogger(__name__)
 NOT_READABLE = "This shows runs of {dags}, which you may not read."
-NOT_THERE_YET = "Its table is not there yet: start data_preparation once, which brings the warehouse up to date."
+NOT_THERE_YET = "Its table is not there yet: start the stack anew, which brings the warehouse up to date."
 BROKEN = "This could not be drawn; the log of Airflow's API server says why."
 
 

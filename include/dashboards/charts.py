@@ -13,7 +13,7 @@ For example:
         return bars(rows, "day", "trials", y_title="trials")
 
 The query is SQL on the warehouse, with the parameters of `sql_parameters`, or a function of the context; the function
-draws its rows, of which there is at least one. Adding the module to `PAGES` is all that a new page needs.
+draws its rows, of which there is at least one. A new page is an entry of `PAGES`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

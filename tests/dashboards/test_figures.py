@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from include.dashboards.figures import GOOD, color_of, counted, short, stacked_bars, template
-from include.dashboards.pages import data, explainability, overview, pipeline, training_run
+from include.dashboards.pages import data, data_sets, explainability, overview, overview_data, pipeline, training_run
 from include.dashboards.playground import Predicted, draw_predictions
 from include.dashboards.tables import Cell, show_age, show_bytes, show_minutes, show_seconds
 
@@ -72,9 +72,9 @@ def test_counts_below_six_have_no_halves() -> None:
 def test_training_set_versions_show_rows_size_and_state() -> None:
     row = {"version": 3, "months": ["2024-01", "2024-02"], "rows": 1234, "size": 2_500_000, "feature_set": "rich",
            "state": "published", "at": NOON}  # fmt: skip
-    [shown] = overview.training_set_versions([row]).rows
+    [shown] = overview_data.training_set_versions([row]).rows
     assert shown == (3, "2024-01, 2024-02", "1,234", "2.5 MB", "rich", Cell("published", tone="good"), NOON)
-    [shown] = overview.training_set_versions([{**row, "size": None, "state": "superseded"}]).rows
+    [shown] = overview_data.training_set_versions([{**row, "size": None, "state": "superseded"}]).rows
     assert shown[3] == "dropped"
 
 
@@ -83,7 +83,7 @@ def test_drifted_columns_stand_out() -> None:
         {"column_name": "trip_distance", "psi": 0.4, "drifted": True},
         {"column_name": "hour", "psi": 0.01, "drifted": False},
     ]
-    colors = trace(overview.newest_drift(rows))["marker"]["color"]
+    colors = trace(overview_data.newest_drift(rows))["marker"]["color"]
     assert colors[1] == GOOD != colors[0]
 
 
@@ -230,7 +230,7 @@ def test_set_profile_shows_quantities_and_categories() -> None:
         },
         {"version": 4, "column": "weekday", "count": 10, "distinct": 2, "frequent": {"0": 3, "5": 7}},
     ]
-    target, weekday = data.set_profile(rows).rows
+    target, weekday = data_sets.set_profile(rows).rows
     assert target[5:9] == ("0.000", "12.000", "5.000", "10.000")
     assert weekday[-1] == "5 (70.0%)"
 
@@ -240,7 +240,7 @@ def test_drift_by_column_fills_the_windows_that_drifted() -> None:
         {"column_name": "hour", "window_start": date(2024, 3, 1), "psi": 0.1, "drifted": False},
         {"column_name": "hour", "window_start": date(2024, 3, 8), "psi": 0.5, "drifted": True},
     ]
-    drawn = trace(data.drift_by_column(rows))
+    drawn = trace(data_sets.drift_by_column(rows))
     assert list(drawn["marker"]["symbol"]) == ["circle-open", "circle"]
 
 

@@ -1,7 +1,8 @@
-"""The pages of charts: each module fills the table with those of one page."""
+"""The pages; the modules fill the table of charts, each with those of a page or of a part of it."""
 
 from dataclasses import dataclass
 from importlib import import_module
+from pkgutil import iter_modules
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,6 @@ PAGES = {
 
 
 def load_pages() -> None:
-    """Fills the table of charts."""
-    for name in PAGES:
-        import_module(f"include.dashboards.pages.{name}")
+    """Fills the table of charts; the modules' order by name is the cards' order on a page."""
+    for module in sorted(module.name for module in iter_modules(__path__, f"{__name__}.")):
+        import_module(module)

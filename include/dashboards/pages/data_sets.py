@@ -1,0 +1,151 @@
+"""Data, the newest training set: its columns, its histograms, and how later trips drift from the champion's."""
+
+from datetime import timedelta
+from typing import Any
+
+from include.dashboards.charts import Rows, chart, read_rows
+from include.dashboards.context import Context
+from include.dashboards.figures import MUTED, PALETTE, Figure, Scatter, by, column, figure, span_times
+from include.dashboards.registered import keep
+from include.dashboards.tables import Table
+from include.taxi.zone_names import read_zone_names
+
+NOT_PUBLISHED = "No training set is published yet: start data_preparation."
+PREPARATION = ("data_preparation",)
+SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
+DECIMALS = 3
+_NEWEST = """
+    SELECT version, statistics, counts FROM training.sets WHERE state = 'published'
+    ORDER BY published_at DESC, version DESC LIMIT 1
+"""
+
+
+def _set_profile(context: Context) -> Rows:
+    return [
+        {"version": found["version"], "column": name, **figures}
+        for found in read_rows(_NEWEST, context)
+        for name, figures in sorted((found["statistics"] or {}).items())
+    ]
+
+
+@chart("data", "Training set, column by column", _set_profile, empty=NOT_PUBLISHED, dags=PREPARATION, columns=12,
+       height=290)  # fmt: skip
+def set_profile(rows: Rows) -> Table:
+    """The training split of the newest version; minutes are `target`, weekday 0 is Monday. Nothing is missing in it."""
+    headings = (
+        f"v{rows[0]['version']}, column", "type", "rows", "missing", "unique", "min", "mean", "median", "max",
+        "most frequent",
+    )  # fmt: skip
+    return Table(headings, [_profile_row(row) for row in rows])
+
+
+def _profile_row(row: Any) -> tuple[Any, ...]:
+    rows = f"{row['count']:,}"
+    if "deciles" in row:
+        deciles = row["deciles"]
+        figures = (deciles[0], row["mean"], deciles[len(deciles) // 2], deciles[-1])
+        return (row["column"], "number", rows, "0", "", *(f"{value:.{DECIMALS}f}" for value in figures), "")
+    value, count = max(row["frequent"].items(), key=lambda item: item[1])
+    name = read_zone_names().get(int(value), value) if row["column"].endswith("_zone") else value
+    share = f"{name} ({count / row['count']:.1%})"
+    return (row["column"], "category", rows, "0", f"{row['distinct']:,}", "", "", "", "", share)
+
+
+# Column -> how its values are put into ranges, and from where on they are left out.
+_RANGES = {
+    "target": ("floor(target)", "target < 60"),
+    "trip_distance": ("floor(trip_distance * 2) / 2", "trip_distance < 20"),
+    "hour": ("extract(hour FROM pickup_at)", "true"),
+}
+
+
+def _histogram(name: str) -> Any:
+    value, condition = _RANGES[name]
+
+    def query(context: Context) -> Rows:
+        newest = read_rows(_NEWEST, context)
+        if not newest:
+            return []
+        version = int(newest[0]["version"])
+        text = (
+            f"SELECT split, ({value})::float AS low, count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share"
+            f" FROM training.examples WHERE version = {version} AND {condition} GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        # A published version never changes.
+        return keep(
+            ("histogram", context.sources.warehouse_url(), version, name), lambda: read_rows(text, context), 900
+        )
+
+    return query
+
+
+def _draw_histogram(rows: Rows, x_title: str) -> Figure:
+    traces = [
+        Scatter(
+            x=column(group, "low"),
+            y=[100 * row["share"] for row in group],
+            name=split,
+            mode="lines",
+            line={"shape": "hv", "color": SPLITS.get(split, MUTED), "width": 2},
+            fill="tozeroy",
+            fillcolor=_faint(SPLITS.get(split, MUTED)),
+        )
+        for split, group in by(rows, "split").items()
+    ]
+    return figure(traces, x_title=x_title, y_title="% of the split").update_yaxes(rangemode="tozero")
+
+
+def _faint(color: str) -> str:
+    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.12)"
+
+
+_OF_SET: dict[str, Any] = {"empty": NOT_PUBLISHED, "dags": PREPARATION, "columns": 4}
+
+
+@chart("data", "Duration in the training set", _histogram("target"), **_OF_SET)
+def set_durations(rows: Rows) -> Figure:
+    """Share of trips by minutes, for each split."""
+    return _draw_histogram(rows, "duration, minutes")
+
+
+@chart("data", "Distance in the training set", _histogram("trip_distance"), **_OF_SET)
+def set_distances(rows: Rows) -> Figure:
+    """Share of trips by distance, for each split."""
+    return _draw_histogram(rows, "trip distance (TLC: miles)")
+
+
+@chart("data", "Hour of pickup in the training set", _histogram("hour"), **_OF_SET)
+def set_hours(rows: Rows) -> Figure:
+    """Share of trips by hour of day, for each split."""
+    return _draw_histogram(rows, "hour of day")
+
+
+@chart(
+    "data",
+    "Drift by column",
+    """
+    SELECT column_name, window_start, psi, ks, js, drifted FROM monitoring.drift
+    WHERE name = %(name)s AND champion_version = (
+        SELECT champion_version FROM monitoring.drift WHERE name = %(name)s ORDER BY measured_at DESC LIMIT 1)
+    ORDER BY window_start, column_name
+    """,
+    empty="Drift was not measured yet: model_monitoring does it once there is a champion and newer trips than its own.",
+    dags=("model_monitoring",),
+    columns=12,
+)
+def drift_by_column(rows: Rows) -> Figure:
+    """Distance of each window from the champion's training set; a filled point has drifted."""
+    traces = [
+        Scatter(
+            x=column(group, "window_start"),
+            y=column(group, "psi"),
+            name=name,
+            mode="lines+markers",
+            line={"width": 2, "color": PALETTE[at % len(PALETTE)]},
+            marker={"size": 9, "symbol": ["circle" if row["drifted"] else "circle-open" for row in group]},
+        )
+        for at, (name, group) in enumerate(by(rows, "column_name").items())
+    ]
+    drawn = figure(traces, y_title="PSI, population stability index").update_yaxes(rangemode="tozero")
+    return span_times(drawn, column(rows, "window_start"), timedelta(weeks=4))

@@ -1,1 +1,0 @@
-"""Playground: the page's form is in its template; it has no charts of its own in the table."""
