@@ -9,6 +9,7 @@ from statistics import median
 
 import psycopg
 from psycopg import sql
+from rich.console import Console
 
 from benchmarks.report import Report
 from benchmarks.running import running_stack, settings_of
@@ -16,7 +17,7 @@ from benchmarks.trip_data import MONTHS, find_trips
 from include.embedded.airflow_api import AirflowApi
 from include.embedded.databases import create_databases
 from include.embedded.errors import StackError
-from include.embedded.follow import PREPARATION, TRAININGS, wait_for_dags
+from include.embedded.follow import PREPARATION, TRAININGS, report_failure, wait_for_dags
 from include.embedded.overrides import write_overrides
 from include.embedded.results import RUN_TAG, find_models
 from include.embedded.stack import Stack
@@ -100,7 +101,8 @@ def _run_orchestrated(stack: Stack, api: AirflowApi, keys: dict[str, str]) -> Ou
         time.sleep(SECONDS_BETWEEN_LOOKS)
         runs = [run if run.is_finished else api.refresh(run) for run in runs]
         if failed := [run for run in runs if run.state == "failed"]:
-            raise StackError(f"{failed[0].dag_id} failed: {stack.airflow_address}/dags/{failed[0].dag_id}")
+            report_failure(api, stack, failed[0], Console(stderr=True))
+            raise StackError(f"{failed[0].dag_id} failed: nothing was measured")
         if len(runs) == 1 and runs[0].is_finished and (found := api.runs_started_by(runs[0], TRAININGS)):
             runs += found[1] if len(found[1]) == len(TRAININGS) else []
     seconds = time.perf_counter() - begun

@@ -1,5 +1,6 @@
 """Airflow's public REST API, as much of it as the main job is followed by."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import httpx
 from include.embedded.errors import StackError
 
 SECONDS_TO_ANSWER = 30.0
+PAUSES = (0.5, 1.0, 2.0)
 FINISHED = ("success", "failed")
 ACTIVE_TASKS = ("queued", "running", "deferred", "up_for_retry", "up_for_reschedule", "restarting")
 
@@ -128,6 +130,12 @@ class AirflowApi:
         return lines
 
     def _get(self, path: str, **parameters: Any) -> Any:
+        # What only reads can be asked again: a server that restarts is an error for a moment.
+        for pause in PAUSES:
+            try:
+                return self._call("GET", f"/api/v2/{path}", params=parameters)
+            except StackError:
+                time.sleep(pause)
         return self._call("GET", f"/api/v2/{path}", params=parameters)
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:

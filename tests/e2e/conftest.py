@@ -28,6 +28,8 @@ from tests.mail_server import MailServer, run_mail_server
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_TO_FINISH = 400
 SECONDS_BETWEEN_LOOKS = 0.3
+# A server that was killed on purpose is back within this.
+SECONDS_OF_TROUBLE = 30
 TRAININGS = ("sklearn_training", "xgboost_training")
 # Small enough for seconds, large enough for the models to learn something.
 SMALL = {"SAMPLE_ROWS": "3000", "MAX_EVALUATIONS": "3", "MINIMUM_ROWS": "500"}
@@ -107,7 +109,11 @@ class Bench:
     def get(self, path: str, **params: Any) -> Any:
         """The answer of Airflow's API below /api/v2/."""
         answer = self.api.get(f"/api/v2/{path}", params=params)
-        answer.raise_for_status()
+        deadline = time.monotonic() + SECONDS_OF_TROUBLE
+        while answer.is_server_error and time.monotonic() < deadline:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            answer = self.api.get(f"/api/v2/{path}", params=params)
+        assert answer.is_success, f"{answer.url}: {answer.status_code} {answer.text}"
         return answer.json()
 
     def details(self, run: Run) -> dict[str, Any]:
