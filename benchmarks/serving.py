@@ -20,6 +20,7 @@ from benchmarks.report import Report
 from benchmarks.running import running_stack
 from include.embedded.ports import HOST, is_free
 from include.embedded.stack import Stack
+from include.embedded.supervision import log_path, tail
 from include.taxi.registry import CHAMPION
 
 GOALS = "at 100 requests a second p50 at most 3 ms and p99 at most 15 ms; 4 times the throughput; no error"
@@ -35,7 +36,7 @@ def run() -> Report:
     with running_stack(("postgres", "mlflow", "serving")) as stack:
         settings, tracker = register(stack, trained, versions=2)
         service, peer = _describe_service(stack), _describe_peer()
-        _wait(f"{stack.serving_address}/readyz")
+        _wait(f"{stack.serving_address}/readyz", log_path(stack.home, "serving"))
         with _mlflow_serving(stack, settings.registered_model, peer.url):
             steady: dict[str, list[Outcome]] = {"service": [], "peer": []}
             full: dict[str, list[Outcome]] = {"service": [], "peer": []}
@@ -87,20 +88,25 @@ def _mlflow_serving(stack: Stack, name: str, url: str) -> Iterator[None]:
     port = url.rpartition(":")[2].partition("/")[0]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", f"models:/{name}/1"]
     command += ["--env-manager", "local", "--host", HOST, "--port", port]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": stack.mlflow_address, "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {
+        "MLFLOW_TRACKING_URI": stack.mlflow_address,
+        "OMP_NUM_THREADS": "1",
+        # It starts uvicorn by its name.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
     with tempfile.TemporaryDirectory() as directory, Path(directory, "log").open("w") as log:
         server = subprocess.Popen(
             command, env=environment, cwd=directory, stdout=log, stderr=log, start_new_session=True
         )
         try:
-            _wait(url.replace("/invocations", "/ping"))
+            _wait(url.replace("/invocations", "/ping"), Path(directory, "log"))
             yield
         finally:
             os.killpg(server.pid, 15)
             server.wait()
 
 
-def _wait(url: str) -> None:
+def _wait(url: str, log: Path) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     while True:
         try:
@@ -109,7 +115,7 @@ def _wait(url: str) -> None:
         except httpx.TransportError:
             pass
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{url} did not answer within {SECONDS_TO_START} s")
+            raise TimeoutError(f"{url} did not answer within {SECONDS_TO_START} s:\n{tail(log)}")
         time.sleep(0.2)
 
 

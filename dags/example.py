@@ -40,7 +40,7 @@ def fill(trips: list[dict[str, Any]], **context: Any) -> list[dict[str, Any]]:
 
     frame = pd.DataFrame(trips)
     numbers = frame.select_dtypes("number").agg(context["params"]["numbers"])
-    texts: Any = frame.select_dtypes("str").mode().iloc[0]
+    texts: Any = frame.select_dtypes("str").agg(lambda column: column.mode()[0])
     filled: list[Any] = frame.fillna({**numbers, **texts}).to_dict("records")
     return filled
 

@@ -5,6 +5,7 @@ succeeds has an `AlertNotifier` as `on_success_callback`.
 """
 
 import asyncio
+import logging
 import smtplib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from include.connections import get_warehouse_url
 from include.taxi.errors import SourceUnavailable, StaleInput, TrackingUnavailable, WarehouseUnavailable
 from include.taxi.settings import read_settings
 
+log = logging.getLogger(__name__)
 RETRY_DELAY = timedelta(seconds=20)
 # What a task may wait for its alert to leave. It leaves later otherwise.
 SECONDS_TO_WAIT = 4.0
@@ -113,16 +115,23 @@ class _ReadySmtpHook(SmtpHook):
 
 
 def find_mail_server(conn_id: str = SmtpHook.default_conn_name) -> MailServer:
-    """The mail server that an Airflow connection describes."""
-    connection = BaseHook.get_connection(conn_id)
+    """The mail server that an Airflow connection describes; without one, mail waits until there is."""
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except Exception as error:  # a task, the DAG processor and the triggerer say in different ways that there is none
+        log.warning("No mail can be sent: %s", error)
+        connection = None
 
     @contextmanager
     def connect() -> Iterator[smtplib.SMTP]:
+        if connection is None:
+            raise ConnectionError(f"There is no Airflow connection {conn_id}: set AIRFLOW_CONN_{conn_id.upper()}.")
         with _ReadySmtpHook(connection) as hook:
             # The hook's own way of sending knows neither a text part nor inline pictures.
             yield hook._smtp_client  # type: ignore[misc]
 
-    return MailServer(connect, connection.extra_dejson.get("from_email") or DEFAULT_SENDER)
+    extra = connection.extra_dejson if connection else {}
+    return MailServer(connect, extra.get("from_email") or DEFAULT_SENDER)
 
 
 # Waiting helps where a server is away; it never repairs data, a setting or code.

@@ -51,8 +51,8 @@ def get_training_set(url: str, version: int) -> TrainingSet:
     with connect(url) as connection:
         found = _fetch(
             connection,
-            "version = %s AND state IN ('published', 'superseded')"
-            " AND to_regclass('training.examples_' || version) IS NOT NULL",
+            "version = %s AND (state = 'published'"
+            " OR (state = 'superseded' AND to_regclass('training.examples_' || version) IS NOT NULL))",
             [version],
         )
     if found is None:

@@ -198,11 +198,14 @@ def _parse_distance(value: Any, form: TripFormat) -> float:
 
 
 def _parse_time(value: Any, form: TripFormat) -> datetime | None:
-    if value is None or value == "":
+    if value is None:
         return None
     if not isinstance(value, str) or not re.match(TIME, value):
         raise ValueError(f"must be a time such as 2024-02-14T18:30:00, not {_show(value)}")
-    time = datetime.fromisoformat(value.strip())
+    text = value.strip()  # the pattern's end lets a line break pass
+    if not text:
+        return None
+    time = datetime.fromisoformat(text)
     return time.astimezone(form.timezone).replace(tzinfo=None) if time.tzinfo else time
 
 

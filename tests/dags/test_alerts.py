@@ -18,7 +18,14 @@ from tests.mail_server import MailServer, run_mail_server
 EVERY_DAG = pytest.mark.parametrize("dag_id", DAG_IDS)
 # It would tell of alerts that cannot leave by an alert.
 SILENT = {"alert_maintenance"}
-LATE = {"alert_drill", "automatic_retraining", "data_preparation", "sklearn_training", "xgboost_training"}
+LATE = {
+    "alert_drill",
+    "automatic_retraining",
+    "batch_prediction",
+    "data_preparation",
+    "sklearn_training",
+    "xgboost_training",
+}
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -138,6 +145,16 @@ def test_notifier_raises_nothing_when_there_is_no_server_at_all(monkeypatch: pyt
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", f"smtp://127.0.0.1:{find_free_port()}?disable_ssl=true")
     notify("task_failed", context(exception=ValueError("it broke")))
     notify("task_failed", {})
+
+
+def test_alert_is_kept_when_no_mail_server_is_named(
+    mail_server: MailServer, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT")
+    notify("task_failed", context(exception=ValueError("it broke")))
+    with psycopg.connect(warehouse_url) as connection:
+        [(state, problem)] = connection.execute("SELECT state, problem FROM alerts.sent").fetchall()
+    assert state == "unsent" and "set AIRFLOW_CONN_SMTP_DEFAULT" in problem
 
 
 def test_slow_mail_server_does_not_hold_the_task(mail_server: MailServer, warehouse_url: str) -> None:

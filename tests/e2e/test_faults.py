@@ -124,7 +124,7 @@ def unsteady_source(tmp_path: Path) -> Iterator[str]:
     settings = read_settings(sample_rows=3000)
     for month in ("2024-01", "2024-02"):
         with open_batches(settings, month) as contents:
-            batches = list(contents.batches)
+            batches = list(contents.read(list(contents.columns)))
         with pq.ParquetWriter(tmp_path / f"{month}.parquet", batches[0].schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
