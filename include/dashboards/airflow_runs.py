@@ -73,8 +73,7 @@ def list_failed(context: Context) -> Any:
 @_on_airflow
 def measure_tasks(context: Context) -> Any:
     """Duration of successful tasks in seconds: median and 90 % quantile; mapped ones by the start of their label."""
-    part = func.split_part(TaskInstance._rendered_map_index, ":", 1)
-    label = case((TaskInstance._rendered_map_index.is_(None), ""), else_=part).label("label")
+    label = func.coalesce(func.split_part(TaskInstance.rendered_map_index, ":", 1), "").label("label")
     newest = (
         select(DagRun.dag_id, DagRun.run_id)
         .where(_runs(context))

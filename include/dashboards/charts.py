@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import dict_row
 
 from include.dashboards.context import Context
+from include.dashboards.kept import keep
 from include.dashboards.tables import Facts, Table
 from include.taxi.warehouse import connect
 
@@ -36,6 +37,7 @@ Draw = Callable[[Rows], "Figure | Table | Facts"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A page never waits longer than this for one of its charts.
 STATEMENT_TIMEOUT = "5s"
+SECONDS_REACHED = 5
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,17 @@ def read_rows(query: Query, context: Context) -> Rows:
     """
     if callable(query):
         return query(context)
-    with connect(context.sources.warehouse_url()) as connection:
+    url = context.sources.warehouse_url()
+    # Asked once for all cards: where the warehouse is away, the first one waits and the others know.
+    keep(("warehouse", url), lambda: _reach(url), seconds=SECONDS_REACHED)
+    with connect(url) as connection:
         connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'")
         return connection.cursor(row_factory=dict_row).execute(query.encode(), sql_parameters(context)).fetchall()
+
+
+def _reach(url: str) -> None:
+    with connect(url):
+        pass
 
 
 def since(context: Context) -> datetime:

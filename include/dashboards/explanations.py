@@ -10,7 +10,8 @@ import numpy.typing as npt
 from psycopg.rows import dict_row
 
 from include.dashboards.context import Context
-from include.dashboards.registered import Registered, connect_tracker, find_registered, keep
+from include.dashboards.kept import keep
+from include.dashboards.registered import Registered, connect_tracker, find_registered
 from include.taxi import explain, registry
 from include.taxi.artifact import TripModel
 from include.taxi.feature_sets import TRIP_COLUMNS, Columns, get_feature_set

@@ -8,8 +8,7 @@ import json
 import os
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -18,18 +17,14 @@ from typing import Any
 
 from include.dashboards.context import Context
 from include.dashboards.figures import short
-from include.taxi.errors import TaxiError
+from include.dashboards.kept import keep
 from include.taxi.registry import CHALLENGER, CHAMPION, PREVIOUS
 from include.taxi.tracking import Tracker, open_tracker, translate_errors
 
-SECONDS_KEPT = 10
 MOST_VERSIONS = 50
 ROLES = (CHAMPION, CHALLENGER, PREVIOUS)
 # Read by MLflow's client at each request; its own defaults wait for minutes.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-
-_kept: dict[Any, tuple[float, Any]] = {}
-_locks: dict[Any, threading.Lock] = {}
 
 
 @dataclass(frozen=True)
@@ -60,21 +55,6 @@ class Registered:
     def role(self) -> str:
         """Its first alias, else `version`."""
         return next((alias for alias in ROLES if alias in self.aliases), "version")
-
-
-def keep(key: Any, read: Callable[[], Any], seconds: float = SECONDS_KEPT) -> Any:
-    """What `read` gave at most `seconds` ago, an error of ours included; one caller reads, the others wait."""
-    with _locks.setdefault(key, threading.Lock()):
-        at, outcome = _kept.get(key, (0.0, None))
-        if time.monotonic() - at > seconds or not at:
-            try:
-                outcome = read()
-            except TaxiError as error:
-                outcome = error
-            _kept[key] = (time.monotonic(), outcome)
-    if isinstance(outcome, TaxiError):
-        raise outcome
-    return outcome
 
 
 def warm_up() -> None:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -87,6 +88,23 @@ def test_airflow_lets_viewers_look_but_not_act_and_strangers_not_in(bench: Bench
             seen = client.request(method, path, json=body, headers=viewer).status_code
             assert seen in ((403,) if route == "/predict" else (200, 204, 307)), f"{method} {path}: {seen}"
     assert bench.api.post(f"/{PLUGIN}/predict", json=BODIES["/predict"]).status_code == 200
+
+
+def test_runs_are_counted_as_airflow_counts_them(bench: Bench) -> None:
+    def traces(chart: str) -> list[dict[str, Any]]:
+        return bench.api.get(f"/{PLUGIN}/charts/{chart}", params={"days": 0}).json()["figure"]["data"]
+
+    total = bench.get("dags/~/dagRuns")["total_entries"]
+    assert sum(sum(trace["y"]) for trace in traces("runs_a_day")) == total
+    [pie] = traces("runs_by_trigger")
+    started = dict(zip(pie["labels"], pie["values"], strict=True))
+    assert sum(started.values()) == total
+    events = [run for run in bench.get("dags/~/dagRuns", limit=500)["dag_runs"] if run["run_type"] == "asset_triggered"]
+    assert started["asset event"] == len(events)
+    [bars] = bench.api.get(f"/{PLUGIN}/charts/task_durations", params={"dag_id": "xgboost_training", "days": 0}).json()[
+        "figure"
+    ]["data"]
+    assert {"tune gbtree.gamma", "train gbtree.gamma", "register"} <= set(bars["y"])
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "playground"])

@@ -6,7 +6,7 @@ from typing import Any
 from include.dashboards.charts import Rows, chart, read_rows
 from include.dashboards.context import Context
 from include.dashboards.figures import MUTED, PALETTE, Figure, Scatter, by, column, figure, span_times
-from include.dashboards.registered import keep
+from include.dashboards.kept import keep
 from include.dashboards.tables import Table
 from include.taxi.zone_names import read_zone_names
 
