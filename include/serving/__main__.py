@@ -4,6 +4,7 @@ Reads the settings as tasks do, and from the environment what is secret or where
 SERVING_WEBHOOK_SECRET (optional), SERVING_WAREHOUSE_URL, SERVING_HOST, SERVING_PORT and MLFLOW_TRACKING_URI.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -42,6 +43,9 @@ def main() -> None:
         metrics,
         Secrets(os.environ["SERVING_API_KEY"], os.environ.get("SERVING_WEBHOOK_SECRET", "")),
     )
+    # What has been imported stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
         create_app(parts, TripFormat.of(settings)),
         host=os.environ.get("SERVING_HOST", "127.0.0.1"),

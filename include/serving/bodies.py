@@ -11,9 +11,8 @@ from include.taxi.feature_sets import Columns
 from include.taxi.trip_inputs import MOST_TRIPS, TripFormat, TripsInvalid, describe_trip, parse_trips
 
 MOST_BYTES = 16 * 1024 * 1024
-# Above this a body is parsed, and its trips are predicted, beside the loop that answers the others.
+# Above this a body is parsed beside the loop that answers the others.
 INLINE_BYTES = 16 * 1024
-INLINE_TRIPS = 50
 
 
 async def read_trips(request: Request, form: TripFormat, most_trips: int = MOST_TRIPS) -> Columns:

@@ -1,6 +1,5 @@
 """Routes that predict: `/predict` and `/explain`."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +9,11 @@ from pydantic_core import to_json
 
 from include.serving import answers
 from include.serving.access import require_key
-from include.serving.bodies import INLINE_TRIPS, describe_body, read_trips
+from include.serving.batching import Batcher
+from include.serving.bodies import describe_body, read_trips
 from include.serving.holder import Champion
 from include.serving.parts import REFUSALS, Parts
 from include.taxi.explain import Explanation, can_explain, explain, explain_linear, is_linear
-from include.taxi.feature_sets import Columns
 from include.taxi.prediction_log import Predictions
 from include.taxi.trip_inputs import MOST_TRIPS, TripFormat
 
@@ -29,6 +28,7 @@ TRIP_REFUSALS = REFUSALS | {
 def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
     """Adds the routes to an application."""
     known = [Depends(require_key(parts.secrets))]
+    batcher = Batcher()
 
     @app.post(
         "/predict",
@@ -40,7 +40,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
     async def predict(request: Request) -> Response:
         champion = parts.take_champion()
         trips = await read_trips(request, champion.form)
-        predicted = await _compute(champion.model.predict, trips)
+        predicted = await batcher.predict(champion, trips)
         request_id = request.headers.get("x-request-id")
         parts.writer.put(
             Predictions(
@@ -78,12 +78,6 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
         contributions = [dict(zip(found.features, row, strict=True)) for row in found.contributions.tolist()]
         explained = {"base": found.base, "contributions": contributions, "contributions_unit": found.unit}
         return _answer(_describe(champion, champion.model.predict(trips)) | explained)
-
-
-async def _compute(predict: Callable[[Columns], Any], trips: Columns) -> Any:
-    if len(trips["trip_distance"]) <= INLINE_TRIPS:
-        return predict(trips)
-    return await anyio.to_thread.run_sync(predict, trips)
 
 
 def _describe(champion: Champion, predicted: Any) -> dict[str, Any]:
