@@ -109,7 +109,9 @@ def _skip(reason: str, **context: Any) -> NoReturn:
 def automatic_retraining() -> None:
     """Spells the graph."""
     found = detect()
-    report(found, FollowRuns(task_id="follow", runs=start(found)).output)
+    # A task that wakes up at once can be taken for lost on a busy scheduler; to begin again costs nothing.
+    follow = FollowRuns(task_id="follow", runs=start(found), retries=10)
+    report(found, follow.output)
 
 
 automatic_retraining()
