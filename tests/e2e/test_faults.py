@@ -128,7 +128,7 @@ def unsteady_source(tmp_path: Path) -> Iterator[str]:
         with pq.ParquetWriter(tmp_path / f"{month}.parquet", batches[0].schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
-    handler = type("Handler", (Unsteady,), {"directory": tmp_path, "refusals": 12})
+    handler = type("Handler", (Unsteady,), {"directory": tmp_path, "refusals": 2})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/{{month}}.parquet"
