@@ -34,7 +34,7 @@ def drill(bench: Bench, how: str, word: str = "") -> Run:
 def text_of(mail: EmailMessage) -> str:
     body = mail.get_body(("plain",))
     assert body
-    return body.get_content()
+    return body.get_content().replace("\r\n", "\n")
 
 
 def mails_on(server: MailServer, run: Run) -> list[EmailMessage]:
