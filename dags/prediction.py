@@ -28,33 +28,33 @@ if ZONES:
         "enum": [None, *ZONES],
         "values_display": {str(zone): f"{zone} {name}" for zone, name in ZONES.items()},
     }
-ONE = "One trip"
 PARAMS = {
-    "inputs": Param(
-        None,
-        type=["array", "null"],
-        items=describe_trip(FORMAT),
-        maxItems=MOST_TRIPS,
-        title="Trips as JSON",
-        description='For example `[{"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}]`; '
-        "empty: the one trip in the fields below.",
-    ),
-    "pickup_zone": Param(None, **ZONE, section=ONE, description="Zone id, for example 74."),
-    "dropoff_zone": Param(None, **ZONE, section=ONE, description="Zone id, for example 75."),
+    "pickup_zone": Param(None, **ZONE, title="Pickup zone", description="By its id, for example 74."),
+    "dropoff_zone": Param(None, **ZONE, title="Dropoff zone", description="By its id, for example 75."),
     "trip_distance": Param(
         None,
         type=["number", "null"],
         minimum=FORMAT.distance[0],
         maximum=FORMAT.distance[1],
-        section=ONE,
+        title="Trip distance",
         description="In the unit of the trips trained on (TLC: miles), for example 1.98.",
     ),
     "pickup_at": Param(
         None,
         type=["string", "null"],
         pattern=TIME,
-        section=ONE,
+        title="Pickup at",
         description="Local time, for example 2024-02-14T18:30; empty: now.",
+    ),
+    "inputs": Param(
+        None,
+        type=["array", "null"],
+        items=describe_trip(FORMAT),
+        maxItems=MOST_TRIPS,
+        title="Trips as JSON",
+        section="Several trips",
+        description='Instead of the one trip above, for example [{"pickup_zone": 74, "dropoff_zone": 75, '
+        '"trip_distance": 1.98}].',
     ),
 }
 
@@ -62,17 +62,20 @@ PARAMS = {
 @result
 @task
 def predict(**context: Any) -> dict[str, Any]:
-    """The predictions in minutes, and the model that made them; why there are none stands in the run's note."""
+    """The predictions in minutes, and the model that made them; a person finds one trip's, or the error, as a note."""
     from include.taxi import prediction
     from include.taxi.errors import TaxiError
 
-    run = context["dag_run"]
+    run, params = context["dag_run"], context["params"]
     try:
-        inputs = prediction.collect_inputs(context["params"])
-        return prediction.predict(get_warehouse_url(), read_settings(), inputs, run.run_id)
+        inputs = prediction.collect_inputs(params)
+        predicted = prediction.predict(get_warehouse_url(), read_settings(), inputs, run.run_id)
     except TaxiError as error:
         write_note(run.dag_id, run.run_id, str(error))
         raise
+    if not params["inputs"]:
+        write_note(run.dag_id, run.run_id, prediction.describe(predicted))
+    return predicted
 
 
 @dag(

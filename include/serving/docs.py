@@ -7,7 +7,8 @@ from typing import Any
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 :root { color-scheme: light dark }
-code, pre { font: 13px/1.45 ui-monospace, monospace } pre { overflow: auto; border: 1px solid #8886; padding: .6rem }
+code, pre { font: 13px/1.45 ui-monospace, monospace }
+pre { white-space: pre-wrap; border: 1px solid #8886; padding: .6rem }
 summary { cursor: pointer; padding: .35rem 0 } summary b { display: inline-block; width: 4rem }
 table { border-collapse: collapse } td { padding: .1rem .8rem .1rem 0; vertical-align: top }
 """
@@ -34,7 +35,7 @@ def render_docs(document: dict[str, Any]) -> str:
 def _render_route(path: str, method: str, operation: dict[str, Any]) -> str:
     answers = "".join(
         f"<tr><td><code>{escape(status)}</code><td>{escape(answer.get('description', ''))}"
-        for status, answer in operation["responses"].items()
+        for status, answer in sorted(operation["responses"].items())
     )
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     example = ""

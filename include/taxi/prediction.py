@@ -63,3 +63,9 @@ def predict(
         "unit": UNIT,
         "model": {"name": champion.version.name, "version": number},
     }
+
+
+def describe(predicted: Mapping[str, Any]) -> str:
+    """The first prediction of a result of `predict`, in words."""
+    model = predicted["model"]
+    return f"{predicted['predictions'][0]:.1f} {predicted['unit']}, by version {model['version']} of {model['name']}."

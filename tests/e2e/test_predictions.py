@@ -70,9 +70,10 @@ def test_call_over_the_api_gets_the_services_prediction_and_both_are_logged(
     assert [row[3] for row in rows] == [*result["predictions"], *again["predictions"]]
 
 
-def test_form_without_a_list_predicts_its_one_trip(bench: Bench, service: httpx.Client) -> None:
-    answer = wait_for_result(bench, bench.trigger("prediction", **TRIP))
-    assert len(answer["results"]["predict"]["predictions"]) == 1
+def test_form_without_a_list_predicts_its_one_trip_and_notes_it(bench: Bench, service: httpx.Client) -> None:
+    run = bench.trigger("prediction", **TRIP)
+    [minutes] = wait_for_result(bench, run)["results"]["predict"]["predictions"]
+    assert bench.details(run)["note"].startswith(f"{minutes:.1f} minutes, by version ")
 
 
 def test_missing_champion_fails_the_run_with_a_note_of_what_to_start(bench: Bench) -> None:
