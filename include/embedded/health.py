@@ -40,6 +40,8 @@ def _mlflow(stack: Stack) -> str | None:
 
 
 def _api_server(stack: Stack) -> str | None:
+    # The server makes the part that tasks talk to at its first question; without this one, the first task waits for it.
+    _get(f"{stack.airflow_address}/execution/health")
     status = _get(f"{stack.airflow_address}/api/v2/monitor/health").json()["metadatabase"]["status"]
     return None if status == "healthy" else f"Airflow says that its database is {status}"
 
