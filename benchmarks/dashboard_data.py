@@ -53,8 +53,8 @@ def _store_trips(connection: psycopg.Connection, trained: Trained) -> None:
     trips, target = trained.validation.trips, trained.validation.target
     columns = [trips[name].tolist() for name in ("pickup_at", "pickup_zone", "dropoff_zone", "trip_distance")]
     rows = list(zip(*columns, target.tolist(), strict=True))
-    create_partition(connection, "raw", "trips", "2024_02", "2024-02")
-    create_partition(connection, "training", "examples", "1", 1)
+    create_partition(connection, "raw", "trips", "2024_02", "month", "2024-02")
+    create_partition(connection, "training", "examples", "1", "version", 1)
     connection.execute(
         "INSERT INTO raw.sources (month, location, sha256, columns, reading, rows)"
         " VALUES ('2024-02', '', '0', '{}', '', %s)",

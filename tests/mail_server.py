@@ -92,17 +92,25 @@ def run_mail_server(directory: Path, port: int, kept: Path | None = None) -> Ite
     context.load_cert_chain(certificate, key)
     server = MailServer(port, certificate, kept)
     server.release.set()
-    controller = Controller(
-        server,
-        HOST,
-        port,
-        tls_context=context,
-        require_starttls=True,
-        auth_required=True,
-        authenticator=_authenticate,
-    )
-    server.start = controller.start
-    server.stop = controller.stop
+    controllers: list[Controller] = []
+
+    def start() -> None:
+        # A stopped one has closed its loop and cannot start again.
+        controllers.append(
+            Controller(
+                server,
+                HOST,
+                port,
+                tls_context=context,
+                require_starttls=True,
+                auth_required=True,
+                authenticator=_authenticate,
+            )
+        )
+        controllers[-1].start()
+
+    server.start = start
+    server.stop = lambda: controllers.pop().stop()
     server.start()
     try:
         yield server

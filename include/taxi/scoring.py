@@ -145,7 +145,7 @@ def _ensure_partition(url: str, month: str) -> str:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [MONTH_LOCK])
         found = connection.execute("SELECT to_regclass(%s)::text", [f"prediction.batch_{suffix}"]).fetchone()
         if found == (None,):
-            create_partition(connection, "prediction", "batch", suffix, month)
+            create_partition(connection, "prediction", "batch", suffix, "month", month)
     return f"batch_{suffix}"
 
 

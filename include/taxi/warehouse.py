@@ -82,12 +82,22 @@ def migrate(url: str) -> list[str]:
     return applied
 
 
-def create_partition(connection: psycopg.Connection, schema: str, table: str, suffix: str, value: str | int) -> str:
-    """Creates the list partition of `schema.table` for `value` where it lacks, and returns its name."""
+def create_partition(
+    connection: psycopg.Connection, schema: str, table: str, suffix: str, column: str, value: str | int
+) -> str:
+    """Creates the list partition of `schema.table` where `column` is `value`, and returns its name.
+
+    There, `value` is the column's default: rows that are copied into the partition need not hold it.
+    """
     name = f"{table}_{suffix}"
     connection.execute(
-        sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES IN ({})").format(
-            sql.Identifier(schema, name), sql.Identifier(schema, table), sql.Literal(value)
+        sql.SQL(
+            "CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table} ({column} DEFAULT {value}) FOR VALUES IN ({value})"
+        ).format(
+            name=sql.Identifier(schema, name),
+            table=sql.Identifier(schema, table),
+            column=sql.Identifier(column),
+            value=sql.Literal(value),
         )
     )
     return name

@@ -10,14 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 import psutil
-import pytest
 
 from include.embedded.airflow_api import Run
 from tests.e2e.conftest import ROOT, Bench, wait_until
 from tests.mail_server import MailServer
-
-# Goes when each test here has passed three times in a row on a machine that does nothing else.
-pytestmark = pytest.mark.skip(reason="not shown yet to hold on an idle machine with two cores")
 
 DRILL, MAINTENANCE, PREPARATION = "alert_drill", "alert_maintenance", "data_preparation"
 

@@ -17,9 +17,6 @@ from include.taxi.sources import open_batches
 from tests.e2e.conftest import TRAININGS, Bench, wait_until
 from tests.e2e.test_faults import is_back, kill
 
-# Goes when each test here has passed three times in a row on a machine that does nothing else.
-pytestmark = pytest.mark.skip(reason="not shown yet to hold on an idle machine with two cores")
-
 MASTER, PROMOTION, MONITORING = "automatic_retraining", "model_promotion", "model_monitoring"
 LINEAR, BOOSTED = "linear_model.LinearRegression", "gbtree.squarederror"
 MODEL_NAMES = (f"trip-duration-{number}" for number in count(1))

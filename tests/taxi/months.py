@@ -38,7 +38,7 @@ def store_month(
         for pickup_at in [datetime.fromisoformat(trip.pickup_at)]
     ]  # fmt: skip
     with connect(url) as connection:
-        create_partition(connection, "raw", "trips", month.replace("-", "_"), month)
+        create_partition(connection, "raw", "trips", month.replace("-", "_"), "month", month)
         for table in ("trips", "rejected_trips", "sources"):
             connection.execute(f"DELETE FROM raw.{table} WHERE month = %s".encode(), [month])
         cursor = connection.cursor()

@@ -18,9 +18,12 @@ SHIFT = np.uint64(32)
 def hash_rows(batch: pa.RecordBatch) -> np.ndarray:
     """A 64-bit hash of each row over all of its columns, the same in every batch."""
     hashes = np.zeros(batch.num_rows, np.uint64)
+    shifted = np.empty_like(hashes)
     for column in batch.columns:
-        hashes = (hashes ^ _hash_values(column)) * MULTIPLIER
-        hashes ^= hashes >> SHIFT
+        # In place: a new array for each step would take as long as the arithmetic.
+        hashes ^= _hash_values(column)
+        hashes *= MULTIPLIER
+        hashes ^= np.right_shift(hashes, SHIFT, out=shifted)
     return hashes
 
 

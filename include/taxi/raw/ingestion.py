@@ -135,7 +135,7 @@ def _ensure_partition(url: str, cursor: Cursor, month: str) -> str:
         # In a transaction of its own: it locks the whole table, which must not last as long as a load.
         with connect(url) as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [MONTH_LOCK])
-            create_partition(connection, "raw", "trips", month.replace("-", "_"), month)
+            create_partition(connection, "raw", "trips", month.replace("-", "_"), "month", month)
     return name
 
 
