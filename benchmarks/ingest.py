@@ -12,8 +12,8 @@ from psycopg import sql
 from benchmarks.report import Report
 from benchmarks.running import running_stack, settings_of
 from benchmarks.trip_data import MONTHS, find_trips
-from include.embedded.stack import Stack
 from include.embedded.settings import read_stack_settings
+from include.embedded.stack import Stack
 from include.taxi.raw import ingest_month
 
 ROUNDS = 7
