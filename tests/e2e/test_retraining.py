@@ -14,7 +14,7 @@ from include.embedded.airflow_api import Run
 from include.taxi import registry, tracking
 from include.taxi.settings import read_settings
 from include.taxi.sources import open_batches
-from tests.e2e.conftest import TRAININGS, Bench, wait_until
+from tests.e2e.conftest import SEEDS, TRAININGS, Bench, wait_until
 from tests.e2e.test_faults import is_back, kill
 
 MASTER, PROMOTION, MONITORING = "automatic_retraining", "model_promotion", "model_monitoring"
@@ -24,11 +24,11 @@ MODEL_NAMES = (f"trip-duration-{number}" for number in count(1))
 
 @pytest.fixture
 def configure(bench: Bench) -> Callable[..., str]:
-    """Sets settings, with a registered model of the test's own; gives its name."""
-    name = next(MODEL_NAMES)
+    """Sets settings, with a registered model and a sample of the test's own; gives the model's name."""
+    name, seed = next(MODEL_NAMES), next(SEEDS)
 
     def set_all(**settings: Any) -> str:
-        bench.configure(registered_model=name, **settings)
+        bench.configure(registered_model=name, sample_seed=seed, **settings)
         return name
 
     return set_all
