@@ -4,11 +4,12 @@
 FROM python:3.11.15-slim-bookworm AS packages
 # As in the Makefile.
 ARG UV_VERSION=0.13.8
-ENV UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
+ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never
 RUN pip install --no-cache-dir --disable-pip-version-check uv==${UV_VERSION}
-COPY requirements-team.txt /build/
-RUN uv venv /opt/venv \
-    && uv pip install --python /opt/venv --no-cache --compile-bytecode --require-hashes --requirements /build/requirements-team.txt
+COPY requirements-team.txt /opt/
+RUN --mount=type=cache,target=/root/.cache/uv \
+    uv venv /opt/venv \
+    && uv pip install --python /opt/venv/bin/python --require-hashes --requirements /opt/requirements-team.txt
 
 FROM python:3.11.15-slim-bookworm
 RUN useradd --uid 50000 --user-group --create-home mltrain \

@@ -138,7 +138,6 @@ def build_training_dag(family: Family, outlet: Asset, doc_md: str | None) -> DAG
     Args:
         outlet: The asset whose event says that the family has a new challenger.
     """
-
     on_gpu = family == "xgboost" and read_settings().xgboost_device == "cuda"
 
     @task(outlets=[outlet], on_success_callback=AlertNotifier("trained"))

@@ -1,4 +1,4 @@
-"""What the programs of every stack are given, on one machine or in containers: Airflow's options, MLflow's and Python's.
+"""What programs are told in every stack, embedded or in containers: options of Airflow, MLflow and Python.
 
 Only what does not depend on the stack; where it listens and what it connects to is each stack's own.
 """

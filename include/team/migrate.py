@@ -23,8 +23,7 @@ def create_databases() -> None:
     """Creates the databases and their owners where they lack; an owner's password becomes what its secret says."""
     for key in DATABASES:
         address = urlsplit(os.environ[key])
-        assert address.username and address.password, f"{key} names no login"
-        name, role, password = address.path[1:], unquote(address.username), unquote(address.password)
+        name, role, password = (unquote(part or "") for part in (address.path[1:], address.username, address.password))
         create_database(os.environ["DATABASE_ADMIN_ADDRESS"], name, role, password)
         print(f"Database {name} is there, owned by {role}", flush=True)
 

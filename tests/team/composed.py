@@ -71,7 +71,7 @@ def read_image() -> tuple[dict[str, str], list[str]]:
     [entry] = re.findall(r"^ENTRYPOINT (.*)$", text, re.MULTILINE)
     # A build argument that nobody gives is empty.
     pairs = [re.sub(r"\$\{\w+\}", "", pair).split("=", 1) for pair in variables.split()]
-    return {key: value for key, value in pairs}, json.loads(entry)
+    return dict(pairs), json.loads(entry)
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,8 @@ class Container:
         """The command with the container's host name and its mounts."""
         if not (CAN_ISOLATE and self.isolated):
             return command
-        return [
-            "unshare", "--mount", "--uts", "sh", "-ec", ISOLATE, "sh", self.name, *map(str, self.writable), "--", *command
-        ]  # fmt: skip
+        isolate = ["unshare", "--mount", "--uts", "sh", "-ec", ISOLATE, "sh", self.name]
+        return [*isolate, *map(str, self.writable), "--", *command]
 
     def find_problem(self) -> str | None:
         """What its health check says; none when it is healthy."""
