@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -210,12 +210,14 @@ def passwords(containers: Containers) -> dict[str, str]:
     return read_passwords(containers.secret("user_passwords"))
 
 
-def log_in(containers: Containers, user: str, password: str) -> httpx.Client:
+@contextmanager
+def log_in(containers: Containers, user: str, password: str) -> Iterator[httpx.Client]:
     """A client of Airflow's API as one of its users."""
-    api = httpx.Client(base_url=containers.address("api-server"), timeout=60, trust_env=False)
-    token = api.post("/auth/token", json={"username": user, "password": password}).raise_for_status().json()
-    api.headers["Authorization"] = f"Bearer {token['access_token']}"
-    return api
+    login = {"username": user, "password": password}
+    with httpx.Client(base_url=containers.address("api-server"), timeout=60, trust_env=False) as api:
+        token = api.post("/auth/token", json=login).raise_for_status().json()["access_token"]
+        api.headers["Authorization"] = f"Bearer {token}"
+        yield api
 
 
 @pytest.fixture(scope="session")
