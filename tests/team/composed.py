@@ -93,7 +93,7 @@ class Container:
 
     def wrap(self, command: list[str]) -> list[str]:
         """The command with the container's host name and its mounts."""
-        if not (CAN_ISOLATE and self.isolated):
+        if not self.isolated:
             return command
         isolate = ["unshare", "--mount", "--uts", "sh", "-ec", ISOLATE, "sh", self.name]
         return [*isolate, *map(str, self.writable), "--", *command]

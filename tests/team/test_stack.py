@@ -10,11 +10,11 @@ import pytest
 from include.embedded.airflow_api import Run
 from tests.dashboards.test_access import BODIES
 from tests.e2e.conftest import Bench, wait_until
-from tests.team.composed import CAN_ISOLATE
-from tests.team.conftest import Containers, log_in
+from tests.team.conftest import log_in
+from tests.team.running import Containers
 
+pytestmark = pytest.mark.slow
 TRIP = {"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}
-FAMILIES = {"sklearn_training": "sklearn", "xgboost_training": "xgboost"}
 # Slow enough for a worker to be killed in the middle of it.
 SLOW = {
     "sample_rows": 12000,
@@ -66,7 +66,6 @@ def job(containers: Containers, bench: Bench) -> dict:
     return {"runs": runs, "seen": seen, "victims": victims}
 
 
-@pytest.mark.skipif(not CAN_ISOLATE, reason="host names of its own for each worker need root and namespaces")
 def test_tuning_is_spread_over_two_workers_each_in_processes_of_its_own(containers: Containers, job: dict) -> None:
     first, second = job["seen"].values()
     assert first, "the first worker tuned"
