@@ -6,10 +6,12 @@ FROM python:3.11.15-slim-bookworm AS packages
 ARG UV_VERSION=0.13.8
 ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never
 RUN pip install --no-cache-dir --disable-pip-version-check uv==${UV_VERSION}
-COPY requirements-team.txt /opt/
+WORKDIR /opt/build
+# pyproject.toml names the packages that are left out, although others ask for them.
+COPY pyproject.toml requirements-team.txt ./
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv venv /opt/venv \
-    && uv pip install --python /opt/venv/bin/python --require-hashes --requirements /opt/requirements-team.txt
+    && uv pip install --python /opt/venv/bin/python --require-hashes --requirements requirements-team.txt
 
 FROM python:3.11.15-slim-bookworm
 RUN useradd --uid 50000 --user-group --create-home mltrain \
