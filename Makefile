@@ -10,6 +10,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STACK := $(PYTHON) -m include.embedded
 STAMP := $(VENV)/.requirements
+STAMP_TEAM := $(VENV)/.requirements-team
 STAMP_DEV := $(VENV)/.requirements-dev
 SOURCES := include dags plugins
 CHECKED := $(SOURCES) tests benchmarks
@@ -67,11 +68,14 @@ bench: venv-dev ## measure, and write the tables below benchmarks/results
 screenshots: venv-dev ## pictures of the running stack's dashboards into docs/images (needs Chromium)
 	$(PYTHON) -m tests.e2e.screenshots
 
-lock: venv ## resolve pyproject.toml anew into requirements.txt and requirements-dev.txt
+lock: venv ## resolve pyproject.toml anew into requirements.txt, requirements-team.txt and requirements-dev.txt
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 		--custom-compile-command "make lock" --quiet pyproject.toml -o requirements.txt
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
-		--custom-compile-command "make lock" --quiet --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+		--custom-compile-command "make lock" --quiet --group team -c requirements.txt pyproject.toml -o requirements-team.txt
+	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+		--custom-compile-command "make lock" --quiet --group dev -c requirements.txt -c requirements-team.txt \
+		pyproject.toml -o requirements-dev.txt
 
 venv: $(STAMP)
 venv-dev: $(STAMP_DEV)
@@ -96,6 +100,10 @@ $(STAMP): requirements.txt | $(VENV)/bin/uv
 	@$(PYTHON) -m compileall -q $(wildcard $(SOURCES))
 	@touch $@
 
-$(STAMP_DEV): requirements-dev.txt $(STAMP)
+$(STAMP_TEAM): requirements-team.txt $(STAMP)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --compile-bytecode --require-hashes -r requirements-team.txt
+	@touch $@
+
+$(STAMP_DEV): requirements-dev.txt $(STAMP_TEAM)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --compile-bytecode --require-hashes -r requirements-dev.txt
 	@touch $@

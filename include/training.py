@@ -12,11 +12,14 @@ from include.connections import get_warehouse_url, start_dag
 from include.runs import name_run, skip_run
 from include.taxi.feature_sets import FEATURE_SETS
 from include.taxi.models import Family, names_of
+from include.taxi.settings import read_settings
 
 BEST_SO_FAR = "{{ task.op_kwargs['model'] }}{{ best | default('') }}"
 TRAINED = "{{ task.op_kwargs['tuned']['model'] }}{{ trained | default('') }}"
 # Tuning may take its time budget for one model type after the other.
 LATE_AFTER = timedelta(hours=3)
+# Which of Celery's workers take what, see docker-compose.yaml; LocalExecutor runs all tasks alike.
+DEFAULT_QUEUE, CPU_QUEUE, GPU_QUEUE = "default", "cpu", "gpu"
 
 
 def _params(family: Family) -> dict[str, Param]:
@@ -71,7 +74,6 @@ def _params(family: Family) -> dict[str, Param]:
 def training_set(family: Family, **context: Any) -> dict[str, Any]:
     """The job: the training set of the event that started the run, or the newest one, and the parameters."""
     from include.taxi.examples import choose_training_set
-    from include.taxi.settings import read_settings
     from include.taxi.training import make_job
 
     url, settings, run, params = get_warehouse_url(), read_settings(), context["dag_run"], context["params"]
@@ -103,7 +105,6 @@ def _claim(url: str, family: Family, version: int, is_event: bool, **context: An
 @task
 def load_models(job: dict[str, Any], **context: Any) -> list[str]:
     """The names of the model types to train."""
-    from include.taxi.settings import read_settings
     from include.taxi.training import choose_models
 
     return choose_models(read_settings(), job["family"], context["params"]["models"])
@@ -112,7 +113,6 @@ def load_models(job: dict[str, Any], **context: Any) -> list[str]:
 @task(map_index_template=BEST_SO_FAR)
 def tune(job: dict[str, Any], model: str) -> dict[str, Any]:
     """The best parameters of one model type."""
-    from include.taxi.settings import read_settings
     from include.taxi.training import Job, tune_model
 
     best = tune_model(get_warehouse_url(), read_settings(), Job.from_dict(job), model)
@@ -123,7 +123,6 @@ def tune(job: dict[str, Any], model: str) -> dict[str, Any]:
 @task(map_index_template=TRAINED)
 def train(job: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
     """The final model of one model type, stored as an artifact."""
-    from include.taxi.settings import read_settings
     from include.taxi.training import Job, train_model
 
     context = get_current_context()
@@ -139,13 +138,13 @@ def build_training_dag(family: Family, outlet: Asset, doc_md: str | None) -> DAG
     Args:
         outlet: The asset whose event says that the family has a new challenger.
     """
+    on_gpu = family == "xgboost" and read_settings().xgboost_device == "cuda"
 
     @task(outlets=[outlet], on_success_callback=AlertNotifier("trained"))
     def register(
         job: dict[str, Any], trained: Sequence[dict[str, Any]], *, outlet_events: Any = None
     ) -> dict[str, Any]:
         """The family's best model as challenger in the registry."""
-        from include.taxi.settings import read_settings
         from include.taxi.training import Job, register_best
 
         registered = register_best(get_warehouse_url(), read_settings(), Job.from_dict(job), list(trained))
@@ -166,6 +165,7 @@ def build_training_dag(family: Family, outlet: Asset, doc_md: str | None) -> DAG
         tags=["training", family],
     ) as dag:
         job = training_set(family)
-        tuned = tune.partial(job=job).expand(model=load_models(job))
-        register(job, train.partial(job=job).expand(tuned=tuned))
+        tuned = tune.override(queue=GPU_QUEUE if on_gpu else CPU_QUEUE).partial(job=job).expand(model=load_models(job))
+        trained = train.override(queue=GPU_QUEUE if on_gpu else DEFAULT_QUEUE).partial(job=job).expand(tuned=tuned)
+        register(job, trained)
     return dag

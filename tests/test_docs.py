@@ -7,6 +7,7 @@ import pytest
 
 from include.embedded.settings import STACK_KEYS
 from include.taxi.settings import Settings
+from include.team.settings import TEAM_KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,7 +41,7 @@ def test_every_setting_is_explained_with_its_default_and_every_row_is_a_setting(
 
 
 def test_env_holds_every_setting_of_the_code_and_no_other() -> None:
-    assert sorted(env_keys()) == sorted({name.upper() for name in Settings.model_fields} | STACK_KEYS)
+    assert sorted(env_keys()) == sorted({name.upper() for name in Settings.model_fields} | STACK_KEYS | TEAM_KEYS)
 
 
 def test_every_make_target_is_explained_and_every_explained_target_is_there() -> None:

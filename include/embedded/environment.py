@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.embedded.options import AIRFLOW_OPTIONS, MLFLOW_SERVER_ENVIRONMENT, SHARED_ENVIRONMENT, name_variables
 from include.embedded.overrides import OVERRIDABLE
 from include.embedded.ports import HOST
 from include.embedded.processes import MARKER
@@ -34,43 +35,31 @@ def base_environment(stack: "Stack", caller: Mapping[str, str] = os.environ) -> 
         if key not in OVERRIDABLE | STACK_KEYS and not key.startswith(FOREIGN_PREFIXES)
     }
     return kept | {
+        **SHARED_ENVIRONMENT,
         MARKER: str(stack.home),
         "MLTRAIN_HOME": str(stack.home),
         "PYTHONPATH": str(ROOT),
-        "PYTHONUNBUFFERED": "1",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), caller.get("PATH", os.defpath)]),
-        "TZ": "UTC",
         # Programs of one machine talk to each other, whatever proxy leads to the world.
         "no_proxy": ",".join(filter(None, [LOCAL_ADDRESSES, caller.get("no_proxy") or caller.get("NO_PROXY")])),
         "NO_PROXY": ",".join(filter(None, [LOCAL_ADDRESSES, caller.get("NO_PROXY") or caller.get("no_proxy")])),
-        # Idle OpenMP threads of one task would otherwise spin on the cores that another needs.
-        "OMP_WAIT_POLICY": "PASSIVE",
-        # Three more tries with a growing pause; after that the task itself is tried again later.
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
-        "DO_NOT_TRACK": "true",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }
 
 
 def mlflow_environment(stack: "Stack") -> dict[str, str]:
     """Configuration of the MLflow server, by environment so that the database's password is on no command line."""
     return base_environment(stack) | {
+        **MLFLOW_SERVER_ENVIRONMENT,
         "MLFLOW_BACKEND_STORE_URI": _sqlalchemy(stack.mlflow_url),
         "MLFLOW_ARTIFACTS_DESTINATION": str(stack.home / "mlflow" / "artifacts"),
-        "MLFLOW_SERVE_ARTIFACTS": "true",
         "MLFLOW_HOST": HOST,
         "MLFLOW_PORT": str(stack.ports["mlflow"]),
-        "MLFLOW_WORKERS": "1",
         "MLFLOW_SERVER_ALLOWED_HOSTS": f"{HOST}:*,localhost:*",
-        # Its job runner is a dozen processes more, for features that are not used here.
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
 
 
 def airflow_environment(stack: "Stack") -> dict[str, str]:
     """Configuration and connections of Airflow's programs, and of the tasks that they run."""
-    options = {f"AIRFLOW__{section}__{key}": value for section, keys in _options(stack).items() for key, value in keys}
     connections = {
         f"AIRFLOW_CONN_{name}": json.dumps(fields) if isinstance(fields, dict) else fields
         for name, fields in _connections(stack).items()
@@ -78,7 +67,8 @@ def airflow_environment(stack: "Stack") -> dict[str, str]:
     return (
         base_environment(stack)
         | {"AIRFLOW_HOME": str(stack.home / "airflow"), "MLFLOW_TRACKING_URI": stack.mlflow_address}
-        | options
+        | name_variables(AIRFLOW_OPTIONS)
+        | name_variables(_options(stack))
         | connections
     )
 
@@ -106,39 +96,18 @@ def _options(stack: "Stack") -> dict[str, list[tuple[str, str]]]:
         "CORE": [
             ("EXECUTOR", "LocalExecutor"),
             ("PARALLELISM", str(stack.settings.parallel_tasks)),
-            ("LOAD_EXAMPLES", "False"),
             ("DAGS_FOLDER", str(ROOT / "dags")),
             ("PLUGINS_FOLDER", str(ROOT / "plugins")),
             ("FERNET_KEY", secrets.fernet_key),
             ("SIMPLE_AUTH_MANAGER_USERS", f"{stack.settings.admin_user}:admin"),
             ("SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(stack.passwords_file)),
             ("EXECUTION_API_SERVER_URL", f"{stack.airflow_address}/execution/"),
-            # The full name is a DNS question, which takes seconds on a machine without network.
-            ("HOSTNAME_CALLABLE", "socket.gethostname"),
-            # A changed DAG counts as soon as it has been parsed.
-            ("MIN_SERIALIZED_DAG_UPDATE_INTERVAL", "0"),
         ],
-        "SCHEDULER": [
-            # Workers inherit what the scheduler has imported; not the default on macOS.
-            ("MP_START_METHOD", "fork"),
-            ("SCHEDULER_IDLE_SLEEP_TIME", "0.2"),
-            # Tasks of a killed worker are noticed within a minute rather than five.
-            ("TASK_INSTANCE_HEARTBEAT_TIMEOUT", "60"),
-            ("ORPHANED_TASKS_CHECK_INTERVAL", "60"),
-        ],
-        "WORKERS": [
-            # On a busy machine the server may need longer than the 5 s after which a task is given up.
-            ("EXECUTION_API_TIMEOUT", "30"),
-            # A restarted server is back within half a minute; by default a task may give it up after a few seconds.
-            ("EXECUTION_API_RETRIES", "12"),
-            ("EXECUTION_API_RETRY_WAIT_MAX", "8"),
-        ],
+        # Workers inherit what the scheduler has imported; not the default on macOS.
+        "SCHEDULER": [("MP_START_METHOD", "fork")],
         "DAG_PROCESSOR": [
             ("DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle])),
             ("DAG_BUNDLE_STORAGE_PATH", str(stack.home / "airflow" / "bundles")),
-            # New files are found within seconds; changed ones are parsed at once, the others every half minute.
-            ("REFRESH_INTERVAL", "5"),
-            ("BUNDLE_REFRESH_CHECK_INTERVAL", "2"),
         ],
         "DATABASE": [("SQL_ALCHEMY_CONN", _sqlalchemy(stack.airflow_url))],
         "API": [
@@ -149,8 +118,6 @@ def _options(stack: "Stack") -> dict[str, list[tuple[str, str]]]:
             ("WORKERS", "1"),
         ],
         "API_AUTH": [("JWT_SECRET", secrets.jwt_secret), ("JWT_ISSUER", BUNDLE)],
-        "LOGGING": [("COLORED_CONSOLE_LOG", "False")],
-        "USAGE_DATA_COLLECTION": [("ENABLED", "False")],
     }
 
 

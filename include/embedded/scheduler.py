@@ -32,17 +32,17 @@ PRELOADED = (
 )
 
 
-def main() -> None:
-    """Imports the libraries, then runs Airflow's own command in this process."""
+def run_airflow(*arguments: str) -> None:
+    """Imports the libraries, then runs a command of Airflow in this process."""
     for name in PRELOADED:
         importlib.import_module(name)
 
     from airflow.__main__ import main as airflow
 
-    # Logs are read from the shared directory; the server for them would listen on every address.
-    sys.argv = ["airflow", "scheduler", "--skip-serve-logs"]
+    sys.argv = ["airflow", *arguments]
     airflow()
 
 
 if __name__ == "__main__":
-    main()
+    # Logs are read from the shared directory; the server for them would listen on every address.
+    run_airflow("scheduler", "--skip-serve-logs")

@@ -77,12 +77,24 @@ def threads_for(threads: int) -> int:
 
 
 def fit(
-    model_name: str, parameters: Mapping[str, Any], data: EncodedData, *, random_state: int, threads: int = 0
+    model_name: str,
+    parameters: Mapping[str, Any],
+    data: EncodedData,
+    *,
+    random_state: int,
+    threads: int = 0,
+    device: str = "cpu",
 ) -> Fitted:
-    """Fits on the training split; boosters stop when the validation error has stopped falling."""
+    """Fits on the training split; boosters stop when the validation error has stopped falling.
+
+    Args:
+        device: Where xgboost computes, `cpu` or `cuda`; other libraries compute on the CPU.
+    """
     model = get_model(model_name)
-    fitter = _fit_xgboost if model.family == "xgboost" else _fit_sklearn
-    estimator = fitter(model_name, model, parameters, data, random_state, threads_for(threads))
+    if model.family == "xgboost":
+        estimator = _fit_xgboost(model, {**parameters, "device": device}, data, random_state, threads_for(threads))
+    else:
+        estimator = _fit_sklearn(model_name, model, parameters, data, random_state, threads_for(threads))
     return Fitted(estimator, measure(data.validation_target, predict_encoded(estimator, data.validation)))
 
 
@@ -99,7 +111,7 @@ def _fit_sklearn(
 
 
 def _fit_xgboost(
-    name: str, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, random_state: int, threads: int
+    model: ModelType, parameters: Mapping[str, Any], data: EncodedData, random_state: int, threads: int
 ) -> Any:
     import xgboost
 
@@ -115,7 +127,10 @@ def _fit_xgboost(
         early_stopping_rounds=EARLY_STOPPING_ROUNDS if booster_kind == "gbtree" else None,
         verbose_eval=False,
     )
-    return booster[: booster.best_iteration + 1] if booster_kind == "gbtree" else booster
+    best = booster[: booster.best_iteration + 1] if booster_kind == "gbtree" else booster
+    # Predictions are made wherever the model is loaded, from matrices in memory.
+    best.set_param({"device": "cpu"})
+    return best
 
 
 def predict_encoded(estimator: Any, matrix: Any) -> Minutes:

@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     tuning_patience: int = Field(25, ge=1)
     random_state: int = 42
     threads_per_model: int = Field(0, ge=0)
+    xgboost_device: Literal["cpu", "cuda"] = "cpu"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     # Where models are tracked and registered

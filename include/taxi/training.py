@@ -13,7 +13,7 @@ from include.taxi.errors import SettingsError
 from include.taxi.evaluation import measure, measure_slices
 from include.taxi.examples import TrainingSet, get_training_set, load_positions, load_split
 from include.taxi.feature_sets import get_feature_set
-from include.taxi.fitting import EncodedData, Split, encode, fit
+from include.taxi.fitting import EncodedData, Fitted, Split, encode, fit
 from include.taxi.lineage import Lineage, find_commit
 from include.taxi.models import Family, default_names, get_model
 from include.taxi.settings import Settings
@@ -106,6 +106,11 @@ def _encode(url: str, job: Job, model: str) -> tuple[EncodedData, Split]:
     return encode(model, job.feature_set, load_positions(url), train, validation), validation
 
 
+def _fit(settings: Settings, job: Job, model: str, parameters: Mapping[str, Any], data: EncodedData) -> Fitted:
+    threads, device = settings.threads_per_model, settings.xgboost_device
+    return fit(model, parameters, data, random_state=job.random_state, threads=threads, device=device)
+
+
 def tune_model(
     url: str,
     settings: Settings,
@@ -140,9 +145,7 @@ def tune_model(
     try:
         best = tune(
             get_model(model),
-            lambda parameters: fit(
-                model, parameters, data, random_state=job.random_state, threads=settings.threads_per_model
-            ),
+            lambda parameters: _fit(settings, job, model, parameters, data),
             store,
             job.limits,
             random_state=job.random_state,
@@ -163,7 +166,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]
     model = str(tuned["model"])
     lineage = _lineage(url, job)
     data, validation = _encode(url, job, model)
-    fitted = fit(model, tuned["parameters"], data, random_state=job.random_state, threads=settings.threads_per_model)
+    fitted = _fit(settings, job, model, tuned["parameters"], data)
     held_out = {"validation": validation}
     if lineage.training_set.has_test_split:
         held_out["test"] = load_split(url, job.set_version, "test")

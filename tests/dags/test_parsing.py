@@ -38,6 +38,7 @@ Path(answer).write_text(json.dumps({
         "documentation": dag.doc_md,
         "without_policy": [task.task_id for task in dag.tasks if not task.retry_policy],
         "without_retries": [task.task_id for task in dag.tasks if not task.retries],
+        "queues": {task.task_id: task.queue for task in dag.tasks},
         "params": {name: param.description for name, param in dag.params.items()},
         # By which Airflow tells whether a DAG has changed.
         "hash": SerializedDagModel.hash(DagSerialization.to_dict(dag)),
@@ -72,11 +73,11 @@ def run(code: str, *arguments: str | Path, **environment: str) -> str:
 
 
 @cache
-def parse(hash_seed: int) -> dict[str, Any]:
+def parse(hash_seed: int, device: str = "cpu") -> dict[str, Any]:
     """What Airflow makes of the bundle; sets are iterated in an order that follows the seed."""
     with TemporaryDirectory() as directory:
         answer = Path(directory) / "answer.json"
-        run(PARSE, ROOT, answer, *SLOW_LIBRARIES, PYTHONHASHSEED=str(hash_seed))
+        run(PARSE, ROOT, answer, *SLOW_LIBRARIES, PYTHONHASHSEED=str(hash_seed), XGBOOST_DEVICE=device)
         return json.loads(answer.read_text())
 
 
@@ -87,6 +88,29 @@ def test_bundle_has_no_import_errors() -> None:
 def test_bundle_holds_one_dag_a_file_of_the_same_name_and_nothing_else() -> None:
     found = {dag_id: facts["file"] for dag_id, facts in parse(1)["dags"].items()}
     assert found == {dag_id: f"dags/{dag_id}.py" for dag_id in DAG_IDS}
+
+
+@pytest.mark.parametrize(
+    ("device", "queues"),
+    [
+        ("cpu", {("sklearn_training", "tune"): "cpu", ("xgboost_training", "tune"): "cpu"}),
+        (
+            "cuda",
+            {
+                ("sklearn_training", "tune"): "cpu",
+                ("xgboost_training", "tune"): "gpu",
+                ("xgboost_training", "train"): "gpu",
+            },
+        ),
+    ],
+)
+def test_tuning_asks_for_the_workers_that_its_device_needs(device: str, queues: dict[tuple[str, str], str]) -> None:
+    found = {
+        (dag_id, task_id): queue
+        for dag_id, facts in parse(1, device)["dags"].items()
+        for task_id, queue in facts["queues"].items()
+    }
+    assert {task: queue for task, queue in found.items() if queue != "default"} == queues
 
 
 @EVERY_DAG

@@ -1,5 +1,7 @@
 import inspect
+import json
 import os
+import shutil
 import warnings
 from functools import cache
 from importlib import import_module
@@ -65,6 +67,16 @@ def test_number_of_threads_does_not_change_the_model(name: str) -> None:
     parameters = {**MODELS[name].start, "n_estimators": 5}
     one, two = (fit(name, parameters, data, random_state=7, threads=threads).metrics["rmse"] for threads in (1, 2))
     assert one == pytest.approx(two, rel=1e-4)
+
+
+@pytest.mark.skipif(
+    bool(shutil.which("nvidia-smi")), reason="xgboost says that it looked for a GPU where it finds none"
+)
+def test_booster_is_fitted_on_the_device_and_predicts_on_the_cpu() -> None:
+    data = encode("gbtree.squarederror", "rich", POSITIONS, TRAIN, VALIDATION)
+    with pytest.warns(UserWarning, match="No visible GPU is found"):
+        fitted = fit("gbtree.squarederror", MODELS["gbtree.squarederror"].start, data, random_state=7, device="cuda")
+    assert json.loads(fitted.estimator.save_config())["learner"]["generic_param"]["device"] == "cpu"
 
 
 @EVERY_MODEL

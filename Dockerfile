@@ -1,0 +1,37 @@
+# The one image of a team's stack: Airflow's programs, MLflow's server and the prediction service start from it.
+# Python is the release that the locks are resolved for.
+
+FROM python:3.11.15-slim-bookworm AS packages
+# As in the Makefile.
+ARG UV_VERSION=0.13.8
+ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never
+RUN pip install --no-cache-dir --disable-pip-version-check uv==${UV_VERSION}
+WORKDIR /opt/build
+# pyproject.toml names the packages that are left out, although others ask for them.
+COPY pyproject.toml requirements-team.txt ./
+RUN --mount=type=cache,target=/root/.cache/uv \
+    uv venv /opt/venv \
+    && uv pip install --python /opt/venv/bin/python --require-hashes --requirements requirements-team.txt
+
+FROM python:3.11.15-slim-bookworm
+RUN useradd --uid 50000 --user-group --create-home mltrain \
+    && install --directory --owner=mltrain --group=mltrain --mode=0750 \
+        /opt/airflow /var/lib/mltrain /var/lib/mlflow /var/log/airflow
+COPY --from=packages /opt/venv /opt/venv
+WORKDIR /opt/mltrain
+COPY .airflowignore .env ./
+COPY dags dags
+COPY include include
+COPY plugins plugins
+RUN /opt/venv/bin/python -m compileall -q dags include plugins
+# The commit that lineage tells of; the image holds no repository to ask.
+ARG GIT_COMMIT
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/opt/mltrain \
+    AIRFLOW_HOME=/opt/airflow \
+    MLTRAIN_HOME=/var/lib/mltrain \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    GIT_COMMIT=${GIT_COMMIT}
+USER 50000:50000
+ENTRYPOINT ["python", "-m", "include.team.start"]
+CMD ["airflow", "version"]

@@ -1,0 +1,64 @@
+"""What programs are told in every stack, embedded or in containers: options of Airflow, MLflow and Python.
+
+Only what does not depend on the stack; where it listens and what it connects to is each stack's own.
+"""
+
+from collections.abc import Iterable, Mapping
+
+# For each program.
+SHARED_ENVIRONMENT = {
+    "PYTHONUNBUFFERED": "1",
+    "TZ": "UTC",
+    # Idle OpenMP threads of one task would otherwise spin on the cores that another needs.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # Three more tries with a growing pause; after that the task itself is tried again later.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+MLFLOW_SERVER_ENVIRONMENT = {
+    "MLFLOW_SERVE_ARTIFACTS": "true",
+    "MLFLOW_WORKERS": "1",
+    # Its job runner is a dozen processes more, for features that are not used here.
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+}
+
+Options = Mapping[str, Iterable[tuple[str, str]]]
+
+# Section -> key and value, as in airflow.cfg.
+AIRFLOW_OPTIONS: Options = {
+    "CORE": [
+        ("LOAD_EXAMPLES", "False"),
+        # The full name is a DNS question, which takes seconds on a machine without network.
+        ("HOSTNAME_CALLABLE", "socket.gethostname"),
+        # A changed DAG counts as soon as it has been parsed.
+        ("MIN_SERIALIZED_DAG_UPDATE_INTERVAL", "0"),
+    ],
+    "SCHEDULER": [
+        ("SCHEDULER_IDLE_SLEEP_TIME", "0.2"),
+        # Tasks of a killed worker are noticed within a minute rather than five.
+        ("TASK_INSTANCE_HEARTBEAT_TIMEOUT", "60"),
+        ("ORPHANED_TASKS_CHECK_INTERVAL", "60"),
+    ],
+    "WORKERS": [
+        # On a busy machine the server may need longer than the 5 s after which a task is given up.
+        ("EXECUTION_API_TIMEOUT", "30"),
+        # A restarted server is back within half a minute; by default a task may give it up after a few seconds.
+        ("EXECUTION_API_RETRIES", "12"),
+        ("EXECUTION_API_RETRY_WAIT_MAX", "8"),
+    ],
+    "DAG_PROCESSOR": [
+        # New files are found within seconds; changed ones are parsed at once, the others every half minute.
+        ("REFRESH_INTERVAL", "5"),
+        ("BUNDLE_REFRESH_CHECK_INTERVAL", "2"),
+    ],
+    "LOGGING": [("COLORED_CONSOLE_LOG", "False")],
+    "USAGE_DATA_COLLECTION": [("ENABLED", "False")],
+}
+
+
+def name_variables(options: Options) -> dict[str, str]:
+    """The options as environment variables: `AIRFLOW__SECTION__KEY` -> value."""
+    return {f"AIRFLOW__{section}__{key}": value for section, keys in options.items() for key, value in keys}

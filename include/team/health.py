@@ -1,0 +1,61 @@
+"""`python -m include.team.health <what> ...`: ends with 0 when a container's program does its work, as Docker asks.
+
+Without Airflow's own commands, each of which would take seconds of CPU for one look.
+"""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable
+from urllib.request import ProxyHandler, build_opener
+
+SECONDS_TO_ANSWER = 10
+# Programs are neighbours, whatever proxy leads to the world.
+OPENER = build_opener(ProxyHandler({}))
+
+
+def check_page(*addresses: str) -> str | None:
+    """What keeps one of the addresses from answering; none when all do."""
+    for address in addresses:
+        with OPENER.open(address, timeout=SECONDS_TO_ANSWER):
+            pass
+    return None
+
+
+def check_heartbeat(program: str, address: str) -> str | None:
+    """What Airflow's API server says of a scheduler, dag_processor or triggerer by its heartbeat."""
+    with OPENER.open(f"{address}/api/v2/monitor/health", timeout=SECONDS_TO_ANSWER) as answer:
+        status = json.load(answer)[program]["status"]
+    return None if status == "healthy" else f"Airflow says that its {program} is {status}"
+
+
+def check_worker() -> str | None:
+    """Whether the Celery worker of this host answers through the broker."""
+    from celery import Celery
+
+    name = f"celery@{socket.gethostname()}"
+    with Celery(broker=os.environ["AIRFLOW__CELERY__BROKER_URL"]) as app:
+        answers = app.control.ping(destination=[name], timeout=SECONDS_TO_ANSWER, limit=1)
+    return None if answers else f"{name} does not answer"
+
+
+CHECKS: dict[str, Callable[..., str | None]] = {
+    "page": check_page,
+    "heartbeat": check_heartbeat,
+    "worker": check_worker,
+}
+
+
+def main() -> None:
+    """Prints what is wrong, if anything."""
+    what, *arguments = sys.argv[1:]
+    try:
+        problem = CHECKS[what](*arguments)
+    except Exception as error:  # whatever a server that is not well answers with
+        problem = f"{type(error).__name__}: {error}"
+    sys.exit(problem)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""`python -m include.team.migrate`: databases, schemas and users as this release needs them; then it ends.
+
+It runs before everything else at each start, and changes nothing where all is as it should be.
+"""
+
+import os
+import subprocess
+import sys
+from urllib.parse import unquote, urlsplit
+
+from include.embedded.postgres import create_database
+from include.embedded.settings import read_stack_settings
+from include.taxi.warehouse import migrate
+from include.team.settings import TeamSettings
+from include.team.users import AUTOMATION, read_passwords, save_users
+
+# Each names a database, its owner and the owner's password.
+DATABASES = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "MLFLOW_BACKEND_STORE_URI", "WAREHOUSE_ADDRESS")
+SECONDS_TO_MIGRATE = 600
+
+
+def create_databases() -> None:
+    """Creates the databases and their owners where they lack; an owner's password becomes what its secret says."""
+    for key in DATABASES:
+        address = urlsplit(os.environ[key])
+        name, role, password = (unquote(part or "") for part in (address.path[1:], address.username, address.password))
+        create_database(os.environ["DATABASE_ADMIN_ADDRESS"], name, role, password)
+        print(f"Database {name} is there, owned by {role}", flush=True)
+
+
+def main() -> None:
+    """Does one step after the other; the first error ends it."""
+    create_databases()
+    print("Warehouse: applied", migrate(os.environ["WAREHOUSE_ADDRESS"]) or "nothing", flush=True)
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, timeout=SECONDS_TO_MIGRATE)
+    people = {**TeamSettings().team_users, read_stack_settings().admin_user: "Admin"}
+    passwords = {AUTOMATION: os.environ["AUTOMATION_PASSWORD"], **read_passwords(os.environ["USER_PASSWORDS"])}
+    if missing := people.keys() - passwords.keys():
+        sys.exit(f"secrets/user_passwords has no line for {', '.join(sorted(missing))}: scripts/start.sh adds it")
+    for line in save_users({**people, AUTOMATION: "User"}, passwords):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

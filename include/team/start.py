@@ -1,0 +1,61 @@
+"""`python -m include.team.start <program> ...`: becomes a program of a container, its environment completed.
+
+What all stacks share is added where it lacks, and each `<secret:name>` in a value is replaced by the contents of the
+file of that name. So no secret is part of an image, of a container's configuration or of a command line.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from include.embedded.options import AIRFLOW_OPTIONS, MLFLOW_SERVER_ENVIRONMENT, SHARED_ENVIRONMENT, name_variables
+
+DIRECTORY = "SECRETS_DIRECTORY"
+PLACE = re.compile(r"<secret:(\w+)>")
+# What needs no quoting inside of an address or of JSON.
+PLAIN = re.compile(r"[\w.~=+-]*", re.ASCII)
+
+
+class SecretMissing(Exception):
+    """A secret is not there or cannot be used where it is wanted."""
+
+
+def complete(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment with what all stacks share, and with its secrets filled in.
+
+    Raises:
+        SecretMissing: A secret has no file, or cannot stand inside of a longer value.
+    """
+    shared = SHARED_ENVIRONMENT | MLFLOW_SERVER_ENVIRONMENT | name_variables(AIRFLOW_OPTIONS)
+    directory = Path(environment.get(DIRECTORY, "/run/secrets"))
+    return {key: _fill(key, value, directory) for key, value in {**shared, **environment}.items()}
+
+
+def _fill(key: str, value: str, directory: Path) -> str:
+    def read(place: re.Match[str]) -> str:
+        path = directory / place[1]
+        try:
+            secret = path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SecretMissing(f"{key} needs the secret {place[1]}: {error}; scripts/start.sh makes it") from None
+        if place[0] != value and not PLAIN.fullmatch(secret):
+            raise SecretMissing(f"{key} holds the secret {place[1]} inside of an address: {path} may only hold letters,"
+                                " digits and . _ ~ = + -")  # fmt: skip
+        return secret
+
+    return PLACE.sub(read, value)
+
+
+def main() -> None:
+    """Replaces this process by the program, which keeps its process id and gets its signals."""
+    try:
+        environment = complete(os.environ)
+    except SecretMissing as error:
+        sys.exit(str(error))
+    os.execvpe(sys.argv[1], sys.argv[1:], environment)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Brings a team's stack up, on Linux, macOS and Windows (Git Bash): generates the secrets that lack, builds the image,
+# starts what does not run yet and waits until everything does its work. What is given is handed to `docker compose up`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Git Bash would turn arguments that look like paths into Windows paths.
+export MSYS_NO_PATHCONV=1
+RANDOM_SECRETS="postgres_password airflow_database_password mlflow_database_password warehouse_password
+    broker_password jwt_secret api_secret_key automation_password serving_api_key serving_webhook_secret"
+MAILPIT='{"conn_type": "smtp", "host": "mailpit", "port": 1025,
+    "extra": {"disable_tls": true, "disable_ssl": true, "from_email": "airflow@localhost"}}'
+
+random_text() {
+    head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n'
+}
+
+# Docker mounts a secret with the mode of its file, and the programs have other accounts: the directory is what
+# keeps the machine's other users out.
+write_secret() {
+    if [ ! -e "secrets/$1" ]; then
+        printf '%s\n' "$2" > "secrets/$1"
+        chmod 444 "secrets/$1"
+    fi
+}
+
+# A setting: the variable of the shell where there is one, else the line of .env.
+setting() {
+    local given="${!1-}"
+    [ -n "$given" ] && printf '%s' "$given" || sed -n "s/^$1=//p" .env | tr -d '\r'
+}
+
+generate_secrets() {
+    mkdir -p secrets
+    chmod 700 secrets
+    for name in $RANDOM_SECRETS; do
+        write_secret "$name" "$(random_text)"
+    done
+    write_secret fernet_key "$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"
+    write_secret smtp_connection "$MAILPIT"
+    write_secret alert_urls ""
+    write_secret user_passwords "# name=first password"
+    for user in $(setting ADMIN_USER) $(setting TEAM_USERS | tr ',' '\n' | sed 's/:.*//'); do
+        if ! grep -q "^$user=" secrets/user_passwords; then
+            chmod 644 secrets/user_passwords
+            printf '%s=%s\n' "$user" "$(random_text)" >> secrets/user_passwords
+            chmod 444 secrets/user_passwords
+        fi
+    done
+}
+
+main() {
+    generate_secrets
+    if ! docker compose version > /dev/null 2>&1; then
+        echo "docker compose is needed: https://docs.docker.com/compose/install/" >&2
+        exit 1
+    fi
+    [ "$(setting XGBOOST_DEVICE)" != cuda ] || export COMPOSE_PROFILES="${COMPOSE_PROFILES:+$COMPOSE_PROFILES,}gpu"
+    GIT_COMMIT="$(git describe --always --abbrev=40 --dirty 2> /dev/null || true)"
+    export GIT_COMMIT
+    docker compose up --build --detach --wait "$@"
+    local admin
+    admin="$(setting ADMIN_USER)"
+    echo "Airflow      http://localhost:$(setting AIRFLOW_PORT)  $admin / $(sed -n "s/^$admin=//p" secrets/user_passwords)"
+    echo "MLflow       http://localhost:$(setting MLFLOW_PORT)"
+    echo "Predictions  http://localhost:$(setting SERVING_PORTS | sed 's/-.*//')/docs  key: $(cat secrets/serving_api_key)"
+    echo "Mail         http://localhost:$(setting MAILPIT_PORT)"
+    echo "The other users' first passwords are in secrets/user_passwords."
+}
+
+main "$@"

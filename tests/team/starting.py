@@ -1,0 +1,38 @@
+"""scripts/start.sh with an engine that only writes down what it is asked."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.team.composed import ROOT
+
+# Programs that Git Bash has as well; no Python among them.
+DOCKER = """#!/bin/sh
+echo "$COMPOSE_PROFILES|$GIT_COMMIT|$*" >> "$DOCKER_LOG"
+exit "${DOCKER_STATUS:-0}"
+"""
+
+
+def lay_out(directory: Path) -> Path:
+    """A copy of the files that the script needs, and the engine; returns the directory."""
+    (directory / "scripts").mkdir(parents=True)
+    shutil.copy(ROOT / "scripts" / "start.sh", directory / "scripts")
+    shutil.copy(ROOT / ".env", directory)
+    (directory / "bin").mkdir()
+    (directory / "bin" / "docker").write_text(DOCKER)
+    (directory / "bin" / "docker").chmod(0o755)
+    return directory
+
+
+def run_script(directory: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs the script in such a copy."""
+    path = f"{directory / 'bin'}:{os.environ['PATH']}"
+    given = {"PATH": path, "DOCKER_LOG": str(directory / "docker.log"), **environment}
+    command = ["bash", str(directory / "scripts" / "start.sh"), *arguments]
+    return subprocess.run(command, env=given, cwd="/", check=False, capture_output=True, text=True)
+
+
+def read_calls(directory: Path) -> list[list[str]]:
+    """What the engine was asked: profiles, commit and arguments of each call."""
+    return [line.split("|") for line in (directory / "docker.log").read_text().splitlines()]

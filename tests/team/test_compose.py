@@ -1,0 +1,115 @@
+"""docker-compose.yaml as it stands: valid, pinned, closed, and complete."""
+
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.team.composed import COMPOSE, LISTENS, load_compose, read_settings
+
+FILE = load_compose()
+SERVICES: dict[str, Any] = FILE["services"]
+OURS = [name for name, entry in SERVICES.items() if "build" in entry]
+SECRET = re.compile(r"<secret:(\w+)>")
+
+
+def test_file_is_what_the_compose_specification_allows() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_services_are_those_of_a_team() -> None:
+    workers = {"worker-default", "worker-cpu", "worker-gpu"}
+    airflow = {"api-server", "scheduler", "dag-processor", "triggerer", "migrations", *workers}
+    assert set(SERVICES) == airflow | {"postgres", "broker", "mlflow", "serving", "mailpit"}
+    assert SERVICES["serving"]["deploy"]["replicas"] == 2
+    first, last = map(int, read_settings()["SERVING_PORTS"].split("-"))
+    assert last - first + 1 == SERVICES["serving"]["deploy"]["replicas"], "a port for each replica"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_service_can_do_no_more_than_it_must(name: str) -> None:
+    entry = SERVICES[name]
+    assert entry["read_only"] is True
+    assert entry["cap_drop"] == ["ALL"]
+    assert entry["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "network_mode", "pid", "ipc", "cap_add"} & entry.keys()
+    assert name in OURS or entry["user"] not in ("root", "0", "0:0"), "the Dockerfile names our image's account"
+    assert all(port.startswith("127.0.0.1:") for port in entry.get("ports", ()))
+    assert all(volume.split(":")[0] in FILE["volumes"] or volume.endswith(":ro") for volume in entry.get("volumes", ()))
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name not in OURS])
+def test_image_of_others_is_pinned_to_a_release(name: str) -> None:
+    assert re.fullmatch(r"[\w./-]+:v?\d+(\.\d+)+(-\w+)?(@sha256:[0-9a-f]{64})?", SERVICES[name]["image"])
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "migrations"])
+def test_service_has_a_health_check_and_comes_back(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+def test_what_runs_once_is_waited_for_by_a_service_that_stays() -> None:
+    # Otherwise `up --wait` takes its end for a failure.
+    waiting = [entry["depends_on"] for entry in SERVICES.values() if "migrations" in entry.get("depends_on", ())]
+    assert waiting
+    assert all(needs["migrations"] == {"condition": "service_completed_successfully"} for needs in waiting)
+    assert SERVICES["migrations"]["restart"] == "no"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_service_gets_exactly_the_secrets_that_its_environment_names(name: str) -> None:
+    named = SECRET.findall(json.dumps(SERVICES[name].get("environment", {})))
+    assert set(SERVICES[name].get("secrets", ())) == set(named)
+
+
+def test_each_database_has_an_owner_of_its_own_whose_password_only_its_users_get() -> None:
+    holders = {
+        secret: {name for name, entry in SERVICES.items() if secret in entry.get("secrets", ())}
+        for secret in FILE["secrets"]
+    }
+    assert holders["postgres_password"] == {"postgres", "migrations"}
+    assert holders["mlflow_database_password"] == {"mlflow", "migrations"}
+    assert not holders["airflow_database_password"] & {"mlflow", "serving"}
+    assert all(holders.values()), "a secret that nobody gets"
+
+
+def test_every_setting_that_the_file_names_is_in_env() -> None:
+    named = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
+    assert named - {"GIT_COMMIT"} <= read_settings().keys()
+
+
+def test_ports_that_are_published_are_those_that_programs_listen_on() -> None:
+    published = {name: int(port.split(":")[-1]) for name, entry in SERVICES.items() for port in entry.get("ports", ())}
+    assert published == {name: LISTENS[name] for name in published if name != "mailpit"} | {"mailpit": 8025}
+
+
+def test_gpu_profile_adds_one_worker_that_computes_on_the_gpu() -> None:
+    assert [name for name, entry in SERVICES.items() if entry.get("profiles")] == ["worker-gpu"]
+    worker = SERVICES["worker-gpu"]
+    assert worker["profiles"] == ["gpu"]
+    assert worker["environment"]["XGBOOST_DEVICE"] == "cuda"
+    assert worker["deploy"]["resources"]["reservations"]["devices"] == [
+        {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+    ]
+
+
+def test_queues_of_the_workers_are_those_of_the_tasks() -> None:
+    from include.training import CPU_QUEUE, DEFAULT_QUEUE, GPU_QUEUE
+
+    queues = {name: entry["command"][4] for name, entry in SERVICES.items() if name.startswith("worker")}
+    assert queues == {"worker-default": DEFAULT_QUEUE, "worker-cpu": CPU_QUEUE, "worker-gpu": GPU_QUEUE}
+
+
+def test_file_keeps_the_options_of_all_stacks_out() -> None:
+    from include.embedded.options import AIRFLOW_OPTIONS, MLFLOW_SERVER_ENVIRONMENT, SHARED_ENVIRONMENT, name_variables
+
+    shared = {**SHARED_ENVIRONMENT, **MLFLOW_SERVER_ENVIRONMENT, **name_variables(AIRFLOW_OPTIONS)}
+    for entry in yaml.safe_load(COMPOSE.read_text())["services"].values():
+        assert not shared.keys() & entry.get("environment", {}).keys()

@@ -1,0 +1,43 @@
+"""include/team/start.py: secrets from files, never from a configuration."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from include.team.start import SecretMissing, complete
+from tests.team.composed import ROOT
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "word").write_text("s3cret_-\n")
+    (tmp_path / "odd").write_text("p@ss/word\n")
+    return {"SECRETS_DIRECTORY": str(tmp_path)}
+
+
+def test_secret_is_filled_in_wherever_it_is_named(environment: dict[str, str]) -> None:
+    completed = complete({**environment, "ADDRESS": "redis://:<secret:word>@broker/0", "KEY": "<secret:word>"})
+    assert completed["ADDRESS"] == "redis://:s3cret_-@broker/0"
+    assert completed["KEY"] == "s3cret_-"
+
+
+def test_secret_that_would_break_an_address_is_refused_by_name_and_taken_alone(environment: dict[str, str]) -> None:
+    assert complete({**environment, "KEY": "<secret:odd>"})["KEY"] == "p@ss/word"
+    with pytest.raises(SecretMissing, match=r"ADDRESS holds the secret odd inside of an address.*/odd may only hold"):
+        complete({**environment, "ADDRESS": "redis://:<secret:odd>@broker/0"})
+
+
+def test_missing_secret_ends_the_program_with_its_name(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "include.team.start", "true"]
+    given = {**environment, "KEY": "<secret:none>", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, env=given, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "KEY needs the secret none" in done.stderr
+
+
+def test_what_the_container_is_told_wins_over_what_all_stacks_share(environment: dict[str, str]) -> None:
+    key = "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"
+    assert complete(environment)[key] == "60"
+    assert complete({**environment, key: "20"})[key] == "20"

@@ -1,0 +1,87 @@
+"""scripts/start.sh: secrets at the first start, one command for the engine."""
+
+import json
+import re
+import stat
+import subprocess
+from base64 import urlsafe_b64decode
+from pathlib import Path
+
+import pytest
+
+from include.team.users import read_passwords
+from tests.team.composed import load_compose
+from tests.team.starting import lay_out, read_calls, run_script
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return lay_out(tmp_path / "a project")
+
+
+def read_secrets(project: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted((project / "secrets").iterdir())}
+
+
+def test_first_start_generates_every_secret_of_the_compose_file_and_no_other(project: Path) -> None:
+    done = run_script(project)
+    assert done.returncode == 0, done.stderr
+    secrets = read_secrets(project)
+    assert secrets.keys() == load_compose()["secrets"].keys()
+    generated = [value for name, value in secrets.items() if name not in ("alert_urls", "smtp_connection")]
+    assert len(set(generated)) == len(generated), "no two are the same"
+    assert all(re.fullmatch("[0-9a-f]{48}\n", secrets[name]) for name in secrets if name.endswith("_password"))
+    assert len(urlsafe_b64decode(secrets["fernet_key"].strip())) == 32
+    assert json.loads(secrets["smtp_connection"])["host"] == "mailpit"
+
+
+def test_secrets_are_behind_a_directory_that_only_its_owner_can_enter(project: Path) -> None:
+    run_script(project)
+    assert stat.S_IMODE((project / "secrets").stat().st_mode) == 0o700
+    # The accounts of the containers read the files that are mounted for them.
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (project / "secrets").iterdir()} == {0o444}
+
+
+def test_second_start_keeps_secrets_and_adds_what_lacks(project: Path) -> None:
+    run_script(project)
+    before = read_secrets(project)
+    (project / "secrets" / "broker_password").unlink()
+    run_script(project, TEAM_USERS="guest:Viewer,new:Op")
+    after = read_secrets(project)
+    assert after.pop("broker_password") != before.pop("broker_password")
+    users, users_before = (read_passwords(secrets.pop("user_passwords")) for secrets in (after, before))
+    assert after == before
+    assert set(users_before) == {"admin", "operator", "analyst", "guest"}
+    assert users.keys() - users_before.keys() == {"new"}
+    assert users.items() >= users_before.items()
+
+
+def test_engine_is_asked_once_and_waited_for_and_where_everything_is_gets_printed(project: Path) -> None:
+    done = run_script(project, "--scale", "worker-cpu=3")
+    assert [call[2] for call in read_calls(project)] == [
+        "compose version",
+        "compose up --build --detach --wait --scale worker-cpu=3",
+    ]
+    assert f"admin / {read_passwords(read_secrets(project)['user_passwords'])['admin']}" in done.stdout
+    assert "http://localhost:8080" in done.stdout
+    assert "http://localhost:8100/docs" in done.stdout
+
+
+def test_gpu_profile_is_chosen_by_the_device(project: Path) -> None:
+    run_script(project)
+    run_script(project, XGBOOST_DEVICE="cuda")
+    assert [call[0] for call in read_calls(project) if call[2].startswith("compose up")] == ["", "gpu"]
+
+
+def test_missing_compose_is_said_after_the_secrets_are_there(project: Path) -> None:
+    done = run_script(project, DOCKER_STATUS="1")
+    assert done.returncode == 1
+    assert "docker compose is needed" in done.stderr
+    assert (project / "secrets" / "jwt_secret").exists()
+
+
+def test_script_is_read_by_bash_as_old_as_that_of_macos() -> None:
+    text = (Path(__file__).resolve().parents[2] / "scripts" / "start.sh").read_text()
+    assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
+    # Of bash 4: associative arrays, mapfile, lower and upper case; of GNU's tools alone: sed -i, readlink -f.
+    assert not re.search(r"declare -A|mapfile|readarray|\$\{\w+(,,|\^\^)|sed -i|readlink -f|grep -P", text)
