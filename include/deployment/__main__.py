@@ -1,4 +1,4 @@
-"""`python -m include.deployment check|backup|restore|release|secrets`: what is done before, at and after a deployment."""
+"""`python -m include.deployment check|backup|restore|secrets`: what is done around a deployment."""
 
 import argparse
 import sys
@@ -50,39 +50,25 @@ def restore(source: Path) -> int:
     return 0
 
 
-def release(cluster: str, image: str, going_back: bool) -> int:
-    """Moves the services of an ECS cluster to another image."""
-    from include.deployment.release import release as move
-
-    former = move(_client("ecs"), cluster, image, migrate=not going_back, say=CONSOLE.print)
-    for name, definition in former.items():
-        CONSOLE.print(f"{name} ran {definition.rpartition('/')[2]} before")
-    return 0
-
-
 def secrets(prefix: str, database_host: str, broker_host: str) -> int:
     """Fills the secrets that Terraform made empty, and names those that a person has to fill."""
+    import boto3
+
     from include.deployment.secret_values import GIVEN, fill, make_values
 
     values = make_values(database_host, broker_host, f"http://api-server.{prefix}.internal:8080")
-    filled, empty = fill(_client("secretsmanager"), prefix, values)
+    filled, empty = fill(boto3.client("secretsmanager"), prefix, values)
     CONSOLE.print(f"Filled: {', '.join(filled) or 'nothing, all of them had a value'}")
     for name in empty:
         CONSOLE.print(f"Empty: {prefix}/{name}: {GIVEN[name]}")
     return 1 if empty else 0
 
 
-def _client(service: str) -> Any:
-    import boto3
-
-    return boto3.client(service)
-
-
 def read_arguments() -> dict[str, Any]:
     """The command's function and its arguments."""
     parser = argparse.ArgumentParser(prog="python -m include.deployment", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
-    for function in (check, backup, restore, release, secrets):
+    for function in (check, backup, restore, secrets):
         command = commands.add_parser(function.__name__, help=(function.__doc__ or "").splitlines()[0])
         command.set_defaults(function=function)
         if function is check:
@@ -91,10 +77,6 @@ def read_arguments() -> dict[str, Any]:
             command.add_argument("to", type=Path)
         if function is restore:
             command.add_argument("source", type=Path)
-        if function is release:
-            command.add_argument("cluster")
-            command.add_argument("image", help="by digest")
-            command.add_argument("--going-back", action="store_true", help="without the migrations")
         if function is secrets:
             command.add_argument("prefix", help="such as mltrain-staging")
             command.add_argument("--database-host", required=True)

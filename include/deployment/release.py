@@ -1,8 +1,11 @@
-"""Moves the services of an ECS cluster to another image: migrations first, then all services, back again on trouble.
+"""`python -m include.deployment.release <cluster> <image>`: moves the services of an ECS cluster to another image.
 
-Each program's present definition is copied with the new image; everything else in it is Terraform's.
+Migrations first, then all services, and back again on trouble. Each program's present definition is copied with the
+new image; everything else in it is Terraform's. Beside the standard library this needs boto3 alone.
 """
 
+import argparse
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -116,3 +119,28 @@ def _describe(ecs: Any, cluster: str) -> list[dict[str, Any]]:
     if answer["failures"]:
         raise DeploymentError(f"The cluster {cluster} lacks services: {answer['failures']}")
     return answer["services"]
+
+
+def main() -> int:
+    """Releases, and says what ran before."""
+    import boto3
+
+    parser = argparse.ArgumentParser(prog="python -m include.deployment.release", description=__doc__)
+    parser.add_argument("cluster")
+    parser.add_argument("image", help="by digest")
+    parser.add_argument("--going-back", action="store_true", help="without the migrations")
+    arguments = parser.parse_args()
+    try:
+        former = release(
+            boto3.client("ecs"), arguments.cluster, arguments.image, migrate=not arguments.going_back
+        )
+    except DeploymentError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for name, definition in former.items():
+        print(f"{name} ran {definition.rpartition('/')[2]} before")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""AWS on this machine: moto's server, with what it lacks of the calls that Terraform's provider makes."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+from moto.core.responses import ActionResult
+from moto.server import ThreadedMotoServer
+
+from tests.conftest import find_free_port
+
+REGION = "eu-central-1"
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Where AWS's interfaces are, and clients of them."""
+
+    address: str
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.address,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Cloud]:
+    patch = pytest.MonkeyPatch()
+    # The provider reads the tags of all that it makes; moto 5.2 has no such call for scaling targets.
+    patch.setattr(
+        ApplicationAutoScalingResponse, "list_tags_for_resource", lambda self: ActionResult({"Tags": {}}), raising=False
+    )
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=find_free_port(), verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield Cloud(f"http://{host}:{port}")
+    server.stop()
+    patch.undo()
