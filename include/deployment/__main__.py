@@ -21,7 +21,8 @@ def check(target: str) -> int:
     findings = review(ROOT, target)
     CONSOLE.print(render(findings))
     missing = sum(finding.problem is not None for finding in findings)
-    CONSOLE.print(f"{missing} of {len(findings)} are missing." if missing else "Nothing that can be looked up is missing.")
+    asked = sum(not finding.confirmed for finding in findings)
+    CONSOLE.print(f"{missing} of {len(findings) - asked} are missing; {asked} more are yours to confirm (?).")
     return 1 if missing else 0
 
 
