@@ -77,13 +77,16 @@ def _settings(root: Path) -> str | None:
     problems = []
     if values.get("SOURCE") == "sample":
         problems.append("SOURCE is the synthetic sample")
-    problems += [f"{key} is {values[key]}" for key in values if key.startswith("ALERT_TO_") and "@localhost" in str(values[key])]
+    problems += [
+        f"{key} is {values[key]}" for key in values if key.startswith("ALERT_TO_") and "@localhost" in str(values[key])
+    ]
     return f"{'; '.join(problems)}: change .env, or give them to the environment you deploy to" if problems else None
 
 
 def _committed(root: Path) -> str | None:
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False).stdout
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
     if not git("rev-parse", "HEAD"):
         return "not a Git repository"

@@ -52,7 +52,7 @@ def places_of(stack: Stack) -> Places:
 
 
 def read_environment(environment: Mapping[str, str] = os.environ) -> Places:
-    """The places that the programs of a team's stack or a cluster are given; a bucket of artifacts is not among them."""
+    """The places that programs of a team's stack or a cluster are given; a bucket of artifacts is not among them."""
     databases = {name: _plain(environment[variable]) for name, variable in VARIABLES.items()}
     artifacts = environment.get(ARTIFACTS_VARIABLE, "")
     return Places(databases, Path(artifacts) if artifacts and "://" not in artifacts else None)

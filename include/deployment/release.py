@@ -87,7 +87,9 @@ def _migrate(ecs: Any, cluster: str, definition: str, network: dict[str, Any], s
     codes = [container.get("exitCode") for container in task["containers"]]
     if any(codes) or None in codes:
         why = task.get("stoppedReason", "")
-        raise DeploymentError(f"The migrations failed ({codes}; {why}); nothing was moved. See the log group migrations.")
+        raise DeploymentError(
+            f"The migrations failed ({codes}; {why}); nothing was moved. See the log group migrations."
+        )
 
 
 def _move(ecs: Any, cluster: str, definitions: dict[str, str]) -> None:
@@ -131,9 +133,7 @@ def main() -> int:
     parser.add_argument("--going-back", action="store_true", help="without the migrations")
     arguments = parser.parse_args()
     try:
-        former = release(
-            boto3.client("ecs"), arguments.cluster, arguments.image, migrate=not arguments.going_back
-        )
+        former = release(boto3.client("ecs"), arguments.cluster, arguments.image, migrate=not arguments.going_back)
     except DeploymentError as error:
         print(error, file=sys.stderr)
         return 1

@@ -34,7 +34,10 @@ def make_values(database_host: str, broker_host: str, airflow_address: str) -> d
     automation = secrets.token_urlsafe(24)
     sqlalchemy = {
         name: database(role).replace("postgresql://", "postgresql+psycopg2://", 1)
-        for name, role in (("airflow-database", settings.airflow_database), ("mlflow-database", settings.mlflow_database))
+        for name, role in (
+            ("airflow-database", settings.airflow_database),
+            ("mlflow-database", settings.mlflow_database),
+        )
     }
     return sqlalchemy | {
         "warehouse": database(settings.warehouse_database),
@@ -72,4 +75,7 @@ def fill(manager: Any, prefix: str, values: Mapping[str, str]) -> tuple[list[str
 
 
 def _has_value(manager: Any, name: str) -> bool:
-    return any("AWSCURRENT" in stages for stages in manager.describe_secret(SecretId=name).get("VersionIdsToStages", {}).values())
+    return any(
+        "AWSCURRENT" in stages
+        for stages in manager.describe_secret(SecretId=name).get("VersionIdsToStages", {}).values()
+    )

@@ -1,6 +1,5 @@
 """AWS on this machine: moto's server, with what it lacks of the calls that Terraform's provider makes."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ import boto3
 import pytest
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.core.responses import ActionResult
+from moto.elasticache.models import ElastiCacheBackend
 from moto.server import ThreadedMotoServer
 
 from tests.conftest import find_free_port
@@ -32,13 +32,19 @@ class Cloud:
         )
 
 
+def _delete_group(self: ElastiCacheBackend, replication_group_id: str, **_: Any) -> Any:
+    return self.replication_groups.pop(replication_group_id)
+
+
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
     patch = pytest.MonkeyPatch()
-    # The provider reads the tags of all that it makes; moto 5.2 has no such call for scaling targets.
+    # What moto 5.2 leaves out: the tags of scaling targets, which the provider reads of all that it makes; and that a
+    # broker which is deleted is gone at some time.
     patch.setattr(
         ApplicationAutoScalingResponse, "list_tags_for_resource", lambda self: ActionResult({"Tags": {}}), raising=False
     )
+    patch.setattr(ElastiCacheBackend, "delete_replication_group", _delete_group)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=find_free_port(), verbose=False)
     server.start()
     host, port = server.get_host_and_port()

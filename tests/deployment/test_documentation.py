@@ -39,12 +39,16 @@ def test_every_option_is_one_that_airflow_knows() -> None:
 
 def test_every_make_target_and_module_is_there() -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z-]+)", TEXT)) | set(re.findall(r"^make ([a-z-]+)", TEXT, re.MULTILINE)) <= targets
+    assert (
+        set(re.findall(r"`make ([a-z-]+)", TEXT)) | set(re.findall(r"^make ([a-z-]+)", TEXT, re.MULTILINE)) <= targets
+    )
     for module in re.findall(r"-m (include[\w.]+)", TEXT):
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:deploy|include|benchmarks|docs|scripts|\.github)/[\w./-]+)`", TEXT))))
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"`((?:deploy|include|benchmarks|docs|scripts|\.github)/[\w./-]+)`", TEXT)))
+)
 def test_every_path_is_there(path: str) -> None:
     assert (ROOT / path).exists()

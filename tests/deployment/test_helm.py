@@ -69,7 +69,9 @@ def test_values_fit_the_charts_schema(chart: Path) -> None:
     schema = json.loads((chart / "values.schema.json").read_text())
     defaults = yaml.safe_load((chart / "values.yaml").read_text())
     validator = jsonschema.validators.validator_for(schema)(schema)
-    errors = [f"{'.'.join(map(str, error.path))}: {error.message}" for error in validator.iter_errors(merge(defaults, VALUES))]
+    errors = [
+        f"{'.'.join(map(str, error.path))}: {error.message}" for error in validator.iter_errors(merge(defaults, VALUES))
+    ]
     assert not errors
     # The schema lets unknown keys pass in places; the chart's own values are complete.
     unknown = {(key, *below) for key, below in walk(VALUES) if not stands_in(defaults, (key, *below))}

@@ -72,7 +72,7 @@ def cluster(cloud: Cloud) -> Iterator[Cluster]:
             ecs.create_service(
                 cluster=name, serviceName=program, taskDefinition=f"{name}-{program}", desiredCount=1, launchType="EC2"
             )
-    yield Cluster(ecs, name)
+    return Cluster(ecs, name)
 
 
 def test_every_service_runs_the_new_image_after_a_release(cluster: Cluster) -> None:

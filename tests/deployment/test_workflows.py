@@ -1,4 +1,4 @@
-"""GitHub's workflows: valid by its schema, pinned, without keys, and in step with the environment that they deploy to."""
+"""GitHub's workflows: valid by its schema, pinned, without keys, in step with the environment they deploy to."""
 
 import json
 import re
