@@ -118,9 +118,12 @@ def _wait(ecs: Any, cluster: str, wanted: dict[str, str], say: Say) -> None:
 
 def _describe(ecs: Any, cluster: str) -> list[dict[str, Any]]:
     answer = ecs.describe_services(cluster=cluster, services=list(SERVICES))
-    if answer["failures"]:
-        raise DeploymentError(f"The cluster {cluster} lacks services: {answer['failures']}")
-    return answer["services"]
+    # Services that were removed are still described for a while.
+    services = [service for service in answer["services"] if service["status"] == "ACTIVE"]
+    missing = set(SERVICES) - {service["serviceName"] for service in services}
+    if missing:
+        raise DeploymentError(f"The cluster {cluster} lacks the services {', '.join(sorted(missing))}: apply Terraform")
+    return services
 
 
 def main() -> int:
