@@ -13,7 +13,7 @@ import httpx
 import psycopg
 import pytest
 
-from include.deployment.backup import Places, check, load
+from include.deployment.backup import Places, check, load, save
 from include.deployment.errors import DeploymentError
 from include.embedded.lifecycle import reset, start, stop
 from include.embedded.settings import STACK_KEYS
@@ -26,7 +26,7 @@ from tests.registered import BOOSTER, configure, register
 PROGRAMS = ("postgres", "mlflow", "serving")
 TRIP = {"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98, "pickup_at": "2024-01-05T08:00:00"}
 
-pytestmark = [pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -85,19 +85,47 @@ def saved(directory: Path) -> Saved:
     return Saved(directory / "saved", prediction, done.stdout, stack.credentials.fernet_key)
 
 
-def test_empty_stack_predicts_the_same_after_a_restore(saved: Saved, directory: Path) -> None:
+@pytest.fixture(scope="module")
+def restored(saved: Saved, directory: Path) -> Path:
+    """The home of a stack that was made of the backup."""
     home = directory / "second"
     done = command(home, "restore", str(saved.path))
     assert done.returncode == 0, done.stdout + done.stderr
-    stack = start(home, PROGRAMS, say=lambda _: None)
+    return home
+
+
+@pytest.fixture
+def _no_settings_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in STACK_KEYS:
+        monkeypatch.delenv(key, raising=False)
+
+
+@pytest.mark.usefixtures("_no_settings_from_the_shell")
+def test_empty_stack_predicts_the_same_after_a_restore(saved: Saved, restored: Path) -> None:
+    stack = start(restored, PROGRAMS, say=lambda _: None)
     assert predict(stack) == saved.prediction
     assert stack.credentials.fernet_key == saved.fernet_key
     with psycopg.connect(stack.warehouse_url) as connection:
         assert connection.execute("SELECT name FROM raw.zones").fetchall() == [("Newark Airport",)]
-    stop(home)
-    again = command(home, "restore", str(saved.path))
-    assert again.returncode == 1
-    assert "There is a stack in" in again.stdout
+    stop(restored)
+
+
+@pytest.mark.usefixtures("_no_settings_from_the_shell")
+def test_secrets_whose_lines_are_deleted_are_new_at_the_next_start(saved: Saved, restored: Path) -> None:
+    file = restored / "secrets.env"
+    rotated = ("SERVING_API_KEY", "SERVING_WEBHOOK_SECRET", "WAREHOUSE_PASSWORD", "MLFLOW_DATABASE_PASSWORD")
+    before = file.read_text().splitlines()
+    file.write_text("".join(f"{line}\n" for line in before if not line.startswith(rotated)))
+    stack = start(restored, PROGRAMS, say=lambda _: None)
+    assert predict(stack) == saved.prediction
+    stop(restored)
+    assert len(set(before) - set(file.read_text().splitlines())) == len(rotated)
+
+
+def test_stack_that_is_there_is_not_replaced_by_a_backup(saved: Saved, restored: Path) -> None:
+    done = command(restored, "restore", str(saved.path))
+    assert done.returncode == 1
+    assert "There is a stack in" in done.stdout
 
 
 def test_backup_is_its_owners_alone_and_complete(saved: Saved) -> None:
@@ -127,7 +155,13 @@ def test_database_that_is_not_empty_is_left_alone(saved: Saved, warehouse_url: s
             assert connection.execute("SELECT to_regclass('experiments')").fetchone() == (None,)
 
 
-def test_backup_does_not_replace_another(saved: Saved, directory: Path) -> None:
-    done = command(directory / "none", "backup", str(saved.path))
+def test_backup_does_not_replace_another(saved: Saved) -> None:
+    with pytest.raises(DeploymentError, match="backups are not overwritten"):
+        save(Places({}), saved.path)
+
+
+def test_backup_says_what_it_needs_when_nothing_runs(directory: Path) -> None:
+    done = command(directory / "none", "backup", str(directory / "other"))
     assert done.returncode == 1
-    assert "exists" in done.stdout or "No stack runs" in done.stdout
+    assert "No stack runs" in done.stdout
+    assert not (directory / "other").exists()

@@ -34,7 +34,6 @@ KNOWN: dict[str, tuple[str, ...] | None] = {
     "postgresql": ("enabled",),
     "data": ("metadataSecretName", "brokerUrlSecretName"),
     "redis": ("enabled",),
-    "pgbouncer": ("enabled", "replicas", "maxClientConn", "sslmode", "podDisruptionBudget"),
     "migrateDatabaseJob": ("args", "env", "resources"),
     "createUserJob": ("enabled",),
     "securityContexts": ("pod", "containers"),
