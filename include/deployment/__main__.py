@@ -1,6 +1,7 @@
 """`python -m include.deployment check|backup|restore|secrets`: what is done around a deployment."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,15 @@ def backup(to: Path) -> int:
 
 
 def restore(source: Path) -> int:
-    """Makes a new embedded stack of a backup; with the databases' addresses in the environment, fills those."""
+    """Makes a new embedded stack of a backup; with addresses in the environment, fills those databases."""
     from include.deployment.backup import load
     from include.deployment.places import read_environment, restore_embedded, speaks_of_databases
 
     if speaks_of_databases():
+        if os.environ.get("DATABASE_ADMIN_ADDRESS"):
+            from include.team.migrate import create_databases
+
+            create_databases()
         load(source.resolve(), read_environment())
         CONSOLE.print("The databases hold the backup.")
         return 0

@@ -138,7 +138,7 @@ ASKED_OF = {
     ),
     "helm": (
         "the cluster has an ingress controller, metrics-server and KEDA",
-        "a Postgres 16 or newer, a Valkey or Redis, two buckets, and roles for the service accounts",
+        "a Postgres 18 (which the tests use), a Valkey or Redis, two buckets, and roles for the service accounts",
         "the Secrets of docs/production.md are in the namespace",
     ),
 }

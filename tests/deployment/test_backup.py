@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -15,7 +16,9 @@ import pytest
 
 from include.deployment.backup import Places, check, load, save
 from include.deployment.errors import DeploymentError
+from include.deployment.places import VARIABLES
 from include.embedded.lifecycle import reset, start, stop
+from include.embedded.postgres import create_database as make_database
 from include.embedded.settings import STACK_KEYS
 from include.embedded.stack import Stack
 from include.taxi.settings import ROOT
@@ -40,9 +43,9 @@ def directory() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command(home: Path, *arguments: str, **given: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key not in STACK_KEYS}
-    environment |= {"MLTRAIN_HOME": str(home), "COLUMNS": "160"}
+    environment |= {"MLTRAIN_HOME": str(home), "COLUMNS": "160"} | given
     done = [sys.executable, "-m", "include.deployment", *arguments]
     return subprocess.run(done, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
@@ -165,3 +168,31 @@ def test_backup_says_what_it_needs_when_nothing_runs(directory: Path) -> None:
     assert done.returncode == 1
     assert "No stack runs" in done.stdout
     assert not (directory / "other").exists()
+
+
+def test_databases_that_the_environment_names_are_saved_and_made_anew(postgres_url: str, tmp_path: Path) -> None:
+    server = urlsplit(postgres_url)
+
+    def name_databases(prefix: str) -> dict[str, str]:
+        where = f"{server.hostname}:{server.port}"
+        names = {variable: f"{prefix}_{name}" for name, variable in VARIABLES.items()}
+        return {key: f"postgresql+psycopg2://{name}:secret@{where}/{name}" for key, name in names.items()}
+
+    former, new = name_databases("former"), name_databases("new")
+    artifacts = {"MLFLOW_ARTIFACTS_DESTINATION": str(tmp_path / "artifacts"), "DATABASE_ADMIN_ADDRESS": postgres_url}
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "artifacts" / "model").write_text("weights")
+    for address in former.values():
+        name = urlsplit(address).username
+        assert name
+        make_database(postgres_url, name, name, "secret")
+    with psycopg.connect(former["WAREHOUSE_ADDRESS"].replace("+psycopg2", "")) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    done = command(tmp_path, "backup", str(tmp_path / "saved"), **former, **artifacts)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "artifacts" / "model").unlink()
+    done = command(tmp_path, "restore", str(tmp_path / "saved"), **new, **artifacts)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with psycopg.connect(new["WAREHOUSE_ADDRESS"].replace("+psycopg2", "")) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+    assert (tmp_path / "artifacts" / "model").read_text() == "weights"

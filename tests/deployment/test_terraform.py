@@ -117,6 +117,7 @@ def test_variables_that_cannot_be_meant_are_refused(module: Path) -> None:
         "image": ("ghcr.io/example/mltrain:latest", "by digest"),
         "environment": ("test", "staging or production"),
         "github_repository": ("example/*", "without wildcards"),
+        "project": ("a-name-too-long", "Up to ten small letters"),
     }
     command = [str(TERRAFORM), "plan", "-input=false", "-no-color", "-refresh=false", f"-var-file={EXAMPLE}"]
     command += [f"-var={name}={value}" for name, (value, _) in wrong.items()]

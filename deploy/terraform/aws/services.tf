@@ -45,8 +45,9 @@ locals {
     MLFLOW_TRACKING_URI = local.addresses.mlflow
   })
   migration_environment = merge(local.airflow_environment, {
-    # The password is PGPASSWORD, which libpq takes where an address has none.
-    DATABASE_ADMIN_ADDRESS = "postgresql://postgres@${aws_db_instance.main.endpoint}/postgres?sslmode=require"
+    # The password is PGPASSWORD, which libpq takes where an address has none. RDS's administrator is no superuser:
+    # without the option it could make the databases' owners, but not give them their databases.
+    DATABASE_ADMIN_ADDRESS = "postgresql://postgres@${aws_db_instance.main.endpoint}/postgres?sslmode=require&options=-ccreaterole_self_grant%3Dset"
   })
 
   airflow = { environment = local.airflow_environment, secrets = local.airflow_secrets }

@@ -7,7 +7,7 @@ resource "aws_db_subnet_group" "main" {
 
 resource "aws_db_parameter_group" "main" {
   name   = local.name
-  family = "postgres17"
+  family = "postgres18"
 
   parameter {
     name  = "rds.force_ssl"
@@ -18,7 +18,7 @@ resource "aws_db_parameter_group" "main" {
 resource "aws_db_instance" "main" {
   identifier     = local.name
   engine         = "postgres"
-  engine_version = "17"
+  engine_version = "18"
   instance_class = var.database_class
   # The databases airflow, mlflow and warehouse and their owners are made by the migrations task.
   db_name                     = "postgres"

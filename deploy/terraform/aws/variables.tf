@@ -42,6 +42,11 @@ variable "project" {
   description = "First part of every name."
   type        = string
   default     = "mltrain"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,9}$", var.project))
+    error_message = "Up to ten small letters and digits: the longest name that AWS takes of a target group is 32."
+  }
 }
 
 variable "region" {
