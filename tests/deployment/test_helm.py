@@ -143,6 +143,10 @@ def test_tuning_gets_a_pod_of_its_size_and_other_tasks_stay_with_celery() -> Non
     assert (other.executor, other.executor_config) == (None, {})
 
 
+def test_settings_that_the_chart_renders_hold_nothing_to_render() -> None:
+    assert "{{" not in VALUES["airflowLocalSettings"]
+
+
 def test_queues_with_pods_are_those_that_the_dags_use() -> None:
     from include import training
 
