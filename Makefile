@@ -15,7 +15,7 @@ STAMP_DEV := $(VENV)/.requirements-dev
 SOURCES := include dags plugins
 CHECKED := $(SOURCES) tests benchmarks
 
-.PHONY: help run up down status logs psql rollback fail reset venv venv-dev test test-fast check format lock bench screenshots
+.PHONY: help run up down status logs psql rollback fail reset venv venv-dev test test-fast check format lock bench screenshots backup restore deploy-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,15 @@ fail: venv ## make a task fail on purpose, and print the mail; otherwise than by
 
 psql: venv ## the warehouse, by psql
 	@$(STACK) psql
+
+backup: venv ## save databases, artifacts and the encryption key, while all runs, into a new directory: TO=/backups/monday
+	@$(PYTHON) -m include.deployment backup $(TO)
+
+restore: venv ## make a new stack of a backup, where there is none: FROM=/backups/monday
+	@$(PYTHON) -m include.deployment restore $(FROM)
+
+deploy-check: venv ## what the first deployment needs, and what of it is missing; TARGET=ecs (or helm)
+	@$(PYTHON) -m include.deployment check $(TARGET)
 
 reset: venv ## stop the stack and delete all that it wrote: data, models, secrets
 	@$(STACK) reset

@@ -1,0 +1,43 @@
+# Secrets are made empty here and filled by `python -m include.deployment secrets`: no value is ever in the state.
+# The database administrator's password is made, kept and rotated by RDS.
+
+locals {
+  # Secret -> what it holds is said in include/deployment/secrets.py, which fills them by these names.
+  secrets = toset([
+    "airflow-database", "mlflow-database", "warehouse", "broker",
+    "fernet-key", "jwt-secret", "api-secret-key",
+    "automation-password", "user-passwords", "airflow-api", "smtp", "alert-urls",
+    "serving-api-key", "serving-webhook-secret",
+  ])
+
+  # Program group -> environment variable -> secret. A program is given what it needs, and nothing else.
+  airflow_secrets = {
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN = "airflow-database"
+    AIRFLOW__CELERY__BROKER_URL         = "broker"
+    AIRFLOW__CORE__FERNET_KEY           = "fernet-key"
+    AIRFLOW__API__SECRET_KEY            = "api-secret-key"
+    AIRFLOW__API_AUTH__JWT_SECRET       = "jwt-secret"
+    AIRFLOW_CONN_WAREHOUSE              = "warehouse"
+    AIRFLOW_CONN_AIRFLOW_API            = "airflow-api"
+    AIRFLOW_CONN_SMTP_DEFAULT           = "smtp"
+    ALERT_URLS                          = "alert-urls"
+  }
+  mlflow_secrets = { MLFLOW_BACKEND_STORE_URI = "mlflow-database" }
+  serving_secrets = {
+    SERVING_WAREHOUSE_URL  = "warehouse"
+    SERVING_API_KEY        = "serving-api-key"
+    SERVING_WEBHOOK_SECRET = "serving-webhook-secret"
+  }
+  migration_secrets = merge(local.airflow_secrets, local.mlflow_secrets, {
+    WAREHOUSE_ADDRESS   = "warehouse"
+    AUTOMATION_PASSWORD = "automation-password"
+    USER_PASSWORDS      = "user-passwords"
+  })
+}
+
+resource "aws_secretsmanager_secret" "main" {
+  for_each = local.secrets
+  name     = "${local.name}/${each.key}"
+  # A secret that was deleted by mistake can be had back; staging's name is free at once.
+  recovery_window_in_days = local.is_production ? 30 : 0
+}

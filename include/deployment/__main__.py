@@ -1,0 +1,105 @@
+"""`python -m include.deployment check|backup|restore|secrets`: what is done around a deployment."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from include.deployment.errors import DeploymentError
+from include.embedded.errors import StackError
+from include.taxi.settings import HOME, ROOT
+
+CONSOLE = Console(highlight=False, soft_wrap=True)
+
+
+def check(target: str) -> int:
+    """Prints what the first deployment needs, and what of it is missing."""
+    from include.deployment.checklist import render, review
+
+    findings = review(ROOT, target)
+    CONSOLE.print(render(findings))
+    missing = sum(finding.problem is not None for finding in findings)
+    asked = sum(not finding.confirmed for finding in findings)
+    CONSOLE.print(f"{missing} of {len(findings) - asked} are missing; {asked} more are yours to confirm (?).")
+    return 1 if missing else 0
+
+
+def backup(to: Path) -> int:
+    """Saves databases, artifacts and the encryption key into a new directory."""
+    from include.deployment.backup import save
+    from include.deployment.places import find_places
+
+    for name, size in save(find_places(HOME), to.resolve()).items():
+        CONSOLE.print(f"{size / 1e6:10.1f} MB  {to / name}")
+    CONSOLE.print("Keep it where only its owner reads it: it holds the encryption key and all data.")
+    return 0
+
+
+def restore(source: Path) -> int:
+    """Makes a new embedded stack of a backup; with addresses in the environment, fills those databases."""
+    from include.deployment.backup import load
+    from include.deployment.places import read_environment, restore_embedded, speaks_of_databases
+
+    if speaks_of_databases():
+        if os.environ.get("DATABASE_ADMIN_ADDRESS"):
+            from include.team.migrate import create_databases
+
+            create_databases()
+        load(source.resolve(), read_environment())
+        CONSOLE.print("The databases hold the backup.")
+        return 0
+    restore_embedded(source.resolve(), HOME, lambda text: CONSOLE.print(text))
+    CONSOLE.print(f"{HOME} holds the backup: `make up` starts it.")
+    return 0
+
+
+def secrets(prefix: str, database_host: str, broker_host: str) -> int:
+    """Fills the secrets that Terraform made empty, and names those that a person has to fill."""
+    import boto3
+
+    from include.deployment.secret_values import GIVEN, fill, make_values
+
+    values = make_values(database_host, broker_host, f"http://api-server.{prefix}.internal:8080")
+    filled, empty = fill(boto3.client("secretsmanager"), prefix, values)
+    CONSOLE.print(f"Filled: {', '.join(filled) or 'nothing, all of them had a value'}")
+    for name in empty:
+        CONSOLE.print(f"Empty: {prefix}/{name}: {GIVEN[name]}")
+    return 1 if empty else 0
+
+
+def read_arguments() -> dict[str, Any]:
+    """The command's function and its arguments."""
+    parser = argparse.ArgumentParser(prog="python -m include.deployment", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for function in (check, backup, restore, secrets):
+        command = commands.add_parser(function.__name__, help=(function.__doc__ or "").splitlines()[0])
+        command.set_defaults(function=function)
+        if function is check:
+            command.add_argument("target", nargs="?", choices=("ecs", "helm"), default="ecs")
+        if function is backup:
+            command.add_argument("to", type=Path)
+        if function is restore:
+            command.add_argument("source", type=Path)
+        if function is secrets:
+            command.add_argument("prefix", help="such as mltrain-staging")
+            command.add_argument("--database-host", required=True)
+            command.add_argument("--broker-host", required=True)
+    return vars(parser.parse_args())
+
+
+def main() -> int:
+    """Runs one command; errors that a person can act on are printed without a traceback."""
+    arguments = read_arguments()
+    try:
+        return arguments.pop("function")(**arguments)
+    except (DeploymentError, StackError) as error:
+        CONSOLE.print(f"[red]{type(error).__name__}[/]: ", end="")
+        CONSOLE.print(str(error), markup=False)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""Backup and restore of what cannot be made again: the three databases, MLflow's artifacts, the encryption key.
+
+Programs may go on writing. What refers to something is saved before it: Airflow's runs and the warehouse's promotions
+name model versions, versions name artifacts, and artifacts are written before their version is. So everything that a
+backup names is in it.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+
+from include.deployment.errors import DeploymentError
+from include.embedded.credentials import write_private
+from include.embedded.postgres import find_binaries
+
+# In the order in which they are saved.
+DATABASES = ("airflow", "warehouse", "mlflow")
+ARTIFACTS, KEYS, MANIFEST = "artifacts.tar", "secrets.env", "manifest.json"
+USER_TABLES = (
+    "SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+    " WHERE relkind IN ('r', 'p') AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
+)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a stack keeps what is saved.
+
+    Attributes:
+        databases: Each of DATABASES -> its libpq address.
+        artifacts: MLflow's artifact directory; none where a bucket keeps its own versions.
+        keys: The file with the encryption key; none where a secret store keeps it.
+    """
+
+    databases: dict[str, str]
+    artifacts: Path | None = None
+    keys: Path | None = None
+
+
+def save(places: Places, target: Path) -> dict[str, int]:
+    """Saves everything into a new directory, which appears when it is complete.
+
+    Returns:
+        File -> size in bytes.
+
+    Raises:
+        DeploymentError: The directory exists, or a database cannot be dumped.
+    """
+    if target.exists():
+        raise DeploymentError(f"{target} exists: name a new directory, backups are not overwritten")
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True, mode=0o700)
+    for name in DATABASES:
+        _run_on(places.databases[name], "pg_dump", "--format=custom", f"--file={unfinished / f'{name}.dump'}")
+    if places.artifacts:
+        with tarfile.open(unfinished / ARTIFACTS, "w") as archive:
+            if places.artifacts.exists():
+                archive.add(places.artifacts, arcname=".")
+    if places.keys:
+        write_private(unfinished / KEYS, places.keys.read_text(encoding="utf-8"))
+    files = sorted(unfinished.iterdir())
+    manifest = {
+        "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "airflow": version("apache-airflow"),
+        "mlflow": version("mlflow"),
+        "sha256": {path.name: _hash(path) for path in files},
+    }
+    write_private(unfinished / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    unfinished.rename(target)
+    return {path.name: (target / path.name).stat().st_size for path in files}
+
+
+def check(source: Path) -> dict[str, str]:
+    """Reads a backup's manifest and compares each file with it.
+
+    Returns:
+        When it was saved, and by which releases.
+
+    Raises:
+        DeploymentError: It is not a backup, or a file is missing or was changed.
+    """
+    try:
+        manifest = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DeploymentError(f"{source} is not a backup: {error}") from None
+    for name, expected in manifest.pop("sha256").items():
+        path = source / name
+        if not path.exists() or _hash(path) != expected:
+            raise DeploymentError(f"{path} is missing or is not what was saved: take another backup")
+    return manifest
+
+
+def load(source: Path, places: Places) -> None:
+    """Loads a backup into databases that are empty, and into an artifact directory that is.
+
+    Raises:
+        DeploymentError: The backup is damaged, something is not empty, or a database refuses it.
+    """
+    check(source)
+    for name in DATABASES:
+        if _count_tables(places.databases[name]):
+            raise DeploymentError(f"The database {name} is not empty: a backup is loaded into empty ones only")
+    if places.artifacts and places.artifacts.exists() and any(places.artifacts.iterdir()):
+        raise DeploymentError(f"{places.artifacts} is not empty: a backup is loaded into an empty directory only")
+    for name in DATABASES:
+        # Whoever logs in owns what is loaded; roles and their rights are the stack's own.
+        options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", "--dbname=")
+        _run_on(places.databases[name], "pg_restore", *options, str(source / f"{name}.dump"))
+    if places.artifacts and (source / ARTIFACTS).exists():
+        places.artifacts.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(source / ARTIFACTS) as archive:
+            archive.extractall(places.artifacts, filter="data")
+
+
+def _count_tables(url: str) -> int:
+    with psycopg.connect(url, connect_timeout=10) as connection:
+        row = connection.execute(USER_TABLES).fetchone()
+    return row[0] if row else 0
+
+
+def _run_on(url: str, program: str, *arguments: str) -> None:
+    """Runs one of Postgres's programs on a database, whose password goes by the environment."""
+    address = urlsplit(url)
+    known = {
+        "PGHOST": address.hostname or "",
+        "PGPORT": str(address.port or 5432),
+        "PGUSER": unquote(address.username or ""),
+        "PGPASSWORD": unquote(address.password or ""),
+        "PGDATABASE": unquote(address.path[1:]),
+    }
+    arguments = tuple(f"{one}{known['PGDATABASE']}" if one == "--dbname=" else one for one in arguments)
+    command = [str(find_binaries() / program), "--no-password", *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | known)
+    if done.returncode:
+        raise DeploymentError(f"{program} of {known['PGDATABASE']} failed: {done.stderr.strip()[-2000:]}")
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

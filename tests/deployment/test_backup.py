@@ -1,0 +1,198 @@
+"""Backup and restore: what one stack predicted, another one made of its backup predicts too."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+import pytest
+
+from include.deployment.backup import Places, check, load, save
+from include.deployment.errors import DeploymentError
+from include.deployment.places import VARIABLES
+from include.embedded.lifecycle import reset, start, stop
+from include.embedded.postgres import create_database as make_database
+from include.embedded.settings import STACK_KEYS
+from include.embedded.stack import Stack
+from include.taxi.settings import ROOT
+from include.taxi.tracking import open_tracker
+from tests.conftest import create_database
+from tests.registered import BOOSTER, configure, register
+
+PROGRAMS = ("postgres", "mlflow", "serving")
+TRIP = {"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98, "pickup_at": "2024-01-05T08:00:00"}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def directory() -> Iterator[Path]:
+    """Where stacks and backups are; every user can pass through it, as Postgres runs under another one for root."""
+    path = Path(tempfile.mkdtemp(prefix="mltrain-backup-"))
+    path.chmod(0o755)
+    yield path
+    for home in ("first", "second"):
+        reset(path / home)
+    shutil.rmtree(path)
+
+
+def command(home: Path, *arguments: str, **given: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key not in STACK_KEYS}
+    environment |= {"MLTRAIN_HOME": str(home), "COLUMNS": "160"} | given
+    done = [sys.executable, "-m", "include.deployment", *arguments]
+    return subprocess.run(done, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def predict(stack: Stack) -> tuple[float, int]:
+    """Minutes, and the version of the model that said so."""
+    key = {"X-API-Key": stack.credentials.serving_api_key}
+    with httpx.Client(base_url=stack.serving_address, headers=key, timeout=30, trust_env=False) as client:
+        assert client.post("/reload").raise_for_status()
+        answer = client.post("/predict", json=TRIP).raise_for_status().json()
+    return answer["predictions"][0], answer["model"]["version"]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A backup of a stack that is gone, and what that stack predicted."""
+
+    path: Path
+    prediction: tuple[float, int]
+    output: str
+    fernet_key: str
+
+
+@pytest.fixture(scope="module")
+def saved(directory: Path) -> Saved:
+    patch = pytest.MonkeyPatch()
+    for key in STACK_KEYS:
+        patch.delenv(key, raising=False)
+    home = directory / "first"
+    stack = start(home, PROGRAMS, say=lambda _: None)
+    tracker = open_tracker(configure(stack.mlflow_address))
+    register(tracker, "trip-duration", BOOSTER)
+    with psycopg.connect(stack.warehouse_url) as connection:
+        connection.execute("INSERT INTO raw.zones (zone_id, name) VALUES (1, 'Newark Airport')")
+    prediction = predict(stack)
+    done = command(home, "backup", str(directory / "saved"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    reset(home)
+    patch.undo()
+    return Saved(directory / "saved", prediction, done.stdout, stack.credentials.fernet_key)
+
+
+@pytest.fixture(scope="module")
+def restored(saved: Saved, directory: Path) -> Path:
+    """The home of a stack that was made of the backup."""
+    home = directory / "second"
+    done = command(home, "restore", str(saved.path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return home
+
+
+@pytest.fixture
+def _no_settings_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in STACK_KEYS:
+        monkeypatch.delenv(key, raising=False)
+
+
+@pytest.mark.usefixtures("_no_settings_from_the_shell")
+def test_empty_stack_predicts_the_same_after_a_restore(saved: Saved, restored: Path) -> None:
+    stack = start(restored, PROGRAMS, say=lambda _: None)
+    assert predict(stack) == saved.prediction
+    assert stack.credentials.fernet_key == saved.fernet_key
+    with psycopg.connect(stack.warehouse_url) as connection:
+        assert connection.execute("SELECT name FROM raw.zones").fetchall() == [("Newark Airport",)]
+    stop(restored)
+
+
+@pytest.mark.usefixtures("_no_settings_from_the_shell")
+def test_secrets_whose_lines_are_deleted_are_new_at_the_next_start(saved: Saved, restored: Path) -> None:
+    file = restored / "secrets.env"
+    rotated = ("SERVING_API_KEY", "SERVING_WEBHOOK_SECRET", "WAREHOUSE_PASSWORD", "MLFLOW_DATABASE_PASSWORD")
+    before = file.read_text().splitlines()
+    file.write_text("".join(f"{line}\n" for line in before if not line.startswith(rotated)))
+    stack = start(restored, PROGRAMS, say=lambda _: None)
+    assert predict(stack) == saved.prediction
+    stop(restored)
+    assert len(set(before) - set(file.read_text().splitlines())) == len(rotated)
+
+
+def test_stack_that_is_there_is_not_replaced_by_a_backup(saved: Saved, restored: Path) -> None:
+    done = command(restored, "restore", str(saved.path))
+    assert done.returncode == 1
+    assert "There is a stack in" in done.stdout
+
+
+def test_backup_is_its_owners_alone_and_complete(saved: Saved) -> None:
+    assert saved.path.stat().st_mode & 0o077 == 0
+    assert {path.name for path in saved.path.iterdir()} == {
+        "airflow.dump", "warehouse.dump", "mlflow.dump", "artifacts.tar", "secrets.env", "manifest.json",
+    }  # fmt: skip
+    assert check(saved.path)["airflow"]
+
+
+def test_backup_that_was_changed_is_refused_before_anything_is_loaded(saved: Saved, tmp_path: Path) -> None:
+    copy = shutil.copytree(saved.path, tmp_path / "copy")
+    with (copy / "mlflow.dump").open("ab") as file:
+        file.write(b"x")
+    done = command(tmp_path / "home", "restore", str(copy))
+    assert done.returncode == 1
+    assert "mlflow.dump is missing or is not what was saved" in done.stdout
+    assert not (tmp_path / "home").exists()
+
+
+def test_database_that_is_not_empty_is_left_alone(saved: Saved, warehouse_url: str, postgres_url: str) -> None:
+    with create_database(postgres_url, "template0") as empty:
+        places = Places({"airflow": empty, "warehouse": warehouse_url, "mlflow": empty})
+        with pytest.raises(DeploymentError, match="warehouse is not empty"):
+            load(saved.path, places)
+        with psycopg.connect(empty) as connection:
+            assert connection.execute("SELECT to_regclass('experiments')").fetchone() == (None,)
+
+
+def test_backup_does_not_replace_another(saved: Saved) -> None:
+    with pytest.raises(DeploymentError, match="backups are not overwritten"):
+        save(Places({}), saved.path)
+
+
+def test_backup_says_what_it_needs_when_nothing_runs(directory: Path) -> None:
+    done = command(directory / "none", "backup", str(directory / "other"))
+    assert done.returncode == 1
+    assert "No stack runs" in done.stdout
+    assert not (directory / "other").exists()
+
+
+def test_databases_that_the_environment_names_are_saved_and_made_anew(postgres_url: str, tmp_path: Path) -> None:
+    server = urlsplit(postgres_url)
+
+    def name_databases(prefix: str) -> dict[str, str]:
+        where = f"{server.hostname}:{server.port}"
+        names = {variable: f"{prefix}_{name}" for name, variable in VARIABLES.items()}
+        return {key: f"postgresql+psycopg2://{name}:secret@{where}/{name}" for key, name in names.items()}
+
+    former, new = name_databases("former"), name_databases("new")
+    artifacts = {"MLFLOW_ARTIFACTS_DESTINATION": str(tmp_path / "artifacts"), "DATABASE_ADMIN_ADDRESS": postgres_url}
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "artifacts" / "model").write_text("weights")
+    for address in former.values():
+        name = urlsplit(address).username
+        assert name
+        make_database(postgres_url, name, name, "secret")
+    with psycopg.connect(former["WAREHOUSE_ADDRESS"].replace("+psycopg2", "")) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    done = command(tmp_path, "backup", str(tmp_path / "saved"), **former, **artifacts)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "artifacts" / "model").unlink()
+    done = command(tmp_path, "restore", str(tmp_path / "saved"), **new, **artifacts)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with psycopg.connect(new["WAREHOUSE_ADDRESS"].replace("+psycopg2", "")) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+    assert (tmp_path / "artifacts" / "model").read_text() == "weights"

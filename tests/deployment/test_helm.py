@@ -1,0 +1,212 @@
+"""The chart's values and the manifests beside it.
+
+The chart itself is not part of the project: AIRFLOW_CHART names a directory that holds it (`helm pull --untar
+apache-airflow/airflow --version 1.22.0`), else the values are checked by what is known of its keys.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from include.taxi.settings import ROOT
+
+DIRECTORY = ROOT / "deploy" / "helm"
+VALUES: dict[str, Any] = yaml.safe_load((DIRECTORY / "values.yaml").read_text())
+MANIFESTS = [
+    document
+    for path in sorted((DIRECTORY / "manifests").glob("*.yaml"))
+    for document in yaml.safe_load_all(path.read_text())
+]
+# Of chart 1.22.0, as far as the values use them: key -> keys below it; none where anything may stand.
+KNOWN: dict[str, tuple[str, ...] | None] = {
+    "airflowVersion": None, "executor": None, "airflowLocalSettings": None, "env": None, "secret": None,
+    "extraEnvFrom": None, "config": None, "gid": None, "fernetKeySecretName": None, "apiSecretKeySecretName": None,
+    "jwtSecretName": None,
+    "images": ("airflow",),
+    "dagProcessor": ("dagBundleConfigList", "resources", "podDisruptionBudget"),
+    "postgresql": ("enabled",),
+    "data": ("metadataSecretName", "brokerUrlSecretName"),
+    "redis": ("enabled",),
+    "migrateDatabaseJob": ("args", "env", "resources"),
+    "createUserJob": ("enabled",),
+    "securityContexts": ("pod", "containers"),
+    "apiServer": ("replicas", "serviceAccount", "resources", "podDisruptionBudget", "hpa"),
+    "scheduler": ("replicas", "serviceAccount", "resources", "podDisruptionBudget"),
+    "triggerer": ("replicas", "persistence", "serviceAccount", "resources", "podDisruptionBudget"),
+    "workers": ("celery", "kubernetes"),
+    "cleanup": ("enabled",),
+    "databaseCleanup": ("enabled", "retentionDays"),
+    "statsd": ("enabled",),
+    "ingress": ("apiServer",),
+}  # fmt: skip
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        key: merge(below[key], value) for key, value in above.items()
+        if isinstance(value, dict) and isinstance(below.get(key), dict)
+    }  # fmt: skip
+    return {**below, **above, **both}
+
+
+@pytest.fixture(scope="module")
+def chart() -> Path:
+    directory = Path(os.environ.get("AIRFLOW_CHART") or "airflow-chart-not-given")
+    if not (directory / "values.schema.json").exists():
+        pytest.skip("AIRFLOW_CHART names no directory with the official chart")
+    return directory
+
+
+def test_values_fit_the_charts_schema(chart: Path) -> None:
+    schema = json.loads((chart / "values.schema.json").read_text())
+    defaults = yaml.safe_load((chart / "values.yaml").read_text())
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    errors = [
+        f"{'.'.join(map(str, error.path))}: {error.message}" for error in validator.iter_errors(merge(defaults, VALUES))
+    ]
+    assert not errors
+    # The schema lets unknown keys pass in places; the chart's own values are complete.
+    unknown = {(key, *below) for key, below in walk(VALUES) if not stands_in(defaults, (key, *below))}
+    assert not unknown
+
+
+def walk(values: dict[str, Any]) -> list[tuple[str, tuple[str, ...]]]:
+    """Each key of the first two levels, but for Airflow's own configuration."""
+    found = []
+    for key, value in values.items():
+        found.append((key, ()))
+        if isinstance(value, dict) and key != "config":
+            found += [(key, (below,)) for below in value]
+    return found
+
+
+def stands_in(values: Any, path: tuple[str, ...]) -> bool:
+    for key in path:
+        if not isinstance(values, dict) or key not in values:
+            return False
+        values = values[key]
+    return True
+
+
+def test_chart_is_the_one_that_the_values_are_for(chart: Path) -> None:
+    version = yaml.safe_load((chart / "Chart.yaml").read_text())["version"]
+    assert f"Airflow chart {version}" in (DIRECTORY / "values.yaml").read_text().splitlines()[0]
+
+
+def test_values_use_the_charts_known_keys_alone() -> None:
+    assert set(VALUES) == set(KNOWN)
+    for key, below in KNOWN.items():
+        if below is not None:
+            assert set(VALUES[key]) == set(below), key
+
+
+def test_chart_runs_the_airflow_that_the_project_is_locked_to() -> None:
+    locked = re.search(r"^apache-airflow==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert locked
+    assert VALUES["airflowVersion"] == locked[1]
+
+
+def test_every_option_is_one_that_airflow_knows() -> None:
+    from airflow.configuration import conf
+
+    # Of a provider that only the image has to have.
+    of_providers = {"celery", "kubernetes_executor"}
+    for section, options in VALUES["config"].items():
+        for option in options:
+            known = conf.configuration_description.get(section, {}).get("options", {})
+            assert section in of_providers or option in known, f"[{section}] {option}"
+
+
+def policy() -> Any:
+    names: dict[str, Any] = {}
+    exec(VALUES["airflowLocalSettings"], names)
+    return names["task_policy"]
+
+
+def test_tuning_gets_a_pod_of_its_size_and_other_tasks_stay_with_celery() -> None:
+    pytest.importorskip("kubernetes", reason="the Kubernetes provider is not installed (requirements-team.txt)")
+    task = SimpleNamespace(queue="cpu", executor=None, executor_config={})
+    policy()(task)
+    assert task.executor == "KubernetesExecutor"
+    container = task.executor_config["pod_override"].spec.containers[0]
+    assert container.name == "base"
+    assert container.resources.requests["memory"] == "3Gi"
+    other = SimpleNamespace(queue="default", executor=None, executor_config={})
+    policy()(other)
+    assert (other.executor, other.executor_config) == (None, {})
+
+
+def test_settings_that_the_chart_renders_hold_nothing_to_render() -> None:
+    assert "{{" not in VALUES["airflowLocalSettings"]
+
+
+def test_queues_with_pods_are_those_that_the_dags_use() -> None:
+    from include import training
+
+    queues = {value for name, value in vars(training).items() if name.endswith("_QUEUE")}
+    sized = set(re.findall(r'^    "(\w+)": \{', VALUES["airflowLocalSettings"], re.MULTILINE))
+    assert sized | {VALUES["workers"]["celery"]["queue"]} == queues
+
+
+def secret_keys(node: Any) -> set[tuple[str, str]]:
+    if isinstance(node, dict):
+        own = {(node["secretKeyRef"]["name"], node["secretKeyRef"]["key"])} if "secretKeyRef" in node else set()
+        own |= {(node["secretName"], node["secretKey"])} if "secretKey" in node else set()
+        return own.union(*(secret_keys(value) for value in node.values()))
+    if isinstance(node, list):
+        return set().union(*(secret_keys(value) for value in node)) if node else set()
+    return set()
+
+
+def test_every_secret_that_pods_need_is_in_the_documentation() -> None:
+    text = (ROOT / "docs" / "production.md").read_text()
+    documented = set(re.findall(r"^\| `(mltrain-[\w-]+)` \| `([\w-]+)` \|", text, re.MULTILINE))
+    charts_own = {
+        (VALUES["data"]["metadataSecretName"], "connection"), (VALUES["data"]["brokerUrlSecretName"], "connection"),
+        (VALUES["fernetKeySecretName"], "fernet-key"), (VALUES["apiSecretKeySecretName"], "api-secret-key"),
+        (VALUES["jwtSecretName"], "jwt-secret"),
+    }  # fmt: skip
+    assert documented == secret_keys(VALUES) | secret_keys(MANIFESTS) | charts_own
+
+
+def test_no_secret_is_in_a_value() -> None:
+    for entry in VALUES["env"]:
+        assert not re.search("PASSWORD|SECRET|KEY", entry["name"])
+
+
+def of_kind(kind: str) -> dict[str, dict[str, Any]]:
+    return {document["metadata"]["name"]: document for document in MANIFESTS if document["kind"] == kind}
+
+
+@pytest.mark.parametrize("name", ["mlflow", "serving"])
+def test_service_and_budget_select_the_pods_of_their_deployment(name: str) -> None:
+    labels = of_kind("Deployment")[name]["spec"]["template"]["metadata"]["labels"]
+    assert of_kind("Deployment")[name]["spec"]["selector"]["matchLabels"] == labels
+    assert of_kind("Service")[name]["spec"]["selector"] == labels
+    assert of_kind("PodDisruptionBudget")[name]["spec"]["selector"]["matchLabels"] == labels
+
+
+@pytest.mark.parametrize("name", ["mlflow", "serving"])
+def test_pods_have_bounds_and_no_rights_that_they_do_not_need(name: str) -> None:
+    pod = of_kind("Deployment")[name]["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert container["resources"]["limits"]["memory"]
+    assert "@sha256:" in container["image"]
+    assert {"readinessProbe", "livenessProbe"} <= set(container)
+
+
+def test_settings_of_the_cluster_are_settings() -> None:
+    from include.taxi.settings import Settings
+
+    given = of_kind("ConfigMap")["mltrain-settings"]["data"]
+    assert set(given) <= {name.upper() for name in Settings.model_fields}
+    Settings(_env_file=None, **{key.lower(): value for key, value in given.items()})  # type: ignore[call-arg]

@@ -1,0 +1,177 @@
+"""The AWS environment: valid, and made, released to and removed on moto's server."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.deployment.release import SERVICES
+from include.deployment.secret_values import GIVEN, make_values
+from include.taxi.settings import ROOT
+from tests.deployment.conftest import Cloud
+
+DIRECTORY = ROOT / "deploy" / "terraform" / "aws"
+EXAMPLE = DIRECTORY / "staging.tfvars.example"
+TERRAFORM = shutil.which("terraform") or shutil.which("tofu")
+# Where a machine without network may have the provider; TF_PLUGIN_DIRECTORY names another place.
+PLUGIN_DIRECTORIES = (Path(os.environ.get("TF_PLUGIN_DIRECTORY") or "/opt/tf-plugins"),)
+SERVED = (
+    "acm", "applicationautoscaling", "cloudwatch", "ec2", "ecr", "ecs", "elasticache", "elbv2", "iam", "logs", "rds",
+    "s3", "secretsmanager", "servicediscovery", "sts",
+)  # fmt: skip
+OVERRIDE = """
+terraform {{
+  backend "local" {{}}
+}}
+provider "aws" {{
+  access_key                  = "test"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  s3_use_path_style           = true
+  endpoints {{
+{endpoints}
+  }}
+}}
+"""
+
+pytestmark = [
+    pytest.mark.skipif(not TERRAFORM, reason="terraform is not installed"),
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+]
+
+
+def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "AWS_"))}
+    command = [str(TERRAFORM), *arguments]
+    done = subprocess.run(
+        command, cwd=directory, env=kept | {"TF_IN_AUTOMATION": "1"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-5000:]}"
+    return done
+
+
+@pytest.fixture(scope="module")
+def module(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Path:
+    """A copy of the module whose provider speaks to moto, initialised."""
+    directory = tmp_path_factory.mktemp("terraform")
+    for path in DIRECTORY.glob("*.tf"):
+        shutil.copy(path, directory)
+    endpoints = "\n".join(f'    {service} = "{cloud.address}"' for service in SERVED)
+    (directory / "override.tf").write_text(OVERRIDE.format(endpoints=endpoints))
+    mirrors = [f"-plugin-dir={path}" for path in PLUGIN_DIRECTORIES if path.is_dir()]
+    command = [str(TERRAFORM), "init", "-input=false", "-no-color", *mirrors]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+    if re.search("Failed to (query available provider packages|install provider)", done.stderr):
+        pytest.skip("Terraform's AWS provider is neither in a local directory nor to be had from its registry")
+    assert done.returncode == 0, done.stderr
+    return directory
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An environment that exists on moto."""
+
+    cloud: Cloud
+    outputs: dict[str, Any]
+    name: str = "mltrain-staging"
+
+
+@pytest.fixture(scope="module")
+def environment(module: Path, cloud: Cloud) -> Iterator[Environment]:
+    """Staging, applied; destroyed at the end, which must leave nothing."""
+    certificate = cloud.client("acm").request_certificate(DomainName="*.example.org")["CertificateArn"]
+    # Moto makes a replication group without the nodes that it consists of.
+    cloud.client("elasticache").create_cache_cluster(
+        CacheClusterId="mltrain-staging-001",
+        Engine="redis",
+        EngineVersion="7.1",
+        NumCacheNodes=1,
+        CacheNodeType="cache.t4g.small",
+    )
+    given = ("-var-file", str(EXAMPLE), "-var", f"certificate_arn={certificate}")
+    options = ("-auto-approve", "-input=false", "-no-color", "-parallelism=30", *given)
+    run(module, "apply", *options)
+    outputs = json.loads(run(module, "output", "-json").stdout)
+    yield Environment(cloud, {key: entry["value"] for key, entry in outputs.items()})
+    run(module, "destroy", *options)
+    assert not json.loads((module / "terraform.tfstate").read_text())["resources"]
+
+
+def test_files_are_formatted_and_valid(module: Path) -> None:
+    run(DIRECTORY, "fmt", "-check", "-diff")
+    run(module, "validate")
+
+
+def test_variables_that_cannot_be_meant_are_refused(module: Path) -> None:
+    wrong = {
+        "image": ("ghcr.io/example/mltrain:latest", "by digest"),
+        "environment": ("test", "staging or production"),
+        "github_repository": ("example/*", "without wildcards"),
+        "project": ("a-name-too-long", "Up to ten small letters"),
+    }
+    command = [str(TERRAFORM), "plan", "-input=false", "-no-color", "-refresh=false", f"-var-file={EXAMPLE}"]
+    command += [f"-var={name}={value}" for name, (value, _) in wrong.items()]
+    done = subprocess.run(command, cwd=module, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    said = " ".join(done.stderr.split())
+    assert [why for _, why in wrong.values() if why not in said] == []
+
+
+def test_every_service_that_a_release_moves_is_there_and_no_other(environment: Environment) -> None:
+    arns = environment.cloud.client("ecs").list_services(cluster=environment.name, maxResults=50)["serviceArns"]
+    assert {arn.rpartition("/")[2] for arn in arns} == set(SERVICES)
+
+
+def test_every_secret_is_one_that_is_generated_or_asked_for(environment: Environment) -> None:
+    listed = environment.cloud.client("secretsmanager").list_secrets(MaxResults=100)["SecretList"]
+    # RDS keeps its administrator's password in one of its own.
+    prefix = f"{environment.name}/"
+    names = {entry["Name"].removeprefix(prefix) for entry in listed if entry["Name"].startswith(prefix)}
+    values = make_values("database", "broker", "http://api-server:8080")
+    assert names == {*values, *GIVEN}
+
+
+def test_buckets_are_closed_encrypted_and_keep_replaced_artifacts(environment: Environment) -> None:
+    s3 = environment.cloud.client("s3")
+    buckets = [entry["Name"] for entry in s3.list_buckets()["Buckets"]]
+    assert len(buckets) == 2
+    for bucket in buckets:
+        assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+        assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    versions = {bucket: s3.get_bucket_versioning(Bucket=bucket).get("Status") for bucket in buckets}
+    assert {bucket.split("-")[2]: status for bucket, status in versions.items()}["artifacts"] == "Enabled"
+
+
+def test_delivery_may_be_taken_by_this_repositorys_environment_alone(environment: Environment) -> None:
+    iam = environment.cloud.client("iam")
+    role = iam.get_role(RoleName="mltrain-staging-delivery")["Role"]
+    condition = role["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringEquals"]
+    assert condition["token.actions.githubusercontent.com:sub"] == "repo:example/mltrain:environment:staging"
+    policy = iam.get_role_policy(RoleName="mltrain-staging-delivery", PolicyName="delivery")["PolicyDocument"]
+    everywhere = {
+        action
+        for statement in policy["Statement"]
+        if statement["Resource"] == "*" and "Condition" not in statement
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    # AWS knows no resource for these three.
+    assert everywhere == {"ecr:GetAuthorizationToken", "ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"}
+
+
+def test_no_definition_holds_a_password(environment: Environment) -> None:
+    ecs = environment.cloud.client("ecs")
+    for arn in ecs.list_task_definitions(maxResults=100)["taskDefinitionArns"]:
+        for container in ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]["containerDefinitions"]:
+            plain = {entry["name"] for entry in container["environment"]}
+            assert not plain & {entry["name"] for entry in container["secrets"]}
+            assert not [name for name in plain if re.search("PASSWORD|SECRET|FERNET|API_KEY", name)]
