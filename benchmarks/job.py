@@ -46,8 +46,8 @@ class Outcome:
 
 
 JOBS = (
-    Job("default settings", {}, "difference at most 25 s", 3),
-    Job("many trials", {"MAX_EVALUATIONS": "30", "TUNING_PATIENCE": "30"}, "ratio at most 1.3", 1),
+    Job("few trials", {"MAX_EVALUATIONS": "2"}, "difference at most 25 s", 3),
+    Job("many trials", {"MAX_EVALUATIONS": "20"}, "ratio at most 1.3", 1),
 )
 
 
