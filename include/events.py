@@ -111,11 +111,17 @@ def trained(context: Context) -> MakeAlerts:
     """A family's best model was registered, by the task that calls back."""
     ti = context["ti"]
     registered = ti.xcom_pull(task_ids=ti.task_id)
-    models, tuned = (list(ti.xcom_pull(task_ids=task_id)) for task_id in ("train", "tune"))
+    models, tuned = (_pull_mapped(ti, task_id) for task_id in ("train", "tune"))
     url, links = get_warehouse_url(), _links(ti, "training_run")
     return lambda: [
         pipeline_reports.report_training(url, read_settings(), ti.dag_id, ti.run_id, registered, models, tuned, links)
     ]
+
+
+def _pull_mapped(ti: Any, task_id: str) -> list[dict[str, Any]]:
+    """What each instance of a mapped task returned, a dict; of a single one, Airflow gives that dict itself."""
+    returned = ti.xcom_pull(task_ids=task_id)
+    return [returned] if isinstance(returned, Mapping) else list(returned)
 
 
 def _from_run(
