@@ -45,7 +45,7 @@ def run() -> Report:
     for name in (*PRELOADED, *SCHEDULER):
         importlib.import_module(name)
     # As every task has loaded them by its end, they are loaded for all.
-    from include.taxi import preparation, training, training_set, zones
+    from include.taxi import preparation, publication, training, training_set, zones
     from include.taxi.examples import get_training_set
     from include.taxi.models import FAMILIES
 
@@ -64,7 +64,7 @@ def run() -> Report:
         version = peaks.measure("transform", preparation.transform, url, settings, plan, "benchmark")
         counts = peaks.measure("build", training_set.build, url, version)
         peaks.measure("validate_training_set", training_set.validate, url, settings, version)
-        peaks.measure("publish", training_set.publish, url, version, settings.keep_versions)
+        peaks.measure("publish", publication.publish, url, version, settings.keep_versions)
         for family in FAMILIES:
             made = get_training_set(url, version)
             job = training.make_job(settings, family, f"{family}_training/benchmark", made)

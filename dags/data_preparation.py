@@ -125,9 +125,9 @@ def validate_training_set(version: int) -> None:
 @task(outlets=[TRAINING_SET], on_success_callback=AlertNotifier("prepared"))
 def publish(version: int, *, outlet_events: Any = None) -> dict[str, Any]:
     """The version becomes the newest that readers see, and the event leaves."""
-    from include.taxi import training_set
+    from include.taxi import publication
 
-    published = training_set.publish(get_warehouse_url(), version, read_settings().keep_versions)
+    published = publication.publish(get_warehouse_url(), version, read_settings().keep_versions)
     if published is None:
         raise AirflowSkipException("Another run published the same set meanwhile.")
     outlet_events[TRAINING_SET].extra = published.to_dict()

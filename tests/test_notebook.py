@@ -6,7 +6,7 @@ import nbclient
 import nbformat
 import pytest
 
-from include.taxi import training_set
+from include.taxi import publication, training_set
 from include.taxi.raw import ingest_month, validate_months
 from include.taxi.settings import read_settings
 from include.taxi.training_plan import make_plan
@@ -27,7 +27,7 @@ def published_url(warehouse_url: str) -> str:
     version = training_set.transform(warehouse_url, settings, make_plan(settings), "test")
     training_set.build(warehouse_url, version)
     training_set.validate(warehouse_url, settings, version)
-    assert training_set.publish(warehouse_url, version, keep=1)
+    assert publication.publish(warehouse_url, version, keep=1)
     return warehouse_url
 
 

@@ -1,13 +1,10 @@
-"""Builds a training set from the raw trips, checks it and publishes it, each step a transaction of its own.
+"""Builds a training set from the raw trips and checks it, each step a transaction of its own; see `publication`.
 
 A version is invisible until it is published: its examples stand in a table that readers do not look at before the
 version's state says so. From then on they cannot be changed.
 """
 
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -22,7 +19,6 @@ from include.taxi.settings import Settings
 from include.taxi.training_plan import Plan, compute_fingerprint, contents_settings
 from include.taxi.warehouse import connect
 
-log = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test")
 _ZONES_HASH = """
     SELECT md5(string_agg(concat_ws('|', zone_id, name, borough, longitude, latitude), E'\\n' ORDER BY zone_id))
@@ -44,28 +40,6 @@ _INSERT_EXAMPLES = """
       AND NOT EXISTS (SELECT FROM raw.rejected_trips r WHERE r.month = t.month AND r.row_number = t.row_number)
     ORDER BY t.month, t.row_number
 """
-# By row, as triggers by statement do not fire for a change made through the partitioned table; TRUNCATE knows no rows.
-_SEALS = (
-    "CREATE OR REPLACE TRIGGER sealed BEFORE INSERT OR UPDATE OR DELETE ON {}"
-    " FOR EACH ROW EXECUTE FUNCTION training.refuse_change()",
-    "CREATE OR REPLACE TRIGGER sealed_whole BEFORE TRUNCATE ON {}"
-    " FOR EACH STATEMENT EXECUTE FUNCTION training.refuse_change()",
-)
-
-
-@dataclass(frozen=True)
-class Published:
-    """A version that readers can see; what the asset event says of it."""
-
-    version: int
-    fingerprint: str
-    months: tuple[str, ...]
-    counts: dict[str, int]
-    feature_set: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The event's `extra`."""
-        return {**self.__dict__, "months": list(self.months)}
 
 
 def read_source_hashes(connection: psycopg.Connection, months: tuple[str, ...]) -> dict[str, str]:
@@ -95,7 +69,7 @@ def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
     with connect(url) as connection:
         # One snapshot for the hashes and the rows: a month replaced meanwhile is seen whole or not at all.
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        _discard(connection, created_by)
+        discard(connection, created_by)
         validated = connection.execute(
             "SELECT month FROM raw.sources WHERE month = ANY(%s) AND rules IS NOT NULL", [list(plan.months)]
         ).fetchall()
@@ -104,7 +78,7 @@ def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
             raise StaleInput(f"Not validated in raw.trips: {', '.join(missing)}. Run the preparation again.")
         sources = read_source_hashes(connection, plan.months)
         version = _insert_version(connection, settings, plan, sources, created_by)
-        table = _table_of(version)
+        table = table_of(version)
         connection.execute(sql.SQL("CREATE TABLE {} (LIKE training.examples)").format(table))
         connection.execute(
             sql.SQL(_INSERT_EXAMPLES).format(table=table),
@@ -141,18 +115,19 @@ def _insert_version(
     return int(row[0])
 
 
-def _table_of(version: int) -> sql.Identifier:
+def table_of(version: int) -> sql.Identifier:
+    """The table of a version's examples, a partition of `training.examples` once it is built."""
     return sql.Identifier("training", f"examples_{version}")
 
 
-def _discard(connection: psycopg.Connection, created_by: str) -> None:
+def discard(connection: psycopg.Connection, created_by: str) -> None:
     """Drops what an earlier try of the same run left half-built."""
     rows = connection.execute(
         "DELETE FROM training.sets WHERE created_by = %s AND state IN ('building', 'failed') RETURNING version",
         [created_by],
     ).fetchall()
     for (version,) in rows:
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_table_of(version)))
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table_of(version)))
 
 
 def build(url: str, version: int) -> dict[str, int]:
@@ -162,7 +137,7 @@ def build(url: str, version: int) -> dict[str, int]:
         Rows by split, `rejected` and `filtered` raw rows, and `features`: columns of the one-hot training matrix.
     """
     with connect(url) as connection:
-        table = _table_of(version)
+        table = table_of(version)
         attached = connection.execute(
             "SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass(%s)", [f"training.examples_{version}"]
         ).fetchone()
@@ -207,71 +182,6 @@ def _count(connection: psycopg.Connection, version: int, months: list[str]) -> d
     assert row is not None
     raw, rejected = row
     return counts | {"rejected": rejected, "filtered": raw - rejected - sum(counts.values())}
-
-
-def publish(url: str, version: int, keep: int) -> Published | None:
-    """Makes a checked version the newest that readers see, and prunes the oldest ones.
-
-    Returns:
-        What was published; None if another run published the same set since this one began, whose version stands
-        while this one is dropped.
-    """
-    with connect(url) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext('training.sets'))")
-        row = connection.execute(
-            "SELECT fingerprint, state, months, counts, feature_set, created_at, created_by"
-            " FROM training.sets WHERE version = %s",
-            [version],
-        ).fetchone()
-        if row is None:
-            return None
-        fingerprint, state, months, counts, feature_set, created_at, created_by = row
-        published = Published(version, fingerprint, tuple(months), counts, feature_set)
-        if state == "published":  # a retry after the commit
-            return published
-        twin = connection.execute(
-            "SELECT version FROM training.sets WHERE fingerprint = %s AND state = 'published' AND published_at > %s",
-            [fingerprint, created_at],
-        ).fetchone()
-        if twin:
-            log.warning("Version %d holds the same and was published meanwhile; %d is dropped.", twin[0], version)
-            _discard(connection, created_by)
-            return None
-        connection.execute(
-            "UPDATE training.sets SET state = 'superseded' WHERE fingerprint = %s AND state = 'published'",
-            [fingerprint],
-        )
-        _seal(connection, version)
-        connection.execute(
-            "UPDATE training.sets SET state = 'published', published_at = now() WHERE version = %s", [version]
-        )
-        _prune(connection, keep)
-    return published
-
-
-def _seal(connection: psycopg.Connection, version: int) -> None:
-    for seal in _SEALS:
-        connection.execute(sql.SQL(seal).format(_table_of(version)))
-
-
-def _prune(connection: psycopg.Connection, keep: int) -> None:
-    """Drops the examples of all but the newest `keep` versions; their rows in `training.sets` stay as history.
-
-    What runs that failed or were killed a day ago left behind goes too.
-    """
-    for (leftover,) in connection.execute(
-        "SELECT created_by FROM training.sets WHERE state IN ('building', 'failed')"
-        " AND created_at < now() - interval '1 day'"
-    ).fetchall():
-        _discard(connection, leftover)
-    rows = connection.execute(
-        "SELECT version FROM (SELECT version, row_number() OVER (ORDER BY version DESC) AS age FROM training.sets"
-        " WHERE state IN ('published', 'superseded')) s WHERE age > %s",
-        [keep],
-    ).fetchall()
-    for (version,) in rows:
-        connection.execute("UPDATE training.sets SET state = 'superseded' WHERE version = %s", [version])
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_table_of(version)))
 
 
 def mark_failed(url: str, version: int) -> None:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from include.taxi import preparation, training_set, zones
+from include.taxi import preparation, publication, training_set, zones
 from include.taxi.settings import Settings
 
 
-def publish_set(url: str, settings: Settings, created_by: str = "run", **request: Any) -> training_set.Published:
+def publish_set(url: str, settings: Settings, created_by: str = "run", **request: Any) -> publication.Published:
     """Runs every step from the source to a published version."""
     zones.load_zones(url, settings)
     plan = preparation.plan(url, settings, request).plan
@@ -16,12 +16,12 @@ def publish_set(url: str, settings: Settings, created_by: str = "run", **request
     version = preparation.transform(url, settings, plan.to_dict(), created_by)
     training_set.build(url, version)
     training_set.validate(url, settings, version)
-    published = training_set.publish(url, version, settings.keep_versions)
+    published = publication.publish(url, version, settings.keep_versions)
     assert published
     return published
 
 
-def publish_sample(url: str) -> training_set.Published:
+def publish_sample(url: str) -> publication.Published:
     """Two months of the synthetic sample, in three splits."""
     settings = Settings(_env_file=None, source="sample", sample_rows=1_500, minimum_rows=100)
     return publish_set(url, settings, months=["2024-01", "2024-02"], test_from="2024-02-15")

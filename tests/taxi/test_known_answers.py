@@ -11,8 +11,8 @@ from include.taxi.examples import load_positions, load_split
 from include.taxi.feature_sets import NO_POSITIONS, Columns
 from include.taxi.fitting import EncodedData, Split, encode, fit
 from include.taxi.models import MODELS
+from include.taxi.publication import Published
 from include.taxi.settings import Settings
-from include.taxi.training_set import Published
 from tests.taxi.months import query
 from tests.taxi.sets import publish_set
 

@@ -8,7 +8,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from include.taxi import training_set
+from include.taxi import publication, training_set
 from include.taxi.errors import DataQualityError, NoTrainingSet, StaleInput, WarehouseUnavailable
 from include.taxi.examples import find_newest, get_training_set, load_positions, load_split
 from include.taxi.feature_sets import NO_POSITIONS
@@ -41,7 +41,7 @@ def make_version(url: str, plan: Plan = PLAN, settings: Settings = SETTINGS, by:
 
 def publish_version(url: str, plan: Plan = PLAN, by: str = "run", keep: int = 5) -> int:
     version = make_version(url, plan, by=by)
-    assert training_set.publish(url, version, keep)
+    assert publication.publish(url, version, keep)
     return version
 
 
@@ -223,7 +223,7 @@ def test_third_split_needs_rows_too(url: str) -> None:
 
 
 def test_published_version_says_what_it_holds(url: str) -> None:
-    published = training_set.publish(url, version := make_version(url), keep=5)
+    published = publication.publish(url, version := make_version(url), keep=5)
     assert published
     found = get_training_set(url, version)
     assert published.to_dict() == {
@@ -299,17 +299,17 @@ def test_publishing_is_all_or_nothing(url: str) -> None:
     with psycopg.connect(url) as connection:  # breaks the step after the old version was superseded
         connection.execute("ALTER FUNCTION training.refuse_change() RENAME TO gone")
     with pytest.raises(psycopg.errors.UndefinedFunction):
-        training_set.publish(url, version, keep=1)
+        publication.publish(url, version, keep=1)
     assert read_state(url) == {before: "published", version: "building"}
     assert list_tables(url) == [f"examples_{before}", f"examples_{version}"]
     with psycopg.connect(url) as connection:
         connection.execute("ALTER FUNCTION training.gone() RENAME TO refuse_change")
-    assert training_set.publish(url, version, keep=5)
+    assert publication.publish(url, version, keep=5)
 
 
 def test_publishing_again_after_the_answer_was_lost_says_the_same(url: str) -> None:
     version = make_version(url)
-    assert training_set.publish(url, version, keep=5) == training_set.publish(url, version, keep=5)
+    assert publication.publish(url, version, keep=5) == publication.publish(url, version, keep=5)
     assert read_state(url) == {version: "published"}
 
 
@@ -317,9 +317,9 @@ def test_of_two_runs_that_build_the_same_at_once_one_is_published(url: str) -> N
     versions = [make_version(url, by=f"run {number}") for number in range(2)]
     together = threading.Barrier(2)
 
-    def publish(version: int) -> training_set.Published | None:
+    def publish(version: int) -> publication.Published | None:
         together.wait()
-        return training_set.publish(url, version, keep=5)
+        return publication.publish(url, version, keep=5)
 
     with ThreadPoolExecutor(2) as pool:
         published = [found for found in pool.map(publish, versions) if found]
@@ -396,7 +396,7 @@ STEPS: dict[str, Callable[[str], Any]] = {
     "transform": lambda url: training_set.transform(url, SETTINGS, PLAN, "run"),
     "build": lambda url: training_set.build(url, 1),
     "validate": lambda url: training_set.validate(url, SETTINGS, 1),
-    "publish": lambda url: training_set.publish(url, 1, 5),
+    "publish": lambda url: publication.publish(url, 1, 5),
     "find_newest": lambda url: find_newest(url, 1),
     "get_training_set": lambda url: get_training_set(url, 1),
     "load_split": lambda url: load_split(url, 1, "train"),
