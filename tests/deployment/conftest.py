@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
@@ -42,7 +43,7 @@ def _delete_subnets(self: ElastiCacheResponse) -> EmptyResult:
     return EmptyResult()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
     patch = pytest.MonkeyPatch()
     # What moto 5.2 leaves out: tags of scaling targets, which the provider reads of all that it makes; that a broker
@@ -55,6 +56,8 @@ def cloud() -> Iterator[Cloud]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=find_free_port(), verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # What another module's tests made stays in this process.
+    httpx.post(f"http://{host}:{port}/moto-api/reset").raise_for_status()
     yield Cloud(f"http://{host}:{port}")
     server.stop()
     patch.undo()

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -25,7 +26,9 @@ def kill(bench: Bench, program: str) -> None:
     """Kills one program of the stack, with all that it started, without a chance to clean up."""
     process = psutil.Process(program_states(bench.stack)[program]["pid"])
     for victim in [*process.children(recursive=True), process]:
-        victim.kill()
+        # A child may end while the others are killed.
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
 
 
 def trials_of(bench: Bench, run: Run, model: str) -> list[tuple[int, dict[str, object], float]]:
