@@ -15,7 +15,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 
 FROM python:3.11.15-slim-bookworm
 # What a deployment needs beside: git, where the bundle is a GitDagBundle.
-ARG DEBIAN_PACKAGES=""
+ARG DEBIAN_PACKAGES=
 # hadolint ignore=DL3008,SC2086
 RUN if [ -n "${DEBIAN_PACKAGES}" ]; then \
         apt-get update \
