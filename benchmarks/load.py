@@ -6,6 +6,7 @@ would take as long for a request as the server that is measured.
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -149,4 +150,6 @@ async def send(load: Load) -> Outcome:
 
 if __name__ == "__main__":
     found = uvloop.run(send(Load(**json.loads(sys.stdin.read()))))
+    # A pipe that does not block takes a part of a long line, and the rest is lost.
+    os.set_blocking(sys.stdout.fileno(), True)
     print(json.dumps(asdict(found)))
