@@ -121,7 +121,7 @@ def trained(context: Context) -> MakeAlerts:
 def _pull_mapped(ti: Any, task_id: str) -> list[dict[str, Any]]:
     """What each instance of a mapped task returned, a dict; of a single one, Airflow gives that dict itself."""
     returned = ti.xcom_pull(task_ids=task_id)
-    return [returned] if isinstance(returned, Mapping) else list(returned)
+    return [returned] if isinstance(returned, dict) else list(returned)
 
 
 def _from_run(
