@@ -4,12 +4,12 @@
 FROM python:3.11.15-slim-bookworm AS packages
 # As in the Makefile.
 ARG UV_VERSION=0.13.8
-ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never
+ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never UV_CACHE_DIR=/var/cache/uv
 RUN pip install --no-cache-dir --disable-pip-version-check uv==${UV_VERSION}
 WORKDIR /opt/build
 # pyproject.toml names the packages that are left out, although others ask for them.
 COPY pyproject.toml requirements-team.txt ./
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     uv venv /opt/venv \
     && uv pip install --python /opt/venv/bin/python --require-hashes --requirements requirements-team.txt
 

@@ -14,15 +14,16 @@ training set is there; and a report in its note, in `training.retrainings` and b
 """
 
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 from airflow.sdk import AssetOrTimeSchedule, Param, dag, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException
 
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
 from include.assets import DRIFT, NEW_DATA
-from include.connections import get_warehouse_url, start_dag, write_note
+from include.connections import get_warehouse_url, start_dag
 from include.following import FollowRuns, find_rival
+from include.runs import name_run, note_run, skip_run
 from include.schedules import cron
 from include.taxi.settings import read_settings
 
@@ -43,12 +44,12 @@ def detect(**context: Any) -> dict[str, Any]:
 
     run, url, settings = context["dag_run"], get_warehouse_url(), read_settings()
     if rival := find_rival(run.dag_id, run.run_id):
-        _skip(f"Nothing to do: {rival} is under way.", **context)
+        skip_run(context, f"Nothing to do: {rival} is under way.")
     found = detection.detect(url, settings, force=context["params"]["force"])
     if found is None:
-        _skip("No reason to train again: no new or changed month, no drift, and the champion is not old.", **context)
-    _note(f"Training again: {'; '.join(found.reasons)}.", **context)
-    retraining.begin(url, f"{run.dag_id}/{run.run_id}", found.reasons, found.months)
+        skip_run(context, "No reason to train again: no new or changed month, no drift, and the champion is not old.")
+    note_run(context, f"Training again: {'; '.join(found.reasons)}.")
+    retraining.begin(url, name_run(context), found.reasons, found.months)
     return found.to_dict()
 
 
@@ -71,28 +72,19 @@ def report(found: dict[str, Any], runs: list[dict[str, str]], **context: Any) ->
     """What was trained, errors before and after, and the decisions."""
     from include.taxi import retraining
 
-    run, settings, given = context["dag_run"], read_settings(), context["params"]["ignore_failures"]
+    settings, given = read_settings(), context["params"]["ignore_failures"]
     conclusion = retraining.finish(
         get_warehouse_url(),
         settings,
-        f"{run.dag_id}/{run.run_id}",
+        name_run(context),
         found,
         [retraining.FollowedRun(**followed) for followed in runs],
         ignore_failures=settings.ignore_failures if given is None else given,
     )
-    _note(conclusion.report, **context)
+    note_run(context, conclusion.report)
     if conclusion.state == "failed":
         raise AirflowFailException(conclusion.report)
     return conclusion.report
-
-
-def _note(text: str, **context: Any) -> None:
-    write_note(context["dag_run"].dag_id, context["dag_run"].run_id, text)
-
-
-def _skip(reason: str, **context: Any) -> NoReturn:
-    _note(reason, **context)
-    raise AirflowSkipException(reason)
 
 
 @dag(

@@ -15,7 +15,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
 from include.assets import DRIFT, RAW_TRIPS
-from include.connections import get_warehouse_url, write_note
+from include.connections import get_warehouse_url
+from include.runs import name_run, note_run
 from include.schedules import cron
 from include.taxi.settings import read_settings
 
@@ -33,9 +34,8 @@ def measure_drift(**context: Any) -> dict[str, Any] | None:
     """The columns that drift, and in which weeks."""
     from include.taxi import monitoring
 
-    run = context["dag_run"]
     report = monitoring.measure_drift(get_warehouse_url(), read_settings())
-    write_note(run.dag_id, run.run_id, report.describe() if report else "No champion, or no complete week to compare.")
+    note_run(context, report.describe() if report else "No champion, or no complete week to compare.")
     return report.to_dict() if report else None
 
 
@@ -44,10 +44,8 @@ def raise_alarm(report: dict[str, Any] | None, *, outlet_events: Any = None, **c
     """The alarm, if there is one that was not raised before."""
     from include.taxi import monitoring
 
-    run = context["dag_run"]
-    run_key = f"{run.dag_id}/{run.run_id}"
     found = monitoring.DriftReport.from_dict(report) if report else None
-    alarm = monitoring.raise_alarm(get_warehouse_url(), found, run_key) if found else None
+    alarm = monitoring.raise_alarm(get_warehouse_url(), found, name_run(context)) if found else None
     if alarm is None:
         raise AirflowSkipException("There is no alarm that was not raised before.")
     outlet_events[DRIFT].extra = alarm.to_dict()

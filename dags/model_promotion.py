@@ -20,7 +20,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
 from include.assets import CHAMPION_MODEL, SKLEARN_MODEL, XGBOOST_MODEL
-from include.connections import get_warehouse_url, write_note
+from include.connections import get_warehouse_url
+from include.runs import name_run, note_run
 from include.taxi.settings import read_settings
 
 PARAMS = {
@@ -48,8 +49,8 @@ def roll_back(*, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
     """The previous champion is champion again."""
     from include.taxi import champion
 
-    promotion = champion.roll_back(get_warehouse_url(), read_settings(), _run_key(**context))
-    _note([promotion.reason], **context)
+    promotion = champion.roll_back(get_warehouse_url(), read_settings(), name_run(context))
+    note_run(context, promotion.reason)
     outlet_events[CHAMPION_MODEL].extra = promotion.to_event()
     return promotion.to_event()
 
@@ -64,8 +65,9 @@ def judge(**context: Any) -> list[dict[str, Any]]:
     events = [event for of_asset in context["triggering_asset_events"].values() for event in of_asset]
     named = {event.extra["version"] for event in events if event.extra.get("name") == settings.registered_model}
     versions = judgement.find_unjudged(url, settings, named)
-    judged = [judgement.judge(url, settings, version, _run_key(**context)) for version in versions]
-    _note([judgement.describe_decision(decision) for decision in judged] or ["No version is left to judge."], **context)
+    judged = [judgement.judge(url, settings, version, name_run(context)) for version in versions]
+    described = [judgement.describe_decision(decision) for decision in judged]
+    note_run(context, "\n".join(described) or "No version is left to judge.")
     return [
         {"version": decision.version, "reason": judgement.describe_decision(decision)}
         for decision in judged
@@ -97,19 +99,11 @@ def promote(winners: list[dict[str, Any]], *, outlet_events: Any = None, **conte
     if answer and answer["chosen_options"] != [PROMOTE]:
         judgement.decline(url, settings, versions)
         raise AirflowSkipException("A person, or the deadline, has kept the champion.")
-    promotion = judgement.promote(url, settings, versions, _run_key(**context))
+    promotion = judgement.promote(url, settings, versions, name_run(context))
     if promotion is None:
         raise AirflowSkipException("The champion has changed meanwhile, and is not beaten any more.")
     outlet_events[CHAMPION_MODEL].extra = promotion.to_event()
     return promotion.to_event()
-
-
-def _run_key(**context: Any) -> str:
-    return f"{context['dag_run'].dag_id}/{context['dag_run'].run_id}"
-
-
-def _note(lines: list[str], **context: Any) -> None:
-    write_note(context["dag_run"].dag_id, context["dag_run"].run_id, "\n".join(lines))
 
 
 @dag(

@@ -13,7 +13,8 @@ from typing import Any
 from airflow.sdk import Param, dag, result, task
 
 from include.alerts import DEFAULT_ARGS, RUN_FAILED
-from include.connections import get_warehouse_url, write_note
+from include.connections import get_warehouse_url
+from include.runs import note_run
 from include.taxi.settings import read_settings
 from include.taxi.trip_inputs import MOST_TRIPS, TIME, ZONE_BOUNDS, TripFormat, describe_trip
 from include.taxi.zone_names import read_zone_names
@@ -66,15 +67,15 @@ def predict(**context: Any) -> dict[str, Any]:
     from include.taxi import prediction
     from include.taxi.errors import TaxiError
 
-    run, params = context["dag_run"], context["params"]
+    params = context["params"]
     try:
         inputs = prediction.collect_inputs(params)
-        predicted = prediction.predict(get_warehouse_url(), read_settings(), inputs, run.run_id)
+        predicted = prediction.predict(get_warehouse_url(), read_settings(), inputs, context["dag_run"].run_id)
     except TaxiError as error:
-        write_note(run.dag_id, run.run_id, str(error))
+        note_run(context, str(error))
         raise
     if not params["inputs"]:
-        write_note(run.dag_id, run.run_id, prediction.describe(predicted))
+        note_run(context, prediction.describe(predicted))
     return predicted
 
 

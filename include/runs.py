@@ -17,6 +17,11 @@ def name_run(context: Mapping[str, Any]) -> str:
     return f"{run.dag_id}/{run.run_id}"
 
 
+def note_run(context: Mapping[str, Any], text: str) -> None:
+    """Writes the run's note; a note that cannot be written is a warning in the log."""
+    write_note(context["dag_run"].dag_id, context["dag_run"].run_id, text)
+
+
 def skip_run(context: Mapping[str, Any], reason: str) -> NoReturn:
     """Ends the task as skipped, with the reason in its log and in the run's note.
 
@@ -24,5 +29,5 @@ def skip_run(context: Mapping[str, Any], reason: str) -> NoReturn:
         AirflowSkipException: Always.
     """
     log.info(reason)
-    write_note(context["dag_run"].dag_id, context["dag_run"].run_id, reason)
+    note_run(context, reason)
     raise AirflowSkipException(reason)

@@ -27,7 +27,11 @@ class TeamSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file=ROOT / ".env", env_file_encoding="utf-8")
 
-    team_users: Annotated[dict[str, str], NoDecode, BeforeValidator(_read_users)] = {}
+    team_users: Annotated[dict[str, str], NoDecode, BeforeValidator(_read_users)] = {
+        "operator": "Op",
+        "analyst": "User",
+        "guest": "Viewer",
+    }
     airflow_address: str = ""
     serving_ports: str = "8100-8101"
     mailpit_port: int = 8025

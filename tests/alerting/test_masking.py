@@ -10,7 +10,7 @@ ENVIRONMENT = {
     "PWD": "/srv/project",
     "SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": "/srv/passwords.json",
     "DB_PASSWORD": "short",
-    "HOME": "/root/of/all",
+    "HOME": "/home/somebody",
 }
 
 

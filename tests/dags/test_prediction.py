@@ -75,6 +75,7 @@ def test_result_of_the_run_is_what_the_task_returns() -> None:
 
 def test_reason_of_a_failed_prediction_is_the_runs_note(monkeypatch: pytest.MonkeyPatch) -> None:
     import dags.prediction
+    from include import runs
     from include.taxi import prediction
 
     notes = []
@@ -83,7 +84,7 @@ def test_reason_of_a_failed_prediction_is_the_runs_note(monkeypatch: pytest.Monk
         raise NoChampion("no champion: start the DAG model_promotion")
 
     # There is no server to write the note to here, and no registry to lack a champion.
-    monkeypatch.setattr(dags.prediction, "write_note", lambda *note: notes.append(note))
+    monkeypatch.setattr(runs, "write_note", lambda *note: notes.append(note))
     monkeypatch.setattr(dags.prediction, "get_warehouse_url", lambda: "postgresql://nowhere")
     monkeypatch.setattr(prediction, "predict", refuse)
     body = find_dag("prediction").get_task("predict").python_callable

@@ -1,4 +1,4 @@
-"""Servers that sources are read from in tests: files by HTTP, objects by S3."""
+"""Settings with names of a test's own in MLflow, and servers of sources: files by HTTP, objects by S3."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from include.taxi.settings import Settings
+
 
 @dataclass
 class WebServer:
@@ -18,6 +20,15 @@ class WebServer:
     pages: dict[str, bytes | Callable[[dict[str, str]], tuple[int, bytes]]] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
+
+
+@pytest.fixture
+def settings(mlflow_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """An experiment and a registered model of the test's own."""
+    # MLflow writes the address that it was last given into the environment.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_url)
+    name = request.node.name
+    return Settings(_env_file=None, mlflow_tracking_uri=mlflow_url, mlflow_experiment=name, registered_model=name)
 
 
 @pytest.fixture

@@ -38,15 +38,6 @@ def url(warehouse_url: str) -> str:
 
 
 @pytest.fixture
-def settings(mlflow_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """An experiment and a registered model of the test's own."""
-    # MLflow writes the address that it was last given into the environment.
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_url)
-    name = request.node.name
-    return Settings(_env_file=None, mlflow_tracking_uri=mlflow_url, mlflow_experiment=name, registered_model=name)
-
-
-@pytest.fixture
 def register(url: str, settings: Settings) -> Callable[..., int]:
     """Trains a model on the set and registers it; gives its version."""
     splits = [load_split(url, 1, name) for name in ("train", "validation")]

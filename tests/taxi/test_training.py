@@ -98,15 +98,6 @@ def url(module_warehouse_url: str) -> str:
 
 
 @pytest.fixture
-def settings(mlflow_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """An experiment and a registered model of the test's own."""
-    # MLflow writes the address that it was last given into the environment.
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_url)
-    name = request.node.name
-    return Settings(_env_file=None, mlflow_tracking_uri=mlflow_url, mlflow_experiment=name, registered_model=name)
-
-
-@pytest.fixture
 def tracker(settings: Settings) -> Tracker:
     return open_tracker(settings)
 

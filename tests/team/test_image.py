@@ -20,14 +20,18 @@ HADOLINT = Path(sys.executable).with_name("hadolint")
 # Written to by the steps; each becomes a directory of the stage's own.
 DIRECTORIES = ("opt", "home", "etc", "var/lib", "var/log")
 MOUNT = 'root=$1; shift; for place in $1; do mount --bind "$root/$place" "/$place"; done; shift; exec "$@"'
-# The image's Python is open to all accounts; the one that stands for it may be below root's home, which is not.
+# The image's Python is open to all accounts; the one that stands for it may be below the caller's home, which is not.
 OPEN_PYTHON = """
 mkdir -p /opt/base; mount --bind "$1" /opt/base
-case "$1" in /root/*) mount -t tmpfs -o mode=755 tmpfs /root; mkdir -p "$1"; mount --bind /opt/base "$1";; esac
-shift; exec "$@"
+case "$1" in "$2"/*) mount -t tmpfs -o mode=755 tmpfs "$2"; mkdir -p "$1"; mount --bind /opt/base "$1";; esac
+shift 2; exec "$@"
 """
-# Only how long a step takes.
-QUICK = {"UV_LINK_MODE": "hardlink", "UV_COMPILE_BYTECODE": "0"}
+# Only how long a step takes: downloads of this account are used again.
+QUICK = {
+    "UV_LINK_MODE": "hardlink",
+    "UV_COMPILE_BYTECODE": "0",
+    "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
+}
 IMPORT_PARTS = """
 import os, airflow.providers.fab, celery, mlflow, redis, include.serving.app, include.team.worker
 print(os.getuid())
@@ -167,7 +171,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 def test_image_starts_airflow_and_its_parts_without_root(build: Build) -> None:
     environment, entry = read_image()
     as_account = ["setpriv", "--reuid=50000", "--regid=50000", "--clear-groups", "--no-new-privs"]
-    opened = ["sh", "-ec", OPEN_PYTHON, "sh", sys.base_prefix]
+    opened = ["sh", "-ec", OPEN_PYTHON, "sh", sys.base_prefix, str(Path.home())]
     command = [*opened, *as_account, *entry, "python", "-c", IMPORT_PARTS]
     printed = build.run("image", command, {**environment, "HOME": "/home/mltrain"}, "/opt/mltrain")
     assert printed.split()[-1] == "50000"
