@@ -48,7 +48,7 @@ class Champion:
 class Holder:
     """Holds the champion, None until there is one, and looks for another in a thread of its own.
 
-    Settings are read anew for each new champion.
+    Settings are read anew at each look, and hold for requests from the next champion on.
 
     Attributes:
         current: Is replaced as a whole, so that a request that took it keeps it.
@@ -111,6 +111,7 @@ class Holder:
             return swapped
 
     def _refresh(self, insist: bool) -> bool:
+        self._settings = self._read()
         self._tracker = self._tracker or open_tracker(self._settings)
         version = find_champion(self._tracker, self._settings.registered_model)
         self.looked_at = datetime.now(UTC)
@@ -122,7 +123,6 @@ class Holder:
                 raise ModelInvalid(reason)
         try:
             loaded = load_version(self._tracker, version, store=self._store)
-            self._settings = self._read()
             self._take(loaded)
         except ModelInvalid as error:
             self._refused = (version, str(error), time.monotonic())

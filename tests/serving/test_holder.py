@@ -143,6 +143,22 @@ def test_settings_are_read_anew_for_a_new_champion(tracker: Tracker, settings: S
     assert holder.current.form.names["from_zone"] == "pickup_zone"
 
 
+def test_other_registered_model_is_looked_for_as_soon_as_the_settings_name_it(
+    tracker: Tracker, settings: Settings, tmp_path: Path
+) -> None:
+    changing = settings
+    holder = Holder(Metrics(), lambda: changing, tmp_path)
+    register(tracker, settings.registered_model, LASSO)
+    holder.refresh()
+    changing = settings.model_copy(update={"registered_model": f"{settings.registered_model}_other"})
+    assert not holder.refresh()
+    assert "other" in (holder.problem or "")
+    register(tracker, changing.registered_model, BOOSTER)
+    assert holder.refresh()
+    assert holder.current
+    assert holder.current.loaded.version.name == changing.registered_model
+
+
 def test_settings_that_cannot_be_read_leave_the_champion(tracker: Tracker, settings: Settings, tmp_path: Path) -> None:
     broken = False
 
