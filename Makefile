@@ -9,6 +9,9 @@ UV_VERSION := 0.13.8
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STACK := $(PYTHON) -m include.embedded
+# Tests wait more than they compute: two processes take little longer on two cores than on four.
+TEST_PROCESSES := 2
+PYTEST := $(PYTHON) -m pytest tests --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 STAMP := $(VENV)/.requirements
 STAMP_TEAM := $(VENV)/.requirements-team
 STAMP_DEV := $(VENV)/.requirements-dev
@@ -57,10 +60,10 @@ reset: venv ## stop the stack and delete all that it wrote: data, models, secret
 	@$(STACK) reset
 
 test: venv-dev ## all tests, the end-to-end test on a stack of its own included
-	$(PYTHON) -m pytest tests
+	$(PYTEST)
 
 test-fast: venv-dev ## the tests that need no stack
-	$(PYTHON) -m pytest tests --ignore tests/e2e -m "not slow"
+	$(PYTEST) --ignore tests/e2e -m "not slow"
 
 check: venv-dev ## lint, format, types
 	$(PYTHON) -m ruff check .

@@ -38,16 +38,10 @@ SMALL |= {"RETRAINING_SCHEDULE": "0 0 1 1 *", "MONITORING_SCHEDULE": "0 0 1 1 *"
 SMALL |= {"ALERT_SCHEDULE": "0 0 1 1 *"}
 ONE_MODEL_A_FAMILY = {"SKLEARN_MODELS": "linear_model.LinearRegression", "XGBOOST_MODELS": "gbtree.squarederror"}
 SEEDS = count(1000)
-DEFAULT_PORTS = {
-    "AIRFLOW_PORT": "18080",
-    "MLFLOW_PORT": "15000",
-    "POSTGRES_PORT": "15433",
-    "SMTP_PORT": "11025",
-    "SERVING_PORT": "18100",
-}
+PORTS = ("AIRFLOW_PORT", "MLFLOW_PORT", "POSTGRES_PORT", "SMTP_PORT", "SERVING_PORT", "SUPERVISOR_PORT")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def home() -> Iterator[Path]:
     """The directory of the stack; what runs in it is stopped at the end."""
     directory = Path(tempfile.mkdtemp(prefix="mltrain-e2e-"))
@@ -57,18 +51,19 @@ def home() -> Iterator[Path]:
     shutil.rmtree(directory)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mail_server(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
     """A mail server as strict as a company's, which also keeps what it takes where the stack's own server does."""
     with run_mail_server(tmp_path_factory.mktemp("mail"), find_free_port(), home / "mail") as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def main_job(home: Path, mail_server: MailServer) -> subprocess.CompletedProcess[str]:
     """The command that a newcomer gives, from nothing: its output and exit code."""
     environment = {key: value for key, value in os.environ.items() if key not in STACK_KEYS}
-    environment |= {**DEFAULT_PORTS, **SMALL, "MLTRAIN_HOME": str(home), "COLUMNS": "160"}
+    environment |= {name: str(find_free_port()) for name in PORTS}
+    environment |= {**SMALL, "MLTRAIN_HOME": str(home), "COLUMNS": "160"}
     # Nobody but the tests has signed the server's certificate.
     environment["AIRFLOW_CONN_SMTP_DEFAULT"] = json.dumps(mail_server.connection(ssl_context="none"))
     return subprocess.run(
@@ -187,8 +182,8 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = SECONDS
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
-@pytest.fixture(scope="session")
-def session_bench(main_job: subprocess.CompletedProcess[str], home: Path) -> Iterator[Bench]:
+@pytest.fixture(scope="package")
+def shared_bench(main_job: subprocess.CompletedProcess[str], home: Path) -> Iterator[Bench]:
     """The stack that the main job left up."""
     stack = find_running(home)
     assert stack and main_job.returncode == 0, (
@@ -201,8 +196,8 @@ def session_bench(main_job: subprocess.CompletedProcess[str], home: Path) -> Ite
 
 
 @pytest.fixture
-def bench(session_bench: Bench) -> Iterator[Bench]:
+def bench(shared_bench: Bench) -> Iterator[Bench]:
     """The stack at rest, with a sample that no run has seen; runs that a test left are waited for."""
-    session_bench.use_new_data()
-    yield session_bench
-    wait_until(lambda: not session_bench.get("dags/~/dagRuns", state=["running", "queued"])["dag_runs"], "all is quiet")
+    shared_bench.use_new_data()
+    yield shared_bench
+    wait_until(lambda: not shared_bench.get("dags/~/dagRuns", state=["running", "queued"])["dag_runs"], "all is quiet")

@@ -30,7 +30,9 @@ def service(bench: Bench) -> Iterator[httpx.Client]:
     """A caller of the service that knows the key."""
     headers = {"X-API-Key": bench.stack.credentials.serving_api_key}
     with httpx.Client(base_url=bench.stack.serving_address, headers=headers, timeout=30, trust_env=False) as client:
-        wait_until(lambda: is_ready(client), "the service has a champion")
+        wait_until(
+            lambda: is_ready(client) and client.get("/model").json()["name"] == MODEL, "the service has the champion"
+        )
         yield client
 
 
