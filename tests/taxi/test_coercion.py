@@ -27,6 +27,7 @@ def failures(failed: pa.Array | None) -> list[bool]:
         pa.array(["2024-01-01T12:00:00.000", None], pa.large_string()),
         pa.array(["2024-01-01T17:00:00Z", None]),
         pa.array(["2024-01-01 18:00:00+01:00", None]),
+        pa.array(["2024-01-01 12:00:00", ""]).dictionary_encode(),
     ],
     ids=lambda array: f"{array.type} {array[0]}",
 )
@@ -57,6 +58,7 @@ def test_whole_numbers_become_integers_from_any_type_and_others_are_reported() -
     assert coerce_integer(pa.array(values)).array.to_pylist() == [1, None, None, None, None]
     assert failures(coerce_integer(pa.array(values)).failed) == [False, True, False, False, True]
     assert coerce_integer(pa.array(["7", " 8 ", "x", ""])).array.to_pylist() == [7, 8, None, None]
+    assert coerce_integer(pa.array(["7", "x"]).dictionary_encode()).array.to_pylist() == [7, None]
     assert failures(coerce_integer(pa.array([1, 2**40])).failed) == [False, True]
 
 

@@ -67,6 +67,8 @@ COERCIONS: dict[pa.DataType, Callable[[pa.Array, str], Coerced]] = {
 
 
 def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 

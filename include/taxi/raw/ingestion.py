@@ -9,7 +9,7 @@ import pyarrow as pa
 from adbc_driver_postgresql.dbapi import Cursor
 
 from include.taxi.raw.columns import check_columns, describe_drift
-from include.taxi.raw.load import REJECTED, TRIPS, Load
+from include.taxi.raw.load import REJECTED, Load
 from include.taxi.rules import DUPLICATE, WRONG_TYPE
 from include.taxi.settings import Settings
 from include.taxi.sources import Contents, open_batches, probe
@@ -145,7 +145,7 @@ def _replace(cursor: Cursor, partition: str, load: Load) -> None:
     cursor.execute("DELETE FROM raw.rejected_trips WHERE month = $1", (month,))
     try:
         with closing(load.read_batches()) as batches:
-            reader = pa.RecordBatchReader.from_batches(TRIPS, batches)
+            reader = pa.RecordBatchReader.from_batches(load.schema, batches)
             cursor.adbc_ingest(partition, reader, mode="append", db_schema_name="raw")
     except Exception:
         if load.error:  # the driver knows the error's text alone

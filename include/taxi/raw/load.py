@@ -19,10 +19,8 @@ from include.taxi.sources import Contents
 MOST_DETAIL = 200
 # Small enough that the server stores one batch while the next is encoded: nearly twice as fast as whole batches.
 COPY_ROWS = 1_024
-# Exactly the types of raw.trips and raw.rejected_trips: binary COPY converts nothing. The month is not sent with each
-# row, as a partition knows its own.
+# Exactly the types of raw.trips and raw.rejected_trips: binary COPY converts nothing.
 TRIP_TYPES = {
-    "row_number": pa.int64(),
     "pickup_at": pa.timestamp("us"),
     "dropoff_at": pa.timestamp("us"),
     "pickup_zone": pa.int32(),
@@ -30,7 +28,6 @@ TRIP_TYPES = {
     "trip_distance": pa.float64(),
     "target": pa.float64(),
 }
-TRIPS = pa.schema(TRIP_TYPES.items())
 REJECTED = pa.schema(
     [("month", pa.string()), ("row_number", pa.int64()), ("rule", pa.string()), ("detail", pa.string())]
 )
@@ -59,8 +56,14 @@ class Load:
     hashes: list[np.ndarray] = field(default_factory=list)
     error: Exception | None = None
 
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of raw.trips that are sent: not the month, which a partition knows, nor any without a source."""
+        named = [(neutral, TRIP_TYPES[neutral]) for neutral in self.settings.columns]
+        return pa.schema([("row_number", pa.int64()), *named])
+
     def read_batches(self) -> Generator[pa.RecordBatch, None, None]:
-        """Yields batches in the schema `TRIPS`; raises SourceInvalid where there is none, or most of a column fails.
+        """Yields batches in the schema; raises SourceInvalid where there is none, or most of a column fails.
 
         Close it before the contents, as it reads ahead.
         """
@@ -85,16 +88,16 @@ class Load:
 
     def _coerce(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         size = batch.num_rows
-        arrays = {"row_number": pa.array(np.arange(self.rows, self.rows + size))}
+        arrays = [pa.array(np.arange(self.rows, self.rows + size))]
         for neutral, name in self.settings.columns.items():
             source = batch.column(name)
             coerced = COERCIONS[TRIP_TYPES[neutral]](source, self.settings.source_timezone)
-            arrays[neutral] = coerced.array
+            arrays.append(coerced.array)
             self.present[neutral] += size - source.null_count
             if coerced.failed is not None:
                 self._reject_failed(neutral, source, coerced.failed)
         self.rows += size
-        return pa.record_batch([arrays.get(f.name, pa.nulls(size, f.type)) for f in TRIPS], schema=TRIPS)
+        return pa.record_batch(arrays, schema=self.schema)
 
     def _reject_failed(self, neutral: str, source: pa.Array, failed: pa.Array) -> None:
         positions = pc.indices_nonzero(failed).to_numpy()
