@@ -119,5 +119,5 @@ def sql_parameters(context: Context) -> dict[str, Any]:
         "run_key": context.filters.run_key,
         "month": context.filters.month,
         "model": context.filters.model or None,
-        "name": context.sources.settings().registered_model,
+        "name": context.settings.registered_model,
     }

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.dashboards.kept import keep
 from include.taxi.settings import Settings
 
 
@@ -65,6 +66,15 @@ class Context:
     viewer: Viewer
     filters: Filters
     sources: Sources
+
+    @property
+    def settings(self) -> Settings:
+        """The domain's settings of a moment ago: every card needs them, and to read them takes longer than a query.
+
+        Raises:
+            SettingsError: A value cannot be used.
+        """
+        return keep(("settings", self.sources.settings), self.sources.settings)
 
     @property
     def dag_ids(self) -> list[str]:

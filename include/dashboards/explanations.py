@@ -60,7 +60,7 @@ class Explained:
 def load_model(context: Context, version: Registered) -> TripModel:
     """The version's model, kept in memory: a version never changes."""
     tracker = connect_tracker(context)
-    name = context.sources.settings().registered_model
+    name = context.settings.registered_model
 
     def load() -> TripModel:
         return load_version(tracker, registry.get_version(tracker, name, version.version)).model

@@ -75,7 +75,7 @@ def predict(context: Context, trip: Mapping[str, Any]) -> dict[str, Any]:
         NoModel: No model is registered.
         TrackingUnavailable, ModelInvalid: A model cannot be loaded.
     """
-    trips = parse_trips([trip], TripFormat.of(context.sources.settings()))
+    trips = parse_trips([trip], TripFormat.of(context.settings))
     chosen = choose_models(context)
     if not chosen:
         raise NoModel(NO_MODEL)

@@ -68,7 +68,7 @@ def connect_tracker(context: Context) -> Tracker:
     Raises:
         TrackingUnavailable: It does not answer.
     """
-    settings = context.sources.settings()
+    settings = context.settings
 
     def open_patiently() -> Tracker:
         for name, value in PATIENCE.items():
@@ -80,7 +80,7 @@ def connect_tracker(context: Context) -> Tracker:
 
 def list_registered(context: Context) -> list[Registered]:
     """The newest versions of the registered model that readable DAGs made, newest first."""
-    settings = context.sources.settings()
+    settings = context.settings
     name = settings.registered_model
     versions: list[Registered] = keep(
         ("versions", settings.mlflow_tracking_uri, name), lambda: _read_versions(connect_tracker(context), name)

@@ -25,13 +25,10 @@ from include.dashboards.registered import CHALLENGER, CHAMPION, Registered, list
 from include.dashboards.tables import Fact, Facts, show_age, show_minutes
 
 TRAIN_FIRST = "Nothing was trained in this period: start data_preparation, whose event starts the training DAGs."
-# The best trial of each model type in each run. An index on the time covers it.
 _BEST = """
-    SELECT run_key, model, min(loss) AS rmse, max(finished_at) AS finished_at, count(*) AS trials
-    FROM training.trials
-    WHERE finished_at > %(since)s AND loss IS NOT NULL AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
+    SELECT run_key, model, trials, best_loss AS rmse, finished_at FROM training.tunings
+    WHERE finished_at > %(since)s AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
       AND (%(model)s::text IS NULL OR model = %(model)s)
-    GROUP BY run_key, model
 """
 
 
@@ -94,11 +91,16 @@ def error_over_time(rows: Rows) -> Figure:
         SELECT model, loss FROM training.trials
         WHERE finished_at > %(since)s AND loss IS NOT NULL AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
           AND (%(model)s::text IS NULL OR model = %(model)s)
-    ), edges AS (SELECT min(loss) AS low, percentile_cont(0.95) WITHIN GROUP (ORDER BY loss) AS high FROM t)
-    SELECT model, width_bucket(loss, low, high + 1e-9, 30) AS bucket, count(*) AS trials,
-           low + (width_bucket(loss, low, high + 1e-9, 30) - 1) * (high + 1e-9 - low) / 30 AS low,
-           low + width_bucket(loss, low, high + 1e-9, 30) * (high + 1e-9 - low) / 30 AS high
-    FROM t, edges WHERE loss <= high AND high > low GROUP BY model, bucket, edges.low, edges.high ORDER BY model, bucket
+    ), edges AS MATERIALIZED (
+        SELECT min(loss) AS low, percentile_cont(0.95) WITHIN GROUP (ORDER BY loss) + 1e-9 AS high FROM t
+    ), counted AS (
+        SELECT model, width_bucket(loss, (SELECT low FROM edges), (SELECT high FROM edges), 30) AS bucket,
+               count(*) AS trials
+        FROM t WHERE loss < (SELECT high FROM edges) GROUP BY 1, 2
+    )
+    SELECT model, bucket, trials,
+           low + (bucket - 1) * (high - low) / 30 AS low, low + bucket * (high - low) / 30 AS high
+    FROM counted, edges WHERE high > low + 1e-9 ORDER BY model, bucket
     """,
     empty=TRAIN_FIRST,
     columns=4,
@@ -113,8 +115,7 @@ def error_distribution(rows: Rows) -> Figure:
 @chart(
     "overview",
     "Error per run",
-    f"SELECT * FROM (SELECT *, row_number() OVER (ORDER BY finished_at DESC) AS n FROM ({_BEST}) best) newest"
-    " WHERE n <= 120 ORDER BY finished_at",
+    f"SELECT * FROM ({_BEST} ORDER BY finished_at DESC LIMIT 120) newest ORDER BY finished_at",
     empty=TRAIN_FIRST,
     columns=8,
 )
