@@ -2,6 +2,7 @@
 
 import time
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -111,10 +112,11 @@ def report_failure(api: AirflowApi, stack: Stack, run: Run, console: Console) ->
 
 def model_table(models: list[TrainedModel]) -> Table:
     """Models and their errors on the validation split, in the target's unit, least first."""
-    table = Table(title="Models, by error on validation")
-    table.add_column("model", overflow="fold")
-    for header in ("family", "RMSE", "MAE", "version", "alias"):
+    # The longest name of a model and a champion's aliases fit into 80 characters.
+    table = Table(title="Models, by error on validation", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    for header in ("model", "family", "RMSE", "MAE", "version"):
         table.add_column(header, no_wrap=True)
+    table.add_column("alias")
     for model in models:
         mae = "" if model.mae is None else f"{model.mae:.3f}"
         table.add_row(
