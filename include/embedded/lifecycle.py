@@ -5,7 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from xmlrpc.client import Fault
 
@@ -16,7 +16,7 @@ from include.embedded.credentials import write_private
 from include.embedded.databases import create_databases, migrate_databases
 from include.embedded.errors import StackError
 from include.embedded.health import find_problem
-from include.embedded.ports import choose_ports, load_ports
+from include.embedded.ports import hold_ports, load_ports
 from include.embedded.processes import end_processes, find_processes
 from include.embedded.programs import load_programs, save_programs
 from include.embedded.settings import StackSettings, read_stack_settings
@@ -44,7 +44,7 @@ def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print) -> St
     settings = read_stack_settings()
     for name, mode in DIRECTORIES.items():
         (home / name).mkdir(mode=mode, parents=True, exist_ok=True)
-    with _one_at_a_time(home):
+    with _one_at_a_time(home), ExitStack() as held:
         stack = find_running(home)
         if stack:
             if stack.settings != settings:
@@ -55,7 +55,8 @@ def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print) -> St
                 return stack
         else:
             end_processes(_processes(home))
-            stack = open_stack(home, settings, choose_ports(home, wanted_ports(settings)))
+            ports = held.enter_context(hold_ports(home, wanted_ports(settings)))
+            stack = open_stack(home, settings, ports)
             _prepare(stack, names)
         _start_programs(stack, say)
     return stack

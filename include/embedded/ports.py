@@ -1,8 +1,12 @@
 """Which port each program of a stack listens on: the wanted one, or the next that is free."""
 
+import fcntl
 import json
+import os
 import socket
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from include.embedded.errors import StackError
@@ -29,27 +33,40 @@ def load_ports(home: Path) -> dict[str, int]:
     return {name: chosen for name, (_, chosen) in _load(home).items()}
 
 
-def choose_ports(home: Path, wanted: Mapping[str, int]) -> dict[str, int]:
+@contextmanager
+def hold_ports(home: Path, wanted: Mapping[str, int]) -> Iterator[dict[str, int]]:
     """Chooses a free port for each program and remembers it for the next start.
+
+    No other stack of this user is given one of them before the block ends, in which the programs come to listen.
 
     Args:
         home: The stack's directory.
         wanted: Program -> the port that its setting names.
 
-    Returns:
+    Yields:
         Program -> the port chosen last time while the setting stays and the port is free, else the wanted port or
         the first free one after it.
 
     Raises:
         StackError: None of the ports after a wanted one is free.
     """
+    with ExitStack() as held:
+        yield _choose(home, wanted, held)
+
+
+def _choose(home: Path, wanted: Mapping[str, int], held: ExitStack) -> dict[str, int]:
     remembered = _load(home)
     chosen: dict[str, int] = {}
     for name, port in wanted.items():
         before, last = remembered.get(name, (None, None))
         candidates = [last] if before == port and last else []
         candidates += range(port, min(port + PORTS_TO_TRY, 65536))
-        free = (candidate for candidate in candidates if candidate not in chosen.values() and is_free(candidate))
+        # Held before it is looked at: whoever held it until then listens by now.
+        free = (
+            candidate
+            for candidate in candidates
+            if candidate not in chosen.values() and _hold(candidate, held) and is_free(candidate)
+        )
         try:
             chosen[name] = next(free)
         except StopIteration:
@@ -59,6 +76,17 @@ def choose_ports(home: Path, wanted: Mapping[str, int]) -> dict[str, int]:
     text = json.dumps({name: [wanted[name], chosen[name]] for name in wanted}, indent=2)
     (home / "ports.json").write_text(text + "\n", encoding="utf-8")
     return chosen
+
+
+def _hold(port: int, held: ExitStack) -> bool:
+    directory = Path(tempfile.gettempdir()) / f"mltrain-ports-{os.getuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    file = held.enter_context((directory / str(port)).open("w"))
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _load(home: Path) -> dict[str, tuple[int, int]]:

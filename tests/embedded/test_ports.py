@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from include.embedded.errors import StackError
-from include.embedded.ports import HOST, choose_ports, is_free, load_ports
+from include.embedded.ports import HOST, hold_ports, is_free, load_ports
 
 
 def listen() -> socket.socket:
@@ -14,6 +14,11 @@ def listen() -> socket.socket:
     server.bind((HOST, 0))
     server.listen()
     return server
+
+
+def choose_ports(home: Path, wanted: dict[str, int]) -> dict[str, int]:
+    with hold_ports(home, wanted) as chosen:
+        return chosen
 
 
 def test_port_is_not_free_while_somebody_listens() -> None:
@@ -35,6 +40,18 @@ def test_two_programs_never_share_a_port(tmp_path: Path) -> None:
         port = server.getsockname()[1]
     chosen = choose_ports(tmp_path, {"airflow": port, "mlflow": port})
     assert chosen["airflow"] != chosen["mlflow"]
+
+
+def test_two_stacks_that_start_at_once_never_share_a_port(tmp_path: Path) -> None:
+    homes = [tmp_path / "one", tmp_path / "two"]
+    for home in homes:
+        home.mkdir()
+    with listen() as server:
+        port = server.getsockname()[1]
+    with hold_ports(homes[0], {"mlflow": port}) as one, hold_ports(homes[1], {"mlflow": port}) as two:
+        assert one["mlflow"] == port
+        assert two["mlflow"] > port
+    assert choose_ports(tmp_path, {"mlflow": port}) == {"mlflow": port}
 
 
 def test_chosen_port_is_kept_while_its_setting_stays(tmp_path: Path) -> None:
