@@ -31,6 +31,7 @@ SECONDS_BETWEEN_LOOKS = 0.3
 # A server that was killed on purpose is back within this.
 SECONDS_OF_TROUBLE = 30
 TRAININGS = ("sklearn_training", "xgboost_training")
+FOLLOWERS = ("model_promotion", "model_monitoring", "batch_prediction")
 # Small enough for seconds, large enough for the models to learn something.
 SMALL = {"SAMPLE_ROWS": "3000", "MAX_EVALUATIONS": "3", "MINIMUM_ROWS": "500"}
 # Nothing starts by itself but where a test is about it.
@@ -127,6 +128,10 @@ class Bench:
         assert details["state"] == state, "\n".join(self.report(run))
         return details
 
+    def wait_until_quiet(self) -> None:
+        """Waits until no run is under way."""
+        wait_until(lambda: not self.get("dags/~/dagRuns", state=["running", "queued"])["dag_runs"], "all is quiet")
+
     def report(self, run: Run) -> list[str]:
         """What there is to say on a run that did not end as it should."""
         lines = [f"{run.dag_id} {run.run_id}: {self.details(run)['state']}"]
@@ -200,4 +205,22 @@ def bench(shared_bench: Bench) -> Iterator[Bench]:
     """The stack at rest, with a sample that no run has seen; runs that a test left are waited for."""
     shared_bench.use_new_data()
     yield shared_bench
-    wait_until(lambda: not shared_bench.get("dags/~/dagRuns", state=["running", "queued"])["dag_runs"], "all is quiet")
+    shared_bench.wait_until_quiet()
+
+
+@pytest.fixture(scope="module")
+def followers_paused(shared_bench: Bench) -> Iterator[Callable[[bool], None]]:
+    """For modules that are about data and training: what follows them would take half of the time.
+
+    Gives a function that pauses the followers, or lets them go on.
+    """
+
+    def pause(is_paused: bool) -> None:
+        for dag_id in FOLLOWERS:
+            shared_bench.api.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": is_paused}).raise_for_status()
+
+    # A run of a paused DAG would not go on.
+    shared_bench.wait_until_quiet()
+    pause(True)
+    yield pause
+    pause(False)

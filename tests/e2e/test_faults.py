@@ -20,6 +20,7 @@ from tests.e2e.conftest import Bench, wait_until
 
 PREPARATION = "data_preparation"
 FOREST = "ensemble.RandomForestRegressor"
+pytestmark = pytest.mark.usefixtures("followers_paused")
 
 
 def kill(bench: Bench, program: str) -> None:
@@ -44,7 +45,7 @@ def set_versions(bench: Bench) -> list[tuple[int]]:
 
 
 def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(bench: Bench) -> None:
-    bench.use_new_data(sample_rows=12000)
+    bench.use_new_data(sample_rows=8000)
     _, trainings = bench.prepare()
     for training in trainings:
         bench.wait(training)

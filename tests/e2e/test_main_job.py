@@ -1,14 +1,16 @@
 """The main job through the real scheduler: from one command to registered models, and each of its branches."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
 import pytest
 
-from tests.e2e.conftest import TRAININGS, Bench, wait_until
+from tests.e2e.conftest import TRAININGS, Bench
 
 PREPARATION = "data_preparation"
+pytestmark = pytest.mark.usefixtures("followers_paused")
 
 
 def test_one_command_trains_and_shows_models_addresses_and_the_login(
@@ -154,9 +156,10 @@ def test_main_job_runs_on_real_months(bench: Bench, trip_data: Path) -> None:
     assert bench.events_of(rich)[0]["extra"]["metrics"]["validation_rmse"] <= 4.05
 
 
-def test_rest_of_the_stack_is_quiet_after_a_skip(bench: Bench) -> None:
+def test_rest_of_the_stack_is_quiet_after_a_skip(bench: Bench, followers_paused: Callable[[bool], None]) -> None:
+    followers_paused(False)
     bench.prepare()
-    wait_until(lambda: not bench.get("dags/~/dagRuns", state=["running", "queued"])["dag_runs"], "all is quiet")
+    bench.wait_until_quiet()
     runs_before = bench.get("dags/~/dagRuns")["total_entries"]
     bench.wait(bench.trigger(PREPARATION))
     assert bench.get("dags/~/dagRuns")["total_entries"] == runs_before + 1

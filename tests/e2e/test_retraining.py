@@ -40,13 +40,6 @@ def list_runs(bench: Bench, dag_id: str, **filters: Any) -> list[Run]:
     return [Run(dag_id, entry["dag_run_id"], entry["state"]) for entry in entries]
 
 
-def wait_until_quiet(bench: Bench) -> None:
-    def is_quiet() -> bool:
-        return not bench.get("dags/~/dagRuns", state=["running", "queued"])["dag_runs"]
-
-    wait_until(is_quiet, "all is quiet")
-
-
 def judged(bench: Bench, name: str) -> list[tuple[str, str]]:
     """Family and state of each judgement, in the order of the versions."""
     return bench.query("SELECT family, state FROM training.promotions WHERE name = %s ORDER BY version", name)
@@ -94,7 +87,7 @@ def test_new_real_month_is_noticed_trained_on_once_and_judged_once_a_family(
         target_max=59,
     )
     bench.prepare()
-    wait_until_quiet(bench)
+    bench.wait_until_quiet()
     assert len(judged(bench, name)) == 2
     assert "promoted" in dict(judged(bench, name)).values()
     before = {run.run_id for run in list_runs(bench, MASTER)}
@@ -104,7 +97,7 @@ def test_new_real_month_is_noticed_trained_on_once_and_judged_once_a_family(
     wait_until(lambda: {run.run_id for run in list_runs(bench, MASTER)} - before, "the master has started")
     [master] = [run for run in list_runs(bench, MASTER) if run.run_id not in before]
     details = bench.wait(master)
-    wait_until_quiet(bench)
+    bench.wait_until_quiet()
     assert details["run_type"] == "asset_triggered"
     assert "at the source: 2024-02" in details["note"]
     assert "RMSE" in details["note"]
@@ -132,14 +125,14 @@ def test_shifted_distances_raise_drift_once_and_on_that_column_alone(
         write_sample(tmp_path, month)
     name = configure(source=f"file://{tmp_path}/{{month}}.parquet", zones_source="sample")
     bench.prepare()
-    wait_until_quiet(bench)
+    bench.wait_until_quiet()
     champion = aliases(bench, name)["champion"]
     assert bench.query("SELECT count(*) FROM monitoring.alarms WHERE name = %s", name) == [(0,)]
     before = {run.run_id for run in list_runs(bench, MONITORING)}
 
     write_sample(tmp_path, "2024-02", factor=1.6)
     bench.prepare()
-    wait_until_quiet(bench)
+    bench.wait_until_quiet()
     alarms = "SELECT champion_version, columns, answered_by FROM monitoring.alarms WHERE name = %s"
     assert bench.query(alarms, name)[0][:2] == (champion, ["trip_distance"])
     runs = [run for run in list_runs(bench, MONITORING) if run.run_id not in before]
@@ -158,7 +151,7 @@ def test_forced_retraining_survives_the_scheduler_and_keeps_a_second_one_out(
 ) -> None:
     name = configure()
     bench.prepare()
-    wait_until_quiet(bench)
+    bench.wait_until_quiet()
     [(version,)] = bench.query("SELECT max(version) FROM training.sets WHERE state = 'published'")
     master = bench.trigger(MASTER, force=True)
     wait_until(lambda: list_runs(bench, TRAININGS[1], state="running"), "training has begun")
@@ -182,7 +175,7 @@ def test_forced_retraining_survives_the_scheduler_and_keeps_a_second_one_out(
 def test_family_that_fails_is_a_warning_and_both_are_a_failure(bench: Bench, configure: Callable[..., str]) -> None:
     name = configure()
     bench.prepare()
-    wait_until_quiet(bench)
+    bench.wait_until_quiet()
     configure(sklearn_models="linear_model.Unheard")
     one = bench.trigger(MASTER, force=True)
     assert "Warning: sklearn_training ended as failed" in bench.wait(one)["note"]
