@@ -79,13 +79,15 @@ def _choose(home: Path, wanted: Mapping[str, int], held: ExitStack) -> dict[str,
 
 
 def _hold(port: int, held: ExitStack) -> bool:
-    directory = Path(tempfile.gettempdir()) / f"mltrain-ports-{os.getuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    file = held.enter_context((directory / str(port)).open("w"))
+    # Outside of the home, as it is about other stacks; gone with the block.
+    path = Path(tempfile.gettempdir()) / f"mltrain-port-{os.getuid()}-{port}"
     try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        held.callback(os.close, file)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError:
         return False
+    held.callback(path.unlink, missing_ok=True)
     return True
 
 
