@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not MAKE, reason="make is not installed")
 
 
 def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS", "PYTHON3"))}
     command = [str(MAKE), "--no-print-directory", *arguments]
     return subprocess.run(command, cwd=ROOT, env=kept | environment, check=False, capture_output=True, text=True)
 
