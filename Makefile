@@ -9,7 +9,7 @@ UV_VERSION := 0.13.8
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STACK := $(PYTHON) -m include.embedded
-# Tests wait more than they compute: two processes take little longer on two cores than on four.
+# Tests wait for servers much of their time: on two cores, two processes take two thirds of what one takes.
 TEST_PROCESSES := 2
 PYTEST := $(PYTHON) -m pytest tests --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 STAMP := $(VENV)/.requirements

@@ -6,7 +6,7 @@ import pytest
 
 from include.dashboards.charts import CHARTS, read_rows
 from include.dashboards.raw_profiles import read_profile
-from include.taxi.warehouse import connect
+from include.taxi.warehouse import connect, migrate
 from tests.dashboards.conftest import Site, store_trials
 from tests.taxi.months import RawTrip, query, store_month
 
@@ -27,6 +27,18 @@ def test_each_run_counts_with_its_best_trial(site: Site, warehouse_url: str) -> 
         ("a", 5.5, 3),
     ]
     assert rows_of(site, "runs_by_model") == [{"model": LASSO, "runs": 2}]
+
+
+def test_trials_of_before_the_table_of_the_best_are_counted_too(site: Site, warehouse_url: str) -> None:
+    with connect(warehouse_url) as connection:
+        connection.execute("DROP TRIGGER note_best ON training.trials")
+        connection.execute("DROP FUNCTION training.note_best")
+        connection.execute("DROP TABLE training.tunings")
+        connection.execute("DELETE FROM public.migrations WHERE name = '006_tunings'")
+    store_trials(warehouse_url, "sklearn_training/a", LASSO, [7.0, None, 5.5], ago=timedelta(days=1))
+    assert migrate(warehouse_url) == ["006_tunings"]
+    store_trials(warehouse_url, "sklearn_training/b", LASSO, [5.0])
+    assert [(row["rmse"], row["trials"]) for row in rows_of(site, "error_per_run")] == [(5.5, 2), (5.0, 1)]
 
 
 def test_period_and_model_narrow_what_is_shown(site: Site, warehouse_url: str) -> None:
