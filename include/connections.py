@@ -70,6 +70,15 @@ def list_events(dag_id: str, run_id: str) -> list[dict[str, Any]]:
     return _call_airflow("GET", path, source_dag_id=dag_id, source_run_id=run_id, limit=100)["asset_events"]
 
 
+def list_queued_events(dag_id: str) -> list[dict[str, Any]]:
+    """The asset events that no run of the DAG has taken up yet as the API describes them: asset_id, created_at, ...
+
+    Raises:
+        httpx.HTTPError: Airflow's API (connection `airflow_api`) refused or did not answer.
+    """
+    return _call_airflow("GET", f"/api/v2/dags/{dag_id}/assets/queuedEvents")["queued_events"]
+
+
 def write_note(dag_id: str, run_id: str, text: str) -> None:
     """Writes a run's note; a note that cannot be written is a warning in the log, never a failed task."""
     try:

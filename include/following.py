@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.providers.standard.triggers.external_task import DagStateTrigger
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator, DagRunState
 
 from include.assets import SKLEARN_MODEL, TRAINING_SET, XGBOOST_MODEL
-from include.connections import list_active_runs, list_events
+from include.connections import list_active_runs, list_events, list_queued_events
 
 # The trigger annotates another class of the same name than tasks may use; it takes texts as well.
 FINISHED: list[Any] = ["success", "failed"]
@@ -47,7 +46,8 @@ class FollowRuns(BaseOperator):
 
     def resume(self, context: Any, event: Any = None) -> list[dict[str, str]]:
         """What `execute` does, called again when what it waited for has happened."""
-        # What a task's process has loaded, and one that reads a DAG file need not.
+        # A task's process has the time for these, one that reads a DAG file has not.
+        from airflow.providers.standard.triggers.external_task import DagStateTrigger
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
         waiting, seen = [(run["dag_id"], run["run_id"]) for run in self.runs], []
@@ -76,10 +76,17 @@ class FollowRuns(BaseOperator):
 
 
 def find_rival(dag_id: str, run_id: str) -> str | None:
-    """The run, if there is one, because of which a run of the master has nothing to do: `DAG id/run id`.
+    """What is under way, if there is something, because of which a run of the master has nothing to do.
 
-    That is any run that prepares or trains, or a run of the same DAG that was queued before.
+    That is any run that prepares or trains, or a run of the same DAG that was queued before: `DAG id/run id`. Or an
+    event that is about to start a training: `an event for DAG id`.
     """
+    # A preparation may end before its event is taken up; training that begins between the first two looks is seen by
+    # the third.
+    return _find_active_rival(dag_id, run_id) or _find_event() or _find_active_rival(dag_id, run_id)
+
+
+def _find_active_rival(dag_id: str, run_id: str) -> str | None:
     runs = list_active_runs()
     own = next(((run["queued_at"], run_id) for run in runs if run["dag_run_id"] == run_id), ("", ""))
     for run in runs:
@@ -87,3 +94,8 @@ def find_rival(dag_id: str, run_id: str) -> str | None:
         if run["dag_id"] in NEXT or is_older:
             return f"{run['dag_id']}/{run['dag_run_id']}"
     return None
+
+
+def _find_event() -> str | None:
+    _, trainings = NEXT["data_preparation"]
+    return next((f"an event for {dag_id}" for dag_id in trainings if list_queued_events(dag_id)), None)
