@@ -5,7 +5,6 @@ import secrets
 import signal
 import subprocess
 import sys
-from email.message import EmailMessage
 from typing import Any
 from urllib.parse import quote
 
@@ -13,9 +12,10 @@ import psutil
 
 from include.embedded.airflow_api import Run
 from tests.e2e.conftest import ROOT, Bench, wait_until
+from tests.e2e.mails import MAINTENANCE, mails_on, text_of, wait_for_mails
 from tests.mail_server import MailServer
 
-DRILL, MAINTENANCE, PREPARATION = "alert_drill", "alert_maintenance", "data_preparation"
+DRILL, PREPARATION = "alert_drill", "data_preparation"
 
 
 def drill(bench: Bench, how: str, word: str = "") -> Run:
@@ -25,26 +25,6 @@ def drill(bench: Bench, how: str, word: str = "") -> Run:
     run = bench.trigger(DRILL, how=how, word=word or letters)
     bench.wait(run, "failed")
     return run
-
-
-def text_of(mail: EmailMessage) -> str:
-    body = mail.get_body(("plain",))
-    assert body
-    return body.get_content().replace("\r\n", "\n")
-
-
-def mails_on(server: MailServer, run: Run) -> list[EmailMessage]:
-    """The mails that link to the run."""
-    return [mail for mail in server.messages if f"/runs/{quote(run.run_id)}" in text_of(mail)]
-
-
-def wait_for_mails(bench: Bench, server: MailServer, run: Run, subjects: list[str]) -> list[EmailMessage]:
-    """The mails on a run, which must be those, also after everything that was left to send has left."""
-    wait_until(lambda: len(mails_on(server, run)) >= len(subjects), f"mail on {run.run_id} arrives", 120)
-    bench.wait(bench.trigger(MAINTENANCE))
-    found = mails_on(server, run)
-    assert sorted(str(mail["Subject"]) for mail in found) == sorted(subjects)
-    return found
 
 
 def alerts_on(bench: Bench, run: Run) -> list[tuple[Any, ...]]:

@@ -15,7 +15,9 @@ from include.taxi import registry, tracking
 from include.taxi.settings import read_settings
 from include.taxi.sources import open_batches
 from tests.e2e.conftest import SEEDS, TRAININGS, Bench, wait_until
+from tests.e2e.mails import mails_on, text_of, wait_for_mails
 from tests.e2e.test_faults import is_back, kill
+from tests.mail_server import MailServer
 
 MASTER, PROMOTION, MONITORING = "automatic_retraining", "model_promotion", "model_monitoring"
 LINEAR, BOOSTED = "linear_model.LinearRegression", "gbtree.squarederror"
@@ -119,7 +121,7 @@ def test_new_real_month_is_noticed_trained_on_once_and_judged_once_a_family(
 
 
 def test_shifted_distances_raise_drift_once_and_on_that_column_alone(
-    bench: Bench, configure: Callable[..., str], tmp_path: Path
+    bench: Bench, configure: Callable[..., str], mail_server: MailServer, tmp_path: Path
 ) -> None:
     for month in ("2024-01", "2024-02"):
         write_sample(tmp_path, month)
@@ -136,18 +138,20 @@ def test_shifted_distances_raise_drift_once_and_on_that_column_alone(
     alarms = "SELECT champion_version, columns, answered_by FROM monitoring.alarms WHERE name = %s"
     assert bench.query(alarms, name)[0][:2] == (champion, ["trip_distance"])
     runs = [run for run in list_runs(bench, MONITORING) if run.run_id not in before]
-    [event] = [event for run in runs for event in bench.events_of(run)]
+    [(found, event)] = [(run, event) for run in runs for event in bench.events_of(run)]
     assert (event["name"], event["extra"]["columns"]) == ("drift", ["trip_distance"])
     [created] = event["created_dagruns"]
     assert created["dag_id"] == MASTER
+    wait_for_mails(bench, mail_server, found, ["model_monitoring found drift: trip_distance"])
 
     again = bench.trigger(MONITORING)
     bench.wait(again)
     assert bench.events_of(again) == []
+    assert mails_on(mail_server, again) == []
 
 
 def test_forced_retraining_survives_the_scheduler_and_keeps_a_second_one_out(
-    bench: Bench, configure: Callable[..., str]
+    bench: Bench, configure: Callable[..., str], mail_server: MailServer
 ) -> None:
     name = configure()
     bench.prepare()
@@ -171,6 +175,15 @@ def test_forced_retraining_survives_the_scheduler_and_keeps_a_second_one_out(
     assert {(run["dag_id"], run["state"]) for run in trained} == {(dag_id, "success") for dag_id in TRAININGS}
     assert bench.tasks(master)["follow", -1]["state"] == "success"
 
+    [(models,)] = bench.query("SELECT models FROM training.retrainings WHERE run_key = %s", f"{MASTER}/{master.run_id}")
+    promoted = ", ".join(model["model"] for model in models if model["decision"] == "promoted")
+    [mail] = wait_for_mails(
+        bench, mail_server, master, [f"{MASTER} succeeded: {promoted}" if promoted else f"{MASTER} succeeded"]
+    )
+    assert "forced by a person" in text_of(mail)
+    assert all(f"{model['model']}" in text_of(mail) for model in models)
+    assert mails_on(mail_server, second) == [], "skipped"
+
 
 def test_family_that_fails_is_a_warning_and_both_are_a_failure(bench: Bench, configure: Callable[..., str]) -> None:
     name = configure()
@@ -191,7 +204,9 @@ def test_family_that_fails_is_a_warning_and_both_are_a_failure(bench: Bench, con
     ]
 
 
-def test_person_declines_and_approves_and_rolls_back(bench: Bench, configure: Callable[..., str]) -> None:
+def test_person_declines_and_approves_and_rolls_back(
+    bench: Bench, configure: Callable[..., str], mail_server: MailServer
+) -> None:
     def train(dag_id: str, model: str) -> Run:
         """Trains one model; gives the run that judges it."""
         training = bench.trigger(dag_id, models=[model], max_evaluations=1)
@@ -199,7 +214,7 @@ def test_person_declines_and_approves_and_rolls_back(bench: Bench, configure: Ca
         wait_until(lambda: bench.events_of(training)[0]["created_dagruns"], "the judgement has begun")
         return Run(PROMOTION, bench.events_of(training)[0]["created_dagruns"][0]["run_id"], "queued")
 
-    def answer(run: Run, option: str) -> None:
+    def answer(run: Run, option: str) -> Run:
         path = f"/api/v2/dags/{PROMOTION}/dagRuns/{run.run_id}/taskInstances/approve/-1/hitlDetails"
 
         def is_answered() -> bool:
@@ -210,13 +225,17 @@ def test_person_declines_and_approves_and_rolls_back(bench: Bench, configure: Ca
 
         wait_until(is_answered, "the answer is taken")
         bench.wait(run)
+        return run
 
     name = configure(approval="human")
-    answer(train("sklearn_training", LINEAR), "Keep the champion")
+    asked = f"{PROMOTION}.approve waits for approval"
+    declined = answer(train("sklearn_training", LINEAR), "Keep the champion")
     assert judged(bench, name) == [("sklearn", "declined")]
     assert aliases(bench, name) == {}
-    answer(train("sklearn_training", LINEAR), "Promote")
+    wait_for_mails(bench, mail_server, declined, [asked])
+    approved = answer(train("sklearn_training", LINEAR), "Promote")
     assert aliases(bench, name) == {"champion": 2}
+    wait_for_mails(bench, mail_server, approved, [asked, f"{PROMOTION} promoted: {LINEAR} version 2"])
 
     configure(approval="auto")
     bench.wait(train("xgboost_training", BOOSTED))
@@ -228,3 +247,4 @@ def test_person_declines_and_approves_and_rolls_back(bench: Bench, configure: Ca
     assert event["extra"] == {
         "name": name, "version": 2, "previous_version": 3, "family": "sklearn", "model": LINEAR,
     }  # fmt: skip
+    wait_for_mails(bench, mail_server, back, [f"{PROMOTION} rolled back: {LINEAR} version 2"])
