@@ -27,10 +27,10 @@ TEMPLATE = "migrated"
 DATABASE_NUMBERS = count(1)
 # Nothing here outlives the session, so nothing needs to survive a power cut.
 SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
-# Longest first: what the processes of the suite do last should be short.
-LONG = ("e2e/test_faults.py", "e2e/test_retraining.py", "e2e/test_alerts.py", "e2e/test_main_job.py",
-        "e2e/test_predictions.py", "e2e/test_dashboards.py", "team/test_stack.py", "deployment/test_terraform.py",
-        "team/test_image.py")  # fmt: skip
+# Longest first: what the processes of the suite do last should be short. The main job starts from nothing.
+LONG = ("e2e/test_main_job.py", "e2e/test_retraining.py", "e2e/test_faults.py", "e2e/test_alerts.py",
+        "e2e/test_dashboards.py", "e2e/test_predictions.py", "deployment/test_terraform.py", "team/test_stack.py",
+        "deployment/test_backup.py", "team/test_image.py")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ when the task starts.
 
 import importlib
 import sys
+from collections.abc import Iterable
 
 PRELOADED = (
     "adbc_driver_postgresql.dbapi",
@@ -32,12 +33,16 @@ PRELOADED = (
 )
 
 
-def run_airflow(*arguments: str) -> None:
+def run_airflow(libraries: Iterable[str], *arguments: str) -> None:
     """Imports the libraries, then runs a command of Airflow in this process."""
-    for name in PRELOADED:
+    for name in libraries:
         importlib.import_module(name)
 
     from airflow.__main__ import main as airflow
+    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
+
+    # The first asset that a process makes loads what every provider has for addresses of its own kind.
+    _ = ProvidersManagerTaskRuntime().asset_uri_handlers
 
     sys.argv = ["airflow", *arguments]
     airflow()
@@ -45,4 +50,4 @@ def run_airflow(*arguments: str) -> None:
 
 if __name__ == "__main__":
     # Logs are read from the shared directory; the server for them would listen on every address.
-    run_airflow("scheduler", "--skip-serve-logs")
+    run_airflow(PRELOADED, "scheduler", "--skip-serve-logs")

@@ -138,7 +138,7 @@ class Stack:
         arguments = {
             "api-server": ("airflow", "api-server"),
             "scheduler": ("include.embedded.scheduler",),
-            "dag-processor": ("airflow", "dag-processor"),
+            "dag-processor": ("include.embedded.dag_processor",),
             "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
         }[name]
         return Program(name, self._python(*arguments), self._run_directory(name), airflow_environment(self))

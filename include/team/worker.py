@@ -5,8 +5,8 @@ Celery forks its processes from the worker, and each of these forks its tasks, a
 
 import sys
 
-from include.embedded.scheduler import run_airflow
+from include.embedded.scheduler import PRELOADED, run_airflow
 
 if __name__ == "__main__":
     # Logs are read from the shared volume; the server for them would be one more process.
-    run_airflow("celery", "worker", "--skip-serve-logs", *sys.argv[1:])
+    run_airflow(PRELOADED, "celery", "worker", "--skip-serve-logs", *sys.argv[1:])

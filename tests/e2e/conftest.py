@@ -26,6 +26,7 @@ from tests.conftest import find_free_port
 from tests.mail_server import MailServer, run_mail_server
 
 ROOT = Path(__file__).resolve().parents[2]
+DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
 SECONDS_TO_FINISH = 400
 SECONDS_BETWEEN_LOOKS = 0.3
 # A server that was killed on purpose is back within this.
@@ -61,22 +62,32 @@ def mail_server(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="package")
-def main_job(home: Path, mail_server: MailServer) -> subprocess.CompletedProcess[str]:
-    """The command that a newcomer gives, from nothing: its output and exit code."""
+def command(home: Path, mail_server: MailServer) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Gives the stack a command, as `make` does, with settings of the tests' own."""
     environment = {key: value for key, value in os.environ.items() if key not in STACK_KEYS}
     environment |= {name: str(find_free_port()) for name in PORTS}
     environment |= {**SMALL, "MLTRAIN_HOME": str(home), "COLUMNS": "160"}
     # Nobody but the tests has signed the server's certificate.
     environment["AIRFLOW_CONN_SMTP_DEFAULT"] = json.dumps(mail_server.connection(ssl_context="none"))
-    return subprocess.run(
-        [sys.executable, "-m", "include.embedded", "run"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+
+    def give(name: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "include.embedded", name],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    return give
+
+
+@pytest.fixture(scope="package")
+def main_job(command: Callable[[str], subprocess.CompletedProcess[str]]) -> subprocess.CompletedProcess[str]:
+    """The command that a newcomer gives: its output and exit code. For modules that need its models."""
+    return command("run")
 
 
 @dataclass
@@ -199,16 +210,20 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = SECONDS
 
 
 @pytest.fixture(scope="package")
-def shared_bench(main_job: subprocess.CompletedProcess[str], home: Path) -> Iterator[Bench]:
-    """The stack that the main job left up."""
+def shared_bench(command: Callable[[str], subprocess.CompletedProcess[str]], home: Path) -> Iterator[Bench]:
+    """The stack, up and with every DAG ready to run."""
+    started = command("up")
     stack = find_running(home)
-    assert stack and main_job.returncode == 0, (
-        f"{main_job.stdout}\n{main_job.stderr}\n{tail(log_path(home, 'supervisord'))}"
+    assert stack and started.returncode == 0, (
+        f"{started.stdout}\n{started.stderr}\n{tail(log_path(home, 'supervisord'))}"
     )
     login = {"username": stack.settings.admin_user, "password": stack.credentials.admin_password}
     with httpx.Client(base_url=stack.airflow_address, timeout=60, trust_env=False) as api:
         api.headers["Authorization"] = f"Bearer {api.post('/auth/token', json=login).json()['access_token']}"
-        yield Bench(stack, api)
+        bench = Bench(stack, api)
+        wait_until(lambda: bench.get("dags")["total_entries"] == len(DAG_FILES), "all DAG files are read")
+        api.patch("/api/v2/dags", params={"dag_id_pattern": "%"}, json={"is_paused": False}).raise_for_status()
+        yield bench
 
 
 @pytest.fixture

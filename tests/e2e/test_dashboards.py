@@ -20,6 +20,7 @@ from tests.e2e.browser import Window, log_in, measure_plots, open_browser
 from tests.e2e.conftest import Bench
 
 PLUGIN = "mltrain"
+pytestmark = pytest.mark.usefixtures("main_job")
 # Drawn from the main job's own data; the others wait for promotion, monitoring or failures.
 DRAWN = {
     "overview": {"error_over_time", "error_per_run", "error_distribution", "runs_by_model", "share_of_runs"},

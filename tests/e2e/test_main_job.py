@@ -10,7 +10,8 @@ import pytest
 from tests.e2e.conftest import TRAININGS, Bench
 
 PREPARATION = "data_preparation"
-pytestmark = pytest.mark.usefixtures("followers_paused")
+# The command comes first: from nothing.
+pytestmark = pytest.mark.usefixtures("main_job", "followers_paused")
 
 
 def test_one_command_trains_and_shows_models_addresses_and_the_login(

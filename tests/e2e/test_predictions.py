@@ -13,6 +13,7 @@ from include.embedded.supervision import connect, program_states
 from tests.e2e.conftest import Bench, wait_until
 
 MODEL = "trip-duration"
+pytestmark = pytest.mark.usefixtures("main_job")
 TRIP = {"pickup_zone": 3, "dropoff_zone": 5, "trip_distance": 1.98, "pickup_at": "2024-02-14T18:30:00"}
 
 

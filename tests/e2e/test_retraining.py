@@ -16,7 +16,7 @@ from include.taxi.settings import read_settings
 from include.taxi.sources import open_batches
 from tests.e2e.conftest import SEEDS, TRAININGS, Bench, wait_until
 from tests.e2e.mails import mails_on, text_of, wait_for_mails
-from tests.e2e.test_faults import is_back, kill
+from tests.e2e.test_faults import kill, trials_of
 from tests.mail_server import MailServer
 
 MASTER, PROMOTION, MONITORING = "automatic_retraining", "model_promotion", "model_monitoring"
@@ -153,26 +153,29 @@ def test_shifted_distances_raise_drift_once_and_on_that_column_alone(
 def test_forced_retraining_survives_the_scheduler_and_keeps_a_second_one_out(
     bench: Bench, configure: Callable[..., str], mail_server: MailServer
 ) -> None:
-    name = configure()
+    name = configure(sample_rows=8000)
     bench.prepare()
     bench.wait_until_quiet()
     [(version,)] = bench.query("SELECT max(version) FROM training.sets WHERE state = 'published'")
     master = bench.trigger(MASTER, force=True)
     wait_until(lambda: list_runs(bench, TRAININGS[1], state="running"), "training has begun")
+    [xgboost] = list_runs(bench, TRAININGS[1], state="running")
+    wait_until(lambda: trials_of(bench, xgboost, BOOSTED), "tuning has begun")
+    kill(bench, "scheduler")
     second = bench.trigger(MASTER, force=True)
     note = bench.wait(second)["note"]
     assert "is under way" in note
     assert is_skipped(bench, second)
 
-    kill(bench, "scheduler")
-    wait_until(lambda: is_back(bench), "the API answers")
     details = bench.wait(master)
     assert "forced by a person" in details["note"]
     assert bench.query("SELECT count(*) FROM training.sets WHERE version > %s", version) == [(0,)]
+    assert [number for number, _, _ in trials_of(bench, xgboost, BOOSTED)] == [0, 1, 2]
     assert len(judged(bench, name)) == 4
     [(runs,)] = bench.query("SELECT runs FROM training.retrainings WHERE run_key = %s", f"{MASTER}/{master.run_id}")
     trained = [run for run in runs if run["dag_id"] in TRAININGS]
     assert {(run["dag_id"], run["state"]) for run in trained} == {(dag_id, "success") for dag_id in TRAININGS}
+    assert [len(bench.events_of(Run(**run))) for run in trained] == [1, 1]
     assert bench.tasks(master)["follow", -1]["state"] == "success"
 
     [(models,)] = bench.query("SELECT models FROM training.retrainings WHERE run_key = %s", f"{MASTER}/{master.run_id}")
