@@ -11,6 +11,8 @@ SHARED_ENVIRONMENT = {
     "TZ": "UTC",
     # Idle OpenMP threads of one task would otherwise spin on the cores that another needs.
     "OMP_WAIT_POLICY": "PASSIVE",
+    # OpenBLAS's threads spin whatever that says; the matrices here are too sparse or too small for them to help.
+    "OPENBLAS_NUM_THREADS": "1",
     # Three more tries with a growing pause; after that the task itself is tried again later.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "DO_NOT_TRACK": "true",
@@ -48,6 +50,9 @@ AIRFLOW_OPTIONS: Options = {
         # A restarted server is back within half a minute; by default a task may give it up after a few seconds.
         ("EXECUTION_API_RETRIES", "12"),
         ("EXECUTION_API_RETRY_WAIT_MAX", "8"),
+        # Between two heartbeats a supervisor may miss that its task's process has ended: for so many seconds the slot
+        # is not free, and a task that failed or was skipped has no state yet. By default 5, seen with one task in four.
+        ("MIN_HEARTBEAT_INTERVAL", "1"),
     ],
     "DAG_PROCESSOR": [
         # New files are found within seconds; changed ones are parsed at once, the others every half minute.
