@@ -4,16 +4,7 @@ It forks a process for each look at a file, every half minute, and imports befor
 the file itself names. The project's own modules are left out, so that a look sees the code as it is.
 """
 
-from include.embedded.scheduler import run_airflow
-
-PRELOADED = (
-    "airflow.providers.smtp.notifications.smtp",
-    "airflow.providers.standard.triggers.temporal",
-    "croniter",
-    "numpy",
-    "psycopg",
-    "pydantic_settings",
-)
+from include.embedded.scheduler import IMPORTED_BY_DAG_FILES, run_airflow
 
 if __name__ == "__main__":
-    run_airflow(PRELOADED, "dag-processor")
+    run_airflow(IMPORTED_BY_DAG_FILES, "dag-processor")

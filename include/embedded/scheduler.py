@@ -10,13 +10,14 @@ import importlib
 import sys
 from collections.abc import Iterable
 
-PRELOADED = (
+IMPORTED_BY_TASKS = (
     "adbc_driver_postgresql.dbapi",
     "fsspec",
     "hyperopt",
     "mlflow.pyfunc",
     "mlflow.sklearn",
     "mlflow.xgboost",
+    "opentelemetry.sdk.metrics",
     "pandas",
     "pandera.pandas",
     "psycopg",
@@ -31,6 +32,20 @@ PRELOADED = (
     "sklearn.svm",
     "xgboost",
 )
+# Each task reads its DAG file first.
+IMPORTED_BY_DAG_FILES = (
+    "airflow.providers.common.sql.operators.sql",
+    "airflow.providers.smtp.notifications.smtp",
+    "airflow.providers.standard.decorators.python",
+    "airflow.providers.standard.operators.hitl",
+    "airflow.providers.standard.triggers.temporal",
+    "croniter",
+    "numpy",
+    "psycopg",
+    "pydantic_settings",
+)
+# In this order: skops looks at all modules that are there already, and Airflow has a warning for thousands of names.
+PRELOADED = (*IMPORTED_BY_TASKS, *IMPORTED_BY_DAG_FILES)
 
 
 def run_airflow(libraries: Iterable[str], *arguments: str) -> None:
