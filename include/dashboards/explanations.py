@@ -18,7 +18,6 @@ from include.taxi.feature_sets import TRIP_COLUMNS, Columns, get_feature_set
 from include.taxi.model_store import load_version
 from include.taxi.warehouse import connect
 
-SAMPLE_ROWS = 250
 SECONDS_KEPT = 900
 # Evenly spread over the validation split of the model's training set, or of the newest one where that was dropped.
 _SAMPLE = """
@@ -88,7 +87,7 @@ def explain_sample(context: Context) -> Explained | None:
 
 def _explain(context: Context, version: Registered) -> Explained | None:
     with connect(context.sources.warehouse_url()) as connection:
-        parameters = {"version": version.set_version, "size": SAMPLE_ROWS}
+        parameters = {"version": version.set_version, "size": explain.SAMPLE_ROWS}
         rows = connection.cursor(row_factory=dict_row).execute(_SAMPLE, parameters).fetchall()
     if not rows:
         return None
