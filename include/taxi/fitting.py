@@ -72,8 +72,11 @@ def _quantise(encoder: Encoder, pairs: list[tuple[Any, Minutes]], *, linear: boo
 
 
 def threads_for(threads: int) -> int:
-    """Threads for one fit: `threads`, or where it is 0, half of the cores, as two model types tune side by side."""
-    return threads or max(1, len(os.sched_getaffinity(0)) // 2)
+    """Threads for one fit: `threads`, or where it is 0, as many as there are cores.
+
+    Fits side by side share the cores; the last one has all of them.
+    """
+    return threads or len(os.sched_getaffinity(0))
 
 
 def fit(
