@@ -18,6 +18,7 @@ from include.embedded.airflow_api import AirflowApi
 from include.embedded.databases import create_databases
 from include.embedded.errors import StackError
 from include.embedded.follow import PREPARATION, TRAININGS, report_failure, wait_for_dags
+from include.embedded.options import SHARED_ENVIRONMENT
 from include.embedded.overrides import write_overrides
 from include.embedded.results import RUN_TAG, find_models
 from include.embedded.stack import Stack
@@ -85,7 +86,11 @@ def run() -> Report:
 
 
 def _run_pair(stack: Stack, api: AirflowApi, job: Job, keys: dict[str, str]) -> tuple[Outcome, Outcome]:
-    pair = _run_orchestrated(stack, api, keys), _run_plain(keys)
+    orchestrated = _run_orchestrated(stack, api, keys)
+    # What follows a training, promotion and batch prediction, would slow the script.
+    while not api.is_quiet():
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    pair = orchestrated, _run_plain(keys)
     # A job takes minutes: what is known already is said.
     print(
         f"{job.name}: orchestrated {pair[0].seconds:.1f} s, script {pair[1].seconds:.1f} s", file=sys.stderr, flush=True
@@ -120,8 +125,8 @@ def _run_orchestrated(stack: Stack, api: AirflowApi, keys: dict[str, str]) -> Ou
 
 
 def _run_plain(keys: dict[str, str]) -> Outcome:
-    # As in the stack: idle OpenMP threads of one fit must not spin on the cores.
-    environment = os.environ | keys | {"PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"}
+    # Threads as in the stack.
+    environment = os.environ | keys | SHARED_ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
     begun = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.plain_script"],

@@ -117,6 +117,20 @@ class AirflowApi:
             return None
         return {dag_id for dag_id in waiting if not paused.get(dag_id, True)}, list(started.values())
 
+    def is_quiet(self) -> bool:
+        """Whether no run is under way, and no event is about to start one."""
+
+        def is_under_way() -> bool:
+            return bool(self._get("dags/~/dagRuns", state=["running", "queued"], limit=1)["dag_runs"])
+
+        def is_event_waiting() -> bool:
+            queues = (self._get(f"dags/{dag_id}/assets/queuedEvents") for dag_id in self.dags())
+            return any(queue["queued_events"] for queue in queues)
+
+        # A run may end before the scheduler takes up its event; one that begins between the first two looks is seen
+        # by the third.
+        return not (is_under_way() or is_event_waiting() or is_under_way())
+
     def log_lines(self, task: Task) -> list[str]:
         """What the last attempt of a task logged, an error's type and message included."""
         path = f"dags/{task.run.dag_id}/dagRuns/{task.run.run_id}/taskInstances/{task.task_id}/logs/{task.attempt}"

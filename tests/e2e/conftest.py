@@ -17,7 +17,7 @@ import httpx
 import psycopg
 import pytest
 
-from include.embedded.airflow_api import Run
+from include.embedded.airflow_api import AirflowApi, Run
 from include.embedded.lifecycle import find_running, reset
 from include.embedded.settings import STACK_KEYS
 from include.embedded.stack import Stack
@@ -33,7 +33,6 @@ SECONDS_BETWEEN_LOOKS = 0.3
 SECONDS_OF_TROUBLE = 30
 TRAININGS = ("sklearn_training", "xgboost_training")
 FOLLOWERS = ("model_promotion", "model_monitoring", "batch_prediction")
-STARTED_BY_EVENTS = (*TRAININGS, *FOLLOWERS, "automatic_retraining")
 # Small enough for seconds, large enough for the models to learn something.
 SMALL = {"SAMPLE_ROWS": "3000", "MAX_EVALUATIONS": "3", "MINIMUM_ROWS": "500"}
 # Nothing starts by itself but where a test is about it.
@@ -142,17 +141,8 @@ class Bench:
 
     def wait_until_quiet(self) -> None:
         """Waits until no run is under way, and no event is about to start one."""
-
-        def is_under_way() -> bool:
-            return bool(self.get("dags/~/dagRuns", state=["running", "queued"])["dag_runs"])
-
-        def is_event_waiting() -> bool:
-            waiting = (self.get(f"dags/{dag_id}/assets/queuedEvents") for dag_id in STARTED_BY_EVENTS)
-            return any(events["queued_events"] for events in waiting)
-
-        # A run may end before the scheduler takes up its event; one that begins between the first two looks is seen
-        # by the third.
-        wait_until(lambda: not (is_under_way() or is_event_waiting() or is_under_way()), "all is quiet")
+        user, password = self.stack.settings.admin_user, self.stack.credentials.admin_password
+        wait_until(AirflowApi(self.stack.airflow_address, user, password).is_quiet, "all is quiet")
 
     def report(self, run: Run) -> list[str]:
         """What there is to say on a run that did not end as it should."""
