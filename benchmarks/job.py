@@ -53,24 +53,23 @@ JOBS = (
 
 
 def run() -> Report:
-    """Runs each job by turns through a stack of its own and as a script; the warehouse is empty before each run."""
+    """Runs each job as a script while no stack runs, then through a stack; the warehouse is empty before each run."""
     trips = find_trips()
+    sizes = [(job, {**trips.settings, "MONTHS": ",".join(MONTHS[-2:]), **job.settings}) for job in JOBS]
+    scripts = [[_say(job, "script", _run_plain(keys)) for _ in range(job.repeats)] for job, keys in sizes]
     rows, errors = [], []
     with running_stack() as stack:
         api = AirflowApi(stack.airflow_address, stack.settings.admin_user, stack.credentials.admin_password)
         wait_for_dags(api, stack)
         for dag_id in (PREPARATION, *TRAININGS):
             api.unpause(dag_id)
-        for job in JOBS:
-            keys = {**trips.settings, "MONTHS": ",".join(MONTHS[-2:]), **job.settings}
-            pairs = [_run_pair(stack, api, job, keys) for _ in range(job.repeats)]
-            orchestrated, plain = (median(outcome.seconds for outcome in each) for each in zip(*pairs, strict=True))
-            difference = median(ours.seconds - script.seconds for ours, script in pairs)
-            ratio = median(ours.seconds / script.seconds for ours, script in pairs)
-            figures = [f"{orchestrated:.0f} s", f"{plain:.0f} s", f"{difference:.0f} s", f"{ratio:.2f}"]
+        for (job, keys), plain in zip(sizes, scripts, strict=True):
+            ours = [_say(job, "orchestrated", _run_orchestrated(stack, api, keys)) for _ in range(job.repeats)]
+            orchestrated, script = (median(outcome.seconds for outcome in each) for each in (ours, plain))
+            figures = [f"{orchestrated:.0f} s", f"{script:.0f} s", f"{orchestrated - script:.0f} s"]
             trials = settings_of(keys).max_evaluations
-            rows.append([job.name, str(trials), str(job.repeats), *figures, job.goal])
-            errors += [f"RMSE with {job.name}, orchestrated / script: {_compare(*pairs[-1])}"]
+            rows.append([job.name, str(trials), str(job.repeats), *figures, f"{orchestrated / script:.2f}", job.goal])
+            errors.append(f"RMSE with {job.name}, orchestrated / script: {_compare(ours[-1], plain[-1])}")
     return Report(
         "The main job against a plain script",
         "; ".join(f"{job.name}: {job.goal}" for job in JOBS),
@@ -79,23 +78,16 @@ def run() -> Report:
         [
             f"{trips.label}, {' and '.join(MONTHS[-2:])}",
             "orchestrated: from the request that starts data_preparation to the end of the last training run",
-            "script: `python -m benchmarks.plain_script`, from its start to its end, on all cores",
+            "script: `python -m benchmarks.plain_script`, from its start to its end, on all cores; no stack runs",
             *errors,
         ],
     )
 
 
-def _run_pair(stack: Stack, api: AirflowApi, job: Job, keys: dict[str, str]) -> tuple[Outcome, Outcome]:
-    orchestrated = _run_orchestrated(stack, api, keys)
-    # What follows a training, promotion and batch prediction, would slow the script.
-    while not api.is_quiet():
-        time.sleep(SECONDS_BETWEEN_LOOKS)
-    pair = orchestrated, _run_plain(keys)
+def _say(job: Job, kind: str, outcome: Outcome) -> Outcome:
     # A job takes minutes: what is known already is said.
-    print(
-        f"{job.name}: orchestrated {pair[0].seconds:.1f} s, script {pair[1].seconds:.1f} s", file=sys.stderr, flush=True
-    )
-    return pair
+    print(f"{job.name}: {kind} {outcome.seconds:.1f} s", file=sys.stderr, flush=True)
+    return outcome
 
 
 def _compare(ours: Outcome, script: Outcome) -> str:
@@ -103,6 +95,9 @@ def _compare(ours: Outcome, script: Outcome) -> str:
 
 
 def _run_orchestrated(stack: Stack, api: AirflowApi, keys: dict[str, str]) -> Outcome:
+    # What follows a training, promotion and batch prediction, would slow the next job.
+    while not api.is_quiet():
+        time.sleep(SECONDS_BETWEEN_LOOKS)
     write_overrides(stack.home, keys)
     with psycopg.connect(stack.admin_url, autocommit=True) as connection:
         name = sql.Identifier(stack.settings.warehouse_database)
