@@ -1,6 +1,5 @@
 """Fits one model type with given parameters on encoded examples."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -42,7 +41,7 @@ class EncodedData:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted estimator: a scikit-learn regressor or an xgboost Booster, and its errors on the validation split."""
+    """A fitted estimator, and its errors on the validation split."""
 
     estimator: Any
     metrics: dict[str, float]
@@ -72,14 +71,16 @@ def _quantise(encoder: Encoder, pairs: list[tuple[Any, Minutes]], *, linear: boo
 
 
 def threads_for(threads: int) -> int:
-    """Threads for one fit: `threads`, or where it is 0, as many as there are cores.
+    """Threads for one fit: `threads`, or where it is 0, as many as there are cores to use, in a container by its limit.
 
     Fits side by side share the cores; the last one has all of them.
     """
-    return threads or len(os.sched_getaffinity(0))
+    import joblib
+
+    return threads or joblib.cpu_count()
 
 
-def fit(
+def fit_estimator(
     model_name: str,
     parameters: Mapping[str, Any],
     data: EncodedData,
@@ -87,17 +88,24 @@ def fit(
     random_state: int,
     threads: int = 0,
     device: str = "cpu",
-) -> Fitted:
+) -> Any:
     """Fits on the training split; boosters stop when the validation error has stopped falling.
 
     Args:
         device: Where xgboost computes, `cpu` or `cuda`; other libraries compute on the CPU.
+
+    Returns:
+        A scikit-learn regressor or an xgboost Booster.
     """
     model = get_model(model_name)
     if model.family == "xgboost":
-        estimator = _fit_xgboost(model, {**parameters, "device": device}, data, random_state, threads_for(threads))
-    else:
-        estimator = _fit_sklearn(model_name, model, parameters, data, random_state, threads_for(threads))
+        return _fit_xgboost(model, {**parameters, "device": device}, data, random_state, threads_for(threads))
+    return _fit_sklearn(model_name, model, parameters, data, random_state, threads_for(threads))
+
+
+def fit(model_name: str, parameters: Mapping[str, Any], data: EncodedData, **options: Any) -> Fitted:
+    """Fits as `fit_estimator` does, with its options, and measures the errors on the validation split."""
+    estimator = fit_estimator(model_name, parameters, data, **options)
     return Fitted(estimator, measure(data.validation_target, predict_encoded(estimator, data.validation)))
 
 

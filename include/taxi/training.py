@@ -13,7 +13,7 @@ from include.taxi.errors import SettingsError
 from include.taxi.evaluation import measure, measure_slices
 from include.taxi.examples import TrainingSet, get_training_set, load_positions, load_split
 from include.taxi.feature_sets import get_feature_set
-from include.taxi.fitting import EncodedData, Fitted, Split, encode, fit
+from include.taxi.fitting import EncodedData, Split, encode, fit, fit_estimator
 from include.taxi.lineage import Lineage, find_commit
 from include.taxi.models import Family, default_names, get_model
 from include.taxi.settings import Settings
@@ -106,9 +106,13 @@ def _encode(url: str, job: Job, model: str) -> tuple[EncodedData, Split]:
     return encode(model, job.feature_set, load_positions(url), train, validation), validation
 
 
-def _fit(settings: Settings, job: Job, model: str, parameters: Mapping[str, Any], data: EncodedData) -> Fitted:
-    threads, device = settings.threads_per_model, settings.xgboost_device
-    return fit(model, parameters, data, random_state=job.random_state, threads=threads, device=device)
+def _options(settings: Settings, job: Job) -> dict[str, Any]:
+    """How every fit of a job is done, whatever the parameters."""
+    return {
+        "random_state": job.random_state,
+        "threads": settings.threads_per_model,
+        "device": settings.xgboost_device,
+    }
 
 
 def tune_model(
@@ -145,7 +149,7 @@ def tune_model(
     try:
         best = tune(
             get_model(model),
-            lambda parameters: _fit(settings, job, model, parameters, data),
+            lambda parameters: fit(model, parameters, data, **_options(settings, job)),
             store,
             job.limits,
             random_state=job.random_state,
@@ -166,7 +170,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]
     model = str(tuned["model"])
     lineage = _lineage(url, job)
     data, validation = _encode(url, job, model)
-    fitted = _fit(settings, job, model, tuned["parameters"], data)
+    estimator = fit_estimator(model, tuned["parameters"], data, **_options(settings, job))
     held_out = {"validation": validation}
     if lineage.training_set.has_test_split:
         held_out["test"] = load_split(url, job.set_version, "test")
@@ -176,7 +180,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]
         "parameters": dict(tuned["parameters"]),
         "lineage": dict(lineage.tags),
     }
-    trip_model = TripModel(data.encoder, fitted.estimator, metadata)
+    trip_model = TripModel(data.encoder, estimator, metadata)
     if explain.is_linear(trip_model):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
     metrics: dict[str, float] = {}

@@ -132,9 +132,13 @@ def test_model_type_of_another_family_is_an_error_that_names_those_of_the_family
     assert "dart.squarederror" not in str(error.value)
 
 
-def test_a_fit_may_use_all_cores_unless_the_settings_say_otherwise() -> None:
+def test_a_fit_may_use_all_cores_that_it_is_given_unless_the_settings_say_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert 1 <= threads_for(0) <= len(os.sched_getaffinity(0))
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    assert threads_for(0) == 1
     assert threads_for(3) == 3
-    assert threads_for(0) == len(os.sched_getaffinity(0))
 
 
 def test_entries_cannot_be_changed_by_accident() -> None:
