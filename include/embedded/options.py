@@ -55,9 +55,11 @@ AIRFLOW_OPTIONS: Options = {
         ("MIN_HEARTBEAT_INTERVAL", "1"),
     ],
     "DAG_PROCESSOR": [
-        # New files are found within seconds; changed ones are parsed at once, the others every half minute.
+        # New files are found within seconds; changed ones are parsed at once, the others, for what their settings say
+        # now, every minute.
         ("REFRESH_INTERVAL", "5"),
         ("BUNDLE_REFRESH_CHECK_INTERVAL", "2"),
+        ("MIN_FILE_PROCESS_INTERVAL", "60"),
     ],
     "LOGGING": [("COLORED_CONSOLE_LOG", "False")],
     "USAGE_DATA_COLLECTION": [("ENABLED", "False")],
