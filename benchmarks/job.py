@@ -98,7 +98,8 @@ def _run_orchestrated(stack: Stack, api: AirflowApi, keys: dict[str, str]) -> Ou
     # What follows a training, promotion and batch prediction, would slow the next job.
     while not api.is_quiet():
         time.sleep(SECONDS_BETWEEN_LOOKS)
-    write_overrides(stack.home, keys)
+    # A model's earlier versions would all be judged anew: what was decided on them goes with the warehouse.
+    write_overrides(stack.home, {**keys, "REGISTERED_MODEL": f"job-{time.time_ns()}"})
     with psycopg.connect(stack.admin_url, autocommit=True) as connection:
         name = sql.Identifier(stack.settings.warehouse_database)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
