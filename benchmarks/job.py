@@ -59,7 +59,7 @@ def run() -> Report:
     scripts = [[_say(job, "script", _run_plain(keys)) for _ in range(job.repeats)] for job, keys in sizes]
     rows, errors = [], []
     with running_stack() as stack:
-        api = AirflowApi(stack.airflow_address, stack.settings.admin_user, stack.credentials.admin_password)
+        api = AirflowApi(stack)
         wait_for_dags(api, stack)
         for dag_id in (PREPARATION, *TRAININGS):
             api.unpause(dag_id)

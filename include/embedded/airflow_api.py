@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from include.embedded.errors import StackError
+from include.embedded.stack import Stack
 
 SECONDS_TO_ANSWER = 30.0
 PAUSES = (0.5, 1.0, 2.0)
@@ -46,12 +47,13 @@ class Task:
 
 
 class AirflowApi:
-    """A client that is logged in; the server's answers become runs and tasks."""
+    """A client that is logged in as the stack's admin; the server's answers become runs and tasks."""
 
-    def __init__(self, address: str, user: str, password: str) -> None:
+    def __init__(self, stack: Stack) -> None:
         # The stack's own server is not behind the proxy that leads to the world.
-        self._client = httpx.Client(base_url=address, timeout=SECONDS_TO_ANSWER, trust_env=False)
-        token = self._call("POST", "/auth/token", json={"username": user, "password": password})["access_token"]
+        self._client = httpx.Client(base_url=stack.airflow_address, timeout=SECONDS_TO_ANSWER, trust_env=False)
+        login = {"username": stack.settings.admin_user, "password": stack.credentials.admin_password}
+        token = self._call("POST", "/auth/token", json=login)["access_token"]
         self._client.headers["Authorization"] = f"Bearer {token}"
 
     def dags(self) -> dict[str, bool]:

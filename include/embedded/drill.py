@@ -32,7 +32,7 @@ def fail(stack: Stack, how: str, console: Console) -> bool:
     Raises:
         StackError: Airflow does not know the DAG, or no alert was made.
     """
-    api = AirflowApi(stack.airflow_address, stack.settings.admin_user, stack.credentials.admin_password)
+    api = AirflowApi(stack)
     _wait(lambda: DRILL in api.dags(), f"Airflow has no DAG {DRILL}: see `make logs PROGRAM=dag-processor`")
     api.unpause(DRILL)
     # A word that no drill has had: the same error again would be counted and not sent.

@@ -33,7 +33,7 @@ def follow(stack: Stack, console: Console) -> bool:
     Raises:
         StackError: A DAG cannot be used, or Airflow or MLflow stopped answering.
     """
-    api = AirflowApi(stack.airflow_address, stack.settings.admin_user, stack.credentials.admin_password)
+    api = AirflowApi(stack)
     settings = read_settings()
     wait_for_dags(api, stack)
     for dag_id, paused in api.dags().items():
@@ -71,7 +71,7 @@ def follow(stack: Stack, console: Console) -> bool:
 
 def roll_back(stack: Stack, console: Console) -> bool:
     """Puts the previous champion back, through the DAG that promotes; returns whether that succeeded."""
-    api = AirflowApi(stack.airflow_address, stack.settings.admin_user, stack.credentials.admin_password)
+    api = AirflowApi(stack)
     with Progress(console) as progress:
         [run] = watch(api, [api.trigger(PROMOTION, rollback=True)], list, progress)
     if run.state == "success":

@@ -141,8 +141,7 @@ class Bench:
 
     def wait_until_quiet(self) -> None:
         """Waits until no run is under way, and no event is about to start one."""
-        user, password = self.stack.settings.admin_user, self.stack.credentials.admin_password
-        wait_until(AirflowApi(self.stack.airflow_address, user, password).is_quiet, "all is quiet")
+        wait_until(AirflowApi(self.stack).is_quiet, "all is quiet")
 
     def report(self, run: Run) -> list[str]:
         """What there is to say on a run that did not end as it should."""
