@@ -20,7 +20,6 @@ IMPORTED_BY_TASKS = (
     "opentelemetry.sdk.metrics",
     "pandas",
     "pandera.pandas",
-    "psycopg",
     "pyarrow.csv",
     "pyarrow.parquet",
     "scipy.sparse",
