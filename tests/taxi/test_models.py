@@ -7,6 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -135,7 +136,7 @@ def test_model_type_of_another_family_is_an_error_that_names_those_of_the_family
 def test_a_fit_may_use_all_cores_that_it_is_given_unless_the_settings_say_otherwise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert 1 <= threads_for(0) <= len(os.sched_getaffinity(0))
+    assert threads_for(0) == joblib.cpu_count() <= len(os.sched_getaffinity(0))
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     assert threads_for(0) == 1
     assert threads_for(3) == 3
