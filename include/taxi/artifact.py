@@ -64,6 +64,9 @@ class TripModel:
     def load(cls, directory: Path, *, threads: int = 1) -> "TripModel":
         """Reads what `save` wrote.
 
+        Args:
+            threads: Those that a booster predicts with; scikit-learn's estimators predict with one.
+
         Raises:
             ModelInvalid: A file is missing or broken, of another format, or holds a type that is not allowed.
         """
@@ -86,17 +89,14 @@ def _load_booster(path: Path, threads: int) -> Any:
     return booster
 
 
-def _load_skops(path: Path, threads: int) -> Any:
+def _load_skops(path: Path, _: int) -> Any:
     import skops.io
 
     untrusted = skops.io.get_untrusted_types(file=path)
     refused = sorted(set(untrusted) - ALLOWED_TYPES)
     if refused:
         raise ModelInvalid(f"{path.name} holds types that are not allowed: {', '.join(refused)}.")
-    estimator = skops.io.load(path, trusted=untrusted)
-    if "n_jobs" in estimator.get_params():
-        estimator.set_params(n_jobs=threads)
-    return estimator
+    return skops.io.load(path, trusted=untrusted)
 
 
 _LOADERS = {"estimator.ubj": _load_booster, "estimator.skops": _load_skops}

@@ -118,7 +118,11 @@ def _fit_sklearn(
         options["random_state"] = random_state
     if model.parallel:
         options["n_jobs"] = threads
-    return getattr(import_module(f"sklearn.{module}"), class_name)(**options).fit(data.train, data.train_target)
+    estimator = getattr(import_module(f"sklearn.{module}"), class_name)(**options).fit(data.train, data.train_target)
+    if model.parallel:
+        # A forest adds up its trees in the order in which threads finish: with two, the last digits differ by chance.
+        estimator.set_params(n_jobs=1)
+    return estimator
 
 
 def _fit_xgboost(

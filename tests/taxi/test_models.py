@@ -23,6 +23,7 @@ from tests.taxi.splits import POSITIONS, make_split
 TRAIN, VALIDATION = make_split(300), make_split(100, seed=1)
 FOR_FEW_ROWS = {"min_child_weight": 5.0, "learning_rate": 0.3}
 EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
+PARALLEL_MODEL = pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.parallel])
 
 
 def fit_small(name: str, feature_set: str = "rich", **parameters: Any) -> tuple[Fitted, TripModel]:
@@ -62,12 +63,21 @@ def test_same_seed_gives_the_same_model(name: str) -> None:
     assert np.array_equal(first.predict(VALIDATION.trips), second.predict(VALIDATION.trips))
 
 
-@pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.seeded and model.parallel])
+@PARALLEL_MODEL
 def test_number_of_threads_does_not_change_the_model(name: str) -> None:
     data = encode(name, "rich", POSITIONS, TRAIN, VALIDATION)
     parameters = {**MODELS[name].start, "n_estimators": 5}
     one, two = (fit(name, parameters, data, random_state=7, threads=threads).metrics["rmse"] for threads in (1, 2))
     assert one == pytest.approx(two, rel=1e-4)
+
+
+@PARALLEL_MODEL
+def test_several_threads_give_the_same_errors_to_the_last_digit_every_time(name: str) -> None:
+    # So many rows that threads take turns as chance has it.
+    data = encode(name, "rich", POSITIONS, make_split(2000), make_split(2000, seed=1))
+    parameters = {**MODELS[name].start, "n_estimators": 10}
+    errors = [fit(name, parameters, data, random_state=7, threads=2).metrics for _ in range(5)]
+    assert errors == [errors[0]] * 5
 
 
 @pytest.mark.skipif(
