@@ -22,7 +22,7 @@ from include.assets import RAW_TRIPS, TRAINING_SET
 from include.connections import get_warehouse_url
 from include.runs import name_run, skip_run
 from include.taxi.checks import EXAMPLE_COLUMN_CHECKS, EXAMPLE_TABLE_CHECKS, RAW_TABLE_CHECKS
-from include.taxi.feature_sets import FEATURE_SETS
+from include.taxi.feature_set_names import FEATURE_SET_NAMES
 from include.taxi.settings import MONTH_PATTERN, read_settings
 
 DAY: dict[str, Any] = {"type": ["string", "null"], "format": "date"}
@@ -40,7 +40,7 @@ PARAMS = {
     "feature_set": Param(
         None,
         type=["string", "null"],
-        enum=[None, *FEATURE_SETS],
+        enum=[None, *FEATURE_SET_NAMES],
         description="Feature set that the set is prepared for; empty: FEATURE_SET.",
     ),
     "outdated_after": Param(

@@ -10,7 +10,7 @@ from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_la
 from include.assets import TRAINING_SET
 from include.connections import get_warehouse_url, start_dag
 from include.runs import name_run, skip_run
-from include.taxi.feature_sets import FEATURE_SETS
+from include.taxi.feature_set_names import FEATURE_SET_NAMES
 from include.taxi.models import Family, names_of
 from include.taxi.settings import read_settings
 
@@ -52,7 +52,7 @@ def _params(family: Family) -> dict[str, Param]:
         "feature_set": Param(
             None,
             type=["string", "null"],
-            enum=[None, *FEATURE_SETS],
+            enum=[None, *FEATURE_SET_NAMES],
             description="Feature set to train on; empty: the one that the training set was prepared for.",
         ),
         "set_version": Param(

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.taxi.errors import SettingsError
+from include.taxi.feature_set_names import FeatureSetName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +129,7 @@ class FeatureSet:
     scaled: bool = True
 
 
-FEATURE_SETS = {
+FEATURE_SETS: dict[FeatureSetName, FeatureSet] = {
     "reference": FeatureSet(_reference, ("PU_DO",), ("trip_distance",), scaled=False),
     "rich": FeatureSet(
         _rich,

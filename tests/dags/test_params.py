@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 
-from include.taxi.feature_sets import FEATURE_SETS
+from include.taxi.feature_set_names import FEATURE_SET_NAMES
 from include.taxi.models import FAMILIES, names_of
 from tests.dags.conftest import DAG_IDS
 
@@ -41,7 +41,7 @@ PREPARATION_ACCEPTS = [
     {"test_from": "2024-02-15"},
     {"outdated_after": 0.5},
     {"force": True},
-    *({"feature_set": name} for name in FEATURE_SETS),
+    *({"feature_set": name} for name in FEATURE_SET_NAMES),
 ]
 PREPARATION_REFUSES = [
     {"months": "2024-01"},
@@ -83,7 +83,7 @@ TRAINING_ACCEPTS = [
     {"time_budget": 0.5},
     {"random_state": 0},
     {"feature_set": None},
-    *({"feature_set": name} for name in FEATURE_SETS),
+    *({"feature_set": name} for name in FEATURE_SET_NAMES),
 ]
 TRAINING_REFUSES = [
     {"models": ["svm.SVR"]},

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from include.taxi.errors import SettingsError
+from include.taxi.feature_set_names import FEATURE_SET_NAMES
 from include.taxi.feature_sets import FEATURE_SETS, NO_POSITIONS, Columns, Positions, get_feature_set, trips_of_frame
 from tests.taxi.splits import make_trips
 
@@ -26,7 +27,7 @@ def compute(
     name: str = "rich",
 ) -> dict[str, float]:
     """The features of one trip."""
-    columns = FEATURE_SETS[name].compute(make_trips([pickup_at], [zones], [distance]), positions)
+    columns = get_feature_set(name).compute(make_trips([pickup_at], [zones], [distance]), positions)
     return {feature: values[0] for feature, values in columns.items()}
 
 
@@ -111,14 +112,18 @@ def test_positions_are_looked_up_by_zone_in_degrees() -> None:
 def test_reference_features_tell_every_pair_of_zones_apart() -> None:
     pairs = [(1, 11), (11, 1), (1, 1), (11, 11), (111, 1), (1, 111), (265, 264)]
     trips = make_trips(["2024-01-01"] * len(pairs), pairs, [1.0] * len(pairs))
-    columns = FEATURE_SETS["reference"].compute(trips, NO_POSITIONS)
+    columns = get_feature_set("reference").compute(trips, NO_POSITIONS)
     assert len(set(columns["PU_DO"])) == len(pairs)
     assert set(columns) == {"PU_DO", "trip_distance"}
 
 
+def test_every_feature_set_is_offered_by_its_name() -> None:
+    assert tuple(FEATURE_SETS) == FEATURE_SET_NAMES
+
+
 @pytest.mark.parametrize("name", FEATURE_SETS)
 def test_feature_set_computes_what_it_declares(name: str) -> None:
-    features = FEATURE_SETS[name]
+    features = get_feature_set(name)
     assert {*features.categorical, *features.numeric, *features.cyclic} == set(compute(name=name))
 
 
