@@ -49,7 +49,7 @@ def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(b
     _, trainings = bench.prepare()
     for training in trainings:
         bench.wait(training)
-    conf = {"models": [FOREST], "max_evaluations": 6}
+    conf = {"models": [FOREST], "max_evaluations": 10}
     killed = bench.trigger("sklearn_training", **conf)
     wait_until(lambda: len(trials_of(bench, killed, FOREST)) >= 2, "two trials are stored")
     pid = bench.tasks(killed)["tune", 0]["pid"]
@@ -59,7 +59,7 @@ def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(b
     undisturbed = bench.trigger("sklearn_training", **conf)
     bench.wait(undisturbed)
     assert trials_of(bench, killed, FOREST) == trials_of(bench, undisturbed, FOREST)
-    assert len(trials_of(bench, killed, FOREST)) == 6
+    assert len(trials_of(bench, killed, FOREST)) == 10
 
 
 # The scheduler is killed in the middle of a retraining.
