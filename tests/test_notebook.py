@@ -11,6 +11,7 @@ from include.taxi.raw import ingest_month, validate_months
 from include.taxi.settings import read_settings
 from include.taxi.training_plan import make_plan
 from include.taxi.zones import load_zones
+from tests.waiting import MOST_SECONDS
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "docs" / "inference.ipynb"
 MONTHS = ("2024-01", "2024-02")
@@ -41,7 +42,7 @@ def test_notebook_loads_trains_predicts_and_plots(published_url: str, monkeypatc
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     # A failing cell ends this with the cell's error.
     nbclient.NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+        notebook, timeout=MOST_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOK.parent)}}
     ).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     shown = [kind for output in outputs for kind in output.get("data", {})]

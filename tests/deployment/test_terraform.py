@@ -45,7 +45,6 @@ provider "aws" {{
 pytestmark = [
     pytest.mark.skipif(not TERRAFORM, reason="terraform is not installed"),
     pytest.mark.slow,
-    pytest.mark.timeout(900),
 ]
 
 

@@ -13,7 +13,7 @@ from include.embedded.stack import Stack
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Software rendering, for machines without a graphics card; no sandbox, because tests may run as root.
 ARGUMENTS = ["--no-sandbox", "--enable-unsafe-swiftshader"]
-MILLISECONDS_TO_DRAW = 90_000
+MILLISECONDS_TO_DRAW = 300_000
 CARD = "#cards .card:not([hidden])"
 
 

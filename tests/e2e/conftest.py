@@ -24,13 +24,12 @@ from include.embedded.stack import Stack
 from include.embedded.supervision import log_path, tail
 from tests.conftest import find_free_port
 from tests.mail_server import MailServer, run_mail_server
+from tests.waiting import MOST_SECONDS, SECONDS_BETWEEN_LOOKS, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
-SECONDS_TO_FINISH = 400
-SECONDS_BETWEEN_LOOKS = 0.3
 # A server that was killed on purpose is back within this.
-SECONDS_OF_TROUBLE = 30
+SECONDS_OF_TROUBLE = 120
 TRAININGS = ("sklearn_training", "xgboost_training")
 FOLLOWERS = ("model_promotion", "model_monitoring", "batch_prediction")
 # Small enough for seconds, large enough for the models to learn something.
@@ -65,7 +64,7 @@ def command(home: Path, mail_server: MailServer) -> Callable[[str], subprocess.C
     """Gives the stack a command, as `make` does, with settings of the tests' own."""
     environment = {key: value for key, value in os.environ.items() if key not in STACK_KEYS}
     environment |= {name: str(find_free_port()) for name in PORTS}
-    environment |= {**SMALL, "MLTRAIN_HOME": str(home), "COLUMNS": "160"}
+    environment |= {**SMALL, "MLTRAIN_HOME": str(home), "START_TIMEOUT": str(MOST_SECONDS), "COLUMNS": "160"}
     # Nobody but the tests has signed the server's certificate.
     environment["AIRFLOW_CONN_SMTP_DEFAULT"] = json.dumps(mail_server.connection(ssl_context="none"))
 
@@ -76,7 +75,7 @@ def command(home: Path, mail_server: MailServer) -> Callable[[str], subprocess.C
             env=environment,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=MOST_SECONDS,
             check=False,
         )
 
@@ -188,14 +187,6 @@ class Bench:
         """Rows of the warehouse."""
         with psycopg.connect(self.stack.warehouse_url) as connection:
             return connection.execute(sql, values).fetchall()
-
-
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = SECONDS_TO_FINISH) -> None:
-    """Looks again and again; an end without success is an error that says what was waited for."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}"
-        time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 @pytest.fixture(scope="package")

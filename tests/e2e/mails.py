@@ -4,8 +4,9 @@ from email.message import EmailMessage
 from urllib.parse import quote
 
 from include.embedded.airflow_api import Run
-from tests.e2e.conftest import Bench, wait_until
+from tests.e2e.conftest import Bench
 from tests.mail_server import MailServer
+from tests.waiting import wait_until
 
 MAINTENANCE = "alert_maintenance"
 
@@ -23,7 +24,7 @@ def mails_on(server: MailServer, run: Run) -> list[EmailMessage]:
 
 def wait_for_mails(bench: Bench, server: MailServer, run: Run, subjects: list[str]) -> list[EmailMessage]:
     """The mails on a run, which must be those, also after everything that was left to send has left."""
-    wait_until(lambda: len(mails_on(server, run)) >= len(subjects), f"mail on {run.run_id} arrives", 120)
+    wait_until(lambda: len(mails_on(server, run)) >= len(subjects), f"mail on {run.run_id} arrives")
     bench.wait(bench.trigger(MAINTENANCE))
     found = mails_on(server, run)
     assert sorted(str(mail["Subject"]) for mail in found) == sorted(subjects)

@@ -11,9 +11,10 @@ from urllib.parse import quote
 import psutil
 
 from include.embedded.airflow_api import Run
-from tests.e2e.conftest import ROOT, Bench, wait_until
+from tests.e2e.conftest import ROOT, Bench
 from tests.e2e.mails import MAINTENANCE, mails_on, text_of, wait_for_mails
 from tests.mail_server import MailServer
+from tests.waiting import MOST_SECONDS, wait_until
 
 DRILL, PREPARATION = "alert_drill", "data_preparation"
 
@@ -128,7 +129,7 @@ def test_command_makes_a_task_fail_and_prints_the_mail(bench: Bench, mail_server
         env=os.environ | {"MLTRAIN_HOME": str(bench.stack.home), "COLUMNS": "160"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=MOST_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -16,7 +16,8 @@ from include.embedded.airflow_api import Run
 from include.embedded.supervision import program_states
 from include.taxi.settings import read_settings
 from include.taxi.sources import open_batches
-from tests.e2e.conftest import Bench, wait_until
+from tests.e2e.conftest import Bench
+from tests.waiting import wait_until
 
 PREPARATION = "data_preparation"
 FOREST = "ensemble.RandomForestRegressor"

@@ -10,7 +10,8 @@ import pytest
 
 from include.embedded.airflow_api import Run
 from include.embedded.supervision import connect, program_states
-from tests.e2e.conftest import Bench, wait_until
+from tests.e2e.conftest import Bench
+from tests.waiting import wait_until
 
 MODEL = "trip-duration"
 pytestmark = pytest.mark.usefixtures("main_job")
@@ -30,7 +31,7 @@ def registry(bench: Bench) -> Iterator[mlflow.MlflowClient]:
 def service(bench: Bench) -> Iterator[httpx.Client]:
     """A caller of the service that knows the key."""
     headers = {"X-API-Key": bench.stack.credentials.serving_api_key}
-    with httpx.Client(base_url=bench.stack.serving_address, headers=headers, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=bench.stack.serving_address, headers=headers, timeout=60, trust_env=False) as client:
         wait_until(
             lambda: is_ready(client) and client.get("/model").json()["name"] == MODEL, "the service has the champion"
         )

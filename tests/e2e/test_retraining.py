@@ -14,10 +14,11 @@ from include.embedded.airflow_api import Run
 from include.taxi import registry, tracking
 from include.taxi.settings import read_settings
 from include.taxi.sources import open_batches
-from tests.e2e.conftest import SEEDS, TRAININGS, Bench, wait_until
+from tests.e2e.conftest import SEEDS, TRAININGS, Bench
 from tests.e2e.mails import mails_on, text_of, wait_for_mails
 from tests.e2e.test_faults import kill, trials_of
 from tests.mail_server import MailServer
+from tests.waiting import wait_until
 
 MASTER, PROMOTION, MONITORING = "automatic_retraining", "model_promotion", "model_monitoring"
 LINEAR, BOOSTED = "linear_model.LinearRegression", "gbtree.squarederror"

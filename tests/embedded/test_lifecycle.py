@@ -3,8 +3,6 @@
 import os
 import signal
 import stat
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,16 +16,9 @@ from include.embedded.postgres import CONFIGURATION
 from include.embedded.stack import Stack
 from include.embedded.supervision import connect, program_states
 from tests.embedded.conftest import SMALL
+from tests.waiting import wait_until
 
-SECONDS_TO_COME_BACK = 60.0
 pytestmark = pytest.mark.slow
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS_TO_COME_BACK
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.1)
 
 
 def processes_of(stack: Stack) -> list[psutil.Process]:
@@ -44,8 +35,8 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
 def test_program_comes_back_when_it_is_killed(small_stack: Stack, name: str) -> None:
     before = program_states(small_stack)[name]["pid"]
     os.kill(before, signal.SIGKILL)
-    wait_until(lambda: program_states(small_stack)[name]["pid"] not in (0, before))
-    wait_until(lambda: find_problem(small_stack, name) is None)
+    wait_until(lambda: program_states(small_stack)[name]["pid"] not in (0, before), "it was started again")
+    wait_until(lambda: find_problem(small_stack, name) is None, "it answers")
 
 
 def test_second_start_finds_everything_running(small_stack: Stack) -> None:

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from include.taxi.settings import Settings
 from include.taxi.tracking import Tracker
 from tests.registered import BOOSTER, LASSO, log_once, register
 from tests.serving.conftest import TRIP, run_service
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,13 +35,6 @@ def break_champion(tracker: Tracker, name: str) -> None:
     run_id, _ = log_once(tracker.uri, LASSO)
     version = tracker.client.create_model_version(name, f"runs:/{run_id}/nothing", run_id).version
     tracker.client.set_registered_model_alias(name, "champion", version)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 def test_new_champion_is_swapped_in_and_an_old_one_is_not_loaded_again(
@@ -115,7 +108,7 @@ def test_registry_that_is_away_leaves_the_champion_and_says_so(
     holder = make_holder(away, tmp_path)
     holder.start()
     assert version_of(holder) == 1, "the local copy answers"
-    wait_until(lambda: "TrackingUnavailable" in (holder.problem or ""))
+    wait_until(lambda: "TrackingUnavailable" in (holder.problem or ""), "the registry is missed")
     assert version_of(holder) == 1
     holder.stop()
 
@@ -124,7 +117,7 @@ def test_start_without_registry_and_copy_answers_that_it_is_not_ready(
     away: Settings, warehouse_url: str, tmp_path: Path
 ) -> None:
     with run_service(away, warehouse_url, tmp_path) as service:
-        wait_until(lambda: "TrackingUnavailable" in (service.parts.holder.problem or ""))
+        wait_until(lambda: "TrackingUnavailable" in (service.parts.holder.problem or ""), "the registry is missed")
         ready = service.client.get("/readyz")
         assert (ready.status_code, ready.json()["ready"]) == (503, False)
         assert "TrackingUnavailable" in ready.json()["problem"]
@@ -199,7 +192,7 @@ def test_champions_change_under_requests_without_a_failed_or_mixed_one(
             tracker.client.set_registered_model_alias(settings.registered_model, "champion", str(version))
             assert service.parts.holder.refresh()
             before = len(answers)
-            wait_until(lambda before=before: len(answers) > before + 1)
+            wait_until(lambda before=before: len(answers) > before + 1, "the next answers came")
         ended.set()
         asking.join()
         assert {answer.status_code for answer in answers} == {200}

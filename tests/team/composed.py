@@ -19,6 +19,8 @@ from typing import Any
 
 import yaml
 
+from tests.waiting import MOST_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "docker-compose.yaml"
 DOCKERFILE = ROOT / "Dockerfile"
@@ -107,7 +109,7 @@ class Container:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=MOST_SECONDS,
         )
         return None if done.returncode == 0 else done.stderr.strip() or done.stdout.strip() or f"{done.returncode}"
 

@@ -15,12 +15,11 @@ import pytest
 
 from tests.conftest import find_binaries, find_free_port
 from tests.team.composed import LISTENS, ROOT, Composed, Container
+from tests.waiting import MOST_SECONDS, SECONDS_BETWEEN_LOOKS
 
 # `docker compose up --scale worker-cpu=2`: tuning on two workers.
 REPLICAS = {"worker-cpu": 2, "serving": 2}
-SECONDS_TO_START = 240
-SECONDS_BETWEEN_LOOKS = 0.5
-SECONDS_TO_STOP = 20
+SECONDS_TO_STOP = 60
 
 
 @dataclass
@@ -48,12 +47,12 @@ class Containers:
                 )
             self.running[container.name] = container
         if service == "migrations":
-            status = self.processes["migrations-1"].wait(timeout=SECONDS_TO_START)
+            status = self.processes["migrations-1"].wait(timeout=MOST_SECONDS)
             assert status == 0, self.log("migrations-1").read_text()
 
     def wait(self, service: str) -> None:
         """Waits until all replicas of a service are healthy."""
-        deadline = time.monotonic() + SECONDS_TO_START
+        deadline = time.monotonic() + MOST_SECONDS
         for name, container in self.running.items():
             while container.service == service and container.health and (problem := container.find_problem()):
                 alive = self.processes[name].is_running() and self.processes[name].poll() is None

@@ -9,9 +9,10 @@ import pytest
 
 from include.embedded.airflow_api import Run
 from tests.dashboards.test_access import BODIES
-from tests.e2e.conftest import Bench, wait_until
+from tests.e2e.conftest import Bench
 from tests.team.conftest import log_in
 from tests.team.running import Containers
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 TRIP = {"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}
@@ -117,7 +118,7 @@ def test_both_serving_processes_predict_alike_and_one_goes_on_alone(
     key = {"X-API-Key": containers.secret("serving_api_key")}
 
     def predict(name: str) -> httpx.Response:
-        return httpx.post(f"{containers.address(name)}/predict", json=TRIP, headers=key, timeout=30, trust_env=False)
+        return httpx.post(f"{containers.address(name)}/predict", json=TRIP, headers=key, timeout=60, trust_env=False)
 
     wait_until(lambda: predict("serving-1").is_success and predict("serving-2").is_success, "a champion is served")
     first, second = predict("serving-1").json(), predict("serving-2").json()
