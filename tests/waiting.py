@@ -6,7 +6,7 @@ from typing import Any
 
 # Far beyond what anything takes: it ends a wait in vain, on a machine with much else to do as well.
 MOST_SECONDS = 1200
-SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_BETWEEN_LOOKS = 0.3
 
 
 def wait_until(condition: Callable[[], Any], what: str) -> None:
