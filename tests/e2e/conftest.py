@@ -165,23 +165,21 @@ class Bench:
         events = self.get("assets/events", source_dag_id=run.dag_id, source_run_id=run.run_id)["asset_events"]
         return [event for event in events if event["name"] != "raw_trips"]
 
-    def runs_after(self, run: Run) -> list[Run]:
-        """The runs of both training DAGs that a preparation's event starts, once they are there."""
+    def runs_after(self, run: Run, *dag_ids: str) -> list[Run]:
+        """The runs of these DAGs that a run's event starts, once they are there, by DAG."""
 
         def started() -> list[Run]:
             found = [entry for event in self.events_of(run) for entry in event["created_dagruns"]]
             return [Run(entry["dag_id"], entry["run_id"], entry["state"]) for entry in found]
 
-        wait_until(
-            lambda: {run.dag_id for run in started()} >= set(TRAININGS), f"the event of {run.run_id} is taken up"
-        )
-        return sorted(started(), key=lambda run: run.dag_id)
+        wait_until(lambda: {run.dag_id for run in started()} >= set(dag_ids), f"the event of {run.run_id} is taken up")
+        return sorted((run for run in started() if run.dag_id in dag_ids), key=lambda run: run.dag_id)
 
     def prepare(self, **conf: Any) -> tuple[Run, list[Run]]:
         """Runs data_preparation to its end, and names the training runs that its event started."""
         run = self.trigger("data_preparation", **conf)
         self.wait(run)
-        return run, self.runs_after(run)
+        return run, self.runs_after(run, *TRAININGS)
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of the warehouse."""

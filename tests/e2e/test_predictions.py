@@ -29,12 +29,14 @@ def registry(bench: Bench) -> Iterator[mlflow.MlflowClient]:
 
 @pytest.fixture
 def service(bench: Bench) -> Iterator[httpx.Client]:
-    """A caller of the service that knows the key."""
+    """A caller of the service that knows the key; the registry's champion answers, and no other one is on its way."""
+    bench.wait_until_quiet()
     headers = {"X-API-Key": bench.stack.credentials.serving_api_key}
     with httpx.Client(base_url=bench.stack.serving_address, headers=headers, timeout=60, trust_env=False) as client:
         wait_until(
             lambda: is_ready(client) and client.get("/model").json()["name"] == MODEL, "the service has the champion"
         )
+        client.post("/reload").raise_for_status()
         yield client
 
 

@@ -215,8 +215,7 @@ def test_person_declines_and_approves_and_rolls_back(
         """Trains one model; gives the run that judges it."""
         training = bench.trigger(dag_id, models=[model], max_evaluations=1)
         bench.wait(training)
-        wait_until(lambda: bench.events_of(training)[0]["created_dagruns"], "the judgement has begun")
-        return Run(PROMOTION, bench.events_of(training)[0]["created_dagruns"][0]["run_id"], "queued")
+        return bench.runs_after(training, PROMOTION)[0]
 
     def answer(run: Run, option: str) -> Run:
         path = f"/api/v2/dags/{PROMOTION}/dagRuns/{run.run_id}/taskInstances/approve/-1/hitlDetails"

@@ -1,6 +1,7 @@
 """The stack of docker-compose.yaml at work: the main job on Celery's workers, people's roles, two serving processes."""
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import mlflow
@@ -117,15 +118,20 @@ def test_both_serving_processes_predict_alike_and_one_goes_on_alone(
 ) -> None:
     key = {"X-API-Key": containers.secret("serving_api_key")}
 
-    def predict(name: str) -> httpx.Response:
-        return httpx.post(f"{containers.address(name)}/predict", json=TRIP, headers=key, timeout=60, trust_env=False)
+    def ask(name: str, path: str, **body: Any) -> dict[str, Any]:
+        answer = httpx.post(f"{containers.address(name)}/{path}", headers=key, timeout=60, trust_env=False, **body)
+        return answer.raise_for_status().json()
 
-    wait_until(lambda: predict("serving-1").is_success and predict("serving-2").is_success, "a champion is served")
-    first, second = predict("serving-1").json(), predict("serving-2").json()
-    assert first["predictions"] == second["predictions"]
+    for training in job["runs"]:
+        for promotion in bench.runs_after(training, "model_promotion"):
+            bench.wait(promotion)
+    for name in ("serving-1", "serving-2"):
+        ask(name, "reload")
+    first, second = (ask(name, "predict", json=TRIP) for name in ("serving-1", "serving-2"))
+    assert first == second
     assert httpx.post(f"{containers.address('serving-1')}/predict", json=TRIP, trust_env=False).status_code == 401
     containers.kill("serving-1")
-    assert predict("serving-2").json() == second
+    assert ask("serving-2", "predict", json=TRIP) == second
 
 
 def test_mail_leaves_by_the_connection_in_the_secret(job: dict, mail: tuple[int, Path]) -> None:
