@@ -16,7 +16,7 @@ from include.taxi.encoder import Encoder
 from include.taxi.errors import ModelInvalid
 from include.taxi.evaluation import Minutes
 from include.taxi.feature_sets import Columns, trips_of_frame
-from include.taxi.fitting import predict_encoded
+from include.taxi.fitting import predict_by_one_thread, predict_encoded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +96,7 @@ def _load_skops(path: Path, _: int) -> Any:
     refused = sorted(set(untrusted) - ALLOWED_TYPES)
     if refused:
         raise ModelInvalid(f"{path.name} holds types that are not allowed: {', '.join(refused)}.")
-    return skops.io.load(path, trusted=untrusted)
+    return predict_by_one_thread(skops.io.load(path, trusted=untrusted))
 
 
 _LOADERS = {"estimator.ubj": _load_booster, "estimator.skops": _load_skops}

@@ -118,11 +118,8 @@ def _fit_sklearn(
         options["random_state"] = random_state
     if model.parallel:
         options["n_jobs"] = threads
-    estimator = getattr(import_module(f"sklearn.{module}"), class_name)(**options).fit(data.train, data.train_target)
-    if model.parallel:
-        # A forest adds up its trees in the order in which threads finish: with two, the last digits differ by chance.
-        estimator.set_params(n_jobs=1)
-    return estimator
+    estimator = getattr(import_module(f"sklearn.{module}"), class_name)(**options)
+    return predict_by_one_thread(estimator.fit(data.train, data.train_target))
 
 
 def _fit_xgboost(
@@ -146,6 +143,16 @@ def _fit_xgboost(
     # Predictions are made wherever the model is loaded, from matrices in memory.
     best.set_param({"device": "cpu"})
     return best
+
+
+def predict_by_one_thread(estimator: Any) -> Any:
+    """The same scikit-learn estimator, set so that its predictions are the same every time.
+
+    A forest adds up its trees in the order in which threads finish: with two, the last digits differ by chance.
+    """
+    if "n_jobs" in estimator.get_params():
+        estimator.set_params(n_jobs=1)
+    return estimator
 
 
 def predict_encoded(estimator: Any, matrix: Any) -> Minutes:

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.base import clone
+from sklearn.datasets import make_regression
 from sklearn.preprocessing import FunctionTransformer
 
 from include.taxi.artifact import PyfuncModel, TripModel, _load_pyfunc
@@ -63,6 +65,12 @@ def test_booster_uses_as_many_threads_as_it_is_given(tmp_path: Path) -> None:
     save_model(BOOSTED, tmp_path)
     config = json.loads(TripModel.load(tmp_path, threads=2).estimator.save_config())
     assert int(config["learner"]["generic_param"]["nthread"]) == 2
+
+
+def test_forest_predicts_by_one_thread_however_it_was_stored(tmp_path: Path) -> None:
+    model = make_model("ensemble.RandomForestRegressor")
+    TripModel(model.encoder, clone(model.estimator).set_params(n_jobs=2).fit(*make_regression()), {}).save(tmp_path)
+    assert TripModel.load(tmp_path, threads=2).estimator.n_jobs == 1
 
 
 def test_zone_that_the_model_never_saw_is_predicted(tmp_path: Path) -> None:
