@@ -1,10 +1,13 @@
 """Small registered models for tests, in a real MLflow."""
 
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
+from mlflow.exceptions import MlflowException
 
 from include.taxi import registry, tracking
 from include.taxi.artifact import TripModel
@@ -61,3 +64,21 @@ def register(tracker: Tracker, name: str, model: str, alias: str | None = CHAMPI
     if alias:
         tracker.client.set_registered_model_alias(name, alias, str(version))
     return registry.get_version(tracker, name, version)
+
+
+def register_damaged(tracker: Tracker, name: str, model: str, file: str, directory: Path) -> RegisteredVersion:
+    """Registers a model as the next version and the champion, one of whose stored files has a byte that differs."""
+    _, uri = log_once(tracker.uri, model)
+    folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(directory), tracking_uri=tracker.uri))
+    path = folder / "data" / "model" / file
+    contents = bytearray(path.read_bytes())
+    contents[len(contents) // 2] ^= 1
+    path.write_bytes(contents)
+    run_id = tracker.client.create_run(tracker.experiment_id).info.run_id
+    tracker.client.log_artifacts(run_id, str(folder), "model")
+    source = f"{tracker.client.get_run(run_id).info.artifact_uri}/model"
+    with suppress(MlflowException):
+        tracker.client.create_registered_model(name)
+    version = tracker.client.create_model_version(name, source, run_id, tags={"run_id": run_id}).version
+    tracker.client.set_registered_model_alias(name, CHAMPION, version)
+    return registry.get_version(tracker, name, int(version))

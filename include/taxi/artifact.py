@@ -3,6 +3,7 @@
 model.json      encoder, zone positions, model type, parameters and lineage
 estimator.ubj   an xgboost booster, or
 estimator.skops a scikit-learn estimator, loaded only if each type in it is allowed
+manifest.json   SHA-256 of the others, compared before any library reads them: a damaged booster would end the process
 """
 
 import json
@@ -10,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 from include.taxi.encoder import Encoder
 from include.taxi.errors import ModelInvalid
 from include.taxi.evaluation import Minutes
 from include.taxi.feature_sets import Columns, trips_of_frame
 from include.taxi.fitting import predict_by_one_thread, predict_encoded
+from include.taxi.manifest import check_files, write_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,24 +60,31 @@ class TripModel:
             "metadata": dict(self.metadata),
         }
         (directory / "model.json").write_text(json.dumps(document, allow_nan=False))
+        write_manifest(directory)
 
     @classmethod
-    def load(cls, directory: Path, *, threads: int = 1) -> "TripModel":
+    def load(cls, directory: Path, *, threads: int = 1, digest: str | None = None) -> "TripModel":
         """Reads what `save` wrote.
 
         Args:
             threads: Those that a booster predicts with; scikit-learn's estimators predict with one.
+            digest: Of the manifest, where the caller knows it from elsewhere.
 
         Raises:
-            ModelInvalid: A file is missing or broken, of another format, or holds a type that is not allowed.
+            ModelInvalid: A file is missing, damaged or one too many, of another format, or holds a type that is not
+                allowed.
         """
+        check_files(directory, digest)
         try:
             document = json.loads((directory / "model.json").read_text())
             if document["format"] != FORMAT:
                 raise ModelInvalid(f"{directory}: format {document['format']}, but this code reads format {FORMAT}.")
             encoder = Encoder.from_dict(document["encoder"])
             estimator = _LOADERS[document["estimator"]](directory / document["estimator"], threads)
-        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+        except ModelInvalid:
+            raise
+        # What is whole but no model of ours can fail in any way that its library has.
+        except Exception as error:
             raise ModelInvalid(f"{directory}: not a model that this code can load ({error}).") from error
         return cls(encoder, estimator, document["metadata"])
 

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 
 from include.taxi.artifact import TripModel
 from include.taxi.errors import ModelInvalid
+from include.taxi.manifest import MANIFEST, read_digest
 from include.taxi.tracking import Tracker, translate_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION = "champion"
+# The digest of a version's files as they were registered: files that are exchanged later, all of them, are noticed.
+DIGEST_TAG = "files_sha256"
+# Within a version's artifact; the rest is for those who load it without this code.
+MODEL_FOLDER = "data/model"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
 
@@ -37,6 +42,11 @@ class RegisteredVersion:
         """Version of the training set behind it, None where it was registered by other means."""
         return int(self.tags["training_set_version"]) if "training_set_version" in self.tags else None
 
+    @property
+    def digest(self) -> str | None:
+        """Of its files, see `manifest.read_digest`; None where it was registered by other means."""
+        return self.tags.get(DIGEST_TAG)
+
 
 def _read_version(found: "ModelVersion") -> RegisteredVersion:
     created_at = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
@@ -56,8 +66,20 @@ def register_model(
         else:
             registered = int(mlflow.register_model(model_uri, name, tags=dict(tags)).version)
             tracker.client.update_model_version(name, str(registered), description)
+        if not found or DIGEST_TAG not in found[0].tags:
+            digest = _find_digest(name, registered, tracker.uri)
+            tracker.client.set_model_version_tag(name, str(registered), DIGEST_TAG, digest)
         tracker.client.set_registered_model_alias(name, CHALLENGER, str(registered))
     return registered
+
+
+def _find_digest(name: str, version: int, uri: str) -> str:
+    import mlflow
+
+    manifest = f"models:/{name}/{version}/{MODEL_FOLDER}/{MANIFEST}"
+    with tempfile.TemporaryDirectory() as directory:
+        path = mlflow.artifacts.download_artifacts(manifest, dst_path=directory, tracking_uri=uri)
+        return read_digest(Path(path).parent)
 
 
 def find_version(tracker: Tracker, name: str, alias: str) -> RegisteredVersion | None:
@@ -115,7 +137,8 @@ def load_model(tracker: Tracker, version: RegisteredVersion, *, threads: int = 1
         TrackingUnavailable: The server is away.
     """
     with tempfile.TemporaryDirectory() as directory:
-        return TripModel.load(download_model(tracker, version, Path(directory)), threads=threads)
+        folder = download_model(tracker, version, Path(directory))
+        return TripModel.load(folder, threads=threads, digest=version.digest)
 
 
 def download_model(tracker: Tracker, version: RegisteredVersion, directory: Path) -> Path:
@@ -128,8 +151,7 @@ def download_model(tracker: Tracker, version: RegisteredVersion, directory: Path
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    # The rest of the artifact is for those who load it without this code.
-    uri = f"models:/{version.name}/{version.version}/data/model"
+    uri = f"models:/{version.name}/{version.version}/{MODEL_FOLDER}"
     try:
         with translate_errors(f"download {version.name} version {version.version}", tracker.uri):
             path = mlflow.artifacts.download_artifacts(uri, dst_path=str(directory), tracking_uri=tracker.uri)

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 # What a model needs of this code to be loaded anywhere; it travels with the model.
-MODEL_CODE = ("artifact", "encoder", "errors", "evaluation", "feature_set_names", "feature_sets", "fitting", "models")
+MODEL_CODE = (
+    "artifact", "encoder", "errors", "evaluation", "feature_set_names", "feature_sets", "fitting", "manifest", "models",
+)  # fmt: skip
 _REQUIREMENTS = {"sklearn": ("scikit-learn", "skops"), "xgboost": ("xgboost",)}
 _STATUS_OF_TRIAL = {True: "FINISHED", False: "FAILED"}
 

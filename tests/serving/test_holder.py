@@ -1,5 +1,6 @@
 """Which model answers: new champions, broken ones, and a registry that is away."""
 
+import random
 import threading
 import time
 from dataclasses import replace
@@ -10,10 +11,12 @@ import pytest
 from include.serving.holder import Holder
 from include.serving.metrics import Metrics
 from include.taxi.errors import SettingsError
+from include.taxi.model_store import load_champion
 from include.taxi.settings import Settings
 from include.taxi.tracking import Tracker
-from tests.registered import BOOSTER, LASSO, log_once, register
+from tests.registered import BOOSTER, LASSO, log_once, register, register_damaged
 from tests.serving.conftest import TRIP, run_service
+from tests.serving.processes import run_process
 from tests.waiting import wait_until
 
 pytestmark = [
@@ -86,6 +89,41 @@ def test_broken_champion_leaves_the_old_one_and_says_so(
         assert service.predict(TRIP)["model"]["version"] == 1
         tracker.client.set_registered_model_alias(settings.registered_model, "champion", "1")
         assert service.client.post("/reload").json()["problem"] is None
+
+
+def test_champion_whose_registered_files_are_damaged_leaves_the_old_one_and_says_so(
+    tracker: Tracker, settings: Settings, warehouse_url: str, tmp_path: Path
+) -> None:
+    register(tracker, settings.registered_model, LASSO)
+    with run_service(settings, warehouse_url, tmp_path / "store") as service:
+        service.parts.holder.refresh()
+        register_damaged(tracker, settings.registered_model, BOOSTER, "estimator.ubj", tmp_path / "original")
+        assert not service.client.post("/reload").json()["swapped"]
+        ready = service.client.get("/readyz")
+        assert (ready.status_code, ready.json()["ready"], ready.json()["version"]) == (200, True, 1)
+        assert "Version 2 of" in ready.json()["problem"]
+        assert "damaged, changed: estimator.ubj" in ready.json()["problem"]
+        assert service.predict(TRIP)["model"]["version"] == 1
+
+
+@pytest.mark.parametrize("file", ["model/estimator.ubj", "model/model.json", "version.json", "manifest.json"])
+def test_service_that_starts_on_a_damaged_copy_fetches_it_again_and_answers(
+    tracker: Tracker, warehouse_url: str, tmp_path: Path, file: str
+) -> None:
+    name = f"damaged_{file.replace('/', '_')}"
+    register(tracker, name, BOOSTER)
+    load_champion(tracker, name, store=tmp_path / "models")
+    [path] = (tmp_path / "models" / name).glob(f"*/{file}")
+    whole = path.read_bytes()
+    # Of 24 such boosters three end the process that loads them.
+    generator, damaged = random.Random(7), bytearray(whole)
+    for _ in range(50):
+        damaged[generator.randrange(len(whole))] = generator.randrange(256)
+    path.write_bytes(damaged)
+    with run_process(tracker.uri, name, warehouse_url, tmp_path) as process:
+        wait_until(lambda: process.get("/readyz").status_code == 200, "the service is ready")
+        assert process.predict(TRIP)["model"]["version"] == 1
+    assert path.read_bytes() == whole
 
 
 def test_version_that_could_not_be_loaded_is_tried_again_later_and_when_asked(

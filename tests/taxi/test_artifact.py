@@ -1,6 +1,10 @@
 import json
 import os
+import random
+import subprocess
+import sys
 import zipfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,9 @@ from sklearn.preprocessing import FunctionTransformer
 from include.taxi.artifact import PyfuncModel, TripModel, _load_pyfunc
 from include.taxi.errors import ModelInvalid
 from include.taxi.fitting import encode, fit
+from include.taxi.manifest import MANIFEST, check_files, read_digest, write_manifest
 from include.taxi.models import MODELS
+from include.taxi.settings import ROOT
 from tests.taxi.splits import POSITIONS, make_split, take
 
 TRAIN, OTHERS = make_split(300), make_split(50, seed=2)
@@ -101,6 +107,7 @@ class Intruder:
 def test_type_that_is_not_allowed_is_refused_by_name(estimator: Any, tmp_path: Path) -> None:
     save_model(LINEAR, tmp_path)
     skops.io.dump(estimator, tmp_path / "estimator.skops")
+    write_manifest(tmp_path)
     with pytest.raises(ModelInvalid, match=r"estimator.skops holds types that are not allowed: .*Intruder"):
         TripModel.load(tmp_path)
 
@@ -109,6 +116,7 @@ def test_type_that_is_not_allowed_is_refused_by_name(estimator: Any, tmp_path: P
 def test_function_that_a_model_would_call_is_refused_by_name(function: Any, tmp_path: Path) -> None:
     save_model(LINEAR, tmp_path)
     skops.io.dump(FunctionTransformer(function), tmp_path / "estimator.skops")
+    write_manifest(tmp_path)
     with pytest.raises(ModelInvalid, match=f"types that are not allowed: .*{function.__name__}"):
         TripModel.load(tmp_path)
 
@@ -118,25 +126,123 @@ def test_missing_directory_is_invalid_and_named(tmp_path: Path) -> None:
         TripModel.load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", [LINEAR, BOOSTED])
-@pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "other contents"])
-@pytest.mark.parametrize("which", ["model.json", "estimator"])
-def test_damaged_file_is_invalid(name: str, which: str, damage: str, tmp_path: Path) -> None:
+def flip(contents: bytes) -> bytes:
+    place = random.Random(len(contents)).randrange(len(contents))
+    return contents[:place] + bytes([contents[place] ^ 0x41]) + contents[place + 1 :]
+
+
+def overwrite(contents: bytes) -> bytes:
+    place = random.Random(7).randrange(len(contents) // 2)
+    return contents[:place] + random.Random(place).randbytes(50) + contents[place + 50 :]
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "one byte": flip,
+    "fifty bytes": overwrite,
+    "cut": lambda contents: contents[: len(contents) // 2],
+    "cut by one": lambda contents: contents[:-1],
+    "appended": lambda contents: contents + b" ",
+    "empty": lambda contents: b"",
+    "other contents": lambda contents: b"[1]",
+}
+FILES = [(LINEAR, "estimator.skops"), (BOOSTED, "estimator.ubj")]
+FILES += [(name, file) for name in (LINEAR, BOOSTED) for file in ("model.json", MANIFEST)]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(("name", "file"), FILES)
+def test_damaged_file_is_invalid(name: str, file: str, damage: str, tmp_path: Path) -> None:
     save_model(name, tmp_path)
-    (path,) = (path for path in tmp_path.iterdir() if path.name.startswith(which))
-    contents = path.read_bytes()
-    if damage == "missing":
-        path.unlink()
-    else:
-        path.write_bytes({"empty": b"", "truncated": contents[: len(contents) // 2], "other contents": b"[1]"}[damage])
-    with pytest.raises(ModelInvalid, match=str(tmp_path)):
+    path = tmp_path / file
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    # A hash that is damaged looks like the file that it is of.
+    named = file if file != MANIFEST else ""
+    with pytest.raises(ModelInvalid, match=rf"{tmp_path}: .*{named}"):
         TripModel.load(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "file"), FILES)
+def test_missing_file_is_invalid_and_named(name: str, file: str, tmp_path: Path) -> None:
+    save_model(name, tmp_path)
+    (tmp_path / file).unlink()
+    with pytest.raises(ModelInvalid, match=rf"{tmp_path}: .*\b{file}"):
+        TripModel.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["estimator.pkl", "sub/model.json", ".hidden"])
+def test_file_that_was_added_is_invalid_and_named(name: str, tmp_path: Path) -> None:
+    save_model(LINEAR, tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    with pytest.raises(ModelInvalid, match=f"damaged, not listed: {name}"):
+        TripModel.load(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["estimator.ubj", "model.json", MANIFEST])
+def test_link_is_invalid_even_to_the_very_same_file(file: str, tmp_path: Path) -> None:
+    model, elsewhere = tmp_path / "model", tmp_path / "elsewhere"
+    for directory in (model, elsewhere):
+        directory.mkdir()
+        save_model(BOOSTED, directory)
+    (model / file).unlink()
+    (model / file).symlink_to(elsewhere / file)
+    with pytest.raises(ModelInvalid, match=f"{file} is not a plain file"):
+        TripModel.load(model)
+
+
+def test_other_whole_model_in_its_place_is_invalid_where_the_digest_is_known(tmp_path: Path) -> None:
+    save_model(LINEAR, tmp_path)
+    digest = read_digest(tmp_path)
+    assert TripModel.load(tmp_path, digest=digest).metadata == METADATA
+    for path in tmp_path.iterdir():
+        path.unlink()
+    save_model(BOOSTED, tmp_path)
+    check_files(tmp_path)
+    with pytest.raises(ModelInvalid, match="not the files that were registered under this version"):
+        TripModel.load(tmp_path, digest=digest)
+
+
+LOAD_DAMAGED = """
+import random, sys
+from pathlib import Path
+from include.taxi.artifact import TripModel
+from include.taxi.errors import ModelInvalid
+
+directory, generator, refused = Path(sys.argv[1]), random.Random(7), 0
+for path in sorted(directory.iterdir()):
+    whole = path.read_bytes()
+    for attempt in range(24):
+        damaged = bytearray(whole)
+        for _ in range(generator.randint(1, 50)):
+            damaged[generator.randrange(len(whole))] = generator.randrange(256)
+        if attempt % 4 == 0:
+            del damaged[generator.randrange(len(whole)):]
+        path.write_bytes(damaged)
+        try:
+            TripModel.load(directory)
+        except ModelInvalid:
+            refused += damaged != whole
+    path.write_bytes(whole)
+TripModel.load(directory)
+print(refused)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [LINEAR, BOOSTED])
+def test_process_that_loads_damaged_files_lives_on(name: str, tmp_path: Path) -> None:
+    save_model(name, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD_DAMAGED, tmp_path], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, str(3 * 24)), done.stderr
 
 
 def test_archive_that_holds_no_estimator_is_invalid(tmp_path: Path) -> None:
     save_model(LINEAR, tmp_path)
     with zipfile.ZipFile(tmp_path / "estimator.skops", "w") as archive:
         archive.writestr("readme.txt", "nothing")
+    write_manifest(tmp_path)
     with pytest.raises(ModelInvalid, match="not a model that this code can load"):
         TripModel.load(tmp_path)
 
@@ -154,6 +260,7 @@ def test_document_of_another_kind_is_invalid(change: dict[str, Any], message: st
     save_model(LINEAR, tmp_path)
     path = tmp_path / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    write_manifest(tmp_path)
     with pytest.raises(ModelInvalid, match=message):
         TripModel.load(tmp_path)
 

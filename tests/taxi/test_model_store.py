@@ -1,9 +1,11 @@
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow.exceptions import MlflowException
 
 from include.taxi.errors import ModelInvalid, NoChampion, TrackingUnavailable
 from include.taxi.model_store import (
@@ -13,10 +15,19 @@ from include.taxi.model_store import (
     load_remembered,
     load_version,
 )
-from include.taxi.registry import RegisteredVersion
+from include.taxi.registry import DIGEST_TAG, RegisteredVersion, get_version, load_model, register_model
 from include.taxi.tracking import Tracker, open_tracker
 from tests.conftest import find_free_port
-from tests.registered import BOOSTER, LASSO, VALIDATION, configure, make_model, register
+from tests.registered import (
+    BOOSTER,
+    LASSO,
+    VALIDATION,
+    configure,
+    log_once,
+    make_model,
+    register,
+    register_damaged,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Hint. Inferred schema")]
 
@@ -24,7 +35,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Hint. Inferre
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
     """A registered model of the test's own."""
-    return request.node.name[:100]
+    return re.sub(r"[/:]", "_", request.node.name[:100])
 
 
 @pytest.fixture
@@ -78,16 +89,82 @@ def test_version_without_a_copy_cannot_be_loaded_while_the_registry_is_away(
     assert copies(tmp_path, name) == []
 
 
-@pytest.mark.parametrize("damage", ["model.json", "estimator.skops", "version.json"])
+COPIED = ["model/model.json", "model/estimator.skops", "model/manifest.json", "version.json", "manifest.json"]
+
+
+@pytest.mark.parametrize("file", COPIED)
 @pytest.mark.parametrize("content", [None, b"", b"nothing that was ever written"])
-def test_damaged_copy_is_made_anew(
-    tracker: Tracker, name: str, tmp_path: Path, damage: str, content: bytes | None
+def test_damaged_copy_is_fetched_again(
+    tracker: Tracker, name: str, tmp_path: Path, file: str, content: bytes | None
 ) -> None:
     version = register(tracker, name, LASSO)
     load_version(tracker, version, store=tmp_path)
-    file = tmp_path / name / copies(tmp_path, name)[0] / damage
-    file.unlink() if content is None else file.write_bytes(content)
+    path = tmp_path / name / copies(tmp_path, name)[0] / file
+    whole = path.read_bytes()
+    path.unlink() if content is None else path.write_bytes(content)
     assert load_version(tracker, version, store=tmp_path).version == version
+    assert path.read_bytes() == whole
+    assert list((tmp_path / name).glob(".*")) == []
+
+
+@pytest.mark.parametrize("what", ["a file", "a link", "a file too many"])
+def test_copy_that_is_something_else_is_fetched_again(tracker: Tracker, name: str, tmp_path: Path, what: str) -> None:
+    version = register(tracker, name, LASSO)
+    load_version(tracker, version, store=tmp_path)
+    copy = tmp_path / name / copies(tmp_path, name)[0]
+    if what == "a file too many":
+        (copy / "model" / "estimator.pkl").touch()
+    else:
+        copy.rename(tmp_path / "elsewhere")
+        copy.touch() if what == "a file" else copy.symlink_to(tmp_path / "nowhere")
+    assert load_version(tracker, version, store=tmp_path).version == version
+    assert sorted(path.name for path in (copy / "model").iterdir()) == [
+        "estimator.skops", "manifest.json", "model.json",
+    ]  # fmt: skip
+    assert load_version(tracker, version, store=tmp_path).version == version
+
+
+@pytest.mark.parametrize("file", ["estimator.ubj", "model.json"])
+def test_registered_version_whose_files_are_damaged_is_invalid_and_no_copy_of_it_is_kept(
+    tracker: Tracker, name: str, tmp_path: Path, file: str
+) -> None:
+    version = register_damaged(tracker, name, BOOSTER, file, tmp_path / "original")
+    with pytest.raises(ModelInvalid, match=rf"Version 1 of .* cannot be loaded: .*changed: {file}.*Start the DAG"):
+        load_version(tracker, version, store=tmp_path / "store")
+    assert copies(tmp_path / "store", name) == []
+    with pytest.raises(ModelInvalid, match=f"changed: {file}"):
+        load_model(tracker, version)
+
+
+def test_version_whose_files_were_exchanged_for_other_whole_ones_is_invalid(
+    tracker: Tracker, name: str, tmp_path: Path
+) -> None:
+    run_id, uri = log_once(tracker.uri, LASSO)
+    register_model(tracker, name, run_id, uri, {"run_id": run_id}, "")
+    good = get_version(tracker, name, 1)
+    load_version(tracker, good, store=tmp_path)
+    other = register(tracker, name, BOOSTER)
+    exchanged = replace(other, tags={**other.tags, DIGEST_TAG: good.tags[DIGEST_TAG]})
+    with pytest.raises(ModelInvalid, match="not the files that were registered under this version"):
+        load_version(tracker, exchanged, store=tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"\0", b"../../elsewhere", b"no-such"], ids=str)
+def test_damaged_pointer_to_the_last_champion_is_none(
+    tracker: Tracker, name: str, tmp_path: Path, content: bytes
+) -> None:
+    register(tracker, name, LASSO)
+    load_champion(tracker, name, store=tmp_path)
+    (tmp_path / name / "champion").write_bytes(content)
+    assert load_remembered(name, store=tmp_path) is None
+    assert load_champion(tracker, name, store=tmp_path).version.version == 1
+
+
+def test_run_that_a_tag_names_leads_to_no_other_directory(tracker: Tracker, name: str, tmp_path: Path) -> None:
+    version = replace(register(tracker, name, LASSO), tags={"run_id": "../../x"})
+    with pytest.raises(MlflowException):
+        load_version(tracker, version, store=tmp_path / "a" / "b")
+    assert not (tmp_path / "a" / "x").exists()
 
 
 def test_version_whose_artifact_is_gone_is_an_error_that_says_what_to_start(

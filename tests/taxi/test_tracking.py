@@ -24,6 +24,7 @@ from include.taxi.errors import SettingsError, TrackingUnavailable
 from include.taxi.examples import TrainingSet
 from include.taxi.fitting import encode, fit
 from include.taxi.lineage import Lineage
+from include.taxi.manifest import read_digest
 from include.taxi.models import MODELS
 from include.taxi.registry import register_model
 from include.taxi.settings import ROOT, Settings
@@ -324,7 +325,8 @@ def test_registered_version_has_its_lineage_and_is_the_challenger(
     version = register_model(tracker, name, run_id, uri, tags, "the best")
     found = tracker.client.get_model_version_by_alias(name, "challenger")
     assert (int(found.version), found.run_id, found.description) == (version, run_id, "the best")
-    assert found.tags == tags
+    digest = read_digest(Path(mlflow.artifacts.download_artifacts(f"models:/{name}/1/data/model")))
+    assert found.tags == {**tags, "files_sha256": digest}
 
 
 def test_registering_twice_makes_one_version(tracker: Tracker, request: pytest.FixtureRequest) -> None:
