@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 # Git Bash would turn arguments that look like paths into Windows paths.
 export MSYS_NO_PATHCONV=1
 RANDOM_SECRETS="postgres_password airflow_database_password mlflow_database_password warehouse_password
-    broker_password jwt_secret api_secret_key automation_password serving_api_key serving_webhook_secret"
+    broker_password jwt_secret api_secret_key automation_password mlflow_reader_password mlflow_writer_password
+    serving_api_key serving_webhook_secret"
 MAILPIT='{"conn_type": "smtp", "host": "mailpit", "port": 1025,
     "extra": {"disable_tls": true, "disable_ssl": true, "from_email": "airflow@localhost"}}'
 
@@ -62,7 +63,7 @@ main() {
     local admin
     admin="$(setting ADMIN_USER)"
     echo "Airflow      http://localhost:$(setting AIRFLOW_PORT)  $admin / $(sed -n "s/^$admin=//p" secrets/user_passwords)"
-    echo "MLflow       http://localhost:$(setting MLFLOW_PORT)"
+    echo "MLflow       http://localhost:$(setting MLFLOW_PORT)  reader / $(cat secrets/mlflow_reader_password)"
     echo "Predictions  http://localhost:$(setting SERVING_PORTS | sed 's/-.*//')/docs  key: $(cat secrets/serving_api_key)"
     echo "Mail         http://localhost:$(setting MAILPIT_PORT)"
     echo "The other users' first passwords are in secrets/user_passwords."

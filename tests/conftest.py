@@ -10,16 +10,18 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 from psycopg import sql
 
+from include.embedded.options import MLFLOW_SERVER_ENVIRONMENT
 from include.taxi.warehouse import migrate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +33,23 @@ SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off
 LONG = ("e2e/test_main_job.py", "e2e/test_retraining.py", "e2e/test_faults.py", "e2e/test_alerts.py",
         "e2e/test_dashboards.py", "e2e/test_predictions.py", "deployment/test_terraform.py", "team/test_stack.py",
         "deployment/test_backup.py", "team/test_image.py")  # fmt: skip
+
+
+Login = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class TrackingServer:
+    """An MLflow server, its root of artifacts and the passwords of its two logins."""
+
+    url: str
+    artifacts: Path
+    reader_password: str
+    writer_password: str
+
+    def login(self, role: str) -> Login:
+        """Name and password of `reader` or `writer`."""
+        return role, {"reader": self.reader_password, "writer": self.writer_password}[role]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -123,47 +142,55 @@ def module_warehouse_url(postgres_url: str, migrated_template: str) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def mlflow_url(postgres_url: str) -> Iterator[str]:
-    """Address of an MLflow server on the test Postgres, set up as the embedded stack's is."""
+def mlflow_server(postgres_url: str) -> Iterator[TrackingServer]:
+    """An MLflow server on the test Postgres, the one that every stack runs."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE mlflow")
     port, directory = find_free_port(), Path(tempfile.mkdtemp(prefix="taxi-mlflow-"))
-    environment = {
+    server = TrackingServer(f"http://127.0.0.1:{port}", directory / "artifacts", "reader-password", "writer-password")
+    environment = MLFLOW_SERVER_ENVIRONMENT | {
         "MLFLOW_BACKEND_STORE_URI": name_database(postgres_url, "mlflow").replace("://", "+psycopg://"),
-        "MLFLOW_ARTIFACTS_DESTINATION": str(directory / "artifacts"),
-        "MLFLOW_SERVE_ARTIFACTS": "true",
+        "MLFLOW_ARTIFACTS_DESTINATION": str(server.artifacts),
         "MLFLOW_HOST": "127.0.0.1",
         "MLFLOW_PORT": str(port),
-        "MLFLOW_WORKERS": "1",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_READER_PASSWORD": server.reader_password,
+        "MLFLOW_WRITER_PASSWORD": server.writer_password,
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     with (directory / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server"],
-            cwd=directory,
+        process = subprocess.Popen(
+            [sys.executable, "-m", "include.tracking_server"],
             env=os.environ | environment,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-    url = f"http://127.0.0.1:{port}"
     try:
-        wait_until_healthy(server, f"{url}/health", directory / "log")
-        yield url
+        wait_until_healthy(process, f"{server.url}/health", directory / "log", server.login("reader"))
+        yield server
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def wait_until_healthy(server: subprocess.Popen, address: str, log: Path) -> None:
+@pytest.fixture(scope="session")
+def mlflow_url(mlflow_server: TrackingServer) -> Iterator[str]:
+    """Address of the MLflow server, with the environment of a program that may write to it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_USERNAME", "writer")
+        patch.setenv("MLFLOW_TRACKING_PASSWORD", mlflow_server.writer_password)
+        yield mlflow_server.url
+
+
+def wait_until_healthy(server: subprocess.Popen, address: str, log: Path, login: Login | None = None) -> None:
     """Waits until a server answers, and shows its log if it never does."""
     for _ in range(1200):
         assert server.poll() is None, f"the server ended:\n{log.read_text()}"
-        with suppress(OSError), urllib.request.urlopen(address):
-            return
+        with suppress(httpx.HTTPError):
+            if httpx.get(address, auth=login, trust_env=False).is_success:
+                return
         time.sleep(0.1)
     pytest.fail(f"{address} does not answer:\n{log.read_text()}")
 

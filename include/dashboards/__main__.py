@@ -14,6 +14,7 @@ from include.dashboards.context import Sources
 from include.embedded.environment import airflow_environment
 from include.embedded.lifecycle import find_running
 from include.taxi.settings import HOME, read_settings
+from include.tracking_server.routes import READER
 
 HOST, PORT = "127.0.0.1", 8090
 
@@ -24,7 +25,7 @@ def main() -> None:
     if stack is None:
         raise SystemExit("No stack is running: start one by `make up`.")
     # Before Airflow is loaded, which reads its configuration then.
-    os.environ.update(airflow_environment(stack))
+    os.environ.update(airflow_environment(stack, READER))
     from airflow.models import DagModel
     from airflow.utils.session import create_session
     from sqlalchemy import select

@@ -47,6 +47,8 @@ def make_values(database_host: str, broker_host: str, airflow_address: str) -> d
         "api-secret-key": secrets.token_urlsafe(48),
         "automation-password": automation,
         "airflow-api": airflow_address.replace("://", f"://automation:{automation}@", 1) + "/http",
+        "mlflow-reader-password": secrets.token_urlsafe(24),
+        "mlflow-writer-password": secrets.token_urlsafe(24),
         "serving-api-key": secrets.token_urlsafe(24),
         "serving-webhook-secret": secrets.token_urlsafe(24),
     }

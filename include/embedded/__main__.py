@@ -19,6 +19,7 @@ from include.embedded.postgres import find_binaries
 from include.embedded.stack import PROGRAMS, Stack
 from include.embedded.supervision import log_path, program_states
 from include.taxi.settings import HOME
+from include.tracking_server.routes import READER
 
 CONSOLE = Console(highlight=False)
 NOT_RUNNING = "The stack does not run: `make up` starts it."
@@ -133,6 +134,7 @@ def addresses(stack: Stack) -> Table:
         "Airflow": stack.airflow_address,
         "Login": f"{stack.settings.admin_user} / {stack.credentials.admin_password}",
         "MLflow": stack.mlflow_address,
+        "MLflow login": " / ".join(stack.mlflow_login(READER)),
         "Predictions": f"{stack.serving_address}/docs",
         "API key": stack.credentials.serving_api_key,
         "Warehouse": f"{postgres.hostname}:{postgres.port or 5432}{postgres.path}  make psql",

@@ -24,6 +24,8 @@ class Credentials:
     airflow_database_password: str = field(default_factory=_password, repr=False)
     mlflow_database_password: str = field(default_factory=_password, repr=False)
     warehouse_password: str = field(default_factory=_password, repr=False)
+    mlflow_reader_password: str = field(default_factory=_password, repr=False)
+    mlflow_writer_password: str = field(default_factory=_password, repr=False)
     fernet_key: str = field(default_factory=_fernet_key, repr=False)
     jwt_secret: str = field(default_factory=_password, repr=False)
     api_secret_key: str = field(default_factory=_password, repr=False)

@@ -13,6 +13,8 @@ from include.embedded.ports import HOST
 from include.embedded.processes import MARKER
 from include.embedded.settings import STACK_KEYS
 from include.taxi.settings import ROOT
+from include.tracking_server.access import READER_PASSWORD, WRITER_PASSWORD
+from include.tracking_server.routes import READER, WRITER
 
 if TYPE_CHECKING:
     from include.embedded.stack import Stack
@@ -55,18 +57,31 @@ def mlflow_environment(stack: "Stack") -> dict[str, str]:
         "MLFLOW_HOST": HOST,
         "MLFLOW_PORT": str(stack.ports["mlflow"]),
         "MLFLOW_SERVER_ALLOWED_HOSTS": f"{HOST}:*,localhost:*",
+        READER_PASSWORD: stack.credentials.mlflow_reader_password,
+        WRITER_PASSWORD: stack.credentials.mlflow_writer_password,
     }
 
 
-def airflow_environment(stack: "Stack") -> dict[str, str]:
-    """Configuration and connections of Airflow's programs, and of the tasks that they run."""
+def tracking_environment(stack: "Stack", role: str) -> dict[str, str]:
+    """Where the MLflow server is, and a login, as its clients read them."""
+    name, password = stack.mlflow_login(role)
+    return {
+        "MLFLOW_TRACKING_URI": stack.mlflow_address,
+        "MLFLOW_TRACKING_USERNAME": name,
+        "MLFLOW_TRACKING_PASSWORD": password,
+    }
+
+
+def airflow_environment(stack: "Stack", role: str = WRITER) -> dict[str, str]:
+    """Configuration and connections of an Airflow program, and its role with MLflow: tasks write, all others read."""
     connections = {
         f"AIRFLOW_CONN_{name}": json.dumps(fields) if isinstance(fields, dict) else fields
         for name, fields in _connections(stack).items()
     }
     return (
         base_environment(stack)
-        | {"AIRFLOW_HOME": str(stack.home / "airflow"), "MLFLOW_TRACKING_URI": stack.mlflow_address}
+        | {"AIRFLOW_HOME": str(stack.home / "airflow")}
+        | tracking_environment(stack, role)
         | name_variables(AIRFLOW_OPTIONS)
         | name_variables(_options(stack))
         | connections
@@ -76,7 +91,7 @@ def airflow_environment(stack: "Stack") -> dict[str, str]:
 def serving_environment(stack: "Stack") -> dict[str, str]:
     """Addresses and secrets of the serving process."""
     return base_environment(stack) | {
-        "MLFLOW_TRACKING_URI": stack.mlflow_address,
+        **tracking_environment(stack, READER),
         "SERVING_WAREHOUSE_URL": stack.warehouse_url,
         "SERVING_HOST": HOST,
         "SERVING_PORT": str(stack.ports["serving"]),

@@ -11,6 +11,7 @@ import psycopg
 from include.embedded.ports import HOST
 from include.embedded.stack import Stack
 from include.embedded.supervision import program_states
+from include.tracking_server.routes import READER
 
 SECONDS_TO_ANSWER = 5.0
 
@@ -35,7 +36,7 @@ def _mail(stack: Stack) -> str | None:
 
 
 def _mlflow(stack: Stack) -> str | None:
-    _get(f"{stack.mlflow_address}/health")
+    _get(f"{stack.mlflow_address}/health", stack.mlflow_login(READER))
     return None
 
 
@@ -63,8 +64,8 @@ def _serving(stack: Stack) -> str | None:
     return None
 
 
-def _get(url: str) -> httpx.Response:
-    return _client().get(url).raise_for_status()
+def _get(url: str, login: tuple[str, str] | None = None) -> httpx.Response:
+    return _client().get(url, auth=login).raise_for_status()
 
 
 @lru_cache(maxsize=1)

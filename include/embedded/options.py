@@ -21,8 +21,6 @@ SHARED_ENVIRONMENT = {
 }
 
 MLFLOW_SERVER_ENVIRONMENT = {
-    "MLFLOW_SERVE_ARTIFACTS": "true",
-    "MLFLOW_WORKERS": "1",
     # Its job runner is a dozen processes more, for features that are not used here.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
 }

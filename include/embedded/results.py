@@ -9,6 +9,7 @@ import psycopg
 from include.embedded.errors import StackError
 from include.embedded.stack import Stack
 from include.taxi.settings import Settings
+from include.tracking_server.routes import READER
 
 SECONDS_TO_ANSWER = 30.0
 RUN_TAG, SET_TAG = "dag_run_id", "training_set_version"
@@ -58,7 +59,10 @@ def find_models(stack: Stack, settings: Settings, tag: str, values: list[str]) -
         StackError: MLflow does not answer or refuses.
     """
     with httpx.Client(
-        base_url=f"{stack.mlflow_address}/api/2.0/mlflow", timeout=SECONDS_TO_ANSWER, trust_env=False
+        base_url=f"{stack.mlflow_address}/api/2.0/mlflow",
+        auth=stack.mlflow_login(READER),
+        timeout=SECONDS_TO_ANSWER,
+        trust_env=False,
     ) as api:
         experiment = _call(
             api, "GET", "experiments/get-by-name", params={"experiment_name": settings.mlflow_experiment}

@@ -18,6 +18,7 @@ from include.embedded.ports import HOST
 from include.embedded.processes import MARKER
 from include.embedded.programs import Program
 from include.embedded.settings import StackSettings
+from include.tracking_server.routes import READER, WRITER
 
 # In the order in which they start; Postgres stops last.
 PROGRAMS = ("postgres", "mail", "mlflow", "api-server", "scheduler", "dag-processor", "triggerer", "serving")
@@ -49,6 +50,14 @@ class Stack:
     def mlflow_address(self) -> str:
         """Where a browser finds MLflow, and clients track."""
         return f"http://{HOST}:{self.ports['mlflow']}"
+
+    def mlflow_login(self, role: str) -> tuple[str, str]:
+        """Name and password of one of MLflow's two logins, `reader` and `writer`."""
+        passwords = {
+            READER: self.credentials.mlflow_reader_password,
+            WRITER: self.credentials.mlflow_writer_password,
+        }
+        return role, passwords[role]
 
     @property
     def serving_address(self) -> str:
@@ -126,9 +135,8 @@ class Stack:
         return Program("mail", command, self._run_directory("mail"), base_environment(self))
 
     def _mlflow(self) -> Program:
-        return Program(
-            "mlflow", self._python("mlflow", "server"), self._run_directory("mlflow"), mlflow_environment(self)
-        )
+        command = self._python("include.tracking_server")
+        return Program("mlflow", command, self._run_directory("mlflow"), mlflow_environment(self))
 
     def _serving(self) -> Program:
         command = self._python("include.serving")
@@ -141,7 +149,9 @@ class Stack:
             "dag-processor": ("include.embedded.dag_processor",),
             "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
         }[name]
-        return Program(name, self._python(*arguments), self._run_directory(name), airflow_environment(self))
+        # Tasks are children of the scheduler; dashboards and callbacks only read.
+        environment = airflow_environment(self, WRITER if name == "scheduler" else READER)
+        return Program(name, self._python(*arguments), self._run_directory(name), environment)
 
     def _python(self, module: str, *arguments: str) -> tuple[str, ...]:
         return (sys.executable, "-m", module, *arguments)

@@ -43,6 +43,11 @@ def translate_errors(what: str, uri: str) -> Iterator[None]:
         yield
     except (MlflowException, requests.RequestException) as error:
         code = getattr(error, "error_code", None)
+        if code == "UNAUTHENTICATED":
+            raise SettingsError(
+                f"MLflow at {uri} wants a login to {what}: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of the"
+                " environment are missing or not what the server knows."
+            ) from error
         # A request that MLflow refuses will be refused again; all else is a server that is away or in trouble.
         if code not in (None, "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"):
             raise

@@ -7,8 +7,9 @@ import json
 import os
 import socket
 import sys
+from base64 import b64encode
 from collections.abc import Callable
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import ProxyHandler, Request, build_opener
 
 SECONDS_TO_ANSWER = 10
 # Programs are neighbours, whatever proxy leads to the world.
@@ -21,6 +22,15 @@ def check_page(*addresses: str) -> str | None:
         with OPENER.open(address, timeout=SECONDS_TO_ANSWER):
             pass
     return None
+
+
+def check_tracking(address: str) -> str | None:
+    """Whether MLflow answers its login that this program has."""
+    login = f"{os.environ['MLFLOW_TRACKING_USERNAME']}:{os.environ['MLFLOW_TRACKING_PASSWORD']}".encode()
+    headers = {"Authorization": f"Basic {b64encode(login).decode()}"}
+    request = Request(f"{address}/health", headers=headers)  # noqa: S310, the compose file names it
+    with OPENER.open(request, timeout=SECONDS_TO_ANSWER):
+        return None
 
 
 def check_heartbeat(program: str, address: str) -> str | None:
@@ -42,6 +52,7 @@ def check_worker() -> str | None:
 
 CHECKS: dict[str, Callable[..., str | None]] = {
     "page": check_page,
+    "tracking": check_tracking,
     "heartbeat": check_heartbeat,
     "worker": check_worker,
 }

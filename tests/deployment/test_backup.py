@@ -17,12 +17,14 @@ import pytest
 from include.deployment.backup import Places, check, load, save
 from include.deployment.errors import DeploymentError
 from include.deployment.places import VARIABLES
+from include.embedded.environment import tracking_environment
 from include.embedded.lifecycle import reset, start, stop
 from include.embedded.postgres import create_database as make_database
 from include.embedded.settings import STACK_KEYS
 from include.embedded.stack import Stack
 from include.taxi.settings import ROOT
 from include.taxi.tracking import open_tracker
+from include.tracking_server.routes import WRITER
 from tests.conftest import create_database
 from tests.registered import BOOSTER, configure, register
 
@@ -76,6 +78,8 @@ def saved(directory: Path) -> Saved:
         patch.delenv(key, raising=False)
     home = directory / "first"
     stack = start(home, PROGRAMS, say=lambda _: None)
+    for key, value in tracking_environment(stack, WRITER).items():
+        patch.setenv(key, value)
     tracker = open_tracker(configure(stack.mlflow_address))
     register(tracker, "trip-duration", BOOSTER)
     with psycopg.connect(stack.warehouse_url) as connection:

@@ -18,10 +18,12 @@ import psycopg
 import pytest
 
 from include.embedded.airflow_api import AirflowApi, Run
+from include.embedded.environment import tracking_environment
 from include.embedded.lifecycle import find_running, reset
 from include.embedded.settings import STACK_KEYS
 from include.embedded.stack import Stack
 from include.embedded.supervision import log_path, tail
+from include.tracking_server.routes import WRITER
 from tests.conftest import find_free_port
 from tests.mail_server import MailServer, run_mail_server
 from tests.waiting import MOST_SECONDS, SECONDS_BETWEEN_LOOKS, wait_until
@@ -205,8 +207,10 @@ def shared_bench(command: Callable[[str], subprocess.CompletedProcess[str]], hom
 
 
 @pytest.fixture
-def bench(shared_bench: Bench) -> Iterator[Bench]:
+def bench(shared_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """The stack at rest, with a sample that no run has seen; runs that a test left are waited for."""
+    for key, value in tracking_environment(shared_bench.stack, WRITER).items():
+        monkeypatch.setenv(key, value)
     shared_bench.use_new_data()
     yield shared_bench
     shared_bench.wait_until_quiet()

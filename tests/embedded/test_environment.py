@@ -44,6 +44,15 @@ def test_each_program_is_told_the_address_of_its_own_database_alone(stack: Stack
     assert secrets.airflow_database_password not in json.dumps(mlflow_environment(stack))
 
 
+def test_only_programs_that_run_tasks_may_write_to_mlflow(stack: Stack) -> None:
+    secrets = stack.credentials
+    environments = {program.name: json.dumps(program.environment) for program in stack.programs()}
+    holders = {name for name, text in environments.items() if secrets.mlflow_writer_password in text}
+    assert holders == {"mlflow", "scheduler"}
+    readers = {name for name, text in environments.items() if secrets.mlflow_reader_password in text}
+    assert readers == {"mlflow", "serving", "api-server", "dag-processor", "triggerer"}
+
+
 def test_connections_of_tasks_are_ones_that_airflow_understands(stack: Stack) -> None:
     environment = airflow_environment(stack)
     mail = json.loads(environment["AIRFLOW_CONN_SMTP_DEFAULT"])

@@ -375,6 +375,21 @@ def test_server_that_is_away_is_named_with_what_could_not_be_done(step: str, mon
         STEPS[step](Tracker(MlflowClient(uri), uri, "0"))
 
 
+@pytest.mark.parametrize("password", [None, "not the one"])
+def test_login_that_is_missing_or_wrong_is_a_setting_to_mend(
+    mlflow_url: str, monkeypatch: pytest.MonkeyPatch, password: str | None
+) -> None:
+    if password:
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+    else:
+        monkeypatch.delenv("MLFLOW_TRACKING_USERNAME")
+        monkeypatch.delenv("MLFLOW_TRACKING_PASSWORD")
+    with pytest.raises(
+        SettingsError, match=f"{mlflow_url} wants a login .* MLFLOW_TRACKING_PASSWORD of the environment"
+    ):
+        open_tracker(configure(mlflow_url, "never opened"))
+
+
 def test_request_that_is_refused_is_no_server_that_is_away(tracker: Tracker) -> None:
     with pytest.raises(MlflowException, match="no-such-run"):
         tracking.get_metrics(tracker, "no-such-run")

@@ -80,6 +80,14 @@ def test_each_database_has_an_owner_of_its_own_whose_password_only_its_users_get
     assert all(holders.values()), "a secret that nobody gets"
 
 
+def test_only_services_that_run_tasks_may_write_to_mlflow() -> None:
+    roles = {name: entry.get("environment", {}).get("MLFLOW_TRACKING_USERNAME") for name, entry in SERVICES.items()}
+    writers = {name for name, role in roles.items() if role == "writer"}
+    assert writers == {name for name in SERVICES if name.startswith("worker-")}
+    holders = {name for name, entry in SERVICES.items() if "mlflow_writer_password" in entry.get("secrets", ())}
+    assert holders == writers | {"mlflow"}
+
+
 def test_every_setting_that_the_file_names_is_in_env() -> None:
     named = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
     assert named - {"GIT_COMMIT"} <= read_settings().keys()

@@ -86,7 +86,11 @@ def test_job_completes_though_a_worker_was_killed_and_what_it_did_goes_on_elsewh
             assert task["hostname"] == "worker-cpu-1"
 
 
-def test_no_trial_is_lost_or_counted_twice(containers: Containers, bench: Bench, job: dict) -> None:
+def test_no_trial_is_lost_or_counted_twice(
+    containers: Containers, bench: Bench, job: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "reader")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", containers.secret("mlflow_reader_password"))
     client = mlflow.MlflowClient(containers.address("mlflow"))
     for run in job["runs"]:
         stored = trials_of(bench, run)

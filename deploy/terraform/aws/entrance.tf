@@ -1,5 +1,5 @@
 # The load balancer: TLS, and one host name for each program that people and their programs talk to. MLflow has none:
-# it has no login of its own, and is reached through `aws ecs execute-command` or a VPN.
+# few people need it, and they reach it through `aws ecs execute-command` or a VPN, with its login.
 
 locals {
   entrances = {

@@ -7,6 +7,7 @@ locals {
     "airflow-database", "mlflow-database", "warehouse", "broker",
     "fernet-key", "jwt-secret", "api-secret-key",
     "automation-password", "user-passwords", "airflow-api", "smtp", "alert-urls",
+    "mlflow-reader-password", "mlflow-writer-password",
     "serving-api-key", "serving-webhook-secret",
   ])
 
@@ -21,17 +22,25 @@ locals {
     AIRFLOW_CONN_AIRFLOW_API            = "airflow-api"
     AIRFLOW_CONN_SMTP_DEFAULT           = "smtp"
     ALERT_URLS                          = "alert-urls"
+    MLFLOW_TRACKING_PASSWORD            = "mlflow-reader-password"
   }
-  mlflow_secrets = { MLFLOW_BACKEND_STORE_URI = "mlflow-database" }
+  worker_secrets = merge(local.airflow_secrets, { MLFLOW_TRACKING_PASSWORD = "mlflow-writer-password" })
+  mlflow_secrets = {
+    MLFLOW_BACKEND_STORE_URI = "mlflow-database"
+    MLFLOW_READER_PASSWORD   = "mlflow-reader-password"
+    MLFLOW_WRITER_PASSWORD   = "mlflow-writer-password"
+  }
   serving_secrets = {
-    SERVING_WAREHOUSE_URL  = "warehouse"
-    SERVING_API_KEY        = "serving-api-key"
-    SERVING_WEBHOOK_SECRET = "serving-webhook-secret"
+    SERVING_WAREHOUSE_URL    = "warehouse"
+    SERVING_API_KEY          = "serving-api-key"
+    SERVING_WEBHOOK_SECRET   = "serving-webhook-secret"
+    MLFLOW_TRACKING_PASSWORD = "mlflow-reader-password"
   }
-  migration_secrets = merge(local.airflow_secrets, local.mlflow_secrets, {
-    WAREHOUSE_ADDRESS   = "warehouse"
-    AUTOMATION_PASSWORD = "automation-password"
-    USER_PASSWORDS      = "user-passwords"
+  migration_secrets = merge(local.airflow_secrets, {
+    MLFLOW_BACKEND_STORE_URI = "mlflow-database"
+    WAREHOUSE_ADDRESS        = "warehouse"
+    AUTOMATION_PASSWORD      = "automation-password"
+    USER_PASSWORDS           = "user-passwords"
   })
 }
 

@@ -31,6 +31,7 @@ locals {
     AIRFLOW_CONN_AWS_DEFAULT                 = "aws://"
     AWS_DEFAULT_REGION                       = var.region
     MLFLOW_TRACKING_URI                      = local.addresses.mlflow
+    MLFLOW_TRACKING_USERNAME                 = "reader"
   })
   mlflow_environment = {
     MLFLOW_HOST                  = "0.0.0.0"
@@ -40,9 +41,10 @@ locals {
     AWS_DEFAULT_REGION           = var.region
   }
   serving_environment = merge(var.settings, {
-    SERVING_HOST        = "0.0.0.0"
-    SERVING_PORT        = "8100"
-    MLFLOW_TRACKING_URI = local.addresses.mlflow
+    SERVING_HOST             = "0.0.0.0"
+    SERVING_PORT             = "8100"
+    MLFLOW_TRACKING_URI      = local.addresses.mlflow
+    MLFLOW_TRACKING_USERNAME = "reader"
   })
   migration_environment = merge(local.airflow_environment, {
     # The password is PGPASSWORD, which libpq takes where an address has none. RDS's administrator is no superuser:
@@ -50,7 +52,11 @@ locals {
     DATABASE_ADMIN_ADDRESS = "postgresql://postgres@${aws_db_instance.main.endpoint}/postgres?sslmode=require&options=-ccreaterole_self_grant%3Dset"
   })
 
+  # Tasks write to MLflow, Airflow's other programs read.
+  worker_environment = merge(local.airflow_environment, { MLFLOW_TRACKING_USERNAME = "writer" })
+
   airflow = { environment = local.airflow_environment, secrets = local.airflow_secrets }
+  workers = { environment = local.worker_environment, secrets = local.worker_secrets }
   mlflow  = { environment = local.mlflow_environment, secrets = local.mlflow_secrets }
   serving = { environment = local.serving_environment, secrets = local.serving_secrets }
   two     = local.is_production ? 2 : 1
@@ -63,9 +69,9 @@ locals {
     scheduler      = merge(local.airflow, { command = ["airflow", "scheduler"], cpu = 1024, memory = 2048, count = local.two })
     dag-processor  = merge(local.airflow, { command = ["airflow", "dag-processor"], cpu = 512, memory = 2048, count = 1 })
     triggerer      = merge(local.airflow, { command = ["airflow", "triggerer"], cpu = 512, memory = 2048, count = local.two })
-    worker-default = merge(local.airflow, { command = concat(local.worker, ["default", "--concurrency", "4"]), cpu = 2048, memory = 8192, count = local.two })
-    worker-cpu     = merge(local.airflow, { command = concat(local.worker, ["cpu", "--concurrency", "2"]), cpu = 4096, memory = 8192, count = var.cpu_workers.fewest })
-    mlflow         = merge(local.mlflow, { command = ["mlflow", "server"], cpu = 1024, memory = 3072, count = local.two, port = 5000 })
+    worker-default = merge(local.workers, { command = concat(local.worker, ["default", "--concurrency", "4"]), cpu = 2048, memory = 8192, count = local.two })
+    worker-cpu     = merge(local.workers, { command = concat(local.worker, ["cpu", "--concurrency", "2"]), cpu = 4096, memory = 8192, count = var.cpu_workers.fewest })
+    mlflow         = merge(local.mlflow, { command = ["python", "-m", "include.tracking_server"], cpu = 1024, memory = 3072, count = local.two, port = 5000 })
     serving        = merge(local.serving, { command = ["python", "-m", "include.serving"], cpu = 1024, memory = 2048, count = local.two, port = 8100 })
   }
 }
