@@ -18,6 +18,13 @@ STAMP_DEV := $(VENV)/.requirements-dev
 SOURCES := include dags plugins
 CHECKED := $(SOURCES) tests benchmarks
 
+# What a shell holds for another project's Python must not decide what is imported here.
+unexport $(filter-out PYTHON PYTHON3,$(filter PYTHON%,$(.VARIABLES))) VIRTUAL_ENV
+# A `$` in a value that is given to make is the value's own: recipes and programs get it as it was written.
+MLTRAIN_GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+$(foreach name,$(MLTRAIN_GIVEN),$(eval override $(name) := $$(value $(name))))
+export MLTRAIN_GIVEN $(MLTRAIN_GIVEN)
+
 .PHONY: help run up down status logs psql rollback fail reset venv venv-dev test test-fast check format lock bench screenshots backup restore deploy-check
 
 help: ## this list
@@ -36,25 +43,25 @@ status: venv ## state of each program, and where it is
 	@$(STACK) status
 
 logs: venv ## follow the logs; of one program with PROGRAM=scheduler
-	@$(STACK) logs $(PROGRAM)
+	@$(STACK) logs $${PROGRAM:+"$$PROGRAM"}
 
 rollback: venv ## make the previous champion the champion again
 	@$(STACK) rollback
 
 fail: venv ## make a task fail on purpose, and print the mail; otherwise than by an error: HOW=mapped, killed or late
-	@$(STACK) fail $(HOW)
+	@$(STACK) fail $${HOW:+"$$HOW"}
 
 psql: venv ## the warehouse, by psql
 	@$(STACK) psql
 
 backup: venv ## save databases, artifacts and the encryption key, while all runs, into a new directory: TO=/backups/monday
-	@$(PYTHON) -m include.deployment backup $(TO)
+	@$(PYTHON) -m include.deployment backup $${TO:+"$$TO"}
 
 restore: venv ## make a new stack of a backup, where there is none: FROM=/backups/monday
-	@$(PYTHON) -m include.deployment restore $(FROM)
+	@$(PYTHON) -m include.deployment restore $${FROM:+"$$FROM"}
 
 deploy-check: venv ## what the first deployment needs, and what of it is missing; TARGET=ecs (or helm)
-	@$(PYTHON) -m include.deployment check $(TARGET)
+	@$(PYTHON) -m include.deployment check $${TARGET:+"$$TARGET"}
 
 reset: venv ## stop the stack and delete all that it wrote: data, models, secrets
 	@$(STACK) reset
@@ -89,8 +96,8 @@ lock: venv ## resolve pyproject.toml anew into requirements.txt, requirements-te
 		--custom-compile-command "make lock" --quiet --group dev -c requirements.txt -c requirements-team.txt \
 		pyproject.toml -o requirements-dev.txt
 
-venv: $(STAMP)
-venv-dev: $(STAMP_DEV)
+venv: $(STAMP) ## install the locked packages into .venv; the targets above do it by themselves
+venv-dev: $(STAMP_DEV) ## install the packages for tests and checks, too
 
 # The interpreter is looked for when it is needed: `make run PYTHON3=/usr/bin/python3.12` names one.
 $(VENV)/bin/uv:
@@ -106,16 +113,22 @@ $(VENV)/bin/uv:
 	"$$found" -m venv $(VENV) || { echo "The venv module of $$found does not work (Debian: apt install python3-venv)" >&2; exit 1; }
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
+# uv shows what it downloads, but says nothing while it compiles.
+define install
+echo "Installing $(1) into $(VENV); after the download, compiling to byte code takes up to a few minutes, silently" && \
+$(VENV)/bin/uv pip install --python $(PYTHON) --compile-bytecode --require-hashes -r $(1)
+endef
+
 # Byte code is written now: otherwise every first import of a process compiles, which takes longer than the import.
 $(STAMP): requirements.txt | $(VENV)/bin/uv
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --compile-bytecode --require-hashes -r requirements.txt
+	@$(call install,requirements.txt)
 	@$(PYTHON) -m compileall -q $(wildcard $(SOURCES))
 	@touch $@
 
 $(STAMP_TEAM): requirements-team.txt $(STAMP)
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --compile-bytecode --require-hashes -r requirements-team.txt
+	@$(call install,requirements-team.txt)
 	@touch $@
 
 $(STAMP_DEV): requirements-dev.txt $(STAMP_TEAM)
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/uv pip install --compile-bytecode --require-hashes -r requirements-dev.txt
+	@$(call install,requirements-dev.txt)
 	@touch $@

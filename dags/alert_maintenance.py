@@ -13,7 +13,7 @@ from airflow.sdk import dag, task
 from include.alerts import DEFAULT_ARGS, find_mail_server
 from include.connections import get_warehouse_url
 from include.schedules import cron
-from include.taxi.settings import read_settings
+from include.taxi.settings import read_usable_settings
 
 COLLECT_FOR = timedelta(minutes=5)
 
@@ -25,11 +25,11 @@ def send_unsent() -> list[str]:
     from include.alerting.outbox import list_due
 
     url = get_warehouse_url()
-    return deliver(url, read_settings(), find_mail_server(), list_due(url, COLLECT_FOR))
+    return deliver(url, read_usable_settings(), find_mail_server(), list_due(url, COLLECT_FOR))
 
 
 @dag(
-    schedule=cron(read_settings().alert_schedule),
+    schedule=cron(read_usable_settings().alert_schedule),
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,

@@ -25,7 +25,7 @@ from include.connections import get_warehouse_url, start_dag
 from include.following import FollowRuns, find_rival
 from include.runs import name_run, note_run, skip_run
 from include.schedules import cron
-from include.taxi.settings import read_settings
+from include.taxi.settings import read_settings, read_usable_settings
 
 PARAMS = {
     "force": Param(False, type="boolean", description="Train again without any other reason."),
@@ -88,7 +88,7 @@ def report(found: dict[str, Any], runs: list[dict[str, str]], **context: Any) ->
 
 
 @dag(
-    schedule=AssetOrTimeSchedule(timetable=cron(read_settings().retraining_schedule), assets=(DRIFT | NEW_DATA)),
+    schedule=AssetOrTimeSchedule(timetable=cron(read_usable_settings().retraining_schedule), assets=(DRIFT | NEW_DATA)),
     catchup=False,
     is_paused_upon_creation=False,
     default_args=DEFAULT_ARGS,

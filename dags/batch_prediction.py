@@ -17,7 +17,8 @@ from airflow.sdk import Param, dag, get_current_context, task
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, tell_when_late
 from include.assets import CHAMPION_MODEL
 from include.connections import get_warehouse_url
-from include.taxi.settings import MONTH_PATTERN, read_settings
+from include.taxi.setting_values import MONTH_PATTERN
+from include.taxi.settings import read_settings
 
 PARAMS = {
     "months": Param(

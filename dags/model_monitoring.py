@@ -18,7 +18,7 @@ from include.assets import DRIFT, RAW_TRIPS
 from include.connections import get_warehouse_url
 from include.runs import name_run, note_run
 from include.schedules import cron
-from include.taxi.settings import read_settings
+from include.taxi.settings import read_settings, read_usable_settings
 
 
 @task
@@ -53,7 +53,7 @@ def raise_alarm(report: dict[str, Any] | None, *, outlet_events: Any = None, **c
 
 
 @dag(
-    schedule=AssetOrTimeSchedule(timetable=cron(read_settings().monitoring_schedule), assets=[RAW_TRIPS]),
+    schedule=AssetOrTimeSchedule(timetable=cron(read_usable_settings().monitoring_schedule), assets=[RAW_TRIPS]),
     catchup=False,
     is_paused_upon_creation=False,
     default_args=DEFAULT_ARGS,

@@ -22,7 +22,7 @@ from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
 from include.assets import CHAMPION_MODEL, SKLEARN_MODEL, XGBOOST_MODEL
 from include.connections import get_warehouse_url
 from include.runs import name_run, note_run
-from include.taxi.settings import read_settings
+from include.taxi.settings import read_settings, read_usable_settings
 
 PARAMS = {
     "approval": Param(
@@ -126,7 +126,7 @@ def model_promotion() -> None:
         body=BODY,
         options=[PROMOTE, KEEP],
         defaults=KEEP,
-        response_timeout=timedelta(hours=read_settings().approval_deadline),
+        response_timeout=timedelta(hours=read_usable_settings().approval_deadline),
         notifiers=[AlertNotifier("waiting")],
     )
     promoted = promote(winners)

@@ -15,12 +15,12 @@ from airflow.sdk import Param, dag, result, task
 from include.alerts import DEFAULT_ARGS, RUN_FAILED
 from include.connections import get_warehouse_url
 from include.runs import note_run
-from include.taxi.settings import read_settings
+from include.taxi.settings import read_settings, read_usable_settings
 from include.taxi.trip_inputs import MOST_TRIPS, TIME, ZONE_BOUNDS, TripFormat, describe_trip
 from include.taxi.zone_names import read_zone_names
 
 # The source's column names are settings, and the form's schema accepts them: both are read as the file is parsed.
-FORMAT = TripFormat.of(read_settings())
+FORMAT = TripFormat.of(read_usable_settings())
 ZONES = read_zone_names()
 ZONE: dict[str, Any] = {"type": ["integer", "null"], "minimum": ZONE_BOUNDS[0], "maximum": ZONE_BOUNDS[1]}
 if ZONES:

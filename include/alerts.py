@@ -27,7 +27,7 @@ from include.alerting.detached import run_detached
 from include.alerting.masking import mask
 from include.connections import get_warehouse_url
 from include.taxi.errors import SourceUnavailable, StaleInput, TrackingUnavailable, WarehouseUnavailable
-from include.taxi.settings import read_settings
+from include.taxi.settings import read_usable_settings
 
 log = logging.getLogger(__name__)
 RETRY_DELAY = timedelta(seconds=20)
@@ -95,7 +95,7 @@ def _tell(
     from include.alerting.delivery import tell
 
     alerts = [alert.change_texts(hide_secrets) for alert in make_alerts()]
-    return tell(url, read_settings(), server, alerts, unfinished=unfinished, ended_run=ended_run)
+    return tell(url, read_usable_settings(), server, alerts, unfinished=unfinished, ended_run=ended_run)
 
 
 def hide_secrets(text: str) -> str:

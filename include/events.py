@@ -17,7 +17,7 @@ from include.alerting.alert import Alert
 from include.alerting.incidents import FailedTask, report_failure, report_lateness, report_run_failure, report_waiting
 from include.alerting.recording import has_alerts
 from include.connections import find_map_label, get_warehouse_url, list_failed_tasks
-from include.taxi.settings import read_settings
+from include.taxi.settings import read_usable_settings
 
 Context = Mapping[str, Any]
 MakeAlerts = Callable[[], Sequence[Alert]]
@@ -112,9 +112,9 @@ def trained(context: Context) -> MakeAlerts:
     ti = context["ti"]
     registered = ti.xcom_pull(task_ids=ti.task_id)
     models, tuned = (_pull_mapped(ti, task_id) for task_id in ("train", "tune"))
-    url, links = get_warehouse_url(), _links(ti, "training_run")
+    url, links, settings = get_warehouse_url(), _links(ti, "training_run"), read_usable_settings()
     return lambda: [
-        pipeline_reports.report_training(url, read_settings(), ti.dag_id, ti.run_id, registered, models, tuned, links)
+        pipeline_reports.report_training(url, settings, ti.dag_id, ti.run_id, registered, models, tuned, links)
     ]
 
 

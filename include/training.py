@@ -12,7 +12,7 @@ from include.connections import get_warehouse_url, start_dag
 from include.runs import name_run, skip_run
 from include.taxi.feature_set_names import FEATURE_SET_NAMES
 from include.taxi.models import Family, names_of
-from include.taxi.settings import read_settings
+from include.taxi.settings import read_settings, read_usable_settings
 
 BEST_SO_FAR = "{{ task.op_kwargs['model'] }}{{ best | default('') }}"
 TRAINED = "{{ task.op_kwargs['tuned']['model'] }}{{ trained | default('') }}"
@@ -138,7 +138,7 @@ def build_training_dag(family: Family, outlet: Asset, doc_md: str | None) -> DAG
     Args:
         outlet: The asset whose event says that the family has a new challenger.
     """
-    on_gpu = family == "xgboost" and read_settings().xgboost_device == "cuda"
+    on_gpu = family == "xgboost" and read_usable_settings().xgboost_device == "cuda"
 
     @task(outlets=[outlet], on_success_callback=AlertNotifier("trained"))
     def register(

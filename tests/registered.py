@@ -24,7 +24,7 @@ TRAIN, VALIDATION = make_split(300), make_split(60, seed=3)
 
 def configure(mlflow_url: str | None, name: str = "trip-duration", **others: Any) -> Settings:
     """Settings of the tests' own, with a registered model of that name."""
-    return Settings(_env_file=None, mlflow_tracking_uri=mlflow_url, registered_model=name, **others)
+    return Settings(mlflow_tracking_uri=mlflow_url, registered_model=name, **others)
 
 
 @cache

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dotenv import dotenv_values
 from rich.table import Table
+
+from include.taxi.env_file import read_env_file
+from include.taxi.errors import SettingsError
 
 PLACEHOLDER = re.compile(r"REPLACE|example\.org|example/|123456789012|sha256:0{64}|203\.0\.113\.")
 Look = Callable[[Path], str | None]
@@ -73,12 +75,15 @@ def _filled(*paths: str) -> Look:
 
 def _settings(root: Path) -> str | None:
     """Settings whose defaults are for a first look."""
-    values = dotenv_values(root / ".env")
+    try:
+        values = read_env_file(root / ".env", {}).values
+    except SettingsError as error:
+        return str(error)
     problems = []
     if values.get("SOURCE") == "sample":
         problems.append("SOURCE is the synthetic sample")
     problems += [
-        f"{key} is {values[key]}" for key in values if key.startswith("ALERT_TO_") and "@localhost" in str(values[key])
+        f"{key} is {values[key]}" for key in values if key.startswith("ALERT_TO_") and "@localhost" in values[key]
     ]
     return f"{'; '.join(problems)}: change .env, or give them to the environment you deploy to" if problems else None
 

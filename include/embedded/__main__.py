@@ -10,18 +10,25 @@ from rich.console import Console
 from rich.table import Table
 
 from include.embedded.drill import WAYS
+from include.embedded.environment import MAIL_SERVER
 from include.embedded.errors import StackError
 from include.embedded.health import find_problem
+from include.embedded.isolation import isolate
 from include.embedded.launch import become
 from include.embedded.lifecycle import find_running, reset, start, stop
 from include.embedded.overrides import SECRET, write_overrides
 from include.embedded.postgres import find_binaries
+from include.embedded.settings_check import KNOWN, check_settings
 from include.embedded.stack import PROGRAMS, Stack
 from include.embedded.supervision import log_path, program_states
+from include.taxi.errors import TaxiError
 from include.taxi.settings import HOME
 from include.tracking_server.routes import READER
 
 CONSOLE = Console(highlight=False)
+# What the launcher is told by the environment, beside settings; the second by the Makefile: what `make` was given.
+TOLD = ("MLTRAIN_HOME", "MLTRAIN_GIVEN", MAIL_SERVER)
+REMOVED: list[str] = []
 NOT_RUNNING = "The stack does not run: `make up` starts it."
 
 
@@ -148,6 +155,11 @@ def addresses(stack: Stack) -> Table:
 
 def _start() -> Stack:
     begun = time.monotonic()
+    # Before anything is written or started: a running stack reads what is written at its next task.
+    _, warnings = check_settings(os.environ, os.environ.get("MLTRAIN_GIVEN", "").split(), REMOVED)
+    for warning in warnings:
+        CONSOLE.print("[yellow]Warning[/]: ", end="")
+        CONSOLE.print(warning, markup=False, soft_wrap=True)
     HOME.mkdir(parents=True, exist_ok=True)
     overrides = write_overrides(HOME)
     if overrides:
@@ -172,9 +184,10 @@ def main() -> int:
         if name == "psql":
             command.add_argument("arguments", nargs="*", help="for psql")
     arguments = vars(parser.parse_args())
+    REMOVED.extend(isolate(os.environ, (*TOLD, *KNOWN)))
     try:
         return arguments.pop("function")(**arguments)
-    except StackError as error:
+    except (StackError, TaxiError) as error:
         CONSOLE.print(f"[red]{type(error).__name__}[/]: ", end="")
         CONSOLE.print(str(error), markup=False, soft_wrap=True)
         return 1

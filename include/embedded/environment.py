@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.embedded.isolation import choose_environment
 from include.embedded.options import AIRFLOW_OPTIONS, MLFLOW_SERVER_ENVIRONMENT, SHARED_ENVIRONMENT, name_variables
 from include.embedded.overrides import OVERRIDABLE
 from include.embedded.ports import HOST
@@ -20,22 +21,16 @@ if TYPE_CHECKING:
     from include.embedded.stack import Stack
 
 BUNDLE = "mltrain"
-# What a shell may hold for another Airflow, MLflow, Python or Postgres, and make's own.
-FOREIGN_PREFIXES = ("AIRFLOW_", "MLFLOW_", "PYTHON", "VIRTUAL_ENV", "PG", "MAKE", "MFLAGS")
 MAIL_SERVER = "AIRFLOW_CONN_SMTP_DEFAULT"
 LOCAL_ADDRESSES = f"{HOST},localhost"
 
 
 def base_environment(stack: "Stack", caller: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The caller's environment without settings and foreign configuration, plus what all programs share.
+    """What of the caller's environment is let through, without settings, plus what all programs share.
 
     Settings are left out because tasks are to read them from their files, anew at each task.
     """
-    kept = {
-        key: value
-        for key, value in caller.items()
-        if key not in OVERRIDABLE | STACK_KEYS and not key.startswith(FOREIGN_PREFIXES)
-    }
+    kept = {key: value for key, value in choose_environment(caller).items() if key not in OVERRIDABLE | STACK_KEYS}
     return kept | {
         **SHARED_ENVIRONMENT,
         MARKER: str(stack.home),

@@ -8,16 +8,16 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from include.embedded.credentials import write_private
+from include.taxi.env_file import quote
+from include.taxi.setting_sources import is_secret
 from include.taxi.settings import Settings
 
 # Where tasks track is the stack's own MLflow server; a variable in the caller's shell must not lead them elsewhere.
 OVERRIDABLE = frozenset(name.upper() for name in Settings.model_fields) - {"MLFLOW_TRACKING_URI"}
 
 # They hold passwords or tokens, which no terminal has to show.
-SECRET = frozenset(name.upper() for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
+SECRET = frozenset(name.upper() for name in Settings.model_fields if is_secret(Settings, name))
 
 
 def write_overrides(home: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -27,11 +27,6 @@ def write_overrides(home: Path, environment: Mapping[str, str] = os.environ) -> 
         The overrides that hold from now on, by key.
     """
     overrides = {key: environment[key] for key in sorted(OVERRIDABLE) if key in environment}
-    text = "".join(f"{key}={_quoted(value)}\n" for key, value in overrides.items())
+    text = "".join(f"{key}={quote(value)}\n" for key, value in overrides.items())
     write_private(home / "settings.env", text)
     return overrides
-
-
-def _quoted(value: str) -> str:
-    # A dotenv file's single quotes keep everything but themselves and the backslash as it is.
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -41,7 +41,7 @@ IMPORTED_BY_DAG_FILES = (
     "croniter",
     "numpy",
     "psycopg",
-    "pydantic_settings",
+    "pydantic",
 )
 # In this order: skops looks at all modules that are there already, and Airflow has a warning for thousands of names.
 PRELOADED = (*IMPORTED_BY_TASKS, *IMPORTED_BY_DAG_FILES)

@@ -12,7 +12,8 @@ from typing import Any
 from include.taxi.errors import SettingsError
 from include.taxi.feature_sets import get_feature_set
 from include.taxi.raw.ingestion import hash_reading
-from include.taxi.settings import MONTH_PATTERN, Settings
+from include.taxi.setting_values import MONTH_PATTERN
+from include.taxi.settings import Settings
 from include.taxi.sources import probe
 from include.taxi.warehouse import connect
 
@@ -67,8 +68,6 @@ def make_plan(
         SettingsError: A value cannot be used, or the values contradict each other.
     """
     chosen = tuple(sorted(set(months or settings.months)))
-    if not chosen:
-        raise SettingsError("No months: name at least one, as YYYY-MM, in the parameter `months` or in MONTHS.")
     for month in chosen:
         if not re.fullmatch(MONTH_PATTERN, month):
             raise SettingsError(f"'{month}' is not a month; write it as YYYY-MM.")
@@ -82,15 +81,16 @@ def make_plan(
     )
     get_feature_set(plan.feature_set)
     first, end = f"{chosen[0]}-01", _month_end(chosen[-1])
+    # A person looks for the parameter or for the setting, whichever was given.
+    split = "VALIDATION_FROM" if settings.validation_from and not validation_from else "validation_from"
+    test = "test_from" if test_from else "TEST_FROM"
     if not first < plan.validation_from < end:
         raise SettingsError(
-            f"validation_from {plan.validation_from} leaves a split without rows: the months start on {first} and end"
+            f"{split} {plan.validation_from} leaves a split without rows: the months start on {first} and end"
             f" before {end}. Choose a day between, or add months."
         )
     if plan.test_from and not plan.validation_from < plan.test_from < end:
-        raise SettingsError(
-            f"test_from {plan.test_from} must lie after validation_from {plan.validation_from} and before {end}."
-        )
+        raise SettingsError(f"{test} {plan.test_from} must lie after {split} {plan.validation_from} and before {end}.")
     return plan
 
 

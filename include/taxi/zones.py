@@ -58,25 +58,41 @@ def read_zones(settings: Settings) -> "pd.DataFrame | None":
         SourceUnavailable: A file cannot be read now.
         SourceInvalid: A file is missing, damaged, or lacks a column.
     """
-    source = settings.zones_source
-    if source == "auto":
-        source = OF_SOURCE.get(settings.source, "none")
+    source = _choose_source(settings)
     if source == "none":
         return None
     if source == "sample":
         return _finish(_make_sample(settings.sample_seed), "sample")
-    parts = PAIR_SEPARATOR.split(PUBLISHED.get(source, source))
-    if len(parts) > 2 or not re.search(r"[/.]", parts[0]):
-        raise SettingsError(
-            f"ZONES_SOURCE {mask(source)}: give `auto`, `none`, `sample`, `tlc`, the URL of a CSV file, "
-            "or the URLs of a lookup CSV and of zipped shapes with + between them"
-        )
+    parts = split_source(settings)
     frame = _read_table(parts[0], settings.source_timeout)
     if len(parts) == 2:
         positions = _read_positions(parts[1], settings.source_timeout)
         frame = frame.drop(columns=["longitude", "latitude"], errors="ignore")
         frame = frame.merge(positions, on="zone_id", how="left", validate="many_to_one")
     return _finish(frame, mask(parts[0]))
+
+
+def split_source(settings: Settings) -> list[str]:
+    """The addresses of the files that `settings.zones_source` names: none, a lookup, or a lookup and shapes.
+
+    Raises:
+        SettingsError: The setting names nothing that can be read.
+    """
+    source = _choose_source(settings)
+    if source in ("none", "sample"):
+        return []
+    parts = PAIR_SEPARATOR.split(PUBLISHED.get(source, source))
+    if len(parts) > 2 or not re.search(r"[/.]", parts[0]):
+        raise SettingsError(
+            f"ZONES_SOURCE {mask(source)}: give `auto`, `none`, `sample`, `tlc`, the URL of a CSV file, "
+            "or the URLs of a lookup CSV and of zipped shapes with + between them"
+        )
+    return parts
+
+
+def _choose_source(settings: Settings) -> str:
+    source = settings.zones_source
+    return OF_SOURCE.get(settings.source, "none") if source == "auto" else source
 
 
 def load_zones(url: str, settings: Settings) -> dict[str, int | str]:

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from urllib.parse import unquote, urlsplit
 
+from include.embedded.errors import StackError
 from include.embedded.postgres import create_database
-from include.embedded.settings import read_stack_settings
+from include.embedded.settings_check import check_settings
+from include.taxi.errors import SettingsError
 from include.taxi.warehouse import migrate
-from include.team.settings import TeamSettings
+from include.team.settings import read_team_settings
 from include.team.users import AUTOMATION, read_passwords, save_users
 
 # Each names a database, its owner and the owner's password.
@@ -30,10 +32,15 @@ def create_databases() -> None:
 
 def main() -> None:
     """Does one step after the other; the first error ends it."""
+    try:
+        stack, warnings = check_settings(os.environ)
+    except (SettingsError, StackError) as error:
+        sys.exit(str(error))
+    print(*warnings, sep="\n", flush=True)
     create_databases()
     print("Warehouse: applied", migrate(os.environ["WAREHOUSE_ADDRESS"]) or "nothing", flush=True)
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, timeout=SECONDS_TO_MIGRATE)
-    people = {**TeamSettings().team_users, read_stack_settings().admin_user: "Admin"}
+    people = {**read_team_settings().team_users, stack.admin_user: "Admin"}
     passwords = {AUTOMATION: os.environ["AUTOMATION_PASSWORD"], **read_passwords(os.environ["USER_PASSWORDS"])}
     if missing := people.keys() - passwords.keys():
         sys.exit(f"secrets/user_passwords has no line for {', '.join(sorted(missing))}: scripts/start.sh adds it")

@@ -1,43 +1,80 @@
 """Settings of a team's stack, from the tracked `.env` that docker-compose.yaml takes its values from too."""
 
+import os
+import re
+from collections.abc import Mapping
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from include.taxi.settings import ROOT
+from include.taxi.setting_sources import ENV_FILE, SettingsModel, build, gather
+from include.taxi.setting_values import PERSON
+from include.team.users import AUTOMATION
 
 ROLES = ("Admin", "Op", "User", "Viewer")
+PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+MOST_PORT = 65535
 
 
 def _read_users(value: object) -> object:
     """`name:role` pairs as name -> role."""
     if not isinstance(value, str):
         return value
-    pairs = [pair.strip() for pair in value.split(",") if pair.strip()]
-    users = dict(pair.partition(":")[::2] for pair in pairs)
-    for name, role in users.items():
-        if role not in ROLES:
-            raise ValueError(f"'{name}:{role}' is not name:role; roles are {', '.join(ROLES)}")
+    users: dict[str, str] = {}
+    for pair in filter(None, (pair.strip() for pair in value.split(","))):
+        name, _, role = pair.partition(":")
+        if role not in ROLES or not PERSON.fullmatch(name):
+            raise ValueError(f"'{pair}' is not name:role; roles are {', '.join(ROLES)}")
+        if name == AUTOMATION:
+            raise ValueError(f"'{AUTOMATION}' is the login that tasks have; choose another name")
+        if users.setdefault(name, role) != role:
+            raise ValueError(f"'{name}' is there twice, as {users[name]} and as {role}")
     return users
 
 
-class TeamSettings(BaseSettings):
+def _check_ports(text: str) -> str:
+    found = PORTS.fullmatch(text)
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 1 <= first <= last <= MOST_PORT:
+        raise ValueError(f"'{text}' is no range of ports; write it as 8100-8101")
+    return text
+
+
+def _check_address(text: str) -> str:
+    if text and not (urlsplit(text).scheme in ("http", "https") and urlsplit(text).hostname):
+        raise ValueError(f"'{text}' is no address for a browser; write https://airflow.example.org, or leave it empty")
+    return text
+
+
+def _check_tag(text: str) -> str:
+    if not TAG.fullmatch(text):
+        raise ValueError(f"'{text}' cannot be an image's tag; write letters, digits and _ . -")
+    return text
+
+
+class TeamSettings(SettingsModel):
     """What the containers are called and allowed; field `team_users` is `TEAM_USERS` of `.env`."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file=ROOT / ".env", env_file_encoding="utf-8")
-
-    team_users: Annotated[dict[str, str], NoDecode, BeforeValidator(_read_users)] = {
-        "operator": "Op",
-        "analyst": "User",
-        "guest": "Viewer",
-    }
-    airflow_address: str = ""
-    serving_ports: str = "8100-8101"
-    mailpit_port: int = 8025
-    cpu_worker_tasks: int = 2
-    default_worker_tasks: int = 4
-    image_tag: str = "local"
+    team_users: Annotated[dict[str, str], BeforeValidator(_read_users)] = Field(
+        default={"operator": "Op", "analyst": "User", "guest": "Viewer"}
+    )
+    airflow_address: Annotated[str, AfterValidator(_check_address)] = ""
+    serving_ports: Annotated[str, AfterValidator(_check_ports)] = "8100-8101"
+    mailpit_port: int = Field(default=8025, ge=1, le=MOST_PORT)
+    cpu_worker_tasks: int = Field(default=2, ge=1, le=1_024)
+    default_worker_tasks: int = Field(default=4, ge=1, le=1_024)
+    image_tag: Annotated[str, AfterValidator(_check_tag)] = "local"
 
 
 TEAM_KEYS = frozenset(name.upper() for name in TeamSettings.model_fields)
+
+
+def read_team_settings(environment: Mapping[str, str] = os.environ) -> TeamSettings:
+    """Reads the team's settings anew.
+
+    Raises:
+        SettingsError: A value cannot be used; the message names each key and what is wrong with it.
+    """
+    return build(TeamSettings, gather(TeamSettings.model_fields, (ENV_FILE,), environment), {})

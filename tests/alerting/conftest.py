@@ -38,7 +38,7 @@ def server(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> Server:
 
 def configure(**others: Any) -> Settings:
     """Settings of the tests' own."""
-    return Settings(_env_file=None, **{"alert_to_error": "team@example.org", **others})
+    return Settings(**{"alert_to_error": "team@example.org", **others})
 
 
 def make_alert(number: int = 1, **others: Any) -> Alert:

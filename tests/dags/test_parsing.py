@@ -73,16 +73,26 @@ def run(code: str, *arguments: str | Path, **environment: str) -> str:
 
 
 @cache
-def parse(hash_seed: int, device: str = "cpu") -> dict[str, Any]:
+def parse(hash_seed: int, device: str = "cpu", months: str = "2024-01,2024-02") -> dict[str, Any]:
     """What Airflow makes of the bundle; sets are iterated in an order that follows the seed."""
     with TemporaryDirectory() as directory:
         answer = Path(directory) / "answer.json"
-        run(PARSE, ROOT, answer, *SLOW_LIBRARIES, PYTHONHASHSEED=str(hash_seed), XGBOOST_DEVICE=device)
+        run(PARSE, ROOT, answer, *SLOW_LIBRARIES, PYTHONHASHSEED=str(hash_seed), XGBOOST_DEVICE=device, MONTHS=months)
         return json.loads(answer.read_text())
 
 
 def test_bundle_has_no_import_errors() -> None:
     assert parse(1)["import_errors"] == {}
+
+
+def test_setting_that_cannot_be_used_is_one_import_error_that_names_its_key() -> None:
+    parsed = parse(1, months="2024-1")
+    [(file, error)] = parsed["import_errors"].items()
+    assert file.endswith("dags/data_preparation.py")
+    assert error.splitlines()[-1].startswith(
+        "include.taxi.errors.SettingsError: Settings that cannot be used: MONTHS ("
+    )
+    assert parsed["dags"].keys() == set(DAG_IDS) - {"data_preparation"}
 
 
 def test_bundle_holds_one_dag_a_file_of_the_same_name_and_nothing_else() -> None:

@@ -209,4 +209,4 @@ def test_settings_of_the_cluster_are_settings() -> None:
 
     given = of_kind("ConfigMap")["mltrain-settings"]["data"]
     assert set(given) <= {name.upper() for name in Settings.model_fields}
-    Settings(_env_file=None, **{key.lower(): value for key, value in given.items()})  # type: ignore[call-arg]
+    Settings(**{key.lower(): value for key, value in given.items()})  # type: ignore[call-arg]

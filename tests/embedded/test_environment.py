@@ -17,7 +17,7 @@ from include.taxi.settings import ROOT
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Stack:
-    settings = StackSettings(_env_file=None)  # type: ignore[call-arg]
+    settings = StackSettings()  # type: ignore[call-arg]
     return open_stack(tmp_path, settings, wanted_ports(settings))
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from include.embedded.overrides import write_overrides
+from include.taxi.setting_sources import build, gather
 from include.taxi.settings import Settings
 
 
 def read(home: Path) -> Settings:
-    return Settings(_env_file=home / "settings.env")  # type: ignore[call-arg]
+    return build(Settings, gather(Settings.model_fields, (home / "settings.env",), {}), {})
 
 
 def test_settings_in_the_environment_reach_the_file_that_tasks_read(tmp_path: Path) -> None:
@@ -26,7 +27,7 @@ def test_settings_given_before_are_gone_when_not_given_again(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "value", ["file:///data/{month}.parquet", "a b#c", "it's", 'say "so"', "back\\slash", "$HOME", ""]
+    "value", ["file:///data/{month}.parquet", "a b#c", "it's", 'say "so"', "back\\slash", "$HOME ${HOME} $$b"]
 )
 def test_value_is_read_as_it_was_given(tmp_path: Path, value: str) -> None:
     write_overrides(tmp_path, {"SOURCE": value})

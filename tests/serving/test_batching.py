@@ -17,7 +17,7 @@ from include.taxi.trip_inputs import TripFormat
 from tests.registered import BOOSTER, LASSO, VALIDATION, make_model
 from tests.taxi.splits import take
 
-FORM = TripFormat.of(Settings(_env_file=None))
+FORM = TripFormat.of(Settings())
 
 
 def make_champion(model: TripModel, version: int = 1) -> Champion:

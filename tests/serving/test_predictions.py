@@ -196,7 +196,7 @@ def test_whole_split_gets_the_batchs_values(service: Service, warehouse_url: str
         }
     )
     pq.write_table(table, tmp_path / "trips.parquet")
-    settings = Settings(_env_file=None, source=f"file://{tmp_path}/trips.parquet", months=("2024-01",))
+    settings = Settings(source=f"file://{tmp_path}/trips.parquet", months=("2024-01",))
     ingest_month(warehouse_url, settings, "2024-01")
     champion = service.parts.holder.current
     assert champion

@@ -28,7 +28,7 @@ def settings(mlflow_url: str, request: pytest.FixtureRequest, monkeypatch: pytes
     # MLflow writes the address that it was last given into the environment.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_url)
     name = request.node.name
-    return Settings(_env_file=None, mlflow_tracking_uri=mlflow_url, mlflow_experiment=name, registered_model=name)
+    return Settings(mlflow_tracking_uri=mlflow_url, mlflow_experiment=name, registered_model=name)
 
 
 @pytest.fixture

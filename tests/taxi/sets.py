@@ -23,5 +23,5 @@ def publish_set(url: str, settings: Settings, created_by: str = "run", **request
 
 def publish_sample(url: str) -> publication.Published:
     """Two months of the synthetic sample, in three splits."""
-    settings = Settings(_env_file=None, source="sample", sample_rows=1_500, minimum_rows=100)
+    settings = Settings(source="sample", sample_rows=1_500, minimum_rows=100)
     return publish_set(url, settings, months=["2024-01", "2024-02"], test_from="2024-02-15")

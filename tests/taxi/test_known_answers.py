@@ -23,7 +23,6 @@ LINEAR, BOOSTED = "linear_model.LinearRegression", "gbtree.squarederror"
 @pytest.fixture(scope="module")
 def published(module_warehouse_url: str, trip_data: Path) -> Published:
     settings = Settings(
-        _env_file=None,
         source=f"{trip_data}/green_tripdata_{{month}}.parquet",
         zones_source=str(trip_data / "zones.csv"),
         feature_set="reference",

@@ -127,7 +127,7 @@ def test_every_model_type_belongs_to_one_family() -> None:
 
 
 def test_models_that_the_settings_train_are_in_the_table() -> None:
-    settings = Settings(_env_file=None)
+    settings = Settings()
     for family in FAMILIES:
         assert [get_model(name, family).family for name in default_names(settings, family)] == [family, family]
 

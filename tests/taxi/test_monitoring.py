@@ -15,7 +15,7 @@ from tests.taxi.months import RawTrip, query, store_month
 
 MONDAY = date(2024, 2, 5)
 WEEKS = (Window(date(2024, 2, 5), 7), Window(date(2024, 2, 12), 7), Window(date(2024, 2, 19), 7))
-SETTINGS = Settings(_env_file=None, drift_minimum_rows=7)
+SETTINGS = Settings(drift_minimum_rows=7)
 
 
 def count_days(start: date, days: int, trips: int = 1) -> dict[date, int]:

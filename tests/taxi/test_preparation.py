@@ -19,7 +19,7 @@ def settings(tmp_path: Path) -> Settings:
     """Two months of Parquet files of a few trips each."""
     for month in MONTHS:
         pq.write_table(make_trips(30, month=month), tmp_path / f"{month}.parquet")
-    return Settings(_env_file=None, source=f"{tmp_path}/{{month}}.parquet", zones_source="none", minimum_rows=1)
+    return Settings(source=f"{tmp_path}/{{month}}.parquet", zones_source="none", minimum_rows=1)
 
 
 def find_fresh(url: str, settings: Settings, **request: Any) -> int | None:

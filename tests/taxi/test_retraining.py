@@ -30,7 +30,7 @@ from include.taxi.watching import choose_window, find_news, read_signs
 from tests.taxi.conftest import WebServer
 from tests.taxi.months import query
 
-DEFAULTS = Settings(_env_file=None)
+DEFAULTS = Settings()
 QUIET = Findings(("2024-01", "2024-02"), (), (), True, (), 3.0)
 months = st.sampled_from(["2024-01", "2024-02", "2024-03", "2024-04", "2024-05"])
 
@@ -96,7 +96,7 @@ def test_month_has_changed_when_its_contents_have_or_may_have(probe: Probe, chan
 
 @given(st.sets(months), st.integers(1, 6))
 def test_window_rolls_over_the_newest_months(found: set[str], size: int) -> None:
-    window = choose_window(Settings(_env_file=None, rolling_months=size), found)
+    window = choose_window(Settings(rolling_months=size), found)
     assert window == sorted(found)[-size:]
 
 
@@ -106,7 +106,7 @@ def test_window_rolls_over_the_newest_months(found: set[str], size: int) -> None
 )  # fmt: skip
 def test_window_is_as_many_months_as_the_setting_names_but_enough_to_split(settings: dict, size: int) -> None:
     found = [f"2024-{month:02}" for month in range(1, 13)]
-    assert len(choose_window(Settings(_env_file=None, **settings), found)) == size
+    assert len(choose_window(Settings(**settings), found)) == size
 
 
 @given(st.sets(months, min_size=1), st.booleans())
@@ -135,12 +135,12 @@ def test_months_of_files_are_found_by_their_names(tmp_path: Path) -> None:
     for name in ("t_2024-02.csv", "t_2024-01.csv", "t_2024-13.csv", "other_2024-03.csv", "t_2024-04.csv.part"):
         (tmp_path / name).write_text("a")
     for source in (f"{tmp_path}/t_{{month}}.csv", f"file://{tmp_path}/t_{{month}}.csv"):
-        assert list_months(Settings(_env_file=None, source=source)) == ["2024-01", "2024-02"]
+        assert list_months(Settings(source=source)) == ["2024-01", "2024-02"]
 
 
 def test_months_of_a_web_server_are_those_known_and_the_ones_that_follow(web_server: WebServer) -> None:
     web_server.pages |= {f"/{month}.csv": b"a" for month in ("2024-01", "2024-02", "2024-03", "2024-05")}
-    settings = Settings(_env_file=None, source=f"{web_server.url}/{{month}}.csv", months="2024-01")
+    settings = Settings(source=f"{web_server.url}/{{month}}.csv", months="2024-01")
     assert list_months(settings) == ["2024-01", "2024-02", "2024-03"]
     web_server.requests.clear()
     assert list_months(settings, ["2024-03"]) == ["2024-01", "2024-02", "2024-03"]
@@ -154,14 +154,14 @@ def test_months_of_a_table_are_those_with_enough_rows(warehouse_url: str) -> Non
             "INSERT INTO rides SELECT '2024-01-01'::timestamp + n * interval '1 day' FROM generate_series(0, 59) n"
         )
         connection.execute("INSERT INTO rides VALUES ('2008-12-31')")
-    settings = Settings(_env_file=None, source=f"{warehouse_url}/public.rides", minimum_rows=20)
+    settings = Settings(source=f"{warehouse_url}/public.rides", minimum_rows=20)
     assert list_months(settings) == ["2024-01", "2024-02"]
 
 
 def test_sign_of_a_file_changes_with_it_and_only_the_window_is_looked_at(tmp_path: Path) -> None:
     for month in ("2024-01", "2024-02", "2024-03"):
         (tmp_path / f"{month}.csv").write_text("a")
-    settings = Settings(_env_file=None, source=f"{tmp_path}/{{month}}.csv")
+    settings = Settings(source=f"{tmp_path}/{{month}}.csv")
     before = read_signs(settings, [])
     assert before is not None
     assert list(before) == ["2024-02", "2024-03"]
@@ -174,7 +174,7 @@ def test_sign_of_a_file_changes_with_it_and_only_the_window_is_looked_at(tmp_pat
 
 @pytest.mark.parametrize("settings", [{}, {"source": "/data/{month}.csv", "watch_interval": 0}])
 def test_what_cannot_or_shall_not_be_watched_has_no_signs(settings: dict) -> None:
-    assert read_signs(Settings(_env_file=None, **settings), []) is None
+    assert read_signs(Settings(**settings), []) is None
 
 
 signs = st.dictionaries(months, st.sampled_from("abc"))

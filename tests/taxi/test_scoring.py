@@ -19,7 +19,7 @@ from tests.registered import BOOSTER, LASSO, VALIDATION, make_model
 from tests.taxi.splits import make_trips
 from tests.taxi.trips import make_trips as make_table
 
-SETTINGS = Settings(_env_file=None)
+SETTINGS = Settings()
 MONTH = "2024-01"
 
 
@@ -31,7 +31,7 @@ def load(version: int = 1, model: str = BOOSTER) -> LoadedModel:
 def ingest(url: str, directory: Path, table: pa.Table) -> Settings:
     """Loads a table as the month's trips."""
     pq.write_table(table, directory / "trips.parquet")
-    settings = Settings(_env_file=None, source=f"file://{directory}/trips.parquet", months=(MONTH,))
+    settings = Settings(source=f"file://{directory}/trips.parquet", months=(MONTH,))
     ingest_month(url, settings, MONTH)
     return settings
 

@@ -66,7 +66,7 @@ TRAIN, OTHERS = make_split(300), make_split(40, seed=5)
 
 
 def configure(url: str | None, experiment: str) -> Settings:
-    return Settings(_env_file=None, mlflow_tracking_uri=url, mlflow_experiment=experiment)
+    return Settings(mlflow_tracking_uri=url, mlflow_experiment=experiment)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from tests.conftest import find_free_port
 from tests.taxi.sets import publish_sample
 
 LASSO, SQUARED, GAMMA = "linear_model.Lasso", "gbtree.squarederror", "gbtree.gamma"
-DEFAULTS = Settings(_env_file=None)
+DEFAULTS = Settings()
 needs_servers = pytest.mark.slow
 # MLflow says so of every model: our integers are never missing, and the other is its own.
 pytestmark = pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range")
@@ -40,7 +40,7 @@ def make_set(**changes: Any) -> TrainingSet:
 
 
 def test_job_without_a_request_comes_from_the_settings_and_the_set() -> None:
-    settings = Settings(_env_file=None, max_evaluations=7, tuning_time_budget=8, tuning_patience=9, random_state=0)
+    settings = Settings(max_evaluations=7, tuning_time_budget=8, tuning_patience=9, random_state=0)
     assert make_job(settings, "sklearn", "dag/run", make_set()) == Job(
         "dag/run", "sklearn", 3, "reference", Limits(7, 8, 9), 0
     )
@@ -80,11 +80,6 @@ def test_models_are_those_asked_for_once_each_or_those_of_the_settings() -> None
 def test_unknown_model_is_an_error_before_anything_is_trained(name: str) -> None:
     with pytest.raises(SettingsError, match=f"Unknown sklearn model type '{name}'; choose among: linear_model"):
         choose_models(DEFAULTS, "sklearn", [LASSO, name])
-
-
-def test_no_model_at_all_is_an_error_that_names_where_to_give_one() -> None:
-    with pytest.raises(SettingsError, match="No xgboost model types: name some in `models` or in XGBOOST_MODELS"):
-        choose_models(Settings(_env_file=None, xgboost_models=""), "xgboost", None)
 
 
 # Doing it, on a published training set and a real MLflow server

@@ -16,12 +16,12 @@ from tests.conftest import find_free_port
 from tests.taxi.conftest import WebServer
 from tests.taxi.trips import make_trips
 
-DEFAULTS = Settings(_env_file=None)
+DEFAULTS = Settings()
 TWO_MONTHS = ("2024-01", "2024-02")
 
 
 def configure(**changes: Any) -> Settings:
-    return Settings(_env_file=None, **changes)
+    return Settings(**changes)
 
 
 def test_plan_without_a_request_comes_from_the_settings() -> None:
@@ -98,9 +98,9 @@ def test_request_that_cannot_be_met_is_an_error_that_says_why(request_: dict[str
         make_plan(DEFAULTS, **request_)
 
 
-def test_no_months_at_all_is_an_error() -> None:
-    with pytest.raises(SettingsError, match="No months: name at least one, as YYYY-MM"):
-        make_plan(configure(months=""))
+def test_split_day_of_the_settings_is_named_as_the_setting() -> None:
+    with pytest.raises(SettingsError, match="VALIDATION_FROM 2023-01-01 leaves a split without rows"):
+        make_plan(configure(validation_from="2023-01-01"))
 
 
 def test_plan_survives_being_handed_on_as_json() -> None:

@@ -17,7 +17,7 @@ from include.taxi.training_plan import Plan, find_fresh
 from tests.conftest import find_free_port
 from tests.taxi.months import RawTrip, query, store_month, store_zones
 
-SETTINGS = Settings(_env_file=None, minimum_rows=1)
+SETTINGS = Settings(minimum_rows=1)
 PLAN = Plan(("2024-01", "2024-02"), "2024-02-01", None, "reference", outdated_after=168)
 JANUARY = [RawTrip("2024-01-10 08:00", 10, 1, 2), RawTrip("2024-01-31 23:59:59", 20, 3, 2)]
 FEBRUARY = [RawTrip("2024-02-01 00:00", 30, 1, 2), RawTrip("2024-02-20 12:00", 40, 1, 5)]

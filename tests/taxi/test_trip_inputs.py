@@ -20,7 +20,7 @@ from include.taxi.trip_inputs import (
     parse_trips,
 )
 
-FORM = TripFormat.of(Settings(_env_file=None))
+FORM = TripFormat.of(Settings())
 TRIP = {"pickup_at": "2024-02-14T18:30:00", "pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}
 NOW = datetime(2024, 3, 10, 12, 0)
 
@@ -56,7 +56,7 @@ def test_source_names_mean_the_same_as_neutral_ones() -> None:
 
 
 def test_names_follow_the_settings() -> None:
-    yellow = TripFormat.of(Settings(_env_file=None, column_pickup_at="tpep_pickup_datetime"))
+    yellow = TripFormat.of(Settings(column_pickup_at="tpep_pickup_datetime"))
     trip = {"tpep_pickup_datetime": "2024-02-14", "pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1}
     assert parse_trips([trip], yellow)["pickup_at"][0] == np.datetime64("2024-02-14")
 
@@ -77,7 +77,7 @@ def test_missing_pickup_is_now(given_as: Any) -> None:
 
 
 def test_now_is_the_wall_time_of_the_source() -> None:
-    elsewhere = TripFormat.of(Settings(_env_file=None, source_timezone="Pacific/Kiritimati"))
+    elsewhere = TripFormat.of(Settings(source_timezone="Pacific/Kiritimati"))
     trip = {name: value for name, value in TRIP.items() if name != "pickup_at"}
     here, there = (parse_trips([trip], form)["pickup_at"][0] for form in (FORM, elsewhere))
     # New York and the islands that see a day first are 18 or 19 hours apart.
@@ -171,7 +171,7 @@ def test_only_the_first_problems_are_named_where_there_are_many() -> None:
 
 
 def test_distance_bounds_are_those_that_training_keeps() -> None:
-    near = TripFormat.of(Settings(_env_file=None, trip_distance_min=0.5, trip_distance_max=10))
+    near = TripFormat.of(Settings(trip_distance_min=0.5, trip_distance_max=10))
     with pytest.raises(TripsInvalid, match="trip_distance must be a number from 0.5 to 10"):
         parse_trips([{**TRIP, "trip_distance": 11}], near)
 

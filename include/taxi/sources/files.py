@@ -19,7 +19,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from include.taxi.errors import SettingsError, SourceInvalid, SourceUnavailable
-from include.taxi.settings import MONTH_PATTERN, Settings
+from include.taxi.setting_values import MONTH_TEXT
+from include.taxi.settings import Settings
 from include.taxi.sources import http
 from include.taxi.sources.contents import BATCH_ROWS, Contents, Probe
 from include.taxi.sources.location import ALIASES, explain, locate, mask
@@ -50,7 +51,7 @@ def list_months(settings: Settings, known: Collection[str]) -> list[str]:
 def _find_months(template: str, names: Sequence[str]) -> list[str]:
     """The months of those names that are the template with a month for `{month}`."""
     first, *others = map(re.escape, template.split(MONTH))
-    pattern = re.compile(first + rf"(?P<month>{MONTH_PATTERN[1:-1]})" + "(?P=month)".join(others))
+    pattern = re.compile(first + rf"(?P<month>{MONTH_TEXT})" + "(?P=month)".join(others))
     return [found["month"] for found in map(pattern.fullmatch, names) if found]
 
 

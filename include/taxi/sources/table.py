@@ -14,7 +14,8 @@ from adbc_driver_postgresql.dbapi import Cursor
 from psycopg import sql
 
 from include.taxi.errors import SettingsError, SourceInvalid, SourceUnavailable, WarehouseUnavailable
-from include.taxi.settings import MONTH_PATTERN, Settings
+from include.taxi.setting_values import MONTH_PATTERN
+from include.taxi.settings import Settings
 from include.taxi.sources.contents import Contents, Probe
 from include.taxi.sources.location import explain, locate, mask, month_bounds
 from include.taxi.warehouse import connect, connect_bulk

@@ -1,0 +1,125 @@
+"""Checks every setting before anything is written or started: the one place for all run modes.
+
+The classes of settings check values one by one, and against each other. What only those who use a value can say, and
+what takes long to load, is asked here: a running stack must never be handed a value that it cannot use.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from include.embedded.settings import STACK_KEYS, StackSettings, read_stack_settings
+from include.taxi.errors import SettingsError
+from include.taxi.setting_sources import ENV_FILE, Given, build, find_misspelt, gather, shorten
+from include.taxi.setting_values import suggest
+from include.taxi.settings import SETTING_KEYS, Settings
+from include.team.settings import TEAM_KEYS, read_team_settings
+
+KNOWN = SETTING_KEYS | STACK_KEYS | TEAM_KEYS
+# What `make` itself is told, beside settings.
+OF_MAKE = frozenset(("PROGRAM", "HOW", "ARGS", "TO", "FROM", "TARGET", "PYTHON3", "PYTHON", "VENV", "TEST_PROCESSES"))
+OF_COMPOSE = ("COMPOSE_", "DOCKER_", "BUILDKIT_")
+# How near a name has to be to a setting's to be taken for it, among those that a person gave, and among all others.
+NEAR_GIVEN, NEAR = 0.6, 0.9
+
+
+def check_settings(
+    environment: Mapping[str, str], given_names: Iterable[str] = (), other_names: Iterable[str] = ()
+) -> tuple[StackSettings, list[str]]:
+    """Reads all settings as a start would see them.
+
+    Args:
+        environment: What wins over `.env`. What an earlier start was given does not count any more.
+        given_names: Names of the variables that `make` was given.
+        other_names: Names of further variables of the caller's environment.
+
+    Returns:
+        The stack's settings, and warnings for a person to read.
+
+    Raises:
+        SettingsError, StackError: A value or a file cannot be used; the message names each key, where it stands, and
+            what is right.
+    """
+    given = gather(Settings.model_fields, (ENV_FILE,), environment)
+    settings = build(Settings, given, {})
+    stack = read_stack_settings(environment)
+    read_team_settings(environment)
+    check_use(settings, given)
+    return stack, [*_warn_of_file(given), *_warn_of_names(given_names, other_names)]
+
+
+def check_use(settings: Settings, given: Given) -> None:
+    """Asks those who use the settings whether they can.
+
+    Raises:
+        SettingsError: They cannot.
+    """
+    from include.taxi.sources.location import ALIASES, identify_kind, mask
+    from include.taxi.sources.table import split_address
+    from include.taxi.training_plan import make_plan
+    from include.taxi.zones import split_source
+
+    kind = identify_kind(settings)
+    if kind == "table":
+        split_address(settings.source)
+    elif kind != "sample":
+        _check_address("SOURCE", ALIASES.get(settings.source, settings.source))
+    for address in split_source(settings):
+        _check_address("ZONES_SOURCE", address)
+    make_plan(settings)
+    addresses = settings.alert_urls.get_secret_value().split()
+    if addresses:
+        from apprise import Apprise
+
+        for number, address in enumerate(addresses, 1):
+            if not Apprise().add(address):
+                kind_of = mask(address).partition("://")[0]
+                raise SettingsError(f"ALERT_URLS: apprise does not understand address {number}, {kind_of}://...")
+
+
+def _check_address(key: str, address: str) -> None:
+    import fsspec
+
+    from include.taxi.sources.location import mask
+
+    protocol, found, _ = address.partition("://")
+    if not found:
+        # Programs of the stack have working directories of their own.
+        if not Path(address).is_absolute():
+            raise SettingsError(f"{key}: {address} is relative; write the whole path, {Path(address).absolute()}")
+    elif protocol in ("http", "https"):
+        try:
+            host = urlsplit(address).hostname
+        except ValueError:
+            host = None
+        if not host:
+            raise SettingsError(f"{key}: {mask(address)} names no host; write https://host/path")
+    else:
+        try:
+            fsspec.get_filesystem_class(protocol)
+        except (ValueError, ImportError) as error:
+            raise SettingsError(f"{key}: {protocol}:// cannot be read here: {error}") from None
+
+
+def _warn_of_file(given: Given) -> list[str]:
+    warnings = [] if ENV_FILE.exists() else [f"There is no {shorten(ENV_FILE)}: every setting has its default."]
+    near = find_misspelt(given, KNOWN, NEAR_GIVEN)
+    named = {line.partition(" ")[0] for line in near}
+    strange = [
+        f"{key} ({where}) is no setting: it has no effect"
+        for key, where in given.others.items()
+        if key not in KNOWN | named and not key.startswith(OF_COMPOSE)
+    ]
+    file = shorten(ENV_FILE)
+    unset = [f"{file} refers to ${name}, which nobody sets: it counts as empty." for name in sorted(given.unset)]
+    return [*warnings, *near, *strange, *unset]
+
+
+def _warn_of_names(given_names: Iterable[str], other_names: Iterable[str]) -> list[str]:
+    lines = []
+    for name in sorted(set(given_names) - KNOWN - OF_MAKE):
+        lines.append(f"{name} (given to make) is no setting: it has no effect{suggest(name, KNOWN, NEAR_GIVEN)}")
+    for name in sorted(set(other_names) - KNOWN - OF_MAKE - set(given_names)):
+        if near := suggest(name, KNOWN, NEAR):
+            lines.append(f"{name} (in the environment) is no setting{near}")
+    return lines
