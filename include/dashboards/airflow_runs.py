@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.models import DagModel, DagRun, TaskInstance
 from airflow.models.asset import AssetEvent
+from airflow.models.dagrun import DagRunNote
 from sqlalchemy import case, func, select
 
 from include.dashboards.charts import since
@@ -13,6 +14,8 @@ from include.dashboards.context import Context
 from include.taxi.errors import TaxiError
 
 MOST_FAILED = 500
+# Runs every few minutes, whatever else goes on.
+HOUSEKEEPING = frozenset({"alert_maintenance"})
 MOST_MEASURED = 200
 RunQuery = Callable[[Context], list[dict[str, Any]]]
 
@@ -35,7 +38,9 @@ def _on_airflow(make: Callable[[Context], Any]) -> RunQuery:
 
 
 def _runs(context: Context) -> Any:
-    return DagRun.dag_id.in_(context.dag_ids) & (DagRun.run_after >= since(context))
+    """Of the DAGs that the page shows: without housekeeping, which would bury the rest, unless it is chosen."""
+    shown = context.dag_ids if context.filters.dag_id else [dag for dag in context.dag_ids if dag not in HOUSEKEEPING]
+    return DagRun.dag_id.in_(shown) & (DagRun.run_after >= since(context))
 
 
 @_on_airflow
@@ -64,10 +69,26 @@ def count_by_trigger(context: Context) -> Any:
 
 @_on_airflow
 def list_failed(context: Context) -> Any:
-    """The newest failed runs."""
-    columns = (DagRun.dag_id, DagRun.run_id, DagRun.run_after, DagRun.start_date, DagRun.end_date)
-    failed = select(*columns).where(_runs(context), DagRun.state == "failed")
-    return failed.order_by(DagRun.run_after.desc()).limit(MOST_FAILED)
+    """The newest failed runs, those of housekeeping too, with their notes and the tasks that failed."""
+    columns = (DagRun.id, DagRun.dag_id, DagRun.run_id, DagRun.run_after, DagRun.start_date, DagRun.end_date)
+    newest = (
+        select(*columns)
+        .where(DagRun.dag_id.in_(context.dag_ids), DagRun.run_after >= since(context), DagRun.state == "failed")
+        .order_by(DagRun.run_after.desc())
+        .limit(MOST_FAILED)
+        .subquery()
+    )
+    tasks = (
+        select(func.string_agg(TaskInstance.task_id.distinct(), ", "))
+        .where(
+            TaskInstance.dag_id == newest.c.dag_id,
+            TaskInstance.run_id == newest.c.run_id,
+            TaskInstance.state == "failed",
+        )
+        .scalar_subquery()
+    )
+    note = select(DagRunNote.content).where(DagRunNote.dag_run_id == newest.c.id).scalar_subquery()
+    return select(newest, tasks.label("tasks"), note.label("note")).order_by(newest.c.run_after.desc())
 
 
 @_on_airflow
@@ -136,6 +157,7 @@ def list_triggers(context: Context) -> Any:
         select(
             DagModel.dag_id,
             DagModel.timetable_summary.label("schedule"),
+            DagModel.timetable_description.label("words"),
             DagModel.asset_expression.label("assets"),
             DagModel.is_paused.label("paused"),
             DagModel.next_dagrun_create_after.label("next_run"),

@@ -16,10 +16,10 @@ from include.dashboards.access import NOT_RUNNABLE, PREDICTION_DAG, FindViewer, 
 from include.dashboards.answers import answer
 from include.dashboards.charts import CHARTS, charts_of
 from include.dashboards.context import Context, Filters, Sources, Viewer
-from include.dashboards.figures import template
 from include.dashboards.layouts import Layout, read_layout, save_layout
 from include.dashboards.options import OPTIONS
 from include.dashboards.pages import PAGES, load_pages
+from include.dashboards.palette import template
 from include.dashboards.playground import list_zones, predict
 from include.dashboards.summary import summarize
 from include.taxi.errors import TaxiError
@@ -120,8 +120,8 @@ def make_routes(reader: FindViewer, sources: Sources) -> APIRouter:
 def _render(request: Request, page: str, context: Context) -> HTMLResponse:
     base = request.scope.get("root_path", "")
     cards = [
-        {"name": chart.name, "title": chart.title, "hint": chart.draw.__doc__ or "", "columns": chart.columns,
-         "height": chart.height, "live": chart.live}
+        {"name": chart.name, "title": chart.title, "hint": " ".join((chart.draw.__doc__ or "").split()),
+         "columns": chart.columns, "height": chart.height, "live": chart.live}
         for chart in charts_of(page)
     ]  # fmt: skip
     state = {

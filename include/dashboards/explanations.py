@@ -1,5 +1,6 @@
 """What a registered model makes of a sample of trips: predictions and the contributions of features to them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +18,10 @@ from include.taxi.artifact import TripModel
 from include.taxi.feature_sets import TRIP_COLUMNS, Columns, get_feature_set
 from include.taxi.model_store import load_version
 from include.taxi.warehouse import connect
+from include.taxi.zone_names import read_zone_names
 
 SECONDS_KEPT = 900
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 # Evenly spread over the validation split of the model's training set, or of the newest one where that was dropped.
 _SAMPLE = """
     WITH chosen AS (
@@ -47,6 +50,7 @@ class Explained:
         predicted: Minutes, shape (n,).
         explanation: Contributions; None where this kind of model has none.
         values: Feature -> its n values; categories are missing.
+        texts: For each trip: feature -> its value as people read it.
     """
 
     version: Registered
@@ -54,6 +58,7 @@ class Explained:
     predicted: npt.NDArray[np.float64]
     explanation: explain.Explanation | None
     values: Columns
+    texts: Sequence[Mapping[str, str]]
 
 
 def load_model(context: Context, version: Registered) -> TripModel:
@@ -95,13 +100,36 @@ def _explain(context: Context, version: Registered) -> Explained | None:
     model = load_model(context, version)
     features = get_feature_set(model.encoder.feature_set)
     columns = features.compute(trips, model.encoder.positions)
+    names = read_zone_names()
     return Explained(
         version,
         rows,
         model.predict(trips),
         explain_trips(model, trips),
         {name: columns[name] for name in columns if name not in features.categorical},
+        [_name_values(columns, trips, at, names) for at in range(len(rows))],
     )
+
+
+def name_features(model: TripModel, trips: Columns) -> dict[str, str]:
+    """Each feature of the first trip with its value as people read it."""
+    columns = get_feature_set(model.encoder.feature_set).compute(trips, model.encoder.positions)
+    return _name_values(columns, trips, 0, read_zone_names())
+
+
+def _name_values(columns: Columns, trips: Columns, at: int, zones: Mapping[int, str]) -> dict[str, str]:
+    places = [zones.get(int(trips[f"{end}_zone"][at]), str(trips[f"{end}_zone"][at])) for end in ("pickup", "dropoff")]
+    named = {"pickup_zone": places[0], "dropoff_zone": places[1], "PU_DO": " → ".join(places)}
+    return {name: named.get(name) or _show_value(name, float(columns[name][at])) for name in columns}
+
+
+def _show_value(feature: str, value: float) -> str:
+    if math.isnan(value):
+        return "unknown"
+    if feature == "hour":
+        minutes = round(value * 60)
+        return f"{minutes // 60:02}:{minutes % 60:02}"
+    return WEEKDAYS[int(value)] if feature == "weekday" else f"{value:.4g}"
 
 
 def describe(trip: Mapping[str, Any]) -> str:

@@ -12,9 +12,10 @@ from plotly.graph_objects import Figure, Scatter
 
 from include.dashboards.charts import read_rows
 from include.dashboards.context import Context
-from include.dashboards.explanations import explain_trips, load_model
-from include.dashboards.figures import PALETTE, color_of, figure
+from include.dashboards.explanations import explain_trips, load_model, name_features
+from include.dashboards.figures import figure
 from include.dashboards.pages.explainability import waterfall
+from include.dashboards.palette import mark_of
 from include.dashboards.registered import CHAMPION, Registered, list_registered
 from include.taxi.errors import TaxiError
 from include.taxi.trip_inputs import TripFormat, parse_trips
@@ -86,8 +87,7 @@ def predict(context: Context, trip: Mapping[str, Any]) -> dict[str, Any]:
     explanation = explain_trips(models[0], trips)
     contributions = None
     if explanation:
-        strengths = dict(zip(explanation.features, explanation.contributions[0].tolist(), strict=True))
-        contributions = json.loads(waterfall(explanation.base, strengths, explanation.unit).to_json())
+        contributions = json.loads(waterfall(explanation, 0, name_features(models[0], trips)).to_json())
     return {
         "predictions": [prediction.__dict__ for prediction in predictions],
         "models": json.loads(draw_predictions(predictions).to_json()),
@@ -104,25 +104,31 @@ def _with_interval(version: Registered, minutes: float) -> Predicted:
 
 
 def draw_predictions(predictions: list[Predicted]) -> Figure:
-    """A point for each model, with its interval."""
-    trace = Scatter(
-        x=[each.minutes for each in predictions],
-        y=[f"{each.label} ({each.role})" if each.role != "version" else each.label for each in predictions],
-        mode="markers+text",
-        text=[f"{each.minutes:.1f}" for each in predictions],
-        textposition="top center",
-        marker={"size": 12, "color": [color_of(each.model) for each in predictions]},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [(each.high or each.minutes) - each.minutes for each in predictions],
-            "arrayminus": [each.minutes - (each.minutes if each.low is None else each.low) for each in predictions],
-            "color": PALETTE[0],
-            "thickness": 1.5,
-        },
-        hovertemplate="%{y}: %{x:.1f} min<extra></extra>",
-    )
-    drawn = figure([trace], x_title="minutes, with the interval that held 9 of 10 validation trips", showlegend=False)
+    """A point for each model, with its interval in the same color."""
+    names = [f"{each.label} ({each.role})" if each.role != "version" else each.label for each in predictions]
+    traces = [
+        Scatter(
+            x=[each.minutes],
+            y=[name],
+            mode="markers+text",
+            text=[f"{each.minutes:.1f}"],
+            textposition="top center",
+            marker={"size": 12, "color": mark_of(each.model).color, "symbol": mark_of(each.model).symbol},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [(each.high or each.minutes) - each.minutes],
+                "arrayminus": [each.minutes - (each.minutes if each.low is None else each.low)],
+                "color": mark_of(each.model).color,
+                "thickness": 1.5,
+            },
+            name=name,
+            customdata=[f"{each.low:.1f} to {each.high:.1f} min" if each.low is not None else "no interval known"],
+            hovertemplate="%{y}: %{x:.1f} min, 9 of 10: %{customdata}<extra></extra>",
+        )
+        for each, name in zip(predictions, names, strict=True)
+    ]
+    drawn = figure(traces, x_title="minutes, with the interval that held 9 of 10 validation trips", showlegend=False)
     return drawn.update_yaxes(range=[len(predictions) - 0.5, -0.5], showgrid=False).update_xaxes(
         showgrid=True, rangemode="tozero"
     )

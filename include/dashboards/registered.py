@@ -14,14 +14,17 @@ from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from include.dashboards.context import Context
 from include.dashboards.figures import short
 from include.dashboards.kept import keep
+from include.taxi.errors import TaxiError
 from include.taxi.registry import CHALLENGER, CHAMPION, PREVIOUS
 from include.taxi.tracking import Tracker, open_tracker, translate_errors
 
 MOST_VERSIONS = 50
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ROLES = (CHAMPION, CHALLENGER, PREVIOUS)
 # Read by MLflow's client at each request; its own defaults wait for minutes.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
@@ -149,6 +152,18 @@ def list_model_runs(context: Context, run_key: str) -> list[dict[str, Any]]:
         return [{"run_id": run.info.run_id, "model": run.data.tags["model"]} for run in runs]
 
     return keep(("runs", tracker.uri, run_key), read)
+
+
+def find_tracking_page(context: Context, run_key: str) -> str:
+    """Where MLflow shows the runs of a training; empty where a browser cannot reach it under the address of ours."""
+    if urlsplit(str(context.settings.mlflow_tracking_uri)).hostname not in LOOPBACK:
+        return ""
+    try:
+        tracker = connect_tracker(context)
+    except TaxiError:
+        return ""
+    search = quote(f"tags.run_key = '{run_key}'", safe="")
+    return f"{tracker.uri}/#/experiments/{tracker.experiment_id}/runs?searchFilter={search}"
 
 
 def read_table(context: Context, run_id: str, name: str) -> list[dict[str, Any]]:

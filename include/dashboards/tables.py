@@ -34,12 +34,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Fact:
-    """One figure with its name, and a line of detail."""
+    """One figure with its name, and a line of detail.
+
+    Attributes:
+        tone: As a cell's, or `quiet`: not to be compared with the others.
+        to: Where the value leads: a path of Airflow's web UI, or the whole address of another server's page.
+    """
 
     label: str
     value: str
     detail: str = ""
     tone: str = ""
+    to: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Tree Ensembles", 2018); both kinds are summed over the columns that encode one f
 """
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,10 @@ from include.taxi.feature_sets import Columns
 # Points enough for a picture; TreeSHAP of a deep booster takes some ten milliseconds a row.
 SAMPLE_ROWS = 250
 LOG_LINKED = ("reg:gamma", "reg:tweedie")
+MINUTES, LOG_MINUTES = "minutes", "log minutes"
+# Steps of an axis of factors, the smallest first.
+RATIOS = (1.01, 1.02, 1.05, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0, 100.0)
+MOST_TICKS = 9
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,11 @@ class Explanation:
     contributions: npt.NDArray[np.float64]
     base: float
     unit: str
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether contributions are logarithms of factors on the prediction, rather than minutes."""
+        return self.unit == LOG_MINUTES
 
     @property
     def strengths(self) -> list[dict[str, Any]]:
@@ -65,7 +75,7 @@ def explain(model: TripModel, trips: Columns) -> Explanation:
     matrix = xgboost.DMatrix(encoder.transform(trips), feature_types=encoder.feature_types, enable_categorical=True)
     values = np.asarray(model.estimator.predict(matrix, pred_contribs=True), dtype=np.float64)
     objective = json.loads(model.estimator.save_config())["learner"]["objective"]["name"]
-    unit = "log minutes" if objective in LOG_LINKED else "minutes"
+    unit = LOG_MINUTES if objective in LOG_LINKED else MINUTES
     return _by_feature(model, values[:, :-1], float(values[0, -1]), unit)
 
 
@@ -90,7 +100,7 @@ def explain_linear(model: TripModel, trips: Columns) -> Explanation:
     values = (sparse.csr_matrix(model.encoder.transform(trips)).toarray() - means) * coefficients
     # Some of these models keep the intercept in an array.
     intercept = float(np.ravel(model.estimator.intercept_)[0])
-    return _by_feature(model, values, intercept + float(means @ coefficients), "minutes")
+    return _by_feature(model, values, intercept + float(means @ coefficients), MINUTES)
 
 
 def _by_feature(model: TripModel, values: npt.NDArray[np.float64], base: float, unit: str) -> Explanation:
@@ -112,6 +122,18 @@ def sample(trips: Columns, rows: int, random_state: int) -> dict[str, npt.NDArra
     return {name: values[chosen] for name, values in trips.items()}
 
 
+def tick_factors(low: float, high: float) -> list[float]:
+    """Factors to name on an axis of their logarithms from `low` to `high`: 1 and equal steps from it."""
+    ratio = next((ratio for ratio in RATIOS if (high - low) / math.log(ratio) < MOST_TICKS), RATIOS[-1])
+    steps = range(math.ceil(low / math.log(ratio)), math.floor(high / math.log(ratio)) + 1)
+    return [ratio**step for step in steps]
+
+
+def show_factor(factor: float) -> str:
+    """A factor as `x 0.74`."""
+    return f"x {factor:.2f}" if factor < 10 else f"x {factor:.0f}"
+
+
 def draw_summary(explanation: Explanation, title: str) -> Any:
     """A matplotlib figure: bars of the mean absolute contributions beside every trip's contribution as a point."""
     from matplotlib.figure import Figure
@@ -121,13 +143,16 @@ def draw_summary(explanation: Explanation, title: str) -> Any:
     figure = Figure(figsize=(11, 0.42 * len(names) + 1.6), layout="constrained")
     bars, points = figure.subplots(1, 2, sharey=True)
     bars.barh(at, np.abs(explanation.contributions).mean(axis=0)[::-1], color="#3b6fb6")
-    bars.set(title="mean |SHAP|", xlabel=explanation.unit, yticks=at, yticklabels=names)
+    label = "factor on the predicted minutes" if explanation.multiplies else "minutes"
+    bars.set(title="mean |SHAP|", xlabel=label, yticks=at, yticklabels=names)
     jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(explanation.contributions))
     for row in at:
         points.plot(
             explanation.contributions[:, ::-1][:, row], row + jitter, ".", markersize=2, alpha=0.5, color="#c05a2e"
         )
     points.axvline(0, color="gray", linewidth=0.8)
-    points.set(title="SHAP by trip", xlabel=explanation.unit)
+    points.set(title="SHAP by trip", xlabel=label)
+    for axes in (bars, points) if explanation.multiplies else ():
+        axes.xaxis.set_major_formatter(lambda value, _: show_factor(math.exp(value)))
     figure.suptitle(title)
     return figure

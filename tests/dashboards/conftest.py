@@ -16,7 +16,9 @@ from include.dashboards.pages import load_pages
 from include.taxi.warehouse import connect
 from tests.registered import configure
 
-DAGS = frozenset({"data_preparation", "sklearn_training", "xgboost_training", "model_monitoring", "prediction"})
+DAGS = frozenset(
+    {"data_preparation", "sklearn_training", "xgboost_training", "model_promotion", "model_monitoring", "prediction"}
+)
 # Port 9, "discard": nobody answers there.
 NOWHERE = "http://127.0.0.1:9"
 DEAD_WAREHOUSE = "postgresql://nobody:nothing@127.0.0.1:9/warehouse"
@@ -86,6 +88,7 @@ def store_trials(
     losses: list[float | None],
     *,
     ago: timedelta = timedelta(hours=1),
+    set_version: int = 1,
     **parameters: Any,
 ) -> None:
     """A run's trials, one for each loss, a second apart; None: it failed."""
@@ -93,9 +96,10 @@ def store_trials(
     with connect(url) as connection:
         connection.cursor().executemany(
             "INSERT INTO training.trials (run_key, model, number, set_version, status, loss, parameters, metrics,"
-            " document, generator, started_at, finished_at) VALUES (%s, %s, %s, 1, %s, %s, %s, %s, '{}', '{}', %s, %s)",
+            " document, generator, started_at, finished_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, '{}', '{}', %s, %s)",
             [
-                (run_key, model, number, "failed" if loss is None else "ok", loss, Jsonb(parameters),
+                (run_key, model, number, set_version, "failed" if loss is None else "ok", loss, Jsonb(parameters),
                  Jsonb({"rmse": loss, "mae": loss / 2, "p50_error": 1.0, "p90_error": 2 * loss} if loss else {}),
                  begun + timedelta(seconds=number), begun + timedelta(seconds=number + 1))
                 for number, loss in enumerate(losses)

@@ -4,10 +4,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from include.dashboards.figures import GOOD, color_of, counted, short, stacked_bars, template
-from include.dashboards.pages import data, data_sets, explainability, overview, overview_data, pipeline, training_run
+from include.dashboards.figures import counted, short, stacked_bars
+from include.dashboards.pages import (
+    data,
+    data_sets,
+    explainability,
+    overview_alarms,
+    overview_errors,
+    overview_sets,
+    pipeline,
+    training_run,
+    training_run_details,
+)
+from include.dashboards.palette import BAD, GOOD, MUTED, PALE, color_of, template
 from include.dashboards.playground import Predicted, draw_predictions
 from include.dashboards.tables import Cell, show_age, show_bytes, show_minutes, show_seconds
+from include.taxi.explain import Explanation, tick_factors
 
 LASSO, GAMMA = "linear_model.Lasso", "gbtree.gamma"
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -18,30 +30,49 @@ def trace(figure: Any, at: int = 0) -> dict[str, Any]:
     return figure.to_dict()["data"][at]
 
 
+def trained(model: str, rmse: float, days: int = 0, version: int = 1, run_key: str = "sklearn_training/a") -> dict:
+    """What a run came to with one model type."""
+    return {"model": model, "rmse": rmse, "finished_at": NOON + timedelta(days=days), "set_version": version,
+            "run_key": run_key}  # fmt: skip
+
+
 def test_error_over_time_is_a_line_for_each_model() -> None:
     rows = [
-        {"model": LASSO, "rmse": 6.0, "finished_at": NOON},
-        {"model": LASSO, "rmse": 5.5, "finished_at": NOON + timedelta(days=1)},
-        {"model": GAMMA, "rmse": 5.0, "finished_at": NOON},
+        trained(LASSO, 6.0),
+        trained(LASSO, 5.5, days=1),
+        trained(GAMMA, 5.0),
     ]
-    drawn = overview.error_over_time(rows)
+    drawn = overview_errors.error_over_time(rows)
     assert [(t.name, list(t.y)) for t in drawn.data] == [("Lasso", [6.0, 5.5]), (GAMMA, [5.0])]
     assert [t.line.color for t in drawn.data] == [color_of(LASSO), color_of(GAMMA)]
     assert drawn.layout.yaxis.title.text == "validation RMSE, minutes"
 
 
+def test_errors_on_an_earlier_training_set_are_pale_and_the_change_is_marked() -> None:
+    rows = [trained(LASSO, 4.0), trained(LASSO, 5.5, days=1, version=2), trained(GAMMA, 5.0)]
+    before, now, other = (drawn := overview_errors.error_over_time(rows)).data
+    assert [(t.name, list(t.y), t.opacity) for t in (before, now, other)] == [
+        ("Lasso", [4.0], PALE), ("Lasso", [5.5], 1), (GAMMA, [5.0], PALE),
+    ]  # fmt: skip
+    assert [t.showlegend for t in (before, now, other)] == [False, True, True]
+    [line], [text] = drawn.layout.shapes, drawn.layout.annotations
+    assert (line.x0, line.x1, text.text) == (NOON + timedelta(days=1), NOON + timedelta(days=1), "set 2")
+    bars = overview_errors.error_per_run([rows[0], {**rows[1], "run_key": "sklearn_training/b"}]).data[0]
+    assert list(bars.marker.opacity) == [PALE, 1]
+
+
 def test_single_moment_stands_in_the_middle_of_an_hour() -> None:
-    drawn = overview.error_over_time([{"model": LASSO, "rmse": 6.0, "finished_at": NOON}])
+    drawn = overview_errors.error_over_time([trained(LASSO, 6.0)])
     assert list(drawn.layout.xaxis.range) == [NOON - timedelta(minutes=30), NOON + timedelta(minutes=30)]
 
 
 def test_error_per_run_puts_the_models_of_a_run_side_by_side() -> None:
     rows = [
-        {"run_key": "sklearn_training/a", "model": LASSO, "rmse": 6.0, "finished_at": NOON},
-        {"run_key": "sklearn_training/a", "model": "linear_model.LinearRegression", "rmse": 7.0, "finished_at": NOON},
-        {"run_key": "xgboost_training/b", "model": GAMMA, "rmse": 5.0, "finished_at": NOON},
+        trained(LASSO, 6.0, run_key="sklearn_training/a"),
+        trained("linear_model.LinearRegression", 7.0, run_key="sklearn_training/a"),
+        trained(GAMMA, 5.0, run_key="xgboost_training/b"),
     ]
-    drawn = overview.error_per_run(rows)
+    drawn = overview_errors.error_per_run(rows)
     assert [(t.name, list(t.x), list(t.y), t.offsetgroup) for t in drawn.data] == [
         ("Lasso", [0], [6.0], "0"),
         ("LinearRegression", [0], [7.0], "1"),
@@ -60,36 +91,54 @@ def test_counts_become_a_histogram_of_the_same_ranges() -> None:
 
 def test_runs_by_model_as_bars_and_as_shares() -> None:
     rows = [{"model": LASSO, "runs": 3}, {"model": GAMMA, "runs": 1}]
-    assert trace(overview.runs_by_model(rows))["x"] == [3, 1]
-    pie = trace(overview.share_of_runs(rows))
+    assert trace(overview_errors.runs_by_model(rows))["x"] == [3, 1]
+    pie = trace(overview_errors.share_of_runs(rows))
     assert (pie["labels"], pie["values"]) == (["Lasso", GAMMA], [3, 1])
 
 
 def test_counts_below_six_have_no_halves() -> None:
-    assert overview.runs_by_model([{"model": LASSO, "runs": 2}]).layout.xaxis.dtick == 1
+    assert overview_errors.runs_by_model([{"model": LASSO, "runs": 2}]).layout.xaxis.dtick == 1
 
 
 def test_training_set_versions_show_rows_size_and_state() -> None:
     row = {"version": 3, "months": ["2024-01", "2024-02"], "rows": 1234, "size": 2_500_000, "feature_set": "rich",
            "state": "published", "at": NOON}  # fmt: skip
-    [shown] = overview_data.training_set_versions([row]).rows
+    [shown] = overview_sets.training_set_versions([row]).rows
     assert shown == (3, "2024-01, 2024-02", "1,234", "2.5 MB", "rich", Cell("published", tone="good"), NOON)
-    [shown] = overview_data.training_set_versions([{**row, "size": None, "state": "superseded"}]).rows
+    [shown] = overview_sets.training_set_versions([{**row, "size": None, "state": "superseded"}]).rows
     assert shown[3] == "dropped"
+
+
+DRIFT = {"psi": 0.3, "drifted": True, "window_start": date(2024, 2, 19), "champion_version": 2, "champion_now": 2,
+         "threshold": 0.2}  # fmt: skip
 
 
 def test_drifted_columns_stand_out() -> None:
     rows = [
-        {"column_name": "trip_distance", "psi": 0.4, "drifted": True},
-        {"column_name": "hour", "psi": 0.01, "drifted": False},
+        {**DRIFT, "column_name": "trip_distance", "psi": 0.4, "drifted": True},
+        {**DRIFT, "column_name": "hour", "psi": 0.01, "drifted": False},
     ]
-    colors = trace(overview_data.newest_drift(rows))["marker"]["color"]
-    assert colors[1] == GOOD != colors[0]
+    drawn = overview_alarms.newest_drift(rows)
+    marker = trace(drawn)["marker"]
+    assert list(marker["color"]) == [BAD, GOOD]
+    assert list(marker["pattern"]["shape"]) == ["/", ""], "without color, too"
+    assert [shape.x0 for shape in drawn.layout.shapes] == [0.2], "the threshold"
+    assert drawn.layout.title.text == "against v2, week of 19 Feb 2024"
 
 
-def test_runs_a_day_are_stacked_by_state() -> None:
+def test_drift_of_a_former_champion_is_grey_and_says_that_the_new_one_is_not_measured() -> None:
+    drawn = overview_alarms.newest_drift([{**DRIFT, "champion_now": 4, "column_name": "hour", "drifted": True}])
+    assert list(trace(drawn)["marker"]["color"]) == [MUTED]
+    assert drawn.layout.title.text.endswith("champion is now v4, not measured yet")
+    by_week = data_sets.drift_by_column([{**DRIFT, "champion_now": 4, "column_name": "hour", "drifted": True}])
+    assert by_week.layout.xaxis.title.text.endswith("champion is now v4, not measured yet")
+
+
+def test_runs_a_day_are_stacked_by_state_and_end_today() -> None:
     rows = [{"day": NOON, "state": "success", "runs": 3}, {"day": NOON, "state": "failed", "runs": 1}]
     drawn = pipeline.runs_a_day(rows)
+    today = datetime.now(UTC).date()
+    assert drawn.layout.xaxis.range[1].date() == today
     assert [(t.name, list(t.y)) for t in drawn.data] == [("success", [3]), ("failed", [1])]
     assert drawn.layout.barmode == "stack"
 
@@ -112,22 +161,35 @@ def test_failed_runs_link_to_their_run() -> None:
         "run_after": NOON,
         "start_date": NOON,
         "end_date": NOON + timedelta(minutes=3),
+        "note": None,
+        "tasks": "fit, load",
     }
-    [(dag_id, run, at, lasted)] = pipeline.failed_runs([row]).rows
-    assert (dag_id, run.to, at, lasted) == ("d", "/dags/d/runs/r%2B1", NOON, "3 min")
+    [(run, why, at, lasted)] = pipeline.failed_runs([row]).rows
+    assert (run.text, run.to, run.tone, at, lasted) == ("✖ d", "/dags/d/runs/r%2B1", "bad", NOON, "3 min")
+    assert why == "failed: fit, load"
+    reasons = [{**row, "note": "No champion."}, {**row, "tasks": None}]
+    assert [why for _, why, *_ in pipeline.failed_runs(reasons).rows] == [
+        "No champion.", "no task failed: the run was ended as a whole",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("schedule", "assets", "words"),
+    ("schedule", "assets", "airflow_says", "words"),
     [
-        (None, None, "by hand or REST"),
-        ("0 3 * * *", None, "0 3 * * *"),
-        ("Asset", {"all": [{"asset": {"name": "a", "uri": "u"}}]}, "asset a"),
-        ("Asset", {"any": [{"asset": {"name": "b"}}, {"all": [{"asset": {"name": "a"}}]}]}, "asset a or b"),
+        (None, None, None, "by hand or REST"),
+        ("None", None, "Never, external triggers only", "by hand or REST"),
+        ("0 3 * * *", None, None, "0 3 * * *"),
+        ("*/5 * * * *", None, "Every 5 minutes", "every 5 minutes (*/5 * * * *)"),
+        ("Asset", {"all": [{"asset": {"name": "a", "uri": "u"}}]}, "Triggered by assets", "asset a"),
+        ("Asset", {"any": [{"asset": {"name": "b"}}, {"all": [{"asset": {"name": "a"}}]}]}, None, "asset a or b"),
+        ("Asset or 0 6 * * *", {"all": [{"asset": {"name": "a"}}]}, "Triggered by assets or At 06:00",
+         "asset a, or at 06:00 (0 6 * * *)"),
     ],
-)
-def test_trigger_is_described_in_words(schedule: str | None, assets: Any, words: str) -> None:
-    assert pipeline.describe_trigger(schedule, assets) == words
+)  # fmt: skip
+def test_trigger_is_described_in_words_schedule_and_assets(
+    schedule: str | None, assets: Any, airflow_says: str | None, words: str
+) -> None:
+    assert pipeline.describe_trigger(schedule, assets, airflow_says) == words
 
 
 def test_error_by_trial_shows_the_best_so_far() -> None:
@@ -154,28 +216,39 @@ def test_parameters_have_an_axis_each_by_magnitude_where_they_were_drawn_so() ->
         },
         {"model": LASSO, "number": 1, "loss": 5.0, "parameters": {"alpha": 0.1, "selection": "random", "max_iter": 20}},
     ]
-    axes = {axis["label"]: axis for axis in trace(training_run.parameters_of_trials(rows))["dimensions"]}
+    axes = {axis["label"]: axis for axis in trace(training_run_details.parameters_of_trials(rows))["dimensions"]}
     assert axes["alpha"]["values"] == pytest.approx([-2, -1])
     assert list(axes["alpha"]["ticktext"]) == ["0.01", "0.1"]
     assert (list(axes["selection"]["values"]), list(axes["selection"]["ticktext"])) == ([0, 1], ["cyclic", "random"])
     assert list(axes["max_iter"]["values"]) == [10, 20]
+    assert all(isinstance(tick, int) for tick in axes["max_iter"]["tickvals"])
     assert list(axes["RMSE of Lasso"]["values"]) == [6.0, 5.0]
 
 
 def test_slices_stand_in_the_order_of_their_bands() -> None:
     row = {"model": LASSO, "slicing": "distance", "rows": 5, "mae": 1.0, "p90_error": 2.0}
     rows = [{**row, "value": "over 8 miles", "rmse": 7.0}, {**row, "value": "under 1 mile", "rmse": 2.0}]
-    drawn = trace(training_run.slices(rows))
+    drawn = trace(training_run_details.slices(rows))
     assert (list(drawn["y"][1]), list(drawn["x"])) == (["under 1 mile", "over 8 miles"], [2.0, 7.0])
 
 
 def test_waterfall_adds_up_to_the_prediction_and_joins_the_weak() -> None:
-    contributions = {f"f{at}": float(at) for at in range(12)}
-    drawn = trace(explainability.waterfall(10.0, contributions, "minutes"))
-    assert list(drawn["x"][:2]) == ["mean", "f11"]
+    names = tuple(f"f{at}" for at in range(12))
+    explanation = Explanation(names, np.arange(12.0)[None], 10.0, "minutes")
+    drawn = trace(explainability.waterfall(explanation, 0, {"f11": "3.6"}))
+    assert list(drawn["x"][:3]) == ["mean", "f11<br>= 3.6", "f10"]
     assert list(drawn["x"][-2:]) == ["all others", "prediction"]
     assert drawn["y"][-2] == 0 + 1 + 2
     assert drawn["text"][-1] == "76.00"
+
+
+def test_waterfall_of_a_log_link_is_in_minutes_with_steps_as_factors() -> None:
+    explanation = Explanation(("a", "b"), np.log([[0.5, 3.0]]), float(np.log(20.0)), "log minutes")
+    drawn = explainability.waterfall(explanation, 0, {})
+    assert drawn.layout.yaxis.title.text == "minutes"
+    assert list(drawn.data[0].y) == pytest.approx([20.0, 40.0, -30.0, 0.0]), "b, the stronger, first"
+    assert list(drawn.data[0].text) == ["20.00", "x 3.00", "x 0.50", "30.00"]
+    assert drawn.data[0].increasing.marker.color != drawn.data[0].decreasing.marker.color
 
 
 def test_points_of_equal_value_are_moved_apart() -> None:
@@ -194,9 +267,11 @@ def test_interval_stands_around_each_prediction() -> None:
         Predicted(2, "Lasso v2", "champion", LASSO, 12.0, 4.0, 20.0),
         Predicted(1, "x v1", "version", GAMMA, 9.0, None, None),
     ]
-    drawn = trace(draw_predictions(predictions))
-    assert list(drawn["y"]) == ["Lasso v2 (champion)", "x v1"]
-    assert (list(drawn["error_x"]["array"]), list(drawn["error_x"]["arrayminus"])) == ([8.0, 0.0], [8.0, 0.0])
+    lasso, other = draw_predictions(predictions).data
+    assert [list(each.y) for each in (lasso, other)] == [["Lasso v2 (champion)"], ["x v1"]]
+    assert (list(lasso.error_x.array), list(lasso.error_x.arrayminus)) == ([8.0], [8.0])
+    assert (list(other.error_x.array), list(other.error_x.arrayminus)) == ([0.0], [0.0])
+    assert lasso.error_x.color == lasso.marker.color == color_of(LASSO)
 
 
 def test_raw_profile_shows_what_is_missing() -> None:
@@ -232,13 +307,13 @@ def test_set_profile_shows_quantities_and_categories() -> None:
     ]
     target, weekday = data_sets.set_profile(rows).rows
     assert target[5:9] == ("0.000", "12.000", "5.000", "10.000")
-    assert weekday[-1] == "5 (70.0%)"
+    assert weekday[-1] == "Saturday (70.0%)"
 
 
 def test_drift_by_column_fills_the_windows_that_drifted() -> None:
     rows = [
-        {"column_name": "hour", "window_start": date(2024, 3, 1), "psi": 0.1, "drifted": False},
-        {"column_name": "hour", "window_start": date(2024, 3, 8), "psi": 0.5, "drifted": True},
+        {**DRIFT, "column_name": "hour", "window_start": date(2024, 3, 1), "psi": 0.1, "drifted": False},
+        {**DRIFT, "column_name": "hour", "window_start": date(2024, 3, 8), "psi": 0.5, "drifted": True},
     ]
     drawn = trace(data_sets.drift_by_column(rows))
     assert list(drawn["marker"]["symbol"]) == ["circle-open", "circle"]
@@ -264,3 +339,18 @@ def test_figures_are_told_in_their_largest_fitting_unit() -> None:
     assert show_age(None) == "never"
     assert short("linear_model.Lasso") == "Lasso"
     assert short(GAMMA) == GAMMA
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.03, 0.02), (-1.2, 0.9), (-0.2, 3.0), (-9.0, 9.0)])
+def test_axis_of_factors_names_one_and_a_few_others(low: float, high: float) -> None:
+    factors = tick_factors(low, high)
+    assert 1.0 in factors
+    assert 2 <= len(factors) <= 10
+    assert all(low <= np.log(factor) <= high for factor in factors)
+
+
+def test_trials_are_counted_by_whole_numbers() -> None:
+    rows = [{"model": LASSO, "number": at, "loss": 6.0} for at in range(4)]
+    assert training_run.error_by_trial(rows).layout.xaxis.dtick == 1
+    assert training_run_details._whole_ticks(5, 9) == [5, 6, 7, 8, 9]
+    assert training_run_details._whole_ticks(1, 40)[-1] == 40

@@ -6,6 +6,7 @@ import pytest
 
 from include.taxi.settings import Settings
 from include.taxi.tracking import open_tracker
+from include.taxi.warehouse import connect
 from tests.dashboards.conftest import OpenSite, Site
 from tests.registered import BOOSTER, FOREST, LASSO, configure, register
 from tests.taxi.months import store_zones
@@ -33,9 +34,36 @@ def models_site(open_site: OpenSite, settings: Settings, warehouse_url: str) -> 
 def test_models_in_use_show_error_and_version(models_site: Site) -> None:
     facts = models_site.answer("models_in_use")["facts"]
     assert [(fact["label"], fact["value"]) for fact in facts] == [
-        ("Champion", "1.25 min"), ("Challenger", "1.25 min"), ("Newest RandomForestRegressor", "1.25 min"),
+        ("Champion, RMSE", "1.25 min"), ("Challenger, waiting to be judged, RMSE", "1.25 min"),
+        ("Waiting to be judged, RMSE", "1.25 min"),
     ]  # fmt: skip
     assert facts[0]["detail"].startswith("gbtree.squarederror v3")
+    assert [fact["tone"] for fact in facts] == ["", "quiet", "quiet"], "on rows of their own, not to be compared"
+
+
+def test_models_in_use_are_compared_on_the_rows_that_both_were_judged_on(
+    models_site: Site, settings: Settings, warehouse_url: str
+) -> None:
+    with connect(warehouse_url) as connection:
+        connection.execute(
+            "INSERT INTO training.promotions (kind, name, version, champion_version, judged_on, split, rows, reason,"
+            " challenger_rmse, champion_rmse, state, run_key, decided_at) VALUES"
+            " ('judgement', %(name)s, 1, NULL, 1, 'test', 500, 'r', 6.5, 14.4, 'promoted', 'd/1',"
+            " now() - interval '3 h'),"
+            " ('judgement', %(name)s, 3, 1, 2, 'test', 500, 'r', 5.1, 6.7, 'promoted', 'd/2', now() - interval '2 h'),"
+            " ('judgement', %(name)s, 2, 3, 2, 'test', 500, 'r', 5.4, 5.1, 'rejected', 'd/3', now() - interval '1 h')",
+            {"name": settings.registered_model},
+        )
+    open_tracker(settings).client.set_registered_model_alias(settings.registered_model, "previous", "1")
+    facts = models_site.answer("models_in_use")["facts"]
+    assert [(fact["label"], fact["value"], fact["tone"]) for fact in facts] == [
+        ("Champion, RMSE", "5.10 min", ""), ("Previous champion, RMSE", "6.70 min", ""),
+        ("Judged, not better, RMSE", "5.40 min", ""),
+    ]  # fmt: skip
+    assert "promoted 2 h ago · on test rows of training set 2" in facts[0]["detail"]
+    assert [fact["detail"].partition(" · ")[2] for fact in facts[1:]] == [
+        "against 5.10 of the champion on the same rows", "against 5.10 of the champion on the same rows",
+    ]  # fmt: skip
 
 
 def test_models_of_dags_that_may_not_be_read_are_not_shown(models_site: Site) -> None:

@@ -65,6 +65,12 @@ def test_errors_are_counted_in_the_database_without_the_worst_twentieth(site: Si
     assert rows[0]["low"] == pytest.approx(1.0)
 
 
+def test_errors_on_an_earlier_training_set_are_not_counted_with_the_newest(site: Site, warehouse_url: str) -> None:
+    store_trials(warehouse_url, "sklearn_training/a", LASSO, [1.0, 2.0, 3.0], set_version=1)
+    store_trials(warehouse_url, "sklearn_training/b", LASSO, [6.0, 7.0], ago=timedelta(minutes=1), set_version=2)
+    assert min(row["low"] for row in rows_of(site, "error_distribution")) == 6.0
+
+
 def test_run_page_shows_the_newest_run_unless_another_is_chosen(site: Site, warehouse_url: str) -> None:
     store_trials(warehouse_url, "sklearn_training/a", LASSO, [7.0, 6.0], ago=timedelta(days=2))
     store_trials(warehouse_url, "xgboost_training/b+c", GAMMA, [5.0, None])
@@ -117,12 +123,70 @@ def test_newest_drift_is_the_last_window_of_the_last_champion(site: Site, wareho
     assert [row["psi"] for row in rows_of(site, "drift_by_column")] == [0.1, 0.5]
 
 
+def test_drift_is_that_of_the_present_champion_once_it_was_measured(site: Site, warehouse_url: str) -> None:
+    def promote(version: int, kind: str = "judgement") -> None:
+        connection.execute(
+            "INSERT INTO training.promotions (kind, name, version, reason, state, run_key, moved_at)"
+            " VALUES (%s, 'trip-duration', %s, 'It wins', 'promoted', %s, clock_timestamp())",
+            [kind, version, f"model_promotion/{kind}{version}"],
+        )
+
+    def measure(version: int, psi: float) -> None:
+        connection.execute(
+            "INSERT INTO monitoring.drift (name, champion_version, window_start, window_days, column_name, set_version,"
+            " rows, psi, ks, js, drifted, measured_at) VALUES ('trip-duration', %s, '2024-03-08', 7, 'hour', 1, 9, %s,"
+            " 0, 0, true, clock_timestamp()) ON CONFLICT (name, champion_version, window_start, column_name)"
+            " DO UPDATE SET psi = excluded.psi, measured_at = clock_timestamp()",
+            [version, psi],
+        )
+
+    def shown() -> tuple:
+        [row], [same] = rows_of(site, "newest_drift"), rows_of(site, "drift_by_column")
+        assert row["psi"] == same["psi"]
+        return row["champion_version"], row["champion_now"], row["psi"]
+
+    with connect(warehouse_url, autocommit=True) as connection:
+        promote(1)
+        measure(1, 0.5)
+        assert shown() == (1, 1, 0.5)
+        promote(2)
+        assert shown() == (1, 2, 0.5), "measured against another"
+        measure(2, 0.1)
+        measure(1, 0.6)
+        assert shown() == (2, 2, 0.1)
+        promote(1, "rollback")
+        assert shown() == (1, 1, 0.6)
+
+
+def test_every_decision_is_listed_with_when_by_whom_and_why(site: Site, warehouse_url: str) -> None:
+    with connect(warehouse_url) as connection:
+        connection.execute(
+            "INSERT INTO training.promotions (kind, name, version, model, reason, state, run_key, decided_at) VALUES"
+            " ('judgement', 'trip-duration', 1, 'gbtree.gamma', 'RMSE 4 against 5', 'promoted',"
+            " 'model_promotion/asset_triggered__1', now() - interval '3 h'),"
+            " ('judgement', 'trip-duration', 2, 'linear_model.Lasso', 'it is worse', 'rejected',"
+            " 'model_promotion/asset_triggered__2', now() - interval '2 h'),"
+            " ('rollback', 'trip-duration', 1, 'gbtree.gamma', 'Rolled back', 'promoted',"
+            " 'model_promotion/manual__3', now()), ('judgement', 'another', 9, 'm', 'r', 'promoted', 'd/r', now())"
+        )
+    rows = site.answer("decisions")["rows"]
+    assert [(outcome["text"], model, why, by["text"], by["to"]) for _, outcome, model, why, by in rows] == [
+        ("↺ rolled back", "gbtree.gamma v1", "Rolled back", "run by hand", "/dags/model_promotion/runs/manual__3"),
+        ("● champion kept", "Lasso v2", "it is worse", "run after training",
+         "/dags/model_promotion/runs/asset_triggered__2"),
+        ("▲ promoted", "gbtree.gamma v1", "RMSE 4 against 5", "run after training",
+         "/dags/model_promotion/runs/asset_triggered__1"),
+    ]  # fmt: skip
+
+
 def test_alerts_are_those_of_readable_dags(site: Site, warehouse_url: str) -> None:
     with connect(warehouse_url) as connection:
         connection.execute(
             "INSERT INTO alerts.sent (kind, severity, dag_id, run_id, task_id, subject, content, state, channels_left)"
-            " VALUES ('failure', 'error', 'sklearn_training', 'r', 't', 'It failed', '{}', 'sent', '{}'),"
+            " VALUES ('failure', 'error', 'sklearn_training', 'r', 't', 'It failed',"
+            " '{\"headline\": \"The disk is full.\"}', 'sent', '{}'),"
             " ('failure', 'error', 'secret', 'r', 't', 'Nobody knows', '{}', 'sent', '{}')"
         )
-    [[alert, _, _]] = site.answer("newest_alerts")["rows"]
+    [[severity, alert, why, *_]] = site.answer("newest_alerts")["rows"]
+    assert (severity["text"], severity["tone"], why) == ("✖ error", "bad", "The disk is full.")
     assert (alert["text"], alert["to"], alert["tone"]) == ("It failed", "/dags/sklearn_training/runs/r", "bad")

@@ -6,7 +6,8 @@ from plotly.graph_objects import Bar, Figure
 
 from include.dashboards.charts import Rows, chart
 from include.dashboards.context import Context
-from include.dashboards.figures import PALETTE, by, column, figure
+from include.dashboards.figures import by, column, count_on, figure
+from include.dashboards.palette import PALETTE, fill, mark
 from include.dashboards.raw_profiles import BARS, read_profile
 from include.dashboards.tables import Cell, Table
 
@@ -63,7 +64,8 @@ def _draw_raw(rows: Rows, name: str, x_title: str) -> Figure:
         marker_color=PALETTE[0],
         hovertemplate="%{x:.1f}: %{y:,} trips<extra></extra>",
     )
-    return figure([bar], x_title=x_title, y_title="trips", bargap=0)
+    drawn_bars = figure([bar], x_title=x_title, y_title="trips", bargap=0)
+    return count_on(drawn_bars, "y", max(column(drawn, "rows"), default=0))
 
 
 _OF_MONTH: dict[str, Any] = {"empty": LOAD_FIRST, "dags": PREPARATION, "columns": 4}
@@ -92,10 +94,13 @@ def raw_durations(rows: Rows) -> Figure:
 def rejected_rows(rows: Rows) -> Figure:
     """Rows that a rule refused, in each loaded month."""
     months = sorted({row["month"] for row in rows})
-    colors = {month: PALETTE[at % len(PALETTE)] for at, month in enumerate(months)}
+    marks = {month: mark(at) for at, month in enumerate(months)}
     traces = [
-        Bar(x=column(group, "rows"), y=column(group, "rule"), name=month, orientation="h", marker_color=colors[month])
+        Bar(x=column(group, "rows"), y=column(group, "rule"), name=month, orientation="h",
+            marker=fill(marks[month].color, marks[month].pattern),
+            hovertemplate="%{fullData.name}, %{y}: %{x:,} rows<extra></extra>")
         for month, group in by(rows, "month").items()
-    ]
+    ]  # fmt: skip
     drawn = figure(traces, barmode="stack", x_title="rows", showlegend=True)
+    count_on(drawn, "x", max(column(rows, "rows")))
     return drawn.update_yaxes(categoryorder="total ascending", showgrid=False).update_xaxes(showgrid=True)

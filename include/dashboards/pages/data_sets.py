@@ -5,15 +5,27 @@ from typing import Any
 
 from include.dashboards.charts import Rows, chart, read_rows
 from include.dashboards.context import Context
-from include.dashboards.figures import MUTED, PALETTE, Figure, Scatter, by, column, figure, span_times
+from include.dashboards.explanations import WEEKDAYS
+from include.dashboards.figures import Figure, Scatter, by, column, figure, span_times
 from include.dashboards.kept import keep
+from include.dashboards.pages.overview_alarms import CHAMPION_NOW, MEASURE_FIRST
+from include.dashboards.palette import DASHES, MUTED, PALETTE, mark
 from include.dashboards.tables import Table
 from include.taxi.zone_names import read_zone_names
 
 NOT_PUBLISHED = "No training set is published yet: start data_preparation."
 PREPARATION = ("data_preparation",)
 SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
+STROKES = dict(zip(SPLITS, DASHES, strict=True))
 DECIMALS = 3
+_DRIFT = f"""
+    SELECT column_name, window_start, psi, ks, js, drifted, champion_version, {CHAMPION_NOW} AS champion_now
+    FROM monitoring.drift
+    WHERE name = %(name)s AND champion_version = (
+        SELECT champion_version FROM monitoring.drift WHERE name = %(name)s
+        ORDER BY (champion_version = {CHAMPION_NOW}) IS TRUE DESC, measured_at DESC LIMIT 1)
+    ORDER BY window_start, column_name
+"""
 _NEWEST = """
     SELECT version, statistics, counts FROM training.sets WHERE state = 'published'
     ORDER BY published_at DESC, version DESC LIMIT 1
@@ -31,7 +43,7 @@ def _set_profile(context: Context) -> Rows:
 @chart("data", "Training set, column by column", _set_profile, empty=NOT_PUBLISHED, dags=PREPARATION, columns=12,
        height=290)  # fmt: skip
 def set_profile(rows: Rows) -> Table:
-    """The training split of the newest version; minutes are `target`, weekday 0 is Monday. Nothing is missing in it."""
+    """The training split of the newest version; minutes are `target`. Nothing is missing in it."""
     headings = (
         f"v{rows[0]['version']}, column", "type", "rows", "missing", "unique", "min", "mean", "median", "max",
         "most frequent",
@@ -46,7 +58,11 @@ def _profile_row(row: Any) -> tuple[Any, ...]:
         figures = (deciles[0], row["mean"], deciles[len(deciles) // 2], deciles[-1])
         return (row["column"], "number", rows, "0", "", *(f"{value:.{DECIMALS}f}" for value in figures), "")
     value, count = max(row["frequent"].items(), key=lambda item: item[1])
-    name = read_zone_names().get(int(value), value) if row["column"].endswith("_zone") else value
+    name = value
+    if row["column"].endswith("_zone"):
+        name = read_zone_names().get(int(value), value)
+    elif row["column"] == "weekday":
+        name = WEEKDAYS[int(float(value))]
     share = f"{name} ({count / row['count']:.1%})"
     return (row["column"], "category", rows, "0", f"{row['distinct']:,}", "", "", "", "", share)
 
@@ -86,7 +102,8 @@ def _draw_histogram(rows: Rows, x_title: str) -> Figure:
             y=[100 * row["share"] for row in group],
             name=split,
             mode="lines",
-            line={"shape": "hv", "color": SPLITS.get(split, MUTED), "width": 2},
+            line={"shape": "hv", "color": SPLITS.get(split, MUTED), "dash": STROKES.get(split, "solid"), "width": 2},
+            hovertemplate="%{fullData.name}, from %{x}: %{y:.1f} %<extra></extra>",
             fill="tozeroy",
             fillcolor=_faint(SPLITS.get(split, MUTED)),
         )
@@ -121,31 +138,51 @@ def set_hours(rows: Rows) -> Figure:
     return _draw_histogram(rows, "hour of day")
 
 
+def _drift(context: Context) -> Rows:
+    threshold = context.settings.drift_psi
+    return [{**row, "threshold": threshold} for row in read_rows(_DRIFT, context)]
+
+
 @chart(
     "data",
     "Drift by column",
-    """
-    SELECT column_name, window_start, psi, ks, js, drifted FROM monitoring.drift
-    WHERE name = %(name)s AND champion_version = (
-        SELECT champion_version FROM monitoring.drift WHERE name = %(name)s ORDER BY measured_at DESC LIMIT 1)
-    ORDER BY window_start, column_name
-    """,
-    empty="Drift was not measured yet: model_monitoring does it once there is a champion and newer trips than its own.",
+    _drift,
+    empty=MEASURE_FIRST,
     dags=("model_monitoring",),
     columns=12,
+    height=380,
 )
 def drift_by_column(rows: Rows) -> Figure:
-    """Distance of each window from the champion's training set; a filled point has drifted."""
+    """Distance of each week from the champion's training set.
+
+    A filled point has drifted (two measures of three are beyond their thresholds), a hollow one has not.
+    """
     traces = [
         Scatter(
             x=column(group, "window_start"),
             y=column(group, "psi"),
             name=name,
             mode="lines+markers",
-            line={"width": 2, "color": PALETTE[at % len(PALETTE)]},
-            marker={"size": 9, "symbol": ["circle" if row["drifted"] else "circle-open" for row in group]},
+            line={"width": 2, "color": mark(at).color, "dash": mark(at).dash},
+            marker={
+                "size": 10,
+                "symbol": [mark(at).symbol + ("" if row["drifted"] else "-open") for row in group],
+            },
+            customdata=["drifted" if row["drifted"] else "not drifted" for row in group],
+            hovertemplate="%{fullData.name}, week of %{x|%d %b}: PSI %{y:.3f}, %{customdata}<extra></extra>",
         )
         for at, (name, group) in enumerate(by(rows, "column_name").items())
     ]
+    first = rows[0]
+    text = f"against v{first['champion_version']}; filled: drifted, hollow: not"
+    if first["champion_now"] not in (None, first["champion_version"]):
+        text += f"; champion is now v{first['champion_now']}, not measured yet"
     drawn = figure(traces, y_title="PSI, population stability index").update_yaxes(rangemode="tozero")
+    drawn.add_hline(
+        first["threshold"],
+        line={"dash": "dash", "color": MUTED, "width": 1.5},
+        annotation={"text": f"threshold {first['threshold']:g}", "font": {"size": 11}},
+        annotation_position="top left",
+    )
+    drawn.update_xaxes(title_text=text)
     return span_times(drawn, column(rows, "window_start"), timedelta(weeks=4))

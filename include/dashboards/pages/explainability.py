@@ -1,5 +1,8 @@
 """Explainability: what moves a model's predictions, over many trips and for one."""
 
+import math
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -8,8 +11,10 @@ from plotly.graph_objects import Bar, Figure, Scatter, Waterfall
 from include.dashboards.charts import Rows, chart
 from include.dashboards.context import Context
 from include.dashboards.explanations import Explained, describe, explain_sample
-from include.dashboards.figures import BAD, GOOD, LOW_TO_HIGH, MUTED, PALETTE, figure
+from include.dashboards.figures import figure
+from include.dashboards.palette import HIGH, LOW, LOW_TO_HIGH, MUTED, PALETTE
 from include.dashboards.tables import Fact, Facts, show_minutes
+from include.taxi.explain import Explanation, show_factor, tick_factors
 
 MOST_FEATURES = 12
 MOST_STEPS = 9
@@ -48,9 +53,11 @@ def beeswarm(rows: Rows) -> Figure:
                 name=name,
                 marker=marker,
                 customdata=list(range(len(contributions))),
-                hovertemplate=f"{name}: %{{x:+.2f}} {explanation.unit}<br>click: this trip below<extra></extra>",
+                text=[f"{name} = {texts[name]}: {_show_step(value, explanation)}"
+                      for texts, value in zip(explained.texts, contributions.tolist(), strict=True)],
+                hovertemplate="%{text}<br>click: this trip below<extra></extra>",
             )
-        )
+        )  # fmt: skip
     bar = {"title": {"text": "value", "side": "right"}, "tickvals": [0, 1], "ticktext": ["low", "high"],
            "thickness": 8, "len": 0.5, "outlinewidth": 0}  # fmt: skip
     scale = Scatter(
@@ -59,11 +66,14 @@ def beeswarm(rows: Rows) -> Figure:
     )  # fmt: skip
     drawn = figure(
         [*traces, scale],
-        x_title=f"contribution, {explanation.unit}",
+        x_title="factor on the predicted minutes" if explanation.multiplies else "contribution, minutes",
         showlegend=False,
         meta={"picks": "trip"},
         hovermode="closest",
     )
+    if explanation.multiplies:
+        factors = tick_factors(float(explanation.contributions.min()), float(explanation.contributions.max()))
+        drawn.update_xaxes(tickvals=[math.log(each) for each in factors], ticktext=list(map(show_factor, factors)))
     return drawn.update_yaxes(
         tickvals=list(range(len(names))), ticktext=list(names), range=[len(names) - 0.4, -0.6], showgrid=False
     ).update_xaxes(zeroline=True, zerolinecolor=MUTED)
@@ -90,17 +100,19 @@ def _spread(values: np.ndarray) -> np.ndarray:
 
 @chart("explainability", "Mean contribution", _explained, empty=NOTHING, columns=4, height=480)
 def mean_contributions(rows: Rows) -> Figure:
-    """Mean absolute contribution of each feature, mean |SHAP| for boosted trees."""
+    """How far each feature moves predictions on average, up or down: mean |SHAP| for boosted trees."""
     explanation = rows[0]["explained"].explanation
     strengths = explanation.strengths[:MOST_FEATURES]
+    means = [entry["mean_abs_shap"] for entry in strengths]
     bar = Bar(
-        x=[entry["mean_abs_shap"] for entry in strengths],
+        x=[100 * math.expm1(mean) for mean in means] if explanation.multiplies else means,
         y=[entry["feature"] for entry in strengths],
         orientation="h",
         marker_color=PALETTE[0],
-        hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+        hovertemplate="%{y}: %{x:.3~g}" + (" %" if explanation.multiplies else " min") + "<extra></extra>",
     )
-    drawn = figure([bar], x_title=f"mean |contribution|, {explanation.unit}")
+    unit = "% of the prediction" if explanation.multiplies else "minutes"
+    drawn = figure([bar], x_title=f"mean change, {unit}")
     return drawn.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(showgrid=True)
 
 
@@ -125,31 +137,54 @@ def why_this_prediction(rows: Rows) -> Figure:
     """From the mean prediction to this trip's, feature by feature."""
     explained, at = rows[0]["explained"], rows[0]["trip"]
     explanation = explained.explanation
-    return waterfall(
-        explanation.base,
-        dict(zip(explanation.features, explanation.contributions[at].tolist(), strict=True)),
-        explanation.unit,
-    )
+    return waterfall(explanation, at, explained.texts[at])
 
 
-def waterfall(base: float, contributions: dict[str, float], unit: str) -> Figure:
-    """The strongest contributions one after the other, the rest together, and what they add up to."""
+def _show_step(contribution: float, explanation: Explanation) -> str:
+    return show_factor(math.exp(contribution)) if explanation.multiplies else f"{contribution:+.2f} min"
+
+
+def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str]) -> Figure:
+    """The strongest contributions to one prediction, the rest together, and what they come to, all in minutes.
+
+    Where contributions multiply, each step is written as its factor and drawn as the minutes that it makes there.
+
+    Args:
+        texts: Feature -> its value, to stand beside its name.
+    """
+    contributions = dict(zip(explanation.features, explanation.contributions[at].tolist(), strict=True))
     ordered = sorted(contributions.items(), key=lambda item: -abs(item[1]))
-    rest = sum(value for _, value in ordered[MOST_STEPS:])
-    steps = ordered[:MOST_STEPS] + ([("all others", rest)] if len(ordered) > MOST_STEPS else [])
-    total = base + sum(contributions.values())
-    texts = [f"{base:.2f}", *(f"{value:+.2f}" for _, value in steps), f"{total:.2f}"]
+    steps = [(f"{name}<br>= {texts[name]}" if name in texts else name, value) for name, value in ordered[:MOST_STEPS]]
+    if len(ordered) > MOST_STEPS:
+        steps.append(("all others", sum(value for _, value in ordered[MOST_STEPS:])))
+    margins = [explanation.base]
+    for _, value in steps:
+        margins.append(margins[-1] + value)
+    minutes = [math.exp(margin) for margin in margins] if explanation.multiplies else margins
+    written = [
+        show_factor(math.exp(value)) if explanation.multiplies else f"{value:+.2f}" for _, value in steps
+    ]  # fmt: skip
+    changes = [after - before for before, after in pairwise(minutes)]
+    start = "typical trip" if explanation.multiplies else "mean"
+    names = [start, *(name for name, _ in steps), "prediction"]
     trace = Waterfall(
-        x=["mean", *(name for name, _ in steps), "prediction"],
-        y=[base, *(value for _, value in steps), 0],
+        x=names,
+        y=[minutes[0], *changes, 0],
         measure=["absolute", *["relative"] * len(steps), "total"],
-        text=texts,
+        text=[f"{minutes[0]:.2f}", *written, f"{minutes[-1]:.2f}"],
         textposition="outside",
         cliponaxis=False,
         connector={"line": {"color": MUTED, "width": 1}},
-        increasing={"marker": {"color": BAD}},
-        decreasing={"marker": {"color": GOOD}},
-        totals={"marker": {"color": PALETTE[0]}},
-        hovertemplate="%{x}: %{text}<extra></extra>",
-    )
-    return figure([trace], y_title=unit, showlegend=False)
+        # As SHAP's own pictures: longer and shorter are neither good nor bad, and everyone tells the two apart.
+        increasing={"marker": {"color": HIGH}},
+        decreasing={"marker": {"color": LOW}},
+        totals={"marker": {"color": MUTED}},
+        customdata=[
+            f"{name.replace('<br>', ' ')}: {text} min" if name in (start, "prediction") or not explanation.multiplies
+            else f"{name.replace('<br>', ' ')}: {text}, {change:+.2f} min"
+            for name, text, change in zip(names, [f"{minutes[0]:.2f}", *written, f"{minutes[-1]:.2f}"],
+                                          [0, *changes, 0], strict=True)
+        ],
+        hovertemplate="%{customdata}<extra></extra>",
+    )  # fmt: skip
+    return figure([trace], y_title="minutes", showlegend=False)

@@ -1,30 +1,23 @@
 """Pipelines: how runs went, what started them, and where their time goes."""
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from plotly.graph_objects import Bar, Figure, Pie, Scatter
 
 from include.dashboards.charts import Rows, chart
 from include.dashboards.context import Context
-from include.dashboards.figures import (
-    MUTED,
-    PALETTE,
-    STATES,
-    by,
-    column,
-    count_on,
-    figure,
-    short,
-    span_times,
-    stacked_bars,
-)
+from include.dashboards.figures import by, column, count_on, figure, short, span_times, stacked_bars
+from include.dashboards.palette import MUTED, PALETTE, PATTERNS, STATES, mark
 from include.dashboards.tables import Cell, Table, run_page, show_age, show_seconds
 
 NO_RUNS = "No runs in this period: start a DAG, or look further back."
 MOST_TASKS = 14
 MILLISECONDS_A_DAY = 86_400_000
+HALF_A_DAY = timedelta(hours=12)
+FEW_DAYS = 21
+MOST_OF_A_NOTE = 200
 
 
 def _runs(name: str) -> Callable[[Context], Rows]:
@@ -40,18 +33,28 @@ def _runs(name: str) -> Callable[[Context], Rows]:
 
 @chart("pipeline", "Runs a day", _runs("count_by_day"), empty=NO_RUNS, columns=8)
 def runs_a_day(rows: Rows) -> Figure:
-    """Runs by state."""
-    drawn = stacked_bars(rows, "day", "runs", "state", colors=STATES, y_title="runs")
+    """Runs by state until today; failed ones are hatched. Without alert_maintenance, unless that DAG is chosen."""
+    hatches = {"failed": PATTERNS[1]}
+    drawn = stacked_bars(rows, "day", "runs", "state", colors=STATES, patterns=hatches, y_title="runs")
     # One day alone would be as wide as the chart.
-    drawn.update_traces(width=0.8 * MILLISECONDS_A_DAY)
-    span_times(drawn, column(rows, "day"), timedelta(days=14)).update_xaxes(tickformat="%b %d")
+    drawn.update_traces(
+        width=0.8 * MILLISECONDS_A_DAY, hovertemplate="%{x|%d %b}: %{y:,} %{fullData.name}<extra></extra>"
+    )
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = min([*column(rows, "day"), today - timedelta(days=13)])
+    drawn.update_xaxes(type="date", tickformat="%d %b", range=[first - HALF_A_DAY, today + HALF_A_DAY])
+    # A tick a day at most: the axis counts days.
+    drawn.update_xaxes(minallowed=first - HALF_A_DAY, maxallowed=today + HALF_A_DAY)
+    if today - first < timedelta(days=FEW_DAYS):
+        drawn.update_xaxes(dtick=2 * MILLISECONDS_A_DAY)
     return count_on(drawn, "y", max(sum(column(day, "runs")) for day in by(rows, "day").values()))
 
 
 @chart("pipeline", "What started the runs", _runs("count_by_trigger"), empty=NO_RUNS, columns=4)
 def runs_by_trigger(rows: Rows) -> Figure:
     """Schedule, asset events, the REST API, people in the UI, and the DAG that starts others."""
-    pie = Pie(labels=column(rows, "trigger"), values=column(rows, "runs"), hole=0.55, sort=False, textinfo="value")
+    pie = Pie(labels=column(rows, "trigger"), values=column(rows, "runs"), hole=0.55, sort=False, textinfo="value",
+              hovertemplate="%{label}: %{value:,} runs, %{percent}<extra></extra>")  # fmt: skip
     return figure([pie], legend={"orientation": "v", "y": 0.5, "yanchor": "middle", "x": 1.02})
 
 
@@ -90,12 +93,15 @@ def _task_name(row: Any, with_dag: bool) -> str:
        empty="No run was started by an asset event in this period: data_preparation emits one.")  # fmt: skip
 def reaction_times(rows: Rows) -> Figure:
     """How long an asset event waits until the run that it starts does something."""
+    known = by([row for row in rows if row["seconds"] is not None], "dag_id")
     traces = [
         Scatter(
-            x=column(group, "run_after"), y=column(group, "seconds"), name=dag_id, mode="markers", marker={"size": 8}
+            x=column(group, "run_after"), y=column(group, "seconds"), name=dag_id, mode="markers",
+            marker={"size": 8, "color": mark(place).color, "symbol": mark(place).symbol},
+            hovertemplate="%{fullData.name}, %{x|%d %b %H:%M}: %{y:.1f} s<extra></extra>",
         )
-        for dag_id, group in by([row for row in rows if row["seconds"] is not None], "dag_id").items()
-    ]
+        for place, (dag_id, group) in enumerate(known.items())
+    ]  # fmt: skip
     drawn = figure(traces, y_title="seconds", showlegend=True).update_yaxes(rangemode="tozero")
     return span_times(drawn, column(rows, "run_after"))
 
@@ -103,13 +109,13 @@ def reaction_times(rows: Rows) -> Figure:
 @chart("pipeline", "Failed runs", _runs("list_failed"), columns=6, height=380,
        empty="No failed runs in this period.")  # fmt: skip
 def failed_runs(rows: Rows) -> Table:
-    """The newest first, each with a link to its run."""
+    """The newest first, each with a link to its run, and why: the run's note, else the tasks that failed."""
     return Table(
-        ("DAG", "run", "at", "lasted"),
+        ("DAG", "why", "at", "lasted"),
         [
             (
-                row["dag_id"],
-                Cell(row["run_id"], to=run_page(row["dag_id"], row["run_id"]), tone="bad"),
+                Cell(f"✖ {row['dag_id']}", to=run_page(row["dag_id"], row["run_id"]), tone="bad", hint=row["run_id"]),
+                _why_failed(row["note"], row["tasks"]),
                 row["run_after"],
                 show_seconds((row["end_date"] - row["start_date"]).total_seconds())
                 if row["end_date"] and row["start_date"]
@@ -118,6 +124,12 @@ def failed_runs(rows: Rows) -> Table:
             for row in rows
         ],
     )
+
+
+def _why_failed(note: str | None, tasks: str | None) -> str:
+    if note:
+        return note if len(note) <= MOST_OF_A_NOTE else f"{note[:MOST_OF_A_NOTE]}..."
+    return f"failed: {tasks}" if tasks else "no task failed: the run was ended as a whole"
 
 
 @chart("pipeline", "Active triggers", _runs("list_triggers"), columns=6, height=380,
@@ -129,7 +141,7 @@ def active_triggers(rows: Rows) -> Table:
         [
             (
                 Cell(row["dag_id"], to=f"/dags/{row['dag_id']}"),
-                describe_trigger(row["schedule"], row["assets"]),
+                describe_trigger(row["schedule"], row["assets"], row["words"]),
                 Cell("paused", tone="warn") if row["paused"] else Cell("active", tone="good"),
                 row["next_run"],
                 show_age(row["last_run"]),
@@ -139,12 +151,20 @@ def active_triggers(rows: Rows) -> Table:
     )
 
 
-def describe_trigger(schedule: str | None, assets: Any) -> str:
-    """In words: the assets by name, with the schedule where there is one beside them."""
+def describe_trigger(schedule: str | None, assets: Any, words: str | None = None) -> str:
+    """What starts a DAG: its assets by name, and its schedule.
+
+    Args:
+        schedule: Airflow's summary, such as `Asset or 0 6 * * *`.
+        words: Airflow's description of the same, such as `Triggered by assets or At 06:00`; None: it has none.
+    """
     names = sorted(set(_asset_names(assets)))
-    timed = schedule if schedule and schedule not in ("None", "Asset") and not names else ""
-    parts = ([f"asset {' or '.join(names)}"] if names else []) + ([timed] if timed else [])
-    return ", ".join(parts) or "by hand or REST"
+    timed = (schedule or "None").removeprefix("Asset or ")
+    parts = [f"asset {' or '.join(names)}"] if names else []
+    if timed not in ("None", "Asset"):
+        spelled = (words or "").removeprefix("Triggered by assets or ")
+        parts.append(f"{spelled[:1].lower()}{spelled[1:]} ({timed})" if spelled else timed)
+    return ", or ".join(parts) or "by hand or REST"
 
 
 def _asset_names(expression: Any) -> Iterable[str]:

@@ -1,0 +1,116 @@
+"""Overview, what may be amiss: drift, alerts, and the error of real predictions."""
+
+from datetime import timedelta
+
+from include.dashboards.charts import Rows, chart, read_rows
+from include.dashboards.context import Context
+from include.dashboards.figures import Figure, bars, by, column, figure, marked_line, name_point, span_times
+from include.dashboards.palette import BAD, GOOD, MUTED, PATTERNS, fill
+from include.dashboards.tables import Cell, Table, run_page, show_age
+
+MEASURE_FIRST = (
+    "Drift was not measured yet: model_monitoring does it once there is a champion and newer trips than its own."
+)
+# The champion of now: what was promoted or rolled back to last.
+CHAMPION_NOW = """
+    (SELECT version FROM training.promotions WHERE name = %(name)s AND state = 'promoted'
+     ORDER BY moved_at DESC NULLS LAST, id DESC LIMIT 1)
+"""
+_DRIFT = f"""
+    SELECT column_name, psi, drifted, window_start, champion_version, {CHAMPION_NOW} AS champion_now
+    FROM monitoring.drift
+    WHERE name = %(name)s AND (champion_version, window_start) = (
+        SELECT champion_version, window_start FROM monitoring.drift WHERE name = %(name)s
+        ORDER BY (champion_version = {CHAMPION_NOW}) IS TRUE DESC, measured_at DESC, window_start DESC LIMIT 1)
+    ORDER BY psi DESC
+"""
+# Severity -> its word, which says it without color too, and its tone.
+SEVERITIES = {"error": ("✖ error", "bad"), "warning": ("▲ warning", "warn"), "info": ("● info", "")}
+_STATES = {"sent": "sent", "unsent": "not sent yet", "collecting": "being collected", "silent": "not mailed"}
+
+
+def _drift(context: Context) -> Rows:
+    threshold = context.settings.drift_psi
+    return [{**row, "threshold": threshold} for row in read_rows(_DRIFT, context)]
+
+
+@chart("overview", "Newest drift", _drift, empty=MEASURE_FIRST, dags=("model_monitoring",), columns=4, height=360)
+def newest_drift(rows: Rows) -> Figure:
+    """How far each column of the newest week lies from what the champion learnt from.
+
+    Hatched: it has drifted, which takes two of three measures beyond their thresholds; one of them is drawn. Grey: it
+    was measured against another champion.
+    """
+    first = rows[0]
+    stale = first["champion_now"] not in (None, first["champion_version"])
+    drawn = bars(rows, "column_name", "psi", horizontal=True, x_title="PSI, population stability index")
+    colors = [MUTED if stale else BAD if row["drifted"] else GOOD for row in rows]
+    marker = fill("", "") | {"color": colors}
+    marker["pattern"] = {**fill("")["pattern"], "shape": [PATTERNS[1] if row["drifted"] else "" for row in rows]}  # type: ignore[dict-item]
+    drawn.update_traces(marker=marker)
+    drawn.add_vline(
+        first["threshold"],
+        line={"dash": "dash", "color": MUTED, "width": 1.5},
+        annotation={"text": f"threshold {first['threshold']:g}", "font": {"size": 11}, "yanchor": "bottom"},
+        annotation_position="top right",
+    )
+    measured = f"v{first['champion_version']}, week of {first['window_start']:%d %b %Y}"
+    note = f"against {measured}"
+    if stale:
+        note = f"measured against {measured};<br>champion is now v{first['champion_now']}, not measured yet"
+    drawn.update_layout(
+        margin={"t": 56 if stale else 40, "l": 8, "r": 12, "b": 8},
+        title={"text": note, "font": {"size": 12}, "x": 0, "xref": "paper", "y": 1, "yref": "container",
+               "yanchor": "top", "pad": {"t": 4}},
+    )  # fmt: skip
+    return drawn.update_xaxes(rangemode="tozero")
+
+
+@chart(
+    "overview",
+    "Newest alerts",
+    """
+    SELECT created_at, severity, dag_id, run_id, subject, state, problem, content->>'headline' AS headline
+    FROM alerts.sent
+    WHERE created_at > %(since)s AND dag_id = ANY(%(dag_ids)s) ORDER BY created_at DESC LIMIT 200
+    """,
+    empty="No alerts in this period.",
+    columns=8,
+    height=340,
+)
+def newest_alerts(rows: Rows) -> Table:
+    """What people were told, the newest first."""
+    return Table(
+        ("severity", "alert", "why", "mail", "when"),
+        [
+            (
+                Cell(SEVERITIES[row["severity"]][0], tone=SEVERITIES[row["severity"]][1]),
+                Cell(row["subject"], run_page(row["dag_id"], row["run_id"]), SEVERITIES[row["severity"]][1]),
+                row["headline"] or "",
+                Cell(_STATES.get(str(row["state"]), str(row["state"])), tone="warn" if row["problem"] else "",
+                     hint=row["problem"] or ""),
+                show_age(row["created_at"]),
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+@chart(
+    "overview",
+    "Live error",
+    "SELECT model_version, week, rmse, mae, rows FROM monitoring.live_errors WHERE week > %(since)s ORDER BY week",
+    empty="No prediction could be compared with its real trip yet: predict, load the trips, run model_monitoring.",
+    dags=("model_monitoring",),
+    columns=4,
+    height=340,
+)
+def live_error(rows: Rows) -> Figure:
+    """Error of logged predictions against the real trips, by week of pickup."""
+    traces = [
+        marked_line(place, x=column(group, "week"), y=column(group, "rmse"), name=f"v{version}",
+                    hovertemplate=name_point().replace(" %H:%M", ""))
+        for place, (version, group) in enumerate(by(rows, "model_version").items())
+    ]  # fmt: skip
+    drawn = figure(traces, y_title="RMSE, minutes", showlegend=True)
+    return span_times(drawn, column(rows, "week"), timedelta(weeks=4))

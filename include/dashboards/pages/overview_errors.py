@@ -1,0 +1,199 @@
+"""Overview, errors of what was trained; pale where they were measured on other rows than the newest."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from plotly.graph_objects import Bar, Figure, Pie, Scatter
+
+from include.dashboards.charts import Rows, chart
+from include.dashboards.figures import bars, by, column, count_on, counted, figure, name_point, short, span_times
+from include.dashboards.palette import MUTED, PALE, color_of, fill, mark_of
+
+TRAIN_FIRST = "Nothing was trained in this period: start data_preparation, whose event starts the training DAGs."
+MOST_NAMED = 8
+_BEST = """
+    SELECT run_key, model, trials, best_loss AS rmse, set_version, finished_at FROM training.tunings
+    WHERE finished_at > %(since)s AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
+      AND (%(model)s::text IS NULL OR model = %(model)s)
+"""
+
+
+@chart(
+    "overview",
+    "Error of every model over time",
+    # Long histories are thinned to 200 points a model: the mean of neighboring runs.
+    f"""
+    SELECT model, avg(rmse) AS rmse, max(finished_at) AS finished_at, max(set_version) AS set_version,
+           (array_agg(run_key ORDER BY finished_at DESC))[1] AS run_key
+    FROM (SELECT *, ntile(200) OVER (PARTITION BY model ORDER BY finished_at) AS tile FROM ({_BEST}) best) tiled
+    GROUP BY model, tile ORDER BY model, tile
+    """,
+    empty=TRAIN_FIRST,
+    columns=8,
+)
+def error_over_time(rows: Rows) -> Figure:
+    """Validation RMSE of each model type's best trial, run by run.
+
+    Pale, left of the last dotted line: measured on the rows of an earlier training set, not to be compared. A click
+    leads to the run.
+    """
+    newest = _newest_set(rows)
+    traces = []
+    for model, group in by(rows, "model").items():
+        now = [row for row in group if row["set_version"] == newest]
+        before = [row for row in group if row["set_version"] != newest]
+        traces += [_line(model, part, part is now, part is (now or before)) for part in (before, now) if part]
+    drawn = figure(traces, y_title="validation RMSE, minutes", meta={"opens": "training_run"})
+    span_times(drawn, column(rows, "finished_at"))
+    return _mark_sets(drawn, rows)
+
+
+def _newest_set(rows: Rows) -> int:
+    return max(rows, key=lambda row: row["finished_at"])["set_version"]
+
+
+def _line(model: str, rows: Sequence[Mapping[str, Any]], comparable: bool, in_legend: bool) -> Scatter:
+    looks = mark_of(model)
+    return Scatter(
+        x=column(rows, "finished_at"),
+        y=column(rows, "rmse"),
+        name=short(model),
+        legendgroup=model,
+        showlegend=in_legend,
+        mode="lines+markers",
+        line={"color": looks.color, "dash": looks.dash, "width": 2},
+        marker={"size": 8, "symbol": looks.symbol},
+        opacity=1 if comparable else PALE,
+        customdata=[[row["run_key"], row["set_version"]] for row in rows],
+        hovertemplate=name_point().replace("<extra>", ", training set %{customdata[1]}<extra>"),
+    )
+
+
+def _mark_sets(drawn: Figure, rows: Rows) -> Figure:
+    """A dotted line where trainings went over to another training set."""
+    begins: dict[int, datetime] = {}
+    for row in sorted(rows, key=lambda row: row["finished_at"]):
+        begins.setdefault(row["set_version"], row["finished_at"])
+    changes = list(begins.items())[1:]
+    for version, moment in changes[-40:]:
+        named = version in [known for known, _ in changes[-MOST_NAMED:]]
+        line = {"dash": "dot", "color": MUTED, "width": 1}
+        drawn.add_shape(type="line", x0=moment, x1=moment, y0=0, y1=1, yref="paper", line=line, layer="below")
+        if named:
+            drawn.add_annotation(x=moment, y=0, yref="paper", text=f"set {version}", showarrow=False,
+                                 xanchor="left", yanchor="bottom", font={"size": 10, "color": MUTED})  # fmt: skip
+    return drawn
+
+
+@chart(
+    "overview",
+    "Distribution of errors",
+    """
+    WITH chosen AS (
+        SELECT set_version FROM training.tunings
+        WHERE finished_at > %(since)s AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
+        ORDER BY finished_at DESC LIMIT 1
+    ), t AS (
+        SELECT model, loss FROM training.trials
+        JOIN training.tunings USING (run_key, model)
+        WHERE training.trials.finished_at > %(since)s AND loss IS NOT NULL
+          AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
+          AND (%(model)s::text IS NULL OR model = %(model)s)
+          AND training.tunings.set_version = (SELECT set_version FROM chosen)
+    ), edges AS MATERIALIZED (
+        SELECT min(loss) AS low, percentile_cont(0.95) WITHIN GROUP (ORDER BY loss) + 1e-9 AS high FROM t
+    ), counted AS (
+        SELECT model, width_bucket(loss, (SELECT low FROM edges), (SELECT high FROM edges), 30) AS bucket,
+               count(*) AS trials
+        FROM t WHERE loss < (SELECT high FROM edges) GROUP BY 1, 2
+    )
+    SELECT model, bucket, trials,
+           low + (bucket - 1) * (high - low) / 30 AS low, low + bucket * (high - low) / 30 AS high
+    FROM counted, edges WHERE high > low + 1e-9 ORDER BY model, bucket
+    """,
+    empty=TRAIN_FIRST,
+    columns=4,
+)
+def error_distribution(rows: Rows) -> Figure:
+    """How often trials on the newest training set came to which error; the worst twentieth is left out."""
+    return counted(
+        rows, "low", "high", "trials", "model", x_title="validation RMSE, minutes", y_title="trials", showlegend=False
+    )
+
+
+@chart(
+    "overview",
+    "Error per run",
+    f"SELECT * FROM ({_BEST} ORDER BY finished_at DESC LIMIT 120) newest ORDER BY finished_at",
+    empty=TRAIN_FIRST,
+    columns=8,
+)
+def error_per_run(rows: Rows) -> Figure:
+    """The newest runs, a bar for each model type: its best trial's error.
+
+    Pale: on an earlier training set. A click leads to the run.
+    """
+    newest = _newest_set(rows)
+    runs = list(dict.fromkeys(row["run_key"] for row in rows))
+    # Model types of one DAG stand side by side; those of another take the same places at other runs.
+    dag_of = {row["model"]: row["run_key"].partition("/")[0] for row in rows}
+    place = {model: sorted(m for m in dag_of if dag_of[m] == dag_of[model]).index(model) for model in dag_of}
+    traces = [
+        Bar(
+            x=[runs.index(row["run_key"]) for row in group],
+            y=column(group, "rmse"),
+            name=short(model),
+            offsetgroup=place[model],
+            marker=fill(color_of(model), mark_of(model).pattern)
+            | {"opacity": [1 if row["set_version"] == newest else PALE for row in group]},
+            customdata=[
+                [row["run_key"], f"{row['finished_at']:%d %b %H:%M}", row["set_version"]] for row in group
+            ],
+            hovertemplate="%{fullData.name}, %{customdata[1]}: %{y:.2f} min, training set %{customdata[2]}"
+            "<extra></extra>",
+        )
+        for model, group in by(rows, "model").items()
+    ]  # fmt: skip
+    first_of = {row["run_key"]: row for row in reversed(rows)}
+    every = max(1, len(runs) // 8)
+    ticks = list(range(0, len(runs), every))
+    labels = [
+        f"{first_of[runs[at]]['finished_at']:%d %b %H:%M}<br>set {first_of[runs[at]]['set_version']}" for at in ticks
+    ]
+    drawn = figure(traces, barmode="group", y_title="validation RMSE, minutes", meta={"opens": "training_run"})
+    return drawn.update_xaxes(tickmode="array", tickvals=ticks, ticktext=labels)
+
+
+_RUNS_BY_MODEL = f"SELECT model, count(*) AS runs FROM ({_BEST}) best GROUP BY model ORDER BY runs DESC, model"
+
+
+@chart("overview", "Runs by model", _RUNS_BY_MODEL, empty=TRAIN_FIRST, columns=4)
+def runs_by_model(rows: Rows) -> Figure:
+    """How many runs trained each model type."""
+    drawn = bars(
+        [{**row, "model": short(row["model"])} for row in rows], "model", "runs", horizontal=True, x_title="runs"
+    )
+    drawn.update_traces(marker={
+        "color": [color_of(row["model"]) for row in rows],
+        "pattern": {"shape": [mark_of(row["model"]).pattern for row in rows], "fillmode": "overlay", "size": 6},
+    })  # fmt: skip
+    return count_on(drawn, "x", max(column(rows, "runs")))
+
+
+@chart("overview", "Share of runs by model", _RUNS_BY_MODEL, empty=TRAIN_FIRST, columns=4)
+def share_of_runs(rows: Rows) -> Figure:
+    """The same as shares of all."""
+    pie = Pie(
+        labels=[short(row["model"]) for row in rows],
+        values=column(rows, "runs"),
+        marker={
+            "colors": [color_of(row["model"]) for row in rows],
+            "pattern": {"shape": [mark_of(row["model"]).pattern for row in rows], "fillmode": "overlay", "size": 6},
+        },
+        hole=0.55,
+        sort=False,
+        textinfo="percent",
+        hovertemplate="%{label}: %{value} runs, %{percent}<extra></extra>",
+    )
+    return figure([pie], legend={"orientation": "v", "y": 0.5, "yanchor": "middle", "x": 1.02})

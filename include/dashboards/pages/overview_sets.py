@@ -1,0 +1,66 @@
+"""Overview, what was trained on."""
+
+from include.dashboards.charts import Rows, chart
+from include.dashboards.figures import Figure, column, count_on, stacked_bars
+from include.dashboards.palette import PALETTE, PATTERNS
+from include.dashboards.tables import Cell, Table, show_bytes
+
+PREPARE_FIRST = "No training set yet: start data_preparation."
+_SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
+_HATCHES = dict(zip(_SPLITS, PATTERNS, strict=True))
+
+
+@chart(
+    "overview",
+    "Training-set versions",
+    """
+    SELECT version, months, feature_set, state, coalesce(published_at, created_at) AS at,
+           (SELECT sum(value::bigint) FROM jsonb_each_text(counts)
+            WHERE key IN ('train', 'validation', 'test')) AS rows,
+           pg_total_relation_size(to_regclass('training.examples_' || version)) AS size
+    FROM training.sets ORDER BY version DESC LIMIT 200
+    """,
+    empty=PREPARE_FIRST,
+    dags=("data_preparation",),
+    columns=8,
+)
+def training_set_versions(rows: Rows) -> Table:
+    """Months, rows and size of each version."""
+    tones = {"published": "good", "failed": "bad"}
+    return Table(
+        ("version", "months", "rows", "size", "features", "state", "since"),
+        [
+            (
+                row["version"],
+                ", ".join(row["months"]),
+                row["rows"] and f"{row['rows']:,}",
+                show_bytes(row["size"]) or "dropped",
+                row["feature_set"],
+                Cell(row["state"], tone=tones.get(row["state"], "")),
+                row["at"],
+            )
+            for row in rows
+        ],
+    )
+
+
+@chart(
+    "overview",
+    "Rows of training sets",
+    """
+    SELECT version, s.key AS split, s.value::bigint AS rows
+    FROM (SELECT * FROM training.sets WHERE counts IS NOT NULL ORDER BY version DESC LIMIT 30) v,
+         LATERAL jsonb_each_text(v.counts) s
+    WHERE s.key IN ('train', 'validation', 'test') AND s.value::bigint > 0 ORDER BY version, s.key
+    """,
+    empty=PREPARE_FIRST,
+    dags=("data_preparation",),
+    columns=4,
+)
+def training_set_rows(rows: Rows) -> Figure:
+    """Rows of each version by split."""
+    named = [{**row, "version": f"v{row['version']}"} for row in rows]
+    drawn = stacked_bars(named, "version", "rows", "split", colors=_SPLITS, patterns=_HATCHES, y_title="rows",
+                         x_title="version")  # fmt: skip
+    drawn.update_xaxes(type="category")
+    return count_on(drawn, "y", max(column(rows, "rows")))

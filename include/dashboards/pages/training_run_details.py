@@ -1,0 +1,152 @@
+"""Training runs, in detail: the parameters of the trials, and where the best model errs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plotly.graph_objects import Bar, Figure, Parcoords
+
+from include.dashboards.charts import Rows, chart, read_rows
+from include.dashboards.context import Context
+from include.dashboards.figures import by, column, figure, short
+from include.dashboards.pages.training_run import BEST, NO_TRIALS, TRIALS
+from include.dashboards.palette import BEST_TO_WORST, PALETTE
+from include.dashboards.registered import list_model_runs, read_table
+from include.dashboards.tables import Table
+from include.taxi.evaluation import DISTANCE_BANDS, HOUR_BANDS
+from include.taxi.models import MODELS
+from include.taxi.zone_names import read_zone_names
+
+BANDS = [*HOUR_BANDS, *DISTANCE_BANDS]
+MOST_TICKS = 10
+
+
+@chart(
+    "training_run",
+    "Parameters of the trials",
+    f"""
+    WITH t AS ({TRIALS})
+    SELECT model, number, loss, parameters FROM t WHERE loss IS NOT NULL AND parameters <> '{{}}'
+      AND model = (SELECT model FROM t WHERE loss IS NOT NULL AND parameters <> '{{}}' ORDER BY loss LIMIT 1)
+    ORDER BY loss DESC
+    """,
+    empty="The chosen model type has no parameters to search.",
+    columns=12,
+    height=340,
+    live=True,
+)
+def parameters_of_trials(rows: Rows) -> Figure:
+    """A line for each trial of the best model type, or of the chosen one.
+
+    Its parameters, then its error; the best trials are orange.
+    """
+    model = rows[0]["model"]
+    space = MODELS[model].space if model in MODELS else {}
+    names = sorted({name for row in rows for name in row["parameters"]})
+    dimensions = [_dimension(name, [row["parameters"].get(name) for row in rows], space) for name in names]
+    losses = column(rows, "loss")
+    dimensions.append({"label": f"RMSE of {short(model)}", "values": losses})
+    bar = {"title": {"text": "RMSE, min", "side": "right"}, "thickness": 8, "outlinewidth": 0, "tickformat": ".2f"}
+    lines = {"color": losses, "colorscale": BEST_TO_WORST, "showscale": True, "colorbar": bar}
+    margin = {"l": 70, "r": 80, "t": 48, "b": 24}
+    return figure([Parcoords(dimensions=dimensions, line=lines)], margin=margin)
+
+
+def _dimension(name: str, values: Sequence[Any], space: Mapping[str, Any]) -> dict[str, Any]:
+    """An axis: numbers as they are, by order of magnitude where they were drawn so; all else by its names."""
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        if "log" in str(space.get(name, ("",))[0]) and min(values) > 0:
+            powers = [math.log10(value) for value in values]
+            ticks = list(range(math.floor(min(powers)), math.ceil(max(powers)) + 1))
+            return {
+                "label": name,
+                "values": powers,
+                "tickvals": ticks,
+                "ticktext": [f"{10.0**tick:g}" for tick in ticks],
+                "range": [ticks[0], ticks[-1]],
+            }
+        if all(isinstance(value, int) for value in values):
+            return {"label": name, "values": list(values), "tickvals": _whole_ticks(min(values), max(values))}
+        return {"label": name, "values": list(values)}
+    known = sorted({str(value) for value in values})
+    return {
+        "label": name,
+        "values": [known.index(str(value)) for value in values],
+        "tickvals": list(range(len(known))),
+        "ticktext": known,
+    }
+
+
+def _whole_ticks(low: int, high: int) -> list[int]:
+    """Whole numbers from low to high, about ten at most."""
+    return sorted({*range(low, high + 1, max(1, math.ceil((high - low) / MOST_TICKS))), high})
+
+
+def _slices(context: Context) -> Rows:
+    """The validation slices of the chosen model type, or of the run's best one."""
+    best = sorted(read_rows(BEST, context), key=lambda row: row["loss"])
+    if not best:
+        return []
+    for run in list_model_runs(context, best[0]["run_key"]):
+        if run["model"] == best[0]["model"]:
+            rows = read_table(context, run["run_id"], "slices")
+            return [{**row, "model": run["model"]} for row in rows if row["split"] == "validation"]
+    return []
+
+
+@chart("training_run", "Where the best model errs", _slices, columns=7, height=420,
+       empty="Slices come with the final model, after tuning.")  # fmt: skip
+def slices(rows: Rows) -> Figure:
+    """Validation RMSE by hour of day, distance and pickup zone."""
+    zones = read_zone_names()
+    traces = [
+        Bar(
+            y=[[slicing.replace("_", " ")] * len(group), [_slice_name(row, zones) for row in group]],
+            x=column(group, "rmse"),
+            orientation="h",
+            marker_color=PALETTE[at],
+            customdata=[[row["rows"], row["mae"], row["p90_error"]] for row in group],
+            hovertemplate="RMSE %{x:.2f}, MAE %{customdata[1]:.2f}, 90 %: %{customdata[2]:.2f} min,"
+            " %{customdata[0]:,} trips<extra></extra>",
+        )
+        for at, (slicing, group) in enumerate(by(sorted(rows, key=_slice_place), "slicing").items())
+    ]
+    drawn = figure(traces, x_title=f"validation RMSE of {short(rows[0]['model'])}, minutes", showlegend=False)
+    return drawn.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(showgrid=True)
+
+
+def _slice_place(row: Mapping[str, Any]) -> int:
+    """Bands in their own order; all else as it was stored."""
+    return BANDS.index(row["value"]) if row["value"] in BANDS else len(BANDS)
+
+
+def _slice_name(row: Mapping[str, Any], zones: Mapping[int, str]) -> str:
+    value = str(row["value"])
+    if row["slicing"] == "pickup_zone" and value.isdigit():
+        return zones.get(int(value), f"zone {value}")
+    return value
+
+
+@chart(
+    "training_run",
+    "Best parameters",
+    BEST,
+    empty=NO_TRIALS,
+    columns=5,
+    height=420,
+)
+def best_parameters(rows: Rows) -> Table:
+    """What the best trial of each model type was given."""
+    return Table(
+        ("model", "trial", "RMSE, min", "parameters"),
+        [
+            (
+                short(row["model"]),
+                row["number"],
+                round(row["loss"], 3),
+                ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+                          for name, value in sorted(row["parameters"].items())) or "none to search",
+            )
+            for row in sorted(rows, key=lambda row: row["loss"])
+        ],
+    )  # fmt: skip
