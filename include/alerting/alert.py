@@ -19,12 +19,25 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """Values to draw: one bar for each label, or with `lines` one line for each name, over 1, 2, 3, ..."""
+    """Values to draw: one bar for each label, or with `lines` one line for each name.
+
+    Attributes:
+        ticks: What stands below the lines' points; without any, 1, 2, 3, ...
+        threshold: Where to draw a dashed line across; None: nowhere.
+    """
 
     title: str
     unit: str
     bars: Mapping[str, float] | None = None
     lines: Mapping[str, tuple[float, ...]] | None = None
+    ticks: tuple[str, ...] = ()
+    threshold: float | None = None
+
+    def describe(self) -> str:
+        """What the picture shows, for people who do not see it."""
+        shown = self.bars or {name: values[-1] for name, values in (self.lines or {}).items() if values}
+        last = ", last values" if self.lines else ""
+        return f"{self.title}{last}: " + ", ".join(f"{name} {value:.4g} {self.unit}" for name, value in shown.items())
 
 
 @dataclass(frozen=True)
@@ -75,7 +88,8 @@ class Alert:
             Table(table["title"], tuple(table["head"]), tuple(tuple(row) for row in table["rows"]))
             for table in values["tables"]
         )
-        return cls(**{**values, "tables": tables, "charts": tuple(Chart(**chart) for chart in values["charts"])})
+        charts = tuple(Chart(**{**chart, "ticks": tuple(chart["ticks"])}) for chart in values["charts"])
+        return cls(**{**values, "tables": tables, "charts": charts})
 
     def change_texts(self, change: Callable[[str], str]) -> "Alert":
         """The alert with every text that people see passed through `change`; addresses and keys stay."""

@@ -1,13 +1,16 @@
 """Charts as PNG pictures, for mail and other channels that run no script."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 from include.alerting.alert import Chart
 
 # Twice the width that a phone shows, so that lines stay sharp.
 INCHES_WIDE, DOTS_PER_INCH = 4.5, 160
+MOST_TICKS = 6
 COLORS = ("#2563eb", "#ea580c", "#059669", "#9333ea", "#dc2626", "#0891b2")
+# Lines are told apart without their colors too.
+MARKERS = ("o", "s", "^", "D", "v", "P")
 GREY = "#6b7280"
 
 
@@ -22,7 +25,14 @@ def draw(chart: Chart) -> bytes:
     if bars:
         _draw_bars(axes, bars)
     if lines:
-        _draw_lines(axes, lines)
+        _draw_lines(axes, lines, chart.ticks)
+    if chart.threshold is not None:
+        axes.axhline(chart.threshold, color=GREY, linestyle="--", linewidth=1)
+        axes.annotate("threshold", (0.01, chart.threshold), xycoords=("axes fraction", "data"), fontsize=8, color=GREY,
+                      xytext=(0, 2), textcoords="offset points")  # fmt: skip
+    if len(lines) > 1:
+        # Below the chart, where it lies over no line.
+        figure.legend(loc="outside lower left", fontsize=8, frameon=False, ncols=2)
     axes.set_title(chart.title, loc="left", fontsize=11, fontweight="bold")
     (axes.set_xlabel if bars else axes.set_ylabel)(chart.unit, fontsize=9, color=GREY)
     axes.spines[["top", "right"]].set_visible(False)
@@ -40,10 +50,13 @@ def _draw_bars(axes, bars: Mapping[str, float]) -> None:  # type: ignore[no-unty
     axes.margins(x=0.12)
 
 
-def _draw_lines(axes, lines: Mapping[str, tuple[float, ...]]) -> None:  # type: ignore[no-untyped-def]
+def _draw_lines(axes, lines: Mapping[str, tuple[float, ...]], ticks: Sequence[str]) -> None:  # type: ignore[no-untyped-def]
     for number, (name, values) in enumerate(lines.items()):
-        color = COLORS[number % len(COLORS)]
-        axes.plot(range(1, len(values) + 1), values, color=color, marker="o", markersize=3, linewidth=1.6, label=name)
+        color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
+        axes.plot(
+            range(1, len(values) + 1), values, color=color, marker=marker, markersize=4, linewidth=1.6, label=name
+        )
     axes.xaxis.get_major_locator().set_params(integer=True)
-    if len(lines) > 1:
-        axes.legend(fontsize=8, frameon=False)
+    if ticks:
+        every = max(1, len(ticks) // MOST_TICKS)
+        axes.set_xticks(range(1, len(ticks) + 1, every), ticks[::every])

@@ -1,5 +1,6 @@
 """Alerts as people read them: subject, text, HTML and pictures, made by one set of templates."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from include.alerting.alert import Alert, Occurrence, Severity, write_subject
 from include.alerting.charts import draw
@@ -39,13 +41,26 @@ class Message:
 
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = let_break
+    environment.tests["figure"] = is_figure
+    return environment
+
+
+def let_break(text: str) -> Markup:
+    """The text, with leave to be broken within long names, behind `_`, `.`, `/` and `=`; never within a number."""
+    return Markup(re.sub(r"([_/=]|\.(?!\d))(?=\w)", r"\1<wbr>", str(escape(text))))  # noqa: S704, escaped here
+
+
+def is_figure(text: str) -> bool:
+    """Whether the text is a number, a date or a time, which is not to be broken."""
+    return re.fullmatch(r"[-+]?[\d.,:/ -]*\d[\d.,]*( ?(%|min|s|ms|[kMG]?B))?", str(text)) is not None
 
 
 def write_message(

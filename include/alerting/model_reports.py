@@ -1,6 +1,9 @@
 """Alerts on models in use: promotion, rollback and drift."""
 
+from datetime import date
+
 from include.alerting.alert import Alert, Chart, Table
+from include.taxi.settings import read_settings
 from include.taxi.warehouse import connect
 
 
@@ -43,6 +46,7 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
 
 def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:
     """The alarm that a look at the data has raised, if it has."""
+    settings = read_settings()
     with connect(url) as connection:
         alarms = connection.execute(
             "SELECT name, champion_version, window_start, window_end, columns FROM monitoring.alarms"
@@ -52,25 +56,16 @@ def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> l
         alerts = []
         for name, version, start, end, columns in alarms:
             measures = connection.execute(
-                "SELECT column_name, window_start, psi, ks, js, drifted FROM monitoring.drift"
-                " WHERE name = %s AND champion_version = %s AND column_name = ANY(%s)"
-                " ORDER BY column_name, window_start",
-                [name, version, columns],
+                "SELECT column_name, window_start, psi, drifted FROM monitoring.drift"
+                " WHERE name = %s AND champion_version = %s AND column_name = ANY(%s) AND window_start <= %s"
+                " ORDER BY window_start",
+                [name, version, columns, start],
             ).fetchall()
-            series: dict[str, list[float]] = {}
-            for column, _, psi, *_ in measures:
-                series.setdefault(column, []).append(psi)
-            rows = tuple(
-                (
-                    column,
-                    f"{at}",
-                    f"{psi:.3f}",
-                    "" if ks is None else f"{ks:.3f}",
-                    f"{js:.3f}",
-                    "yes" if drifted else "no",
-                )
-                for column, at, psi, ks, js, drifted in measures[-20:]
-            )
+            weeks: dict[str, list[tuple[date, float, bool]]] = {}
+            for column, at, psi, drifted in measures:
+                weeks.setdefault(column, []).append((at, psi, drifted))
+            # What has drifted most stands first.
+            ordered = dict(sorted(weeks.items(), key=lambda item: -item[1][-1][1]))
             alerts.append(
                 Alert(
                     kind="drift",
@@ -82,12 +77,34 @@ def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> l
                     event_key=f"drift/{name}/{version}/{start}",
                     headline=f"What arrives is no longer what the champion (version {version}) has learnt from:"
                     f" {', '.join(columns)}.",
-                    facts={"Model": f"{name} version {version}", "Newest window": f"{start} to {end}"},
-                    tables=(Table("Windows", ("column", "from", "PSI", "KS", "JS", "drift"), rows),),
-                    charts=(
-                        Chart("Stability index, by window", "PSI", lines={c: tuple(v) for c, v in series.items()}),
-                    ),
+                    facts={
+                        "Model": f"{name} version {version}",
+                        "Newest week": f"{start} to {end}",
+                        "Drifted": f"two of three measures at or above PSI {settings.drift_psi:g},"
+                        f" KS {settings.drift_ks:g}, JS {settings.drift_js:g}",
+                    },
+                    tables=(_drift_table(ordered),),
+                    charts=(_drift_chart(ordered, settings.drift_psi),),
                     links=links,
                 )
             )
     return alerts
+
+
+def _drift_table(weeks: dict[str, list[tuple[date, float, bool]]]) -> Table:
+    """A row for each column: its newest and its worst stability index."""
+    rows = []
+    for column, measured in weeks.items():
+        worst_at, worst, _ = max(measured, key=lambda each: each[1])
+        drifted = sum(each[2] for each in measured)
+        rows.append(
+            (column, f"{measured[-1][1]:.2f}", f"{worst:.2f}", f"{worst_at:%d %b}", f"{drifted} of {len(measured)}")
+        )
+    return Table("Stability index (PSI) by column", ("column", "newest", "worst", "week of", "drifted"), tuple(rows))
+
+
+def _drift_chart(weeks: dict[str, list[tuple[date, float, bool]]], threshold: float) -> Chart:
+    lines = {column: tuple(psi for _, psi, _ in measured) for column, measured in weeks.items()}
+    # Every column is measured in the same weeks.
+    ticks = tuple(f"{at:%d %b}" for at, _, _ in next(iter(weeks.values()), []))
+    return Chart("Stability index, by week", "PSI", lines=lines, ticks=ticks, threshold=threshold)

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from include.alerting.alert import Alert, Chart, Occurrence, Table
-from include.alerting.message import OCCURRENCES_SHOWN, Message, write_mail, write_message
+from include.alerting.message import OCCURRENCES_SHOWN, Message, is_figure, let_break, write_mail, write_message
 from tests.alerting.conftest import make_alert
+from tests.e2e.browser import open_browser
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 CHARTS = (
@@ -127,3 +128,69 @@ def test_alert_survives_being_kept_as_json() -> None:
     alert = make_alert(tables=(table,), charts=CHARTS, facts={"b": "1", "a": "2"})
     kept: dict[str, Any] = alert.to_dict()
     assert Alert.from_dict(kept) == alert
+
+
+# Cells of whose words or numbers a part stands in another line.
+BROKEN = """() => [...document.querySelectorAll("td, th")].flatMap((cell) => {
+    const broken = [];
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        for (const word of texts.currentNode.data.matchAll(/[A-Za-z0-9.,:-]+/g)) {
+            const range = document.createRange();
+            range.setStart(texts.currentNode, word.index);
+            range.setEnd(texts.currentNode, word.index + word[0].length);
+            const lines = new Set([...range.getClientRects()].map((line) => Math.round(line.top)));
+            if (lines.size > 1) broken.push(word[0]);
+        }
+    }
+    return broken;
+})"""
+
+
+def test_words_and_numbers_of_a_table_stay_whole_on_a_phone() -> None:
+    rows = tuple(
+        (f"linear_model.{name}", "3.953", "-12,345.678", "0.869", "29 Jan", "2 of 4")
+        for name in ("Lasso", "LinearRegression", "dropoff_longitude_of_zone")
+    )
+    head = ("model", "RMSE", "difference", "R2", "week of", "drifted")
+    message = write(make_alert(tables=(Table("Models", head, rows),), facts={"Run": "manual__2026-11-25T21:46:27.379"}))
+    with open_browser() as browser:
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        page.set_content(message.html)
+        assert page.evaluate(BROKEN) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, "the mail as a whole is not scrolled"
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("linear_model.Lasso", "linear_<wbr>model.<wbr>Lasso"),
+        ("3.953", "3.953"),
+        ("<b>_x", "&lt;b&gt;_<wbr>x"),
+        ("RMSE 4.16 min", "RMSE 4.16 min"),
+    ],
+)
+def test_long_names_may_break_between_their_parts_and_numbers_nowhere(text: str, html: str) -> None:
+    assert let_break(text) == html
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("-12,345.6", True),
+        ("2024-01-29", True),
+        ("4.16 min", True),
+        ("12 %", True),
+        ("max_depth 9", False),
+        ("v3", False),
+        ("", False),
+    ],
+)
+def test_figures_are_recognized(text: str, is_one: bool) -> None:
+    assert is_figure(text) is is_one
+
+
+def test_picture_is_described_for_people_who_do_not_see_it() -> None:
+    html = write(make_alert(charts=CHARTS)).html
+    assert 'alt="Error: Lasso 8.9 min, LinearRegression 6 min"' in html
+    assert 'alt="Trials, last values: Lasso 8.9 min, LinearRegression 6 min"' in html

@@ -110,23 +110,27 @@ def test_model_that_was_not_promoted_is_not_told(warehouse_url: str) -> None:
 
 
 def test_drift_names_the_columns_and_shows_how_they_moved(warehouse_url: str) -> None:
-    for week, psi in ((1, 0.1), (8, 0.3)):
+    for column, week, psi in (("hour", 1, 0.2), ("hour", 8, 0.25), ("target", 1, 0.9), ("target", 8, 0.3)):
         insert(
-            warehouse_url, "monitoring.drift", name="trip-duration", champion_version=4, column_name="trip_distance",
+            warehouse_url, "monitoring.drift", name="trip-duration", champion_version=4, column_name=column,
             window_start=date(2024, 3, week), window_days=7, set_version=3, rows=500, psi=psi, ks=0.2, js=0.1,
             drifted=psi > 0.2,
         )  # fmt: skip
     insert(
         warehouse_url, "monitoring.alarms", name="trip-duration", champion_version=4, window_start=date(2024, 3, 8),
-        window_end=date(2024, 3, 14), columns=["trip_distance"], run_key="model_monitoring/run",
+        window_end=date(2024, 3, 14), columns=["hour", "target"], run_key="model_monitoring/run",
     )  # fmt: skip
     [alert] = report_drift(warehouse_url, "model_monitoring", "run", LINKS)
-    assert (alert.severity, alert.label) == ("warning", "trip_distance")
-    assert [row[2:] for row in alert.tables[0].rows] == [
-        ("0.100", "0.200", "0.100", "no"),
-        ("0.300", "0.200", "0.100", "yes"),
-    ]
-    assert alert.charts[0].lines == {"trip_distance": (0.1, 0.3)}
+    assert (alert.severity, alert.label) == ("warning", "hour, target")
+    # What has drifted most now stands first.
+    assert alert.tables[0].rows == (
+        ("target", "0.30", "0.90", "01 Mar", "2 of 2"),
+        ("hour", "0.25", "0.25", "08 Mar", "1 of 2"),
+    )
+    [chart] = alert.charts
+    assert chart.lines == {"target": (0.9, 0.3), "hour": (0.2, 0.25)}
+    assert (chart.ticks, chart.threshold) == (("01 Mar", "08 Mar"), 0.2)
+    assert "PSI 0.2, KS 0.1, JS 0.1" in alert.facts["Drifted"]
     assert report_drift(warehouse_url, "model_monitoring", "another", LINKS) == []
 
 

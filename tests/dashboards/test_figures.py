@@ -123,13 +123,13 @@ def test_drifted_columns_stand_out() -> None:
     assert list(marker["color"]) == [BAD, GOOD]
     assert list(marker["pattern"]["shape"]) == ["/", ""], "without color, too"
     assert [shape.x0 for shape in drawn.layout.shapes] == [0.2], "the threshold"
-    assert drawn.layout.title.text == "against v2, week of 19 Feb 2024"
+    assert drawn.layout.xaxis.title.text.endswith("<br>against v2, week of 19 Feb 2024")
 
 
 def test_drift_of_a_former_champion_is_grey_and_says_that_the_new_one_is_not_measured() -> None:
     drawn = overview_alarms.newest_drift([{**DRIFT, "champion_now": 4, "column_name": "hour", "drifted": True}])
     assert list(trace(drawn)["marker"]["color"]) == [MUTED]
-    assert drawn.layout.title.text.endswith("champion is now v4, not measured yet")
+    assert drawn.layout.xaxis.title.text.endswith("champion is now v4, not measured yet")
     by_week = data_sets.drift_by_column([{**DRIFT, "champion_now": 4, "column_name": "hour", "drifted": True}])
     assert by_week.layout.xaxis.title.text.endswith("champion is now v4, not measured yet")
 

@@ -188,5 +188,5 @@ def test_alerts_are_those_of_readable_dags(site: Site, warehouse_url: str) -> No
             " ('failure', 'error', 'secret', 'r', 't', 'Nobody knows', '{}', 'sent', '{}')"
         )
     [[severity, alert, why, *_]] = site.answer("newest_alerts")["rows"]
-    assert (severity["text"], severity["tone"], why) == ("✖ error", "bad", "The disk is full.")
+    assert (severity["text"], severity["tone"], why) == ("✖\u00a0error", "bad", "The disk is full.")
     assert (alert["text"], alert["to"], alert["tone"]) == ("It failed", "/dags/sklearn_training/runs/r", "bad")

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
 
 from include.embedded.stack import Stack
@@ -14,6 +15,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Software rendering, for machines without a graphics card; no sandbox, because tests may run as root.
 ARGUMENTS = ["--no-sandbox", "--enable-unsafe-swiftshader"]
 MILLISECONDS_TO_DRAW = 300_000
+NARROWEST_DESKTOP = 600
 CARD = "#cards .card:not([hidden])"
 
 
@@ -32,6 +34,15 @@ class Window:
     page: Page
     address: str
     errors: list[str] = field(default_factory=list)
+
+    def open_alone(self, page: str, query: str = "") -> None:
+        """Loads one of our pages without Airflow's around it, and waits until it is drawn."""
+        self.page.goto(f"{self.address}/mltrain/{page}{query}")
+        if page == "playground":
+            self.page.locator("#models .js-plotly-plot").wait_for()
+            return
+        self.page.locator(CARD).first.wait_for()
+        self.page.wait_for_function(f"() => [...document.querySelectorAll('{CARD}')].every(card => card.dataset.state)")
 
     def open(self, path: str) -> FrameLocator:
         """Loads a path of Airflow's web UI; the frame that one of our pages stands in."""
@@ -62,9 +73,15 @@ def open_browser() -> Iterator[Browser]:
         browser.close()
 
 
-def log_in(browser: Browser, stack: Stack, theme: str = "light") -> Window:
-    """A window of Airflow's administrator."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=theme)  # type: ignore[arg-type]
+def log_in(browser: Browser, stack: Stack, theme: str = "light", width: int = 1440) -> Window:
+    """A window of Airflow's administrator; a narrow one is a phone's, which is touched."""
+    is_phone = width < NARROWEST_DESKTOP
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=theme,  # type: ignore[arg-type]
+        has_touch=is_phone,
+        is_mobile=is_phone,
+    )
     context.set_default_timeout(MILLISECONDS_TO_DRAW)
     window = Window(context.new_page(), stack.airflow_address)
     window.page.on("console", lambda message: window.errors.append(message.text) if message.type == "error" else None)
@@ -75,6 +92,12 @@ def log_in(browser: Browser, stack: Stack, theme: str = "light") -> Window:
     window.page.click("button[type=submit]")
     window.page.wait_for_url(lambda url: "/auth/" not in url)
     return window
+
+
+def find_violations(page: Page) -> list[str]:
+    """What axe-core finds wrong with the page: rule, how grave, and where first."""
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']} ({each['impact']}): {each['nodes'][0]['html'][:200]}" for each in found]
 
 
 def measure_plots(frame: FrameLocator) -> dict[str, tuple[int, float]]:

@@ -16,10 +16,11 @@ from include.dashboards.pages import PAGES
 from include.embedded.environment import airflow_environment
 from include.taxi.settings import ROOT
 from tests.dashboards.test_access import BODIES, VALUES
-from tests.e2e.browser import Window, log_in, measure_plots, open_browser
+from tests.e2e.browser import Window, find_violations, log_in, measure_plots, open_browser
 from tests.e2e.conftest import Bench
 
 PLUGIN = "mltrain"
+TRIP = "?pickup_zone=74&dropoff_zone=75&trip_distance=3.2&pickup_at=2024-03-15T18:30"
 pytestmark = pytest.mark.usefixtures("main_job")
 # Drawn from the main job's own data; the others wait for promotion, monitoring or failures.
 DRAWN = {
@@ -95,7 +96,9 @@ def test_runs_are_counted_as_airflow_counts_them(bench: Bench) -> None:
     def traces(chart: str) -> list[dict[str, Any]]:
         return bench.api.get(f"/{PLUGIN}/charts/{chart}", params={"days": 0}).json()["figure"]["data"]
 
-    total = bench.get("dags/~/dagRuns")["total_entries"]
+    # Housekeeping would bury the rest.
+    housekeeping = bench.get("dags/alert_maintenance/dagRuns")["total_entries"]
+    total = bench.get("dags/~/dagRuns")["total_entries"] - housekeeping
     assert sum(sum(trace["y"]) for trace in traces("runs_a_day")) == total
     [pie] = traces("runs_by_trigger")
     started = dict(zip(pie["labels"], pie["values"], strict=True))
@@ -128,6 +131,7 @@ def test_playground_predicts_a_trip_chosen_by_name(window: Window, bench: Bench)
     expect(frame.locator("#prediction")).to_contain_text(re.compile(r"\d+\.\d min"))
     expect(frame.locator("#models .js-plotly-plot")).to_be_visible()
     expect(frame.locator("#contributions .js-plotly-plot")).to_be_visible()
+    expect(frame.get_by_role("button", name="Predict")).to_be_enabled()
     assert f'"pickup_zone":{zone}' in frame.locator("#as-curl").inner_text()
     assert window.errors == []
 
@@ -150,7 +154,7 @@ def test_resized_and_hidden_charts_are_found_so_after_a_reload(window: Window, b
     assert kept.value.status == 204
     frame.locator('.card[data-name="reaction_times"] h2').hover()
     with window.page.expect_response(lambda answer: "/layouts/" in answer.url):
-        frame.locator('.card[data-name="reaction_times"] h2 button').click()
+        frame.locator('.card[data-name="reaction_times"] .hide').click()
     expect(frame.locator('.card[data-name="reaction_times"]')).to_be_hidden()
     window.page.reload()
     frame = window.page.frame_locator("iframe")
@@ -180,3 +184,94 @@ def test_theme_of_the_page_follows_the_one_around_it(browser: Browser, bench: Be
     frame = window.open("plugin/mltrain_overview")
     expect(frame.locator("html")).to_have_class("dark")
     window.page.context.close()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_are_accessible_and_as_wide_as_the_window(browser: Browser, bench: Bench, theme: str, width: int) -> None:
+    window = log_in(browser, bench.stack, theme, width)
+    for page in PAGES:
+        window.open_alone(page, TRIP if page == "playground" else "")
+        assert find_violations(window.page) == [], page
+        assert window.page.locator("h1").count() == 1
+        # A page that is wider would be scrolled sideways, or cut.
+        assert window.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, page
+        for plot in window.page.locator(".js-plotly-plot").all():
+            said = plot.locator("svg.main-svg[role=img]").first.get_attribute("aria-label")
+            assert said, page
+            assert re.search(r"\d", said), said
+        if width < 900:
+            assert window.page.locator(".modebar").count() == 0, "it would cover what is drawn"
+    assert window.errors == []
+    window.page.context.close()
+
+
+def test_cards_are_moved_resized_explained_and_read_as_tables_by_keys(window: Window, bench: Bench) -> None:
+    assert bench.api.put(f"/{PLUGIN}/layouts/overview", json={}).status_code == 204
+    window.open_alone("overview")
+    page = window.page
+    names = "cards => cards.map(card => card.dataset.name)"
+    before = page.locator("#cards .card").evaluate_all(names)
+    second = page.locator("#cards .card").nth(1)
+    second.locator(".handle").focus()
+    with page.expect_response(lambda answer: "/layouts/" in answer.url) as kept:
+        page.keyboard.press("ArrowUp")
+    assert kept.value.status == 204
+    assert page.locator("#cards .card").evaluate_all(names)[:2] == [before[1], before[0]]
+    expect(page.locator("#said")).to_have_text(re.compile("place 1 of"))
+    card = page.locator(f'.card[data-name="{before[1]}"]')
+    height = card.evaluate("card => card.getBoundingClientRect().height")
+    with page.expect_response(lambda answer: "/layouts/" in answer.url):
+        page.keyboard.press("Shift+ArrowDown")
+    assert card.evaluate("card => card.getBoundingClientRect().height") == height + 40
+    chart = page.locator('.card[data-name="error_over_time"]')
+    chart.locator(".explain").focus()
+    page.keyboard.press("Enter")
+    expect(chart.locator(".hint")).to_contain_text("Validation RMSE")
+    chart.locator(".as-table").focus()
+    page.keyboard.press("Enter")
+    expect(chart.locator("table")).to_contain_text("validation RMSE, minutes")
+    assert chart.locator("tbody tr").count() > 0
+    page.keyboard.press("Enter")
+    expect(chart.locator(".js-plotly-plot")).to_be_visible()
+    assert bench.api.put(f"/{PLUGIN}/layouts/overview", json={}).status_code == 204
+
+
+def test_link_in_a_cell_has_the_tone_of_the_cell(window: Window) -> None:
+    window.open_alone("overview")
+    colors = window.page.evaluate(
+        """() => {
+            const cell = document.querySelector("td");
+            cell.innerHTML = '<a href="#">x</a>';
+            return ["bad", "warn", "good", ""].map((tone) => {
+                cell.className = tone;
+                return [getComputedStyle(cell).color, getComputedStyle(cell.firstChild).color];
+            });
+        }"""
+    )
+    *toned, plain = colors
+    assert all(cell == link for cell, link in toned)
+    assert plain[0] != plain[1], "any other link stands out"
+
+
+def test_zone_is_found_by_its_name_and_a_vague_one_is_told(window: Window, bench: Bench) -> None:
+    zones = bench.query("SELECT name FROM raw.zones WHERE name LIKE '%East Harlem%' ORDER BY name")
+    assert len(zones) == 2
+    window.open_alone("playground", TRIP)
+    page = window.page
+    page.locator("[name=pickup_zone]").fill("east harlem")
+    page.get_by_role("button", name="Predict").click()
+    expect(page.locator("#trip-note")).to_contain_text("may be East Harlem North (74), East Harlem South (75)")
+    page.locator("[name=pickup_zone]").fill("east harlem north")
+    page.get_by_role("button", name="Predict").click()
+    expect(page.locator("[name=pickup_zone]")).to_have_value("East Harlem North (74)")
+    expect(page.locator("#trip-note")).to_have_text("")
+    assert window.errors == []
+
+
+def test_point_of_a_chart_leads_to_its_run(window: Window) -> None:
+    window.open_alone("overview")
+    window.page.locator('.card[data-name="error_per_run"] .js-plotly-plot').evaluate(
+        "plot => plot.emit('plotly_click', { points: [{ customdata: plot.data[0].customdata[0] }] })"
+    )
+    window.page.wait_for_url(re.compile(r"/mltrain/training_run\?dag_id=[a-z_]+&run_id=."))

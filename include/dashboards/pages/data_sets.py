@@ -5,10 +5,10 @@ from typing import Any
 
 from include.dashboards.charts import Rows, chart, read_rows
 from include.dashboards.context import Context
+from include.dashboards.drift_queries import ALL_WEEKS, MEASURE_FIRST
 from include.dashboards.explanations import WEEKDAYS
 from include.dashboards.figures import Figure, Scatter, by, column, figure, span_times
 from include.dashboards.kept import keep
-from include.dashboards.pages.overview_alarms import CHAMPION_NOW, MEASURE_FIRST
 from include.dashboards.palette import DASHES, MUTED, PALETTE, mark
 from include.dashboards.tables import Table
 from include.taxi.zone_names import read_zone_names
@@ -18,14 +18,6 @@ PREPARATION = ("data_preparation",)
 SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
 STROKES = dict(zip(SPLITS, DASHES, strict=True))
 DECIMALS = 3
-_DRIFT = f"""
-    SELECT column_name, window_start, psi, ks, js, drifted, champion_version, {CHAMPION_NOW} AS champion_now
-    FROM monitoring.drift
-    WHERE name = %(name)s AND champion_version = (
-        SELECT champion_version FROM monitoring.drift WHERE name = %(name)s
-        ORDER BY (champion_version = {CHAMPION_NOW}) IS TRUE DESC, measured_at DESC LIMIT 1)
-    ORDER BY window_start, column_name
-"""
 _NEWEST = """
     SELECT version, statistics, counts FROM training.sets WHERE state = 'published'
     ORDER BY published_at DESC, version DESC LIMIT 1
@@ -140,7 +132,7 @@ def set_hours(rows: Rows) -> Figure:
 
 def _drift(context: Context) -> Rows:
     threshold = context.settings.drift_psi
-    return [{**row, "threshold": threshold} for row in read_rows(_DRIFT, context)]
+    return [{**row, "threshold": threshold} for row in read_rows(ALL_WEEKS, context)]
 
 
 @chart(

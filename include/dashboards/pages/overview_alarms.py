@@ -4,34 +4,19 @@ from datetime import timedelta
 
 from include.dashboards.charts import Rows, chart, read_rows
 from include.dashboards.context import Context
+from include.dashboards.drift_queries import MEASURE_FIRST, NEWEST_WEEK
 from include.dashboards.figures import Figure, bars, by, column, figure, marked_line, name_point, span_times
 from include.dashboards.palette import BAD, GOOD, MUTED, PATTERNS, fill
 from include.dashboards.tables import Cell, Table, run_page, show_age
 
-MEASURE_FIRST = (
-    "Drift was not measured yet: model_monitoring does it once there is a champion and newer trips than its own."
-)
-# The champion of now: what was promoted or rolled back to last.
-CHAMPION_NOW = """
-    (SELECT version FROM training.promotions WHERE name = %(name)s AND state = 'promoted'
-     ORDER BY moved_at DESC NULLS LAST, id DESC LIMIT 1)
-"""
-_DRIFT = f"""
-    SELECT column_name, psi, drifted, window_start, champion_version, {CHAMPION_NOW} AS champion_now
-    FROM monitoring.drift
-    WHERE name = %(name)s AND (champion_version, window_start) = (
-        SELECT champion_version, window_start FROM monitoring.drift WHERE name = %(name)s
-        ORDER BY (champion_version = {CHAMPION_NOW}) IS TRUE DESC, measured_at DESC, window_start DESC LIMIT 1)
-    ORDER BY psi DESC
-"""
 # Severity -> its word, which says it without color too, and its tone.
-SEVERITIES = {"error": ("✖ error", "bad"), "warning": ("▲ warning", "warn"), "info": ("● info", "")}
+SEVERITIES = {"error": ("✖\u00a0error", "bad"), "warning": ("▲\u00a0warning", "warn"), "info": ("● info", "")}
 _STATES = {"sent": "sent", "unsent": "not sent yet", "collecting": "being collected", "silent": "not mailed"}
 
 
 def _drift(context: Context) -> Rows:
     threshold = context.settings.drift_psi
-    return [{**row, "threshold": threshold} for row in read_rows(_DRIFT, context)]
+    return [{**row, "threshold": threshold} for row in read_rows(NEWEST_WEEK, context)]
 
 
 @chart("overview", "Newest drift", _drift, empty=MEASURE_FIRST, dags=("model_monitoring",), columns=4, height=360)
@@ -54,15 +39,11 @@ def newest_drift(rows: Rows) -> Figure:
         annotation={"text": f"threshold {first['threshold']:g}", "font": {"size": 11}, "yanchor": "bottom"},
         annotation_position="top right",
     )
-    measured = f"v{first['champion_version']}, week of {first['window_start']:%d %b %Y}"
-    note = f"against {measured}"
+    measured = f"against v{first['champion_version']}, week of {first['window_start']:%d %b %Y}"
     if stale:
-        note = f"measured against {measured};<br>champion is now v{first['champion_now']}, not measured yet"
-    drawn.update_layout(
-        margin={"t": 56 if stale else 40, "l": 8, "r": 12, "b": 8},
-        title={"text": note, "font": {"size": 12}, "x": 0, "xref": "paper", "y": 1, "yref": "container",
-               "yanchor": "top", "pad": {"t": 4}},
-    )  # fmt: skip
+        measured = f"measured {measured};<br>champion is now v{first['champion_now']}, not measured yet"
+    drawn.update_xaxes(title_text=f"PSI, population stability index,<br>{measured}")
+    drawn.update_layout(margin={"t": 24, "l": 8, "r": 12, "b": 8})
     return drawn.update_xaxes(rangemode="tozero")
 
 

@@ -8,6 +8,7 @@ export function element(tag, properties = {}, ...children) {
 
 // A path of Airflow's own pages. The frame may not navigate the window around it, so that window's router is told.
 export function airflowLink(text, to) {
+  if (/^https?:/.test(to)) return otherLink(text, to);
   const address = document.body.dataset.base.replace(/\/[^/]*$/, "") + to;
   const link = element("a", { href: address, textContent: text });
   link.onclick = (event) => {
@@ -17,6 +18,13 @@ export function airflowLink(text, to) {
     parent.dispatchEvent(new PopStateEvent("popstate"));
   };
   return link;
+}
+
+// Another server of the stack, which stands on the host that this page came from.
+function otherLink(text, to) {
+  const address = new URL(to);
+  if (["127.0.0.1", "localhost"].includes(address.hostname)) address.hostname = location.hostname;
+  return element("a", { href: address.href, textContent: text, target: "_blank", rel: "noopener" });
 }
 
 export function note(text, kind = "") {
@@ -29,8 +37,8 @@ export function facts(list) {
       "div",
       {},
       element("dt", { textContent: fact.label }),
-      element("dd", { textContent: fact.value, className: fact.tone }),
-      element("p", { textContent: fact.detail }),
+      element("dd", { className: fact.tone }, fact.to ? airflowLink(fact.value, fact.to) : fact.value),
+      element("dd", { className: "detail", textContent: fact.detail }),
     ),
   );
   return element("dl", { className: "facts" }, ...items);
@@ -38,12 +46,18 @@ export function facts(list) {
 
 const ROWS_SHOWN = 10;
 
-const looksNumeric = (value) => typeof value !== "string" || /^[-+]?[\d,.]*( ?[kMG]?B)?$/.test(value);
+const looksNumeric = (value) => typeof value !== "string" || /^[-+]?[\d,.]+( ?([kMG]?B|s|min|h|d))?$/.test(value);
+
+// A column of mostly numbers stands right as a whole, so that digits stand under digits.
+function isNumeric(rows, at) {
+  const texts = rows.map((row) => row[at]?.text ?? row[at]).filter((text) => text !== "" && text !== null);
+  return texts.length > 0 && texts.filter(looksNumeric).length * 2 > texts.length;
+}
 
 export function table(columns, rows) {
-  const numeric = columns.map((_, at) => rows.every((row) => looksNumeric(row[at]?.text ?? row[at])));
+  const numeric = columns.map((_, at) => isNumeric(rows, at));
   const className = (at) => (numeric[at] ? "number" : "");
-  const head = columns.map((name, at) => element("th", { textContent: name, className: className(at) }));
+  const head = columns.map((name, at) => element("th", { scope: "col", textContent: name, className: className(at) }));
   const body = element("tbody");
   const shown = element("span");
   let first = 0;
@@ -57,7 +71,7 @@ export function table(columns, rows) {
   function show() {
     const page = rows.slice(first, first + ROWS_SHOWN);
     body.replaceChildren(
-      ...page.map((row) => element("tr", {}, ...row.map((value, at) => cell(value, className(at))))),
+      ...page.map((row) => element("tr", {}, ...row.map((value, at) => labelled(cell(value, className(at)), columns[at])))),
     );
     shown.textContent = `${first + 1}–${first + page.length} of ${rows.length}`;
     buttons[0].disabled = first === 0;
@@ -67,6 +81,12 @@ export function table(columns, rows) {
   const whole = element("table", {}, element("thead", {}, element("tr", {}, ...head)), body);
   const pager = rows.length > ROWS_SHOWN ? element("div", { className: "pager" }, shown, ...buttons) : null;
   return element("div", {}, whole, ...(pager ? [pager] : []));
+}
+
+// On a phone, each cell stands in a line of its own, behind its column's name.
+function labelled(cell, name) {
+  cell.dataset.label = name;
+  return cell;
 }
 
 function cell(value, className) {

@@ -1,8 +1,10 @@
-// Cards can be moved, resized, hidden and put back; what a person did is kept on the server.
+// Cards can be moved, resized, hidden and put back, by mouse or by keys; what a person did is kept on the server.
 import { element } from "./elements.js";
 
 const COLUMNS = 12;
 const SMALLEST = { columns: 2, height: 100 };
+const TALLEST = 2000;
+const STEP = 40;
 
 export function arrange(grid, cards, state, { draw, save }) {
   const { layout } = state;
@@ -45,12 +47,14 @@ export function arrange(grid, cards, state, { draw, save }) {
       card.root.hidden = true;
       keep();
     };
-    makeMovable(card, grid, keep);
-    makeResizable(card, grid, (changed) => {
-      layout.sizes[name] = changed;
+    const resize = (changed) => {
+      layout.sizes[name] = within(changed);
       size(card);
       card.fit();
-    }, keep);
+    };
+    makeMovable(card, grid, keep);
+    makeResizable(card, grid, resize, keep);
+    makeKeyable(card, grid, () => layout.sizes[name] ?? card.spec, resize, keep);
   }
 
   hidden.onchange = () => {
@@ -66,6 +70,39 @@ export function arrange(grid, cards, state, { draw, save }) {
   };
   showControls();
 }
+
+const within = ({ columns, height }) => ({
+  columns: Math.min(Math.max(columns, SMALLEST.columns), COLUMNS),
+  height: Math.min(Math.max(height, SMALLEST.height), TALLEST),
+});
+
+// Arrow keys on a card's handle move it; with Shift they change its size.
+function makeKeyable(card, grid, currentSize, resize, keep) {
+  const { root, handle, spec } = card;
+  handle.onkeydown = (event) => {
+    const forward = ["ArrowRight", "ArrowDown"].includes(event.key);
+    if (!forward && !["ArrowLeft", "ArrowUp"].includes(event.key)) return;
+    event.preventDefault();
+    if (event.shiftKey) {
+      const { columns, height } = currentSize();
+      const sign = forward ? 1 : -1;
+      const wider = ["ArrowLeft", "ArrowRight"].includes(event.key);
+      const size = within({ columns: columns + (wider ? sign : 0), height: height + (wider ? 0 : sign * STEP) });
+      resize(size);
+      say(`${spec.title}: ${size.columns} of ${COLUMNS} columns wide, ${size.height} pixels high`);
+    } else {
+      const others = [...grid.children].filter((other) => !other.hidden);
+      const at = others.indexOf(root) + (forward ? 1 : -1);
+      if (!others[at]) return;
+      others[at][forward ? "after" : "before"](root);
+      handle.focus();
+      say(`${spec.title}: place ${at + 1} of ${others.length}`);
+    }
+    keep();
+  };
+}
+
+const say = (text) => (document.getElementById("said").textContent = text);
 
 function makeMovable(card, grid, keep) {
   const { root, title } = card;
@@ -104,10 +141,7 @@ function makeResizable(card, grid, change, keep) {
     grip.onpointermove = (move) => {
       const columns = Math.round((from.width + move.clientX - down.clientX) / column);
       const height = Math.round(from.height + move.clientY - down.clientY);
-      change({
-        columns: Math.min(Math.max(columns, SMALLEST.columns), COLUMNS),
-        height: Math.min(Math.max(height, SMALLEST.height), 2000),
-      });
+      change({ columns, height });
     };
     grip.onpointerup = () => {
       grip.onpointermove = grip.onpointerup = null;

@@ -1,4 +1,5 @@
 // A page of cards: each asks for its chart by itself, so that none waits for another.
+import { label, summarize, tabulate } from "./alternatives.js";
 import { element, facts, note, table } from "./elements.js";
 import { arrange } from "./layout.js";
 import { currentTheme, followTheme, isTab } from "./theme.js";
@@ -7,7 +8,16 @@ export const state = JSON.parse(document.getElementById("state").textContent);
 document.body.dataset.base = state.base;
 document.body.classList.toggle("tab", isTab());
 const SECONDS_BETWEEN_LOOKS = 4;
-const CONFIG = { responsive: false, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+// The toolbar covers what is drawn where nothing hovers, and puts eight stops into each chart for people with keys.
+const HOVERS = matchMedia("(hover: hover) and (min-width: 901px)");
+const config = () => ({
+  responsive: false,
+  displaylogo: false,
+  displayModeBar: HOVERS.matches ? "hover" : false,
+  modeBarButtonsToRemove: ["select2d", "lasso2d"],
+  scrollZoom: false,
+});
+const MOST_IN_A_NARROW_LEGEND = 5;
 const cards = new Map();
 
 // Filters stand in the query string.
@@ -43,20 +53,72 @@ export async function ask(path, options = {}) {
 
 function makeCard(spec) {
   const body = element("div", { className: "body" }, note("…"));
-  const hide = element("button", { type: "button", textContent: "×", title: `Hide “${spec.title}”` });
-  const title = element("h2", { title: spec.hint, draggable: true }, element("span", { textContent: spec.title }), hide);
+  const id = `title-${spec.name}`;
+  const asTable = tool("▤", `Show “${spec.title}” as a table`, "as-table");
+  const explain = tool("?", `What “${spec.title}” shows`, "explain");
+  const handle = tool("✥", `Move “${spec.title}” by arrow keys, resize it by Shift and arrow keys`, "handle");
+  const hide = tool("×", `Hide “${spec.title}”`, "hide");
+  const hint = element("p", { className: "hint", textContent: spec.hint, hidden: true, id: `hint-${spec.name}` });
+  const title = element("h2", { draggable: true, title: spec.hint, id, textContent: spec.title });
+  const head = element("div", { className: "head" }, title, element("div", { className: "tools" }, asTable, explain, handle, hide));
   const grip = element("div", { className: "grip", title: "Drag to resize" });
-  const root = element("section", { className: "card" }, title, body, grip);
+  const root = element("section", { className: "card" }, head, hint, body, grip);
   root.dataset.name = spec.name;
-  return { spec, root, body, title, hide, grip, fit: () => fit(body) };
+  root.setAttribute("aria-labelledby", id);
+  const card = { spec, root, body, title, handle, hide, grip, asTable, fit: () => fit(card) };
+  explain.hidden = !spec.hint;
+  asTable.hidden = true;
+  toggle(explain, (open) => {
+    hint.hidden = !open;
+    card.fit();
+  });
+  explain.setAttribute("aria-controls", hint.id);
+  toggle(asTable, (open) => {
+    card.tabular = open;
+    show(card);
+  });
+  return card;
 }
 
-function fit(body) {
+function tool(text, label, className) {
+  const button = element("button", { type: "button", textContent: text, title: label, className });
+  button.setAttribute("aria-label", label);
+  return button;
+}
+
+function toggle(button, change) {
+  button.setAttribute("aria-expanded", "false");
+  button.onclick = () => {
+    const open = button.getAttribute("aria-expanded") !== "true";
+    button.setAttribute("aria-expanded", String(open));
+    change(open);
+  };
+}
+
+function fit(card) {
+  const { body } = card;
   const plot = body.querySelector(".js-plotly-plot");
-  if (plot) Plotly.relayout(plot, { width: body.clientWidth - 26, height: body.clientHeight - 10 });
+  makeReachable(body, card.spec.title);
+  if (plot && card.answer) drawFigure(body, card.answer.figure, card.spec.title);
 }
 
-export function drawFigure(body, figure) {
+// Charts with names side by side are scrolled sideways where these would lie over each other.
+const WIDTH_OF_A_NAME = 76;
+
+function leastWidth(figure) {
+  const [first] = figure.data;
+  if (first?.type === "parcoords") return first.dimensions.length * WIDTH_OF_A_NAME + 150;
+  return first?.type === "waterfall" ? first.x.length * WIDTH_OF_A_NAME : 0;
+}
+
+const LETTERS_IN_A_LINE = 34;
+const wrap = (text) =>
+  text.split("<br>").map((line) => line.replace(new RegExp(`(.{1,${LETTERS_IN_A_LINE}})(?:\\s+|$)`, "g"), "$1<br>").replace(/<br>$/, "")).join("<br>");
+
+// Where the space is narrow, a long legend would leave nothing to the chart.
+const NARROW = matchMedia("(max-width: 900px)");
+
+export function drawFigure(body, figure, title) {
   body.classList.add("figure");
   let plot = body.querySelector(".js-plotly-plot");
   if (!plot) {
@@ -69,11 +131,35 @@ export function drawFigure(body, figure) {
     width: body.clientWidth - 26,
     height: body.clientHeight - 10,
   };
-  return Plotly.react(plot, figure.data, layout, CONFIG).then(() => {
+  if (NARROW.matches) {
+    layout.width = Math.max(layout.width, leastWidth(figure));
+    for (const axis of ["xaxis", "yaxis"]) {
+      const title = layout[axis]?.title;
+      if (title?.text) layout[axis] = { ...layout[axis], title: { ...title, text: wrap(title.text) } };
+    }
+  }
+  body.classList.toggle("wide", layout.width > body.clientWidth);
+  if (NARROW.matches && figure.data.filter((trace) => trace.showlegend !== false).length > MOST_IN_A_NARROW_LEGEND) {
+    layout.showlegend = false;
+  }
+  return Plotly.react(plot, figure.data, layout, config()).then(() => {
+    label(plot, summarize(title, figure));
+    makeReachable(body, title);
+    plot.querySelectorAll(".modebar button, .modebar a").forEach((button) => (button.tabIndex = -1));
+    plot.querySelectorAll(".modebar").forEach((bar) => bar.setAttribute("aria-hidden", "true"));
     plot.removeAllListeners("plotly_click");
-    const picks = figure.layout.meta?.picks;
+    const { picks, opens } = figure.layout.meta ?? {};
     if (picks) plot.on("plotly_click", (event) => pick(picks, event.points[0].customdata));
+    if (opens) plot.on("plotly_click", (event) => openRun(opens, event.points[0].customdata));
   });
+}
+
+// Points of a chart name their run first.
+function openRun(page, customdata) {
+  const run = customdata?.[0];
+  if (!run) return;
+  const at = run.indexOf("/");
+  location.assign(`${state.base}/${page}?${new URLSearchParams({ dag_id: run.slice(0, at), run_id: run.slice(at + 1) })}`);
 }
 
 function pick(name, value) {
@@ -99,17 +185,37 @@ export async function draw(card, again = false) {
   card.root.dataset.state = card.answer?.kind ?? "error";
 }
 
+// What scrolls has to be reached by keys.
+function makeReachable(body, title) {
+  const scrolls = body.scrollHeight > body.clientHeight || body.scrollWidth > body.clientWidth;
+  if (!scrolls || (body.classList.contains("figure") && !body.classList.contains("wide"))) {
+    for (const name of ["tabindex", "role", "aria-label"]) body.removeAttribute(name);
+    return;
+  }
+  body.tabIndex = 0;
+  body.setAttribute("role", "region");
+  body.setAttribute("aria-label", `${title}, scrollable`);
+}
+
 async function show(card) {
   const { answer, body } = card;
-  if (answer.kind === "figure") return drawFigure(body, answer.figure);
+  card.asTable.hidden = answer.kind !== "figure";
+  if (answer.kind === "figure" && !card.tabular) {
+    return drawFigure(body, answer.figure, card.spec.title);
+  }
   body.classList.remove("figure");
   const content = {
+    figure: () => {
+      const { columns, rows } = tabulate(answer.figure);
+      return table(columns, rows);
+    },
     table: () => table(answer.columns, answer.rows),
     facts: () => facts(answer.facts),
     empty: () => note(answer.text),
     error: () => note(answer.text, "error"),
   }[answer.kind]();
   body.replaceChildren(content);
+  makeReachable(body, card.spec.title);
 }
 
 export function drawAll() {

@@ -6,14 +6,32 @@ const form = document.getElementById("trip");
 const message = document.getElementById("trip-note");
 const drawn = {};
 
-// "East Harlem North (74)" or "74": the number is what counts.
-const zoneOf = (text) => text.match(/\((\d+)\)\s*$/)?.[1] ?? text.trim();
+const button = form.querySelector("[type=submit]");
+const NAMED = [...document.querySelectorAll("#zones option")].map((option) => option.value);
+const MOST_SUGGESTED = 4;
+
+// "East Harlem North (74)", "74", or a name that only one zone has, whole or in part: the number is what counts.
+function zoneOf(field) {
+  const text = field.value.trim();
+  const number = text.match(/^(\d+)$|\((\d+)\)$/);
+  if (number) return Number(number[1] ?? number[2]);
+  const [wanted, place] = [text.toLowerCase(), field.labels[0].firstChild.textContent.trim()];
+  const bare = (name) => name.replace(/ \(\d+\)$/, "").toLowerCase();
+  const exact = NAMED.filter((name) => bare(name) === wanted);
+  const found = exact.length ? exact : NAMED.filter((name) => bare(name).includes(wanted));
+  if (found.length === 1) {
+    field.value = found[0];
+    return zoneOf(field);
+  }
+  const some = found.slice(0, MOST_SUGGESTED).join(", ") + (found.length > MOST_SUGGESTED ? ", ..." : "");
+  throw new Error(`${place}: ${found.length ? `“${text}” may be ${some}; choose one` : `no zone is named “${text}”; choose one of the list, or give its number`}.`);
+}
 
 function readTrip() {
   const { pickup_zone, dropoff_zone, trip_distance, pickup_at } = form.elements;
   const trip = {
-    pickup_zone: Number(zoneOf(pickup_zone.value)),
-    dropoff_zone: Number(zoneOf(dropoff_zone.value)),
+    pickup_zone: zoneOf(pickup_zone),
+    dropoff_zone: zoneOf(dropoff_zone),
     trip_distance: Number(trip_distance.value),
   };
   return pickup_at.value ? { ...trip, pickup_at: pickup_at.value } : trip;
@@ -50,31 +68,40 @@ function show(answer) {
 function draw() {
   for (const [name, figure] of Object.entries(drawn)) {
     const body = document.getElementById(name);
-    if (figure) drawFigure(body, figure);
+    if (figure) drawFigure(body, figure, body.parentElement.querySelector("h2").textContent);
     else body.replaceChildren(note("This kind of model has no contributions of its own."));
   }
 }
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  message.textContent = "";
-  message.className = "";
-  const trip = readTrip();
-  const texts = Object.fromEntries(new FormData(form));
-  change(texts);
-  spell(trip);
-  const body = JSON.stringify(trip);
   try {
+    const trip = readTrip();
+    change(Object.fromEntries(new FormData(form)));
+    spell(trip);
+    wait(true);
+    const body = JSON.stringify(trip);
     show(await ask("predict", { method: "POST", headers: { "Content-Type": "application/json" }, body }));
+    message.textContent = "";
   } catch (error) {
     message.textContent = error.message;
     message.className = "bad";
   }
+  wait(false);
 });
 
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.onclick = () => {
-    const text = document.getElementById(button.dataset.copy);
+// The first prediction loads the models, which takes a while.
+function wait(waiting) {
+  button.disabled = waiting;
+  form.setAttribute("aria-busy", String(waiting));
+  message.classList.toggle("busy", waiting);
+  if (!waiting) return;
+  message.textContent = "Predicting; the first time loads the models.";
+}
+
+for (const copy of document.querySelectorAll("[data-copy]")) {
+  copy.onclick = () => {
+    const text = document.getElementById(copy.dataset.copy);
     getSelection().selectAllChildren(text);
     // Allowed in secure contexts alone; the text is selected in any case.
     navigator.clipboard?.writeText(text.textContent).catch(() => {});
@@ -83,5 +110,5 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 
 for (const [name, value] of query()) if (form.elements[name]) form.elements[name].value = value;
 document.addEventListener("theme", draw);
-spell(readTrip());
-if (query().get("pickup_zone") && !form.querySelector("button").disabled) form.requestSubmit();
+spell({ pickup_zone: 74, dropoff_zone: 75, trip_distance: 2.5 });
+if (query().get("pickup_zone") && !button.disabled) form.requestSubmit();

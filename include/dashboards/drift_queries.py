@@ -1,0 +1,26 @@
+"""Queries of measured drift: that of the present champion, or of the one before while it is not measured yet."""
+
+MEASURE_FIRST = (
+    "Drift was not measured yet: model_monitoring does it once there is a champion and newer trips than its own."
+)
+# What was promoted or rolled back to last.
+_CHAMPION_NOW = """
+    (SELECT version FROM training.promotions WHERE name = %(name)s AND state = 'promoted'
+     ORDER BY moved_at DESC NULLS LAST, id DESC LIMIT 1)
+"""
+_COLUMNS = f"column_name, window_start, psi, ks, js, drifted, champion_version, {_CHAMPION_NOW} AS champion_now"
+_NEWEST_FIRST = f"""
+    ORDER BY (champion_version = {_CHAMPION_NOW}) IS TRUE DESC, measured_at DESC, window_start DESC LIMIT 1
+"""
+NEWEST_WEEK = f"""
+    SELECT {_COLUMNS} FROM monitoring.drift
+    WHERE name = %(name)s AND (champion_version, window_start) = (
+        SELECT champion_version, window_start FROM monitoring.drift WHERE name = %(name)s {_NEWEST_FIRST})
+    ORDER BY psi DESC
+"""
+ALL_WEEKS = f"""
+    SELECT {_COLUMNS} FROM monitoring.drift
+    WHERE name = %(name)s AND champion_version = (
+        SELECT champion_version FROM monitoring.drift WHERE name = %(name)s {_NEWEST_FIRST})
+    ORDER BY window_start, column_name
+"""
