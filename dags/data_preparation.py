@@ -3,8 +3,9 @@
 **Starts** by hand, through the REST API, or when a training DAG finds no fresh set.
 
 **Produces** the months in `raw.trips`, refused rows in `raw.rejected_trips`, an immutable version in
-`training.examples`; then the asset `training_set` changes, which starts the training DAGs. Where the same set was
-published within `outdated_after`, the later tasks are skipped and no event leaves.
+`training.examples`, and a note that says where each loaded row is; then the asset `training_set` changes, which starts
+the training DAGs. Where the same set was published within `outdated_after`, the later tasks are skipped and no event
+leaves.
 
 **Parameters**: `months`, `validation_from`, `test_from`, `feature_set`, `outdated_after` (hours), `force`. What is left
 empty comes from the settings.
@@ -20,7 +21,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
 from include.assets import RAW_TRIPS, TRAINING_SET
 from include.connections import get_warehouse_url
-from include.runs import name_run, skip_run
+from include.runs import name_run, note_run, skip_run
 from include.taxi.checks import EXAMPLE_COLUMN_CHECKS, EXAMPLE_TABLE_CHECKS, RAW_TABLE_CHECKS
 from include.taxi.feature_set_names import FEATURE_SET_NAMES
 from include.taxi.setting_values import MONTH_PATTERN
@@ -127,14 +128,16 @@ def validate_training_set(version: int) -> None:
 
 
 @task(outlets=[TRAINING_SET], on_success_callback=AlertNotifier("prepared"))
-def publish(version: int, *, outlet_events: Any = None) -> dict[str, Any]:
-    """The version becomes the newest that readers see, and the event leaves."""
-    from include.taxi import publication
+def publish(version: int, *, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
+    """The version becomes the newest that readers see, the event leaves, and the run's note accounts for each row."""
+    from include.taxi import left_out, publication
 
-    published = publication.publish(get_warehouse_url(), version, read_settings().keep_versions)
+    url = get_warehouse_url()
+    published = publication.publish(url, version, read_settings().keep_versions)
     if published is None:
         raise AirflowSkipException("Another run published the same set meanwhile.")
     outlet_events[TRAINING_SET].extra = published.to_dict()
+    note_run(context, left_out.describe(url, version))
     return published.to_dict()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from include.alerting.alert import Alert, Chart, Table
 from include.taxi import registry, tracking
 from include.taxi.errors import TrackingUnavailable
+from include.taxi.left_out import sum_by_rule
 from include.taxi.settings import Settings
 from include.taxi.warehouse import connect
 
@@ -16,23 +17,27 @@ RETRAINED_COLUMNS = ("model", "version", "before", "after", "decision")
 def report_preparation(
     url: str, dag_id: str, run_id: str, published: Mapping[str, Any], links: dict[str, str]
 ) -> Alert:
-    """A training set was published: its counts, and the rows that were refused, by rule."""
+    """A training set was published: its counts, and the rows that were left out, by rule."""
     months, counts = list(published["months"]), dict(published["counts"])
     with connect(url) as connection:
         loaded = connection.execute(
-            "SELECT s.month, s.rows, count(DISTINCT r.row_number) FROM raw.sources s"
-            " LEFT JOIN raw.rejected_trips r USING (month) WHERE s.month = ANY(%s) GROUP BY 1, 2 ORDER BY 1",
-            [months],
+            "SELECT month, rows FROM raw.sources WHERE month = ANY(%s) ORDER BY month", [months]
         ).fetchall()
-        rules = connection.execute(
-            "SELECT rule, count(*) FROM raw.rejected_trips WHERE month = ANY(%s) GROUP BY 1 ORDER BY 2 DESC, 1",
-            [months],
-        ).fetchall()
+        row = connection.execute(
+            "SELECT left_out FROM training.sets WHERE version = %s", [published["version"]]
+        ).fetchone()
+    left_out = row[0] if row else []
+    by_month = {month: sum(entry["rows"] for entry in left_out if entry["month"] == month) for month, _ in loaded}
     splits = {name: float(counts[name]) for name in ("train", "validation", "test") if counts.get(name)}
-    rows, refused = sum(rows for _, rows, _ in loaded), sum(refused for _, _, refused in loaded)
-    tables = [Table("Months", ("month", "rows", "refused"), tuple((m, f"{n:,}", f"{r:,}") for m, n, r in loaded))]
-    if rules:
-        tables.append(Table("Refused rows, by rule", ("rule", "rows"), tuple((rule, f"{n:,}") for rule, n in rules)))
+    rows, left = sum(rows for _, rows in loaded), sum(by_month.values())
+    tables = [
+        Table("Months", ("month", "rows", "left out"), tuple((m, f"{n:,}", f"{by_month[m]:,}") for m, n in loaded))
+    ]
+    if left_out:
+        by_rule = sum_by_rule(left_out).items()
+        tables.append(
+            Table("Trips left out, by rule", ("rule", "trips"), tuple((rule, f"{n:,}") for rule, n in by_rule))
+        )
     return Alert(
         kind="prepared",
         severity="info",
@@ -42,7 +47,7 @@ def report_preparation(
         label=f"training set {published['version']}",
         event_key=f"prepared/{published['version']}",
         headline=f"Training set {published['version']} is published: {sum(splits.values()):,.0f} examples of"
-        f" {rows:,} trips; {refused:,} trips were refused.",
+        f" {rows:,} trips; {left:,} trips were left out.",
         facts={
             "Months": ", ".join(months),
             **{name.capitalize(): f"{count:,.0f} examples" for name, count in splits.items()},

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Columns = Mapping[str, npt.NDArray[Any]]
+# More than any zone id: ids are 32-bit integers, so that a pair of them is one 64-bit integer that no other pair has.
+PAIR_BASE = 2**32
 EARTH_RADIUS_MILES = 3958.8
 # What a trip must say at pickup; the dtypes that the functions below rely on.
 TRIP_COLUMNS = {
@@ -72,7 +74,7 @@ NO_POSITIONS = Positions(np.empty(0), np.empty(0))
 
 def _reference(trips: Columns, positions: Positions) -> Columns:
     """Pickup and dropoff zone as one category, and the distance: the published baseline's features."""
-    pairs = trips["pickup_zone"] * 1_000_000 + trips["dropoff_zone"]
+    pairs = trips["pickup_zone"] * PAIR_BASE + trips["dropoff_zone"]
     return {"PU_DO": pairs, "trip_distance": trips["trip_distance"]}
 
 

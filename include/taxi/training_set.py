@@ -4,21 +4,26 @@ A version is invisible until it is published: its examples stand in a table that
 version's state says so. From then on they cannot be changed.
 """
 
+import logging
 from collections.abc import Mapping
+from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from include.taxi.encoder import Encoder
 from include.taxi.errors import DataQualityError, StaleInput
 from include.taxi.example_checks import find_example_problems
 from include.taxi.examples import load_positions, load_split
+from include.taxi.left_out import TARGET_ABOVE, TARGET_BELOW, TARGET_MISSING, TARGET_RULES, describe
 from include.taxi.profile import profile_split
 from include.taxi.settings import Settings
 from include.taxi.training_plan import Plan, compute_fingerprint, contents_settings
 from include.taxi.warehouse import connect
 
+log = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test")
 _ZONES_HASH = """
     SELECT md5(string_agg(concat_ws('|', zone_id, name, borough, longitude, latitude), E'\\n' ORDER BY zone_id))
@@ -30,15 +35,23 @@ _INSERT_EXAMPLES = """
            CASE WHEN t.pickup_at < %(validation_from)s THEN 'train'
                 WHEN %(test_from)s::timestamp IS NULL OR t.pickup_at < %(test_from)s THEN 'validation'
                 ELSE 'test' END,
-           t.pickup_at, t.pickup_zone, t.dropoff_zone, t.trip_distance, d.minutes
-    FROM raw.trips t
-    CROSS JOIN LATERAL (
-        SELECT coalesce(t.target, extract(epoch FROM t.dropoff_at - t.pickup_at)::double precision / 60) AS minutes
-    ) d
-    WHERE t.month = ANY(%(months)s)
-      AND d.minutes BETWEEN %(target_min)s AND %(target_max)s
-      AND NOT EXISTS (SELECT FROM raw.rejected_trips r WHERE r.month = t.month AND r.row_number = t.row_number)
+           t.pickup_at, t.pickup_zone, t.dropoff_zone, t.trip_distance, t.target
+    FROM raw.accepted_trips t
+    WHERE t.month = ANY(%(months)s) AND t.target BETWEEN %(target_min)s AND %(target_max)s
     ORDER BY t.month, t.row_number
+"""
+# A row that broke several rules is counted under the first of them, so that the counts add up.
+_LEFT_OUT = """
+    SELECT month, rule, count(*) AS rows FROM (
+        SELECT month, min(rule) AS rule FROM raw.rejected_trips WHERE month = ANY(%(months)s)
+        GROUP BY month, row_number
+        UNION ALL
+        SELECT month, CASE WHEN target < %(target_min)s THEN %(below)s
+                           WHEN target > %(target_max)s THEN %(above)s ELSE %(missing)s END
+        FROM raw.accepted_trips
+        WHERE month = ANY(%(months)s) AND (target BETWEEN %(target_min)s AND %(target_max)s) IS NOT TRUE
+    ) AS rows_left_out
+    GROUP BY month, rule ORDER BY month, rows DESC, rule
 """
 
 
@@ -80,17 +93,16 @@ def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
         version = _insert_version(connection, settings, plan, sources, created_by)
         table = table_of(version)
         connection.execute(sql.SQL("CREATE TABLE {} (LIKE training.examples)").format(table))
-        connection.execute(
-            sql.SQL(_INSERT_EXAMPLES).format(table=table),
-            {
-                "version": version,
-                "months": list(plan.months),
-                "validation_from": plan.validation_from,
-                "test_from": plan.test_from,
-                "target_min": settings.target_min,
-                "target_max": settings.target_max,
-            },
-        )
+        chosen = {
+            "months": list(plan.months),
+            "target_min": settings.target_min,
+            "target_max": settings.target_max,
+        }
+        split = {"version": version, "validation_from": plan.validation_from, "test_from": plan.test_from}
+        connection.execute(sql.SQL(_INSERT_EXAMPLES).format(table=table), chosen | split)
+        rules = {"below": TARGET_BELOW, "above": TARGET_ABOVE, "missing": TARGET_MISSING}
+        left_out = connection.cursor(row_factory=dict_row).execute(_LEFT_OUT, chosen | rules).fetchall()
+        connection.execute("UPDATE training.sets SET left_out = %s WHERE version = %s", [Jsonb(left_out), version])
     return version
 
 
@@ -134,7 +146,8 @@ def build(url: str, version: int) -> dict[str, int]:
     """Completes a version: its examples join `training.examples`, counts and statistics are stored.
 
     Returns:
-        Rows by split, `rejected` and `filtered` raw rows, and `features`: columns of the one-hot training matrix.
+        Rows by split, raw rows that a rule `rejected`, raw rows `filtered` because their target is out of bounds, and
+        `features`: columns of the one-hot training matrix. Rows and left-out rows together are all that was loaded.
     """
     with connect(url) as connection:
         table = table_of(version)
@@ -150,11 +163,11 @@ def build(url: str, version: int) -> dict[str, int]:
                 )
             )
         row = connection.execute(
-            "SELECT feature_set, months FROM training.sets WHERE version = %s", [version]
+            "SELECT feature_set, left_out FROM training.sets WHERE version = %s", [version]
         ).fetchone()
         assert row is not None
-        feature_set, months = row
-        counts = _count(connection, version, months)
+        feature_set, left_out = row
+        counts = _count(connection, version, left_out)
     train = load_split(url, version, "train")
     if len(train):
         encoder = Encoder(feature_set, "one_hot", load_positions(url)).fit(train.trips)
@@ -164,24 +177,19 @@ def build(url: str, version: int) -> dict[str, int]:
             "UPDATE training.sets SET counts = %s, statistics = %s WHERE version = %s",
             [Jsonb(counts), Jsonb(profile_split(train)), version],
         )
+    log.info(describe(url, version))
     return counts
 
 
-def _count(connection: psycopg.Connection, version: int, months: list[str]) -> dict[str, int]:
+def _count(connection: psycopg.Connection, version: int, left_out: list[dict[str, Any]]) -> dict[str, int]:
     counts = dict.fromkeys(SPLITS, 0)
     counts |= dict(
         connection.execute(
             "SELECT split, count(*) FROM training.examples WHERE version = %s GROUP BY split", [version]
         ).fetchall()
     )
-    row = connection.execute(
-        "SELECT (SELECT sum(rows)::bigint FROM raw.sources WHERE month = ANY(%(months)s)),"
-        " (SELECT count(DISTINCT (month, row_number)) FROM raw.rejected_trips WHERE month = ANY(%(months)s))",
-        {"months": months},
-    ).fetchone()
-    assert row is not None
-    raw, rejected = row
-    return counts | {"rejected": rejected, "filtered": raw - rejected - sum(counts.values())}
+    filtered = sum(entry["rows"] for entry in left_out if entry["rule"] in TARGET_RULES)
+    return counts | {"rejected": sum(entry["rows"] for entry in left_out) - filtered, "filtered": filtered}
 
 
 def mark_failed(url: str, version: int) -> None:

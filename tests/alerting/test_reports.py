@@ -38,22 +38,27 @@ def report(url: str, tracking_uri: str, **registered: Any) -> Any:
     return report_training(url, settings, "sklearn_training", "run", known, TRAINED, TUNED, LINKS)
 
 
-def test_preparation_says_counts_and_refused_rows_by_rule(warehouse_url: str) -> None:
+def test_preparation_accounts_for_every_trip_by_split_or_by_rule(warehouse_url: str) -> None:
     source = {"location": "sample", "sha256": "x", "columns": "{}", "reading": "y"}
     insert(warehouse_url, "raw.sources", month="2024-01", rows=1200, **source)
-    for number, rule in enumerate(["too far", "too far", "no dropoff"]):
-        insert(warehouse_url, "raw.rejected_trips", month="2024-01", row_number=number, rule=rule)
+    insert(warehouse_url, "raw.sources", month="2024-02", rows=100, **source)
+    left_out = [("2024-01", "too far", 10), ("2024-01", "target: above TARGET_MAX", 40), ("2024-02", "too far", 100)]
+    insert(
+        warehouse_url, "training.sets", state="published", months=["2024-01", "2024-02"], feature_set="rich",
+        validation_from="2024-01-20", settings="{}", sources="{}",
+        left_out=Jsonb([{"month": month, "rule": rule, "rows": rows} for month, rule, rows in left_out]),
+    )  # fmt: skip
     published = {
-        "version": 3,
-        "months": ["2024-01"],
+        "version": 1,
+        "months": ["2024-01", "2024-02"],
         "counts": {"train": 1000, "validation": 150, "features": 40},
         "feature_set": "rich",
     }
     alert = report_preparation(warehouse_url, "data_preparation", "run", published, LINKS)
-    assert alert.headline == ("Training set 3 is published: 1,150 examples of 1,200 trips; 3 trips were refused.")
+    assert alert.headline == ("Training set 1 is published: 1,150 examples of 1,300 trips; 150 trips were left out.")
     months, rules = alert.tables
-    assert months.rows == (("2024-01", "1,200", "3"),)
-    assert rules.rows == (("too far", "2"), ("no dropoff", "1"))
+    assert months.rows == (("2024-01", "1,200", "50"), ("2024-02", "100", "100"))
+    assert rules.rows == (("too far", "110"), ("target: above TARGET_MAX", "40"))
     assert alert.charts[0].bars == {"train": 1000, "validation": 150}
 
 

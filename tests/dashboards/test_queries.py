@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from include.dashboards.charts import CHARTS, read_rows
 from include.dashboards.raw_profiles import read_profile
+from include.taxi.left_out import TARGET_ABOVE
 from include.taxi.warehouse import connect, migrate
 from tests.dashboards.conftest import Site, store_trials
 from tests.taxi.months import RawTrip, query, store_month
@@ -106,9 +108,21 @@ def test_raw_month_is_profiled_once_for_a_source(site: Site, warehouse_url: str)
     assert query(warehouse_url, "SELECT sha256 FROM dashboards.profiles") == [("another",)]
 
 
-def test_rejected_rows_are_counted_by_month_and_rule(site: Site, warehouse_url: str) -> None:
+def test_rows_left_out_are_those_that_a_rule_refused_and_those_that_the_newest_set_does_not_use(
+    site: Site, warehouse_url: str
+) -> None:
     store_month(warehouse_url, "2024-01", [RawTrip("2024-01-01T08:00")] * 3, rejected=[0, 2])
-    assert rows_of(site, "rejected_rows") == [{"month": "2024-01", "rule": "pickup_zone: below 1", "rows": 2}]
+    refused = {"month": "2024-01", "rule": "pickup_zone: below 1", "rows": 2}
+    assert rows_of(site, "rejected_rows") == [refused]
+    with connect(warehouse_url) as connection:
+        for hour, rows in ((8, 5), (9, 1)):
+            too_long = [{"month": "2024-01", "rule": TARGET_ABOVE, "rows": rows}, refused]
+            connection.execute(
+                "INSERT INTO training.sets (state, months, validation_from, feature_set, settings, sources, left_out,"
+                " published_at) VALUES ('published', '{2024-01}', '2024-01-20', 'rich', '{}', '{}', %s, %s)",
+                [Jsonb(too_long), f"2024-03-01 {hour:02}:00"],
+            )
+    assert rows_of(site, "rejected_rows") == [refused, {"month": "2024-01", "rule": TARGET_ABOVE, "rows": 1}]
 
 
 def test_newest_drift_is_the_last_window_of_the_last_champion(site: Site, warehouse_url: str) -> None:

@@ -1,14 +1,19 @@
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.taxi.raw.coercion import coerce_float, coerce_integer, coerce_timestamp
+from include.taxi.raw.coercion import coerce_float, coerce_integer, coerce_timestamp, end_after
 
 NEW_YORK = "America/New_York"
 NOON = datetime(2024, 1, 1, 12)
+# Shortly before clocks change in New York, Berlin and on Lord Howe Island, in UTC.
+CLOCK_CHANGES = [datetime.fromisoformat(f"2024-{time}") for time in (
+    "03-10T06:50", "11-03T05:50", "03-31T00:50", "10-27T00:50", "04-06T14:50", "10-05T15:20",
+)]  # fmt: skip
 
 
 def failures(failed: pa.Array | None) -> list[bool]:
@@ -36,6 +41,65 @@ def test_time_of_any_kind_becomes_wall_time_in_microseconds(array: pa.Array) -> 
     assert coerced.array.type == pa.timestamp("us")
     assert coerced.array.to_pylist() == [NOON, None]
     assert coerced.failed is None
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        pa.array([2**62, 0, None, -(2**62)]).cast(pa.timestamp("s")),
+        pa.array([2**62, 0, None, -(2**62)]).cast(pa.timestamp("s", "UTC")),
+        pa.array([2**62, 0, None, -(2**62)]).cast(pa.timestamp("ms")),
+        pa.array([2**63 - 1, 0, None, -(2**63)]).cast(pa.timestamp("us")),  # what Postgres calls infinity
+        pa.array([2**63 - 1, 0, None, -(2**63)]).cast(pa.timestamp("us", "Asia/Tokyo")),
+        pa.array([2**31 - 1, 0, None, -(2**31)], pa.int32()).cast(pa.date32()),
+    ],
+    ids=lambda array: str(array.type),
+)
+def test_time_beyond_the_years_that_can_be_stored_becomes_null_and_is_marked(array: pa.Array) -> None:
+    coerced = coerce_timestamp(array, "UTC")
+    assert coerced.array.to_pylist() == [None, datetime(1970, 1, 1), None, None]
+    assert (failures(coerced.beyond), coerced.failed) == ([True, False, False, True], None)
+
+
+@pytest.mark.parametrize("kind", ["text", "text with a zone"])
+def test_text_of_a_year_that_cannot_be_stored_is_reported_once(kind: str) -> None:
+    zone = "Z" if "zone" in kind else ""
+    array = pa.array([f"0000-06-01 00:00:00{zone}", f"2024-01-01 12:00:00{zone}", f"12024-01-01 12:00:00{zone}"])
+    coerced = coerce_timestamp(array, "UTC")
+    assert coerced.array.to_pylist() == [None, NOON, None]
+    reported = zip(failures(coerced.failed) or [False] * 3, failures(coerced.beyond) or [False] * 3, strict=True)
+    assert [failed + beyond for failed, beyond in reported] == [1, 0, 1]
+
+
+@pytest.mark.parametrize("form", ["timestamps", "text"])
+@given(
+    zone=st.sampled_from([NEW_YORK, "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]),
+    start=st.datetimes(datetime(2024, 1, 1), datetime(2024, 12, 31)) | st.sampled_from(CLOCK_CHANGES),
+    minutes=st.integers(-90, 180),
+)
+def test_dropoff_is_as_long_after_pickup_as_it_was_whatever_the_clocks_did(
+    form: str, zone: str, start: datetime, minutes: int
+) -> None:
+    instants = [start, start + timedelta(minutes=minutes)]
+    arrays = [pa.array([instant], pa.timestamp("us", "UTC")) for instant in instants]
+    if form == "text":
+        arrays = [pa.array([instant.isoformat() + "Z"]) for instant in instants]
+    pickup, dropoff = (coerce_timestamp(array, zone) for array in arrays)
+    wall = start.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    assert pickup.array.to_pylist() == [wall]
+    assert end_after(pickup, dropoff).to_pylist() == [wall + timedelta(minutes=minutes)]
+
+
+def test_times_without_a_zone_stay_as_they_are_beside_those_with_one() -> None:
+    pickup = coerce_timestamp(pa.array(["2024-11-03T05:50:00Z", "2024-11-03T01:50:00", None]), NEW_YORK)
+    dropoff = coerce_timestamp(
+        pa.array(["2024-11-03T06:10:00Z", "2024-11-03T02:10:00", "2024-11-03T06:10:00Z"]), NEW_YORK
+    )
+    assert end_after(pickup, dropoff).to_pylist() == [
+        datetime(2024, 11, 3, 2, 10),
+        datetime(2024, 11, 3, 2, 10),
+        datetime(2024, 11, 3, 1, 10),
+    ]
 
 
 def test_date_becomes_its_midnight() -> None:

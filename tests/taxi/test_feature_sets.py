@@ -3,6 +3,8 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from include.taxi.errors import SettingsError
 from include.taxi.feature_set_names import FEATURE_SET_NAMES
@@ -109,11 +111,17 @@ def test_positions_are_looked_up_by_zone_in_degrees() -> None:
     assert at == pytest.approx([-74.0060, 40.7128, -118.2437, 34.0522])
 
 
-def test_reference_features_tell_every_pair_of_zones_apart() -> None:
-    pairs = [(1, 11), (11, 1), (1, 1), (11, 11), (111, 1), (1, 111), (265, 264)]
-    trips = make_trips(["2024-01-01"] * len(pairs), pairs, [1.0] * len(pairs))
+LARGEST_ZONE = 2**31 - 1
+ZONE = st.integers(1, 12) | st.integers(10**6 - 2, 10**6 + 2) | st.integers(1, LARGEST_ZONE)
+
+
+@given(st.sets(st.tuples(ZONE, ZONE)))
+@example({(1, 11), (11, 1), (1, 111), (111, 1), (265, 264)})
+@example({(1, 1_000_002), (2, 2), (LARGEST_ZONE, LARGEST_ZONE), (1, LARGEST_ZONE), (LARGEST_ZONE, 1)})
+def test_reference_features_tell_every_pair_of_zones_apart_whatever_their_ids(pairs: set[tuple[int, int]]) -> None:
+    trips = make_trips(["2024-01-01"] * len(pairs), list(pairs), [1.0] * len(pairs))
     columns = get_feature_set("reference").compute(trips, NO_POSITIONS)
-    assert len(set(columns["PU_DO"])) == len(pairs)
+    assert len(set(columns["PU_DO"].tolist())) == len(pairs)
     assert set(columns) == {"PU_DO", "trip_distance"}
 
 

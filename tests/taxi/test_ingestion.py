@@ -9,7 +9,7 @@ import pytest
 from adbc_driver_manager import Error as WarehouseError
 
 from include.taxi.errors import SourceInvalid, WarehouseUnavailable
-from include.taxi.raw import ingest_month
+from include.taxi.raw import ingest_month, validate_months
 from include.taxi.settings import Settings, read_settings
 from tests.taxi.conftest import WebServer
 from tests.taxi.trips import make_trips
@@ -179,6 +179,23 @@ def test_value_of_the_wrong_type_becomes_null_and_the_row_is_rejected(warehouse_
     assert query(warehouse_url, "SELECT trip_distance FROM raw.trips ORDER BY row_number") == [
         (1.5,), (None,), (None,), (4.0,),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", ["pickup", "dropoff"])
+def test_row_with_a_time_that_cannot_be_stored_is_rejected_and_the_month_loaded(
+    warehouse_url: str, settings: Settings, column: str
+) -> None:
+    name = f"lpep_{column}_datetime"
+    times = [time.timestamp() for time in make_trips()[name].cast(pa.timestamp("us", "UTC")).to_pylist()]
+    beyond = pa.array([*map(int, times[:3]), 9_999_999_999_999], pa.timestamp("s"))
+    write(settings, make_trips(**{name: beyond}))
+    assert (done := ingest_month(warehouse_url, settings, MONTH)).rejected == 1
+    assert (done.rows, count_rows(warehouse_url)) == (4, {MONTH: 4})
+    for _ in range(2):
+        validate_months(warehouse_url, settings.model_copy(update={"rejected_max_share": 1.0}), [MONTH])
+        [(number, rule, detail)] = query(warehouse_url, "SELECT row_number, rule, detail FROM raw.rejected_trips")
+        assert (number, rule) == (3, f"{column}_at: outside of the years 1 to 9999")
+        assert "9999999999999" in detail
 
 
 def test_column_that_mostly_cannot_be_read_is_invalid(warehouse_url: str, settings: Settings) -> None:

@@ -10,6 +10,7 @@ from include.taxi.encoder import Encoder
 from include.taxi.examples import load_positions, load_split
 from include.taxi.feature_sets import NO_POSITIONS, Columns
 from include.taxi.fitting import EncodedData, Split, encode, fit
+from include.taxi.left_out import sum_by_rule
 from include.taxi.models import MODELS
 from include.taxi.publication import Published
 from include.taxi.settings import Settings
@@ -39,10 +40,20 @@ def join(first: Columns, second: Columns) -> Columns:
     return {name: np.concatenate([first[name], second[name]]) for name in first}
 
 
-def test_every_row_of_the_source_is_accounted_for(module_warehouse_url: str, published: Published) -> None:
+def test_every_row_of_the_source_is_an_example_or_is_counted_by_rule(
+    module_warehouse_url: str, published: Published
+) -> None:
+    [(loaded,)] = query(module_warehouse_url, "SELECT sum(rows)::int FROM raw.sources")
+    [(left_out,)] = query(module_warehouse_url, "SELECT left_out FROM training.sets")
+    by_rule = sum_by_rule(left_out)
+    assert by_rule == {
+        "target: below TARGET_MIN": 2_997,
+        "target: above TARGET_MAX": 1_137,
+        "dropoff_at: not after pickup_at": 124,
+    }
     counts = published.counts
-    assert query(module_warehouse_url, "SELECT sum(rows)::int FROM raw.sources") == [(110_128,)]
-    assert counts["train"] + counts["validation"] + counts["rejected"] + counts["filtered"] == 110_128
+    assert loaded == 110_128 == counts["train"] + counts["validation"] + sum(by_rule.values())
+    assert (counts["rejected"], counts["filtered"]) == (124, 2_997 + 1_137)
 
 
 def test_training_set_has_the_known_size(published: Published) -> None:

@@ -2,20 +2,27 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from include.taxi import publication, training_set
 from include.taxi.errors import DataQualityError, NoTrainingSet, StaleInput, WarehouseUnavailable
 from include.taxi.examples import find_newest, get_training_set, load_positions, load_split
 from include.taxi.feature_sets import NO_POSITIONS
+from include.taxi.left_out import TARGET_ABOVE, TARGET_BELOW, describe
 from include.taxi.settings import Settings
 from include.taxi.training_plan import Plan, find_fresh
 from tests.conftest import find_free_port
 from tests.taxi.months import RawTrip, query, store_month, store_zones
+from tests.taxi.sets import publish_set
+from tests.taxi.trips import make_trips
 
 SETTINGS = Settings(minimum_rows=1)
 PLAN = Plan(("2024-01", "2024-02"), "2024-02-01", None, "reference", outdated_after=168)
@@ -87,26 +94,88 @@ def test_examples_hold_the_trips_columns_in_the_sources_order(url: str) -> None:
     assert trips["pickup_at"].tolist() == np.array(["2024-01-10T08:00", "2024-01-31T23:59:59"], "M8[us]").tolist()
 
 
-def test_trips_outside_of_the_target_range_are_left_out_and_counted(url: str) -> None:
+def read_left_out(url: str, version: int) -> dict[tuple[str, str], int]:
+    [(entries,)] = query(url, f"SELECT left_out FROM training.sets WHERE version = {version}")
+    return {(entry["month"], entry["rule"]): entry["rows"] for entry in entries}
+
+
+def test_trips_outside_of_the_target_range_are_left_out_and_counted_by_rule(url: str) -> None:
     minutes = [0.99, 1, 60, 60.01]
     store_month(url, "2024-01", [RawTrip("2024-01-10 08:00", duration) for duration in minutes])
     version = training_set.transform(url, SETTINGS, PLAN, "run")
     counts = training_set.build(url, version)
     assert read_targets(url, version)["train"] == [1, 60]
     assert (counts["train"], counts["filtered"], counts["rejected"]) == (2, 2, 0)
+    assert read_left_out(url, version) == {("2024-01", TARGET_BELOW): 1, ("2024-01", TARGET_ABOVE): 1}
 
 
-def test_rejected_trips_are_left_out_and_counted(url: str) -> None:
+@pytest.mark.parametrize("target", [float("nan"), float("inf"), float("-inf")])
+def test_target_that_is_not_finite_is_left_out_and_counted(url: str, target: float) -> None:
+    store_month(url, "2024-01", [*JANUARY, RawTrip("2024-01-10 08:00", target=target)])
+    version = training_set.transform(url, SETTINGS, PLAN, "run")
+    assert (training_set.build(url, version)["filtered"], read_targets(url, version)["train"]) == (1, [10, 20])
+
+
+def test_rejected_trips_are_left_out_and_each_counted_once(url: str) -> None:
     store_month(url, "2024-01", JANUARY, rejected=[0, 0])  # broke two rules
     version = training_set.transform(url, SETTINGS, PLAN, "run")
     counts = training_set.build(url, version)
     assert read_targets(url, version)["train"] == [20]
     assert counts == {"train": 1, "validation": 2, "test": 0, "rejected": 1, "filtered": 0, "features": 2}
+    assert read_left_out(url, version) == {("2024-01", "pickup_zone: below 1"): 1}
+
+
+def test_account_of_a_set_stays_what_it_was_when_its_months_are_loaded_again(url: str) -> None:
+    store_month(url, "2024-01", JANUARY, rejected=[0])
+    version = training_set.transform(url, SETTINGS, PLAN, "run")
+    store_month(url, "2024-01", JANUARY * 5)
+    assert training_set.build(url, version)["rejected"] == 1
+    assert describe(url, version) == (
+        f"Training set {version}: of 4 rows, examples: 1 train, 2 validation; left out: 1 by 'pickup_zone: below 1'."
+    )
+
+
+def test_every_row_of_the_sample_is_an_example_or_is_counted_by_rule(warehouse_url: str) -> None:
+    settings = Settings(_env_file=None, source="sample", sample_rows=2_000, feature_set="reference", target_min=5)
+    counts = publish_set(warehouse_url, settings).counts
+    [(version, loaded)] = query(
+        warehouse_url, "SELECT version, (SELECT sum(rows)::int FROM raw.sources) FROM training.sets"
+    )
+    left_out = read_left_out(warehouse_url, version)
+    assert loaded == 4_000 == counts["train"] + counts["validation"] + sum(left_out.values())
+    refused = {rule for (rule,) in query(warehouse_url, "SELECT DISTINCT rule FROM raw.rejected_trips")}
+    assert {rule for _, rule in left_out} == refused | {TARGET_BELOW, TARGET_ABOVE}
 
 
 def test_target_that_the_source_has_wins_over_the_duration(url: str) -> None:
     store_month(url, "2024-01", [RawTrip("2024-01-10 08:00", 10, target=12.5)])
     assert read_targets(url, make_version(url))["train"] == [12.5]
+
+
+@pytest.mark.parametrize("form", ["timestamps", "text"])
+def test_target_is_the_time_between_instants_when_clocks_change_during_the_trip(
+    warehouse_url: str, tmp_path: Path, form: str
+) -> None:
+    rides = {"2024-03": ("2024-03-10T06:50", "2024-03-10T07:10"), "2024-11": ("2024-11-03T05:50", "2024-11-03T06:10")}
+    settings = Settings(
+        _env_file=None, source=f"{tmp_path}/{{month}}.parquet", months=tuple(rides), feature_set="reference",
+        minimum_rows=1,
+    )  # fmt: skip
+    for month, instants in rides.items():
+        columns = {
+            name: pa.array([datetime.fromisoformat(instant)], pa.timestamp("us", "UTC"))
+            if form == "timestamps"
+            else pa.array([f"{instant}:00+00:00"])
+            for name, instant in zip(("lpep_pickup_datetime", "lpep_dropoff_datetime"), instants, strict=True)
+        }
+        pq.write_table(make_trips(1, month, **columns), settings.source.replace("{month}", month))
+    version = publish_set(warehouse_url, settings).version
+    assert read_targets(warehouse_url, version) == {"train": [20], "validation": [20], "test": []}
+    assert query(warehouse_url, "SELECT pickup_at::text FROM training.examples ORDER BY 1") == [
+        ("2024-03-10 01:50:00",),
+        ("2024-11-03 01:50:00",),
+    ]
+    assert query(warehouse_url, "SELECT target FROM raw.accepted_trips") == [(20.0,), (20.0,)]
 
 
 def test_months_that_the_plan_leaves_out_are_not_in_the_set(url: str) -> None:

@@ -10,6 +10,7 @@ from include.dashboards.figures import by, column, count_on, figure
 from include.dashboards.palette import PALETTE, fill, mark
 from include.dashboards.raw_profiles import BARS, read_profile
 from include.dashboards.tables import Cell, Table
+from include.taxi.left_out import TARGET_RULES
 
 LOAD_FIRST = "No month is loaded yet: start data_preparation."
 PREPARATION = ("data_preparation",)
@@ -83,16 +84,28 @@ def raw_durations(rows: Rows) -> Figure:
     return _draw_raw(rows, "duration, minutes", "duration, minutes")
 
 
+# Rows that the newest set left out by their target were accepted, so that they stand nowhere else.
+_LEFT_OUT = f"""
+    SELECT month, rule, count(*) AS rows FROM raw.rejected_trips GROUP BY month, rule
+    UNION ALL
+    SELECT l.month, l.rule, l.rows FROM (
+        SELECT left_out FROM training.sets WHERE state = 'published' ORDER BY published_at DESC, version DESC LIMIT 1
+    ) newest, jsonb_to_recordset(left_out) AS l(month text, rule text, rows bigint)
+    WHERE l.rule IN {TARGET_RULES}
+    ORDER BY month, rows DESC
+"""
+
+
 @chart(
     "data",
-    "Rejected rows by rule",
-    "SELECT month, rule, count(*) AS rows FROM raw.rejected_trips GROUP BY month, rule ORDER BY month, rows DESC",
-    empty="No row was rejected; each that is stands here by the rule that it broke.",
+    "Rows left out, by rule",
+    _LEFT_OUT,
+    empty="No row was left out; each that is stands here by the rule that it broke.",
     dags=PREPARATION,
     columns=4,
 )
 def rejected_rows(rows: Rows) -> Figure:
-    """Rows that a rule refused, in each loaded month."""
+    """Rows of each month that a rule refused, and those that the newest training set left out for their target."""
     months = sorted({row["month"] for row in rows})
     marks = {month: mark(at) for at, month in enumerate(months)}
     traces = [

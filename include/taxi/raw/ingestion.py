@@ -10,12 +10,12 @@ from adbc_driver_postgresql.dbapi import Cursor
 
 from include.taxi.raw.columns import check_columns, describe_drift
 from include.taxi.raw.load import REJECTED, Load
-from include.taxi.rules import DUPLICATE, WRONG_TYPE
+from include.taxi.rules import SEEN_BY_LOAD
 from include.taxi.settings import Settings
 from include.taxi.sources import Contents, open_batches, probe
 from include.taxi.warehouse import connect, connect_bulk, create_partition
 
-READER_VERSION = 1
+READER_VERSION = 2
 MONTH_LOCK = 7_202_402  # first key of the advisory lock that a month's writers take
 
 
@@ -24,7 +24,8 @@ class Ingest:
     """What became of a month.
 
     Attributes:
-        rejected: Rows with a value of the wrong type, which is null now, and rows that repeat an earlier one entirely.
+        rejected: Rows with a value of the wrong type or a time beyond what can be stored, which is null now, and rows
+            that repeat an earlier one entirely.
         changed: False where the source held what is loaded already.
         warnings: Columns that appeared, vanished or changed type since the load before.
     """
@@ -108,8 +109,8 @@ def _read_stored(cursor: Cursor, month: str) -> dict | None:
     cursor.execute(
         "SELECT location, validator, sha256, reading, rows, "
         "(SELECT count(DISTINCT row_number) FROM raw.rejected_trips r "
-        "WHERE r.month = s.month AND (rule = $2 OR rule LIKE $3)) AS rejected FROM raw.sources s WHERE month = $1",
-        (month, DUPLICATE, f"%: {WRONG_TYPE}"),
+        "WHERE r.month = s.month AND rule ~ $2) AS rejected FROM raw.sources s WHERE month = $1",
+        (month, SEEN_BY_LOAD),
     )
     row = cursor.fetchone()
     return dict(zip([column[0] for column in cursor.description], row, strict=True)) if row else None

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.taxi.errors import SourceInvalid
-from include.taxi.raw.coercion import COERCIONS
+from include.taxi.raw.coercion import COERCIONS, Coerced, end_after
 from include.taxi.raw.duplicates import find_duplicates, hash_rows
-from include.taxi.rules import DUPLICATE, WRONG_TYPE
+from include.taxi.rules import BEYOND, DUPLICATE, WRONG_TYPE
 from include.taxi.settings import Settings
 from include.taxi.sources import Contents
 
@@ -88,23 +88,27 @@ class Load:
 
     def _coerce(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         size = batch.num_rows
-        arrays = [pa.array(np.arange(self.rows, self.rows + size))]
+        coerced: dict[str, Coerced] = {}
         for neutral, name in self.settings.columns.items():
             source = batch.column(name)
-            coerced = COERCIONS[TRIP_TYPES[neutral]](source, self.settings.source_timezone)
-            arrays.append(coerced.array)
+            coerced[neutral] = COERCIONS[TRIP_TYPES[neutral]](source, self.settings.source_timezone)
             self.present[neutral] += size - source.null_count
-            if coerced.failed is not None:
-                self._reject_failed(neutral, source, coerced.failed)
+            for rule, marks in ((WRONG_TYPE, coerced[neutral].failed), (BEYOND, coerced[neutral].beyond)):
+                if marks is not None:
+                    self._reject_failed(f"{neutral}: {rule}", neutral, source, marks)
+        arrays = {neutral: column.array for neutral, column in coerced.items()}
+        if {"pickup_at", "dropoff_at"} <= coerced.keys():
+            arrays["dropoff_at"] = end_after(coerced["pickup_at"], coerced["dropoff_at"])
+        numbers = pa.array(np.arange(self.rows, self.rows + size))
         self.rows += size
-        return pa.record_batch(arrays, schema=self.schema)
+        return pa.record_batch([numbers, *arrays.values()], schema=self.schema)
 
-    def _reject_failed(self, neutral: str, source: pa.Array, failed: pa.Array) -> None:
+    def _reject_failed(self, rule: str, neutral: str, source: pa.Array, failed: pa.Array) -> None:
         positions = pc.indices_nonzero(failed).to_numpy()
         self.failed[neutral] += len(positions)
         # Postgres has no place for the NUL character in a text.
-        details = [str(value)[:MOST_DETAIL].replace("\0", "\\0") for value in source.take(positions).to_pylist()]
-        self._reject(positions + self.rows, f"{neutral}: {WRONG_TYPE}", details)
+        details = [text[:MOST_DETAIL].replace("\0", "\\0") for text in _write(source.take(positions))]
+        self._reject(positions + self.rows, rule, details)
 
     def _reject_duplicates(self) -> None:
         repeats, firsts = find_duplicates(self.hashes)
@@ -128,6 +132,13 @@ class Load:
                     f"which {neutral} needs. "
                     f"Name another column in COLUMN_{neutral.upper()}, or correct the source"
                 )
+
+
+def _write(values: pa.Array) -> list[str]:
+    # Python's own times end with the year 9999; Arrow writes no lists or structures.
+    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
+        values = values.cast(pa.string())
+    return [str(value) for value in values.to_pylist()]
 
 
 def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -9,7 +9,7 @@ from adbc_driver_postgresql.dbapi import Cursor
 from include.taxi.errors import DataQualityError
 from include.taxi.raw.ingestion import lock_month, name_partition
 from include.taxi.raw.load import REJECTED
-from include.taxi.rules import DUPLICATE, MISSING, WRONG_TYPE, find_broken, hash_rules, make_schema
+from include.taxi.rules import MISSING, SEEN_BY_LOAD, find_broken, hash_rules, make_schema
 from include.taxi.settings import Settings
 from include.taxi.warehouse import connect_bulk
 
@@ -89,19 +89,16 @@ def _count(cursor: Cursor, month: str) -> tuple[Validation, int]:
 
 def _replace_rejected(cursor: Cursor, settings: Settings, month: str) -> None:
     partition = name_partition(month)
-    # What the load refused cannot be seen in the stored rows.
-    cursor.execute(
-        "DELETE FROM raw.rejected_trips WHERE month = $1 AND rule <> $2 AND rule NOT LIKE $3",
-        (month, DUPLICATE, f"%: {WRONG_TYPE}"),
-    )
+    cursor.execute("DELETE FROM raw.rejected_trips WHERE month = $1 AND rule !~ $2", (month, SEEN_BY_LOAD))
     broken = list(_find_broken(cursor, settings, month, partition))
     if broken:
         reader = pa.RecordBatchReader.from_batches(REJECTED, broken)
         cursor.adbc_ingest("rejected_trips", reader, mode="append", db_schema_name="raw")
     cursor.execute(
         "DELETE FROM raw.rejected_trips r USING raw.rejected_trips w WHERE r.month = $1 AND w.month = $1 "
-        "AND w.row_number = r.row_number AND r.rule LIKE $2 AND w.rule = replace(r.rule, $3, $4)",
-        (month, f"%: {MISSING}", f": {MISSING}", f": {WRONG_TYPE}"),
+        "AND w.row_number = r.row_number AND r.rule LIKE $2 AND w.rule ~ $3 "
+        "AND split_part(w.rule, ': ', 1) = split_part(r.rule, ': ', 1)",
+        (month, f"%: {MISSING}", SEEN_BY_LOAD),
     )
 
 
