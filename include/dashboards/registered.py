@@ -21,7 +21,7 @@ from include.dashboards.figures import short
 from include.dashboards.kept import keep
 from include.taxi.errors import TaxiError
 from include.taxi.registry import CHALLENGER, CHAMPION, PREVIOUS
-from include.taxi.tracking import Tracker, open_tracker, translate_errors
+from include.taxi.tracking import NO_EXPERIMENT, Tracker, open_tracker, translate_errors
 
 MOST_VERSIONS = 50
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -161,6 +161,8 @@ def find_tracking_page(context: Context, run_key: str) -> str:
     try:
         tracker = connect_tracker(context)
     except TaxiError:
+        return ""
+    if tracker.experiment_id == NO_EXPERIMENT:
         return ""
     search = quote(f"tags.run_key = '{run_key}'", safe="")
     return f"{tracker.uri}/#/experiments/{tracker.experiment_id}/runs?searchFilter={search}"

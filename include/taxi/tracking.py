@@ -30,6 +30,8 @@ MODEL_CODE = (
     "artifact", "encoder", "errors", "evaluation", "feature_set_names", "feature_sets", "fitting", "manifest", "models",
 )  # fmt: skip
 _REQUIREMENTS = {"sklearn": ("scikit-learn", "skops"), "xgboost": ("xgboost",)}
+# No experiment has this number: what is looked for in it is not found.
+NO_EXPERIMENT = "-1"
 _STATUS_OF_TRIAL = {True: "FINISHED", False: "FAILED"}
 
 
@@ -56,7 +58,7 @@ def translate_errors(what: str, uri: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Tracker:
-    """A connection to MLflow, for one experiment."""
+    """A connection to MLflow, for one experiment; `NO_EXPERIMENT` while there is none and the login may only read."""
 
     client: "MlflowClient"
     uri: str
@@ -64,7 +66,7 @@ class Tracker:
 
 
 def open_tracker(settings: Settings) -> Tracker:
-    """Connects, and creates the experiment where it is missing.
+    """Connects, and creates the experiment where it is missing and the login may do that.
 
     Raises:
         SettingsError: There is no address, or the experiment was deleted.
@@ -83,17 +85,21 @@ def open_tracker(settings: Settings) -> Tracker:
     with translate_errors("open the experiment", uri):
         name = settings.mlflow_experiment
         found = client.get_experiment_by_name(name) or _create_experiment(client, name)
+    if found is None:
+        return Tracker(client, uri, NO_EXPERIMENT)
     if found.lifecycle_stage == "deleted":
         raise SettingsError(f"The MLflow experiment '{name}' is deleted; restore it or change MLFLOW_EXPERIMENT.")
     return Tracker(client, uri, found.experiment_id)
 
 
-def _create_experiment(client: "MlflowClient", name: str) -> "Experiment":
+def _create_experiment(client: "MlflowClient", name: str) -> "Experiment | None":
     from mlflow.exceptions import MlflowException
 
     try:
         return client.get_experiment(client.create_experiment(name))
     except MlflowException as error:
+        if error.error_code == "PERMISSION_DENIED":
+            return None
         # Mapped tasks start at once: another one was faster.
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

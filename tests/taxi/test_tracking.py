@@ -26,11 +26,11 @@ from include.taxi.fitting import encode, fit
 from include.taxi.lineage import Lineage
 from include.taxi.manifest import read_digest
 from include.taxi.models import MODELS
-from include.taxi.registry import register_model
+from include.taxi.registry import CHAMPION, find_version, register_model
 from include.taxi.settings import ROOT, Settings
 from include.taxi.tracking import Tracker, open_run, open_tracker
 from include.taxi.tuning import Trial
-from tests.conftest import find_free_port
+from tests.conftest import TrackingServer, find_free_port
 from tests.taxi.splits import POSITIONS, make_split, take
 
 pytestmark = [
@@ -388,6 +388,25 @@ def test_login_that_is_missing_or_wrong_is_a_setting_to_mend(
         SettingsError, match=f"{mlflow_url} wants a login .* MLFLOW_TRACKING_PASSWORD of the environment"
     ):
         open_tracker(configure(mlflow_url, "never opened"))
+
+
+def test_login_that_only_reads_finds_nothing_where_there_is_nothing_yet_and_makes_nothing(
+    mlflow_server: TrackingServer, mlflow_url: str, request: pytest.FixtureRequest
+) -> None:
+    settings = configure(mlflow_url, request.node.name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_USERNAME", "reader")
+        patch.setenv("MLFLOW_TRACKING_PASSWORD", mlflow_server.reader_password)
+        reader = open_tracker(settings)
+        assert find_version(reader, "no-such-model", CHAMPION) is None
+        assert reader.client.search_runs([reader.experiment_id]) == []
+        assert reader.client.get_experiment_by_name(request.node.name) is None
+    writer = open_tracker(settings)
+    assert writer.experiment_id != reader.experiment_id
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_USERNAME", "reader")
+        patch.setenv("MLFLOW_TRACKING_PASSWORD", mlflow_server.reader_password)
+        assert open_tracker(settings).experiment_id == writer.experiment_id
 
 
 def test_request_that_is_refused_is_no_server_that_is_away(tracker: Tracker) -> None:
