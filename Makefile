@@ -25,7 +25,7 @@ MLTRAIN_GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(or
 $(foreach name,$(MLTRAIN_GIVEN),$(eval override $(name) := $$(value $(name))))
 export MLTRAIN_GIVEN $(MLTRAIN_GIVEN)
 
-.PHONY: help run up down status logs psql rollback fail reset venv venv-dev test test-fast check format lock bench screenshots backup restore deploy-check
+.PHONY: help run up down status logs airflow psql rollback fail reset venv venv-dev test test-fast check format lock bench screenshots backup restore deploy-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ rollback: venv ## make the previous champion the champion again
 
 fail: venv ## make a task fail on purpose, and print the mail; otherwise than by an error: HOW=mapped, killed or late
 	@$(STACK) fail $${HOW:+"$$HOW"}
+
+airflow: venv ## Airflow's own command line, on this stack: ARGS='dags list'
+	@$(STACK) airflow -- "$$ARGS"
 
 psql: venv ## the warehouse, by psql
 	@$(STACK) psql

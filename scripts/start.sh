@@ -25,10 +25,9 @@ write_secret() {
     fi
 }
 
-# A setting: the variable of the shell where there is one, else the line of .env.
+# A setting as compose itself sees it: the variable of the shell where there is one, else .env by compose's rules.
 setting() {
-    local given="${!1-}"
-    [ -n "$given" ] && printf '%s' "$given" || sed -n "s/^$1=//p" .env | tr -d '\r'
+    printf '%s\n' "$SETTINGS" | sed -n "s/^$1=//p" | tr -d '\r'
 }
 
 generate_secrets() {
@@ -51,15 +50,22 @@ generate_secrets() {
 }
 
 main() {
-    generate_secrets
     if ! docker compose version > /dev/null 2>&1; then
         echo "docker compose is needed: https://docs.docker.com/compose/install/" >&2
         exit 1
     fi
+    if ! SETTINGS="$(docker compose config --environment)"; then
+        echo "The settings could not be read: see above. Docker Compose 2.24 or newer is needed." >&2
+        exit 1
+    fi
+    generate_secrets
     [ "$(setting XGBOOST_DEVICE)" != cuda ] || export COMPOSE_PROFILES="${COMPOSE_PROFILES:+$COMPOSE_PROFILES,}gpu"
     GIT_COMMIT="$(git describe --always --abbrev=40 --dirty 2> /dev/null || true)"
     export GIT_COMMIT
-    docker compose up --build --detach --wait "$@"
+    docker compose build
+    # What cannot be used is refused here, before anything that runs is touched.
+    docker compose run --rm --no-deps migrations python -m include.embedded.settings_check
+    docker compose up --detach --wait "$@"
     local admin
     admin="$(setting ADMIN_USER)"
     echo "Airflow      http://localhost:$(setting AIRFLOW_PORT)  $admin / $(sed -n "s/^$admin=//p" secrets/user_passwords)"

@@ -1,7 +1,8 @@
-"""`python -m include.embedded up|down|status|logs|psql|reset|run|rollback|fail`: what the Makefile calls."""
+"""`python -m include.embedded up|down|status|logs|psql|airflow|reset|run|rollback|fail`: what the Makefile calls."""
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from urllib.parse import urlsplit
@@ -13,11 +14,13 @@ from include.embedded.drill import WAYS
 from include.embedded.environment import MAIL_SERVER
 from include.embedded.errors import StackError
 from include.embedded.health import find_problem
-from include.embedded.isolation import isolate
+from include.embedded.isolation import TERMINAL, isolate
 from include.embedded.launch import become
 from include.embedded.lifecycle import find_running, reset, start, stop
 from include.embedded.overrides import SECRET, write_overrides
 from include.embedded.postgres import find_binaries
+from include.embedded.processes import MARKER
+from include.embedded.programs import load_programs
 from include.embedded.settings_check import KNOWN, check_settings
 from include.embedded.stack import PROGRAMS, Stack
 from include.embedded.supervision import log_path, program_states
@@ -113,6 +116,22 @@ def psql(arguments: list[str]) -> int:
     return become([str(find_binaries() / "psql"), address, *arguments], os.environ | {"PGPASSWORD": password})
 
 
+def airflow(arguments: str) -> int:
+    """Becomes Airflow's command line, which sees what the stack's scheduler sees."""
+    if not find_running(HOME):
+        CONSOLE.print(NOT_RUNNING)
+        return 1
+    try:
+        words = shlex.split(arguments)
+    except ValueError as error:
+        raise StackError(f"ARGS cannot be split into words ({error}): {arguments}") from None
+    terminal = {name: os.environ[name] for name in TERMINAL if name in os.environ}
+    environment = load_programs(HOME)["scheduler"].environment | terminal
+    # A person's program: ending the stack does not end it.
+    environment.pop(MARKER, None)
+    return become([sys.executable, "-m", "airflow", *words], environment)
+
+
 def remove() -> int:
     """Stops every program and deletes all that the stack wrote."""
     reset(HOME)
@@ -126,6 +145,7 @@ COMMANDS = {
     "status": status,
     "logs": logs,
     "psql": psql,
+    "airflow": airflow,
     "reset": remove,
     "run": run,
     "rollback": rollback,
@@ -181,6 +201,8 @@ def main() -> int:
             command.add_argument("program", nargs="?", choices=[*PROGRAMS, "supervisord"])
         if name == "fail":
             command.add_argument("how", nargs="?", choices=WAYS, default=WAYS[0])
+        if name == "airflow":
+            command.add_argument("arguments", nargs="?", default="", help="for Airflow, as one text")
         if name == "psql":
             command.add_argument("arguments", nargs="*", help="for psql")
     arguments = vars(parser.parse_args())

@@ -7,6 +7,7 @@ the stack's business. What a source or a mail server needs is let through; what 
 from collections.abc import Iterable, Mapping, MutableMapping
 
 from include.taxi.env_file import read_env_file
+from include.taxi.errors import SettingsError
 from include.taxi.setting_sources import ENV_FILE
 
 # The machine, its language, its way to the network.
@@ -27,13 +28,21 @@ def choose_environment(caller: Mapping[str, str], others: Iterable[str] = ()) ->
     Raises:
         SettingsError: `.env` cannot be read.
     """
-    names = {*ALLOWED, *others, *read_env_file(ENV_FILE, caller).names}
+    return _choose(caller, (*others, *read_env_file(ENV_FILE, caller).names))
+
+
+def _choose(caller: Mapping[str, str], others: Iterable[str]) -> dict[str, str]:
+    names = {*ALLOWED, *others}
     return {key: value for key, value in caller.items() if key in names or key.startswith(PREFIXES)}
 
 
 def isolate(environment: MutableMapping[str, str], others: Iterable[str]) -> list[str]:
     """Removes from an environment what is not let through, and returns the names of that."""
-    kept = choose_environment(environment, (*TERMINAL, *others))
+    # A file that cannot be read is said by the command that needs it; `make down` does not.
+    try:
+        kept = choose_environment(environment, (*TERMINAL, *others))
+    except SettingsError:
+        kept = _choose(environment, (*TERMINAL, *others))
     removed = sorted(environment.keys() - kept.keys())
     for name in removed:
         del environment[name]

@@ -16,6 +16,7 @@ from include.embedded.credentials import write_private
 from include.embedded.databases import create_databases, migrate_databases
 from include.embedded.errors import StackError
 from include.embedded.health import find_problem
+from include.embedded.patience import Patience
 from include.embedded.ports import hold_ports, load_ports
 from include.embedded.processes import end_processes, find_processes
 from include.embedded.programs import load_programs, save_programs
@@ -28,6 +29,7 @@ PUBLIC, PRIVATE = 0o755, 0o700
 DIRECTORIES = {"": PUBLIC} | dict.fromkeys(("logs", "run", "mail", "mlflow", "airflow", "models"), PRIVATE)
 STARTS_TO_ALLOW = 2
 SECONDS_TO_STOP = 45.0
+SECONDS_BETWEEN_WORDS = 30.0
 ENDED = ("STOPPED", "EXITED", "FATAL")
 Say = Callable[[str], None]
 
@@ -47,18 +49,20 @@ def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print) -> St
     with _one_at_a_time(home), ExitStack() as held:
         stack = find_running(home)
         if stack:
-            if stack.settings != settings:
+            if stack.settings.model_copy(update={"start_timeout": settings.start_timeout}) != settings:
                 say("Changed settings of the stack itself hold after `make down` and another start.")
             states = program_states(stack)
             missing = [name for name in load_programs(home) if states[name]["statename"] not in ("RUNNING", "STARTING")]
             if not missing:
+                # An earlier start may have given up waiting for what comes up still.
+                _wait(stack, [name for name in load_programs(home) if find_problem(stack, name)], settings, say)
                 return stack
         else:
             end_processes(_processes(home))
             ports = held.enter_context(hold_ports(home, wanted_ports(settings)))
             stack = open_stack(home, settings, ports)
             _prepare(stack, names)
-        _start_programs(stack, say)
+        _start_programs(stack, settings, say)
     return stack
 
 
@@ -117,11 +121,11 @@ def _prepare(stack: Stack, names: tuple[str, ...]) -> None:
     start_supervisor(stack, programs)
 
 
-def _start_programs(stack: Stack, say: Say) -> None:
+def _start_programs(stack: Stack, settings: StackSettings, say: Say) -> None:
     names = list(load_programs(stack.home))
     first = [name for name in names if name in ("postgres", "mail")]
     _start(stack, first)
-    _wait(stack, [name for name in first if name == "postgres"], say)
+    _wait(stack, [name for name in first if name == "postgres"], settings, say)
     airflow = [name for name in names if name in AIRFLOW_PROGRAMS]
     if "postgres" in names or stack.settings.warehouse_url:
         create_databases(stack)
@@ -129,7 +133,7 @@ def _start_programs(stack: Stack, say: Say) -> None:
         _start(stack, [name for name in names if name == "mlflow"])
         migrate_databases(stack, with_airflow=bool(airflow))
     _start(stack, [*airflow, *(name for name in names if name == "serving")])
-    _wait(stack, [name for name in names if name != "postgres"], say)
+    _wait(stack, [name for name in names if name != "postgres"], settings, say)
 
 
 def _start(stack: Stack, names: list[str]) -> None:
@@ -140,11 +144,12 @@ def _start(stack: Stack, names: list[str]) -> None:
             supervisor.startProcess(name, False)
 
 
-def _wait(stack: Stack, names: list[str], say: Say) -> None:
-    """Waits until every program does its work; one that ends again and again, or takes too long, is an error."""
-    deadline = time.monotonic() + stack.settings.start_timeout
+def _wait(stack: Stack, names: list[str], settings: StackSettings, say: Say) -> None:
+    """Waits until every program does its work; one that ends again and again, or is seen to do nothing, is an error."""
     waiting = dict.fromkeys(names, "not checked yet")
     processes: dict[str, set[int]] = {name: set() for name in names}
+    patience = {name: Patience(settings.start_timeout) for name in names}
+    told = time.monotonic()
     while waiting:
         for name in list(waiting):
             problem = find_problem(stack, name)
@@ -155,12 +160,21 @@ def _wait(stack: Stack, names: list[str], say: Say) -> None:
                 waiting[name] = problem
         states = program_states(stack)
         for name, problem in waiting.items():
-            state = states.get(name, {}).get("statename", "gone")
-            processes[name].add(states.get(name, {}).get("pid", 0))
-            hopeless = state in ("FATAL", "BACKOFF", "gone") or len(processes[name]) > STARTS_TO_ALLOW
-            if hopeless or time.monotonic() > deadline:
-                log = log_path(stack.home, name)
+            entry, log = states.get(name, {}), log_path(stack.home, name)
+            state, process = entry.get("statename", "gone"), entry.get("pid", 0)
+            processes[name].add(process)
+            if state in ("FATAL", "BACKOFF", "gone") or len(processes[name]) > STARTS_TO_ALLOW:
                 raise StackError(f"{name} did not come up ({state}; {problem}). The end of {log}:\n{tail(log)}")
+            if not patience[name].look(process, log):
+                raise StackError(
+                    f"{name} is not up yet ({state}; {problem}), and was not seen at work for START_TIMEOUT"
+                    f" ({settings.start_timeout:g} s). It goes on coming up, as do the others: give the same command"
+                    f" again, or one with more time, as in `make run START_TIMEOUT={3 * settings.start_timeout:g}`."
+                    f" The end of {log}:\n{tail(log)}"
+                )
+        if waiting and time.monotonic() > told + SECONDS_BETWEEN_WORDS:
+            told = time.monotonic()
+            say(f"still coming up: {', '.join(waiting)}")
         time.sleep(0.3)
 
 

@@ -73,5 +73,10 @@ def watch(
 def describe(run: Run, tasks: list[Task]) -> str:
     """One line on a run: its state, and what it works on."""
     working = [task for task in tasks if task.state != "queued"] or tasks
-    doing = [task.title if task.state == "running" else f"{task.title} ({task.state})" for task in working]
+    doing = {_name(task) if task.state == "running" else f"{_name(task)} ({task.state})" for task in working}
     return f"{run.dag_id} {run.state}" + (f": {', '.join(sorted(doing))}" if doing else "")
+
+
+def _name(task: Task) -> str:
+    # Until its label is known, a mapped task has a number, which says nothing to a person.
+    return task.task_id if task.label == str(task.map_index) else task.title

@@ -1,13 +1,18 @@
 """Checks every setting before anything is written or started: the one place for all run modes.
 
+`python -m include.embedded.settings_check` does no more than that.
+
 The classes of settings check values one by one, and against each other. What only those who use a value can say, and
 what takes long to load, is asked here: a running stack must never be handed a value that it cannot use.
 """
 
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from include.embedded.errors import StackError
 from include.embedded.settings import STACK_KEYS, StackSettings, read_stack_settings
 from include.taxi.errors import SettingsError
 from include.taxi.setting_sources import ENV_FILE, Given, build, find_misspelt, gather, shorten
@@ -123,3 +128,18 @@ def _warn_of_names(given_names: Iterable[str], other_names: Iterable[str]) -> li
         if near := suggest(name, KNOWN, NEAR):
             lines.append(f"{name} (in the environment) is no setting{near}")
     return lines
+
+
+def main() -> StackSettings:
+    """Prints warnings, and ends the process with the message where a setting cannot be used."""
+    try:
+        stack, warnings = check_settings(os.environ)
+    except (SettingsError, StackError) as error:
+        sys.exit(str(error))
+    for warning in warnings:
+        print(f"Warning: {warning}", flush=True)
+    return stack
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,6 @@ from include.embedded.stack import Stack
 
 USER = "mltrain"
 LOG_BYTES, LOG_BACKUPS = 10_000_000, 2
-SECONDS_TO_ANSWER = 15.0
 NOT_ALIVE = (OSError, Error)
 
 
@@ -82,7 +81,7 @@ def start_supervisor(stack: Stack, programs: Iterable[Program]) -> None:
             stdout=output,
             stderr=output,
         )
-    deadline = time.monotonic() + SECONDS_TO_ANSWER
+    deadline = time.monotonic() + stack.settings.start_timeout
     while not is_alive(stack):
         if process.poll() is not None or time.monotonic() > deadline:
             raise StackError(f"The supervisor did not come up; the end of {log}:\n{tail(log)}")

@@ -8,10 +8,8 @@ import subprocess
 import sys
 from urllib.parse import unquote, urlsplit
 
-from include.embedded.errors import StackError
+from include.embedded import settings_check
 from include.embedded.postgres import create_database
-from include.embedded.settings_check import check_settings
-from include.taxi.errors import SettingsError
 from include.taxi.warehouse import migrate
 from include.team.settings import read_team_settings
 from include.team.users import AUTOMATION, read_passwords, save_users
@@ -32,11 +30,7 @@ def create_databases() -> None:
 
 def main() -> None:
     """Does one step after the other; the first error ends it."""
-    try:
-        stack, warnings = check_settings(os.environ)
-    except (SettingsError, StackError) as error:
-        sys.exit(str(error))
-    print(*warnings, sep="\n", flush=True)
+    stack = settings_check.main()
     create_databases()
     print("Warehouse: applied", migrate(os.environ["WAREHOUSE_ADDRESS"]) or "nothing", flush=True)
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, timeout=SECONDS_TO_MIGRATE)

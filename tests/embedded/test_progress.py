@@ -20,6 +20,11 @@ def test_line_on_a_run_names_each_task_and_model_at_work() -> None:
     assert describe(RUN, tasks) == expected
 
 
+def test_mapped_tasks_show_once_by_their_name_until_they_have_labels() -> None:
+    tasks = [Task(RUN, "ingest", index, label, "running", 1) for index, label in enumerate(("0", "1", "2024-03"))]
+    assert describe(RUN, tasks) == "sklearn_training running: ingest, ingest 2024-03"
+
+
 def test_waiting_task_shows_only_when_none_is_at_work() -> None:
     waiting = task("register", state="queued")
     assert describe(RUN, [waiting]) == "sklearn_training running: register (queued)"

@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from include.taxi.env_file import read_env_file
 from tests.waiting import MOST_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,8 +45,7 @@ exec "$@"
 
 def read_settings() -> dict[str, str]:
     """What compose takes from `.env`."""
-    lines = (ROOT / ".env").read_text(encoding="utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if re.match("[A-Z0-9_]+=", line))
+    return dict(read_env_file(ROOT / ".env", {}).values)
 
 
 def interpolate(text: str, values: Mapping[str, str]) -> str:

@@ -5,12 +5,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from include.taxi.env_file import read_env_file
 from tests.team.composed import ROOT
 
 # Programs that Git Bash has as well; no Python among them.
 DOCKER = """#!/bin/sh
 echo "$COMPOSE_PROFILES|$GIT_COMMIT|$*" >> "$DOCKER_LOG"
-exit "${DOCKER_STATUS:-0}"
+[ "$2" != config ] || cat "$DOCKER_LOG.settings"
+[ "$2" != "$DOCKER_REFUSES" ]
 """
 
 
@@ -29,6 +31,10 @@ def run_script(directory: Path, *arguments: str, **environment: str) -> subproce
     """Runs the script in such a copy."""
     path = f"{directory / 'bin'}:{os.environ['PATH']}"
     given = {"PATH": path, "DOCKER_LOG": str(directory / "docker.log"), **environment}
+    # What compose would answer: the file by its rules, and the shell's variables over it.
+    settings = {**read_env_file(directory / ".env", environment).values, **environment}
+    lines = [f"{key}={value}\n" for key, value in sorted(settings.items())]
+    (directory / "docker.log.settings").write_text("".join(lines))
     command = ["bash", str(directory / "scripts" / "start.sh"), *arguments]
     return subprocess.run(command, env=given, cwd="/", check=False, capture_output=True, text=True)
 

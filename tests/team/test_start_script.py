@@ -60,7 +60,10 @@ def test_engine_is_asked_once_and_waited_for_and_where_everything_is_gets_printe
     done = run_script(project, "--scale", "worker-cpu=3")
     assert [call[2] for call in read_calls(project)] == [
         "compose version",
-        "compose up --build --detach --wait --scale worker-cpu=3",
+        "compose config --environment",
+        "compose build",
+        "compose run --rm --no-deps migrations python -m include.embedded.settings_check",
+        "compose up --detach --wait --scale worker-cpu=3",
     ]
     assert f"admin / {read_passwords(read_secrets(project)['user_passwords'])['admin']}" in done.stdout
     assert "http://localhost:8080" in done.stdout
@@ -73,11 +76,28 @@ def test_gpu_profile_is_chosen_by_the_device(project: Path) -> None:
     assert [call[0] for call in read_calls(project) if call[2].startswith("compose up")] == ["", "gpu"]
 
 
-def test_missing_compose_is_said_after_the_secrets_are_there(project: Path) -> None:
-    done = run_script(project, DOCKER_STATUS="1")
+@pytest.mark.parametrize(
+    ("refused", "message"),
+    [("version", "docker compose is needed"), ("config", "Docker Compose 2.24 or newer is needed")],
+)
+def test_missing_compose_is_said_before_anything_is_written(project: Path, refused: str, message: str) -> None:
+    done = run_script(project, DOCKER_REFUSES=refused)
     assert done.returncode == 1
-    assert "docker compose is needed" in done.stderr
-    assert (project / "secrets" / "jwt_secret").exists()
+    assert message in done.stderr
+    assert not (project / "secrets").exists()
+
+
+def test_nothing_that_runs_is_touched_when_a_setting_cannot_be_used(project: Path) -> None:
+    assert run_script(project, DOCKER_REFUSES="run").returncode == 1
+    assert not [call for call in read_calls(project) if call[2].startswith("compose up")]
+
+
+def test_settings_are_those_that_compose_reads(project: Path) -> None:
+    with (project / ".env").open("a") as file:
+        file.write("export ADMIN_USER='boss' # quoted\r\nAIRFLOW_PORT=\"${MAILPIT_PORT}\"\nTEAM_USERS=ann:Op # one\n")
+    done = run_script(project)
+    assert "http://localhost:8025  boss / " in done.stdout
+    assert set(read_passwords(read_secrets(project)["user_passwords"])) == {"boss", "ann"}
 
 
 def test_script_is_read_by_bash_as_old_as_that_of_macos() -> None:
