@@ -8,6 +8,7 @@ import pytest
 from include.embedded.settings import STACK_KEYS
 from include.taxi.settings import Settings
 from include.team.settings import TEAM_KEYS
+from tests.settings_table import find_tables, render
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,6 +39,11 @@ def test_every_setting_is_explained_with_its_default_and_every_row_is_a_setting(
         line.split("=", 1) for line in (ROOT / ".env").read_text().splitlines() if re.match(r"[A-Z0-9_]+=", line)
     )
     assert rows == defaults
+
+
+def test_tables_of_settings_say_what_the_env_file_says() -> None:
+    tables = render((ROOT / ".env").read_text(encoding="utf-8"))
+    assert find_tables(README) == tables, "`python -m tests.settings_table` writes them anew"
 
 
 def test_env_holds_every_setting_of_the_code_and_no_other() -> None:

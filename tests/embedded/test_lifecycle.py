@@ -1,20 +1,25 @@
 """Starting and stopping a small stack of real programs."""
 
 import os
+import shutil
 import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
+from include.embedded import lifecycle
 from include.embedded.errors import StackError
 from include.embedded.health import find_problem
 from include.embedded.lifecycle import find_running, reset, start, stop
 from include.embedded.postgres import CONFIGURATION
 from include.embedded.stack import Stack
 from include.embedded.supervision import connect, program_states
+from include.taxi.settings import ROOT
 from tests.embedded.conftest import SMALL
 from tests.waiting import wait_until
 
@@ -135,3 +140,40 @@ def test_reset_removes_every_file(open_home: Path) -> None:
     start(open_home, SMALL)
     reset(open_home)
     assert not open_home.exists()
+
+
+def test_checkout_in_a_directory_with_an_awkward_name_starts_programs(tmp_path: Path) -> None:
+    checkout = tmp_path / "a Größe's 50% #1 $HOME"
+    shutil.copytree(ROOT / "include", checkout / "include", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / ".env", checkout)
+    script = (
+        "from include.embedded.lifecycle import reset, start\n"
+        "from include.taxi.settings import HOME\n"
+        "try: print(*start(HOME, ('postgres', 'mail')).ports)\n"
+        "finally: reset(HOME)\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key not in ("MLTRAIN_HOME", "PYTHONPATH")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=checkout, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "postgres is up\nmail is up\n" in done.stdout
+    assert not (checkout / ".local").exists()
+
+
+def test_program_that_is_not_up_in_time_is_named_with_the_ways_to_wait_on(
+    open_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "find_problem", lambda stack, name: "it does not answer")
+    monkeypatch.setenv("START_TIMEOUT", "3")
+    with pytest.raises(StackError, match=r"postgres is not up yet \(RUNNING; it does not answer\)") as raised:
+        start(open_home, SMALL)
+    assert "give the same command again" in str(raised.value)
+    assert "make run START_TIMEOUT=9" in str(raised.value)
+    monkeypatch.undo()
+    # The program goes on, and both ways lead out.
+    said: list[str] = []
+    monkeypatch.setenv("START_TIMEOUT", "100")
+    assert find_problem(start(open_home, SMALL, said.append), "mail") is None
+    assert said == ["postgres is up", "mail is up"]
+    assert start(open_home, SMALL, said.append) and len(said) == 2
