@@ -288,9 +288,11 @@ def test_raw_profile_shows_what_is_missing() -> None:
         "0.1",
         "2.346",
         "2",
-        "1000",
+        "1,000",
         "",
     )
+    [zone] = data.raw_profile([{**row, "column": "pickup_zone", "type": "zone", "frequent": "9999"}]).rows
+    assert zone[5:] == ("", "", "", "", "9999"), "the numbers of zones have no mean"
 
 
 def test_set_profile_shows_quantities_and_categories() -> None:

@@ -11,6 +11,7 @@ from include.dashboards.palette import PALETTE, fill, mark
 from include.dashboards.raw_profiles import BARS, read_profile
 from include.dashboards.tables import Cell, Table
 from include.taxi.left_out import TARGET_RULES
+from include.taxi.zone_names import read_zone_names
 
 LOAD_FIRST = "No month is loaded yet: start data_preparation."
 PREPARATION = ("data_preparation",)
@@ -33,16 +34,24 @@ def raw_profile(rows: Rows) -> Table:
                 f"{row['rows']:,}",
                 Cell(f"{row['missing']:,}", tone="warn" if row["missing"] else ""),
                 f"{row['distinct']:,}",
-                *(_short_number(row[name]) for name in ("min", "mean", "median", "max", "frequent")),
+                *_statistics(row),
             )
             for row in rows
         ],
     )
 
 
+def _statistics(row: Any) -> list[str]:
+    """Minimum, mean, median, maximum and the most frequent value; of zones the last alone, by name."""
+    if row["type"] == "zone":
+        frequent = row["frequent"] or ""
+        return ["", "", "", "", read_zone_names().get(int(frequent), frequent) if frequent.isdigit() else frequent]
+    return [_short_number(row[name]) for name in ("min", "mean", "median", "max", "frequent")]
+
+
 def _short_number(text: str | None) -> str:
     try:
-        return f"{float(text or ''):.{DECIMALS}f}".rstrip("0").rstrip(".")
+        return f"{float(text or ''):,.{DECIMALS}f}".rstrip("0").rstrip(".")
     except ValueError:
         # A time, to the minute; or nothing.
         return (text or "")[:16]

@@ -48,7 +48,7 @@ def _profile_row(row: Any) -> tuple[Any, ...]:
     if "deciles" in row:
         deciles = row["deciles"]
         figures = (deciles[0], row["mean"], deciles[len(deciles) // 2], deciles[-1])
-        return (row["column"], "number", rows, "0", "", *(f"{value:.{DECIMALS}f}" for value in figures), "")
+        return (row["column"], "number", rows, "0", "", *(f"{value:,.{DECIMALS}f}" for value in figures), "")
     value, count = max(row["frequent"].items(), key=lambda item: item[1])
     name = value
     if row["column"].endswith("_zone"):
