@@ -26,7 +26,9 @@ from include.embedded.supervision import connect, is_alive, log_path, program_st
 
 PUBLIC, PRIVATE = 0o755, 0o700
 # Postgres runs as another user under root and passes through the home; everything else is its owner's alone.
-DIRECTORIES = {"": PUBLIC} | dict.fromkeys(("logs", "run", "mail", "mlflow", "airflow", "models"), PRIVATE)
+DIRECTORIES = {"": PUBLIC} | dict.fromkeys(
+    ("logs", "run", "mail", "mlflow", "airflow", "models", "predictions"), PRIVATE
+)
 STARTS_TO_ALLOW = 2
 SECONDS_TO_STOP = 45.0
 SECONDS_BETWEEN_WORDS = 30.0

@@ -3,94 +3,176 @@
 import logging
 import threading
 from collections import deque
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
+from include.serving.journal import MOST_BYTES, Journal, adopt_journals
 from include.serving.metrics import Metrics
 from include.taxi.errors import WarehouseUnavailable
-from include.taxi.prediction_log import Predictions, write_predictions
+from include.taxi.prediction_log import Place, Predictions, forget_journal, write_once
+from include.taxi.settings import HOME
 from include.taxi.warehouse import connect
 
 log = logging.getLogger(__name__)
+JOURNALS = HOME / "predictions"
 SECONDS_BETWEEN_WRITES = 0.5
 MOST_SECONDS_BETWEEN_TRIES = 10.0
 BATCH_ROWS = 10_000
 SECONDS_TO_END = 5.0
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A request's predictions, and where they are on disk; None where they could not be kept there."""
+
+    answered: Predictions
+    place: Place | None
+
+
 class LogWriter:
-    """A queue of predictions and the thread that empties it.
+    """A queue of predictions, the journal that keeps them meanwhile, and the thread that empties both.
 
     While the database is away the rows wait, and those that find the queue full are dropped and counted.
     """
 
-    def __init__(self, url: str, most_rows: int, metrics: Metrics) -> None:
-        self._url, self._most_rows, self._metrics = url, most_rows, metrics
-        self._queue: deque[Predictions] = deque()
+    def __init__(self, url: str, most_rows: int, metrics: Metrics, directory: Path = JOURNALS) -> None:
+        self._url, self._most_rows, self._metrics, self._directory = url, most_rows, metrics, directory
+        self._queue: deque[Waiting] = deque()
         self._rows = 0
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
+        self._journal: Journal | None = None
+        # Of this process, full, with rows that are not in the database yet; and of processes that are gone.
+        self._full: list[Journal] = []
+        self._left: list[Journal] = []
+        self._broken = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begins to write."""
+        """Begins to write, what another process has left first."""
         self._stopping.clear()
+        self._left = adopt_journals(self._directory)
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Writes what is left, for as long as a stop may take; what is left then is counted as dropped."""
+        """Writes what is left, for as long as a stop may take; what is left then waits on disk for the next start."""
         self._stopping.set()
         if self._thread:
             self._thread.join(timeout=SECONDS_TO_END)
+            if self._thread.is_alive():
+                # It may still write: the files stay as they are, and their places say what is in the database.
+                log.warning("%d predictions were not written to prediction.log in time", self._rows)
+                return
         if self._rows:
-            log.warning("%d predictions were not written to prediction.log", self._rows)
-            self._metrics.log_rows.labels("dropped").inc(self._rows)
+            unkept = sum(len(waiting.answered) for waiting in self._queue if waiting.place is None)
+            log.warning("%d predictions wait in %s for the next start", self._rows - unkept, self._directory)
+            self._metrics.log_rows.labels("dropped").inc(unkept)
+        for journal in (*self._full, *self._left):
+            journal.close()
+        if self._journal:
+            self._journal.close() if self._rows else self._forget(self._journal)
+        self._journal, self._full, self._left = None, [], []
 
     def put(self, answered: Predictions) -> None:
-        """Queues predictions; never waits and never fails."""
+        """Keeps predictions on disk and queues them; never waits for the database and never fails."""
         with self._lock:
             if self._rows + len(answered) <= self._most_rows:
-                self._queue.append(answered)
+                self._queue.append(Waiting(answered, self._keep(answered)))
                 self._rows += len(answered)
                 self._metrics.queued.set(self._rows)
                 return
         self._metrics.log_rows.labels("dropped").inc(len(answered))
 
     def flush(self) -> bool:
-        """Writes what is queued; False where the database is away, and the rows wait on."""
-        while batch := self._peek():
-            try:
-                with connect(self._url) as connection:
-                    write_predictions(connection, batch)
-                outcome = "written"
-            except WarehouseUnavailable as error:
-                log.warning("Predictions wait to be written: %s", error)
-                return False
-            # A row that the database refuses must not keep the others from being written.
-            except Exception:
-                log.exception("Predictions could not be written")
-                outcome = "failed"
-            self._remove(batch, outcome)
+        """Writes what is queued and what was left; False where the database is away, and the rows wait on."""
+        with self._writing:
+            while self._left:
+                if not self._write_left(self._left[0]):
+                    return False
+                self._forget(self._left.pop(0))
+            while batch := self._peek():
+                outcome = self._write(batch)
+                if outcome is None:
+                    return False
+                self._remove(batch, outcome)
         return True
 
-    def _peek(self) -> list[Predictions]:
-        batch: list[Predictions] = []
+    def _keep(self, answered: Predictions) -> Place | None:
+        try:
+            if self._journal is None or self._journal.size > MOST_BYTES:
+                fresh = Journal.create(self._directory)
+                if self._journal:
+                    self._full.append(self._journal)
+                self._journal = fresh
+            place = Place(self._journal.name, self._journal.append(answered))
+        except OSError as error:
+            self._metrics.unkept.inc(len(answered))
+            if not self._broken:
+                log.error("Predictions cannot be kept on disk; a kill would lose those not yet written: %s", error)
+            self._broken = True
+            return None
+        self._broken = False
+        return place
+
+    def _write_left(self, journal: Journal) -> bool:
+        lines = (Waiting(answered, Place(journal.name, number)) for number, answered in journal.read())
+        while batch := list(islice(lines, BATCH_ROWS)):
+            outcome = self._write(batch)
+            if outcome is None:
+                return False
+            self._metrics.log_rows.labels(outcome).inc(sum(len(waiting.answered) for waiting in batch))
+        return True
+
+    def _write(self, batch: list[Waiting]) -> str | None:
+        try:
+            with connect(self._url) as connection:
+                write_once(connection, [(waiting.place, waiting.answered) for waiting in batch])
+        except WarehouseUnavailable as error:
+            log.warning("Predictions wait to be written: %s", error)
+            return None
+        # A row that the database refuses must not keep the others from being written.
+        except Exception:
+            log.exception("Predictions could not be written")
+            return "failed"
+        return "written"
+
+    def _peek(self) -> list[Waiting]:
+        batch: list[Waiting] = []
         rows = 0
         with self._lock:
-            for answered in self._queue:
-                batch.append(answered)
-                rows += len(answered)
+            for waiting in self._queue:
+                batch.append(waiting)
+                rows += len(waiting.answered)
                 if rows >= BATCH_ROWS:
                     break
         return batch
 
-    def _remove(self, batch: list[Predictions], outcome: str) -> None:
-        rows = sum(map(len, batch))
+    def _remove(self, batch: list[Waiting], outcome: str) -> None:
+        rows = sum(len(waiting.answered) for waiting in batch)
         with self._lock:
             for _ in batch:
                 self._queue.popleft()
             self._rows -= rows
             self._metrics.queued.set(self._rows)
+            # They are written in their order.
+            first = next((waiting.place.journal for waiting in self._queue if waiting.place), None)
+            names = [journal.name for journal in self._full]
+            done = self._full[: names.index(first) if first in names else len(names)]
+            self._full = self._full[len(done) :]
+        for journal in done:
+            self._forget(journal)
         self._metrics.log_rows.labels(outcome).inc(rows)
+
+    def _forget(self, journal: Journal) -> None:
+        journal.remove()
+        try:
+            with connect(self._url) as connection:
+                forget_journal(connection, journal.name)
+        # A place without its journal does no harm.
+        except Exception as error:
+            log.warning("The place of a journal that is done with stays: %s", error)
 
     def _run(self) -> None:
         wait = SECONDS_BETWEEN_WRITES

@@ -13,7 +13,8 @@ class Metrics:
 
     Attributes:
         log_rows: Predictions by what became of their row in prediction.log: written, dropped as the queue was full, or
-            failed as the database refused them.
+            failed as the database refused them. What another process has left is counted by the one that writes it.
+        unkept: Predictions that could not be kept on disk until the database has them; a kill would have lost them.
         looks: Looks at the registry: same, swapped, failed.
     """
 
@@ -24,6 +25,7 @@ class Metrics:
         self.seconds = Histogram("request_seconds", "Time to answer", ["route"], buckets=BUCKETS, **options)
         self.trips = Counter("predictions", "Trips predicted", **options)
         self.log_rows = Counter("log_rows", "Predictions for prediction.log", ["outcome"], **options)
+        self.unkept = Counter("log_unkept_rows", "Predictions that were not on disk while they waited", **options)
         self.queued = Gauge("log_queued_rows", "Predictions that wait to be written", **options)
         self.looks = Counter("champion_looks", "Looks at the registry's champion", ["outcome"], **options)
         self.version = Gauge("model_version", "Version of the champion in memory", **options)

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from include.serving import answers
 from include.serving.access import require_key
-from include.serving.batching import Batcher
+from include.serving.batching import MOST_TRIPS_TOGETHER, Batcher
 from include.serving.bodies import describe_body, read_trips
 from include.serving.holder import Champion
 from include.serving.parts import REFUSALS, Parts
@@ -20,6 +20,7 @@ from include.taxi.trip_inputs import MOST_TRIPS, TripFormat
 MOST_EXPLAINED = 100
 MOST_REQUEST_ID = 128
 TRIP_REFUSALS = REFUSALS | {
+    400: {"model": answers.Refused, "description": "The header X-Request-ID cannot be kept"},
     413: {"model": answers.Refused, "description": "The body is too large"},
     422: {"description": "A trip cannot be used: its number, the field and what is wrong with it"},
 }
@@ -34,24 +35,20 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
         "/predict",
         summary="Minutes that trips will take",
         dependencies=known,
-        responses={200: {"model": answers.Predicted}, **TRIP_REFUSALS},
+        responses={200: {"model": answers.Predicted, "description": "A prediction for each trip"}, **TRIP_REFUSALS},
         openapi_extra={"requestBody": describe_body(form, MOST_TRIPS)},
     )
     async def predict(request: Request) -> Response:
+        request_id = _read_request_id(request)
         champion = parts.take_champion()
         trips = await read_trips(request, champion.form)
         predicted = await batcher.predict(champion, trips)
-        request_id = request.headers.get("x-request-id")
-        parts.writer.put(
-            Predictions(
-                datetime.now(UTC),
-                "service",
-                request_id[:MOST_REQUEST_ID] if request_id else None,
-                champion.version,
-                trips,
-                predicted,
-            )
-        )
+        answered = Predictions(datetime.now(UTC), "service", request_id, champion.version, trips, predicted)
+        # Before the answer leaves: whoever has it finds it in prediction.log, even if the process is killed now.
+        if len(predicted) > MOST_TRIPS_TOGETHER:
+            await anyio.to_thread.run_sync(parts.writer.put, answered)
+        else:
+            parts.writer.put(answered)
         parts.metrics.trips.inc(len(predicted))
         return _answer(_describe(champion, predicted))
 
@@ -60,7 +57,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
         summary="What moves the predictions",
         dependencies=known,
         responses={
-            200: {"model": answers.Explained},
+            200: {"model": answers.Explained, "description": "What each feature adds to each prediction"},
             501: {"model": answers.Refused, "description": "The model's kind cannot be explained"},
             **TRIP_REFUSALS,
         },
@@ -78,6 +75,13 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
         contributions = [dict(zip(found.features, row, strict=True)) for row in found.contributions.tolist()]
         explained = {"base": found.base, "contributions": contributions, "contributions_unit": found.unit}
         return _answer(_describe(champion, champion.model.predict(trips)) | explained)
+
+
+def _read_request_id(request: Request) -> str | None:
+    request_id = request.headers.get("x-request-id")
+    if request_id and not request_id.isprintable():
+        raise HTTPException(status.HTTP_400_BAD_REQUEST, "X-Request-ID must be of printable characters.")
+    return request_id[:MOST_REQUEST_ID] if request_id else None
 
 
 def _describe(champion: Champion, predicted: Any) -> dict[str, Any]:

@@ -21,6 +21,14 @@ CREATE INDEX log_by_pickup ON prediction.log (pickup_at);
 -- A task that is tried again replaces what its run wrote before.
 CREATE INDEX log_by_run ON prediction.log (request_id) WHERE source = 'rest';
 
+-- How far the journals of serving processes have been written, so that no line of one is written twice.
+CREATE TABLE prediction.journals (
+    name    text   PRIMARY KEY,
+    written bigint NOT NULL
+);
+COMMENT ON COLUMN prediction.journals.name IS 'Of the file in the home directory of the process, without its suffix';
+COMMENT ON COLUMN prediction.journals.written IS 'Number of the last line in prediction.log';
+
 -- One partition a month, as in raw.trips; within it, the rows of a model version are replaced together.
 CREATE TABLE prediction.batch (
     month         text             NOT NULL,

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -72,7 +73,9 @@ def build_parts(settings: Settings, warehouse_url: str, store: Path) -> Parts:
     """The parts of a service, which nothing has started yet."""
     metrics = Metrics()
     holder = Holder(metrics, lambda: settings, store)
-    writer = LogWriter(warehouse_url, settings.serving_queue_rows, metrics)
+    # Each service's own: what one leaves is written by the next, into its warehouse.
+    journals = store / f"journals-{uuid4()}"
+    writer = LogWriter(warehouse_url, settings.serving_queue_rows, metrics, journals)
     return Parts(holder, writer, metrics, Secrets(KEY, SECRET))
 
 

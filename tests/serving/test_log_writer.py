@@ -30,9 +30,9 @@ def count(metrics: Metrics, outcome: str) -> float:
     return value
 
 
-def test_queue_is_written_in_batches_and_counted(warehouse_url: str) -> None:
+def test_queue_is_written_in_batches_and_counted(warehouse_url: str, tmp_path: Path) -> None:
     metrics = Metrics()
-    writer = LogWriter(warehouse_url, 100_000, metrics)
+    writer = LogWriter(warehouse_url, 100_000, metrics, tmp_path)
     for _ in range(3):
         writer.put(answer(BATCH_ROWS // 2 + 1))
     assert writer.flush()
@@ -41,9 +41,11 @@ def test_queue_is_written_in_batches_and_counted(warehouse_url: str) -> None:
     assert metrics.registry.get_sample_value("serving_log_queued_rows") == 0
 
 
-def test_rows_wait_while_the_database_is_away_and_those_beyond_the_bound_are_counted(warehouse_url: str) -> None:
+def test_rows_wait_while_the_database_is_away_and_those_beyond_the_bound_are_counted(
+    warehouse_url: str, tmp_path: Path
+) -> None:
     metrics = Metrics()
-    writer = LogWriter(NOWHERE, 5, metrics)
+    writer = LogWriter(NOWHERE, 5, metrics, tmp_path)
     for number in range(4):
         writer.put(answer(2, f"r-{number}"))
     assert not writer.flush()
@@ -55,9 +57,11 @@ def test_rows_wait_while_the_database_is_away_and_those_beyond_the_bound_are_cou
     assert count(metrics, "written") == 4
 
 
-def test_rows_that_the_database_refuses_are_counted_and_do_not_stop_the_others(warehouse_url: str) -> None:
+def test_rows_that_the_database_refuses_are_counted_and_do_not_stop_the_others(
+    warehouse_url: str, tmp_path: Path
+) -> None:
     metrics = Metrics()
-    writer = LogWriter(warehouse_url, 100, metrics)
+    writer = LogWriter(warehouse_url, 100, metrics, tmp_path)
     with psycopg.connect(warehouse_url) as connection:
         connection.execute("ALTER TABLE prediction.log RENAME TO elsewhere")
     writer.put(answer())
@@ -70,21 +74,40 @@ def test_rows_that_the_database_refuses_are_counted_and_do_not_stop_the_others(w
     assert count(metrics, "written") == 1
 
 
-def test_what_is_queued_is_written_when_the_service_stops(warehouse_url: str) -> None:
-    writer = LogWriter(warehouse_url, 100, Metrics())
+def test_what_is_queued_is_written_when_the_service_stops(warehouse_url: str, tmp_path: Path) -> None:
+    writer = LogWriter(warehouse_url, 100, Metrics(), tmp_path)
     writer.start()
     writer.put(answer(3))
     writer.stop()
     assert len(read_log(warehouse_url)) == 3
 
 
-def test_what_cannot_be_written_until_the_service_stops_is_counted() -> None:
+def test_what_cannot_be_written_until_the_service_stops_waits_for_the_next_one(
+    warehouse_url: str, tmp_path: Path
+) -> None:
+    writer = LogWriter(NOWHERE, 100, metrics := Metrics(), tmp_path)
+    writer.start()
+    writer.put(answer(3, "r-1"))
+    writer.stop()
+    assert count(metrics, "dropped") == 0
+    following = LogWriter(warehouse_url, 100, metrics, tmp_path)
+    following.start()
+    following.put(answer(1, "r-2"))
+    following.stop()
+    assert sorted(row[2] for row in read_log(warehouse_url)) == ["r-1", "r-1", "r-1", "r-2"]
+    assert count(metrics, "written") == 4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_could_neither_be_written_nor_kept_until_the_service_stops_is_counted(tmp_path: Path) -> None:
     metrics = Metrics()
-    writer = LogWriter(NOWHERE, 100, metrics)
+    (tmp_path / "taken").touch()
+    writer = LogWriter(NOWHERE, 100, metrics, tmp_path / "taken")
     writer.start()
     writer.put(answer(3))
     writer.stop()
     assert count(metrics, "dropped") == 3
+    assert metrics.registry.get_sample_value("serving_log_unkept_rows_total") == 3
 
 
 @pytest.mark.slow
