@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
+from pydantic import ValidationError
 
 from include.dashboards.access import NOT_RUNNABLE, PREDICTION_DAG, FindViewer, require_reader, require_runner
 from include.dashboards.answers import answer
@@ -22,10 +24,13 @@ from include.dashboards.pages import PAGES, load_pages
 from include.dashboards.palette import template
 from include.dashboards.playground import list_zones, predict
 from include.dashboards.summary import summarize
+from include.request_bodies import cut, describe, parse_json, read_body, refuse_briefly
 from include.taxi.errors import TaxiError
 from include.taxi.models import MODELS
 from include.taxi.trip_inputs import TripsInvalid
 
+# A layout of all cards has a few kilobytes.
+MOST_BYTES = 64 * 1024
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 TEMPLATES = Jinja2Templates(HERE / "templates")
@@ -45,6 +50,7 @@ def create_app(find_viewer: FindViewer, sources: Sources) -> FastAPI:
     """
     load_pages()
     app = FastAPI(title="Dashboards", openapi_url=None)
+    refuse_briefly(app)
     app.include_router(make_routes(require_reader(find_viewer), sources))
     return app
 
@@ -64,15 +70,15 @@ def make_routes(reader: FindViewer, sources: Sources) -> APIRouter:
 
     @routes.get("/static/{path:path}")
     def static(path: str) -> FileResponse:
-        file = (STATIC / path).resolve()
-        if not file.is_relative_to(STATIC) or not file.is_file() or file.suffix not in KINDS:
-            raise HTTPException(404, f"No file {path}")
+        file = _find_file(path)
+        if file is None:
+            raise HTTPException(404, cut(f"No file {path}"))
         return FileResponse(file, media_type=KINDS[file.suffix], headers={"Cache-Control": "private, no-cache"})
 
     @routes.get("/charts/{name}")
     def chart(name: str, viewer: Annotated[Viewer, Depends(reader)], filters: Annotated[Filters, Query()]) -> Response:
         if name not in CHARTS:
-            raise HTTPException(404, f"No chart {name}")
+            raise HTTPException(404, cut(f"No chart {name}"))
         return Response(answer(CHARTS[name], Context(viewer, filters, sources)), media_type="application/json")
 
     @routes.get("/options/{name}")
@@ -80,7 +86,7 @@ def make_routes(reader: FindViewer, sources: Sources) -> APIRouter:
         name: str, viewer: Annotated[Viewer, Depends(reader)], filters: Annotated[Filters, Query()]
     ) -> dict[str, Any]:
         if name not in OPTIONS:
-            raise HTTPException(404, f"No options {name}")
+            raise HTTPException(404, cut(f"No options {name}"))
         try:
             return asdict(OPTIONS[name](Context(viewer, filters, sources)))
         except TaxiError as error:
@@ -91,30 +97,64 @@ def make_routes(reader: FindViewer, sources: Sources) -> APIRouter:
         return asdict(summarize(Context(viewer, Filters(), sources)))
 
     @routes.post("/predict")
-    def predict_trip(trip: dict[str, Any], viewer: Annotated[Viewer, Depends(reader)]) -> dict[str, Any]:
+    def predict_trip(
+        trip: Annotated[dict[str, Any], Depends(read_document)], viewer: Annotated[Viewer, Depends(reader)]
+    ) -> dict[str, Any]:
         require_runner(viewer)
         try:
             return predict(Context(viewer, Filters(), sources), trip)
         except TripsInvalid as error:
-            raise HTTPException(422, str(error)) from error
+            raise HTTPException(422, cut(str(error))) from error
         except TaxiError as error:
             raise HTTPException(503, str(error)) from error
 
     @routes.put("/layouts/{page}", status_code=204)
-    def keep_layout(page: str, layout: Layout, viewer: Annotated[Viewer, Depends(reader)]) -> None:
+    def keep_layout(
+        page: str,
+        document: Annotated[dict[str, Any], Depends(read_document)],
+        viewer: Annotated[Viewer, Depends(reader)],
+    ) -> None:
         if page not in PAGES:
-            raise HTTPException(404, f"No page {page}")
-        save_layout(sources.warehouse_url(), viewer.name, page, layout)
+            raise HTTPException(404, cut(f"No page {page}"))
+        try:
+            layout = Layout.model_validate(document)
+        except ValidationError as error:
+            raise RequestValidationError(error.errors()) from None
+        try:
+            save_layout(sources.warehouse_url(), viewer.name, page, layout)
+        except TaxiError as error:
+            raise HTTPException(503, str(error)) from error
 
     @routes.get("/{page}")
     def show_page(
         page: str, request: Request, viewer: Annotated[Viewer, Depends(reader)], filters: Annotated[Filters, Query()]
     ) -> HTMLResponse:
         if page not in PAGES:
-            raise HTTPException(404, f"No page {page}")
+            raise HTTPException(404, cut(f"No page {page}"))
         return _render(request, page, Context(viewer, filters, sources))
 
     return routes
+
+
+async def read_document(request: Request) -> dict[str, Any]:
+    """The JSON object in a body.
+
+    A dependency, so that a route asks who is there before it reads; FastAPI reads the body of a parameter first, all
+    of it, and takes lone surrogates, which no answer and no table can hold.
+    """
+    document = parse_json(await read_body(request, MOST_BYTES))
+    if not isinstance(document, dict):
+        raise RequestValidationError([describe("object_type", (), "must be an object")])
+    return document
+
+
+def _find_file(path: str) -> Path | None:
+    try:
+        file = (STATIC / path).resolve()
+        return file if file.is_relative_to(STATIC) and file.is_file() and file.suffix in KINDS else None
+    # Names that no file can have: too long, or with a NUL.
+    except (OSError, ValueError):
+        return None
 
 
 def _render(request: Request, page: str, context: Context) -> HTMLResponse:

@@ -25,18 +25,25 @@ class Viewer:
     runnable: frozenset[str]
 
 
+# No control characters: Postgres keeps no NUL, and no name of ours has any.
+Text = Annotated[str, Field(max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
+MOST_NUMBER = 2**31 - 1
+
+
 class Filters(BaseModel):
     """What the query string of a page says; everything else in it is ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     days: Annotated[int, Field(ge=0, le=36_500, description="Look back so many days; 0: everything.")] = 30
-    dag_id: str = ""
-    run_id: str = ""
-    model: str = ""
-    version: int | None = None
-    month: str = ""
-    trip: Annotated[int, Field(ge=0, description="Position of the picked trip in the explained sample.")] = 0
+    dag_id: Text = ""
+    run_id: Text = ""
+    model: Text = ""
+    version: Annotated[int | None, Field(ge=0, le=MOST_NUMBER)] = None
+    month: Text = ""
+    trip: Annotated[
+        int, Field(ge=0, le=MOST_NUMBER, description="Position of the picked trip in the explained sample.")
+    ] = 0
 
     @property
     def run_key(self) -> str:

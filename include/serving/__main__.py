@@ -8,11 +8,13 @@ import gc
 import logging
 import os
 import sys
+from contextlib import suppress
 
 import uvicorn
 
 from include.serving.access import Secrets
 from include.serving.app import create_app
+from include.serving.connections import Connection, Server
 from include.serving.holder import Holder
 from include.serving.log_writer import LogWriter
 from include.serving.metrics import Metrics
@@ -46,14 +48,18 @@ def main() -> None:
     # What has been imported stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(parts, TripFormat.of(settings)),
         host=os.environ.get("SERVING_HOST", "127.0.0.1"),
         port=int(os.environ.get("SERVING_PORT", "8100")),
+        http=Connection,
+        ws="none",
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=SECONDS_TO_END,
     )
+    with suppress(KeyboardInterrupt):
+        Server(config).run()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Who may ask: the key in a header, or as the password of a login for a browser; and webhooks by their signature."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -11,13 +12,17 @@ from typing import Annotated
 from fastapi import HTTPException, Request, Security, status
 from fastapi.security import APIKeyHeader, HTTPBasic, HTTPBasicCredentials
 
-from include.serving.bodies import read_body
+from include.request_bodies import read_body
 
 KEY_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The key, SERVING_API_KEY.")
 LOGIN = HTTPBasic(auto_error=False, description="Any name, and the key as password: for a browser.")
 # As MLflow signs its webhooks, after https://www.standardwebhooks.com.
 SIGNATURE, DELIVERY, SENT_AT = "X-MLflow-Signature", "X-MLflow-Delivery-Id", "X-MLflow-Timestamp"
 SECONDS_OF_VALIDITY = 300
+# A moment in seconds has ten digits, and a signature 44 letters behind its version.
+MOST_DIGITS, MOST_SIGNATURE = 12, 64
+# What anybody may make the service keep before the signature is known: MLflow's webhooks have less than a kilobyte.
+MOST_SIGNED_BYTES, MOST_SIGNED_AT_ONCE, SECONDS_TO_SEND = 64 * 1024, 8, 5.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ def require_key(secrets: Secrets) -> Callable[..., Awaitable[None]]:
         if not hmac.compare_digest(shown.encode(), secrets.api_key.encode()):
             raise HTTPException(
                 status.HTTP_401_UNAUTHORIZED,
-                "Show the key in the header X-API-Key.",
+                "Show the key in the header X-API-Key, or log in with it as the password and any name.",
                 headers={"WWW-Authenticate": 'Basic realm="predictions", charset="UTF-8"'},
             )
 
@@ -52,27 +57,53 @@ def require_key(secrets: Secrets) -> Callable[..., Awaitable[None]]:
 
 def require_key_or_signature(secrets: Secrets) -> Callable[..., Awaitable[None]]:
     """A dependency that also lets in what is signed as a webhook."""
-    require = require_key(secrets)
+    require, arriving = require_key(secrets), asyncio.Semaphore(MOST_SIGNED_AT_ONCE)
 
     async def check(
         request: Request,
         key: Annotated[str | None, Security(KEY_HEADER)],
         login: Annotated[HTTPBasicCredentials | None, Security(LOGIN)],
     ) -> None:
-        if SIGNATURE in request.headers and is_signed(
-            request.headers, await read_body(request), secrets.webhook_secret
-        ):
+        if not may_be_signed(request.headers, secrets.webhook_secret):
+            await require(key, login)
             return
-        await require(key, login)
+        if arriving.locked():
+            raise HTTPException(
+                status.HTTP_429_TOO_MANY_REQUESTS, "Too many webhooks at once.", headers={"Retry-After": "1"}
+            )
+        async with arriving:
+            body = await _read_soon(request)
+        if not is_signed(request.headers, body, secrets.webhook_secret):
+            await require(key, login)
 
     return check
 
 
+async def _read_soon(request: Request) -> bytes:
+    try:
+        async with asyncio.timeout(SECONDS_TO_SEND):
+            return await read_body(request, MOST_SIGNED_BYTES)
+    except TimeoutError:
+        raise HTTPException(
+            status.HTTP_408_REQUEST_TIMEOUT, "The body did not arrive in time.", headers={"Connection": "close"}
+        ) from None
+
+
+def may_be_signed(headers: Mapping[str, str], secret: str) -> bool:
+    """Whether the headers of a webhook are such that its body is worth reading."""
+    signature, sent_at = headers.get(SIGNATURE, ""), headers.get(SENT_AT, "")
+    if not secret or not 0 < len(signature) <= MOST_SIGNATURE:
+        return False
+    # Of digits alone, and few: to read a number of thousands of digits is an error.
+    if not (sent_at.isascii() and sent_at.isdecimal() and len(sent_at) <= MOST_DIGITS):
+        return False
+    return abs(time.time() - int(sent_at)) <= SECONDS_OF_VALIDITY
+
+
 def is_signed(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
     """Whether a webhook was signed with the secret, and lately."""
-    sent_at = headers.get(SENT_AT, "")
-    if not secret or not sent_at.isdecimal() or abs(time.time() - int(sent_at)) > SECONDS_OF_VALIDITY:
+    if not may_be_signed(headers, secret):
         return False
-    signed = f"{headers.get(DELIVERY, '')}.{sent_at}.".encode() + body
+    signed = f"{headers.get(DELIVERY, '')}.{headers[SENT_AT]}.".encode() + body
     expected = "v1," + base64.b64encode(hmac.digest(secret.encode(), signed, hashlib.sha256)).decode()
-    return hmac.compare_digest(headers.get(SIGNATURE, "").encode(), expected.encode())
+    return hmac.compare_digest(headers[SIGNATURE].encode(), expected.encode())

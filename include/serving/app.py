@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import Depends, FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
 
+from include.request_bodies import refuse_briefly
 from include.serving.access import require_key
 from include.serving.docs import render_docs
+from include.serving.limits import Limited
 from include.serving.measuring import Measuring
 from include.serving.operation import add_operation
 from include.serving.parts import Parts
@@ -40,7 +42,10 @@ def create_app(parts: Parts, form: TripFormat) -> FastAPI:
         title="Trip duration", version="1", description=__doc__, lifespan=run, docs_url=None, redoc_url=None,
         openapi_url=None,
     )  # fmt: skip
+    # The last is the outermost: what is refused is counted as well.
+    app.add_middleware(Limited)
     app.add_middleware(Measuring, metrics=parts.metrics)
+    refuse_briefly(app)
     add_predictions(app, parts, form)
     add_operation(app, parts)
     _add_documents(app, parts)
@@ -55,5 +60,9 @@ def _add_documents(app: FastAPI, parts: Parts) -> None:
         return app.openapi()
 
     @app.get("/docs", include_in_schema=False, dependencies=known)
-    async def docs() -> HTMLResponse:
-        return HTMLResponse(render_docs(app.openapi()))
+    async def docs(request: Request) -> HTMLResponse:
+        return HTMLResponse(render_docs(app.openapi(), str(request.base_url).rstrip("/")))
+
+    @app.get("/", include_in_schema=False, dependencies=known)
+    async def home() -> RedirectResponse:
+        return RedirectResponse("docs")

@@ -1,12 +1,12 @@
-"""Request bodies: read within a limit, and turned into trips; what cannot be used is answered by trip and field."""
+"""Request bodies turned into trips; what cannot be used is answered by trip and field."""
 
 from typing import Any
 
 import anyio.to_thread
-from fastapi import HTTPException, Request, status
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic_core import from_json
 
+from include.request_bodies import describe, parse_json, read_body
 from include.taxi.feature_sets import Columns
 from include.taxi.trip_inputs import MOST_TRIPS, TripFormat, TripsInvalid, describe_trip, parse_trips
 
@@ -22,29 +22,15 @@ async def read_trips(request: Request, form: TripFormat, most_trips: int = MOST_
         RequestValidationError: Trips cannot be used; answered as 422.
         HTTPException: The body is too large; answered as 413.
     """
-    body = await read_body(request)
+    body = await read_body(request, MOST_BYTES)
     if len(body) <= INLINE_BYTES:
         return parse_body(body, form, most_trips)
     return await anyio.to_thread.run_sync(parse_body, body, form, most_trips)
 
 
-async def read_body(request: Request) -> bytes:
-    """The body, if it is no longer than `MOST_BYTES`; else an HTTPException."""
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MOST_BYTES:
-            raise HTTPException(status.HTTP_413_CONTENT_TOO_LARGE, f"A body may have {MOST_BYTES} bytes.")
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
 def parse_body(body: bytes, form: TripFormat, most_trips: int) -> Columns:
     """The trips in a JSON document; raises RequestValidationError."""
-    try:
-        document = from_json(body)
-    except ValueError as error:
-        raise _refuse("json_invalid", (), f"is not JSON: {error}") from None
+    document = parse_json(body)
     if not isinstance(document, dict | list):
         raise _refuse("trips_type", (), "must be a trip or a list of trips")
     records = document if isinstance(document, list) else [document]
@@ -56,7 +42,7 @@ def parse_body(body: bytes, form: TripFormat, most_trips: int) -> Columns:
         problems = []
         for problem in error.problems:
             place = (problem.trip, problem.field) if isinstance(document, list) else (problem.field,)
-            problems.append(_describe("trip_invalid", place, problem.message))
+            problems.append(describe("trip_invalid", place, problem.message))
         raise RequestValidationError(problems) from None
 
 
@@ -75,8 +61,4 @@ def describe_body(form: TripFormat, most_trips: int) -> dict[str, Any]:
 
 
 def _refuse(kind: str, place: tuple[int | str, ...], message: str) -> RequestValidationError:
-    return RequestValidationError([_describe(kind, place, message)])
-
-
-def _describe(kind: str, place: tuple[int | str, ...], message: str) -> dict[str, Any]:
-    return {"type": kind, "loc": ["body", *(part for part in place if part != "")], "msg": message}
+    return RequestValidationError([describe(kind, place, message)])

@@ -5,8 +5,11 @@ from html import escape
 from typing import Any
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-:root { color-scheme: light dark }
+:root { color-scheme: light dark; --text: #1a1a1a; --back: #fff; --link: #0b57d0 }
+@media (prefers-color-scheme: dark) { :root { --text: #e6e6e6; --back: #151515; --link: #8ab4f8 } }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+       color: var(--text); background: var(--back) }
+a { color: var(--link) }
 code, pre { font: 13px/1.45 ui-monospace, monospace }
 pre { white-space: pre-wrap; border: 1px solid #8886; padding: .6rem }
 summary { cursor: pointer; padding: .35rem 0 } summary b { display: inline-block; width: 4rem }
@@ -14,25 +17,32 @@ table { border-collapse: collapse } td { padding: .1rem .8rem .1rem 0; vertical-
 """
 
 
-def render_docs(document: dict[str, Any]) -> str:
-    """A page with every route of an OpenAPI document: what it takes, an example, and what it answers."""
+def render_docs(document: dict[str, Any], address: str) -> str:
+    """A page with every route of an OpenAPI document: what it takes, an example, and what it answers.
+
+    Args:
+        address: Where the caller has reached the service, without a slash at its end.
+    """
     info = document["info"]
     routes = [
-        _render_route(path, method, operation)
+        _render_route(path, method, operation, address)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
     schemas = document.get("components", {}).get("schemas", {})
     title = escape(info["title"])
     return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{STYLE}</style>"
-        f"<h1>{title}</h1><p>{escape(info.get('description', ''))}</p>"
-        "<p>The whole document: <a href=openapi.json>openapi.json</a></p>"
-        f"{''.join(routes)}<h2>Schemas</h2>{''.join(_render_json(name, schema) for name, schema in schemas.items())}"
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
+        f"<meta name=viewport content='width=device-width'><style>{STYLE}</style>"
+        f"<main><h1>{title}</h1><p>{escape(info.get('description', ''))}</p>"
+        "<p><code>$KEY</code> in the examples is <code>SERVING_API_KEY</code>; <code>make status</code> prints it. "
+        "The whole document: <a href=openapi.json>openapi.json</a></p>"
+        f"<h2>Routes</h2>{''.join(routes)}"
+        f"<h2>Schemas</h2>{''.join(_render_json(name, schema) for name, schema in schemas.items())}</main>"
     )
 
 
-def _render_route(path: str, method: str, operation: dict[str, Any]) -> str:
+def _render_route(path: str, method: str, operation: dict[str, Any], address: str) -> str:
     answers = "".join(
         f"<tr><td><code>{escape(status)}</code><td>{escape(answer.get('description', ''))}"
         for status, answer in sorted(operation["responses"].items())
@@ -42,7 +52,7 @@ def _render_route(path: str, method: str, operation: dict[str, Any]) -> str:
     if body:
         data = escape(json.dumps(body.get("example", {})))
         example = (
-            f'<pre>curl -X POST "$SERVICE{escape(path)}" -H "X-API-Key: $KEY" '
+            f'<pre>curl -X POST {escape(address + path)} -H "X-API-Key: $KEY" '
             f"-H 'Content-Type: application/json' -d '{data}'</pre>{_render_json('Body', body['schema'])}"
         )
     return (

@@ -20,6 +20,7 @@ def add_operation(app: FastAPI, parts: Parts) -> None:
         summary="The champion in memory",
         dependencies=known,
         response_model=answers.ModelInMemory,
+        response_description="Its version, lineage, parameters and metrics",
         responses=REFUSALS,
     )
     async def model() -> dict[str, Any]:
@@ -38,7 +39,13 @@ def add_operation(app: FastAPI, parts: Parts) -> None:
         summary="Looks for a new champion now; takes MLflow's signed webhooks too",
         dependencies=[Depends(require_key_or_signature(parts.secrets))],
         response_model=answers.Reloaded,
-        responses={401: REFUSALS[401]},
+        response_description="What the look came to",
+        responses={
+            401: REFUSALS[401],
+            408: {"model": answers.Refused, "description": "The body of a webhook did not arrive in time"},
+            413: {"model": answers.Refused, "description": "The body of a webhook is too large"},
+            429: {"model": answers.Refused, "description": "Too many webhooks at once"},
+        },
     )
     async def reload() -> dict[str, Any]:
         swapped = await anyio.to_thread.run_sync(partial(parts.holder.refresh, insist=True))
@@ -50,17 +57,23 @@ def add_operation(app: FastAPI, parts: Parts) -> None:
         summary="Counters, for Prometheus",
         dependencies=known,
         response_class=Response,
+        response_description="Figures in Prometheus' text format",
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, 401: REFUSALS[401]},
     )
     async def metrics() -> Response:
         return Response(parts.metrics.to_text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.get("/healthz", summary="Whether the process lives")
+    @app.get("/healthz", summary="Whether the process lives", response_description="It lives")
     async def health() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/readyz", summary="Whether it can predict", response_model=answers.Ready,
-             responses={503: {"model": answers.Ready, "description": "No champion yet"}})  # fmt: skip
+    @app.get(
+        "/readyz",
+        summary="Whether it can predict",
+        response_model=answers.Ready,
+        response_description="It can",
+        responses={503: {"model": answers.Ready, "description": "No champion yet"}},
+    )
     async def ready(response: Response) -> dict[str, Any]:
         holder, champion = parts.holder, parts.holder.current
         if champion is None:

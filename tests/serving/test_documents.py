@@ -1,5 +1,6 @@
 """The OpenAPI document, the page made of it, the figures for Prometheus, and what is said of the model."""
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,25 @@ def test_page_shows_every_route_and_loads_nothing_from_elsewhere(service: Servic
     assert [path for path in paths if f"<code>{path}</code>" not in page] == []
     assert "<script" not in page
     assert re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page) == []
+
+
+def test_page_says_what_each_answer_is_and_its_examples_can_be_copied(service: Service) -> None:
+    page = service.client.get("/docs").text
+    assert "Successful Response" not in page
+    assert 'curl -X POST http://testserver/predict -H "X-API-Key: $KEY"' in html.unescape(page)
+    assert re.findall(r"\$(?!KEY)[A-Z]+", page) == []
+    body = re.sub(r".*</style>", "", page, flags=re.DOTALL)
+    assert body.startswith("<main>")
+    assert body.endswith("</main>")
+
+
+def test_address_alone_leads_to_the_page(service: Service) -> None:
+    assert service.client.get("/").url.path == "/docs"
+
+
+def test_address_that_a_caller_makes_up_is_no_markup(service: Service) -> None:
+    page = service.client.get("/docs", headers={"Host": "<script>x</script>"}).text
+    assert "<script" not in page
 
 
 def test_figures_can_be_read_by_prometheus_and_count_what_was_asked(service: Service) -> None:
