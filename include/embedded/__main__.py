@@ -25,7 +25,7 @@ from include.embedded.settings_check import KNOWN, check_settings
 from include.embedded.stack import PROGRAMS, Stack
 from include.embedded.supervision import log_path, program_states
 from include.taxi.errors import TaxiError
-from include.taxi.settings import HOME
+from include.taxi.settings import HOME, read_settings
 from include.tracking_server.routes import READER
 
 CONSOLE = Console(highlight=False)
@@ -44,10 +44,13 @@ def up() -> int:
 def run() -> int:
     """Starts what does not run yet, runs the main job and prints what came of it."""
     from include.embedded.follow import follow
+    from include.embedded.outcome import next_steps
 
     stack = _start()
     done = follow(stack, CONSOLE)
     CONSOLE.print(addresses(stack))
+    if done:
+        CONSOLE.print(next_steps(stack, read_settings()), soft_wrap=True)
     return 0 if done else 1
 
 

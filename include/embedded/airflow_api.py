@@ -12,7 +12,8 @@ from include.embedded.stack import Stack
 SECONDS_TO_ANSWER = 30.0
 PAUSES = (0.5, 1.0, 2.0)
 FINISHED = ("success", "failed")
-ACTIVE_TASKS = ("queued", "running", "deferred", "up_for_retry", "up_for_reschedule", "restarting")
+ASKING = "awaiting_input"
+ACTIVE_TASKS = ("queued", "running", "deferred", "up_for_retry", "up_for_reschedule", "restarting", ASKING)
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ class AirflowApi:
     def refresh(self, run: Run) -> Run:
         """The same run as it is now."""
         return _run(self._get(f"dags/{run.dag_id}/dagRuns/{run.run_id}"))
+
+    def active_runs(self, dag_ids: tuple[str, ...]) -> list[Run]:
+        """The runs of some DAGs that have not ended."""
+        found = [self._get(f"dags/{dag_id}/dagRuns", state=["running", "queued"], limit=100) for dag_id in dag_ids]
+        return [_run(entry) for answer in found for entry in answer["dag_runs"]]
 
     def note(self, run: Run) -> str:
         """The note on a run, which is empty where there is none."""

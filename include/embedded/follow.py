@@ -1,21 +1,28 @@
-"""The main job, followed: from new data to registered models, through Airflow's public API."""
+"""The main job, followed: from new data to a judged model, through Airflow's public API."""
 
 import time
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from include.embedded.airflow_api import AirflowApi, Run
 from include.embedded.errors import StackError
+from include.embedded.outcome import model_table, tell_decisions
 from include.embedded.progress import Progress, watch
-from include.embedded.results import RUN_TAG, SET_TAG, TrainedModel, best_trials, find_models, newest_set
+from include.embedded.results import (
+    RUN_TAG,
+    SET_TAG,
+    TrainedModel,
+    best_trials,
+    find_models,
+    measure_mean,
+    newest_set,
+)
 from include.embedded.stack import Stack
 from include.embedded.supervision import log_path, tail
-from include.taxi.settings import read_settings
+from include.taxi.settings import Settings, read_settings
 
 PREPARATION = "data_preparation"
-PROMOTION = "model_promotion"
+PROMOTION, APPROVE = "model_promotion", "approve"
 TRAININGS = ("sklearn_training", "xgboost_training")
 SECONDS_TO_PARSE = 120.0
 # A file that was mended a moment ago is parsed again within seconds.
@@ -25,7 +32,9 @@ LOG_LINES = 15
 
 
 def follow(stack: Stack, console: Console) -> bool:
-    """Runs the main job on a running stack and prints its progress and outcome.
+    """Runs the main job on a running stack, until its models are judged, and prints its progress and outcome.
+
+    Where a person decides on the winner, that is not waited for.
 
     Returns:
         Whether all of it succeeded and models are there.
@@ -39,30 +48,39 @@ def follow(stack: Stack, console: Console) -> bool:
     for dag_id, paused in api.dags().items():
         if paused:
             api.unpause(dag_id)
+    fresh = None
     with Progress(console) as progress:
-        preparation = watch(api, [api.trigger(PREPARATION)], list, progress)
-        runs = _runs_after(api, preparation[0]) if preparation[0].state == "success" else []
-        if runs is None:
-            version = newest_set(stack.warehouse_url)
-            console.print(f"The data has not changed: training set {version} is fresh, nothing was prepared.")
-            models = find_models(stack, settings, SET_TAG, [str(version)])
-            if models:
-                console.print(model_table(models))
-                return True
-            console.print("No model was trained on it yet, so that training starts now.")
-            runs = [api.trigger(dag_id) for dag_id in TRAININGS]
-        keys = [f"{run.dag_id}/{run.run_id}" for run in runs]
-        if runs:
-            runs = watch(api, runs, lambda: best_trials(stack.warehouse_url, keys), progress)
-    failed = [run for run in preparation + runs if run.state != "success"]
+        [preparation] = watch(api, [api.trigger(PREPARATION)], list, progress)
+        trainings = _runs_after(api, preparation, TRAININGS) if preparation.state == "success" else []
+        if trainings is None:
+            fresh = newest_set(stack.warehouse_url)
+            console.print(f"The data has not changed: training set {fresh} is fresh, nothing was prepared.")
+            trainings = api.active_runs(TRAININGS)
+            if not trainings and not find_models(stack, settings, SET_TAG, [str(fresh)]):
+                console.print("No model was trained on it yet, so that training starts now.")
+                trainings = [api.trigger(dag_id) for dag_id in TRAININGS]
+        keys = [f"{run.dag_id}/{run.run_id}" for run in trainings]
+        if trainings:
+            trainings = watch(api, trainings, lambda: best_trials(stack.warehouse_url, keys), progress)
+        promotions = _promotions_after(api, trainings, console)
+        if promotions:
+            promotions = watch(api, promotions, list, progress)
+    failed = [run for run in [preparation, *trainings, *promotions] if run.state == "failed"]
     for run in failed:
         report_failure(api, stack, run, console)
-    models = find_models(stack, settings, RUN_TAG, [run.run_id for run in runs])
+    models = find_models(stack, settings, RUN_TAG, [run.run_id for run in trainings])
+    without = [run for run in trainings if run.run_id not in {model.dag_run_id for model in models}]
+    if fresh is not None:
+        models = find_models(stack, settings, SET_TAG, [str(fresh)])
     if models:
-        console.print(model_table(models))
-    elif not failed and not runs:
+        _report_models(stack, settings, models, console)
+    elif not failed and not trainings:
         console.print("The training set is there, but no training DAG waits for it.")
-    without = [run for run in runs if run.run_id not in {model.dag_run_id for model in models}]
+    for run in promotions:
+        if not run.is_finished:
+            page = f"{_run_page(stack, run)}/tasks/{APPROVE}/required_actions"
+            deadline = f"within {settings.approval_deadline:g} hours; otherwise the champion stays"
+            console.print(f"A person decides on the winner here, {deadline}: {page}", soft_wrap=True)
     for run in without:
         if run not in failed:
             console.print(f"{run.dag_id} succeeded but left no model in MLflow: see {_run_page(stack, run)}")
@@ -110,26 +128,35 @@ def report_failure(api: AirflowApi, stack: Stack, run: Run, console: Console) ->
         console.print("\n".join(api.log_lines(task)[-LOG_LINES:]), markup=False, soft_wrap=True)
 
 
-def model_table(models: list[TrainedModel]) -> Table:
-    """Models and their errors on the validation split, in the target's unit, least first."""
-    # The longest name of a model and a champion's aliases fit into 80 characters.
-    table = Table(title="Models, by error on validation", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
-    for header in ("model", "family", "RMSE", "MAE", "version"):
-        table.add_column(header, no_wrap=True)
-    table.add_column("alias")
-    for model in models:
-        mae = "" if model.mae is None else f"{model.mae:.3f}"
-        table.add_row(
-            model.model, model.family, f"{model.rmse:.3f}", mae, model.version or "", ", ".join(model.aliases)
-        )
-    return table
+def _report_models(stack: Stack, settings: Settings, models: list[TrainedModel], console: Console) -> None:
+    sets = {model.training_set for model in models if model.training_set is not None}
+    mean = measure_mean(stack.warehouse_url, *sets) if len(sets) == 1 else None
+    console.print(model_table(models, mean))
+    for line in tell_decisions(stack, settings, models):
+        console.print(line, markup=False, soft_wrap=True)
 
 
-def _runs_after(api: AirflowApi, run: Run) -> list[Run] | None:
-    """The runs that the events of a finished run start, once all of them are there; none without an event."""
+def _promotions_after(api: AirflowApi, trainings: list[Run], console: Console) -> list[Run]:
+    """The runs that judge what the trainings have registered, and those that have not ended yet; each once."""
+    found = api.active_runs((PROMOTION,))
+    for run in (run for run in trainings if run.state == "success"):
+        try:
+            found += _runs_after(api, run, (PROMOTION,)) or []
+        except StackError as error:
+            # The models are there all the same.
+            console.print(f"{error}: nobody judges its model.", markup=False)
+    return list({run.run_id: run for run in found}.values())
+
+
+def _runs_after(api: AirflowApi, run: Run, dag_ids: tuple[str, ...]) -> list[Run] | None:
+    """The runs of some DAGs that the events of a finished run start, once all are there; none without an event.
+
+    Raises:
+        StackError: One of them does not start.
+    """
     deadline = time.monotonic() + SECONDS_TO_START
     while True:
-        outcome = api.runs_started_by(run, TRAININGS)
+        outcome = api.runs_started_by(run, dag_ids)
         if outcome is None:
             return None
         waiting, started = outcome

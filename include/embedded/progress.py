@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from include.embedded.airflow_api import AirflowApi, Run, Task
+from include.embedded.airflow_api import ASKING, AirflowApi, Run, Task
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -49,7 +49,7 @@ class Progress:
 def watch(
     api: AirflowApi, runs: list[Run], trials: Callable[[], list[tuple[str, int, float]]], show: Progress
 ) -> list[Run]:
-    """Follows runs until all have finished.
+    """Follows runs until each has finished, or does nothing but wait for a person's answer.
 
     Args:
         api: The server that knows them.
@@ -58,22 +58,35 @@ def watch(
         show: Where the progress appears.
 
     Returns:
-        The runs as they ended.
+        The runs as they are then.
     """
     while True:
         runs = [run if run.is_finished else api.refresh(run) for run in runs]
-        lines = [describe(run, [] if run.is_finished else api.tasks(run)) for run in runs]
-        lines += [f"  {model}: best error {loss:.4g} after {count} trials" for model, count, loss in trials()]
-        show.show(lines)
-        if all(run.is_finished for run in runs):
+        tasks = [[] if run.is_finished else api.tasks(run) for run in runs]
+        show.show([*map(describe, runs, tasks), *(describe_trials(*entry) for entry in trials())])
+        if all(run.is_finished or is_asking(at_work) for run, at_work in zip(runs, tasks, strict=True)):
             return runs
         time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def is_asking(tasks: list[Task]) -> bool:
+    """Whether a run's active tasks do nothing but wait for a person's answer."""
+    return bool(tasks) and all(task.state == ASKING for task in tasks)
+
+
+def describe_trials(model: str, count: int, loss: float) -> str:
+    """One line on a model in tuning."""
+    return f"  {model}: best RMSE {loss:.3f} min after {count} {'trial' if count == 1 else 'trials'}"
 
 
 def describe(run: Run, tasks: list[Task]) -> str:
     """One line on a run: its state, and what it works on."""
     working = [task for task in tasks if task.state != "queued"] or tasks
-    doing = {_name(task) if task.state == "running" else f"{_name(task)} ({task.state})" for task in working}
+    states = {ASKING: "waits for a person"}
+    doing = {
+        _name(task) if task.state == "running" else f"{_name(task)} ({states.get(task.state, task.state)})"
+        for task in working
+    }
     return f"{run.dag_id} {run.state}" + (f": {', '.join(sorted(doing))}" if doing else "")
 
 

@@ -1,6 +1,7 @@
 """What the main job has produced: trials and training sets in the warehouse, models in MLflow."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ import psycopg
 
 from include.embedded.errors import StackError
 from include.embedded.stack import Stack
+from include.taxi.registry import CHAMPION
 from include.taxi.settings import Settings
 from include.tracking_server.routes import READER
 
@@ -27,6 +29,29 @@ class TrainedModel:
     mae: float | None
     version: str | None
     aliases: tuple[str, ...]
+    training_set: int | None = None
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors on a validation split, in the target's unit."""
+
+    rmse: float
+    mae: float
+
+
+@dataclass(frozen=True)
+class Reign:
+    """The champion, and how it came to be that.
+
+    Attributes:
+        since: When it became champion; None where it was made that by other means than promotion.
+        after: The version that a rollback replaced by this one; None if it was no rollback.
+    """
+
+    version: int
+    since: datetime | None
+    after: int | None
 
 
 def best_trials(warehouse_url: str, run_keys: list[str]) -> list[tuple[str, int, float]]:
@@ -46,6 +71,30 @@ def newest_set(warehouse_url: str) -> int | None:
     return newest[0] if newest else None
 
 
+def measure_mean(warehouse_url: str, set_version: int) -> Errors | None:
+    """What the mean of a training set's train split misses by on its validation split; None where no row is left."""
+    query = """
+        SELECT sqrt(avg((e.target - m.mean) ^ 2)), avg(abs(e.target - m.mean))
+        FROM training.examples e
+        JOIN (SELECT version, (statistics #>> '{target,mean}')::float AS mean FROM training.sets) m USING (version)
+        WHERE e.version = %s AND e.split = 'validation'
+    """
+    with psycopg.connect(warehouse_url, connect_timeout=10) as connection:
+        row = connection.execute(query, [set_version]).fetchone()
+    return None if row is None or row[0] is None else Errors(*row)
+
+
+def find_reign(warehouse_url: str, name: str, version: int) -> Reign:
+    """Since when a version is champion, by the newest move that made it that."""
+    query = """
+        SELECT moved_at, CASE kind WHEN 'rollback' THEN champion_version END FROM training.promotions
+        WHERE name = %s AND version = %s AND state = 'promoted' ORDER BY moved_at DESC LIMIT 1
+    """
+    with psycopg.connect(warehouse_url, connect_timeout=10) as connection:
+        row = connection.execute(query, [name, version]).fetchone()
+    return Reign(version, *(row or (None, None)))
+
+
 def find_models(stack: Stack, settings: Settings, tag: str, values: list[str]) -> list[TrainedModel]:
     """The models whose MLflow run has the tag with one of the values, least error first.
 
@@ -58,12 +107,7 @@ def find_models(stack: Stack, settings: Settings, tag: str, values: list[str]) -
     Raises:
         StackError: MLflow does not answer or refuses.
     """
-    with httpx.Client(
-        base_url=f"{stack.mlflow_address}/api/2.0/mlflow",
-        auth=stack.mlflow_login(READER),
-        timeout=SECONDS_TO_ANSWER,
-        trust_env=False,
-    ) as api:
+    with _open_mlflow(stack) as api:
         experiment = _call(
             api, "GET", "experiments/get-by-name", params={"experiment_name": settings.mlflow_experiment}
         )
@@ -84,14 +128,40 @@ def find_models(stack: Stack, settings: Settings, tag: str, values: list[str]) -
     return sorted(found.values(), key=lambda model: model.rmse)
 
 
+def find_champion(stack: Stack, settings: Settings) -> int | None:
+    """The version that MLflow's alias `champion` points at.
+
+    Raises:
+        StackError: MLflow does not answer or refuses.
+    """
+    with _open_mlflow(stack) as api:
+        model = _call(api, "GET", "registered-models/get", params={"name": settings.registered_model})
+    aliases = {entry["alias"]: int(entry["version"]) for entry in model.get("registered_model", {}).get("aliases", [])}
+    return aliases.get(CHAMPION)
+
+
+def _open_mlflow(stack: Stack) -> httpx.Client:
+    address = f"{stack.mlflow_address}/api/2.0/mlflow"
+    login = stack.mlflow_login(READER)
+    return httpx.Client(base_url=address, auth=login, timeout=SECONDS_TO_ANSWER, trust_env=False)
+
+
 def _model(run: dict[str, Any], registered: dict[str, tuple[str, tuple[str, ...]]]) -> TrainedModel | None:
     tags = {tag["key"]: tag["value"] for tag in run["data"].get("tags", [])}
     metrics = {metric["key"]: metric["value"] for metric in run["data"].get("metrics", [])}
     if "mlflow.parentRunId" in tags or "model" not in tags:
         return None  # A trial, not a model.
     version, aliases = registered.get(run["info"]["run_id"], (None, ()))
-    family = tags.get("family", "")
-    return TrainedModel(tags.get(RUN_TAG, ""), family, tags["model"], metrics[RMSE], metrics.get(MAE), version, aliases)
+    return TrainedModel(
+        dag_run_id=tags.get(RUN_TAG, ""),
+        family=tags.get("family", ""),
+        model=tags["model"],
+        rmse=metrics[RMSE],
+        mae=metrics.get(MAE),
+        version=version,
+        aliases=aliases,
+        training_set=int(tags[SET_TAG]) if SET_TAG in tags else None,
+    )
 
 
 def _registered(api: httpx.Client, name: str) -> dict[str, tuple[str, tuple[str, ...]]]:

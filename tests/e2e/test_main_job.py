@@ -1,5 +1,6 @@
 """The main job through the real scheduler: from one command to registered models, and each of its branches."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,24 @@ def test_one_command_trains_and_shows_models_addresses_and_the_login(
     assert bench.stack.airflow_address in main_job.stdout
     assert bench.stack.mlflow_address in main_job.stdout
     assert f"admin / {bench.stack.credentials.admin_password}" in main_job.stdout
-    assert "best error" in main_job.stdout, "the progress shows the best error so far"
+    assert re.search(r"best RMSE \d+\.\d{3} min after [1-9]\d* trials?$", main_job.stdout, re.MULTILINE)
+
+
+def test_one_command_ends_when_the_models_are_judged_and_tells_why_one_is_champion(
+    main_job: subprocess.CompletedProcess[str], bench: Bench
+) -> None:
+    decided = bench.query("SELECT version, state, reason, run_key FROM training.promotions ORDER BY version LIMIT 2")
+    assert [version for version, *_ in decided] == [1, 2]
+    for version, _, reason, run_key in decided:
+        assert re.search(
+            rf"^Version {version} \(.*\) (wins|loses): {re.escape(reason)}\.$", main_job.stdout, re.MULTILINE
+        )
+        assert f"{run_key.partition('/')[0]} success" in main_job.stdout
+    champion = max(version for version, state, *_ in decided if state == "promoted")
+    assert re.search(rf"^The champion is version {champion} since .* UTC\.$", main_job.stdout, re.MULTILINE)
+    rows = [line.split() for line in main_job.stdout.splitlines() if "champion" in line.split()]
+    assert [row[4] for row in rows if "." in row[0]] == [str(champion)]
+    assert "always the training set's mean" in main_job.stdout
 
 
 def test_event_carries_the_version_and_starts_both_training_dags_on_it(bench: Bench) -> None:

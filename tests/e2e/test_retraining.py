@@ -1,5 +1,6 @@
 """What becomes of models through the real scheduler: promoted or not, watched, trained again when there is a reason."""
 
+import io
 import shutil
 from collections.abc import Callable
 from itertools import count
@@ -9,8 +10,10 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
-from include.embedded.airflow_api import Run
+from include.embedded.airflow_api import AirflowApi, Run
+from include.embedded.progress import Progress, watch
 from include.taxi import registry, tracking
 from include.taxi.settings import read_settings
 from include.taxi.sources import open_batches
@@ -232,7 +235,11 @@ def test_person_declines_and_approves_and_rolls_back(
 
     name = configure(approval="human")
     asked = f"{PROMOTION}.approve waits for approval"
-    declined = answer(train("sklearn_training", LINEAR), "Keep the champion")
+    asking = train("sklearn_training", LINEAR)
+    # `make run` follows it no further than to the question.
+    [left] = watch(AirflowApi(bench.stack), [asking], list, Progress(Console(file=io.StringIO())))
+    assert left.state == "running"
+    declined = answer(asking, "Keep the champion")
     assert judged(bench, name) == [("sklearn", "declined")]
     assert aliases(bench, name) == {}
     wait_for_mails(bench, mail_server, declined, [asked])

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from include.embedded.airflow_api import Run, Task
-from include.embedded.progress import Progress, describe
+from include.embedded.progress import Progress, describe, describe_trials, is_asking
 
 RUN = Run("sklearn_training", "manual__1", "running")
 
@@ -29,6 +29,19 @@ def test_waiting_task_shows_only_when_none_is_at_work() -> None:
     waiting = task("register", state="queued")
     assert describe(RUN, [waiting]) == "sklearn_training running: register (queued)"
     assert describe(RUN, [waiting, task("train", "a")]) == "sklearn_training running: train a"
+
+
+def test_run_that_asks_a_person_is_waited_for_no_longer_than_its_other_tasks_work() -> None:
+    asking = task("approve", state="awaiting_input")
+    assert describe(RUN, [asking]) == "sklearn_training running: approve (waits for a person)"
+    assert is_asking([asking])
+    assert not is_asking([asking, task("judge")])
+    assert not is_asking([])
+
+
+def test_line_on_trials_has_the_unit_and_counts_one_trial_as_one() -> None:
+    assert describe_trials("gbtree.gamma", 1, 4.2494) == "  gbtree.gamma: best RMSE 4.249 min after 1 trial"
+    assert describe_trials("gbtree.gamma", 2, 4.2) == "  gbtree.gamma: best RMSE 4.200 min after 2 trials"
 
 
 def test_only_changed_lines_are_printed_where_there_is_no_terminal() -> None:

@@ -1,0 +1,73 @@
+"""What the main job prints at its end: models and their errors, what was decided on them, and what to do next."""
+
+from datetime import UTC
+
+from rich import box
+from rich.table import Table
+
+from include.embedded.results import Errors, Reign, TrainedModel, find_champion, find_reign
+from include.embedded.stack import Stack
+from include.taxi.promotions import find_judgement
+from include.taxi.settings import Settings
+
+DASHBOARDS = "/plugin/mltrain_overview"
+PLAYGROUND = "/plugin/mltrain_playground"
+
+
+def model_table(models: list[TrainedModel], mean: Errors | None) -> Table:
+    """Models and their errors on the validation split, in the target's unit, least first.
+
+    Args:
+        models: The models.
+        mean: The errors of the simplest model, which always answers with the mean of the training set.
+    """
+    # The longest name of a model and a champion's aliases fit into 80 characters.
+    table = Table(title="Models, by error on validation in minutes", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    for header in ("model", "family", "RMSE", "MAE", "version"):
+        table.add_column(header, no_wrap=True)
+    table.add_column("alias")
+    for model in models:
+        mae = "" if model.mae is None else f"{model.mae:.3f}"
+        table.add_row(
+            model.model, model.family, f"{model.rmse:.3f}", mae, model.version or "", ", ".join(model.aliases)
+        )
+    if mean:
+        table.add_row("always the training set's mean", "", f"{mean.rmse:.3f}", f"{mean.mae:.3f}", "", "")
+    return table
+
+
+def tell_decisions(stack: Stack, settings: Settings, models: list[TrainedModel]) -> list[str]:
+    """Why each registered one of the models became champion or not, and since when the champion is that.
+
+    Raises:
+        StackError: MLflow does not answer or refuses.
+    """
+    # It brings numpy, which the other commands can do without.
+    from include.taxi.judgement import describe_decision
+
+    url, name = stack.warehouse_url, settings.registered_model
+    lines = ["Of each family the best model is registered as a version; each version is judged on rows held out:"]
+    for version, model in sorted((int(model.version), model) for model in models if model.version):
+        judgement = find_judgement(url, name, version)
+        unjudged = f"Version {version} ({model.model}) is not judged yet: the DAG model_promotion does that."
+        lines.append(describe_decision(judgement) if judgement else unjudged)
+    champion = find_champion(stack, settings)
+    lines.append(tell_reign(find_reign(url, name, champion)) if champion else "There is no champion yet.")
+    return lines
+
+
+def tell_reign(reign: Reign) -> str:
+    """One sentence on the champion."""
+    since = f" since {reign.since.astimezone(UTC):%Y-%m-%d %H:%M %Z}" if reign.since else ", not by promotion"
+    how = f", rolled back by hand from version {reign.after}" if reign.after else ""
+    return f"The champion is version {reign.version}{since}{how}."
+
+
+def next_steps(stack: Stack, settings: Settings) -> Table:
+    """What a newcomer may do now."""
+    table = Table(title="What next", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("Look at data and models", f"{stack.airflow_address}{DASHBOARDS}")
+    table.add_row("Predict a trip", f"{stack.airflow_address}{PLAYGROUND}")
+    if settings.source == "sample":
+        table.add_row("Train on real trips", "make run SOURCE=tlc MONTHS=2024-01,2024-02")
+    return table

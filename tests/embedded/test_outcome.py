@@ -1,0 +1,116 @@
+"""What the main job prints at its end, from a real warehouse and a real registry."""
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from rich.console import Console, RenderableType
+
+from include.embedded.credentials import Credentials
+from include.embedded.outcome import model_table, next_steps, tell_decisions, tell_reign
+from include.embedded.results import Errors, Reign, TrainedModel, find_reign, measure_mean
+from include.embedded.settings import StackSettings
+from include.embedded.stack import Stack
+from include.taxi import champion, examples, promotions, tracking
+from include.taxi.registry import CHAMPION, PREVIOUS, RegisteredVersion
+from include.taxi.settings import Settings
+from tests.registered import LASSO, configure, register
+from tests.taxi.sets import publish_sample
+
+
+@pytest.fixture
+def stack(tmp_path: Path, mlflow_url: str, warehouse_url: str) -> Stack:
+    """A stack whose servers are those of the tests."""
+    settings: Any = {"warehouse_url": warehouse_url, "warehouse_database": urlsplit(warehouse_url).path[1:]}
+    ports = {"mlflow": int(urlsplit(mlflow_url).port or 0), "airflow": 8080}
+    return Stack(tmp_path, StackSettings(_env_file=None, **settings), ports, Credentials())
+
+
+def trained(version: str | None, model: str = LASSO, **others: Any) -> TrainedModel:
+    values: dict[str, Any] = {"rmse": 5.21, "mae": 3.5, "aliases": (), "training_set": 1} | others
+    return TrainedModel("manual__1", "sklearn", model, version=version, **values)
+
+
+def decide(url: str, version: RegisteredVersion, rival: RegisteredVersion | None, state: str, reason: str) -> Any:
+    run_key = f"model_promotion/run_{version.version}"
+    promotion = promotions.describe("judgement", version, rival, "waiting", reason, run_key)
+    promotions.save(url, promotion, {})
+    promotions.set_state(url, promotion, state)
+    return promotion
+
+
+def show(what: RenderableType) -> str:
+    output = io.StringIO()
+    Console(file=output, width=80).print(what)
+    return output.getvalue()
+
+
+def test_table_names_the_unit_and_what_always_answering_with_the_mean_would_miss_by() -> None:
+    longest = "ensemble.GradientBoostingRegressor"
+    shown = show(model_table([trained("12", longest, aliases=("challenger",))], Errors(9.5, 7.25)))
+    assert "in minutes" in shown
+    [row] = [line.split() for line in shown.splitlines() if longest in line]
+    assert row == [longest, "sklearn", "5.210", "3.500", "12", "challenger"]
+    [baseline] = [line for line in shown.splitlines() if "mean" in line]
+    assert baseline.split()[-2:] == ["9.500", "7.250"]
+
+
+def test_mean_is_that_of_the_training_split_and_errors_are_those_on_validation(warehouse_url: str) -> None:
+    publish_sample(warehouse_url)
+    train, validation = (examples.load_split(warehouse_url, 1, split).target for split in ("train", "validation"))
+    errors = validation - train.mean()
+    measured = measure_mean(warehouse_url, 1)
+    assert measured
+    assert measured.rmse == pytest.approx(np.sqrt(np.mean(errors**2)))
+    assert measured.mae == pytest.approx(np.abs(errors).mean())
+    assert measure_mean(warehouse_url, 2) is None
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range")
+def test_decisions_tell_why_each_version_won_or_lost_and_whom_a_rollback_put_back(
+    stack: Stack, mlflow_url: str
+) -> None:
+    settings = configure(mlflow_url, "told")
+    url, tracker = stack.warehouse_url, tracking.open_tracker(settings)
+    first, second, third, fourth = (register(tracker, "told", LASSO, alias=None) for _ in range(4))
+    models = [trained(str(version.version)) for version in (fourth, second, first, third)] + [trained(None)]
+    assert tell_decisions(stack, settings, [])[-1] == "There is no champion yet."
+
+    champion.move_aliases(url, tracker, decide(url, first, None, "waiting", "RMSE 5 against the mean's 9"))
+    champion.move_aliases(url, tracker, decide(url, second, first, "waiting", "RMSE 4 against the champion's 5"))
+    decide(url, third, second, "rejected", "RMSE 6 against the champion's 4: it is worse")
+    _, *decisions, reign = tell_decisions(stack, settings, models)
+    assert decisions == [
+        f"Version 1 ({LASSO}) wins: RMSE 5 against the mean's 9.",
+        f"Version 2 ({LASSO}) wins: RMSE 4 against the champion's 5.",
+        f"Version 3 ({LASSO}) loses: RMSE 6 against the champion's 4: it is worse.",
+        f"Version 4 ({LASSO}) is not judged yet: the DAG model_promotion does that.",
+    ]
+    assert reign.startswith("The champion is version 2 since 20")
+    assert "rolled back" not in reign
+
+    champion.roll_back(url, settings, "model_promotion/manual__9")
+    assert find_reign(url, "told", 1).after == 2
+    assert tell_decisions(stack, settings, models)[-1].endswith("UTC, rolled back by hand from version 2.")
+    aliases = tracker.client.get_registered_model("told").aliases
+    assert (aliases[CHAMPION], aliases[PREVIOUS]) == ("1", "2")
+
+
+def test_champion_that_was_made_that_past_promotion_is_told(warehouse_url: str) -> None:
+    assert tell_reign(find_reign(warehouse_url, "any", 7)) == "The champion is version 7, not by promotion."
+    moved = datetime(2024, 3, 1, 9, 30, tzinfo=UTC)
+    assert tell_reign(Reign(2, moved, None)) == "The champion is version 2 since 2024-03-01 09:30 UTC."
+
+
+def test_next_steps_lead_to_pages_and_to_real_trips_where_the_sample_was_trained_on(stack: Stack) -> None:
+    sample, real = (show(next_steps(stack, Settings(_env_file=None, source=source))) for source in ("sample", "tlc"))
+    for shown in (sample, real):
+        assert f"{stack.airflow_address}/plugin/mltrain_overview" in shown
+        assert f"{stack.airflow_address}/plugin/mltrain_playground" in shown
+    assert "make run SOURCE=tlc" in sample
+    assert "make run SOURCE=tlc" not in real
