@@ -55,7 +55,7 @@ def train(model: str, **context: Any) -> None:
     catchup=False,
     default_args={**DEFAULT_ARGS, "retries": 0},
     on_failure_callback=RUN_FAILED,
-    deadline=tell_when_late(LATE_AFTER),
+    deadline=tell_when_late(LATE_AFTER, "drill_late"),
     params=PARAMS,
     doc_md=__doc__,
     tags=["alerts"],

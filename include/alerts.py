@@ -166,11 +166,16 @@ DEFAULT_ARGS: dict[str, Any] = {
 RUN_FAILED = AlertNotifier("run_failed")
 
 
-def tell_when_late(after: timedelta) -> DeadlineAlert:
-    """For a DAG's `deadline`: tells of runs that have not ended so long after they were queued."""
+def tell_when_late(after: timedelta, event: str = "late") -> DeadlineAlert:
+    """For a DAG's `deadline`: tells of runs that have not ended so long after they were queued.
+
+    Args:
+        after: The time that a run may take.
+        event: What is told then, a key of `include.events.EVENTS`.
+    """
     return DeadlineAlert(
         # The logical date would do for scheduled runs only.
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=after,
-        callback=AsyncCallback(AlertNotifier, kwargs={"event": "late"}),
+        callback=AsyncCallback(AlertNotifier, kwargs={"event": event}),
     )

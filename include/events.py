@@ -91,6 +91,11 @@ def late(context: Context) -> MakeAlerts:
     ]
 
 
+def drill_late(context: Context) -> MakeAlerts:
+    """A deadline of the drill has passed, which is what one of its ways of failing is to show, and no other."""
+    return late(context) if (context["dag_run"]["conf"] or {}).get("how") == "late" else list
+
+
 def waiting(context: Context) -> MakeAlerts:
     """A task waits for a person's decision."""
     ti, task = context["ti"], context["task"]
@@ -141,6 +146,7 @@ EVENTS: dict[str, Callable[[Context], MakeAlerts]] = {
     "task_failed": task_failed,
     "run_failed": run_failed,
     "late": late,
+    "drill_late": drill_late,
     "waiting": waiting,
     "prepared": prepared,
     "trained": trained,

@@ -117,6 +117,7 @@ class Occurrence:
     label: str
     headline: str
     link: str
+    details: str = ""
 
 
 def write_subject(alert: Alert, occurrences: tuple[Occurrence, ...] = ()) -> str:

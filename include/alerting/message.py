@@ -19,6 +19,8 @@ from include.alerting.charts import draw
 TEMPLATES = Path(__file__).parent / "templates"
 # What one mail lists; a run may have mapped a thousand tasks.
 OCCURRENCES_SHOWN = 20
+# And how many of them show the end of their traceback.
+TRACEBACKS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,20 @@ def write_message(
         repeated: How often the same happened in other runs before the alert could leave.
     """
     subject = write_subject(alert, tuple(occurrences))
+    several = len(occurrences) > 1
+    # The alert's own details are those of the mapped task that was reported first.
+    details = [(each.label, each.details) for each in occurrences if each.details] if several else [("", alert.details)]
     charts = {f"chart-{number}": chart for number, chart in enumerate(alert.charts, start=1)}
     values = {
         "alert": alert,
         "subject": subject,
-        "occurrences": occurrences[:OCCURRENCES_SHOWN] if len(occurrences) > 1 else (),
+        "occurrences": occurrences[:OCCURRENCES_SHOWN] if several else (),
+        "details": [each for each in details[:TRACEBACKS_SHOWN] if each[1]],
+        "without_details": max(0, len(details) - TRACEBACKS_SHOWN),
         "total": len(occurrences),
         "more": max(0, len(occurrences) - OCCURRENCES_SHOWN),
         # Of several, each has a log of its own.
-        "links": {k: v for k, v in (alert.links or {}).items() if k != "Log" or len(occurrences) < 2},
+        "links": {k: v for k, v in (alert.links or {}).items() if k != "Log" or not several},
         "repeated": repeated,
         "charts": charts,
     }

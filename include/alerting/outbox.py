@@ -66,13 +66,11 @@ def claim(url: str, number: int) -> Claimed | None:
         content, channels, created_at = row
         alert = Alert.from_dict(content)
         events = connection.execute(
-            "SELECT label, headline, link, run_id FROM alerts.occurrences WHERE alert_id = %s"
+            "SELECT label, headline, link, details, run_id FROM alerts.occurrences WHERE alert_id = %s"
             " ORDER BY map_index, occurred_at",
             [number],
         ).fetchall()
-    here = tuple(
-        Occurrence(label, headline, link) for label, headline, link, run_id in events if run_id == alert.run_id
-    )
+    here = tuple(Occurrence(*event) for *event, run_id in events if run_id == alert.run_id)
     return Claimed(number, alert, tuple(channels), here, len(events) - len(here), created_at)
 
 

@@ -40,8 +40,8 @@ def record(url: str, alert: Alert, channels: Sequence[str], repeat_after: timede
             alert = replace(alert, repeats=_count_unsent_repeats(connection, alert))
             number = _insert(connection, alert, channels)
         connection.execute(
-            "INSERT INTO alerts.occurrences (event_key, alert_id, repeat_key, run_id, map_index, label, headline, link)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            "INSERT INTO alerts.occurrences (event_key, alert_id, repeat_key, run_id, map_index, label, headline, link,"
+            " details) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 alert.event_key,
                 number,
@@ -51,6 +51,7 @@ def record(url: str, alert: Alert, channels: Sequence[str], repeat_after: timede
                 alert.label,
                 alert.headline,
                 next(iter((alert.links or {}).values()), ""),
+                alert.details,
             ],
         )
     return number if new else None

@@ -37,7 +37,9 @@ def fail(stack: Stack, how: str, console: Console) -> bool:
     api.unpause(DRILL)
     # A word that no drill has had: the same error again would be counted and not sent.
     run = api.trigger(DRILL, how=how, word=secrets.token_hex(3).translate(str.maketrans("0123456789", "ghijklmnop")))
-    console.print(f"{DRILL} was started ({how}): {stack.airflow_address}/dags/{run.dag_id}/runs/{run.run_id}")
+    console.print(
+        f"{DRILL} was started ({how}): {stack.airflow_address}/dags/{run.dag_id}/runs/{run.run_id}", soft_wrap=True
+    )
     number, state, subject, problem, first_run = _wait(
         lambda: _find_alert(stack, run), "No alert was made: see the log of the run's task", SECONDS_TO_SEND
     )

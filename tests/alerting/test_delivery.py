@@ -62,6 +62,23 @@ def test_ten_mapped_failures_make_one_mail_that_names_all(
     assert [index for index in range(10) if f"- model-{index}: " in text] == list(range(10))
 
 
+def test_each_mapped_failure_shows_its_own_traceback_in_whatever_order_they_are_reported(
+    warehouse_url: str, server: Server, mail_server: MailServer
+) -> None:
+    for index in (2, 0, 1):
+        own = {"label": f"model-{index}", "details": f"Traceback\nValueError: broken by {index}"}
+        alert = make_alert(index, run_id="run", map_index=index, **own)
+        tell(warehouse_url, SETTINGS, server, [alert], unfinished=range(3))
+    [mail] = mail_server.messages
+    text, page = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    lines = text.splitlines()
+    windows = [lines[start : start + 3] for start in range(len(lines))]
+    for index in range(3):
+        assert [f"model-{index}:", "Traceback", f"ValueError: broken by {index}"] in windows
+        assert page.index(f"model-{index}:</p>") < page.index(f"broken by {index}")
+    assert page.count("Traceback") == 3
+
+
 def test_end_of_the_run_sends_what_waits_for_siblings(
     warehouse_url: str, server: Server, mail_server: MailServer
 ) -> None:

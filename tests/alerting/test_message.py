@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from include.alerting.alert import Alert, Chart, Occurrence, Table
-from include.alerting.message import OCCURRENCES_SHOWN, Message, is_figure, let_break, write_mail, write_message
+from include.alerting.message import (
+    OCCURRENCES_SHOWN,
+    TRACEBACKS_SHOWN,
+    Message,
+    is_figure,
+    let_break,
+    write_mail,
+    write_message,
+)
 from tests.alerting.conftest import make_alert
 from tests.e2e.browser import open_browser
 
@@ -109,6 +117,14 @@ def test_mapped_tasks_are_listed_each_with_its_log() -> None:
         assert f"- model-{number}: error {number}\n  http://log/{number}\n" in message.text
         assert f'href="http://log/{number}"' in message.html
     assert "Log: " not in message.text, "there is no log of all of them"
+
+
+def test_tracebacks_end_where_they_would_get_too_many_and_say_where_the_others_are() -> None:
+    occurrences = tuple(Occurrence(f"model-{n}", "it broke", "", f"line of {n}") for n in range(TRACEBACKS_SHOWN + 2))
+    message = write(make_alert(map_index=0, details="line of 0"), occurrences)
+    for shown in (message.text, message.html):
+        assert shown.count("line of") == TRACEBACKS_SHOWN
+        assert "The logs show the errors of the other 2." in shown
 
 
 def test_list_ends_where_it_would_get_too_long() -> None:

@@ -182,10 +182,10 @@ def deadline_context(ended: datetime | None) -> dict[str, Any]:
     return {"dag_run": run, "deadline": {"id": "deadline-1", "deadline_time": NOW + timedelta(minutes=30)}}
 
 
-async def call_back(context: dict[str, Any]) -> None:
+async def call_back(context: dict[str, Any], event: str = "late") -> None:
     from include.alerts import AlertNotifier
 
-    await AlertNotifier(event="late", context=context)
+    await AlertNotifier(event=event, context=context)
 
 
 def test_late_run_makes_one_mail(mail_server: MailServer) -> None:
@@ -202,6 +202,16 @@ def test_run_that_had_ended_before_its_deadline_is_not_late(mail_server: MailSer
 
     asyncio.run(call_back(deadline_context(NOW + timedelta(minutes=29))))
     assert mail_server.messages == []
+
+
+@pytest.mark.parametrize("how", ["error", "mapped", "killed", "late"])
+def test_drill_is_late_only_where_it_was_asked_to_be(mail_server: MailServer, how: str) -> None:
+    import asyncio
+
+    given = deadline_context(None)
+    given["dag_run"]["conf"] = {"how": how}
+    asyncio.run(call_back(given, "drill_late"))
+    assert mail_server.subjects == (["training is late"] if how == "late" else [])
 
 
 def test_decision_that_waits_is_told_with_where_to_decide(mail_server: MailServer) -> None:
