@@ -18,12 +18,24 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, tell_when_late
+from include.presentation import MAINTENANCE, first_sentence
 
 LATE_AFTER = timedelta(seconds=30)
 MODELS = [f"model-{number}" for number in range(10)]
 PARAMS = {
-    "how": Param("error", enum=["error", "mapped", "killed", "late"], description="What goes wrong."),
-    "word": Param("drill", type="string", maxLength=100, description="Becomes part of the error."),
+    "how": Param(
+        "error",
+        enum=["error", "mapped", "killed", "late"],
+        title="How it fails",
+        description="One of the ways in which things go wrong.",
+    ),
+    "word": Param(
+        "drill",
+        type="string",
+        maxLength=100,
+        title="Word",
+        description="Becomes part of the error; another word makes another error.",
+    ),
 }
 
 
@@ -57,8 +69,9 @@ def train(model: str, **context: Any) -> None:
     on_failure_callback=RUN_FAILED,
     deadline=tell_when_late(LATE_AFTER, "drill_late"),
     params=PARAMS,
+    description=first_sentence(__doc__),
     doc_md=__doc__,
-    tags=["alerts"],
+    tags=[MAINTENANCE],
 )
 def alert_drill() -> None:
     """Spells the graph."""

@@ -12,6 +12,7 @@ from airflow.sdk import dag, task
 
 from include.alerts import DEFAULT_ARGS, find_mail_server
 from include.connections import get_warehouse_url
+from include.presentation import MAINTENANCE, first_sentence
 from include.schedules import cron
 from include.taxi.settings import read_usable_settings
 
@@ -35,8 +36,9 @@ def send_unsent() -> list[str]:
     is_paused_upon_creation=False,
     # It does not tell of its own failures: they would be more alerts that cannot leave.
     default_args={**DEFAULT_ARGS, "on_failure_callback": None},
+    description=first_sentence(__doc__),
     doc_md=__doc__,
-    tags=["alerts"],
+    tags=[MAINTENANCE],
 )
 def alert_maintenance() -> None:
     """Spells the graph."""

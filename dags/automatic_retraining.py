@@ -1,8 +1,8 @@
 """The master: looks for a reason to train again, starts what is needed, follows it to the end and reports.
 
 **Starts** hourly (`RETRAINING_SCHEDULE`), on drift, within half a minute of a new or changed file at the source, or by
-hand. While another of its runs or a preparation or training is under way, and where there is no reason, it ends as
-skipped and says so in its note.
+hand. While another of its runs or a preparation or training is under way, and where there is no reason, it succeeds
+with all that would follow skipped, and says why in its note.
 
 **Reasons**: a month of the rolling window (`ROLLING_MONTHS`) that is new, has changed, or that no model was trained on;
 drift; a champion older than `MAX_MODEL_AGE`; `force`.
@@ -16,23 +16,25 @@ training set is there; and a report in its note, in `training.retrainings` and b
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import AssetOrTimeSchedule, Param, dag, task
+from airflow.sdk import AssetOrTimeSchedule, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
 from include.assets import DRIFT, NEW_DATA
 from include.connections import get_warehouse_url, start_dag
 from include.following import FollowRuns, find_rival
+from include.presentation import MAIN, MODELS, choice, first_sentence, flag, in_force
 from include.runs import name_run, note_run, skip_run
 from include.schedules import cron
 from include.taxi.settings import read_settings, read_usable_settings
 
 PARAMS = {
-    "force": Param(False, type="boolean", description="Train again without any other reason."),
-    "ignore_failures": Param(
-        None,
-        type=["boolean", "null"],
-        description="Whether to succeed, with a warning, if one family fails; empty: IGNORE_FAILURES.",
+    "force": flag("Train in any case", "Train again without any other reason."),
+    "ignore_failures": choice(
+        "Ignore failures",
+        "Whether to succeed, with a warning, if one family fails.",
+        ["yes", "no"],
+        in_force("IGNORE_FAILURES"),
     ),
 }
 
@@ -79,7 +81,7 @@ def report(found: dict[str, Any], runs: list[dict[str, str]], **context: Any) ->
         name_run(context),
         found,
         [retraining.FollowedRun(**followed) for followed in runs],
-        ignore_failures=settings.ignore_failures if given is None else given,
+        ignore_failures=given == "yes" if given else settings.ignore_failures,
     )
     note_run(context, conclusion.report)
     if conclusion.state == "failed":
@@ -95,8 +97,9 @@ def report(found: dict[str, Any], runs: list[dict[str, str]], **context: Any) ->
     on_failure_callback=RUN_FAILED,
     deadline=tell_when_late(timedelta(hours=6)),
     params=PARAMS,
+    description=first_sentence(__doc__),
     doc_md=__doc__,
-    tags=["master"],
+    tags=[MAIN, MODELS],
 )
 def automatic_retraining() -> None:
     """Spells the graph."""

@@ -17,6 +17,7 @@ from airflow.sdk import Param, dag, get_current_context, task
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, tell_when_late
 from include.assets import CHAMPION_MODEL
 from include.connections import get_warehouse_url
+from include.presentation import PREDICTIONS, first_sentence, in_force
 from include.taxi.setting_values import MONTH_PATTERN
 from include.taxi.settings import read_settings
 
@@ -25,12 +26,14 @@ PARAMS = {
         None,
         type=["array", "null"],
         items={"type": "string", "pattern": MONTH_PATTERN},
-        description="Months to score, as YYYY-MM; empty: those of MONTHS that are loaded.",
+        title="Months",
+        description=f"As YYYY-MM, one a line. Empty: those that are loaded of {in_force('MONTHS')}.",
     ),
     "location": Param(
         None,
         type=["string", "null"],
-        description="Address of the trips, as SOURCE has it, `{month}` where the month stands; empty: `raw.trips`.",
+        title="Location",
+        description="Address of the trips, as SOURCE has it, with `{month}` in it. Empty: the months in `raw.trips`.",
     ),
 }
 SCORED = "{{ task.op_kwargs['job']['month'] }}{{ scored | default('') }}"
@@ -63,8 +66,9 @@ def score(job: dict[str, Any]) -> dict[str, Any]:
     on_failure_callback=RUN_FAILED,
     deadline=tell_when_late(timedelta(minutes=30)),
     params=PARAMS,
+    description=first_sentence(__doc__),
     doc_md=__doc__,
-    tags=["prediction"],
+    tags=[PREDICTIONS],
 )
 def batch_prediction() -> None:
     """Spells the graph."""

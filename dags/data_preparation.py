@@ -1,4 +1,4 @@
-"""Brings trips into the warehouse and publishes a training set, unless a fresh one is there.
+"""Start here: brings trips into the warehouse and publishes a training set, which starts training, unless it is fresh.
 
 **Starts** by hand, through the REST API, or when a training DAG finds no fresh set.
 
@@ -21,6 +21,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
 from include.assets import RAW_TRIPS, TRAINING_SET
 from include.connections import get_warehouse_url
+from include.presentation import DATA, MAIN, choice, first_sentence, flag, in_force
 from include.runs import name_run, note_run, skip_run
 from include.taxi.checks import EXAMPLE_COLUMN_CHECKS, EXAMPLE_TABLE_CHECKS, RAW_TABLE_CHECKS
 from include.taxi.feature_set_names import FEATURE_SET_NAMES
@@ -36,25 +37,34 @@ PARAMS = {
         None,
         type=["array", "null"],
         items={"type": "string", "pattern": MONTH_PATTERN},
-        description="Months to hold, as YYYY-MM; empty: MONTHS.",
+        title="Months",
+        description=f"Months to hold, as YYYY-MM, one a line. Empty: {in_force('MONTHS')}.",
     ),
     "validation_from": Param(
-        None, **DAY, description="First day of the validation split; empty: VALIDATION_FROM, else the newest month's."
-    ),
-    "test_from": Param(None, **DAY, description="First day of a third split for testing; empty: TEST_FROM."),
-    "feature_set": Param(
         None,
-        type=["string", "null"],
-        enum=[None, *FEATURE_SET_NAMES],
-        description="Feature set that the set is prepared for; empty: FEATURE_SET.",
+        **DAY,
+        title="Validation from",
+        description="First day of the validation split. Empty: "
+        f"{in_force('VALIDATION_FROM', otherwise='the first of the newest month')}.",
+    ),
+    "test_from": Param(
+        None,
+        **DAY,
+        title="Test from",
+        description="First day of a third split, for testing. Empty: "
+        f"{in_force('TEST_FROM', otherwise='no such split')}.",
+    ),
+    "feature_set": choice(
+        "Feature set", "What models will learn from by default.", FEATURE_SET_NAMES, in_force("FEATURE_SET")
     ),
     "outdated_after": Param(
         None,
         type=["number", "null"],
         exclusiveMinimum=0,
-        description="Hours after which an unchanged set is built again; empty: OUTDATED_AFTER.",
+        title="Outdated after",
+        description=f"Hours after which an unchanged set is built again. Empty: {in_force('OUTDATED_AFTER')}.",
     ),
-    "force": Param(False, type="boolean", description="Build the set even if it is fresh."),
+    "force": flag("Build in any case", "Build the set even if it is fresh."),
 }
 MONTHS = "month = ANY('{{ '{' ~ ti.xcom_pull(task_ids='plan') | join(',') ~ '}' }}')"
 VERSION = "version = {{ ti.xcom_pull(task_ids='transform') }}"
@@ -153,8 +163,9 @@ def _skip_if_fresh(version: int | None, **context: Any) -> None:
     on_failure_callback=RUN_FAILED,
     deadline=tell_when_late(timedelta(minutes=30)),
     params=PARAMS,
+    description=first_sentence(__doc__),
     doc_md=__doc__,
-    tags=["data"],
+    tags=[MAIN, DATA],
 )
 def data_preparation() -> None:
     """Spells the graph."""

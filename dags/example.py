@@ -15,6 +15,7 @@ from airflow.sdk import Param, dag, task
 from include.alerts import DEFAULT_ARGS, RUN_FAILED
 from include.assets import EXAMPLE_TRIPS
 from include.connections import get_warehouse_url
+from include.presentation import EXAMPLE, first_sentence
 
 TRIPS: list[dict[str, Any]] = [
     {"trip": 1, "borough": "Brooklyn", "miles": 1.2, "minutes": 8.0},
@@ -22,7 +23,9 @@ TRIPS: list[dict[str, Any]] = [
     {"trip": 3, "borough": None, "miles": 3.4, "minutes": 17.0},
     {"trip": 4, "borough": "Brooklyn", "miles": 0.9, "minutes": None},
 ]
-PARAMS = {"numbers": Param("median", enum=["median", "mean"], description="What replaces a missing number.")}
+PARAMS = {
+    "numbers": Param("median", enum=["median", "mean"], title="Missing numbers", description="What replaces them.")
+}
 CREATE = "CREATE TABLE example.trips (trip integer PRIMARY KEY, borough text, miles float, minutes float)"
 INSERT = "INSERT INTO example.trips VALUES (%(trip)s, %(borough)s, %(miles)s, %(minutes)s)"
 
@@ -65,7 +68,9 @@ def save(trips: list[dict[str, Any]], *, outlet_events: Any = None) -> None:
     default_args=DEFAULT_ARGS,
     on_failure_callback=RUN_FAILED,
     params=PARAMS,
+    description=first_sentence(__doc__),
     doc_md=__doc__,
+    tags=[EXAMPLE],
 )
 def example() -> None:
     """Spells the graph."""

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
 from include.assets import DRIFT, RAW_TRIPS
 from include.connections import get_warehouse_url
+from include.presentation import MODELS, first_sentence
 from include.runs import name_run, note_run
 from include.schedules import cron
 from include.taxi.settings import read_settings, read_usable_settings
@@ -58,8 +59,9 @@ def raise_alarm(report: dict[str, Any] | None, *, outlet_events: Any = None, **c
     is_paused_upon_creation=False,
     default_args=DEFAULT_ARGS,
     on_failure_callback=RUN_FAILED,
+    description=first_sentence(__doc__),
     doc_md=__doc__,
-    tags=["models"],
+    tags=[MODELS],
 )
 def model_monitoring() -> None:
     """Spells the graph."""

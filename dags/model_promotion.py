@@ -15,23 +15,24 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import Param, dag, task
+from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
 from include.assets import CHAMPION_MODEL, SKLEARN_MODEL, XGBOOST_MODEL
 from include.connections import get_warehouse_url
+from include.presentation import MAIN, MODELS, choice, first_sentence, flag, in_force
 from include.runs import name_run, note_run
 from include.taxi.settings import read_settings, read_usable_settings
 
 PARAMS = {
-    "approval": Param(
-        None,
-        type=["string", "null"],
-        enum=[None, "auto", "human"],
-        description="Who promotes a winner: auto, or human, within APPROVAL_DEADLINE hours; empty: APPROVAL.",
+    "approval": choice(
+        "Approval",
+        f"Whether a person decides on a winner, within hours: {in_force('APPROVAL_DEADLINE')}.",
+        ["auto", "human"],
+        in_force("APPROVAL"),
     ),
-    "rollback": Param(False, type="boolean", description="Put the previous champion back, and judge nothing."),
+    "rollback": flag("Roll back", "Put the previous champion back, and judge nothing."),
 }
 PROMOTE, KEEP = "Promote", "Keep the champion"
 BODY = "{{ ti.xcom_pull(task_ids='judge') | map(attribute='reason') | join('\\n\\n') }}"
@@ -114,8 +115,9 @@ def promote(winners: list[dict[str, Any]], *, outlet_events: Any = None, **conte
     default_args=DEFAULT_ARGS,
     on_failure_callback=RUN_FAILED,
     params=PARAMS,
+    description=first_sentence(__doc__),
     doc_md=__doc__,
-    tags=["models"],
+    tags=[MAIN, MODELS],
 )
 def model_promotion() -> None:
     """Spells the graph."""

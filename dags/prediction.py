@@ -14,6 +14,7 @@ from airflow.sdk import Param, dag, result, task
 
 from include.alerts import DEFAULT_ARGS, RUN_FAILED
 from include.connections import get_warehouse_url
+from include.presentation import PREDICTIONS, first_sentence
 from include.runs import note_run
 from include.taxi.settings import read_settings, read_usable_settings
 from include.taxi.trip_inputs import MOST_TRIPS, TIME, ZONE_BOUNDS, TripFormat, describe_trip
@@ -27,11 +28,13 @@ if ZONES:
     ZONE = {
         "type": ["integer", "null"],
         "enum": [None, *ZONES],
-        "values_display": {str(zone): f"{zone} {name}" for zone, name in ZONES.items()},
+        "values_display": {"null": "none", **{str(zone): f"{zone} {name}" for zone, name in ZONES.items()}},
     }
 PARAMS = {
-    "pickup_zone": Param(None, **ZONE, title="Pickup zone", description="By its id, for example 74."),
-    "dropoff_zone": Param(None, **ZONE, title="Dropoff zone", description="By its id, for example 75."),
+    "pickup_zone": Param(
+        None, **ZONE, title="Pickup zone", description="Where the ride starts, by the zone's id, for example 74."
+    ),
+    "dropoff_zone": Param(None, **ZONE, title="Dropoff zone", description="Where it ends, for example 75."),
     "trip_distance": Param(
         None,
         type=["number", "null"],
@@ -45,7 +48,7 @@ PARAMS = {
         type=["string", "null"],
         pattern=TIME,
         title="Pickup at",
-        description="Local time, for example 2024-02-14T18:30; empty: now.",
+        description="Local time, for example 2024-02-14T18:30. Empty: now.",
     ),
     "inputs": Param(
         None,
@@ -87,8 +90,9 @@ def predict(**context: Any) -> dict[str, Any]:
     default_args=DEFAULT_ARGS,
     on_failure_callback=RUN_FAILED,
     params=PARAMS,
+    description=first_sentence(__doc__),
     doc_md=__doc__,
-    tags=["prediction"],
+    tags=[PREDICTIONS],
 )
 def prediction() -> None:
     """Spells the graph."""

@@ -1,7 +1,7 @@
 """Tunes, trains and registers the xgboost model types on the newest training set.
 
 **Starts** when `data_preparation` publishes a training set, or by hand: then it takes the newest published one, and
-where there is none that is fresh, it starts `data_preparation` and ends as skipped.
+where there is none that is fresh, it starts `data_preparation` and skips its tasks.
 
 **Produces** one MLflow run for each model type with a child run for each trial, one stored model for each, and the
 family's best as `challenger` in the registry; then the asset `xgboost_model` changes.

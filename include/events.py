@@ -117,10 +117,16 @@ def trained(context: Context) -> MakeAlerts:
     ti = context["ti"]
     registered = ti.xcom_pull(task_ids=ti.task_id)
     models, tuned = (_pull_mapped(ti, task_id) for task_id in ("train", "tune"))
-    url, links, settings = get_warehouse_url(), _links(ti, "training_run"), read_usable_settings()
+    url, links, settings = get_warehouse_url(), training_links(ti), read_usable_settings()
     return lambda: [
         pipeline_reports.report_training(url, settings, ti.dag_id, ti.run_id, registered, models, tuned, links)
     ]
+
+
+def training_links(ti: Any) -> dict[str, str]:
+    """As of any task, and the dashboard is the tab of this very run: the page of all runs begins with the newest."""
+    page = run_page(ti.dag_id, ti.run_id)
+    return _links(ti, "training_run") | {"Dashboard": f"{page}/plugin/mltrain_training_run_dag_run"}
 
 
 def _pull_mapped(ti: Any, task_id: str) -> list[dict[str, Any]]:

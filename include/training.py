@@ -9,7 +9,8 @@ from airflow.sdk import DAG, Asset, Param, get_current_context, task
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
 from include.assets import TRAINING_SET
 from include.connections import get_warehouse_url, start_dag
-from include.runs import name_run, skip_run
+from include.presentation import MAIN, MODELS, choice, first_sentence, hidden, in_force
+from include.runs import name_run, note_run, skip_run
 from include.taxi.feature_set_names import FEATURE_SET_NAMES
 from include.taxi.models import Family, names_of
 from include.taxi.settings import read_settings, read_usable_settings
@@ -31,41 +32,45 @@ def _params(family: Family) -> dict[str, Param]:
             type=["array", "null"],
             items={"type": "string", "enum": names},
             examples=names,
-            description=f"Model types to train; empty: those of {settings_key}.",
+            title="Model types",
+            description=f"Model types to train. Empty: {in_force(settings_key)}.",
         ),
         "max_evaluations": Param(
             None,
             type=["integer", "null"],
             minimum=1,
             maximum=1000,
-            description="Trials for each model type, at most; empty: MAX_EVALUATIONS.",
+            title="Trials",
+            description=f"For each model type, at most. Empty: {in_force('MAX_EVALUATIONS')}.",
         ),
         "time_budget": Param(
             None,
             type=["number", "null"],
             exclusiveMinimum=0,
-            description="Seconds of tuning for each model type, at most; empty: TUNING_TIME_BUDGET.",
+            title="Time budget",
+            description=f"Seconds of tuning for each model type, at most. Empty: {in_force('TUNING_TIME_BUDGET')}.",
         ),
         "random_state": Param(
-            None, type=["integer", "null"], minimum=0, description="Seed of everything random; empty: RANDOM_STATE."
-        ),
-        "feature_set": Param(
             None,
-            type=["string", "null"],
-            enum=[None, *FEATURE_SET_NAMES],
-            description="Feature set to train on; empty: the one that the training set was prepared for.",
+            type=["integer", "null"],
+            minimum=0,
+            title="Seed",
+            description=f"Of everything random. Empty: {in_force('RANDOM_STATE')}.",
+        ),
+        "feature_set": choice(
+            "Feature set", "What the models learn from.", FEATURE_SET_NAMES, "the one that the set was prepared for"
         ),
         "set_version": Param(
             None,
             type=["integer", "null"],
             minimum=1,
-            description="Training set to train on; empty: the one of the event, or the newest.",
+            title="Training set",
+            description="Number of its version. Empty: the one of the event, or the newest.",
         ),
-        "requested_at": Param(
-            None,
+        "requested_at": hidden(
+            "Set by automatic_retraining: a training on this set begun since then is not repeated.",
             type=["string", "null"],
             format="date-time",
-            description="Set by automatic_retraining: a training on this set begun since then is not repeated.",
         ),
     }
 
@@ -88,7 +93,8 @@ def training_set(family: Family, **context: Any) -> dict[str, Any]:
     if not _claim(url, family, found.version, bool(versions), **context):
         skip_run(context, f"Training set version {found.version} is trained on by another run already.")
     chosen = {name: params[name] for name in ("max_evaluations", "time_budget", "random_state", "feature_set")}
-    return make_job(settings, family, name_run(context), found, **chosen).to_dict()
+    page = context["ti"].log_url.partition("/tasks/")[0]
+    return make_job(settings, family, name_run(context), found, page=page, **chosen).to_dict()
 
 
 def _claim(url: str, family: Family, version: int, is_event: bool, **context: Any) -> bool:
@@ -145,10 +151,11 @@ def build_training_dag(family: Family, outlet: Asset, doc_md: str | None) -> DAG
         job: dict[str, Any], trained: Sequence[dict[str, Any]], *, outlet_events: Any = None
     ) -> dict[str, Any]:
         """The family's best model as challenger in the registry."""
-        from include.taxi.training import Job, register_best
+        from include.taxi.training import Job, describe_registered, register_best
 
         registered = register_best(get_warehouse_url(), read_settings(), Job.from_dict(job), list(trained))
         outlet_events[outlet].extra = registered
+        note_run(get_current_context(), describe_registered(registered))
         return registered
 
     with DAG(
@@ -161,8 +168,9 @@ def build_training_dag(family: Family, outlet: Asset, doc_md: str | None) -> DAG
         on_failure_callback=RUN_FAILED,
         deadline=tell_when_late(LATE_AFTER),
         params=_params(family),
+        description=first_sentence(doc_md),
         doc_md=doc_md,
-        tags=["training", family],
+        tags=[MAIN, MODELS],
     ) as dag:
         job = training_set(family)
         tuned = tune.override(queue=GPU_QUEUE if on_gpu else CPU_QUEUE).partial(job=job).expand(model=load_models(job))

@@ -22,6 +22,10 @@ DIGEST_TAG = "files_sha256"
 MODEL_FOLDER = "data/model"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
+DESCRIPTION = (
+    "Minutes that a taxi ride takes. `champion` is in use, `previous` was before it; `challenger` was registered last,"
+    " and is judged by the DAG model_promotion."
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ def register_model(
         else:
             registered = int(mlflow.register_model(model_uri, name, tags=dict(tags)).version)
             tracker.client.update_model_version(name, str(registered), description)
+            if registered == 1:
+                tracker.client.update_registered_model(name, DESCRIPTION)
         if not found or DIGEST_TAG not in found[0].tags:
             digest = _find_digest(name, registered, tracker.uri)
             tracker.client.set_model_version_tag(name, str(registered), DIGEST_TAG, digest)

@@ -108,8 +108,12 @@ def _create_experiment(client: "MlflowClient", name: str) -> "Experiment | None"
         return found
 
 
-def open_run(tracker: Tracker, lineage: Lineage, family: str, model: str) -> str:
-    """The id of the run that stands for this model type in this pipeline run: found on a retry, else created."""
+def open_run(tracker: Tracker, lineage: Lineage, family: str, model: str, note: str = "") -> str:
+    """The id of the run that stands for this model type in this pipeline run: found on a retry, else created.
+
+    Args:
+        note: Markdown that MLflow shows as the run's description.
+    """
     where = f"tags.run_key = '{lineage.run_key}' AND tags.model = '{model}' AND tags.role = 'model'"
     with translate_errors(f"open the run of {model}", tracker.uri):
         found = tracker.client.search_runs([tracker.experiment_id], where, max_results=1)
@@ -117,7 +121,9 @@ def open_run(tracker: Tracker, lineage: Lineage, family: str, model: str) -> str
             run = found[0]
         else:
             tags = {**lineage.tags, "family": family, "model": model, "role": "model"}
-            run = tracker.client.create_run(tracker.experiment_id, tags=tags, run_name=model)
+            tags |= {"mlflow.note.content": note} if note else {}
+            name = f"{model} · set {lineage.training_set.version}"
+            run = tracker.client.create_run(tracker.experiment_id, tags=tags, run_name=name)
         if not (run.inputs and run.inputs.dataset_inputs):
             _log_training_set(tracker, run.info.run_id, lineage.training_set)
     return run.info.run_id

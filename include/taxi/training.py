@@ -29,6 +29,7 @@ class Job:
 
     Attributes:
         run_key: Names the run, `DAG id/run id`; trials and MLflow runs are found again by it.
+        page: Address of the run's page, for those who look at its models; empty where there is none.
     """
 
     run_key: str
@@ -37,6 +38,7 @@ class Job:
     feature_set: str
     limits: Limits
     random_state: int
+    page: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The job as plain JSON values."""
@@ -58,6 +60,7 @@ def make_job(
     time_budget: float | None = None,
     random_state: int | None = None,
     feature_set: str | None = None,
+    page: str = "",
 ) -> Job:
     """Completes a job from the settings and the training set.
 
@@ -77,6 +80,7 @@ def make_job(
             settings.tuning_patience,
         ),
         random_state=settings.random_state if random_state is None else random_state,
+        page=page,
     )
 
 
@@ -95,6 +99,11 @@ def choose_models(settings: Settings, family: Family, names: Sequence[str] | Non
 def _lineage(url: str, job: Job) -> Lineage:
     training_set = get_training_set(url, job.set_version)
     return Lineage(job.run_key, training_set, job.feature_set, find_commit(), job.random_state)
+
+
+def _link(job: Job) -> str:
+    """As Markdown, which MLflow shows."""
+    return f"Trained by [this run of Airflow]({job.page})." if job.page else ""
 
 
 def _encode(url: str, job: Job, model: str) -> tuple[EncodedData, Split]:
@@ -129,7 +138,7 @@ def tune_model(
         model, parameters, loss (minutes), trials, stopped_by and run_id of the model type's MLflow run.
     """
     tracker = tracking.open_tracker(settings)
-    run_id = tracking.open_run(tracker, _lineage(url, job), job.family, model)
+    run_id = tracking.open_run(tracker, _lineage(url, job), job.family, model, _link(job))
     store = WarehouseTrials(url, job.run_key, model, job.set_version)
     tracked = tracking.list_tracked_trials(tracker, run_id)
 
@@ -206,6 +215,15 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]
     return {"model": model, "run_id": tuned["run_id"], "model_uri": model_uri, "metrics": metrics}
 
 
+def describe_registered(registered: Mapping[str, Any]) -> str:
+    """What `register_best` returned, in one sentence."""
+    rmse = registered["metrics"]["validation_rmse"]
+    return (
+        f"Best: {registered['model']}, RMSE {rmse:.3f} min on validation; registered as version {registered['version']}"
+        f" of {registered['name']}, trained on set {registered['training_set_version']}."
+    )
+
+
 def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Registers the family's model with the lowest validation RMSE as `challenger`.
 
@@ -222,7 +240,7 @@ def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Mapp
         best["run_id"],
         best["model_uri"],
         {**lineage.tags, "family": job.family, "model": best["model"], "run_id": best["run_id"]},
-        f"{best['model']}, validation RMSE {rmse:.3f} minutes, training set {job.set_version}.",
+        f"{best['model']}, validation RMSE {rmse:.3f} minutes, training set {job.set_version}. {_link(job)}".strip(),
     )
     return {
         "name": settings.registered_model,

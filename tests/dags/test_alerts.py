@@ -214,6 +214,14 @@ def test_drill_is_late_only_where_it_was_asked_to_be(mail_server: MailServer, ho
     assert mail_server.subjects == (["training is late"] if how == "late" else [])
 
 
+def test_summary_of_a_training_leads_to_the_page_of_this_very_run() -> None:
+    from include.events import training_links
+
+    links = training_links(context()["ti"])
+    assert links["Dashboard"] == f"{links['Run']}/plugin/mltrain_training_run_dag_run"
+    assert links["Run"].endswith("/dags/training/runs/run")
+
+
 def test_decision_that_waits_is_told_with_where_to_decide(mail_server: MailServer) -> None:
     task = SimpleNamespace(subject="Shall the winner become champion?", body="RMSE 5.0 against 6.0")
     notify("waiting", context(task=task))

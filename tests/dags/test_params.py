@@ -113,6 +113,30 @@ def test_training_refuses(dag_id: str, conf: dict[str, Any]) -> None:
         validate(dag_id, conf)
 
 
+@pytest.mark.parametrize("dag_id", TRAINING_DAGS)
+def test_what_a_form_hides_is_checked_all_the_same(dag_id: str) -> None:
+    schema = find_dag(dag_id).params.get_param("requested_at").schema
+    assert schema["const"], "by which Airflow's form leaves a field out"
+    assert validate(dag_id, {"requested_at": "2024-03-01T00:00:00+00:00"})["requested_at"]
+    with pytest.raises(ParamValidationError, match="Invalid input for param requested_at"):
+        validate(dag_id, {"requested_at": 20240301})
+
+
+RETRAINING_ACCEPTS = [{"force": True}, {"ignore_failures": "yes"}, {"ignore_failures": "no"}, {"ignore_failures": None}]
+RETRAINING_REFUSES = [{"force": None}, {"force": 1}, {"ignore_failures": "maybe"}, {"ignore_failures": 0}]
+
+
+@pytest.mark.parametrize("conf", RETRAINING_ACCEPTS, ids=str)
+def test_retraining_accepts(conf: dict[str, Any]) -> None:
+    assert validate("automatic_retraining", conf).items() >= conf.items()
+
+
+@pytest.mark.parametrize("conf", RETRAINING_REFUSES, ids=str)
+def test_retraining_refuses(conf: dict[str, Any]) -> None:
+    with pytest.raises(ParamValidationError, match=f"Invalid input for param {next(iter(conf))}"):
+        validate("automatic_retraining", conf)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_training_accepts_every_model_of_its_family_and_none_of_the_other(family: str) -> None:
     dag_id = f"{family}_training"

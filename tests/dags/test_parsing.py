@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from include.presentation import TAGS
 from tests.dags.conftest import DAG_IDS, ROOT
 
 EVERY_DAG = pytest.mark.parametrize("dag_id", DAG_IDS)
@@ -39,7 +41,10 @@ Path(answer).write_text(json.dumps({
         "without_policy": [task.task_id for task in dag.tasks if not task.retry_policy],
         "without_retries": [task.task_id for task in dag.tasks if not task.retries],
         "queues": {task.task_id: task.queue for task in dag.tasks},
-        "params": {name: param.description for name, param in dag.params.items()},
+        "description": dag.description,
+        "tags": sorted(dag.tags),
+        "params": {name: {**param.schema, "description": param.description} for name, param in
+            ((name, dag.params.get_param(name)) for name in dag.params)},
         # By which Airflow tells whether a DAG has changed.
         "hash": SerializedDagModel.hash(DagSerialization.to_dict(dag)),
     } for dag_id, dag in bag.dags.items()},
@@ -73,11 +78,12 @@ def run(code: str, *arguments: str | Path, **environment: str) -> str:
 
 
 @cache
-def parse(hash_seed: int, device: str = "cpu", months: str = "2024-01,2024-02") -> dict[str, Any]:
+def parse(hash_seed: int, device: str = "cpu", months: str = "2024-01,2024-02", trials: str = "10") -> dict[str, Any]:
     """What Airflow makes of the bundle; sets are iterated in an order that follows the seed."""
+    settings = {"XGBOOST_DEVICE": device, "MONTHS": months, "MAX_EVALUATIONS": trials}
     with TemporaryDirectory() as directory:
         answer = Path(directory) / "answer.json"
-        run(PARSE, ROOT, answer, *SLOW_LIBRARIES, PYTHONHASHSEED=str(hash_seed), XGBOOST_DEVICE=device, MONTHS=months)
+        run(PARSE, ROOT, answer, *SLOW_LIBRARIES, PYTHONHASHSEED=str(hash_seed), **settings)
         return json.loads(answer.read_text())
 
 
@@ -131,8 +137,42 @@ def test_dag_is_documented_from_what_starts_it_to_its_parameters(dag_id: str) ->
 
 
 @EVERY_DAG
-def test_dag_describes_each_of_its_parameters(dag_id: str) -> None:
-    assert [name for name, text in parse(1)["dags"][dag_id]["params"].items() if not text] == []
+def test_dag_is_found_by_its_description_and_by_tags_that_are_known(dag_id: str) -> None:
+    facts = parse(1)["dags"][dag_id]
+    assert facts["description"] and "\n" not in facts["description"]
+    assert facts["description"].split() == facts["documentation"].split("\n\n")[0].split()
+    assert facts["tags"] and set(facts["tags"]) <= TAGS
+
+
+def test_main_dags_are_those_that_lead_from_data_to_a_champion() -> None:
+    main = {dag_id for dag_id, facts in parse(1)["dags"].items() if "main" in facts["tags"]}
+    trainings = {"sklearn_training", "xgboost_training"}
+    assert main == {"data_preparation", *trainings, "model_promotion", "automatic_retraining"}
+
+
+@EVERY_DAG
+def test_form_shows_each_parameter_by_a_title_a_description_and_what_holds_without_it(dag_id: str) -> None:
+    params = parse(1)["dags"][dag_id]["params"]
+    assert [name for name, param in params.items() if not param.get("title") or not param["description"]] == []
+    # A person knows the value that holds from the form alone, without the file that the key is in.
+    keys = r"^[Ee]mpty:|[Ee]mpty: [A-Z]+(_[A-Z]+)*\b"
+    assert [name for name, param in params.items() if re.search(keys, param["description"])] == []
+    # Airflow shows the bare word null otherwise, and marks what has a type as required.
+    unnamed = {
+        name
+        for name, param in params.items()
+        if None in param.get("enum", ()) and not param.get("values_display", {}).get("null")
+    }
+    assert unnamed == set()
+    assert [name for name, param in params.items() if param.get("type") == "boolean"] == []
+
+
+def test_form_shows_the_settings_that_hold_and_follows_them() -> None:
+    params, changed = (parse(1, trials=given)["dags"] for given in ("10", "77"))
+    assert "Empty: 10, by MAX_EVALUATIONS." in params["sklearn_training"]["params"]["max_evaluations"]["description"]
+    assert "Empty: 77, by MAX_EVALUATIONS." in changed["sklearn_training"]["params"]["max_evaluations"]["description"]
+    named = params["model_promotion"]["params"]["approval"]["values_display"]
+    assert named == {"null": "auto, by APPROVAL"}
 
 
 @EVERY_DAG

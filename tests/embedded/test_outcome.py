@@ -18,16 +18,18 @@ from include.embedded.stack import Stack
 from include.taxi import champion, examples, promotions, tracking
 from include.taxi.registry import CHAMPION, PREVIOUS, RegisteredVersion
 from include.taxi.settings import Settings
+from tests.conftest import TrackingServer
 from tests.registered import LASSO, configure, register
 from tests.taxi.sets import publish_sample
 
 
 @pytest.fixture
-def stack(tmp_path: Path, mlflow_url: str, warehouse_url: str) -> Stack:
+def stack(tmp_path: Path, mlflow_server: TrackingServer, warehouse_url: str) -> Stack:
     """A stack whose servers are those of the tests."""
     settings: Any = {"warehouse_url": warehouse_url, "warehouse_database": urlsplit(warehouse_url).path[1:]}
-    ports = {"mlflow": int(urlsplit(mlflow_url).port or 0), "airflow": 8080}
-    return Stack(tmp_path, StackSettings(_env_file=None, **settings), ports, Credentials())
+    ports = {"mlflow": int(urlsplit(mlflow_server.url).port or 0), "airflow": 8080}
+    credentials = Credentials(mlflow_reader_password=mlflow_server.reader_password)
+    return Stack(tmp_path, StackSettings(**settings), ports, credentials)
 
 
 def trained(version: str | None, model: str = LASSO, **others: Any) -> TrainedModel:
@@ -108,7 +110,7 @@ def test_champion_that_was_made_that_past_promotion_is_told(warehouse_url: str) 
 
 
 def test_next_steps_lead_to_pages_and_to_real_trips_where_the_sample_was_trained_on(stack: Stack) -> None:
-    sample, real = (show(next_steps(stack, Settings(_env_file=None, source=source))) for source in ("sample", "tlc"))
+    sample, real = (show(next_steps(stack, Settings(source=source))) for source in ("sample", "tlc"))
     for shown in (sample, real):
         assert f"{stack.airflow_address}/plugin/mltrain_overview" in shown
         assert f"{stack.airflow_address}/plugin/mltrain_playground" in shown

@@ -129,6 +129,13 @@ def test_run_says_where_it_comes_from(tracker: Tracker) -> None:
     }
 
 
+def test_run_is_told_apart_by_its_training_set_and_leads_to_the_pipeline_run(tracker: Tracker) -> None:
+    note = "Trained by [this run of Airflow](http://airflow/dags/sklearn_training/runs/manual__1)."
+    run = tracker.client.get_run(open_run(tracker, LINEAGE, "sklearn", LASSO, note))
+    assert run.info.run_name == f"{LASSO} · set 3"
+    assert run.data.tags["mlflow.note.content"] == note
+
+
 def test_run_has_the_training_set_as_its_input(tracker: Tracker) -> None:
     (found,) = tracker.client.get_run(open_run(tracker, LINEAGE, "sklearn", LASSO)).inputs.dataset_inputs
     assert (found.dataset.name, found.dataset.digest) == ("training-set-3", "f" * 36)
@@ -327,6 +334,17 @@ def test_registered_version_has_its_lineage_and_is_the_challenger(
     assert (int(found.version), found.run_id, found.description) == (version, run_id, "the best")
     digest = read_digest(Path(mlflow.artifacts.download_artifacts(f"models:/{name}/1/data/model")))
     assert found.tags == {**tags, "files_sha256": digest}
+    assert "`champion` is in use" in tracker.client.get_registered_model(name).description
+
+
+def test_description_that_a_person_gave_the_model_stays(tracker: Tracker, request: pytest.FixtureRequest) -> None:
+    name = request.node.name
+    for number in (1, 2):
+        run_id, uri, _ = log_small_model(tracker, lineage=replace(LINEAGE, run_key=f"dag/{number}"))
+        register_model(tracker, name, run_id, uri, {}, "")
+        if number == 1:
+            tracker.client.update_registered_model(name, "ours")
+    assert tracker.client.get_registered_model(name).description == "ours"
 
 
 def test_registering_twice_makes_one_version(tracker: Tracker, request: pytest.FixtureRequest) -> None:

@@ -15,7 +15,15 @@ from include.taxi.examples import TrainingSet, get_training_set, load_split
 from include.taxi.fitting import Fitted
 from include.taxi.settings import Settings
 from include.taxi.tracking import Tracker, open_tracker
-from include.taxi.training import Job, choose_models, make_job, register_best, train_model, tune_model
+from include.taxi.training import (
+    Job,
+    choose_models,
+    describe_registered,
+    make_job,
+    register_best,
+    train_model,
+    tune_model,
+)
 from include.taxi.trials import WarehouseTrials
 from include.taxi.tuning import Limits, Trial
 from tests.conftest import find_free_port
@@ -23,6 +31,7 @@ from tests.taxi.sets import publish_sample
 
 LASSO, SQUARED, GAMMA = "linear_model.Lasso", "gbtree.squarederror", "gbtree.gamma"
 DEFAULTS = Settings()
+PAGE = "http://airflow/dags/sklearn_training/runs/manual__1"
 needs_servers = pytest.mark.slow
 # MLflow says so of every model: our integers are never missing, and the other is its own.
 pytestmark = pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range")
@@ -273,6 +282,7 @@ def test_best_model_is_registered_as_challenger_with_its_lineage(
         for model, parameters in (("svm.LinearSVR", {"C": 0.001, "epsilon": 2.0}), (LASSO, {"alpha": 0.01}))
     ]
     worst, best = sorted(trained, key=lambda model: -model["metrics"]["validation_rmse"])
+    job = replace(job, page=PAGE)
     registered = register_best(url, settings, job, trained)
     assert register_best(url, settings, job, trained) == registered  # a retry
     assert registered == {
@@ -291,6 +301,12 @@ def test_best_model_is_registered_as_challenger_with_its_lineage(
         "random_state": "42", "months": "2024-01,2024-02",
     }.items()  # fmt: skip
     assert {"git_commit", "training_set_fingerprint"} <= version.tags.keys()
+    assert version.description.endswith(f"Trained by [this run of Airflow]({PAGE}).")
+    rmse = best["metrics"]["validation_rmse"]
+    assert describe_registered(registered) == (
+        f"Best: {best['model']}, RMSE {rmse:.3f} min on validation; registered as version 1 of"
+        f" {settings.registered_model}, trained on set 1."
+    )
     json.dumps(registered, allow_nan=False)
 
 
