@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -107,6 +108,18 @@ def _check_mail_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(addresses))
 
 
+def _check_locations(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    for address in addresses:
+        try:
+            parts = urlsplit(address)
+            _ = parts.scheme in ("http", "https", "postgresql", "postgres") and parts.port
+        except ValueError as error:
+            raise ValueError(f"{address!r} is no address: {error}") from None
+        if address not in ("sample", "tlc") and "/" not in address:
+            raise ValueError(f"{address!r} is no address; write it as https://host/path/*.csv or file:///directory/**")
+    return tuple(dict.fromkeys(addresses))
+
+
 def _check_sklearn(names: tuple[str, ...]) -> tuple[str, ...]:
     return _check_models(names, "sklearn")
 
@@ -158,6 +171,7 @@ def _check_person(name: str) -> str:
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_list)]
 Months = Annotated[Names, AfterValidator(_check_months)]
 MailAddresses = Annotated[Names, AfterValidator(_check_mail_addresses)]
+Locations = Annotated[Names, AfterValidator(_check_locations)]
 SklearnModels = Annotated[Names, AfterValidator(_check_sklearn)]
 XgboostModels = Annotated[Names, AfterValidator(_check_xgboost)]
 ModelName = Annotated[str, AfterValidator(_check_model_name)]

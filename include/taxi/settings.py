@@ -33,6 +33,7 @@ from include.taxi.setting_values import (
     Days,
     Device,
     Hours,
+    Locations,
     LogLevel,
     MailAddresses,
     ModelName,
@@ -65,6 +66,8 @@ class Settings(SettingsModel):
     source_timezone: TimeZone = "America/New_York"
     source_records: str = ""
     source_timeout: Seconds = 60.0
+    source_time_limit: Seconds = 3600.0
+    batch_locations: Locations = ()
     sample_rows: int = Field(default=20_000, ge=1, le=100_000_000)
     sample_seed: Seed = 7
 

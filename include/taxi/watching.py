@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from include.taxi.settings import Settings
 from include.taxi.sources import list_months
 from include.taxi.sources.files import look
+from include.taxi.sources.limits import Limits
 from include.taxi.sources.location import identify_kind, locate
 
 Signs = Mapping[str, str]
@@ -35,7 +36,7 @@ def read_signs(settings: Settings, known: Collection[str]) -> dict[str, str] | N
         return None
     signs = {}
     for month in choose_window(settings, list_months(settings, known)):
-        size, validator = look(locate(settings, month), settings.source_timeout)
+        size, validator = look(locate(settings, month), Limits.of(settings))
         signs[month] = validator or f"{size} bytes"
     return signs
 

@@ -14,7 +14,9 @@ import pyarrow as pa
 from include.taxi import sample
 from include.taxi.errors import SettingsError, SourceInvalid
 from include.taxi.settings import Settings
-from include.taxi.sources.files import GZIP_MAGIC, fetch
+from include.taxi.sources.files import fetch
+from include.taxi.sources.formats import GZIP_MAGIC, SAVE_AS_UTF8
+from include.taxi.sources.limits import Limits
 from include.taxi.sources.location import mask
 from include.taxi.warehouse import connect_bulk
 
@@ -64,9 +66,9 @@ def read_zones(settings: Settings) -> "pd.DataFrame | None":
     if source == "sample":
         return _finish(_make_sample(settings.sample_seed), "sample")
     parts = split_source(settings)
-    frame = _read_table(parts[0], settings.source_timeout)
+    frame = _read_table(parts[0], Limits.of(settings))
     if len(parts) == 2:
-        positions = _read_positions(parts[1], settings.source_timeout)
+        positions = _read_positions(parts[1], Limits.of(settings))
         frame = frame.drop(columns=["longitude", "latitude"], errors="ignore")
         frame = frame.merge(positions, on="zone_id", how="left", validate="many_to_one")
     return _finish(frame, mask(parts[0]))
@@ -133,14 +135,16 @@ def _make_sample(seed: int) -> "pd.DataFrame":
     )
 
 
-def _read_table(url: str, timeout: float) -> "pd.DataFrame":
+def _read_table(url: str, limits: Limits) -> "pd.DataFrame":
     import pandas as pd
 
-    with fetch(url, timeout) as (path, _):
+    with fetch(url, limits) as (path, _):
         try:
             # "N/A" is a borough in the TLC's list, not a missing one.
             frame = pd.read_csv(path, keep_default_na=False, na_values=[""], compression=_find_compression(path))
-        except (ValueError, OSError) as error:
+        except UnicodeDecodeError as error:
+            raise SourceInvalid(f"{mask(url)} is not in UTF-8 ({error}). {SAVE_AS_UTF8}") from error
+        except Exception as error:  # damaged files make libraries raise all kinds of errors
             raise SourceInvalid(f"{mask(url)} is not a CSV file of zones ({error}): check ZONES_SOURCE") from error
     return frame.rename(columns=lambda name: OTHER_NAMES.get(name.strip().lower(), name.strip().lower()))
 
@@ -150,14 +154,13 @@ def _find_compression(path: Path) -> Literal["gzip"] | None:
         return "gzip" if file.read(len(GZIP_MAGIC)) == GZIP_MAGIC else None
 
 
-def _read_positions(url: str, timeout: float) -> "pd.DataFrame":
+def _read_positions(url: str, limits: Limits) -> "pd.DataFrame":
     """Centroids of the shapes by LocationID; a zone of several shapes has one, of all of them together."""
     import pandas as pd
     import pyproj
-    import shapefile
     import shapely
 
-    with fetch(url, timeout) as (path, _):
+    with fetch(url, limits) as (path, _):
         try:
             crs = pyproj.CRS.from_user_input(_read_projection(path) or DEFAULT_CRS)
             with _open_shapes(path) as reader:
@@ -166,7 +169,7 @@ def _read_positions(url: str, timeout: float) -> "pd.DataFrame":
                 for item in reader.iterShapeRecords():
                     zone = int(item.record[fields["locationid"]])
                     shapes.setdefault(zone, []).append(shapely.geometry.shape(item.shape.__geo_interface__))
-        except (shapefile.ShapefileException, zipfile.BadZipFile, KeyError, ValueError) as error:
+        except Exception as error:  # damaged files make libraries raise all kinds of errors
             raise SourceInvalid(
                 f"{mask(url)} is not a zip of one shapefile with a LocationID ({error!r}): check ZONES_SOURCE"
             ) from error

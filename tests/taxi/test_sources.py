@@ -1,5 +1,9 @@
+import contextlib
 import gzip
 import json
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fsspec
@@ -8,10 +12,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from include.taxi.errors import SettingsError, SourceInvalid, SourceUnavailable
 from include.taxi.settings import Settings, read_settings
-from include.taxi.sources import BATCH_ROWS, open_batches, probe
+from include.taxi.sources import BATCH_ROWS, api, open_batches, probe
 from include.taxi.sources.location import explain, locate, mask
 from tests.taxi.conftest import WebServer
 from tests.taxi.trips import COLUMNS, make_trips
@@ -216,6 +221,11 @@ def test_table_address_without_a_table_is_refused() -> None:
         probe(settings_for("postgresql://127.0.0.1:9/trips"), MONTH)
 
 
+def test_address_that_no_reader_takes_apart_is_a_settings_error() -> None:
+    with pytest.raises(SettingsError, match="SOURCE is not an address"):
+        probe(settings_for("https://[host/{month}.csv"), MONTH)
+
+
 def test_unknown_protocol_is_a_settings_error() -> None:
     with pytest.raises(SettingsError, match="nosuch"):
         probe(settings_for("nosuch://bucket/{month}.parquet"), MONTH)
@@ -309,9 +319,114 @@ def test_api_answer_that_holds_no_records_is_invalid(web_server: WebServer, body
         read_all(settings_for(f"{web_server.url}/api?page={{page}}"))
 
 
-def test_api_that_ignores_paging_is_invalid(web_server: WebServer) -> None:
-    web_server.pages["/api"] = b'[{"a": 1}]'
-    with pytest.raises(SourceInvalid, match="ignores the paging"):
+# What takes too long
+
+
+@pytest.fixture
+def drip_server() -> Iterator[Callable[[bytes], str]]:
+    """Starts servers that send what they are given at once, then a byte each tenth of a second without end."""
+    servers = []
+
+    def serve(beginning: bytes) -> str:
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                self.request.recv(65_536)
+                with contextlib.suppress(OSError):
+                    self.request.sendall(beginning)
+                    while not self.server.ended.wait(0.1):  # type: ignore[attr-defined]
+                        self.request.sendall(b"x")
+
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        server.ended = threading.Event()  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield serve
+    for server in servers:
+        server.ended.set()  # type: ignore[attr-defined]
+        server.shutdown()
+        server.server_close()
+
+
+HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n"
+DRIPS = pytest.mark.parametrize(
+    "beginning", [b"", HEADERS + b"X-Slow: ", HEADERS + b"\r\n", HEADERS + b"\r\n" + bytes(100_000)],
+    ids=["no status", "headers", "body", "body after a quick beginning"],
+)  # fmt: skip
+
+
+@DRIPS
+@pytest.mark.parametrize("path", ["{month}.parquet", "api?page={page}"])
+def test_server_that_sends_a_byte_now_and_then_is_given_up(
+    drip_server: Callable[[bytes], str], beginning: bytes, path: str
+) -> None:
+    settings = settings_for(f"{drip_server(beginning)}/{path}", source_timeout=0.5)
+    with pytest.raises(SourceUnavailable, match=r"(?s)127\.0\.0\.1.*(SOURCE_TIMEOUT|could not be read)"):
+        read_all(settings)
+
+
+def test_look_at_a_server_that_sends_a_byte_now_and_then_is_given_up(drip_server: Callable[[bytes], str]) -> None:
+    settings = settings_for(f"{drip_server(HEADERS + b'X-Slow: ')}/{{month}}.parquet", source_timeout=0.5)
+    with pytest.raises(SourceUnavailable, match=r"given up.*SOURCE_TIMEOUT"):
+        probe(settings, MONTH)
+
+
+def test_read_that_is_quick_enough_but_never_ends_is_given_up_after_the_time_limit(web_server: WebServer) -> None:
+    numbers = iter(range(10**9))
+    web_server.pages["/api"] = lambda query: (200, json.dumps([{"a": next(numbers)}]).encode())
+    with pytest.raises(SourceUnavailable, match="raise SOURCE_TIME_LIMIT"):
+        read_all(settings_for(f"{web_server.url}/api?page={{page}}", source_time_limit=1))
+
+
+def test_object_store_that_does_not_answer_is_given_up_after_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    fsspec.filesystem("memory").pipe(f"/slow/{MONTH}.csv", b"a\n1\n")
+    monkeypatch.setattr(MemoryFileSystem, "get_file", lambda *_, **__: released.wait(60))
+    try:
+        with pytest.raises(SourceUnavailable, match=r"memory://slow/2024-01.csv was given up.*SOURCE_TIME_LIMIT"):
+            read_all(settings_for("memory://slow/{month}.csv", source_time_limit=0.5))
+    finally:
+        released.set()
+
+
+@pytest.mark.parametrize("read", [probe, read_all])
+def test_table_that_another_has_locked_is_given_up_after_the_time_limit(
+    trips_table: str, warehouse_url: str, read: Callable
+) -> None:
+    settings = settings_for(trips_table, source_time_limit=0.5, source_timeout=0.5)
+    with psycopg.connect(warehouse_url) as connection:
+        connection.execute("LOCK TABLE city.trips IN ACCESS EXCLUSIVE MODE")
+        if read is probe:
+            assert read(settings, MONTH).month == MONTH, "the catalog can be read"
+        else:
+            with pytest.raises(SourceUnavailable, match=r"city\.trips was given up.*SOURCE_TIME_LIMIT"):
+                read(settings)
+
+
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_api_whose_pages_come_round_again_is_invalid_however_many_they_are(web_server: WebServer, length: int) -> None:
+    web_server.pages["/api"] = lambda query: (200, json.dumps([{"a": int(query["page"]) % length}]).encode())
+    with pytest.raises(SourceInvalid, match=rf"gives page 1 again as page {length + 1}: .* ignores the paging.*SOURCE"):
+        read_all(settings_for(f"{web_server.url}/api?page={{page}}"))
+
+
+@pytest.mark.parametrize(
+    ("bound", "complaint"),
+    [
+        ("MOST_PAGES", r"more than 5 pages.*\{limit\}"),
+        ("MOST_ROWS", r"more than 5 records.*month_start"),
+        ("MOST_BYTES", r"5 bytes for one month.*as a file"),
+        ("MOST_PAGE_BYTES", r"more than 5 bytes: ask for fewer records"),
+    ],
+)
+def test_api_without_end_is_invalid_with_what_to_change(
+    web_server: WebServer, monkeypatch: pytest.MonkeyPatch, bound: str, complaint: str
+) -> None:
+    monkeypatch.setattr(api, bound, 5)
+    web_server.pages["/api"] = lambda query: (200, json.dumps([{"a": int(query["page"])}]).encode())
+    with pytest.raises(SourceInvalid, match=f"/api\\?page=.*{complaint}"):
         read_all(settings_for(f"{web_server.url}/api?page={{page}}"))
 
 

@@ -82,10 +82,28 @@ def coerce_float(array: pa.Array, timezone: str = "") -> Coerced:
     return _fail_all(array, pa.float64())
 
 
-COERCIONS: dict[pa.DataType, Callable[[pa.Array, str], Coerced]] = {
-    pa.timestamp("us"): coerce_timestamp,
-    pa.int32(): coerce_integer,
-    pa.float64(): coerce_float,
+Coercion = Callable[[pa.Array, str], Coerced]
+
+
+def _or_fail(kind: pa.DataType, coercion: Coercion) -> Coercion:
+    """Fails every value of a column that Arrow cannot turn, for instance of a decimal that no float can hold."""
+
+    def coerce(array: pa.Array, timezone: str) -> Coerced:
+        try:
+            return coercion(array, timezone)
+        except (pa.ArrowException, OverflowError, ValueError):
+            return _fail_all(array, kind)
+
+    return coerce
+
+
+COERCIONS: dict[pa.DataType, Coercion] = {
+    kind: _or_fail(kind, coercion)
+    for kind, coercion in {
+        pa.timestamp("us"): coerce_timestamp,
+        pa.int32(): coerce_integer,
+        pa.float64(): coerce_float,
+    }.items()
 }
 
 

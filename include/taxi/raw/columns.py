@@ -21,6 +21,13 @@ def check_columns(contents: Contents, settings: Settings, month: str) -> None:
     """Raises SourceInvalid where the source lacks a column that the settings name; the message tells what to change."""
     if not contents.columns:
         raise SourceInvalid(f"{contents.location}: no rows for {month}: take the month out of MONTHS")
+    # The warehouse keeps the names, and has no place for these.
+    unfit = [name for name in contents.columns if "\0" in name or name != name.encode(errors="replace").decode()]
+    if unfit:
+        names = ", ".join(map(ascii, unfit))
+        raise SourceInvalid(
+            f"{contents.location} ({month}): a column's name holds a letter that is no text: {names}. Rename the column"
+        )
     problems = [
         f"no column '{name}'{_suggest(name, neutral, list(contents.columns))}"
         for neutral, name in settings.columns.items()

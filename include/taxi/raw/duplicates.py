@@ -58,6 +58,9 @@ def _hash_texts(column: pa.Array) -> np.ndarray:
     if pa.types.is_nested(column.type):
         column = pa.array([repr(value) for value in column.to_pylist()])
     encoded = column.dictionary_encode()
-    texts = [str(value).encode() for value in encoded.dictionary.to_pylist()]
+    # Of times in a dictionary, Python knows none beyond the year 9999, and Arrow writes them.
+    temporal = pa.types.is_temporal(encoded.dictionary.type)
+    values = encoded.dictionary.cast(pa.string()) if temporal else encoded.dictionary
+    texts = [str(value).encode() for value in values.to_pylist()]
     hashes = [int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) for text in texts]
     return np.array(hashes, np.uint64)[pc.fill_null(encoded.indices, 0).to_numpy()]

@@ -130,7 +130,8 @@ class Load:
                     f"{self.contents.location}: column '{name}' is of type {self.contents.columns[name]}, and "
                     f"{failures} of its {self.present[neutral]} values cannot be read as {TRIP_TYPES[neutral]}, "
                     f"which {neutral} needs. "
-                    f"Name another column in COLUMN_{neutral.upper()}, or correct the source"
+                    f"Name another column in COLUMN_{neutral.upper()}, or correct the source: numbers with a point, "
+                    "times as 2024-01-31 18:30:00"
                 )
 
 

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from include.taxi.settings import Settings
 from include.taxi.sources import api, files, sample, table
 from include.taxi.sources.contents import BATCH_ROWS, Contents, Probe
+from include.taxi.sources.limits import Allow, allow_all
 from include.taxi.sources.location import identify_kind
 
 READERS = {"sample": sample, "file": files, "table": table, "api": api}
@@ -41,6 +42,10 @@ def probe(settings: Settings, month: str) -> Probe:
     return READERS[identify_kind(settings)].probe(settings, month)
 
 
-def open_batches(settings: Settings, month: str) -> AbstractContextManager[Contents]:
-    """Opens `month` (YYYY-MM) for reading in batches with the source's column names; raises what `probe` raises."""
-    return READERS[identify_kind(settings)].open_month(settings, month)
+def open_batches(settings: Settings, month: str, allow: Allow = allow_all) -> AbstractContextManager[Contents]:
+    """Opens `month` (YYYY-MM) for reading in batches with the source's column names; raises what `probe` raises.
+
+    Args:
+        allow: Raises for an address that a server must not redirect to.
+    """
+    return READERS[identify_kind(settings)].open_month(settings, month, allow)

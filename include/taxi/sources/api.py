@@ -12,16 +12,21 @@ from contextlib import contextmanager
 from itertools import count, islice
 from typing import IO, Any
 
-import httpx
 import pyarrow as pa
 
 from include.taxi.errors import SourceInvalid
 from include.taxi.settings import Settings
 from include.taxi.sources import http
 from include.taxi.sources.contents import BATCH_ROWS, Contents, Probe
+from include.taxi.sources.limits import Allow, Limits, Progress, allow_all, read_within
 from include.taxi.sources.location import locate, mask
 
 PAGE_ROWS = 10_000
+# What no month of trips needs: a server that goes on beyond them does not page, or gives more than it is asked for.
+MOST_PAGES = 100_000
+MOST_ROWS = 100_000_000
+MOST_BYTES = 20 * 2**30
+MOST_PAGE_BYTES = 2**28
 JSON_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 
 
@@ -36,39 +41,76 @@ def probe(settings: Settings, month: str) -> Probe:
 
 
 @contextmanager
-def open_month(settings: Settings, month: str) -> Iterator[Contents]:
+def open_month(settings: Settings, month: str, allow: Allow = allow_all) -> Iterator[Contents]:
     """Reads every page of `month` to a temporary file, whose records can be read until the block ends."""
     url = locate(settings, month)
+    limits = Limits.of(settings, allow)
+    with tempfile.TemporaryFile("w+b") as file:
+        columns, sha256 = read_within(limits, url, lambda progress: _collect(url, settings, limits, progress, file))
+        yield Contents(mask(url), file.tell(), None, sha256, columns, lambda names: _read_batches(file, names))
+
+
+def _collect(
+    url: str, settings: Settings, limits: Limits, progress: Progress, file: IO[bytes]
+) -> tuple[dict[str, str], str]:
+    """Writes a line for each record, and returns the columns and the hash of all lines."""
     types: dict[str, set[str]] = {}
     digest = hashlib.sha256()
-    with tempfile.TemporaryFile("w+b") as file:
-        for record in _ask(url, settings):
+    rows = 0
+    for records, lines in _ask(url, settings, limits, progress):
+        for record in records:
             for name, value in record.items():
                 types.setdefault(name, set()).update([JSON_TYPES[type(value)]] if value is not None else [])
-            line = json.dumps(record, sort_keys=True, separators=(",", ":")).encode() + b"\n"
-            digest.update(line)
-            file.write(line)
-        columns = {name: "|".join(sorted(kinds)) or "null" for name, kinds in types.items()}
-        yield Contents(
-            mask(url), file.tell(), None, digest.hexdigest(), columns, lambda names: _read_batches(file, names)
-        )
+        rows += len(records)
+        digest.update(lines)
+        with http.explain_full_disk(url):
+            file.write(lines)
+        if rows > MOST_ROWS or file.tell() > MOST_BYTES:
+            raise SourceInvalid(
+                f"{mask(url)} gives more than {MOST_ROWS:,} records or {MOST_BYTES:,} bytes for one month: narrow what "
+                "it is asked for, for instance by {month_start} and {month_end} in SOURCE, or offer the month as a file"
+            )
+    return {name: "|".join(sorted(kinds)) or "null" for name, kinds in types.items()}, digest.hexdigest()
 
 
-def _ask(url: str, settings: Settings) -> Iterator[dict[str, Any]]:
+def _ask(
+    url: str, settings: Settings, limits: Limits, progress: Progress
+) -> Iterator[tuple[list[dict[str, Any]], bytes]]:
+    """Each page's records, and the same as lines of JSON."""
     limit = PAGE_ROWS if "{limit}" in url else None
-    offset, previous = 0, None
-    with httpx.Client(timeout=settings.source_timeout, follow_redirects=True) as client:
+    offset = 0
+    seen: dict[bytes, int] = {}
+    with http.open_client(limits) as client:
         for page in count(1):
             address = url
             for placeholder, value in {"page": page, "offset": offset, "limit": limit}.items():
                 address = address.replace(f"{{{placeholder}}}", str(value))
-            records = _find_records(http.get_json(client, address), settings.source_records, address)
-            if records and records == previous:
-                raise SourceInvalid(f"{mask(address)} gives the page before it again: the server ignores the paging")
-            yield from records
+            document = http.get_json(client, address, progress, MOST_PAGE_BYTES)
+            records = _find_records(document, settings.source_records, address)
+            lines = _write_lines(records, address)
+            before = seen.setdefault(hashlib.sha256(lines).digest(), page)
+            if records and before < page:
+                raise SourceInvalid(
+                    f"{mask(address)} gives page {before} again as page {page}: the server ignores the paging. "
+                    "Check how it wants {page} or {offset} in SOURCE"
+                )
+            yield records, lines
             if len(records) < (limit or 1):
                 return
-            offset, previous = offset + len(records), records
+            if page >= MOST_PAGES:
+                raise SourceInvalid(
+                    f"{mask(url)} has more than {MOST_PAGES:,} pages for one month: ask for larger pages in SOURCE, "
+                    "for instance by {limit}, or offer the month as a file"
+                )
+            offset += len(records)
+
+
+def _write_lines(records: list[dict[str, Any]], url: str) -> bytes:
+    try:
+        lines = (json.dumps(record, sort_keys=True, separators=(",", ":")) for record in records)
+        return "".join(f"{line}\n" for line in lines).encode()
+    except (RecursionError, ValueError) as error:
+        raise SourceInvalid(f"{mask(url)} answers with a record that cannot be kept ({error}): check SOURCE") from error
 
 
 def _find_records(document: Any, path: str, url: str) -> list[dict[str, Any]]:
@@ -93,6 +135,8 @@ def _read_batches(file: IO[bytes], names: Sequence[str]) -> Iterator[pa.RecordBa
 def _make_array(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values)
-    except pa.ArrowException:
-        # Several types in one column: as text, so that each value is judged by itself.
-        return pa.array([None if value is None else str(value) for value in values], pa.string())
+    except (pa.ArrowException, OverflowError, ValueError):
+        # Several types in one column, or what no type can hold: as text, so that each value is judged by itself.
+        # Half of a pair of surrogates is no text in UTF-8.
+        texts = [None if value is None else str(value).encode(errors="replace").decode() for value in values]
+        return pa.array(texts, pa.string())

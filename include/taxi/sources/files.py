@@ -7,28 +7,24 @@ import glob
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import fsspec
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from include.taxi.errors import SettingsError, SourceInvalid, SourceUnavailable
 from include.taxi.setting_values import MONTH_TEXT
 from include.taxi.settings import Settings
 from include.taxi.sources import http
-from include.taxi.sources.contents import BATCH_ROWS, Contents, Probe
+from include.taxi.sources.contents import Contents, Probe
+from include.taxi.sources.formats import guard, open_csv, open_parquet, translate_errors
+from include.taxi.sources.limits import Allow, Limits, Progress, allow_all, read_within
 from include.taxi.sources.location import ALIASES, explain, locate, mask
 
-# Columns by name and type, and what reads some of them in batches.
-Opened = tuple[dict[str, str], Callable[[Sequence[str]], Iterator[pa.RecordBatch]]]
 MONTH = "{month}"
-GZIP_MAGIC = b"\x1f\x8b"
 # What stores call the sign that an object changed.
 VALIDATOR_KEYS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "created")
 
@@ -39,13 +35,15 @@ def list_months(settings: Settings, known: Collection[str]) -> list[str]:
     if MONTH not in template:
         return list(settings.months)
     if _is_http(template):
-        return http.list_months(
-            lambda month: locate(settings, month), [*settings.months, *known], settings.source_timeout
-        )
-    with _translate(template):
-        filesystem, name = fsspec.core.url_to_fs(str(find_local(template) or template))
-        filesystem.invalidate_cache()
-        return _find_months(name, filesystem.glob("*".join(map(glob.escape, name.split(MONTH)))))
+        return http.list_months(lambda month: locate(settings, month), [*settings.months, *known], Limits.of(settings))
+
+    def find(_: Progress) -> list[str]:
+        with _translate(template):
+            filesystem, name = fsspec.core.url_to_fs(str(find_local(template) or template))
+            filesystem.invalidate_cache()
+            return _find_months(name, filesystem.glob("*".join(map(glob.escape, name.split(MONTH)))))
+
+    return read_within(Limits.of(settings), template, find)
 
 
 def _find_months(template: str, names: Sequence[str]) -> list[str]:
@@ -58,12 +56,12 @@ def _find_months(template: str, names: Sequence[str]) -> list[str]:
 def probe(settings: Settings, month: str) -> Probe:
     """Looks at the file: a hash too where it is on disk."""
     url = locate(settings, month)
-    size, validator = look(url, settings.source_timeout)
+    size, validator = look(url, Limits.of(settings))
     path = find_local(url)
     return Probe(month, mask(url), size, validator, hash_file(path) if path else None)
 
 
-def look(url: str, timeout: float) -> tuple[int | None, str | None]:
+def look(url: str, limits: Limits) -> tuple[int | None, str | None]:
     """Size and sign of a change of the file at `url`, without reading it.
 
     Raises:
@@ -73,32 +71,38 @@ def look(url: str, timeout: float) -> tuple[int | None, str | None]:
     if path := find_local(url):
         return _require_file(path), _read_mtime(path)
     if _is_http(url):
-        return http.look(url, timeout)
-    with _translate(url):
-        filesystem, name = fsspec.core.url_to_fs(url)
-        # Workers live long, and a listing of an hour ago may be cached.
-        filesystem.invalidate_cache()
-        return _read_info(filesystem.info(name))
+        return http.look(url, limits)
+
+    def ask(_: Progress) -> tuple[int | None, str | None]:
+        with _translate(url):
+            filesystem, name = fsspec.core.url_to_fs(url)
+            # Workers live long, and a listing of an hour ago may be cached.
+            filesystem.invalidate_cache()
+            return _read_info(filesystem.info(name))
+
+    return read_within(limits, url, ask)
 
 
 @contextmanager
-def open_month(settings: Settings, month: str) -> Iterator[Contents]:
+def open_month(settings: Settings, month: str, allow: Allow = allow_all) -> Iterator[Contents]:
     """Opens the file of `month`; the batches can be read until the block ends."""
     url = locate(settings, month)
-    with fetch(url, settings.source_timeout) as (path, validator):
+    with fetch(url, Limits.of(settings, allow)) as (path, validator):
         size = _require_file(path, mask(url))
-        with _translate_format(url):
-            columns, read = _open_csv(path) if ".csv" in urlsplit(url).path.lower() else _open_parquet(path)
-        yield Contents(mask(url), size, validator, hash_file(path), columns, lambda names: _guard(read(names), url))
+        text = path if ".csv" in urlsplit(url).path.lower() else None
+        with translate_errors(url, text):
+            columns, read = open_csv(text, url, settings.columns.values()) if text else open_parquet(path, url)
+            sha256 = hash_file(path)
+        yield Contents(mask(url), size, validator, sha256, columns, lambda names: guard(lambda: read(names), url, text))
 
 
 @contextmanager
-def fetch(url: str, timeout: float) -> Iterator[tuple[Path, str | None]]:
+def fetch(url: str, limits: Limits) -> Iterator[tuple[Path, str | None]]:
     """A local path of what is at `url`, and its validator; a download lives until the block ends.
 
     Raises:
         SourceInvalid: There is no such file, or access is refused.
-        SourceUnavailable: It cannot be reached now.
+        SourceUnavailable: It cannot be reached now, is too slow, or takes too long.
         SettingsError: The protocol is unknown or its package is not installed.
     """
     if path := find_local(url):
@@ -108,14 +112,32 @@ def fetch(url: str, timeout: float) -> Iterator[tuple[Path, str | None]]:
     with tempfile.TemporaryDirectory(prefix="trips-") as directory:
         path = Path(directory) / "download"
         if _is_http(url):
-            validator = http.download(url, path, timeout)
+            validator = http.download(url, path, limits)
         else:
-            with _translate(url):
-                filesystem, name = fsspec.core.url_to_fs(url)
-                filesystem.invalidate_cache()
-                _, validator = _read_info(filesystem.info(name))
-                filesystem.get_file(name, str(path))
+            validator = read_within(limits, url, lambda progress: _get(url, path, progress))
         yield path, validator
+
+
+class _Callback(fsspec.Callback):
+    """Ends a download that was given up, at its next piece."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self.progress = progress
+
+    def relative_update(self, inc: int = 1) -> None:
+        self.progress.count(self.progress.received + inc)
+        super().relative_update(inc)
+
+
+def _get(url: str, path: Path, progress: Progress) -> str | None:
+    """Writes an object of a store to `path` and returns its validator."""
+    with _translate(url):
+        filesystem, name = fsspec.core.url_to_fs(url)
+        filesystem.invalidate_cache()
+        _, validator = _read_info(filesystem.info(name))
+        filesystem.get_file(name, str(path), callback=_Callback(progress))
+    return validator
 
 
 def find_local(url: str) -> Path | None:
@@ -175,48 +197,3 @@ def _translate(url: str) -> Iterator[None]:
         if isinstance(error, PermissionError) or "Credential" in type(error).__name__:
             raise SourceInvalid(f"{mask(url)} refuses access ({reason}): check the store's credentials") from error
         raise SourceUnavailable(f"{mask(url)} could not be read: {reason}. Try again when it answers") from error
-
-
-@contextmanager
-def _translate_format(url: str) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise SourceInvalid(
-            f"{mask(url)} is damaged or cut short ({explain(error, url)}): publish or download the file again"
-        ) from error
-
-
-def _guard(batches: Iterator[pa.RecordBatch], url: str) -> Iterator[pa.RecordBatch]:
-    with _translate_format(url):
-        yield from batches
-
-
-def _open_parquet(path: Path) -> Opened:
-    metadata = pq.read_metadata(path)
-    columns = {field.name: str(field.type) for field in metadata.schema.to_arrow_schema()}
-    # Few values in many rows, as a rule; and most texts are only compared.
-    texts = [name for name, kind in columns.items() if kind in ("string", "large_string")]
-    file = pq.ParquetFile(path, memory_map=True, metadata=metadata, read_dictionary=texts)
-
-    def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        # One thread: months are read side by side, and each ahead of what stores it.
-        return file.iter_batches(batch_size=BATCH_ROWS, columns=list(names), use_threads=False)
-
-    return columns, read
-
-
-def _open_csv(path: Path) -> Opened:
-    with path.open("rb") as file:
-        compression = "gzip" if file.read(len(GZIP_MAGIC)) == GZIP_MAGIC else None
-
-    def open_reader(names: Sequence[str] | None = None) -> pa.csv.CSVStreamingReader:
-        # Everything as text: a value of the wrong type is then one refused row, not a file that cannot be read.
-        options = pa.csv.ConvertOptions(
-            include_columns=names, column_types=dict.fromkeys(names or (), pa.string()), strings_can_be_null=True
-        )
-        stream = pa.input_stream(str(path), compression=compression)
-        return pa.csv.open_csv(stream, convert_options=options)
-
-    columns = dict.fromkeys(open_reader().schema.names, "text")
-    return columns, lambda names: iter(open_reader(list(names)))

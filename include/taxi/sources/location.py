@@ -3,7 +3,7 @@
 import re
 from datetime import date
 from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from include.taxi.errors import SettingsError
 from include.taxi.settings import Settings
@@ -24,6 +24,10 @@ def identify_kind(settings: Settings) -> Kind:
     source = ALIASES.get(settings.source, settings.source)
     if source == "sample":
         return "sample"
+    try:
+        urlsplit(source)
+    except ValueError as error:
+        raise SettingsError(f"SOURCE is not an address that can be used: {error}") from error
     if source.startswith(("postgresql://", "postgres://")):
         return "table"
     if source.startswith(("http://", "https://")) and re.search(r"\{(page|offset)\}", source):
@@ -49,8 +53,13 @@ def _require_month(settings: Settings, source: str, placeholder: str) -> None:
 
 def locate(settings: Settings, month: str) -> str:
     """The address of `month` (YYYY-MM), secrets included; an API's page placeholders are left in."""
+    return fill_in(settings.source, month)
+
+
+def fill_in(source: str, month: str) -> str:
+    """As `locate`, of any address that is written as SOURCE is."""
     start, end = month_bounds(month)
-    source = ALIASES.get(settings.source, settings.source)
+    source = ALIASES.get(source, source)
     for placeholder, value in {"month": month, "month_start": start, "month_end": end}.items():
         source = source.replace(f"{{{placeholder}}}", str(value))
     return source
@@ -75,9 +84,18 @@ def list_span(first: str, last: str) -> list[str]:
     return months
 
 
+def has_secret(url: str) -> bool:
+    """Whether the address has a password, or a parameter that is one, in it."""
+    userinfo = url.partition("//")[2].partition("/")[0].rpartition("@")[0]
+    return ":" in userinfo or bool(SECRET_PARAMETER.search(url.partition("?")[2]))
+
+
 def mask(url: str) -> str:
     """The address without user, password and secret parameters, as it may stand in messages, logs and tables."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no address: nothing tells what of it is secret
+        return "***"
     host = parts.netloc.rpartition("@")[2]
     user = "***@" if "@" in parts.netloc else ""
     return urlunsplit(parts._replace(netloc=user + host, query=SECRET_PARAMETER.sub(r"\1***", parts.query)))
@@ -86,10 +104,13 @@ def mask(url: str) -> str:
 def explain(error: BaseException, url: str) -> str:
     """The first line of an error, with what is secret in `url` masked."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0].replace(url, mask(url))
-    password = _read_password(url)
-    return SECRET_PARAMETER.sub(r"\1***", text.replace(password, "***") if password else text)
+    for password in filter(None, _read_passwords(url)):
+        text = text.replace(password, "***")
+    return SECRET_PARAMETER.sub(r"\1***", text)
 
 
-def _read_password(url: str) -> str | None:
-    userinfo, found, _ = urlsplit(url).netloc.rpartition("@")
-    return userinfo.partition(":")[2] if found else None
+def _read_passwords(url: str) -> tuple[str, ...]:
+    """The password as it stands in the address, and as it is sent."""
+    userinfo, found, _ = url.partition("//")[2].partition("/")[0].rpartition("@")
+    password = userinfo.partition(":")[2]
+    return (password, unquote(password)) if found else ()

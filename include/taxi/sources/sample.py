@@ -9,6 +9,7 @@ import pyarrow as pa
 from include.taxi.sample import GENERATOR_VERSION, generate_trips, list_columns
 from include.taxi.settings import Settings
 from include.taxi.sources.contents import Contents, Probe
+from include.taxi.sources.limits import Allow, allow_all
 
 
 def list_months(settings: Settings, known: Collection[str]) -> list[str]:
@@ -23,7 +24,7 @@ def probe(settings: Settings, month: str) -> Probe:
 
 
 @contextmanager
-def open_month(settings: Settings, month: str) -> Iterator[Contents]:
+def open_month(settings: Settings, month: str, allow: Allow = allow_all) -> Iterator[Contents]:
     """Opens the generator for `month`."""
     digest = _hash(settings, month)
 

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from time import monotonic
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -17,9 +18,13 @@ from include.taxi.errors import SettingsError, SourceInvalid, SourceUnavailable,
 from include.taxi.setting_values import MONTH_PATTERN
 from include.taxi.settings import Settings
 from include.taxi.sources.contents import Contents, Probe
+from include.taxi.sources.limits import Allow, Limits, allow_all, explain_time_limit
 from include.taxi.sources.location import explain, locate, mask, month_bounds
 from include.taxi.warehouse import connect, connect_bulk
 
+# Ahead of the address's own parameters, which win.
+WATCHED = "keepalives_idle=30&keepalives_interval=10&keepalives_count=3"
+QUERY_CANCELED = "57014"
 # How a month is picked by the pickup column's type; {zone} is the source's time zone.
 MONTH_FILTERS = {
     "timestamp without time zone": "{column} >= {start}::timestamp AND {column} < {end}::timestamp",
@@ -46,7 +51,9 @@ def list_months(settings: Settings, known: Collection[str]) -> list[str]:
     """The months that have at least MINIMUM_ROWS rows: stray dates make no month. Reads the whole column."""
     url = settings.source
     address, table = split_address(url)
-    with _translate(url), connect(address) as connection:
+    limits = Limits.of(settings)
+    with _translate(url, limits), connect(address) as connection:
+        _limit(connection, limits.time_limit)
         columns = _read_columns(connection, table, url)
         kind = columns.get(settings.column_pickup_at)
         if kind not in MONTH_NAMES:
@@ -63,19 +70,24 @@ def probe(settings: Settings, month: str) -> Probe:
     """Looks whether the table is there; nothing cheap tells whether its rows changed."""
     url = locate(settings, month)
     address, table = split_address(url)
-    with _translate(url), connect(address) as connection:
+    limits = Limits.of(settings)
+    with _translate(url, limits), connect(address) as connection:
+        _limit(connection, limits.timeout)
         _read_columns(connection, table, url)
     return Probe(month, mask(url), None, None, None)
 
 
 @contextmanager
-def open_month(settings: Settings, month: str) -> Iterator[Contents]:
+def open_month(settings: Settings, month: str, allow: Allow = allow_all) -> Iterator[Contents]:
     """Opens the rows of `month` by the pickup column, all of them as of one moment."""
     url = locate(settings, month)
     address, table = split_address(url)
+    limits = Limits.of(settings, allow)
+    ends = monotonic() + limits.time_limit
     with ExitStack() as stack:
-        with _translate(url):
+        with _translate(url, limits):
             with connect(address) as connection:
+                _limit(connection, limits.timeout)
                 columns = _read_columns(connection, table, url)
             where = _filter_month(settings, month, columns, url)
             cursor = stack.enter_context(stack.enter_context(connect_bulk(address)).cursor())
@@ -83,14 +95,21 @@ def open_month(settings: Settings, month: str) -> Iterator[Contents]:
             # The hash is of rows as text, which depends on these two.
             cursor.execute("SET LOCAL TimeZone = 'UTC'")
             cursor.execute("SET LOCAL DateStyle = 'ISO'")
+            _limit(cursor, ends - monotonic())
             digest = _hash_rows(cursor, table, list(columns), where)
 
         def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-            with _translate(url):
+            with _translate(url, limits):
+                _limit(cursor, ends - monotonic())
                 cursor.execute(_render(_select(table, names, columns, where)))
                 yield from cursor.fetch_record_batch()
 
         yield Contents(mask(url), None, None, digest, columns, read)
+
+
+def _limit(connection: psycopg.Connection | Cursor, seconds: float) -> None:
+    """Lets no statement after this one take longer, waiting for locks included; 0 would be no limit."""
+    connection.execute(f"SET statement_timeout = {max(1, round(seconds * 1000))}")
 
 
 def split_address(url: str) -> tuple[str, sql.Identifier]:
@@ -102,7 +121,9 @@ def split_address(url: str) -> tuple[str, sql.Identifier]:
     parts = urlsplit(url)
     match parts.path.strip("/").split("/"):
         case [database, name] if 1 <= name.count(".") + 1 <= 2:
-            return urlunsplit(parts._replace(path=f"/{database}")), sql.Identifier(*name.split("."))
+            # A server that is gone without a word is noticed after a minute.
+            query = "&".join(filter(None, [WATCHED, parts.query]))
+            return urlunsplit(parts._replace(path=f"/{database}", query=query)), sql.Identifier(*name.split("."))
     raise SettingsError(f"SOURCE {mask(url)}: a table's address ends in /database/schema.table")
 
 
@@ -165,11 +186,19 @@ def _render(composed: sql.Composable) -> str:
 
 
 @contextmanager
-def _translate(url: str) -> Iterator[None]:
+def _translate(url: str, limits: Limits) -> Iterator[None]:
     try:
         yield
-    except (psycopg.OperationalError, BulkOperationalError, WarehouseUnavailable) as error:
-        cause = error.__cause__ if isinstance(error, WarehouseUnavailable) else error
-        raise SourceUnavailable(f"{mask(url)} could not be read: {explain(cause or error, url)}") from error
-    except (psycopg.Error, BulkError) as error:
-        raise SourceInvalid(f"{mask(url)} could not be read: {explain(error, url)}. Check SOURCE") from error
+    except (psycopg.Error, BulkError, WarehouseUnavailable) as error:
+        cause = error.__cause__ if isinstance(error, WarehouseUnavailable) and error.__cause__ else error
+        if getattr(cause, "sqlstate", None) == QUERY_CANCELED:
+            raise explain_time_limit(url, limits) from error
+        if isinstance(cause, psycopg.OperationalError | BulkOperationalError | WarehouseUnavailable):
+            raise SourceUnavailable(
+                f"{mask(url)} could not be read: {explain(cause, url)}. Try again when it answers"
+            ) from error
+        raise SourceInvalid(f"{mask(url)} could not be read: {explain(cause, url)}. Check SOURCE") from error
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        raise SourceInvalid(
+            f"{mask(url)} holds what cannot be read ({explain(error, url)}): offer a view with other types"
+        ) from error
