@@ -6,7 +6,8 @@
 replaced in one transaction.
 
 **Parameters**: `months` (empty: those of the settings that are loaded), `location` of the trips, as SOURCE has it
-(empty: the months as loaded in `raw.trips`).
+(empty: the months as loaded in `raw.trips`; allowed are SOURCE and what BATCH_LOCATIONS names), `connection_id` for a
+location that wants a login.
 """
 
 from datetime import timedelta
@@ -16,11 +17,13 @@ from airflow.sdk import Param, dag, get_current_context, task
 
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, tell_when_late
 from include.assets import CHAMPION_MODEL
-from include.connections import get_warehouse_url
+from include.connections import get_warehouse_url, log_in
 from include.presentation import PREDICTIONS, first_sentence, in_force
 from include.taxi.setting_values import MONTH_PATTERN
 from include.taxi.settings import read_settings
 
+# A run keeps its parameters: one with a password is refused before it is kept.
+WITHOUT_LOGIN = r"^(?![^/]*//[^/]*:[^/]*@)"
 PARAMS = {
     "months": Param(
         None,
@@ -32,8 +35,17 @@ PARAMS = {
     "location": Param(
         None,
         type=["string", "null"],
+        pattern=WITHOUT_LOGIN,
         title="Location",
-        description="Address of the trips, as SOURCE has it, with `{month}` in it. Empty: the months in `raw.trips`.",
+        description="Address of the trips, with `{month}` in it: SOURCE, or what BATCH_LOCATIONS allows. "
+        "No password here, see below. Empty: the months in `raw.trips`.",
+    ),
+    "connection_id": Param(
+        None,
+        type=["string", "null"],
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        title="Connection",
+        description="Airflow connection whose login the location's server takes (HTTP or Postgres). Empty: none.",
     ),
 }
 SCORED = "{{ task.op_kwargs['job']['month'] }}{{ scored | default('') }}"
@@ -52,7 +64,7 @@ def score(job: dict[str, Any]) -> dict[str, Any]:
     """One month in `prediction.batch`."""
     from include.taxi import batch
 
-    scored = batch.score(get_warehouse_url(), read_settings(), job)
+    scored = batch.score(get_warehouse_url(), read_settings(), job, log_in=log_in)
     get_current_context()["scored"] = f": {scored['rows']} trips"  # type: ignore[typeddict-unknown-key]
     return scored
 

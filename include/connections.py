@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 log = logging.getLogger(__name__)
 REQUEST_TIMEOUT = 10.0
@@ -14,6 +15,34 @@ REQUEST_TIMEOUT = 10.0
 def get_warehouse_url() -> str:
     """The libpq address in the connection `warehouse`."""
     return Connection.get("warehouse").get_uri().replace("postgres://", "postgresql://", 1)
+
+
+def log_in(location: str, connection_id: str) -> str:
+    """An http or Postgres address with the login of an Airflow connection in it.
+
+    Raises:
+        SettingsError: There is no such connection, it is of another server, or the address takes no login.
+    """
+    from include.taxi.errors import SettingsError
+    from include.taxi.sources.location import mask
+
+    try:
+        connection = Connection.get(connection_id)
+    except AirflowNotFoundException as error:
+        raise SettingsError(f"connection_id: there is no Airflow connection '{connection_id}'") from error
+    parts = urlsplit(location)
+    if parts.scheme not in ("http", "https", "postgresql", "postgres"):
+        raise SettingsError(
+            f"connection_id: {mask(location)} takes no login; object stores are read with the worker's own credentials"
+        )
+    # No one is to send a connection's password anywhere but to its own server.
+    host = (connection.host or "").rpartition("//")[2].partition("/")[0].lower()
+    if host != parts.hostname or connection.port not in (None, parts.port):
+        raise SettingsError(
+            f"connection_id: '{connection_id}' is not of the server of {mask(location)}: host and port must be the same"
+        )
+    login = ":".join(quote(part, safe="") for part in (connection.login or "", connection.password or ""))
+    return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc.rpartition('@')[2]}"))
 
 
 def _call_airflow(method: str, path: str, body: dict[str, Any] | None = None, **params: Any) -> Any:

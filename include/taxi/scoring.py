@@ -19,6 +19,7 @@ from include.taxi.raw.coercion import COERCIONS
 from include.taxi.raw.columns import check_columns
 from include.taxi.settings import Settings
 from include.taxi.sources import open_batches
+from include.taxi.sources.limits import Allow, allow_all
 from include.taxi.sources.location import mask
 from include.taxi.trip_inputs import ZONE_BOUNDS, TripFormat
 from include.taxi.warehouse import connect, connect_bulk, create_partition
@@ -80,7 +81,13 @@ class Scoring:
 
 
 def score_month(
-    url: str, settings: Settings, loaded: LoadedModel, month: str, location: str | None = None
+    url: str,
+    settings: Settings,
+    loaded: LoadedModel,
+    month: str,
+    location: str | None = None,
+    *,
+    allow: Allow = allow_all,
 ) -> dict[str, Any]:
     """Predicts a month's trips and replaces what the same model version had predicted for it, in one transaction.
 
@@ -88,6 +95,7 @@ def score_month(
         url: The warehouse's libpq address.
         month: YYYY-MM.
         location: Address of the trips, as SOURCE has it; None: the month as loaded in `raw.trips`.
+        allow: Raises for an address that the location's server must not lead to.
 
     Returns:
         month, version, rows, skipped, seconds, and model_seconds, the part spent in features and model.
@@ -98,7 +106,7 @@ def score_month(
     """
     begun = time.perf_counter()
     scoring = Scoring(month, loaded, TripFormat.of(settings))
-    opened = _open_location(settings, month, location) if location else _open_loaded(url, month)
+    opened = _open_location(settings, month, location, allow) if location else _open_loaded(url, month)
     partition = _ensure_partition(url, month)
     with opened as batches, connect_bulk(url) as connection, connection.cursor() as cursor:
         # Of two runs at once, the second replaces the first one's rows rather than adding to them.
@@ -166,11 +174,11 @@ def _open_loaded(url: str, month: str) -> Iterator[Iterator[pa.RecordBatch]]:
 
 
 @contextmanager
-def _open_location(settings: Settings, month: str, location: str) -> Iterator[Iterator[pa.RecordBatch]]:
+def _open_location(settings: Settings, month: str, location: str, allow: Allow) -> Iterator[Iterator[pa.RecordBatch]]:
     # What is to be predicted does not have to be there.
     changes = {"source": location, "months": (month,), "column_dropoff_at": "", "column_target": None}
     changed = settings.model_copy(update=changes)
-    with open_batches(changed, month) as contents:
+    with open_batches(changed, month, allow) as contents:
         check_columns(contents, changed, month)
         names = [changed.columns[name] for name in TRIP_COLUMNS]
         yield _coerce(contents.read(names), names, settings.source_timezone)

@@ -144,3 +144,32 @@ def test_training_accepts_every_model_of_its_family_and_none_of_the_other(family
     for other in {*FAMILIES} - {family}:
         with pytest.raises(ParamValidationError, match="Invalid input for param models"):
             validate(dag_id, {"models": names_of(other)[:1]})
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://host/{month}.csv",
+        "s3://trips/{month}.parquet",
+        "postgresql://ann@host/db/city.trips",
+        "/data/a:b@c.csv",
+    ],
+)
+def test_batch_prediction_accepts_a_location_without_a_password(location: str) -> None:
+    conf = {"location": location, "connection_id": "city"}
+    assert validate("batch_prediction", conf).items() >= conf.items()
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {"location": "https://ann:s3cret@host/{month}.csv"},
+        {"location": "postgresql://ann:s3cret@host/db/city.trips"},
+        {"location": "https://:s3cret@host/{month}.csv"},
+        {"connection_id": "a b"},
+        {"connection_id": ""},
+    ],
+)
+def test_batch_prediction_refuses_a_password_before_the_run_keeps_it(conf: dict[str, Any]) -> None:
+    with pytest.raises(ParamValidationError):
+        validate("batch_prediction", conf)
