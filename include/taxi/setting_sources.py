@@ -26,7 +26,9 @@ log = logging.getLogger(__name__)
 class SettingsModel(BaseModel):
     """A group of settings; field `max_evaluations` is the key `MAX_EVALUATIONS`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", str_strip_whitespace=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, str_strip_whitespace=True, allow_inf_nan=False
+    )
 
 
 AnySettings = TypeVar("AnySettings", bound=SettingsModel)

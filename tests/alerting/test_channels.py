@@ -97,7 +97,7 @@ def test_service_that_was_away_gets_the_alert_later_and_mail_no_second_one(
 def test_address_that_is_no_address_does_not_keep_mail_back(
     warehouse_url: str, server: Server, mail_server: MailServer
 ) -> None:
-    tell(warehouse_url, configure(alert_urls="nonsense"), server, [make_alert()])
+    tell(warehouse_url, configure(alert_urls="nonsense://x"), server, [make_alert()])
     assert len(mail_server.messages) == 1
     assert "apprise does not understand" in str(alerts_in(warehouse_url)[0][1])
 
