@@ -65,7 +65,8 @@ def gather(fields: Iterable[str], files: Sequence[Path], environment: Mapping[st
     for path in files:
         file = read_env_file(path, environment)
         values |= file.values
-        origins |= {key: f"{shorten(path)}, line {line}" for key, line in file.lines.items()}
+        place = shorten(path)
+        origins |= {key: f"{place}, line {line}" for key, line in file.lines.items()}
         names |= file.names
         unset |= file.unset
     others = {key: where for key, where in origins.items() if key not in keys | names}
