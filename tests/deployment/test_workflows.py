@@ -1,6 +1,7 @@
 """GitHub's workflows: valid by its schema, pinned, without keys, in step with the environment they deploy to."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import yaml
 from include.deployment.checklist import ASKED_OF
 from include.taxi.settings import ROOT
 
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+DIRECTORY = ROOT / ".github" / "workflows"
+WORKFLOWS = sorted(DIRECTORY.glob("*.yml"))
 # The keys of containers.dev's reference that the file may use.
 DEVCONTAINER_KEYS = {
     "name", "image", "hostRequirements", "containerEnv", "updateContentCommand", "postAttachCommand", "forwardPorts",
@@ -74,13 +76,102 @@ def test_every_python_that_the_project_runs_on_is_tested() -> None:
     assert matrix["python"] == [f"3.{minor}" for minor in range(int(lowest), int(below))]
 
 
-def test_production_waits_for_staging_and_both_for_the_scanned_image() -> None:
-    jobs = read(ROOT / ".github" / "workflows" / "release.yml")["jobs"]
-    assert jobs["staging"]["needs"] == "image"
-    assert jobs["production"]["needs"] == ["image", "staging"]
+def triggers(path: Path) -> set[str]:
+    # YAML 1.1 takes the key `on` for true.
+    return set(read(path)[True])  # type: ignore[index]
+
+
+def called(path: Path) -> list[Path]:
+    """The workflow, and those of this repository that it calls."""
+    calls = [job["uses"] for job in read(path)["jobs"].values() if "uses" in job]
+    return [path, *(found for call in calls for found in called(ROOT / call))]
+
+
+def find_step(path: Path, name: str) -> dict[str, Any]:
+    return next(step for step in steps(path) if name in (step.get("name"), step.get("uses", "").partition("@")[0]))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_what_runs_for_a_change_or_by_the_clock_may_write_nothing(path: Path) -> None:
+    if not triggers(path) & {"pull_request", "schedule"}:
+        return
+    for workflow in called(path):
+        for job in read(workflow)["jobs"].values():
+            granted = job.get("permissions", {})
+            assert isinstance(granted, dict) and set(granted.values()) <= {"read", "none"}, workflow.name
+
+
+def test_no_workflow_runs_foreign_code_with_this_repositorys_rights() -> None:
+    assert not {name for path in WORKFLOWS for name in triggers(path)} & {"pull_request_target", "workflow_run"}
+
+
+def test_production_waits_for_staging_and_both_for_the_published_image() -> None:
+    jobs = read(DIRECTORY / "release.yml")["jobs"]
+    assert jobs["publish"]["needs"] == "image"
+    assert jobs["image"]["needs"] == "test"
+    assert jobs["staging"]["needs"] == "publish"
+    assert jobs["production"]["needs"] == ["publish", "staging"]
     assert jobs["staging"]["with"]["image"] == jobs["production"]["with"]["image"]
-    names = [step.get("name") for step in steps(ROOT / ".github" / "workflows" / "image.yml")]
-    assert names.index("Look for vulnerabilities that have a remedy") < names.index("Log in to the registry")
+
+
+def test_image_is_built_once_and_the_files_that_were_scanned_are_published() -> None:
+    build = [step for path in WORKFLOWS for step in steps(path) if "build-push-action" in step.get("uses", "")]
+    assert len(build) == 1 and not build[0]["with"].get("push")
+    order = [step.get("name") for step in steps(DIRECTORY / "image.yml")]
+    scan, hand_on = "Look for vulnerabilities that have a remedy", "Hand the image on"
+    assert order.index(scan) < order.index(hand_on)
+    scanned = find_step(DIRECTORY / "image.yml", scan)
+    assert scanned["with"]["exit-code"] == "1" and "continue-on-error" not in scanned
+    [directory] = re.findall(r"dest=(\S+)", build[0]["with"]["outputs"])
+    assert scanned["with"]["input"] == find_step(DIRECTORY / "image.yml", hand_on)["with"]["path"] == directory
+    publish = find_step(DIRECTORY / "release.yml", "Publish it as it is")
+    assert "--preserve-digests" in publish["run"]
+    assert publish["env"]["SCANNED"] == "${{ needs.image.outputs.digest }}"
+    attested = find_step(DIRECTORY / "release.yml", "actions/attest-build-provenance")
+    assert attested["with"]["subject-digest"] == "${{ needs.image.outputs.digest }}"
+
+
+def test_deployment_checks_the_image_before_it_has_any_rights_in_the_cloud() -> None:
+    names = [step.get("name") or step["uses"].partition("@")[0] for step in steps(DIRECTORY / "deploy.yml")]
+    first = ["Take only an image of this repository, by its digest", "docker/login-action"]
+    assert names[:3] == [*first, "Take only what the release workflow attested"]
+    verify = find_step(DIRECTORY / "deploy.yml", names[2])["run"]
+    assert 'gh attestation verify "oci://$IMAGE" --repo "$GITHUB_REPOSITORY"' in verify
+    assert "$GITHUB_REPOSITORY/.github/workflows/release.yml" in verify
+    for job in read(DIRECTORY / "release.yml")["jobs"].values():
+        if job.get("uses", "").endswith("deploy.yml"):
+            assert job["permissions"] == read(DIRECTORY / "deploy.yml")["jobs"]["deploy"]["permissions"]
+
+
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+
+
+@pytest.mark.parametrize(
+    ("image", "is_taken"),
+    [
+        (f"ghcr.io/some-one/mltrain@{DIGEST}", True),
+        (f"ghcr.io/someone-else/mltrain@{DIGEST}", False),
+        (f"ghcr.io/some-one/mltrain-other@{DIGEST}", False),
+        (f"ghcrXio/some-one/mltrain@{DIGEST}", False),
+        (f"docker.io/x/ghcr.io/some-one/mltrain@{DIGEST}", False),
+        (f"ghcr.io/some-one/mltrain:v1@{DIGEST}", False),
+        ("ghcr.io/some-one/mltrain:v1", False),
+        ("ghcr.io/some-one/mltrain", False),
+        (f"ghcr.io/some-one/mltrain@{DIGEST[:-1]}", False),
+        (f"ghcr.io/some-one/mltrain@{DIGEST}0", False),
+        (f"ghcr.io/some-one/mltrain@{DIGEST}\nx", False),
+        (f"--help ghcr.io/some-one/mltrain@{DIGEST}", False),
+        ("", False),
+    ],
+)
+def test_only_this_repositorys_images_are_deployed_and_by_digest_alone(image: str, is_taken: bool) -> None:
+    script = find_step(DIRECTORY / "deploy.yml", "Take only an image of this repository, by its digest")["run"]
+    # As GitHub runs it.
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+    environment = {"PATH": os.environ["PATH"], "GITHUB_REPOSITORY": "Some-One/mltrain", "IMAGE": image}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == is_taken
+    assert is_taken or "::error::image must be ghcr.io/some-one/mltrain@sha256:" in done.stdout
 
 
 def test_variables_of_the_workflow_are_those_that_the_checklist_asks_for() -> None:

@@ -14,6 +14,22 @@ from tests.team.composed import COMPOSE, LISTENS, load_compose, read_settings
 FILE = load_compose()
 SERVICES: dict[str, Any] = FILE["services"]
 OURS = [name for name, entry in SERVICES.items() if "build" in entry]
+# What listens, mail included, and what each service uses of it. The mail server's address is a secret of its own.
+ADDRESSES = [*LISTENS]
+AIRFLOW, WORKER = {"postgres", "api-server"}, {"postgres", "api-server", "broker", "mlflow", "mailpit"}
+NEEDS = {
+    "postgres": set(),
+    "broker": set(),
+    "mailpit": set(),
+    "migrations": AIRFLOW,
+    "mlflow": {"postgres"},
+    "serving": {"postgres", "mlflow"},
+    "api-server": {"postgres", "mlflow"},
+    "scheduler": {*AIRFLOW, "broker"},
+    "dag-processor": {*AIRFLOW, "mlflow", "mailpit"},
+    "triggerer": {*AIRFLOW, "mailpit"},
+    **dict.fromkeys(("worker-default", "worker-cpu", "worker-gpu"), WORKER),
+}
 SECRET = re.compile(r"<secret:(\w+)>")
 
 
@@ -42,6 +58,44 @@ def test_service_can_do_no_more_than_it_must(name: str) -> None:
     assert name in OURS or entry["user"] not in ("root", "0", "0:0"), "the Dockerfile names our image's account"
     assert all(port.startswith("127.0.0.1:") for port in entry.get("ports", ()))
     assert all(volume.split(":")[0] in FILE["volumes"] or volume.endswith(":ro") for volume in entry.get("volumes", ()))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_service_cannot_take_the_machines_memory_or_processes_from_the_others(name: str) -> None:
+    entry = SERVICES[name]
+    assert re.fullmatch(r"\d+[mg]", entry["mem_limit"])
+    assert 0 < entry["pids_limit"] <= 1024
+
+
+def reachable(name: str) -> set[str]:
+    """The services that listen and share a network with this one."""
+    own = set(SERVICES[name]["networks"])
+    return {other for other in ADDRESSES if other != name and own & set(SERVICES[other]["networks"])}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_service_reaches_what_it_uses_and_nothing_else(name: str) -> None:
+    # A network works both ways: who is asked could ask back.
+    asks = NEEDS[name] | {other for other, needs in NEEDS.items() if name in needs and other in ADDRESSES}
+    assert reachable(name) == asks
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_service_reaches_every_address_that_it_is_given(name: str) -> None:
+    entry = {key: SERVICES[name].get(key) for key in ("command", "environment", "healthcheck")}
+    named = set(re.findall(rf"({'|'.join(ADDRESSES)}):\d", json.dumps(entry)))
+    assert named - {name} <= reachable(name)
+    assert named - {name} <= NEEDS[name]
+
+
+def test_network_that_leads_out_is_one_of_a_service_that_needs_that() -> None:
+    out = {network for network, entry in FILE["networks"].items() if not (entry or {}).get("internal")}
+    assert out == {"airflow", "mail", "mlflow", "serving"}
+    published = {name for name, entry in SERVICES.items() if "ports" in entry}
+    assert all(out & set(SERVICES[name]["networks"]) for name in published), "a port leads to an internal network"
+    members = {network: {name for name, entry in SERVICES.items() if network in entry["networks"]} for network in out}
+    assert (members["mlflow"], members["serving"]) == ({"mlflow"}, {"serving"})
+    assert not members["airflow"] & {"postgres", "broker", "mlflow", "serving", "mailpit", "migrations"}
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name not in OURS])
@@ -77,6 +131,11 @@ def test_each_database_has_an_owner_of_its_own_whose_password_only_its_users_get
     assert holders["postgres_password"] == {"postgres", "migrations"}
     assert holders["mlflow_database_password"] == {"mlflow", "migrations"}
     assert not holders["airflow_database_password"] & {"mlflow", "serving"}
+    workers = {name for name in SERVICES if name.startswith("worker-")}
+    assert holders["jwt_secret"] == {"api-server", "scheduler"}, "who has it can make tokens for any task"
+    assert holders["broker_password"] == {"broker", "scheduler", *workers}
+    assert holders["user_passwords"] == {"migrations"}
+    assert holders["smtp_connection"] == holders["alert_urls"] == {"dag-processor", "triggerer", *workers}
     assert all(holders.values()), "a secret that nobody gets"
 
 
