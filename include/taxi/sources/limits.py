@@ -80,7 +80,8 @@ class Progress:
 
     def trace(self, event: str, info: dict[str, Any]) -> None:
         """Hears from httpx what a request is at: connecting has a limit of its own, then the answer must come."""
-        if self.given_up:
+        # Never while a connection is being closed: that has to come to its end.
+        if self.given_up and event.endswith(("connect_tcp.started", "connect_tcp.complete", "request_headers.started")):
             raise GivenUp
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             self._stream = info["return_value"]
