@@ -5,7 +5,7 @@ hand. While another of its runs or a preparation or training is under way, and w
 with all that would follow skipped, and says why in its note.
 
 **Reasons**: a month of the rolling window (`ROLLING_MONTHS`) that is new, has changed, or that no model was trained on;
-drift; a champion older than `MAX_MODEL_AGE`; `force`.
+drift; a champion older than `MAX_MODEL_AGE`, or one that was found to be unusable; `force`.
 
 **Produces** new models: by `data_preparation`, whose event starts both training DAGs, or by these at once where the
 training set is there; and a report in its note, in `training.retrainings` and by mail.

@@ -5,7 +5,7 @@
 **Produces** for each week and column three measures of drift in `monitoring.drift`, and in `monitoring.live_errors` the
 errors of logged predictions whose trips have arrived since. Where columns have drifted in `DRIFT_WINDOWS_NEEDED` of the
 last `DRIFT_WINDOWS` weeks, the newest among them, there is a row in `monitoring.alarms` and the asset `drift` changes;
-once for each champion and newest week.
+once for each champion and newest week. A champion that cannot be used is told by an alert, once.
 """
 
 from typing import Any
@@ -30,13 +30,16 @@ def measure_live_errors() -> int:
     return live_errors.measure_live_errors(get_warehouse_url(), read_settings())
 
 
-@task(max_active_tis_per_dag=1)
+@task(max_active_tis_per_dag=1, on_success_callback=AlertNotifier("unusable"))
 def measure_drift(**context: Any) -> dict[str, Any] | None:
-    """The columns that drift, and in which weeks."""
-    from include.taxi import monitoring
+    """The columns that drift, and in which weeks; and whether the champion can be used at all."""
+    from include.taxi import monitoring, usability
 
-    report = monitoring.measure_drift(get_warehouse_url(), read_settings())
-    note_run(context, report.describe() if report else "No champion, or no complete week to compare.")
+    url, settings = get_warehouse_url(), read_settings()
+    broken = usability.check_champion(url, settings)
+    report = monitoring.measure_drift(url, settings)
+    found = report.describe() if report else monitoring.NOTHING_TO_COMPARE
+    note_run(context, "\n".join(filter(None, (broken, found))))
     return report.to_dict() if report else None
 
 

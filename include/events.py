@@ -129,10 +129,17 @@ def training_links(ti: Any) -> dict[str, str]:
     return _links(ti, "training_run") | {"Dashboard": f"{page}/plugin/mltrain_training_run_dag_run"}
 
 
+def unusable(context: Context) -> MakeAlerts:
+    """A task has looked at the champion, which may be one that cannot be used."""
+    ti = context["ti"]
+    url, name, links = get_warehouse_url(), read_settings().registered_model, _links(ti, "overview")
+    return partial(model_reports.report_unusable, url, name, ti.dag_id, ti.run_id, links)
+
+
 def _pull_mapped(ti: Any, task_id: str) -> list[dict[str, Any]]:
     """What each instance of a mapped task returned, a dict; of a single one, Airflow gives that dict itself."""
     returned = ti.xcom_pull(task_ids=task_id)
-    return [returned] if isinstance(returned, dict) else list(returned)
+    return [returned] if isinstance(returned, dict) else list(returned or [])
 
 
 def _from_run(
@@ -158,6 +165,7 @@ EVENTS: dict[str, Callable[[Context], MakeAlerts]] = {
     "trained": trained,
     "promoted": _from_run(model_reports.report_promotions, "overview"),
     "drift": _from_run(model_reports.report_drift, "overview"),
+    "unusable": unusable,
     "retrained": _from_run(pipeline_reports.report_retraining, "pipeline"),
 }
 

@@ -1,8 +1,9 @@
-"""Alerts on models in use: promotion, rollback and drift."""
+"""Alerts on models in use: promotion, rollback, drift, and a champion that cannot be used."""
 
 from datetime import date
 
 from include.alerting.alert import Alert, Chart, Table
+from include.taxi.registry import WAYS_OUT
 from include.taxi.settings import read_settings
 from include.taxi.warehouse import connect
 
@@ -11,14 +12,15 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
     """The champions that a run has made, by judgement or by rollback."""
     with connect(url) as connection:
         rows = connection.execute(
-            "SELECT kind, name, version, model, champion_version, challenger_rmse, champion_rmse, interval_low,"
-            " interval_high, reason FROM training.promotions WHERE run_key = %s AND state = 'promoted' ORDER BY id",
+            "SELECT kind, name, version, model, champion_version, rival_version, challenger_rmse, champion_rmse,"
+            " interval_low, interval_high, reason FROM training.promotions"
+            " WHERE run_key = %s AND state = 'promoted' ORDER BY id",
             [f"{dag_id}/{run_id}"],
         ).fetchall()
     alerts = []
-    for kind, name, version, model, champion, after, before, low, high, reason in rows:
+    for kind, name, version, model, champion, judged_against, after, before, low, high, reason in rows:
         is_rollback = kind == "rollback"
-        rival = f"version {champion}" if champion else "the mean of the training set"
+        rival = f"version {judged_against}" if judged_against else "the mean of the training set"
         facts = {"Model": f"{name} version {version}, {model}", "Before": f"version {champion}" if champion else "none"}
         charts: tuple[Chart, ...] = ()
         if after is not None:
@@ -108,3 +110,26 @@ def _drift_chart(weeks: dict[str, list[tuple[date, float, bool]]], threshold: fl
     # Every column is measured in the same weeks.
     ticks = tuple(f"{at:%d %b}" for at, _, _ in next(iter(weeks.values()), []))
     return Chart("Stability index, by week", "PSI", lines=lines, ticks=ticks, threshold=threshold)
+
+
+def report_unusable(url: str, name: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:
+    """The champion of that name, if it cannot be used: told once, by whichever run comes upon it."""
+    with connect(url) as connection:
+        rows = connection.execute(
+            "SELECT version, problem, found_at FROM monitoring.unusable_champions WHERE name = %s", [name]
+        ).fetchall()
+    return [
+        Alert(
+            kind="champion unusable",
+            severity="error",
+            dag_id=dag_id,
+            run_id=run_id,
+            state="found a champion that cannot be used",
+            label=f"version {version}",
+            event_key=f"unusable/{name}/{version}/{found_at.isoformat()}",
+            headline=f"The champion, version {version} of {name}, cannot be used: {problem}",
+            facts={"What to do": WAYS_OUT},
+            links=links,
+        )
+        for version, problem, found_at in rows
+    ]

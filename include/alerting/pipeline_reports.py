@@ -155,7 +155,8 @@ def _against_champion(settings: Settings, rmse: float, version: int) -> str:
         champion = registry.find_version(tracker, settings.registered_model, registry.CHAMPION)
         if champion is None:
             return "none yet"
-        before = tracking.get_metrics(tracker, champion.tags["run_id"]).get("validation_rmse")
+        run_id = champion.tags.get("run_id")
+        before = tracking.get_metrics(tracker, run_id).get("validation_rmse") if run_id else None
     except TrackingUnavailable:
         return "unknown, MLflow did not answer"
     if champion.version == version:

@@ -4,7 +4,8 @@ Nothing of it is kept: `prediction.log` holds what was asked in earnest.
 """
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +18,14 @@ from include.dashboards.figures import figure
 from include.dashboards.pages.explainability import waterfall
 from include.dashboards.palette import mark_of
 from include.dashboards.registered import CHAMPION, Registered, list_registered
-from include.taxi.errors import TaxiError
+from include.taxi.artifact import TripModel
+from include.taxi.errors import ModelInvalid, TaxiError
+from include.taxi.registry import TRAINING_DAGS
 from include.taxi.trip_inputs import TripFormat, parse_trips
 
+log = logging.getLogger(__name__)
 MOST_MODELS = 5
-NO_MODEL = "No model is registered yet: start data_preparation, whose event starts the training DAGs."
+NO_MODEL = f"No model is registered yet: start {TRAINING_DAGS}."
 # Nine of ten validation trips lay within this distance of their prediction.
 INTERVAL_ERROR = "validation_p90_error"
 
@@ -80,11 +84,9 @@ def predict(context: Context, trip: Mapping[str, Any]) -> dict[str, Any]:
     chosen = choose_models(context)
     if not chosen:
         raise NoModel(NO_MODEL)
-    models = [load_model(context, version) for version in chosen]
-    predictions = [
-        _with_interval(version, float(model.predict(trips)[0])) for version, model in zip(chosen, models, strict=True)
-    ]
-    explanation = explain_trips(models[0], trips)
+    models = _load_usable(context, chosen)
+    predictions = [_with_interval(version, float(model.predict(trips)[0])) for version, model in models]
+    explanation = explain_trips(models[0][1], trips)
     contributions = None
     if explanation:
         contributions = json.loads(waterfall(explanation, 0, name_features(models[0], trips)).to_json())
@@ -95,6 +97,17 @@ def predict(context: Context, trip: Mapping[str, Any]) -> dict[str, Any]:
         "trip": {name: values.tolist()[0] for name, values in trips.items() if name != "pickup_at"}
         | {"pickup_at": str(trips["pickup_at"][0].astype("datetime64[s]"))},
     }
+
+
+def _load_usable(context: Context, chosen: Sequence[Registered]) -> list[tuple[Registered, TripModel]]:
+    """The versions with their models, but for those beside the first one that cannot be loaded."""
+    models = [(chosen[0], load_model(context, chosen[0]))]
+    for version in chosen[1:]:
+        try:
+            models.append((version, load_model(context, version)))
+        except ModelInvalid as error:
+            log.warning("%s is left out: %s", version.label, error)
+    return models
 
 
 def _with_interval(version: Registered, minutes: float) -> Predicted:

@@ -5,6 +5,7 @@ from include.dashboards.context import Context
 from include.dashboards.registered import CHAMPION, list_registered
 from include.dashboards.tables import Fact, Facts, show_age, show_minutes
 from include.taxi.errors import TaxiError
+from include.taxi.registry import TRAINING_DAGS
 
 # The newest retraining; before the first one, the newest training.
 _LAST = """
@@ -28,7 +29,7 @@ def _champion(context: Context) -> Fact:
     except TaxiError:
         return Fact("Champion", "not known", "MLflow is away")
     if champion is None:
-        return Fact("Champion", "none yet", "model_promotion makes the first")
+        return Fact("Champion", "none yet", f"start {TRAINING_DAGS}")
     detail = f"validation RMSE {show_minutes(champion.metrics.get('validation_rmse'))}, {show_age(champion.created_at)}"
     return Fact("Champion", champion.label, detail)
 

@@ -8,22 +8,28 @@ import logging
 from dataclasses import replace
 
 from include.taxi import promotions, registry, tracking
-from include.taxi.errors import NoChampion
+from include.taxi.errors import ModelInvalid, NoChampion
 from include.taxi.promotions import Promotion, describe
-from include.taxi.registry import CHAMPION, PREVIOUS
+from include.taxi.registry import CHAMPION, PREVIOUS, TRAINING_DAGS
 from include.taxi.settings import Settings
 from include.taxi.tracking import Tracker
+from include.taxi.usability import forget_unusable, predict_with
 
 log = logging.getLogger(__name__)
 
 
 def move_aliases(url: str, tracker: Tracker, promotion: Promotion) -> Promotion:
-    """Makes a version the champion, and its champion the previous one. The caller holds the lock."""
+    """Makes a version the champion, and its rival the previous one. The caller holds the lock."""
     promotions.set_state(url, promotion, "moving")
-    if promotion.champion_version is not None:
-        registry.set_alias(tracker, promotion.name, PREVIOUS, promotion.champion_version)
+    if promotion.rival_version is not None:
+        registry.set_alias(tracker, promotion.name, PREVIOUS, promotion.rival_version)
+    else:
+        # Whatever it points at cannot be used: nobody shall roll back to that.
+        registry.remove_alias(tracker, promotion.name, PREVIOUS)
     registry.set_alias(tracker, promotion.name, CHAMPION, promotion.version)
     registry.tag_version(tracker, promotion.name, promotion.version, {"decision": "promoted"})
+    if promotion.champion_version is not None:
+        forget_unusable(url, promotion.name, promotion.champion_version)
     promotions.set_state(url, promotion, "promoted")
     return replace(promotion, state="promoted")
 
@@ -37,10 +43,13 @@ def complete_interrupted_move(url: str, tracker: Tracker, name: str) -> None:
 
 
 def roll_back(url: str, settings: Settings, run_key: str) -> Promotion:
-    """Swaps the champion and the previous one; a run that is tried again does it once.
+    """Makes the previous version the champion, and the champion the previous one if it can be used.
+
+    A run that is tried again does it once.
 
     Raises:
         NoChampion: There is no previous champion.
+        ModelInvalid: The previous one cannot be used; all stays as it is.
     """
     tracker = tracking.open_tracker(settings)
     name = settings.registered_model
@@ -50,10 +59,25 @@ def roll_back(url: str, settings: Settings, run_key: str) -> Promotion:
             return done
         previous = registry.find_version(tracker, name, PREVIOUS)
         if previous is None:
-            raise NoChampion(f"{name} has no previous champion to roll back to; two promotions make one.")
+            raise NoChampion(
+                f"{name} has no previous champion to roll back to; two promotions make one. If a new champion is"
+                f" needed, start {TRAINING_DAGS}."
+            )
+        try:
+            predict_with(tracker, previous)
+        except ModelInvalid as error:
+            raise ModelInvalid(
+                f"The previous champion, version {previous.version} of {name}, cannot be used, so that all stays as it"
+                f" is: {error} If a new champion is needed, start {TRAINING_DAGS}."
+            ) from error
         champion = registry.find_version(tracker, name, CHAMPION)
-        replaced = f"version {champion.version}" if champion else "no champion"
+        replaced, kept = f"version {champion.version}" if champion else "no champion", champion
+        if champion:
+            try:
+                predict_with(tracker, champion)
+            except ModelInvalid as error:
+                replaced, kept = f"{replaced}, which cannot be used ({error})", None
         reason = f"Rolled back to version {previous.version}, after {replaced}."
-        rollback = describe("rollback", previous, champion, "moving", reason, run_key)
+        rollback = describe("rollback", previous, champion, kept, "moving", reason, run_key)
         promotions.save(url, rollback, {})
         return move_aliases(url, tracker, rollback)

@@ -12,6 +12,7 @@ from include.taxi.monitoring import find_open_alarms
 from include.taxi.settings import Settings
 from include.taxi.sources import Probe, list_months, probe
 from include.taxi.sources.location import locate, mask
+from include.taxi.usability import is_unanswered
 from include.taxi.warehouse import connect
 from include.taxi.watching import choose_window
 
@@ -36,6 +37,7 @@ class Findings:
         is_trained: Whether a model was trained on all of them as they are.
         drifted: Columns of the alarms on the champion that nothing has answered.
         age: Days since the champion was registered or a retraining last tried to better it; None without a champion.
+        unusable: The champion's version where it was found to be unusable and no retraining has followed.
     """
 
     window: tuple[str, ...]
@@ -44,6 +46,7 @@ class Findings:
     is_trained: bool
     drifted: tuple[str, ...]
     age: float | None
+    unusable: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ def find_reasons(findings: Findings, max_age: float, *, force: bool) -> list[str
         reasons.append(f"drifted: {', '.join(findings.drifted)}")
     if findings.age is not None and findings.age > max_age:
         reasons.append(f"the champion is {findings.age:.1f} days old, more than {max_age:g} (MAX_MODEL_AGE)")
+    if findings.unusable is not None:
+        reasons.append(f"the champion, version {findings.unusable}, cannot be used")
     if force:
         reasons.append("forced by a person")
     return reasons
@@ -131,13 +136,14 @@ def look(url: str, settings: Settings, now: datetime) -> tuple[Findings, dict[st
     changed = [month for month in window if month in stored and has_changed(probe(settings, month), stored[month])]
     hashes = {month: stored[month].sha256 for month in window if month in stored}
     champion = registry.find_version(tracking.open_tracker(settings), settings.registered_model, registry.CHAMPION)
-    drifted, age = [], None
+    drifted, age, unusable = [], None, None
     if champion:
+        unusable = champion.version if is_unanswered(url, champion) else None
         drifted = find_open_alarms(url, champion.name, champion.version)
         tried = [champion.created_at, _read_last_retraining(url)]
         age = (now - max(moment for moment in tried if moment)).total_seconds() / 86_400
     is_trained = not new and _is_trained(url, settings, hashes)
-    findings = Findings(tuple(window), tuple(new), tuple(changed), is_trained, tuple(drifted), age)
+    findings = Findings(tuple(window), tuple(new), tuple(changed), is_trained, tuple(drifted), age, unusable)
     return findings, hashes
 
 

@@ -33,6 +33,10 @@ class TrackingUnavailable(TaxiError):
     """The MLflow server could not be reached, or broke off; trying again later can help."""
 
 
+class NothingHandedOver(TaxiError):
+    """A task finds nothing from the task before it; waiting will not help."""
+
+
 class StaleInput(TaxiError):
     """What the task was about to read was replaced meanwhile; running it again reads the new state."""
 

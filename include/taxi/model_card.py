@@ -30,6 +30,13 @@ class TrainingSetFacts:
     target_deviation: float
 
 
+def list_sets(url: str) -> set[int]:
+    """The training sets that facts are known of."""
+    with connect(url) as connection:
+        rows = connection.execute("SELECT version FROM training.sets WHERE statistics IS NOT NULL").fetchall()
+    return {version for (version,) in rows}
+
+
 def load_training_set_facts(url: str, version: int | None) -> TrainingSetFacts:
     """Reads them from training.sets.
 
@@ -56,7 +63,8 @@ def render_card(
     comparison: Comparison | None,
 ) -> str:
     """The card of a version that was just judged; errors in minutes."""
-    rival = f"version {decision.champion_version}, the champion" if decision.champion_version else "the mean"
+    role = "the champion" if decision.rival_version == decision.champion_version else "the previous champion"
+    rival = f"version {decision.rival_version}, {role}" if decision.rival_version else "the mean"
     parts = [
         f"# {version.name} version {version.version}: {decision.model}",
         f"**{DECISIONS[decision.state]}** {decision.reason}.",

@@ -22,7 +22,14 @@ from pathlib import Path
 from include.taxi.artifact import TripModel
 from include.taxi.errors import ModelInvalid, NoChampion
 from include.taxi.manifest import check_files, write_manifest
-from include.taxi.registry import CHAMPION, RegisteredVersion, download_model, find_version
+from include.taxi.registry import (
+    CHAMPION,
+    TRAINING_DAGS,
+    WAYS_OUT,
+    RegisteredVersion,
+    download_model,
+    find_version,
+)
 from include.taxi.settings import HOME
 from include.taxi.tracking import Tracker, get_metrics
 
@@ -56,8 +63,8 @@ def find_champion(tracker: Tracker, name: str) -> RegisteredVersion:
     found = find_version(tracker, name, CHAMPION)
     if found is None:
         raise NoChampion(
-            f"The model '{name}' has no version with the alias '{CHAMPION}' at {tracker.uri}: start the DAG "
-            "model_promotion, or data_preparation where nothing has been trained yet."
+            f"The model '{name}' has no version with the alias '{CHAMPION}' at {tracker.uri}: start {TRAINING_DAGS}, "
+            "whose model becomes champion if it is good enough."
         )
     return found
 
@@ -81,8 +88,7 @@ def load_version(tracker: Tracker, version: RegisteredVersion, *, store: Path = 
         return _fetch(tracker, version, directory, threads)
     except ModelInvalid as error:
         raise ModelInvalid(
-            f"Version {version.version} of '{version.name}' cannot be loaded: {error} Start the DAG model_promotion "
-            "to choose another champion, or a training DAG to register another version."
+            f"Version {version.version} of '{version.name}' cannot be loaded: {error} If it is the champion: {WAYS_OUT}"
         ) from error
 
 

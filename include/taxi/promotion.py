@@ -1,5 +1,9 @@
-"""Whether a challenger takes the champion's place: the comparison of both on the same rows, and the rules on it."""
+"""Whether a challenger takes the champion's place: the comparison of both on the same rows, and the rules on it.
 
+Each rule says what must hold, so that a figure that is not a number never passes one.
+"""
+
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +17,8 @@ RESAMPLES = 1000
 CONFIDENCE = 0.95
 # With fewer rows than this an interval of resampled errors says little.
 MINIMUM_ROWS = 100
+# Beyond this a value's square, or the sum of many, may no longer be a number.
+LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -75,14 +81,23 @@ class Verdict:
     reason: str
 
 
+def count_unusable(values: Minutes) -> int:
+    """How many of the values errors cannot be measured with: not a number, infinite, or of more than 100 digits."""
+    # The comparison is false for what is not a number.
+    return len(values) - int(np.count_nonzero(np.abs(values) <= LARGEST))
+
+
 def compare(trips: Columns, actual: Minutes, challenger: Minutes, champion: Minutes, *, seed: int) -> Comparison:
     """Compares two models' predictions, each (n,), of the same trips.
 
     Raises:
-        ValueError: There are no rows.
+        ValueError: There are no rows, or a value is unusable, see `count_unusable`.
     """
     if not len(actual):
         raise ValueError("There are no rows to compare two models on.")
+    for name, values in {"targets": actual, "challenger's": challenger, "champion's": champion}.items():
+        if unusable := count_unusable(values):
+            raise ValueError(f"{unusable} of {len(values)} values of the {name} are not finite numbers.")
     errors = np.stack([(challenger - actual) ** 2, (champion - actual) ** 2])
     own = measure_slices(trips, actual, challenger)
     others = measure_slices(trips, actual, champion)
@@ -114,10 +129,10 @@ def bootstrap_interval(squared_errors: np.ndarray, seed: int) -> tuple[float, fl
     return float(low), float(high)
 
 
-def decide(comparison: Comparison, limits: Limits) -> Verdict:
+def decide(comparison: Comparison, limits: Limits, rival: str = "the champion's") -> Verdict:
     """A challenger against a champion: better beyond chance, by enough, and worse in no slice by too much."""
     refusals = _find_doubts(comparison) or _find_shortfalls(comparison, limits)
-    return _conclude(refusals, comparison, "the champion's")
+    return _conclude(refusals, comparison, rival)
 
 
 def decide_first(comparison: Comparison) -> Verdict:
@@ -127,9 +142,11 @@ def decide_first(comparison: Comparison) -> Verdict:
 
 def _find_doubts(comparison: Comparison) -> list[str]:
     low, high = comparison.interval
-    if comparison.rows < MINIMUM_ROWS:
+    if not comparison.rows >= MINIMUM_ROWS:
         return [f"only {comparison.rows} held-out rows that neither has learnt from, {MINIMUM_ROWS} are needed"]
-    if high >= 0:
+    if not all(map(math.isfinite, (low, high, comparison.challenger_rmse, comparison.champion_rmse))):
+        return ["an error is not a finite number"]
+    if not high < 0:
         what = "it is worse" if low > 0 else "that may be chance"
         return [f"{what}, the difference lies between {low:+.3f} and {high:+.3f}"]
     return []
@@ -137,7 +154,7 @@ def _find_doubts(comparison: Comparison) -> list[str]:
 
 def _find_shortfalls(comparison: Comparison, limits: Limits) -> list[str]:
     found = []
-    if comparison.gain < limits.min_improvement:
+    if not comparison.gain >= limits.min_improvement:
         found.append(f"the error falls by {comparison.gain:.1%}, {limits.min_improvement:.1%} are needed")
     if worse := find_regressions(comparison.slices, limits):
         worst = worse[0]
@@ -153,9 +170,10 @@ def find_regressions(slices: Sequence[SliceErrors], limits: Limits) -> list[Slic
     worse = [
         part
         for part in slices
-        if part.rows >= limits.slice_minimum_rows and part.regression > limits.max_slice_regression
+        if part.rows >= limits.slice_minimum_rows and not part.regression <= limits.max_slice_regression
     ]
-    return sorted(worse, key=lambda part: -part.regression)
+    # What is not a number has no place in an order: it is as bad as can be.
+    return sorted(worse, key=lambda part: -part.regression if math.isfinite(part.regression) else -math.inf)
 
 
 def _conclude(refusals: list[str], comparison: Comparison, rival: str) -> Verdict:

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from include.taxi.registry import RegisteredVersion
 from include.taxi.warehouse import connect
 
-_COLUMNS = "kind, name, version, family, model, set_version, champion_version, state, reason, run_key"
+_COLUMNS = "kind, name, version, family, model, set_version, champion_version, rival_version, state, reason, run_key"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('training.promotions'), hashtext(%s))"
 
 
@@ -22,6 +22,8 @@ class Promotion:
     Attributes:
         kind: `judgement`, or `rollback`, which puts a former champion back.
         champion_version: The champion at that time, None without one.
+        rival_version: What it was judged against, and what becomes `previous` if it becomes champion: the champion, or
+            the previous one where the champion cannot be used. None: the mean, and nothing becomes `previous`.
         state: rejected, waiting (won, not moved yet), declined (by a person), moving, or promoted.
         run_key: `DAG id/run id` of the run that decided.
     """
@@ -33,6 +35,7 @@ class Promotion:
     model: str | None
     set_version: int | None
     champion_version: int | None
+    rival_version: int | None
     state: str
     reason: str
     run_key: str
@@ -52,6 +55,7 @@ def describe(
     kind: str,
     version: RegisteredVersion,
     champion: RegisteredVersion | None,
+    rival: RegisteredVersion | None,
     state: str,
     reason: str,
     run_key: str,
@@ -66,6 +70,7 @@ def describe(
         model=tags.get("model"),
         set_version=version.training_set,
         champion_version=champion.version if champion else None,
+        rival_version=rival.version if rival else None,
         state=state,
         reason=reason,
         run_key=run_key,

@@ -1,5 +1,6 @@
 """The model registry in MLflow: versions, aliases and the models behind them."""
 
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.taxi.artifact import TripModel
-from include.taxi.errors import ModelInvalid
+from include.taxi.errors import ModelInvalid, TrackingUnavailable
 from include.taxi.manifest import MANIFEST, read_digest
 from include.taxi.tracking import Tracker, translate_errors
 
@@ -25,6 +26,12 @@ PREVIOUS = "previous"
 DESCRIPTION = (
     "Minutes that a taxi ride takes. `champion` is in use, `previous` was before it; `challenger` was registered last,"
     " and is judged by the DAG model_promotion."
+)
+TRAINING_DAGS = "sklearn_training or xgboost_training"
+# What every text on a champion that cannot be used says. Without a fresh training set, a training DAG prepares one.
+WAYS_OUT = (
+    "Put the previous champion back (`make rollback`, or the DAG model_promotion with `rollback`); where there is none,"
+    f" start {TRAINING_DAGS}: a new model is judged without it."
 )
 
 
@@ -44,7 +51,8 @@ class RegisteredVersion:
     @property
     def training_set(self) -> int | None:
         """Version of the training set behind it, None where it was registered by other means."""
-        return int(self.tags["training_set_version"]) if "training_set_version" in self.tags else None
+        named = self.tags.get("training_set_version", "")
+        return int(named) if re.fullmatch(r"[0-9]{1,18}", named) else None
 
     @property
     def digest(self) -> str | None:
@@ -128,6 +136,12 @@ def set_alias(tracker: Tracker, name: str, alias: str, version: int) -> None:
         tracker.client.set_registered_model_alias(name, alias, str(version))
 
 
+def remove_alias(tracker: Tracker, name: str, alias: str) -> None:
+    """Lets an alias point at nothing, as it may already."""
+    with translate_errors(f"remove {name}@{alias}", tracker.uri):
+        tracker.client.delete_registered_model_alias(name, alias)
+
+
 def tag_version(tracker: Tracker, name: str, version: int, tags: Mapping[str, str]) -> None:
     """Writes tags on a version."""
     with translate_errors(f"tag {name} version {version}", tracker.uri):
@@ -163,4 +177,19 @@ def download_model(tracker: Tracker, version: RegisteredVersion, directory: Path
             path = mlflow.artifacts.download_artifacts(uri, dst_path=str(directory), tracking_uri=tracker.uri)
     except (MlflowException, OSError) as error:
         raise ModelInvalid(f"{uri} cannot be downloaded from {tracker.uri}: {error}") from error
+    except TrackingUnavailable as error:
+        # MLflow reports files that are gone as an error of its own.
+        if _is_gone(tracker, version):
+            raise ModelInvalid(f"{uri} is no longer among the artifacts of {tracker.uri}.") from error
+        raise
     return Path(path)
+
+
+def _is_gone(tracker: Tracker, version: RegisteredVersion) -> bool:
+    """Whether MLflow answers that the version's artifact holds nothing."""
+    import mlflow
+
+    with translate_errors(f"list the files of {version.name} version {version.version}", tracker.uri):
+        return not mlflow.artifacts.list_artifacts(
+            f"models:/{version.name}/{version.version}/data/model", tracking_uri=tracker.uri
+        )

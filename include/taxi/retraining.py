@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from include.taxi.monitoring import answer_alarms
 from include.taxi.settings import Settings
 from include.taxi.sources.location import month_bounds
+from include.taxi.usability import answer_unusable
 from include.taxi.warehouse import connect
 
 TRAININGS = ("sklearn_training", "xgboost_training")
@@ -125,6 +126,7 @@ def finish(
         )
     if conclusion.state == "success":
         answer_alarms(url, settings.registered_model, _last_day(retraining["months"]), run_key)
+        answer_unusable(url, settings.registered_model, run_key)
     return conclusion
 
 

@@ -1,6 +1,7 @@
 """The steps of training one family on one training set: tune and train each model type, register the best."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -224,13 +225,23 @@ def describe_registered(registered: Mapping[str, Any]) -> str:
     )
 
 
+def choose_best(trained: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The model with the lowest validation RMSE; one whose RMSE is no number comes after all others."""
+
+    def rank(candidate: Mapping[str, Any]) -> tuple[bool, float]:
+        rmse = candidate["metrics"]["validation_rmse"]
+        return not math.isfinite(rmse), rmse
+
+    return min(trained, key=rank)
+
+
 def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Registers the family's model with the lowest validation RMSE as `challenger`.
 
     Returns:
         What the asset event says: name, version, model, family, run_id, metrics and the training set's version.
     """
-    best = min(trained, key=lambda candidate: candidate["metrics"]["validation_rmse"])
+    best = choose_best(trained)
     tracker = tracking.open_tracker(settings)
     lineage = _lineage(url, job)
     rmse = best["metrics"]["validation_rmse"]

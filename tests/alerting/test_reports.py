@@ -97,8 +97,8 @@ def test_training_says_the_change_against_the_champion(warehouse_url: str, mlflo
 def test_new_champion_is_told_with_both_errors(warehouse_url: str, kind: str, severity: str, state: str) -> None:
     insert(
         warehouse_url, "training.promotions", kind=kind, name="trip-duration", version=7, model=LASSO,
-        champion_version=4, challenger_rmse=5.0, champion_rmse=6.0, interval_low=-1.2, interval_high=-0.8,
-        reason="It is better.", state="promoted", run_key="model_promotion/run",
+        champion_version=4, rival_version=4, challenger_rmse=5.0, champion_rmse=6.0, interval_low=-1.2,
+        interval_high=-0.8, reason="It is better.", state="promoted", run_key="model_promotion/run",
     )  # fmt: skip
     [alert] = report_promotions(warehouse_url, "model_promotion", "run", LINKS)
     assert (alert.severity, alert.state, alert.headline) == (severity, state, "It is better.")

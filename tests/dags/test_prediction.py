@@ -81,7 +81,7 @@ def test_reason_of_a_failed_prediction_is_the_runs_note(monkeypatch: pytest.Monk
     notes = []
 
     def refuse(*_: Any) -> None:
-        raise NoChampion("no champion: start the DAG model_promotion")
+        raise NoChampion("no champion: start sklearn_training")
 
     # There is no server to write the note to here, and no registry to lack a champion.
     monkeypatch.setattr(runs, "write_note", lambda *note: notes.append(note))
@@ -91,4 +91,4 @@ def test_reason_of_a_failed_prediction_is_the_runs_note(monkeypatch: pytest.Monk
     run = SimpleNamespace(dag_id="prediction", run_id="manual__1")
     with pytest.raises(TaxiError):
         body(params={"inputs": [TRIP]}, dag_run=run)
-    assert notes == [("prediction", "manual__1", "no champion: start the DAG model_promotion")]
+    assert notes == [("prediction", "manual__1", "no champion: start sklearn_training")]

@@ -46,7 +46,7 @@ def test_models_in_use_are_compared_on_the_rows_that_both_were_judged_on(
 ) -> None:
     with connect(warehouse_url) as connection:
         connection.execute(
-            "INSERT INTO training.promotions (kind, name, version, champion_version, judged_on, split, rows, reason,"
+            "INSERT INTO training.promotions (kind, name, version, rival_version, judged_on, split, rows, reason,"
             " challenger_rmse, champion_rmse, state, run_key, decided_at) VALUES"
             " ('judgement', %(name)s, 1, NULL, 1, 'test', 500, 'r', 6.5, 14.4, 'promoted', 'd/1',"
             " now() - interval '3 h'),"
@@ -109,7 +109,7 @@ def test_playground_without_a_model_says_what_to_do(
     empty = open_site(warehouse_url, str(settings.mlflow_tracking_uri), settings.registered_model)
     answer = empty.visit().post("/predict", json=TRIP)
     assert (answer.status_code, answer.json()["detail"]) == (
-        503, "No model is registered yet: start data_preparation, whose event starts the training DAGs.",
+        503, "No model is registered yet: start sklearn_training or xgboost_training.",
     )  # fmt: skip
 
 

@@ -281,7 +281,7 @@ def test_there_is_nothing_to_compare_on_without_a_published_set(warehouse_url: s
 
 def test_event_says_who_is_champion_and_who_was() -> None:
     promotion = promotions.Promotion(
-        "judgement", "trip-duration", 7, "sklearn", LINEAR, 3, 5, "promoted", "because", RUN
+        "judgement", "trip-duration", 7, "sklearn", LINEAR, 3, 5, 5, "promoted", "because", RUN
     )
     assert promotion.to_event() == {
         "name": "trip-duration", "version": 7, "previous_version": 5, "family": "sklearn", "model": LINEAR,

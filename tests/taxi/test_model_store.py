@@ -67,7 +67,7 @@ def test_champion_predicts_what_the_trained_model_did(tracker: Tracker, name: st
 
 
 def test_missing_champion_is_an_error_that_says_what_to_start(tracker: Tracker, name: str) -> None:
-    with pytest.raises(NoChampion, match=r"start the DAG model_promotion, or data_preparation"):
+    with pytest.raises(NoChampion, match="start sklearn_training or xgboost_training, whose model becomes"):
         find_champion(tracker, name)
     register(tracker, name, LASSO, alias=None)
     with pytest.raises(NoChampion, match=name):
@@ -173,7 +173,9 @@ def test_version_whose_artifact_is_gone_is_an_error_that_says_what_to_start(
     good = register(tracker, name, LASSO)
     run_id = good.tags["run_id"]
     tracker.client.create_model_version(name, f"runs:/{run_id}/nothing", run_id)
-    with pytest.raises(ModelInvalid, match=r"Version 2 of .* cannot be loaded: .*\bStart the DAG model_promotion"):
+    with pytest.raises(
+        ModelInvalid, match=r"Version 2 of .* cannot be loaded: .* Put the previous champion back \(`make rollback`"
+    ):
         load_version(tracker, replace(good, version=2), store=tmp_path)
     assert copies(tmp_path, name) == []
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.taxi.evaluation import Minutes
@@ -11,6 +11,7 @@ from include.taxi.promotion import (
     SliceErrors,
     bootstrap_interval,
     compare,
+    count_unusable,
     decide,
     decide_first,
     find_regressions,
@@ -70,6 +71,35 @@ def test_reason_names_both_errors(comparison: Comparison, limits: Limits) -> Non
     verdict = decide(comparison, limits)
     assert f"{comparison.challenger_rmse:.3f}" in verdict.reason
     assert f"{comparison.champion_rmse:.3f}" in verdict.reason
+
+
+any_float = st.floats(allow_nan=True, allow_infinity=True)
+odd_slices = st.builds(SliceErrors, st.just("hour"), st.just("night"), st.integers(1, 1000), any_float, any_float)
+odd_comparisons = st.builds(
+    Comparison,
+    st.integers(1, 10_000),
+    any_float,
+    any_float,
+    st.tuples(any_float, any_float),
+    st.lists(odd_slices, max_size=4).map(tuple),
+)
+
+
+@given(odd_comparisons, limits)
+def test_figure_that_is_not_finite_never_wins(comparison: Comparison, limits: Limits) -> None:
+    figures = [comparison.challenger_rmse, comparison.champion_rmse, *comparison.interval]
+    large = [part for part in comparison.slices if part.rows >= limits.slice_minimum_rows]
+    if not np.isfinite(figures).all():
+        assert not decide_first(comparison).promote
+        assert not decide(comparison, limits).promote
+    if any(np.isnan(part.challenger_rmse) or np.isnan(part.champion_rmse) for part in large):
+        assert not decide(comparison, limits).promote
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_slice_that_is_no_number_is_the_worst_one(odd: float) -> None:
+    parts = [SliceErrors("hour", "a", 300, 9.0, 5.0), SliceErrors("hour", "b", 300, np.abs(odd), 5.0)]
+    assert [part.value for part in find_regressions(parts, LIMITS)] == ["b", "a"]
 
 
 def make_comparison(**changes: object) -> Comparison:
@@ -161,6 +191,31 @@ def test_comparison_without_rows_is_refused() -> None:
         compare(none, SPLIT.target[:0], SPLIT.target[:0], SPLIT.target[:0], seed=0)
 
 
+odd_values = st.sampled_from([np.nan, np.inf, -np.inf, 1e101, -1e200, 1.8e308])
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.sampled_from(["actual", "challenger", "champion"]), st.lists(odd_values, min_size=1, max_size=5), st.data())
+def test_single_value_that_is_not_finite_is_counted_and_compares_nothing(
+    where: str, values: list[float], data: st.DataObject
+) -> None:
+    columns = {"actual": SPLIT.target.copy(), "challenger": SPLIT.target + 0.1, "champion": SPLIT.target + 9.0}
+    places = data.draw(st.lists(st.integers(0, 1999), min_size=len(values), max_size=len(values), unique=True))
+    columns[where][places] = values
+    assert count_unusable(columns[where]) == len(values)
+    with pytest.raises(ValueError, match=f"{len(values)} of 2000 values of the .* are not finite numbers"):
+        compare(SPLIT.trips, columns["actual"], columns["challenger"], columns["champion"], seed=0)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.floats(1e-300, 1e100), st.floats(1e-300, 1e100))
+def test_equal_errors_of_any_size_are_compared_by_finite_figures(own: float, other: float) -> None:
+    comparison = compare(SPLIT.trips, SPLIT.target, SPLIT.target + own, SPLIT.target + other, seed=0)
+    figures = [comparison.challenger_rmse, comparison.champion_rmse, *comparison.interval, comparison.gain]
+    assert np.isfinite(figures).all()
+    assert own < other or not decide(comparison, LIMITS).promote
+
+
 # The interval
 
 
@@ -185,6 +240,7 @@ def test_pairing_tells_models_apart_that_err_alike() -> None:
     assert low < high < 0
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 10))
 def test_interval_scales_with_the_unit(factor: float) -> None:
     squared = np.random.default_rng(0).exponential(size=(2, 50))

@@ -9,11 +9,12 @@ from include.dashboards.context import Context
 from include.dashboards.figures import short
 from include.dashboards.registered import CHALLENGER, CHAMPION, PREVIOUS, Registered, list_registered
 from include.dashboards.tables import Cell, Fact, Facts, Table, run_page, show_age, show_minutes
+from include.taxi.registry import TRAINING_DAGS
 
-TRAIN_FIRST = "Nothing was trained yet: start data_preparation, whose event starts the training DAGs."
+TRAIN_FIRST = f"Nothing was trained yet: start {TRAINING_DAGS}."
 MOST_MODELS = 6
 _DECISIONS = """
-    SELECT kind, version, champion_version, model, state, reason, run_key, split, judged_on, rows,
+    SELECT kind, version, rival_version, model, state, reason, run_key, split, judged_on, rows,
            challenger_rmse, champion_rmse, decided_at, moved_at
     FROM training.promotions WHERE name = %(name)s ORDER BY coalesce(moved_at, decided_at) DESC, id DESC LIMIT 200
 """
@@ -49,7 +50,7 @@ def models_in_use(rows: Rows) -> Facts:
     others = _choose_others(versions)
     facts = [_champion_fact(champion, decisions)] if champion else []
     if champion is None:
-        facts = [Fact("Champion", "none yet", "model_promotion makes the first")]
+        facts = [Fact("Champion", "none yet", f"start {TRAINING_DAGS}")]
     facts += [_other_fact(version, champion, decisions) for version in others]
     return Facts(facts[:MOST_MODELS])
 
@@ -70,7 +71,7 @@ def _champion_fact(champion: Registered, decisions: Rows) -> Fact:
         how = "rolled back to" if made[0]["kind"] == "rollback" else "promoted"
         detail += f" · {how} {show_age(made[0]['moved_at'] or made[0]['decided_at'])}"
     for each in decisions:
-        if each["challenger_rmse"] is not None and champion.version in (each["version"], each["champion_version"]):
+        if each["challenger_rmse"] is not None and champion.version in (each["version"], each["rival_version"]):
             own = "challenger" if each["version"] == champion.version else "champion"
             where = f"{each['split']} rows of training set {each['judged_on']}"
             return Fact("Champion, RMSE", show_minutes(each[f"{own}_rmse"]), f"{detail} · on {where}")
@@ -87,7 +88,7 @@ def _other_fact(version: Registered, champion: Registered | None, decisions: Row
         standing = "Challenger, waiting to be judged"
     pair = {version.version, champion.version if champion else None}
     for each in decisions:
-        if each["challenger_rmse"] is not None and {each["version"], each["champion_version"]} == pair:
+        if each["challenger_rmse"] is not None and {each["version"], each["rival_version"]} == pair:
             mine, its = "challenger_rmse", "champion_rmse"
             if each["version"] != version.version:
                 mine, its = its, mine
