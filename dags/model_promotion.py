@@ -5,7 +5,8 @@
 **Produces** for each version that was not judged yet a row in `training.promotions`, tags and a model card in MLflow;
 for a winner the alias `champion` (the former one becomes `previous`), then the asset `champion_model` changes. Winners
 are those whose error on the same held-out rows is lower beyond chance, by `MIN_IMPROVEMENT` at least, and that get
-worse by `MAX_SLICE_REGRESSION` in no slice. A first model has to beat the mean.
+worse by `MAX_SLICE_REGRESSION` in no slice. A first model has to beat the mean. A champion that cannot be used is told
+by an alert, once; `previous`, else the mean, stands in for it, and it does not become `previous`.
 
 **Parameters**: `approval`, `human` to have a person decide on winners; `rollback`, to put the previous champion back
 instead of judging (`make rollback`).
@@ -21,6 +22,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
 from include.assets import CHAMPION_MODEL, SKLEARN_MODEL, XGBOOST_MODEL
 from include.connections import get_warehouse_url
+from include.handover import explain_missing, list_versions
 from include.presentation import MAIN, MODELS, choice, first_sentence, flag, in_force
 from include.runs import name_run, note_run
 from include.taxi.settings import read_settings, read_usable_settings
@@ -57,18 +59,17 @@ def roll_back(*, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
 
 
 # One at a time, and never by `max_active_runs`, with which events of further models are lost.
-@task(max_active_tis_per_dag=1)
+@task(max_active_tis_per_dag=1, on_success_callback=AlertNotifier("unusable"))
 def judge(**context: Any) -> list[dict[str, Any]]:
     """The winners among all versions that nobody has judged yet, each with its version and the reason."""
     from include.taxi import judgement
 
     url, settings = get_warehouse_url(), read_settings()
-    events = [event for of_asset in context["triggering_asset_events"].values() for event in of_asset]
-    named = {event.extra["version"] for event in events if event.extra.get("name") == settings.registered_model}
-    versions = judgement.find_unjudged(url, settings, named)
+    versions = judgement.find_unjudged(url, settings, list_versions(context, settings.registered_model))
     judged = [judgement.judge(url, settings, version, name_run(context)) for version in versions]
     described = [judgement.describe_decision(decision) for decision in judged]
-    note_run(context, "\n".join(described) or "No version is left to judge.")
+    broken = judgement.describe_champion(url, settings)
+    note_run(context, "\n".join([*([broken] if broken else []), *(described or ["No version is left to judge."])]))
     return [
         {"version": decision.version, "reason": judgement.describe_decision(decision)}
         for decision in judged
@@ -96,7 +97,10 @@ def promote(winners: list[dict[str, Any]], *, outlet_events: Any = None, **conte
     from include.taxi import judgement
 
     url, settings, versions = get_warehouse_url(), read_settings(), [winner["version"] for winner in winners]
-    answer = context["ti"].xcom_pull(task_ids="approve")
+    answer, asked = (context["ti"].xcom_pull(task_ids=task_id) for task_id in ("approve", "ask"))
+    if not answer and asked != "promote":
+        # A person was to decide, but there is no decision: the task was marked as success by hand.
+        raise explain_missing("promote", "approve", "decision")
     if answer and answer["chosen_options"] != [PROMOTE]:
         judgement.decline(url, settings, versions)
         raise AirflowSkipException("A person, or the deadline, has kept the champion.")

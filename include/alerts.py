@@ -26,6 +26,7 @@ from include.alerting.channels import MailServer
 from include.alerting.detached import run_detached
 from include.alerting.masking import mask
 from include.connections import get_warehouse_url
+from include.handover import check_handed_over
 from include.taxi.errors import SourceUnavailable, StaleInput, TrackingUnavailable, WarehouseUnavailable
 from include.taxi.settings import read_usable_settings
 
@@ -161,6 +162,7 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retry_delay": RETRY_DELAY,
     "retry_policy": RETRY_POLICY,
     "on_failure_callback": AlertNotifier("task_failed"),
+    "pre_execute": check_handed_over,
 }
 # For the DAG itself: a process that is killed cannot tell, and Airflow calls back for its run alone.
 RUN_FAILED = AlertNotifier("run_failed")

@@ -9,6 +9,7 @@ from airflow.sdk import DAG, Asset, Param, get_current_context, task
 from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
 from include.assets import TRAINING_SET
 from include.connections import get_warehouse_url, start_dag
+from include.handover import list_versions
 from include.presentation import MAIN, MODELS, choice, first_sentence, hidden, in_force
 from include.runs import name_run, note_run, skip_run
 from include.taxi.feature_set_names import FEATURE_SET_NAMES
@@ -83,8 +84,7 @@ def training_set(family: Family, **context: Any) -> dict[str, Any]:
 
     url, settings, run, params = get_warehouse_url(), read_settings(), context["dag_run"], context["params"]
     # Events that came close together start one run: the newest version is the one to train on.
-    events = context["triggering_asset_events"].get(TRAINING_SET) or []
-    versions = [event.extra["version"] for event in events if "version" in event.extra]
+    versions = list_versions(context)
     found = choose_training_set(url, settings.outdated_after, requested=params["set_version"], announced=versions)
     if found is None:
         started = start_dag("data_preparation", f"Started by {run.dag_id}, which found no fresh training set.")

@@ -1,0 +1,141 @@
+"""What tasks and runs are handed: each hand-over of each DAG, and asset events with anything in them."""
+
+import copy
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import XComArg
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.handover import LARGEST_VERSION, check_handed_over, list_versions
+from include.taxi.errors import NothingHandedOver
+from tests.dags.conftest import DAG_IDS
+from tests.dags.test_params import find_dag
+
+# Where nothing is something: no report, no alarm.
+MAY_BE_NONE = {("model_monitoring", "raise_alarm")}
+
+
+class Resolved:
+    """A task that is about to begin, with values in place of references."""
+
+    def __init__(self, task: Any, **values: Any) -> None:
+        self.task_id, self.dag, self.upstream_task_ids = task.task_id, task.dag, task.upstream_task_ids
+        self.template_fields = task.template_fields
+        self.python_callable = getattr(task, "python_callable", None) or getattr(task, "partial_kwargs", {}).get(
+            "python_callable"
+        )
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+def list_handovers(dag_id: str) -> list[tuple[Any, dict[str, Any], str, str]]:
+    """For each value that a task takes from another one: the task, what it is given, which is None, and by whom."""
+    found = []
+    for task in find_dag(dag_id).tasks:
+        function = getattr(task, "python_callable", None) or getattr(task, "partial_kwargs", {}).get("python_callable")
+        if function is None:
+            found += [
+                (task, {field: None}, field, value.operator.task_id)
+                for field in task.template_fields
+                if isinstance(value := getattr(task, field, None), XComArg)
+            ]
+            continue
+        partial = getattr(task, "partial_kwargs", {})
+        given = {**partial.get("op_kwargs", {}), **(getattr(task, "op_kwargs", None) or {})}
+        given |= getattr(getattr(task, "op_kwargs_expand_input", None), "value", None) or {}
+        names = function.__code__.co_varnames
+        given |= dict(zip(names, getattr(task, "op_args", None) or (), strict=False))
+        there = {name: "something" if isinstance(value, XComArg) else value for name, value in given.items()}
+        for name, value in given.items():
+            if isinstance(value, XComArg):
+                [operator] = {operator.task_id for operator, _ in XComArg.iter_xcom_references(value)}
+                found.append((task, {"op_args": (), "op_kwargs": {**there, name: None}}, name, operator))
+    return found
+
+
+HANDOVERS = [(dag_id, *handover) for dag_id in DAG_IDS for handover in list_handovers(dag_id)]
+
+
+def test_there_are_handovers_between_the_tasks_of_most_dags() -> None:
+    assert {handover[0] for handover in HANDOVERS} >= {
+        "automatic_retraining", "batch_prediction", "data_preparation", "example", "model_promotion",
+        "sklearn_training", "xgboost_training",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("handover", HANDOVERS, ids=lambda found: f"{found[0]}.{found[1].task_id}-{found[3]}")
+def test_task_that_finds_nothing_says_which_task_left_nothing_and_what_to_do(handover: tuple[Any, ...]) -> None:
+    dag_id, task, values, name, source = handover
+    context = {"task": Resolved(task, **values)}
+    if (dag_id, task.task_id) in MAY_BE_NONE:
+        check_handed_over(context)
+        return
+    with pytest.raises(NothingHandedOver, match=f"^{task.task_id} cannot begin: {source} has left no `{name}`.*clear"):
+        check_handed_over(context)
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_every_task_looks_at_what_it_was_handed(dag_id: str) -> None:
+    for task in find_dag(dag_id).tasks:
+        hook = task.partial_kwargs["pre_execute"] if task.is_mapped else task._pre_execute_hook
+        assert hook is check_handed_over, task.task_id
+
+
+def test_mapped_task_that_left_nothing_is_named_too() -> None:
+    class LazyXComSequence(tuple):
+        """What Airflow gives for the results of a mapped task."""
+
+    register = find_dag("sklearn_training").get_task("register")
+    values = {"op_args": (), "op_kwargs": {"job": {}, "trained": LazyXComSequence()}}
+    with pytest.raises(NothingHandedOver, match="register cannot begin: train has left no `trained`"):
+        check_handed_over({"task": Resolved(register, **values)})
+
+
+def test_approval_that_was_marked_as_success_by_hand_promotes_nothing() -> None:
+    left = {"ask": "approve", "approve": None}
+    promote = find_dag("model_promotion").get_task("promote").python_callable
+    instance = SimpleNamespace(xcom_pull=lambda task_ids: left[task_ids])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(promote.__globals__, "get_warehouse_url", lambda: "postgresql://nowhere")
+        with pytest.raises(NothingHandedOver, match="approve has left no `decision`"):
+            promote([{"version": 1}], outlet_events={}, ti=instance)
+
+
+# Asset events
+
+
+def events(*extras: Any) -> dict[str, Any]:
+    return {"triggering_asset_events": {"asset": [SimpleNamespace(extra=extra) for extra in extras]}}
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.lists(json_values | st.fixed_dictionaries({"version": json_values}, optional={"name": json_values})))
+def test_event_by_hand_names_a_version_that_can_be_one_or_none(extras: list[Any]) -> None:
+    for name in (None, "trip-duration"):
+        versions = list_versions(events(*extras), name)
+        assert all(type(version) is int and 0 < version <= LARGEST_VERSION for version in versions)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [None, [], "text", {}, {"version": "latest"}, {"version": "7"}, {"version": None}, {"version": [7]},
+     {"version": True}, {"version": 7.0}, {"version": -7}, {"version": 0}, {"version": 2**63}, {"Version": 7}],
+)  # fmt: skip
+def test_odd_event_names_no_version_and_hides_no_other(extra: Any) -> None:
+    assert list_versions(events(extra, {"version": 7})) == {7}
+
+
+def test_event_on_another_model_names_none() -> None:
+    assert list_versions(events({"name": "other", "version": 7}, {"version": 8}, {"name": "m"}), "m") == set()
+    assert list_versions(events({"name": "m", "version": 7}), "m") == {7}
+    assert list_versions({"triggering_asset_events": {}}) == set()
+    assert list_versions(copy.copy({})) == set()
