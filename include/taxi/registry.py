@@ -190,6 +190,5 @@ def _is_gone(tracker: Tracker, version: RegisteredVersion) -> bool:
     import mlflow
 
     with translate_errors(f"list the files of {version.name} version {version.version}", tracker.uri):
-        return not mlflow.artifacts.list_artifacts(
-            f"models:/{version.name}/{version.version}/data/model", tracking_uri=tracker.uri
-        )
+        uri = f"models:/{version.name}/{version.version}/{MODEL_FOLDER}"
+        return not mlflow.artifacts.list_artifacts(uri, tracking_uri=tracker.uri)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ def test_target_that_is_no_number_promotes_nothing_and_is_counted(
 ) -> None:
     version, held_out = register(LINEAR), load_held_out(url, [1])
     # A published set's rows cannot be changed.
-    held_out.actual[7] = np.nan
+    held_out = replace(held_out, actual=np.where(np.arange(len(held_out.actual)) == 7, np.nan, held_out.actual))
     monkeypatch.setattr(judgement, "load_held_out", lambda *_: held_out)
     decision = judgement.judge(url, settings, version, RUN)
     assert decision.state == "rejected"
