@@ -33,6 +33,7 @@ class MailServer:
         certificate: File with the certificate that the server shows, which nobody else has signed.
         answer: What it says to a message; those that it takes are kept.
         directory: Where messages are kept as files too, like those of the stack's own mail server.
+        recipient_answer: What it says to those of `refused_recipients`, or to each where that is empty.
         release: While it is not set, the server thinks before it answers.
     """
 
@@ -40,6 +41,8 @@ class MailServer:
     certificate: Path
     directory: Path | None = None
     answer: str = "250 OK"
+    recipient_answer: str = "250 OK"
+    refused_recipients: set[str] = field(default_factory=set)
     messages: list[EmailMessage] = field(default_factory=list)
     envelopes: list[Envelope] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
@@ -60,6 +63,14 @@ class MailServer:
                 store_message(self.directory, content)
             self.messages.append(email.message_from_bytes(content, policy=policy.default))  # type: ignore[arg-type]
         return self.answer
+
+    async def handle_RCPT(self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _: Any) -> str:
+        """Takes or refuses one recipient."""
+        is_meant = not self.refused_recipients or address in self.refused_recipients
+        answer = self.recipient_answer if is_meant else "250 OK"
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
 
     def connection(self, **others: Any) -> dict[str, Any]:
         """The Airflow connection to it."""

@@ -4,18 +4,29 @@ import hashlib
 import logging
 import smtplib
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
+from threading import Thread
+from typing import TypeVar
 
 from include.alerting.alert import SEVERITIES, Severity
 from include.alerting.message import Message, write_mail
 from include.taxi.settings import Settings
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 MAIL = "mail"
 # How long a server may think before it says that it has taken a message (RFC 5321, 4.5.3.2.6). Who gives up earlier
 # does not know whether the message will arrive, and sends it twice.
 SECONDS_TO_ACCEPT = 600
+# For the whole of each step, however often a server says a byte: the greeting and the login; then the message, with
+# what comes before it; then another service. All together less than a detached process lives, and a claim lasts.
+SECONDS_TO_CONNECT = 90.0
+SECONDS_TO_SEND = SECONDS_TO_ACCEPT + 60.0
+SECONDS_TO_NOTIFY = 120.0
+# From here on an SMTP server says that it will say the same next time.
+PERMANENT = 500
 
 
 class ChannelAway(Exception):
@@ -23,7 +34,11 @@ class ChannelAway(Exception):
 
 
 class MessageRefused(Exception):
-    """The server does not take this message; others may fare better."""
+    """The server does not take this message now; others may fare better."""
+
+
+class RefusedForGood(Exception):
+    """The server will never take this message: to try again would change nothing."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +75,14 @@ def send(channel: str, message: Message, settings: Settings, server: MailServer)
 
     Raises:
         ChannelAway: Nothing can be sent there now.
-        MessageRefused: This message cannot be sent there.
+        MessageRefused: This message cannot be sent there now.
+        RefusedForGood: This message can never be sent there.
     """
     if channel == MAIL:
         _send_mail(message, choose_recipients(settings, message.severity), server)
     elif channel in _urls(settings):
-        _notify(_urls(settings)[channel], message)
+        address = _urls(settings)[channel]
+        _within(SECONDS_TO_NOTIFY, lambda: _notify(address, message), "did not answer")
     else:
         log.warning("The address of %s is no longer among ALERT_URLS: the alert does not go there.", channel)
 
@@ -75,17 +92,57 @@ def _send_mail(message: Message, recipients: tuple[str, ...], server: MailServer
         log.warning("Nobody is to get mail of this severity any more: see ALERT_TO_...")
         return
     mail = write_mail(message, server.sender, recipients)
+    opened = ExitStack()
     try:
-        with server.connect() as client:
-            if client.sock:
-                client.sock.settimeout(SECONDS_TO_ACCEPT)
-            refused = client.send_message(mail, server.sender, list(recipients))
+        client = _within(SECONDS_TO_CONNECT, lambda: opened.enter_context(server.connect()), "did not let anyone in")
+        if client.sock:
+            client.sock.settimeout(SECONDS_TO_ACCEPT)
+        refused = _within(
+            SECONDS_TO_SEND, lambda: client.send_message(mail, server.sender, list(recipients)), "did not take the mail"
+        )
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
-        raise MessageRefused(str(error)) from error
+        raise (RefusedForGood if _is_permanent(error) else MessageRefused)(str(error)) from error
+    except ChannelAway:
+        raise
     except Exception as error:  # name resolution, TLS, login, a server that hangs up: each has its own kinds
         raise ChannelAway(f"{type(error).__name__}: {error}") from error
+    finally:
+        # What it has taken, it has taken, however the connection ends.
+        with suppress(Exception):
+            opened.close()
     if refused:
         log.warning("The mail server refused some of the recipients: %s", refused)
+
+
+def _is_permanent(error: smtplib.SMTPException) -> bool:
+    """Whether nobody at all was accepted, each time for good."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= PERMANENT for code, _ in error.recipients.values())
+    return isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= PERMANENT
+
+
+def _within(seconds: float, work: Callable[[], Result], otherwise: str) -> Result:
+    """What `work` returns or raises; its thread is left behind where that takes too long.
+
+    Raises:
+        ChannelAway: It has taken so long.
+    """
+    done: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # whoever waits raises it
+            done.set_exception(error)
+
+    # An executor's threads would keep the process from ending.
+    Thread(target=run, daemon=True).start()
+    try:
+        return done.result(seconds)
+    except TimeoutError as error:
+        if done.done():  # the work's own
+            raise
+        raise ChannelAway(f"the server {otherwise} within {seconds:g} s") from error
 
 
 def _urls(settings: Settings) -> dict[str, str]:
@@ -104,7 +161,7 @@ def _notify(address: str, message: Message) -> None:
     kinds = {"info": NotifyType.INFO, "warning": NotifyType.WARNING, "error": NotifyType.FAILURE}
     service = Apprise()
     if not service.add(address):
-        raise MessageRefused("apprise does not understand the address in ALERT_URLS")
+        raise MessageRefused("apprise does not understand the address in ALERT_URLS: mend it")
     pictures = AppriseAttachment()
     for name, picture in message.pictures.items():
         pictures.add(AttachMemory(picture, name=f"{name}.png", mimetype="image/png"))

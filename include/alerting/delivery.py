@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from include.alerting import outbox, recording
 from include.alerting.alert import Alert
-from include.alerting.channels import ChannelAway, MailServer, choose_channels, send
+from include.alerting.channels import ChannelAway, MailServer, RefusedForGood, choose_channels, send
 from include.alerting.message import write_message
 from include.taxi.errors import WarehouseUnavailable
 from include.taxi.settings import Settings
@@ -69,6 +69,7 @@ def _deliver_one(url: str, settings: Settings, server: MailServer, number: int, 
     if claimed is None:
         return []
     problems: list[str] = []
+    given_up: list[str] = []
     pause = False
     try:
         message = write_message(
@@ -87,14 +88,21 @@ def _deliver_one(url: str, settings: Settings, server: MailServer, number: int, 
             # With a hundred alerts waiting, one attempt is enough to see that a server is away.
             away[channel] = str(error)
             problems.append(f"{channel}: {error}")
+        except RefusedForGood as error:
+            problem = f"{channel} refused it for good, and is not tried again: {error}"
+            log.error("Alert %d: %s", number, problem)
+            outbox.mark_refused(url, number, channel, problem)
+            given_up.append(problem)
         except Exception as error:  # refused, or unfit for a header: it waits, and others go ahead
             pause = True
             problems.append(f"{channel}: {error!r}")
         else:
             outbox.mark_arrived(url, number, channel, message.subject)
+    if not problems and given_up:
+        return [f"Alert {number} is given up there: {'; '.join(given_up)}: {message.subject}"]
     if not problems:
         return [f"Alert {number} left by {', '.join(claimed.channels)}: {message.subject}"]
-    outbox.mark_failed(url, number, "; ".join(problems), pause=pause)
+    outbox.mark_failed(url, number, "; ".join(given_up + problems), pause=pause)
     return [f"Alert {number} is kept as unsent ({'; '.join(problems)}): {message.subject}"]
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import psycopg
+
 from include.alerting.alert import Alert, Occurrence
 from include.taxi.warehouse import connect
 
@@ -80,14 +82,36 @@ def mark_arrived(url: str, number: int, channel: str, subject: str) -> None:
         connection.execute(
             """
             UPDATE alerts.sent SET channels_left = array_remove(channels_left, %(channel)s), subject = %(subject)s,
-                attempts = attempts + 1, problem = NULL
+                attempts = attempts + 1, sent_at = now(),
+                problem = CASE WHEN refused_by = '{}' THEN NULL ELSE problem END
             WHERE id = %(number)s
             """,
             {"number": number, "channel": channel, "subject": subject},
         )
+        _conclude(connection, number)
+
+
+def mark_refused(url: str, number: int, channel: str, problem: str) -> None:
+    """Notes that a channel will never take an alert: it is not tried there again."""
+    with connect(url) as connection:
         connection.execute(
-            "UPDATE alerts.sent SET state = 'sent', sent_at = now() WHERE id = %s AND channels_left = '{}'", [number]
+            """
+            UPDATE alerts.sent SET channels_left = array_remove(channels_left, %(channel)s),
+                refused_by = refused_by || %(channel)s, attempts = attempts + 1, problem = %(problem)s
+            WHERE id = %(number)s
+            """,
+            {"number": number, "channel": channel, "problem": problem[:2000]},
         )
+        _conclude(connection, number)
+
+
+def _conclude(connection: psycopg.Connection, number: int) -> None:
+    """After the last channel: sent, if it has arrived anywhere."""
+    connection.execute(
+        "UPDATE alerts.sent SET state = CASE WHEN sent_at IS NULL THEN 'refused' ELSE 'sent' END"
+        " WHERE id = %s AND channels_left = '{}'",
+        [number],
+    )
 
 
 def mark_failed(url: str, number: int, problem: str, *, pause: bool) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -23,7 +24,12 @@ class MailSink:
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802, SMTP's
         """Stores one message and answers as SMTP wants it."""
         content = envelope.content or b""
-        path = store_message(self.directory, content if isinstance(content, bytes) else content.encode())
+        try:
+            path = store_message(self.directory, content if isinstance(content, bytes) else content.encode())
+        except OSError as error:
+            # A full disk is not the message's fault: who sends it may come back.
+            print(f"A message could not be kept: {error}", flush=True)
+            return f"452 The message could not be kept: {error.strerror}"
         print(f"{path.name}: from {envelope.mail_from} to {', '.join(envelope.rcpt_tos)}", flush=True)
         return "250 OK"
 
@@ -32,16 +38,16 @@ def store_message(directory: Path, content: bytes) -> Path:
     """Writes `content` to a new file of `directory` and returns its path."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     temporary = directory / f".{stamp}-{os.getpid()}.part"
-    temporary.write_bytes(content)
-    for number in count(1):
-        path = directory / f"{stamp}-{number}.eml"
-        try:
+    try:
+        temporary.write_bytes(content)
+        for number in count(1):
+            path = directory / f"{stamp}-{number}.eml"
             # Unlike a rename, a link never replaces a message that is there.
-            path.hardlink_to(temporary)
-        except FileExistsError:
-            continue
-        temporary.unlink()
-        return path
+            with suppress(FileExistsError):
+                path.hardlink_to(temporary)
+                return path
+    finally:
+        temporary.unlink(missing_ok=True)
     raise AssertionError("unreachable: numbers do not end")
 
 

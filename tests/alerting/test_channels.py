@@ -94,6 +94,20 @@ def test_service_that_was_away_gets_the_alert_later_and_mail_no_second_one(
     assert (len(webhook.bodies), len(mail_server.messages)) == (1, 1)
 
 
+def test_alert_that_mail_refuses_for_good_still_leaves_by_the_service(
+    warehouse_url: str, server: Server, mail_server: MailServer, webhook: Webhook
+) -> None:
+    settings = configure(alert_urls=webhook.url)
+    mail_server.answer, webhook.status = "554 never", 503
+    tell(warehouse_url, settings, server, [make_alert()])
+    assert alerts_in(warehouse_url)[0][0] == "unsent"
+    webhook.status = 200
+    deliver(warehouse_url, settings, server, list_due(warehouse_url, NOW))
+    [(state, problem)] = alerts_in(warehouse_url)
+    assert (state, len(webhook.bodies), mail_server.messages) == ("sent", 1, [])
+    assert "mail refused it for good" in str(problem)
+
+
 def test_address_that_is_no_address_does_not_keep_mail_back(
     warehouse_url: str, server: Server, mail_server: MailServer
 ) -> None:

@@ -1,7 +1,10 @@
 """From an event to the mail server: exactly once, whatever the server does."""
 
+import smtplib
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import psycopg
@@ -147,13 +150,81 @@ def test_server_that_accepts_a_connection_and_says_nothing_keeps_no_one_waiting(
 
 
 def test_refused_message_does_not_keep_others_back(warehouse_url: str, server: Server, mail_server: MailServer) -> None:
-    mail_server.answer = "554 not this one"
+    mail_server.answer = "451 not this one now"
     tell(warehouse_url, SETTINGS, server, [make_alert(1)])
     mail_server.answer = "250 OK"
     tell(warehouse_url, SETTINGS, server, [make_alert(2)])
     [refused, sent] = alerts_in(warehouse_url)
     assert sent == ("sent", None)
-    assert refused[0] == "unsent" and "554" in str(refused[1])
+    assert refused[0] == "unsent" and "451" in str(refused[1])
+
+
+@pytest.mark.parametrize("where", ["recipient", "message"])
+def test_message_that_is_refused_for_good_is_given_up_and_shown(
+    warehouse_url: str, server: Server, mail_server: MailServer, where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    setattr(mail_server, "answer" if where == "message" else "recipient_answer", "554 never this one")
+    [line] = tell(warehouse_url, SETTINGS, server, [make_alert(1)])
+    assert "is given up there" in line
+    assert resend(warehouse_url, server) == []
+    [(state, problem)] = alerts_in(warehouse_url)
+    assert state == "refused"
+    assert "mail refused it for good, and is not tried again" in str(problem)
+    assert "554" in str(problem)
+    assert [record.levelname for record in caplog.records if "554" in record.getMessage()] == ["ERROR"]
+
+
+def test_recipient_that_is_refused_for_now_is_tried_again(
+    warehouse_url: str, server: Server, mail_server: MailServer
+) -> None:
+    mail_server.recipient_answer = "450 mailbox busy"
+    tell(warehouse_url, SETTINGS, server, [make_alert(1)])
+    assert alerts_in(warehouse_url)[0][0] == "unsent"
+
+
+def test_one_recipient_that_is_refused_for_good_keeps_the_others_from_nothing(
+    warehouse_url: str, server: Server, mail_server: MailServer
+) -> None:
+    mail_server.refused_recipients = {"gone@example.org"}
+    mail_server.recipient_answer = "550 no such user"
+    settings = configure(alert_to_error="gone@example.org,team@example.org")
+    tell(warehouse_url, settings, server, [make_alert(1)])
+    assert alerts_in(warehouse_url) == [("sent", None)]
+    assert [envelope.rcpt_tos for envelope in mail_server.envelopes] == [["team@example.org"]]
+
+
+@pytest.mark.parametrize("step", ["greeting", "answer"])
+def test_server_that_goes_on_for_ever_byte_by_byte_is_left(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    from include.alerting import channels
+
+    monkeypatch.setattr(channels, "SECONDS_TO_CONNECT", 1.0 if step == "greeting" else 60.0)
+    monkeypatch.setattr(channels, "SECONDS_TO_SEND", 1.0)
+    over = threading.Event()
+
+    def chatter(listener: socket.socket) -> None:
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            if step == "answer":
+                connection.sendall(b"220 here\r\n")
+                connection.recv(1000)
+                connection.sendall(b"250 hello\r\n")
+                connection.recv(1000)
+            while not over.wait(0.05):
+                connection.sendall(b"2")
+
+    with socket.create_server((HOST, 0)) as listener:
+        thread = threading.Thread(target=chatter, args=[listener])
+        thread.start()
+        port = listener.getsockname()[1]
+        plain = Server(lambda: smtplib.SMTP(HOST, port, timeout=30), "airflow@example.org")
+        [line] = tell(warehouse_url, SETTINGS, plain, [make_alert()])
+        over.set()
+        thread.join()
+    words = {"greeting": "did not let anyone in within 1 s", "answer": "did not take the mail within 1 s"}
+    assert words[step] in line
+    assert alerts_in(warehouse_url)[0][0] == "unsent"
 
 
 def test_wrong_password_keeps_the_alert(

@@ -2,6 +2,8 @@
 
 import email
 import smtplib
+import subprocess
+import sys
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -30,6 +32,23 @@ def test_message_never_replaces_another_of_the_same_second(tmp_path: Path) -> No
     paths = {store_message(tmp_path, str(number).encode()) for number in range(20)}
     assert len(paths) == 20
     assert {path.read_text() for path in paths} == {str(number) for number in range(20)}
+
+
+def test_full_disk_leaves_no_part_of_a_message_and_asks_to_come_back(tmp_path: Path) -> None:
+    script = (
+        "import asyncio, pathlib, resource, signal, sys\n"
+        "from aiosmtpd.smtp import Envelope\n"
+        "from include.embedded.mail_sink import MailSink\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "envelope = Envelope()\n"
+        "envelope.content = b'x' * 100_000\n"
+        "sink = MailSink(pathlib.Path(sys.argv[1]))\n"
+        "print(asyncio.run(sink.handle_DATA(None, None, envelope)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "452 The message could not be kept: File too large"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_but_whole_messages_is_left_in_the_directory(tmp_path: Path) -> None:
