@@ -65,6 +65,7 @@ def train(model: str, **context: Any) -> None:
 @dag(
     schedule=None,
     catchup=False,
+    dagrun_timeout=timedelta(minutes=15),
     default_args={**DEFAULT_ARGS, "retries": 0},
     on_failure_callback=RUN_FAILED,
     deadline=tell_when_late(LATE_AFTER, "drill_late"),

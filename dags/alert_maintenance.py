@@ -32,6 +32,7 @@ def send_unsent() -> list[str]:
 @dag(
     schedule=cron(read_usable_settings().alert_schedule),
     catchup=False,
+    dagrun_timeout=timedelta(hours=1),
     max_active_runs=1,
     is_paused_upon_creation=False,
     # It does not tell of its own failures: they would be more alerts that cannot leave.

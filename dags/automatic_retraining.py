@@ -92,6 +92,7 @@ def report(found: dict[str, Any], runs: list[dict[str, str]], **context: Any) ->
 @dag(
     schedule=AssetOrTimeSchedule(timetable=cron(read_usable_settings().retraining_schedule), assets=(DRIFT | NEW_DATA)),
     catchup=False,
+    dagrun_timeout=timedelta(hours=24),
     is_paused_upon_creation=False,
     default_args=DEFAULT_ARGS,
     on_failure_callback=RUN_FAILED,

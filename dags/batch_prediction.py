@@ -72,6 +72,7 @@ def score(job: dict[str, Any]) -> dict[str, Any]:
 @dag(
     schedule=[CHAMPION_MODEL],
     catchup=False,
+    dagrun_timeout=timedelta(hours=6),
     # An event that reaches a paused DAG is lost.
     is_paused_upon_creation=False,
     default_args=DEFAULT_ARGS,

@@ -159,6 +159,7 @@ def _skip_if_fresh(version: int | None, **context: Any) -> None:
 @dag(
     schedule=None,
     catchup=False,
+    dagrun_timeout=timedelta(hours=6),
     default_args=DEFAULT_ARGS,
     on_failure_callback=RUN_FAILED,
     deadline=tell_when_late(timedelta(minutes=30)),

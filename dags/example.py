@@ -8,6 +8,7 @@ then the asset `example_trips` changes.
 **Parameters**: `numbers`, by which figure a missing number is replaced.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param, dag, task
@@ -64,6 +65,7 @@ def save(trips: list[dict[str, Any]], *, outlet_events: Any = None) -> None:
 @dag(
     schedule=None,
     catchup=False,
+    dagrun_timeout=timedelta(hours=1),
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
     on_failure_callback=RUN_FAILED,

@@ -8,6 +8,7 @@ last `DRIFT_WINDOWS` weeks, the newest among them, there is a row in `monitoring
 once for each champion and newest week. A champion that cannot be used is told by an alert, once.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import AssetOrTimeSchedule, dag, task
@@ -59,6 +60,7 @@ def raise_alarm(report: dict[str, Any] | None, *, outlet_events: Any = None, **c
 @dag(
     schedule=AssetOrTimeSchedule(timetable=cron(read_usable_settings().monitoring_schedule), assets=[RAW_TRIPS]),
     catchup=False,
+    dagrun_timeout=timedelta(hours=2),
     is_paused_upon_creation=False,
     default_args=DEFAULT_ARGS,
     on_failure_callback=RUN_FAILED,

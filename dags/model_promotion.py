@@ -114,6 +114,8 @@ def promote(winners: list[dict[str, Any]], *, outlet_events: Any = None, **conte
 @dag(
     schedule=(SKLEARN_MODEL | XGBOOST_MODEL),
     catchup=False,
+    # A person may take that long to decide.
+    dagrun_timeout=timedelta(hours=read_usable_settings().approval_deadline + 6),
     # An event that reaches a paused DAG is lost.
     is_paused_upon_creation=False,
     default_args=DEFAULT_ARGS,

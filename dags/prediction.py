@@ -8,6 +8,7 @@
 by these names or the source's; or one trip in `pickup_zone`, `dropoff_zone`, `trip_distance`, `pickup_at`.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param, dag, result, task
@@ -85,6 +86,7 @@ def predict(**context: Any) -> dict[str, Any]:
 @dag(
     schedule=None,
     catchup=False,
+    dagrun_timeout=timedelta(minutes=10),
     # A call to a paused DAG would wait for ever.
     is_paused_upon_creation=False,
     default_args=DEFAULT_ARGS,

@@ -56,6 +56,12 @@ class AlertNotifier(SmtpNotifier):
 
     def notify(self, context: Mapping[str, Any]) -> None:
         """For callbacks of tasks and DAGs."""
+        from include.events import note_failure
+
+        try:
+            note_failure(self.event, context)
+        except Exception as error:  # the warehouse or Airflow's API is away
+            self.log.warning("The run's note does not say why it failed: %s", error)
         try:
             lines = run_detached(self._prepare(context), SECONDS_TO_WAIT)
         except Exception:

@@ -1,7 +1,7 @@
 """Airflow's connections, as the domain takes them, and Airflow's own REST API for what tasks cannot do otherwise."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -10,6 +10,8 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 log = logging.getLogger(__name__)
 REQUEST_TIMEOUT = 10.0
+# What Airflow keeps; it refuses a longer one.
+LONGEST_NOTE = 1000
 
 
 def get_warehouse_url() -> str:
@@ -111,9 +113,26 @@ def list_queued_events(dag_id: str) -> list[dict[str, Any]]:
 def write_note(dag_id: str, run_id: str, text: str) -> None:
     """Writes a run's note; a note that cannot be written is a warning in the log, never a failed task."""
     try:
-        _call_airflow("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", {"note": text})
+        _call_airflow("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}", {"note": _cut(text)})
     except Exception as error:  # a note is not worth an error, whatever is wrong with the API or its connection
         log.warning("The run's note could not be written (%s): %s", error, text)
+
+
+def add_to_note(dag_id: str, run_id: str, lines: Sequence[str]) -> None:
+    """Puts lines before what a run's note says, each once; the note begins with why the run failed then."""
+    try:
+        run = _call_airflow("GET", f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}")
+    except Exception as error:  # as in `write_note`
+        log.warning("The run's note could not be read (%s): %s", error, "; ".join(lines))
+        return
+    note = run["note"] or ""
+    missing = [line for line in dict.fromkeys(lines) if line not in note]
+    if missing:
+        write_note(dag_id, run_id, "\n".join([*missing, *([note] if note else [])]))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_NOTE else f"{text[: LONGEST_NOTE - 4]} ..."
 
 
 def list_failed_tasks(dag_id: str, run_id: str) -> list[dict[str, Any]]:

@@ -5,34 +5,54 @@ asked at once, while everything else (MLflow, the warehouse) waits until the cal
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
 
-from include.alerting import model_reports, pipeline_reports
+from include.alerting import model_reports, pipeline_reports, recording
 from include.alerting.alert import Alert
-from include.alerting.incidents import FailedTask, report_failure, report_lateness, report_run_failure, report_waiting
+from include.alerting.incidents import (
+    FailedTask,
+    describe_failure,
+    report_failure,
+    report_lateness,
+    report_run_failure,
+    report_waiting,
+    write_duration,
+)
 from include.alerting.recording import has_alerts
-from include.connections import find_map_label, get_warehouse_url, list_failed_tasks
+from include.connections import add_to_note, find_map_label, get_warehouse_url, list_failed_tasks
 from include.taxi.settings import read_usable_settings
 
 Context = Mapping[str, Any]
 MakeAlerts = Callable[[], Sequence[Alert]]
+TIMED_OUT = "timed_out"  # Airflow's reason
+USE_NONE = "Airflow never begins such a run: give no logical date, or null."
+NO_TASK_FAILED = (
+    "No task failed, but one could not begin: a task before it has left nothing to work on, or was marked as failed. If"
+    " one was marked as success by hand, clear it, so that it does its work; or start a new run."
+)
 # Of these, nothing more is to be heard; what failed is still to be reported by its own callback.
 QUIET_ENDS = {"success", "skipped", "upstream_failed", "removed"}
 
 
 def task_failed(context: Context) -> MakeAlerts:
     """A task failed after its last try; without an exception where its worker was lost."""
+    failed = find_failed_task(context)
+    return lambda: [report_failure(failed)]
+
+
+def find_failed_task(context: Context) -> FailedTask:
+    """The task that calls back."""
     ti = context["ti"]
     label = getattr(ti, "rendered_map_index", None) or ""
     if ti.map_index >= 0 and not label and "exception" not in context:
         # The DAG processor, which speaks for lost workers, does not know the label.
         label = find_map_label(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
-    failed = FailedTask(
+    return FailedTask(
         dag_id=ti.dag_id,
         run_id=ti.run_id,
         task_id=ti.task_id,
@@ -43,37 +63,66 @@ def task_failed(context: Context) -> MakeAlerts:
         dashboard_url=_dashboard(),
         error=context.get("exception"),
     )
-    return lambda: [report_failure(failed)]
 
 
 def run_failed(context: Context) -> MakeAlerts:
     """A run failed: speaks for those of its tasks whose process was killed, which Airflow calls back for no task."""
     dag_id, run_id, page = context["dag"].dag_id, context["run_id"], run_page(context["dag"].dag_id, context["run_id"])
-    url, reason = get_warehouse_url(), str(context.get("reason"))
+    url, reason = get_warehouse_url(), _explain_end(context)
     try:
         entries = list_failed_tasks(dag_id, run_id)
     except Exception as error:  # whatever is wrong with the API: the run has failed, and that is told
-        entries, reason = [], f"{reason}; {error!r}"
-    alerts = [
-        report_failure(
-            FailedTask(
-                dag_id=dag_id,
-                run_id=run_id,
-                task_id=entry["task_id"],
-                map_index=entry["map_index"],
-                try_number=entry["try_number"],
-                label=entry["rendered_map_index"] or "",
-                log_url=_task_page(page, entry),
-                dashboard_url=_dashboard(),
-            )
-        )
-        for entry in entries
-    ]
+        entries, reason = [], f"{reason} Its tasks could not be looked up: {error!r}"
+    alerts = [report_failure(_read_failed(entry, dag_id, run_id, page)) for entry in entries]
+    is_timeout = context.get("reason") == TIMED_OUT
 
     def make() -> Sequence[Alert]:
-        return alerts or ([] if has_alerts(url, dag_id, run_id) else [report_run_failure(dag_id, run_id, reason, page)])
+        is_told = not is_timeout and has_alerts(url, dag_id, run_id)
+        return alerts or ([] if is_told else [report_run_failure(dag_id, run_id, reason, page)])
 
     return make
+
+
+def _read_failed(entry: Mapping[str, Any], dag_id: str, run_id: str, page: str, error: str | None = None) -> FailedTask:
+    return FailedTask(
+        dag_id=dag_id,
+        run_id=run_id,
+        task_id=entry["task_id"],
+        map_index=entry["map_index"],
+        try_number=entry["try_number"],
+        label=entry["rendered_map_index"] or "",
+        log_url=_task_page(page, entry),
+        dashboard_url=_dashboard(),
+        error=error,
+    )
+
+
+def _explain_end(context: Context) -> str:
+    """Why a run ended as failed where no task can say it."""
+    reason, run, limit = context.get("reason"), context.get("dag_run"), getattr(context["dag"], "dagrun_timeout", None)
+    if reason != TIMED_OUT:
+        return NO_TASK_FAILED
+    if run is not None and run.logical_date and run.logical_date > datetime.now(UTC):
+        return f"It was ended: its logical date, {run.logical_date:%Y-%m-%d %H:%M} UTC, lies in the future. {USE_NONE}"
+    allowed = f" within {write_duration(limit)}" if limit else " in time"
+    return f"It was ended, because it did not end by itself{allowed}. The logs of its tasks say how far it came."
+
+
+def note_failure(event: str, context: Context) -> None:
+    """Puts why a task or its run failed into the run's note; a note is never worth an error."""
+    if event == "task_failed":
+        failed = find_failed_task(context)
+        add_to_note(failed.dag_id, failed.run_id, [describe_failure(failed)])
+    elif event == "run_failed":
+        dag_id, run_id = context["dag"].dag_id, context["run_id"]
+        # Two tasks that fail at once may overwrite each other's line, and one that is killed writes none.
+        headlines = recording.list_headlines(get_warehouse_url(), dag_id, run_id)
+        failed_tasks = [
+            _read_failed(entry, dag_id, run_id, "", headlines.get((entry["task_id"], entry["map_index"])))
+            for entry in list_failed_tasks(dag_id, run_id)
+        ]
+        lines = [describe_failure(task) for task in failed_tasks]
+        add_to_note(dag_id, run_id, lines or [_explain_end(context)])
 
 
 def late(context: Context) -> MakeAlerts:
@@ -132,7 +181,7 @@ def training_links(ti: Any) -> dict[str, str]:
 def unusable(context: Context) -> MakeAlerts:
     """A task has looked at the champion, which may be one that cannot be used."""
     ti = context["ti"]
-    url, name, links = get_warehouse_url(), read_settings().registered_model, _links(ti, "overview")
+    url, name, links = get_warehouse_url(), read_usable_settings().registered_model, _links(ti, "overview")
     return partial(model_reports.report_unusable, url, name, ti.dag_id, ti.run_id, links)
 
 

@@ -15,11 +15,13 @@ from include.runs import name_run, note_run, skip_run
 from include.taxi.feature_set_names import FEATURE_SET_NAMES
 from include.taxi.models import Family, names_of
 from include.taxi.settings import read_settings, read_usable_settings
+from include.taxi.trip_inputs import MOMENT
 
 BEST_SO_FAR = "{{ task.op_kwargs['model'] }}{{ best | default('') }}"
 TRAINED = "{{ task.op_kwargs['tuned']['model'] }}{{ trained | default('') }}"
 # Tuning may take its time budget for one model type after the other.
 LATE_AFTER = timedelta(hours=3)
+ENDED_AFTER = timedelta(hours=24)
 # Which of Celery's workers take what, see docker-compose.yaml; LocalExecutor runs all tasks alike.
 DEFAULT_QUEUE, CPU_QUEUE, GPU_QUEUE = "default", "cpu", "gpu"
 
@@ -72,6 +74,8 @@ def _params(family: Family) -> dict[str, Param]:
             "Set by automatic_retraining: a training on this set begun since then is not repeated.",
             type=["string", "null"],
             format="date-time",
+            # Without a package of its own, nobody checks the format.
+            pattern=MOMENT,
         ),
     }
 
@@ -162,6 +166,7 @@ def build_training_dag(family: Family, outlet: Asset, doc_md: str | None) -> DAG
         f"{family}_training",
         schedule=[TRAINING_SET],
         catchup=False,
+        dagrun_timeout=ENDED_AFTER,
         # An event that reaches a paused DAG is lost.
         is_paused_upon_creation=False,
         default_args=DEFAULT_ARGS,

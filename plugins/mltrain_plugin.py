@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
+from include.start_requests import StartRequests
+
 PREFIX = "/mltrain"
 # A path in front of Airflow, as behind a proxy, stands in front of our pages too.
 BASE = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/") + PREFIX
@@ -49,6 +51,7 @@ REACT_APPS = [
         "destination": "dashboard",
     }
 ]
+MIDDLEWARES = [{"middleware": StartRequests, "args": [], "kwargs": {}, "name": "short refusals"}]
 
 
 class MltrainPlugin(AirflowPlugin):
@@ -56,5 +59,6 @@ class MltrainPlugin(AirflowPlugin):
 
     name = "mltrain"
     fastapi_apps = FASTAPI_APPS
+    fastapi_root_middlewares = MIDDLEWARES
     external_views = EXTERNAL_VIEWS
     react_apps = REACT_APPS

@@ -60,6 +60,12 @@ def report_failure(task: FailedTask) -> Alert:
     )
 
 
+def describe_failure(task: FailedTask) -> str:
+    """Which task failed and why, in a line."""
+    label = f" {task.label}" if task.label else f" #{task.map_index}" if task.map_index >= 0 else ""
+    return f"{task.task_id}{label} failed: {_first_line(task.error) if task.error else KILLED}"
+
+
 def report_lateness(
     dag_id: str, run_id: str, deadline_id: str, queued_at: datetime, deadline: datetime, page: str
 ) -> Alert:
@@ -82,7 +88,7 @@ def report_lateness(
 
 
 def report_run_failure(dag_id: str, run_id: str, reason: str, page: str) -> Alert:
-    """A run failed, and nobody could say which of its tasks."""
+    """A run failed, and none of its tasks can say why; `reason` is a sentence."""
     return Alert(
         kind="run failed",
         severity="error",
@@ -90,7 +96,7 @@ def report_run_failure(dag_id: str, run_id: str, reason: str, page: str) -> Aler
         run_id=run_id,
         state="failed",
         event_key=f"run failed/{dag_id}/{run_id}",
-        headline=f"The run failed ({reason}); its tasks could not be looked up.",
+        headline=reason,
         facts={"Run": run_id},
         links={"Run": page},
     )

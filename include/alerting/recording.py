@@ -136,6 +136,17 @@ def list_collected(url: str, dag_id: str, run_id: str, task_id: str) -> set[int]
     return {index for (index,) in rows}
 
 
+def list_headlines(url: str, dag_id: str, run_id: str) -> dict[tuple[str, int], str]:
+    """Why tasks of a run failed, by task id and map index, as far as they reported it."""
+    with connect(url) as connection:
+        rows = connection.execute(
+            "SELECT s.task_id, o.map_index, o.headline FROM alerts.occurrences o"
+            " JOIN alerts.sent s ON s.id = o.alert_id WHERE s.dag_id = %s AND o.run_id = %s AND s.kind = 'task failed'",
+            [dag_id, run_id],
+        ).fetchall()
+    return {(task_id, map_index): headline for task_id, map_index, headline in rows}
+
+
 def has_alerts(url: str, dag_id: str, run_id: str) -> bool:
     """Whether anything that failed in the run was reported."""
     with connect(url) as connection:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from include.taxi.errors import TaxiError
 from include.taxi.feature_sets import TRIP_COLUMNS
+from include.taxi.setting_values import END
 from include.taxi.settings import Settings
 
 MOST_TRIPS = 10_000
@@ -29,8 +30,8 @@ MOST_PROBLEMS = 20
 MOST_TEXT = 60
 ZONE_BOUNDS = (1, 2**31 - 1)
 # As text, within the bounds that numbers have by default: a JSON Schema cannot tell more of a text.
-WHOLE_NUMBER = r"^ *[1-9][0-9]{0,8} *$"
-NUMBER = r"^ *[0-9]{1,6}(\.[0-9]{1,15})? *$"
+WHOLE_NUMBER = rf"^ *[1-9][0-9]{{0,8}} *{END}"
+NUMBER = rf"^ *[0-9]{{1,6}}(\.[0-9]{{1,15}})? *{END}"
 # ISO 8601 as one expression, days of the month included, so that a JSON Schema refuses what is no time.
 DAY = (
     r"[12][0-9]{3}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
@@ -38,7 +39,8 @@ DAY = (
 )
 CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 OFFSET = r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
-TIME = rf"^(({DAY})([T ]{CLOCK}{OFFSET}?)?)?$"
+TIME = rf"^(({DAY})([T ]{CLOCK}{OFFSET}?)?)?{END}"
+MOMENT = rf"^({DAY})[T ]{CLOCK}{OFFSET}{END}"
 # Which of the fields a trip can do without.
 OPTIONAL = ("pickup_at",)
 
@@ -202,10 +204,9 @@ def _parse_time(value: Any, form: TripFormat) -> datetime | None:
         return None
     if not isinstance(value, str) or not re.match(TIME, value):
         raise ValueError(f"must be a time such as 2024-02-14T18:30:00, not {_show(value)}")
-    text = value.strip()  # the pattern's end lets a line break pass
-    if not text:
+    if not value:
         return None
-    time = datetime.fromisoformat(text)
+    time = datetime.fromisoformat(value)
     return time.astimezone(form.timezone).replace(tzinfo=None) if time.tzinfo else time
 
 

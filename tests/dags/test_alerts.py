@@ -63,6 +63,17 @@ def test_run_that_takes_too_long_is_told_where_people_wait_for_it(dag_id: str) -
     assert [entry.callback.path for entry in deadline] == ["include.alerts.AlertNotifier"] * (dag_id in LATE)
 
 
+@EVERY_DAG
+def test_run_has_an_end_that_comes_after_it_is_late_and_after_a_persons_time_to_decide(dag_id: str) -> None:
+    from include.taxi.settings import read_settings
+
+    dag = load(dag_id)
+    assert dag.dagrun_timeout
+    assert all(dag.dagrun_timeout > entry.interval for entry in dag.deadline or [])
+    if dag_id == "model_promotion":
+        assert dag.dagrun_timeout > timedelta(hours=read_settings().approval_deadline)
+
+
 @pytest.fixture
 def mail_server(tmp_path: Path, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
     """A mail server and a warehouse that Airflow's connections lead to."""
@@ -170,6 +181,89 @@ def test_slow_mail_server_does_not_hold_the_task(mail_server: MailServer, wareho
 def sent(url: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(url) as connection:
         return connection.execute("SELECT id FROM alerts.sent WHERE state = 'sent'").fetchall()
+
+
+# The run's note
+
+
+class Airflow:
+    """Airflow's API, as much of it as notes need: one run, and its failed tasks."""
+
+    def __init__(self) -> None:
+        self.note: str = ""
+        self.failed: tuple[dict[str, Any], ...] = ()
+
+    def __call__(self, method: str, path: str, body: dict[str, Any] | None = None, **_: Any) -> Any:
+        if path.endswith("/taskInstances"):
+            return {"task_instances": self.failed}
+        if method == "PATCH" and body:
+            self.note = body["note"]
+        return {"note": self.note or None}
+
+
+@pytest.fixture
+def airflow(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> Airflow:
+    """Takes the place of an API server, which there is none of here."""
+    from include import connections
+
+    made = Airflow()
+    monkeypatch.setattr(connections, "_call_airflow", made)
+    return made
+
+
+def failed_entry(map_index: int, label: str) -> dict[str, Any]:
+    return {"task_id": "tune", "map_index": map_index, "rendered_map_index": label, "try_number": 4}
+
+
+def test_failed_task_puts_its_reason_before_what_the_note_says(airflow: Airflow) -> None:
+    airflow.note = "Training again: drift."
+    for _ in range(2):
+        notify("task_failed", context(exception=ValueError("it broke")))
+    assert airflow.note == "tune failed: ValueError: it broke\nTraining again: drift."
+
+
+def test_run_that_failed_notes_killed_tasks_and_those_whose_line_was_overwritten(airflow: Airflow) -> None:
+    for index, model in enumerate(("Lasso", "LinearSVR")):
+        notify("task_failed", context(index, model, exception=ValueError(f"{model} broke")))
+    airflow.note = "tune LinearSVR failed: ValueError: LinearSVR broke"
+    airflow.failed = (failed_entry(0, "Lasso"), failed_entry(1, "LinearSVR"), failed_entry(2, "LinearRegression"))
+    notify("run_failed", context(reason="task_failure"))
+    lasso, killed, other = airflow.note.splitlines()
+    assert lasso == "tune Lasso failed: ValueError: Lasso broke"
+    assert killed.startswith("tune LinearRegression failed: The task's process or its worker ended without a word")
+    assert other == "tune LinearSVR failed: ValueError: LinearSVR broke"
+
+
+def test_run_without_a_failed_task_notes_and_tells_that_one_could_not_begin(
+    airflow: Airflow, mail_server: MailServer
+) -> None:
+    notify("run_failed", context(reason="task_failure"))
+    assert "a task before it has left nothing to work on" in airflow.note
+    assert "clear it, so that it does its work" in " ".join(text_of(mail_server).split())
+
+
+@pytest.mark.parametrize(
+    ("logical_date", "words"),
+    [
+        (None, "It was ended, because it did not end by itself within 10 min"),
+        (datetime(2041, 1, 1, tzinfo=UTC), "its logical date, 2041-01-01 00:00 UTC, lies in the future"),
+    ],
+)
+def test_run_that_was_ended_notes_and_tells_why(
+    airflow: Airflow, mail_server: MailServer, logical_date: datetime | None, words: str
+) -> None:
+    dag = SimpleNamespace(dag_id="training", dagrun_timeout=timedelta(minutes=10))
+    run = SimpleNamespace(logical_date=logical_date)
+    notify("run_failed", context(reason="timed_out") | {"dag": dag, "dag_run": run})
+    assert words in airflow.note
+    assert words in " ".join(text_of(mail_server).split())
+
+
+def test_note_that_is_too_long_for_airflow_is_cut(airflow: Airflow) -> None:
+    airflow.note = "before"
+    notify("task_failed", context(exception=ValueError("broken " * 500)))
+    assert len(airflow.note) <= 1000
+    assert airflow.note.startswith("tune failed: ValueError: broken broken")
 
 
 def deadline_context(ended: datetime | None) -> dict[str, Any]:

@@ -49,6 +49,8 @@ PREPARATION_REFUSES = [
     {"months": ["2024-1"]},
     {"months": ["2024-01-01"]},
     {"months": ["x2024-01"]},
+    {"months": ["2024-01\n"]},
+    {"months": ["0000-01"]},
     {"months": [202401]},
     {"months": [None]},
     {"validation_from": "1 Feb 2024"},
@@ -82,6 +84,8 @@ TRAINING_ACCEPTS = [
     {"max_evaluations": 1000},
     {"time_budget": 0.5},
     {"random_state": 0},
+    {"requested_at": "2026-11-26T00:10:34.164623+00:00"},
+    {"requested_at": "2026-11-26T00:10:34Z"},
     {"feature_set": None},
     *({"feature_set": name} for name in FEATURE_SET_NAMES),
 ]
@@ -96,6 +100,11 @@ TRAINING_REFUSES = [
     {"time_budget": -60},
     {"random_state": -1},
     {"random_state": 0.5},
+    {"requested_at": "x"},
+    {"requested_at": ""},
+    {"requested_at": "2024-02-30T12:00:00+00:00"},
+    {"requested_at": "2024-02-14T12:00:00+00:00\n"},
+    {"requested_at": "2024-02-14T12:00:00"},
     {"feature_set": "poor"},
 ]
 
@@ -173,3 +182,27 @@ def test_batch_prediction_accepts_a_location_without_a_password(location: str) -
 def test_batch_prediction_refuses_a_password_before_the_run_keeps_it(conf: dict[str, Any]) -> None:
     with pytest.raises(ParamValidationError):
         validate("batch_prediction", conf)
+
+
+@pytest.mark.parametrize("months", [["2024-01\n"], ["0000-01"], ["2024-13"]])
+def test_batch_prediction_refuses_what_is_no_month(months: list[str]) -> None:
+    with pytest.raises(ParamValidationError, match="Invalid input for param months"):
+        validate("batch_prediction", {"months": months})
+
+
+def list_patterns(schema: Any) -> list[str]:
+    """Every pattern in a JSON Schema."""
+    if isinstance(schema, list):
+        return [pattern for part in schema for pattern in list_patterns(part)]
+    if not isinstance(schema, dict):
+        return []
+    own = [schema["pattern"]] if isinstance(schema.get("pattern"), str) else []
+    return own + [pattern for part in schema.values() for pattern in list_patterns(part)]
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_no_pattern_lets_a_line_break_pass_at_the_end(dag_id: str) -> None:
+    params = find_dag(dag_id).params
+    for name in params:
+        for pattern in list_patterns(params.get_param(name).schema):
+            assert not pattern.endswith("$"), (name, pattern)
