@@ -89,7 +89,7 @@ def predict(context: Context, trip: Mapping[str, Any]) -> dict[str, Any]:
     explanation = explain_trips(models[0][1], trips)
     contributions = None
     if explanation:
-        contributions = json.loads(waterfall(explanation, 0, name_features(models[0], trips)).to_json())
+        contributions = json.loads(waterfall(explanation, 0, name_features(models[0][1], trips)).to_json())
     return {
         "predictions": [prediction.__dict__ for prediction in predictions],
         "models": json.loads(draw_predictions(predictions).to_json()),

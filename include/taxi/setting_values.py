@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+# The end of a text for Python and a browser alike: in Python, `$` alone would let a line break pass.
 END = r"$(?!\n)"
 MONTH_TEXT = r"[12][0-9]{3}-(0[1-9]|1[0-2])"
-# `$` alone would let a line break pass. It is a JSON Schema's pattern, too.
 MONTH_PATTERN = f"^{MONTH_TEXT}{END}"
 CRON_FIELDS = 5
 CRON_NAMES = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
