@@ -19,7 +19,7 @@ from include.alerts import DEFAULT_ARGS, RUN_FAILED, tell_when_late
 from include.assets import CHAMPION_MODEL
 from include.connections import get_warehouse_url, log_in
 from include.presentation import PREDICTIONS, first_sentence, in_force
-from include.taxi.setting_values import MONTH_PATTERN
+from include.taxi.setting_values import END, MONTH_PATTERN
 from include.taxi.settings import read_settings
 
 # A run keeps its parameters: one with a password is refused before it is kept.
@@ -43,7 +43,7 @@ PARAMS = {
     "connection_id": Param(
         None,
         type=["string", "null"],
-        pattern=r"^[A-Za-z0-9_.-]+$",
+        pattern=rf"^[A-Za-z0-9_.-]+{END}",
         title="Connection",
         description="Airflow connection whose login the location's server takes (HTTP or Postgres). Empty: none.",
     ),
