@@ -156,16 +156,21 @@ def list_model_runs(context: Context, run_key: str) -> list[dict[str, Any]]:
 
 def find_tracking_page(context: Context, run_key: str) -> str:
     """Where MLflow shows the runs of a training; empty where a browser cannot reach it under the address of ours."""
-    if urlsplit(str(context.settings.mlflow_tracking_uri)).hostname not in LOOPBACK:
+    address = urlsplit(str(context.settings.mlflow_tracking_uri))
+    if address.hostname not in LOOPBACK:
         return ""
+    # Without the login that an address may hold: a person has one of their own.
+    place = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl().rstrip("/")
     try:
         tracker = connect_tracker(context)
     except TaxiError:
         return ""
     if tracker.experiment_id == NO_EXPERIMENT:
         return ""
+    if tracker.experiment_id == NO_EXPERIMENT:
+        return ""
     search = quote(f"tags.run_key = '{run_key}'", safe="")
-    return f"{tracker.uri}/#/experiments/{tracker.experiment_id}/runs?searchFilter={search}"
+    return f"{place}/#/experiments/{tracker.experiment_id}/runs?searchFilter={search}"
 
 
 def read_table(context: Context, run_id: str, name: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 from include.taxi.settings import Settings
 from include.taxi.tracking import open_tracker
 from include.taxi.warehouse import connect
-from tests.dashboards.conftest import OpenSite, Site
+from tests.dashboards.conftest import OpenSite, Site, store_trials
 from tests.registered import BOOSTER, FOREST, LASSO, configure, register
 from tests.taxi.months import store_zones
 
@@ -124,3 +124,31 @@ def test_viewer_is_told_why_predicting_is_not_possible(site: Site) -> None:
     text = site.visit("viewer").get("/playground").text
     assert "needs the right to start the DAG prediction" in text
     assert "disabled" in text
+
+
+def test_run_leads_to_airflow_and_to_mlflow(open_site: OpenSite, settings: Settings, warehouse_url: str) -> None:
+    store_trials(warehouse_url, "sklearn_training/manual__1+1", LASSO, [5.0])
+    address = str(settings.mlflow_tracking_uri)
+    site = open_site(warehouse_url, address, settings.registered_model)
+    links = [fact["to"] for fact in site.answer("run_facts")["facts"] if fact["to"]]
+    assert links[0] == "/dags/sklearn_training/runs/manual__1%2B1"
+    assert [link.partition("/#/experiments/")[0] for link in links[1:]] == [address]
+    assert "run_key" in links[1]
+
+
+def test_run_does_not_lead_to_an_mlflow_that_no_browser_can_reach(
+    open_site: OpenSite, settings: Settings, warehouse_url: str
+) -> None:
+    store_trials(warehouse_url, "sklearn_training/manual__1+1", LASSO, [5.0])
+    site = open_site(warehouse_url, "http://mlflow:5000", settings.registered_model)
+    assert [fact["label"] for fact in site.answer("run_facts")["facts"] if fact["to"]] == ["Run in Airflow"]
+
+
+def test_login_in_the_address_of_mlflow_reaches_nobody(
+    open_site: OpenSite, settings: Settings, warehouse_url: str
+) -> None:
+    store_trials(warehouse_url, "sklearn_training/manual__1+1", LASSO, [5.0])
+    address = str(settings.mlflow_tracking_uri).replace("://", "://someone:secret@")
+    answer = open_site(warehouse_url, address, settings.registered_model).answer("run_facts")
+    assert answer["kind"] == "facts"
+    assert "secret" not in str(answer)
