@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from include.deployment.checklist import review
+from include.embedded import settings as stack_module
+from include.taxi import settings as domain_module
+from include.team import settings as team_module
 from include.team.users import read_passwords
 from tests.team.composed import load_compose
 from tests.team.starting import lay_out, read_calls, run_script
@@ -105,3 +109,39 @@ def test_script_is_read_by_bash_as_old_as_that_of_macos() -> None:
     assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
     # Of bash 4: associative arrays, mapfile, lower and upper case; of GNU's tools alone: sed -i, readlink -f.
     assert not re.search(r"declare -A|mapfile|readarray|\$\{\w+(,,|\^\^)|sed -i|readlink -f|grep -P", text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{key}={value}",
+        "{key} = {value} ",
+        "export {key}={value}",
+        "{key}={value} # a comment",
+        "{key}='{value}'",
+        "{key}='{value}' # a comment",
+        '{key}="{value}"',
+        "{key}=${{NOBODY:-{value}}}",
+        "PART={value}\n{key}=$PART",
+        "{key}={value}\r",
+        "{key}=another\n{key}={value}",
+    ],
+)
+def test_all_readers_read_the_same_from_a_line(project: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    wanted = {"ADMIN_USER": "boss", "REGISTERED_MODEL": "rides", "IMAGE_TAG": "new", "SOURCE": "sample"}
+    file = project / ".env"
+    file.write_text("".join(line.format(key=key, value=value) + "\n" for key, value in wanted.items()))
+    for module in (domain_module, stack_module, team_module):
+        monkeypatch.setattr(module, "ENV_FILE", file)
+    for key in wanted:
+        monkeypatch.delenv(key, raising=False)
+    read = {
+        "ADMIN_USER": stack_module.read_stack_settings({}).admin_user,
+        "REGISTERED_MODEL": domain_module.read_settings().registered_model,
+        "IMAGE_TAG": team_module.read_team_settings({}).image_tag,
+        "SOURCE": domain_module.read_settings().source,
+    }
+    assert read == wanted
+    assert any("SOURCE is the synthetic sample" in str(finding.problem) for finding in review(project, "helm"))
+    # The script asks compose: it is the engine here that answers by these rules.
+    assert "  boss / " in run_script(project).stdout
