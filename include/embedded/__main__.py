@@ -18,6 +18,7 @@ from include.embedded.isolation import TERMINAL, isolate
 from include.embedded.launch import become
 from include.embedded.lifecycle import find_running, reset, start, stop
 from include.embedded.overrides import SECRET, write_overrides
+from include.embedded.places import check_places
 from include.embedded.postgres import find_binaries
 from include.embedded.processes import MARKER
 from include.embedded.programs import load_programs
@@ -25,7 +26,7 @@ from include.embedded.settings_check import KNOWN, check_settings
 from include.embedded.stack import PROGRAMS, Stack
 from include.embedded.supervision import log_path, program_states
 from include.taxi.errors import TaxiError
-from include.taxi.settings import HOME, read_settings
+from include.taxi.settings import HOME, ROOT, read_settings
 from include.tracking_server.routes import READER
 
 CONSOLE = Console(highlight=False)
@@ -179,6 +180,7 @@ def addresses(stack: Stack) -> Table:
 def _start() -> Stack:
     begun = time.monotonic()
     # Before anything is written or started: a running stack reads what is written at its next task.
+    check_places((ROOT, HOME))
     _, warnings = check_settings(os.environ, os.environ.get("MLTRAIN_GIVEN", "").split(), REMOVED)
     for warning in warnings:
         CONSOLE.print("[yellow]Warning[/]: ", end="")

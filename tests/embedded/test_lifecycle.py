@@ -143,7 +143,7 @@ def test_reset_removes_every_file(open_home: Path) -> None:
 
 
 def test_checkout_in_a_directory_with_an_awkward_name_starts_programs(tmp_path: Path) -> None:
-    checkout = tmp_path / "a Größe's 50% #1 $HOME"
+    checkout = tmp_path / 'a Größe\'s 50% #1 $5 "x"'
     shutil.copytree(ROOT / "include", checkout / "include", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / ".env", checkout)
     script = (
