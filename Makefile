@@ -15,6 +15,7 @@ PYTEST := $(PYTHON) -m pytest tests --numprocesses $(TEST_PROCESSES) --dist load
 STAMP := $(VENV)/.requirements
 STAMP_TEAM := $(VENV)/.requirements-team
 STAMP_DEV := $(VENV)/.requirements-dev
+STAMP_NOTEBOOK := $(VENV)/.requirements-notebook
 SOURCES := include dags plugins
 CHECKED := $(SOURCES) tests benchmarks
 
@@ -25,7 +26,7 @@ MLTRAIN_GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(or
 $(foreach name,$(MLTRAIN_GIVEN),$(eval override $(name) := $$(value $(name))))
 export MLTRAIN_GIVEN $(MLTRAIN_GIVEN)
 
-.PHONY: help run up down status logs airflow psql rollback fail reset venv venv-dev test test-fast check format lock bench screenshots backup restore deploy-check
+.PHONY: help run up down status logs airflow psql notebook rollback fail reset venv venv-dev test test-fast check format lock bench screenshots backup restore deploy-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +57,9 @@ airflow: venv ## Airflow's own command line, on this stack: ARGS='dags list'
 
 psql: venv ## the warehouse, by psql
 	@$(STACK) psql
+
+notebook: $(STAMP_NOTEBOOK) ## docs/inference.ipynb in JupyterLab, connected to the running stack
+	@$(STACK) notebook
 
 backup: venv ## save databases, artifacts and the encryption key, while all runs, into a new directory: TO=/backups/monday
 	@$(PYTHON) -m include.deployment backup $${TO:+"$$TO"}
@@ -90,7 +94,7 @@ bench: venv-dev ## measure, and write the tables below benchmarks/results
 screenshots: venv-dev ## pictures of the running stack's dashboards into docs/images (needs Chromium)
 	$(PYTHON) -m tests.e2e.screenshots
 
-lock: venv ## resolve pyproject.toml anew into requirements.txt, requirements-team.txt and requirements-dev.txt
+lock: venv ## resolve pyproject.toml anew into requirements.txt, requirements-team.txt, requirements-dev.txt and requirements-notebook.txt
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 		--custom-compile-command "make lock" --quiet pyproject.toml -o requirements.txt
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
@@ -98,6 +102,9 @@ lock: venv ## resolve pyproject.toml anew into requirements.txt, requirements-te
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 		--custom-compile-command "make lock" --quiet --group dev -c requirements.txt -c requirements-team.txt \
 		pyproject.toml -o requirements-dev.txt
+	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+		--custom-compile-command "make lock" --quiet --group notebook -c requirements.txt -c requirements-dev.txt \
+		pyproject.toml -o requirements-notebook.txt
 
 venv: $(STAMP) ## install the locked packages into .venv; the targets above do it by themselves
 venv-dev: $(STAMP_DEV) ## install the packages for tests and checks, too
@@ -134,4 +141,8 @@ $(STAMP_TEAM): requirements-team.txt $(STAMP)
 
 $(STAMP_DEV): requirements-dev.txt $(STAMP_TEAM)
 	@$(call install,requirements-dev.txt)
+	@touch $@
+
+$(STAMP_NOTEBOOK): requirements-notebook.txt $(STAMP)
+	@$(call install,requirements-notebook.txt)
 	@touch $@

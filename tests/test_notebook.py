@@ -1,16 +1,22 @@
-"""The notebook runs from top to bottom on a small published set."""
+"""The notebook runs from top to bottom on a small published set, and is kept with what it showed."""
 
+import re
+import sys
 from pathlib import Path
 
 import nbclient
 import nbformat
 import pytest
 
+from include.embedded.errors import StackError
+from include.embedded.notebook import connect, notebook_command
 from include.taxi import publication, training_set
 from include.taxi.raw import ingest_month, validate_months
 from include.taxi.settings import read_settings
+from include.taxi.tracking import open_tracker
 from include.taxi.training_plan import make_plan
 from include.taxi.zones import load_zones
+from tests.registered import LASSO, register
 from tests.waiting import MOST_SECONDS
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "docs" / "inference.ipynb"
@@ -32,12 +38,54 @@ def published_url(warehouse_url: str) -> str:
     return warehouse_url
 
 
-def test_notebook_is_kept_without_outputs() -> None:
+@pytest.fixture
+def champion(mlflow_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A registered champion in an MLflow that the notebook's environment names."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_url)
+    monkeypatch.setenv("REGISTERED_MODEL", "notebook")
+    register(open_tracker(read_settings(mlflow_tracking_uri=mlflow_url)), "notebook", LASSO)
+    return LASSO
+
+
+def test_notebook_is_kept_with_charts_and_without_secrets_or_a_machine_s_paths() -> None:
     cells = [cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"]
-    assert not [cell.id for cell in cells if cell.outputs or cell.execution_count]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), "run at once, from the top"
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert [kind for output in outputs for kind in output.get("data", {})].count("image/png") == 2
+    assert [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"] == []
+    kept = NOTEBOOK.read_text(encoding="utf-8")
+    assert len(kept) < 500_000
+    shown = "\n".join(str(output) for output in outputs)
+    assert re.findall(r"://[^/\s]*:[^/\s]*@|password|/(?:home|root|Users|tmp|usr|opt|var)/", shown) == []
+    assert "iopub" not in kept, "when each cell ran is nobody's business, and differs each time"
 
 
-def test_notebook_loads_trains_predicts_and_plots(published_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jupyterlab_listens_on_this_machine_alone() -> None:
+    command = notebook_command()
+    assert command[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert "--ServerApp.ip=127.0.0.1" in command
+    assert str(NOTEBOOK) in command
+    assert not [argument for argument in command if "token" in argument or "password" in argument], "it makes its own"
+
+
+def test_notebook_without_a_stack_says_how_to_start_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("WAREHOUSE_URL", raising=False)
+    monkeypatch.setattr("include.embedded.notebook.HOME", tmp_path)
+    with pytest.raises(StackError, match="`make up` starts it"):
+        connect()
+
+
+def test_address_with_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAREHOUSE_URL", "postgresql://taxi:hunter22@host/warehouse")
+    assert connect().warehouse_url.endswith("hunter22@host/warehouse")
+    assert "hunter22" not in repr(connect())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range")
+def test_notebook_loads_trains_predicts_and_plots(
+    published_url: str, champion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WAREHOUSE_URL", published_url)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     # A failing cell ends this with the cell's error.
@@ -47,4 +95,6 @@ def test_notebook_loads_trains_predicts_and_plots(published_url: str, monkeypatc
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     shown = [kind for output in outputs for kind in output.get("data", {})]
     assert shown.count("image/png") == 2
+    compared = outputs[-1]["data"]["text/plain"]
+    assert "gbtree.squarederror" in compared and f"champion: {champion}" in compared
     assert any(output.get("name") == "stdout" and output.text.endswith(" minutes\n") for output in outputs)

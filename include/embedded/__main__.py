@@ -1,4 +1,4 @@
-"""`python -m include.embedded up|down|status|logs|psql|airflow|reset|run|rollback|fail`: what the Makefile calls."""
+"""`python -m include.embedded <command>`, see `COMMANDS`: what the Makefile calls."""
 
 import argparse
 import os
@@ -136,6 +136,13 @@ def airflow(arguments: str) -> int:
     return become([sys.executable, "-m", "airflow", *words], environment)
 
 
+def notebook() -> int:
+    """Opens docs/inference.ipynb in JupyterLab, connected to the stack."""
+    from include.embedded.notebook import open_notebook
+
+    return open_notebook()
+
+
 def remove() -> int:
     """Stops every program and deletes all that the stack wrote."""
     reset(HOME)
@@ -150,6 +157,7 @@ COMMANDS = {
     "logs": logs,
     "psql": psql,
     "airflow": airflow,
+    "notebook": notebook,
     "reset": remove,
     "run": run,
     "rollback": rollback,

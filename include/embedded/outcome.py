@@ -68,6 +68,7 @@ def next_steps(stack: Stack, settings: Settings) -> Table:
     table = Table(title="What next", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("Look at data and models", f"{stack.airflow_address}{DASHBOARDS}")
     table.add_row("Predict a trip", f"{stack.airflow_address}{PLAYGROUND}")
+    table.add_row("Work with them in Python", "make notebook")
     if settings.source == "sample":
         table.add_row("Train on real trips", "make run SOURCE=tlc MONTHS=2024-01,2024-02")
     return table
