@@ -25,6 +25,7 @@ SECONDS_TO_ACCEPT = 600
 SECONDS_TO_CONNECT = 90.0
 SECONDS_TO_SEND = SECONDS_TO_ACCEPT + 60.0
 SECONDS_TO_NOTIFY = 120.0
+SECONDS_TO_LEAVE = 5.0
 # From here on an SMTP server says that it will say the same next time.
 PERMANENT = 500
 
@@ -107,9 +108,9 @@ def _send_mail(message: Message, recipients: tuple[str, ...], server: MailServer
     except Exception as error:  # name resolution, TLS, login, a server that hangs up: each has its own kinds
         raise ChannelAway(f"{type(error).__name__}: {error}") from error
     finally:
-        # What it has taken, it has taken, however the connection ends.
+        # What it has taken, it has taken, however the connection ends. A server is told goodbye, and may answer for ever.
         with suppress(Exception):
-            opened.close()
+            _within(SECONDS_TO_LEAVE, opened.close, "did not let go")
     if refused:
         log.warning("The mail server refused some of the recipients: %s", refused)
 

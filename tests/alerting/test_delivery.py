@@ -201,6 +201,7 @@ def test_server_that_goes_on_for_ever_byte_by_byte_is_left(
 
     monkeypatch.setattr(channels, "SECONDS_TO_CONNECT", 1.0 if step == "greeting" else 60.0)
     monkeypatch.setattr(channels, "SECONDS_TO_SEND", 1.0)
+    monkeypatch.setattr(channels, "SECONDS_TO_LEAVE", 1.0)
     over = threading.Event()
 
     def chatter(listener: socket.socket) -> None:
