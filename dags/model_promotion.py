@@ -83,6 +83,8 @@ def ask(winners: list[dict[str, Any]], **context: Any) -> str | None:
     if not winners:
         return None
     approval = context["params"]["approval"] or read_settings().approval
+    # A branch hands over nothing by itself.
+    context["ti"].xcom_push("approval", approval)
     return "approve" if approval == "human" else "promote"
 
 
@@ -97,10 +99,11 @@ def promote(winners: list[dict[str, Any]], *, outlet_events: Any = None, **conte
     from include.taxi import judgement
 
     url, settings, versions = get_warehouse_url(), read_settings(), [winner["version"] for winner in winners]
-    answer, asked = (context["ti"].xcom_pull(task_ids=task_id) for task_id in ("approve", "ask"))
-    if not answer and asked != "promote":
-        # A person was to decide, but there is no decision: the task was marked as success by hand.
-        raise explain_missing("promote", "approve", "decision")
+    ti = context["ti"]
+    answer, approval = ti.xcom_pull(task_ids="approve"), ti.xcom_pull(task_ids="ask", key="approval")
+    if not answer and approval != "auto":
+        # A person was to decide, but there is no decision: a task was marked as success by hand.
+        raise explain_missing("promote", "approve" if approval else "ask", "decision")
     if answer and answer["chosen_options"] != [PROMOTE]:
         judgement.decline(url, settings, versions)
         raise AirflowSkipException("A person, or the deadline, has kept the champion.")

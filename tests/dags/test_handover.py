@@ -95,9 +95,9 @@ def test_mapped_task_that_left_nothing_is_named_too() -> None:
 
 
 def test_approval_that_was_marked_as_success_by_hand_promotes_nothing() -> None:
-    left = {"ask": "approve", "approve": None}
+    left = {("ask", "approval"): "human", ("approve", "return_value"): None}
     promote = find_dag("model_promotion").get_task("promote").python_callable
-    instance = SimpleNamespace(xcom_pull=lambda task_ids: left[task_ids])
+    instance = SimpleNamespace(xcom_pull=lambda task_ids, key="return_value": left[task_ids, key])
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(promote.__globals__, "get_warehouse_url", lambda: "postgresql://nowhere")
         with pytest.raises(NothingHandedOver, match="approve has left no `decision`"):
