@@ -108,7 +108,7 @@ def _send_mail(message: Message, recipients: tuple[str, ...], server: MailServer
     except Exception as error:  # name resolution, TLS, login, a server that hangs up: each has its own kinds
         raise ChannelAway(f"{type(error).__name__}: {error}") from error
     finally:
-        # What it has taken, it has taken, however the connection ends. A server is told goodbye, and may answer for ever.
+        # What it has taken, it has taken, however the connection ends; it may answer a goodbye for ever.
         with suppress(Exception):
             _within(SECONDS_TO_LEAVE, opened.close, "did not let go")
     if refused:
