@@ -255,7 +255,7 @@ def test_link_in_a_cell_has_the_tone_of_the_cell(window: Window) -> None:
 
 
 def test_zone_is_found_by_its_name_and_a_vague_one_is_told(window: Window, bench: Bench) -> None:
-    zones = bench.query("SELECT name FROM raw.zones WHERE name LIKE '%East Harlem%' ORDER BY name")
+    zones = bench.query("SELECT name FROM raw.zones WHERE name LIKE '%%East Harlem%%' ORDER BY name")
     assert len(zones) == 2
     window.open_alone("playground", TRIP)
     page = window.page
