@@ -17,6 +17,7 @@ from include.embedded.health import find_problem
 from include.embedded.isolation import TERMINAL, isolate
 from include.embedded.launch import become
 from include.embedded.lifecycle import find_running, reset, start, stop
+from include.embedded.notebook import NOT_RUNNING
 from include.embedded.overrides import SECRET, write_overrides
 from include.embedded.places import check_places
 from include.embedded.postgres import find_binaries
@@ -33,7 +34,6 @@ CONSOLE = Console(highlight=False)
 # What the launcher is told by the environment, beside settings; the second by the Makefile: what `make` was given.
 TOLD = ("MLTRAIN_HOME", "MLTRAIN_GIVEN", MAIL_SERVER)
 REMOVED: list[str] = []
-NOT_RUNNING = "The stack does not run: `make up` starts it."
 
 
 def up() -> int:
