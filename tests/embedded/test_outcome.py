@@ -39,7 +39,7 @@ def trained(version: str | None, model: str = LASSO, **others: Any) -> TrainedMo
 
 def decide(url: str, version: RegisteredVersion, rival: RegisteredVersion | None, state: str, reason: str) -> Any:
     run_key = f"model_promotion/run_{version.version}"
-    promotion = promotions.describe("judgement", version, rival, "waiting", reason, run_key)
+    promotion = promotions.describe("judgement", version, rival, rival, "waiting", reason, run_key)
     promotions.save(url, promotion, {})
     promotions.set_state(url, promotion, state)
     return promotion

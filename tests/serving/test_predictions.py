@@ -150,7 +150,7 @@ def test_without_a_champion_the_answer_says_what_to_start(
         for path in ("/predict", "/explain"):
             answer = service.client.post(path, json=TRIP)
             assert answer.status_code == 503
-            assert "start the DAG model_promotion" in answer.json()["detail"]
+            assert "start sklearn_training or xgboost_training" in answer.json()["detail"]
         assert service.client.get("/model").status_code == 503
 
 

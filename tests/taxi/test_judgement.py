@@ -167,7 +167,8 @@ def test_version_that_was_registered_by_other_means_is_left_alone(
 ) -> None:
     client = tracking.open_tracker(settings).client
     client.create_registered_model(settings.registered_model)
-    client.create_model_version(settings.registered_model, "s3://elsewhere/model")
+    run = client.create_run("0")
+    client.create_model_version(settings.registered_model, f"runs:/{run.info.run_id}/model", run_id=run.info.run_id)
     assert judgement.find_unjudged(url, settings, [1]) == []
 
 
