@@ -96,11 +96,9 @@ def _mark_sets(drawn: Figure, rows: Rows) -> Figure:
         ORDER BY finished_at DESC LIMIT 1
     ), t AS (
         SELECT model, loss FROM training.trials
-        JOIN training.tunings USING (run_key, model)
-        WHERE training.trials.finished_at > %(since)s AND loss IS NOT NULL
-          AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
+        WHERE finished_at > %(since)s AND loss IS NOT NULL AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
           AND (%(model)s::text IS NULL OR model = %(model)s)
-          AND training.tunings.set_version = (SELECT set_version FROM chosen)
+          AND set_version = (SELECT set_version FROM chosen)
     ), edges AS MATERIALIZED (
         SELECT min(loss) AS low, percentile_cont(0.95) WITHIN GROUP (ORDER BY loss) + 1e-9 AS high FROM t
     ), counted AS (
