@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from include.taxi.settings import ROOT
 
 DIRECTORY = ROOT / ".github" / "workflows"
 WORKFLOWS = sorted(DIRECTORY.glob("*.yml"))
+ISSUE_FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*_*.yml"))
 # The keys of containers.dev's reference that the file may use.
 DEVCONTAINER_KEYS = {
     "name", "image", "hostRequirements", "containerEnv", "updateContentCommand", "postAttachCommand", "forwardPorts",
@@ -36,6 +38,8 @@ def steps(path: Path) -> list[dict[str, Any]]:
     [
         ("vendor.github-workflows", [str(path) for path in WORKFLOWS]),
         ("vendor.dependabot", [str(ROOT / ".github" / "dependabot.yml")]),
+        ("vendor.github-issue-config", [str(ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml")]),
+        ("vendor.github-issue-forms", [str(path) for path in ISSUE_FORMS]),
     ],
 )
 def test_file_is_what_github_takes(schema: str, paths: list[str]) -> None:
@@ -172,6 +176,17 @@ def test_only_this_repositorys_images_are_deployed_and_by_digest_alone(image: st
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == is_taken
     assert is_taken or "::error::image must be ghcr.io/some-one/mltrain@sha256:" in done.stdout
+
+
+@pytest.mark.parametrize(("prefix", "is_taken"), [("v", True), ("", False), ("v1", False)])
+def test_only_a_tag_that_is_the_projects_version_is_released(prefix: str, is_taken: bool) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    script = find_step(DIRECTORY / "release.yml", "Take only a tag that is the project's version")["run"]
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+    environment = {"PATH": os.environ["PATH"], "GITHUB_REF_NAME": f"{prefix}{project['version']}"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == is_taken, done.stdout + done.stderr
+    assert read(DIRECTORY / "release.yml")["jobs"]["test"]["needs"] == "version"
 
 
 def test_variables_of_the_workflow_are_those_that_the_checklist_asks_for() -> None:
