@@ -28,10 +28,10 @@ export MLTRAIN_GIVEN $(MLTRAIN_GIVEN)
 
 .PHONY: help run up down status logs airflow psql notebook rollback fail reset venv venv-dev test test-fast check format lock bench screenshots backup restore deploy-check
 
-help: ## this list
+help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: venv ## the main job: start the stack, prepare data, train, register; then say where everything is
+run: venv ## start the stack, prepare data, train and register models, then print where everything is
 	@$(STACK) run
 
 up: venv ## start the stack: Postgres, MLflow, mail sink, Airflow
@@ -40,61 +40,61 @@ up: venv ## start the stack: Postgres, MLflow, mail sink, Airflow
 down: ## stop the stack
 	@if [ -x $(PYTHON) ]; then $(STACK) down; fi
 
-status: venv ## state of each program, and where it is
+status: venv ## show the state of each program and all addresses
 	@$(STACK) status
 
-logs: venv ## follow the logs; of one program with PROGRAM=scheduler
+logs: venv ## follow all logs, or those of one program with PROGRAM=scheduler
 	@$(STACK) logs $${PROGRAM:+"$$PROGRAM"}
 
-rollback: venv ## make the previous champion the champion again
+rollback: venv ## make the previous model the champion again
 	@$(STACK) rollback
 
-fail: venv ## make a task fail on purpose, and print the mail; otherwise than by an error: HOW=mapped, killed or late
+fail: venv ## make a task fail on purpose and print the alert mail; other ways to fail: HOW=mapped, killed or late
 	@$(STACK) fail $${HOW:+"$$HOW"}
 
-airflow: venv ## Airflow's own command line, on this stack: ARGS='dags list'
+airflow: venv ## run Airflow's command line on this stack: ARGS='dags list'
 	@$(STACK) airflow -- "$$ARGS"
 
-psql: venv ## the warehouse, by psql
+psql: venv ## open the warehouse in psql
 	@$(STACK) psql
 
-notebook: $(STAMP_NOTEBOOK) ## docs/inference.ipynb in JupyterLab, connected to the running stack
+notebook: $(STAMP_NOTEBOOK) ## open docs/inference.ipynb in JupyterLab, connected to the running stack
 	@$(STACK) notebook
 
-backup: venv ## save databases, artifacts and the encryption key, while all runs, into a new directory: TO=/backups/monday
+backup: venv ## back up databases, artifacts and the encryption key of the running stack to a new directory: TO=/backups/monday
 	@$(PYTHON) -m include.deployment backup $${TO:+"$$TO"}
 
-restore: venv ## make a new stack of a backup, where there is none: FROM=/backups/monday
+restore: venv ## create a stack from a backup, where there is none yet: FROM=/backups/monday
 	@$(PYTHON) -m include.deployment restore $${FROM:+"$$FROM"}
 
-deploy-check: venv ## what the first deployment needs, and what of it is missing; TARGET=ecs (or helm)
+deploy-check: venv ## list what the first deployment needs and what is missing; TARGET=ecs (or helm)
 	@$(PYTHON) -m include.deployment check $${TARGET:+"$$TARGET"}
 
-reset: venv ## stop the stack and delete all that it wrote: data, models, secrets
+reset: venv ## stop the stack and delete everything it wrote: data, models, secrets
 	@$(STACK) reset
 
-test: venv-dev ## all tests, the end-to-end test on a stack of its own included
+test: venv-dev ## run all tests, including the end-to-end test on its own stack
 	$(PYTEST)
 
-test-fast: venv-dev ## the tests that need no stack
+test-fast: venv-dev ## run the tests that need no stack
 	$(PYTEST) --ignore tests/e2e -m "not slow"
 
-check: venv-dev ## lint, format, types
+check: venv-dev ## check lint, format and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-format: venv-dev ## rewrite the code in the project's format
+format: venv-dev ## fix lint and format the code
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-bench: venv-dev ## measure, and write the tables below benchmarks/results
+bench: venv-dev ## run the benchmarks and write their tables to benchmarks/results
 	$(PYTHON) -m benchmarks
 
-screenshots: venv-dev ## pictures of the running stack's dashboards into docs/images (needs Chromium)
+screenshots: venv-dev ## save screenshots of the running stack's dashboards to docs/images (needs Chromium)
 	$(PYTHON) -m tests.e2e.screenshots
 
-lock: venv ## resolve pyproject.toml anew into requirements.txt, requirements-team.txt, requirements-dev.txt and requirements-notebook.txt
+lock: venv ## resolve pyproject.toml again and write requirements.txt, requirements-team.txt, requirements-dev.txt and requirements-notebook.txt
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 		--custom-compile-command "make lock" --quiet pyproject.toml -o requirements.txt
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
@@ -106,8 +106,8 @@ lock: venv ## resolve pyproject.toml anew into requirements.txt, requirements-te
 		--custom-compile-command "make lock" --quiet --group notebook -c requirements.txt -c requirements-dev.txt \
 		pyproject.toml -o requirements-notebook.txt
 
-venv: $(STAMP) ## install the locked packages into .venv; the targets above do it by themselves
-venv-dev: $(STAMP_DEV) ## install the packages for tests and checks, too
+venv: $(STAMP) ## install the locked packages into .venv; the targets above do this on their own
+venv-dev: $(STAMP_DEV) ## also install the packages for tests and checks
 
 # The interpreter is looked for when it is needed: `make run PYTHON3=/usr/bin/python3.12` names one.
 $(VENV)/bin/uv:
@@ -117,7 +117,7 @@ $(VENV)/bin/uv:
 		then found=$$candidate; break; fi; \
 	done; \
 	if [ -z "$$found" ]; then \
-		echo "Python 3.11, 3.12 or 3.13 is needed and none was found; name one: make run PYTHON3=/path/to/python3" >&2; \
+		echo "Python 3.11, 3.12 or 3.13 is required and none was found; name one: make run PYTHON3=/path/to/python3" >&2; \
 		exit 1; \
 	fi; \
 	"$$found" -m venv $(VENV) || { echo "The venv module of $$found does not work (Debian: apt install python3-venv)" >&2; exit 1; }
@@ -125,7 +125,7 @@ $(VENV)/bin/uv:
 
 # uv shows what it downloads, but says nothing while it compiles.
 define install
-echo "Installing $(1) into $(VENV); after the download, compiling to byte code takes up to a few minutes, silently" && \
+echo "Installing $(1) into $(VENV); after the download, compiling to bytecode takes up to a few minutes without any output" && \
 $(VENV)/bin/uv pip install --python $(PYTHON) --compile-bytecode --require-hashes -r $(1)
 endef
 

@@ -1,12 +1,12 @@
-"""Fails on purpose, so that people see the alert, and know that it would reach them.
+"""Fails on purpose, so that people see an alert and know that alerts reach them.
 
-**Starts** by hand, by `make fail` or through the REST API.
+**Starts** by hand, with `make fail` or through the REST API.
 
-**Produces** one mail (and one message on every other channel): of a task that fails, of mapped tasks that fail
-together, of a task whose process is killed, or of a run that is late.
+**Produces** one mail (and one message on every other channel) about a task that fails, mapped tasks that fail together,
+a task whose process is killed, or a run that is late.
 
-**Parameters**: `how` it fails; `word`, which makes the error a new one: without it, an error that was told within
-`ALERT_REPEAT_AFTER` is counted and not sent again.
+**Parameters**: `how` it fails; `word`, which makes it a new error: an error that was already reported within
+`ALERT_REPEAT_AFTER` hours is counted and not sent again.
 """
 
 import os
@@ -27,28 +27,28 @@ PARAMS = {
         "error",
         enum=["error", "mapped", "killed", "late"],
         title="How it fails",
-        description="One of the ways in which things go wrong.",
+        description="What should go wrong.",
     ),
     "word": Param(
         "drill",
         type="string",
         maxLength=100,
         title="Word",
-        description="Becomes part of the error; another word makes another error.",
+        description="Part of the error message; a different word makes a different error.",
     ),
 }
 
 
 class Drill(Exception):
-    """Nothing is broken: this was asked for."""
+    """Nothing is broken: this failure was requested."""
 
 
 @task
 def start(**context: Any) -> list[str]:
-    """The mapped tasks to fail; or what else goes wrong."""
+    """Lists the mapped tasks that will fail, or fails in one of the other ways."""
     how, word = context["params"]["how"], context["params"]["word"]
     if how == "error":
-        raise Drill(f"This task fails on purpose ({word}). Nothing is to be done.")
+        raise Drill(f"This task fails on purpose ({word}). No action is needed.")
     if how == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "late":
@@ -58,8 +58,8 @@ def start(**context: Any) -> list[str]:
 
 @task(map_index_template="{{ task.op_kwargs['model'] }}")
 def train(model: str, **context: Any) -> None:
-    """Fails, as each of its siblings does."""
-    raise Drill(f"{model} fails on purpose ({context['params']['word']}). Nothing is to be done.")
+    """Fails, as all of its siblings do."""
+    raise Drill(f"{model} fails on purpose ({context['params']['word']}). No action is needed.")
 
 
 @dag(

@@ -1,9 +1,9 @@
-"""Sends the alerts that could not leave when they were made, because a mail server or another channel was away.
+"""Sends alerts that could not be sent earlier, because the mail server or another channel was unavailable.
 
 **Starts** every five minutes (`ALERT_SCHEDULE`), or by hand.
 
-**Produces** mail, and messages on the other channels; `alerts.sent` says what left when. Alerts on mapped tasks that
-wait for the rest of their run leave now too, once they have waited for five minutes.
+**Produces** mail, and messages on the other channels; `alerts.sent` records what was sent and when. Alerts about mapped
+tasks that wait for the rest of their run are sent too, once they have waited for five minutes.
 """
 
 from datetime import timedelta
@@ -21,7 +21,7 @@ COLLECT_FOR = timedelta(minutes=5)
 
 @task
 def send_unsent() -> list[str]:
-    """A line on each alert that was due; a server that is still away is no failure."""
+    """One line per alert that was due; a server that is still unavailable is not a failure."""
     from include.alerting.delivery import deliver
     from include.alerting.outbox import list_due
 
@@ -35,7 +35,7 @@ def send_unsent() -> list[str]:
     dagrun_timeout=timedelta(hours=1),
     max_active_runs=1,
     is_paused_upon_creation=False,
-    # It does not tell of its own failures: they would be more alerts that cannot leave.
+    # It does not report its own failures: they would be more alerts that cannot be sent.
     default_args={**DEFAULT_ARGS, "on_failure_callback": None},
     description=first_sentence(__doc__),
     doc_md=__doc__,

@@ -1,14 +1,14 @@
-"""The master: looks for a reason to train again, starts what is needed, follows it to the end and reports.
+"""The master: checks for a reason to retrain, starts what is needed, follows it to the end and reports.
 
 **Starts** hourly (`RETRAINING_SCHEDULE`), on drift, within half a minute of a new or changed file at the source, or by
-hand. While another of its runs or a preparation or training is under way, and where there is no reason, it succeeds
-with all that would follow skipped, and says why in its note.
+hand. If another of its runs, a preparation or a training is in progress, or if there is no reason to retrain, it
+skips all later tasks, succeeds, and says why in its note.
 
-**Reasons**: a month of the rolling window (`ROLLING_MONTHS`) that is new, has changed, or that no model was trained on;
-drift; a champion older than `MAX_MODEL_AGE`, or one that was found to be unusable; `force`.
+**Reasons**: a month of the rolling window (`ROLLING_MONTHS`) that is new, has changed, or has no model trained on it;
+drift; a champion that is older than `MAX_MODEL_AGE` or was found to be unusable; `force`.
 
-**Produces** new models: by `data_preparation`, whose event starts both training DAGs, or by these at once where the
-training set is there; and a report in its note, in `training.retrainings` and by mail.
+**Produces** new models, through `data_preparation`, whose event starts both training DAGs, or directly through these if
+the training set already exists; and a report in its note, in `training.retrainings` and by mail.
 
 **Parameters**: `force`; `ignore_failures`, whether one family may fail.
 """
@@ -29,7 +29,7 @@ from include.schedules import cron
 from include.taxi.settings import read_settings, read_usable_settings
 
 PARAMS = {
-    "force": flag("Train in any case", "Train again without any other reason."),
+    "force": flag("Retrain anyway", "Retrain even if there is no reason to."),
     "ignore_failures": choice(
         "Ignore failures",
         "Whether to succeed, with a warning, if one family fails.",
@@ -41,26 +41,26 @@ PARAMS = {
 
 @task
 def detect(**context: Any) -> dict[str, Any]:
-    """The reasons, and what to train on; skips what follows if there is none, or something is under way."""
+    """Finds the reasons to retrain and what to train on; skips the rest if there is none or a run is in progress."""
     from include.taxi import detection, retraining
 
     run, url, settings = context["dag_run"], get_warehouse_url(), read_settings()
     if rival := find_rival(run.dag_id, run.run_id):
-        skip_run(context, f"Nothing to do: {rival} is under way.")
+        skip_run(context, f"Nothing to do: {rival} is in progress.")
     found = detection.detect(url, settings, force=context["params"]["force"])
     if found is None:
-        skip_run(context, "No reason to train again: no new or changed month, no drift, and the champion is not old.")
-    note_run(context, f"Training again: {'; '.join(found.reasons)}.")
+        skip_run(context, "No reason to retrain: no new or changed month, no drift, and the champion is not too old.")
+    note_run(context, f"Retraining: {'; '.join(found.reasons)}.")
     retraining.begin(url, name_run(context), found.reasons, found.months)
     return found.to_dict()
 
 
 @task
 def start(found: dict[str, Any], **context: Any) -> list[dict[str, str]]:
-    """The runs that were started: of the preparation, or of both training DAGs."""
+    """Starts a run of the preparation, or of both training DAGs."""
     from include.taxi.retraining import plan_starts
 
-    # A name that follows from this run's: a second try finds what the first one started.
+    # A name that follows from this run's: a second attempt finds what the first one started.
     run_id = f"retraining__{context['dag_run'].run_id}"
     note = f"Started by automatic_retraining: {'; '.join(found['reasons'])}."
     return [
@@ -71,7 +71,7 @@ def start(found: dict[str, Any], **context: Any) -> list[dict[str, str]]:
 
 @task(on_success_callback=AlertNotifier("retrained"))
 def report(found: dict[str, Any], runs: list[dict[str, str]], **context: Any) -> str:
-    """What was trained, errors before and after, and the decisions."""
+    """Reports what was trained, the errors before and after, and the decisions."""
     from include.taxi import retraining
 
     settings, given = read_settings(), context["params"]["ignore_failures"]

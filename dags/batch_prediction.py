@@ -2,12 +2,12 @@
 
 **Starts** when the champion changes, by hand or through the REST API.
 
-**Produces** a row for each trip in `prediction.batch`; what the same model version had predicted for a month is
+**Produces** a row per trip in `prediction.batch`; earlier predictions of the same model version for a month are
 replaced in one transaction.
 
-**Parameters**: `months` (empty: those of the settings that are loaded), `location` of the trips, as SOURCE has it
-(empty: the months as loaded in `raw.trips`; allowed are SOURCE and what BATCH_LOCATIONS names), `connection_id` for a
-location that wants a login.
+**Parameters**: `months` (empty: the loaded ones of the settings' months), `location` of the trips, written like SOURCE
+(empty: the months in `raw.trips`; allowed are SOURCE and the locations in BATCH_LOCATIONS), `connection_id` for a
+location that requires a login.
 """
 
 from datetime import timedelta
@@ -30,22 +30,22 @@ PARAMS = {
         type=["array", "null"],
         items={"type": "string", "pattern": MONTH_PATTERN},
         title="Months",
-        description=f"As YYYY-MM, one a line. Empty: those that are loaded of {in_force('MONTHS')}.",
+        description=f"As YYYY-MM, one per line. Empty: the loaded ones of {in_force('MONTHS')}.",
     ),
     "location": Param(
         None,
         type=["string", "null"],
         pattern=WITHOUT_LOGIN,
         title="Location",
-        description="Address of the trips, with `{month}` in it: SOURCE, or what BATCH_LOCATIONS allows. "
-        "No password here, see below. Empty: the months in `raw.trips`.",
+        description="Address of the trips, with `{month}` in it: SOURCE, or one that BATCH_LOCATIONS allows. "
+        "Put no password here; name a connection below. Empty: the months in `raw.trips`.",
     ),
     "connection_id": Param(
         None,
         type=["string", "null"],
         pattern=rf"^[A-Za-z0-9_.-]+{END}",
         title="Connection",
-        description="Airflow connection whose login the location's server takes (HTTP or Postgres). Empty: none.",
+        description="Airflow connection with the login for the location's server (HTTP or Postgres). Empty: none.",
     ),
 }
 SCORED = "{{ task.op_kwargs['job']['month'] }}{{ scored | default('') }}"
@@ -53,7 +53,7 @@ SCORED = "{{ task.op_kwargs['job']['month'] }}{{ scored | default('') }}"
 
 @task
 def plan(**context: Any) -> list[dict[str, Any]]:
-    """A job for each month, all with the version that is the champion now."""
+    """Plans one job per month, all with the current champion."""
     from include.taxi import batch
 
     return batch.plan(get_warehouse_url(), read_settings(), **context["params"])
@@ -61,7 +61,7 @@ def plan(**context: Any) -> list[dict[str, Any]]:
 
 @task(map_index_template=SCORED)
 def score(job: dict[str, Any]) -> dict[str, Any]:
-    """One month in `prediction.batch`."""
+    """Scores one month into `prediction.batch`."""
     from include.taxi import batch
 
     scored = batch.score(get_warehouse_url(), read_settings(), job, log_in=log_in)

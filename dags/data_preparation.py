@@ -1,14 +1,14 @@
-"""Start here: brings trips into the warehouse and publishes a training set, which starts training, unless it is fresh.
+"""Start here: loads trips and, unless a fresh training set exists, publishes a new one, which starts training.
 
 **Starts** by hand, through the REST API, or when a training DAG finds no fresh set.
 
-**Produces** the months in `raw.trips`, refused rows in `raw.rejected_trips`, an immutable version in
-`training.examples`, and a note that says where each loaded row is; then the asset `training_set` changes, which starts
-the training DAGs. Where the same set was published within `outdated_after`, the later tasks are skipped and no event
-leaves.
+**Produces** the months in `raw.trips`, rejected rows in `raw.rejected_trips`, an immutable version in
+`training.examples`, and a note that accounts for each loaded row; then the asset `training_set` changes, which starts
+the training DAGs. If the same set was published within `outdated_after`, the later tasks are skipped and there is no
+event.
 
-**Parameters**: `months`, `validation_from`, `test_from`, `feature_set`, `outdated_after` (hours), `force`. What is left
-empty comes from the settings.
+**Parameters**: `months`, `validation_from`, `test_from`, `feature_set`, `outdated_after` (hours), `force`. Empty ones
+have the settings' values.
 """
 
 from datetime import timedelta
@@ -38,24 +38,24 @@ PARAMS = {
         type=["array", "null"],
         items={"type": "string", "pattern": MONTH_PATTERN},
         title="Months",
-        description=f"Months to hold, as YYYY-MM, one a line. Empty: {in_force('MONTHS')}.",
+        description=f"Months to use, as YYYY-MM, one per line. Empty: {in_force('MONTHS')}.",
     ),
     "validation_from": Param(
         None,
         **DAY,
         title="Validation from",
         description="First day of the validation split. Empty: "
-        f"{in_force('VALIDATION_FROM', otherwise='the first of the newest month')}.",
+        f"{in_force('VALIDATION_FROM', otherwise='the first day of the newest month')}.",
     ),
     "test_from": Param(
         None,
         **DAY,
         title="Test from",
         description="First day of a third split, for testing. Empty: "
-        f"{in_force('TEST_FROM', otherwise='no such split')}.",
+        f"{in_force('TEST_FROM', otherwise='no test split')}.",
     ),
     "feature_set": choice(
-        "Feature set", "What models will learn from by default.", FEATURE_SET_NAMES, in_force("FEATURE_SET")
+        "Feature set", "What models learn from by default.", FEATURE_SET_NAMES, in_force("FEATURE_SET")
     ),
     "outdated_after": Param(
         None,
@@ -64,7 +64,7 @@ PARAMS = {
         title="Outdated after",
         description=f"Hours after which an unchanged set is built again. Empty: {in_force('OUTDATED_AFTER')}.",
     ),
-    "force": flag("Build in any case", "Build the set even if it is fresh."),
+    "force": flag("Build anyway", "Build the set even if it is fresh."),
 }
 MONTHS = "month = ANY('{{ '{' ~ ti.xcom_pull(task_ids='plan') | join(',') ~ '}' }}')"
 VERSION = "version = {{ ti.xcom_pull(task_ids='transform') }}"
@@ -72,7 +72,7 @@ VERSION = "version = {{ ti.xcom_pull(task_ids='transform') }}"
 
 @task
 def load_zones() -> dict[str, Any]:
-    """The zones table, where the settings name one."""
+    """Loads the zones table, if the settings name one."""
     from include.taxi import zones
     from include.taxi.zone_names import write_zone_names
 
@@ -84,7 +84,7 @@ def load_zones() -> dict[str, Any]:
 
 @task
 def plan(**context: Any) -> list[str]:
-    """The months, and under the key `plan` all of what to build; skips what follows if it is there and fresh."""
+    """Plans what to build and lists its months; skips the rest if that exists and is fresh."""
     from include.taxi import preparation
 
     made = preparation.plan(get_warehouse_url(), read_settings(), context["params"])
@@ -96,7 +96,7 @@ def plan(**context: Any) -> list[str]:
 
 @task(map_index_template="{{ task.op_kwargs['month'] }}")
 def ingest(month: str) -> dict[str, Any]:
-    """One month in `raw.trips`."""
+    """Loads one month into `raw.trips`."""
     from include.taxi import preparation
 
     return preparation.ingest(get_warehouse_url(), read_settings(), month)
@@ -104,7 +104,7 @@ def ingest(month: str) -> dict[str, Any]:
 
 @task(outlets=[RAW_TRIPS])
 def validate_raw(plan: dict[str, Any], *, outlet_events: Any = None) -> list[dict[str, Any]]:
-    """The months' rows against the rules."""
+    """Checks the months' rows against the rules."""
     from include.taxi import preparation
 
     outlet_events[RAW_TRIPS].extra = {"months": plan["months"]}
@@ -113,7 +113,7 @@ def validate_raw(plan: dict[str, Any], *, outlet_events: Any = None) -> list[dic
 
 @task
 def transform(plan: dict[str, Any], **context: Any) -> int:
-    """A new version's examples; skips if what was loaded turns out to be what a fresh version holds."""
+    """Writes the examples of a new version; skips the rest if a fresh version already holds the same."""
     from include.taxi import preparation
 
     url, settings = get_warehouse_url(), read_settings()
@@ -123,7 +123,7 @@ def transform(plan: dict[str, Any], **context: Any) -> int:
 
 @task
 def build(version: int) -> dict[str, int]:
-    """The version's counts and statistics."""
+    """Computes the version's counts and statistics."""
     from include.taxi import training_set
 
     return training_set.build(get_warehouse_url(), version)
@@ -131,7 +131,7 @@ def build(version: int) -> dict[str, int]:
 
 @task
 def validate_training_set(version: int) -> None:
-    """The version as a whole: enough rows, values in range, no leakage between splits."""
+    """Checks the version as a whole: enough rows, values in range, no leakage between splits."""
     from include.taxi import training_set
 
     training_set.validate(get_warehouse_url(), read_settings(), version)
@@ -139,13 +139,13 @@ def validate_training_set(version: int) -> None:
 
 @task(outlets=[TRAINING_SET], on_success_callback=AlertNotifier("prepared"))
 def publish(version: int, *, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
-    """The version becomes the newest that readers see, the event leaves, and the run's note accounts for each row."""
+    """Publishes the version for readers, sends the event, and accounts for each row in the run's note."""
     from include.taxi import left_out, publication
 
     url = get_warehouse_url()
     published = publication.publish(url, version, read_settings().keep_versions)
     if published is None:
-        raise AirflowSkipException("Another run published the same set meanwhile.")
+        raise AirflowSkipException("Another run has published the same set in the meantime.")
     outlet_events[TRAINING_SET].extra = published.to_dict()
     note_run(context, left_out.describe(url, version))
     return published.to_dict()
@@ -153,7 +153,7 @@ def publish(version: int, *, outlet_events: Any = None, **context: Any) -> dict[
 
 def _skip_if_fresh(version: int | None, **context: Any) -> None:
     if version is not None:
-        skip_run(context, f"Training set version {version} holds the same and is fresh: nothing is recomputed.")
+        skip_run(context, f"Training set version {version} holds the same data and is fresh: nothing is recomputed.")
 
 
 @dag(

@@ -1,11 +1,11 @@
-"""Fills the gaps of a small table and writes it to Postgres: a first DAG, and a template to copy.
+"""Fills the gaps in a small table and writes it to Postgres: a first DAG, and a template to copy.
 
 **Starts** by hand or through the REST API.
 
 **Produces** the table `example.trips` in the warehouse, replaced as a whole, so that running it twice changes nothing;
 then the asset `example_trips` changes.
 
-**Parameters**: `numbers`, by which figure a missing number is replaced.
+**Parameters**: `numbers`, the statistic that replaces a missing number.
 """
 
 from datetime import timedelta
@@ -33,13 +33,13 @@ INSERT = "INSERT INTO example.trips VALUES (%(trip)s, %(borough)s, %(miles)s, %(
 
 @task
 def load() -> list[dict[str, Any]]:
-    """The table as it comes, with gaps."""
+    """Loads the table, with its gaps."""
     return TRIPS
 
 
 @task
 def fill(trips: list[dict[str, Any]], **context: Any) -> list[dict[str, Any]]:
-    """The table without gaps: numbers by the chosen figure, text by the most frequent value."""
+    """Fills the gaps: numbers with the chosen statistic, text with the most frequent value."""
     import pandas as pd
 
     frame = pd.DataFrame(trips)
@@ -51,7 +51,7 @@ def fill(trips: list[dict[str, Any]], **context: Any) -> list[dict[str, Any]]:
 
 @task(outlets=[EXAMPLE_TRIPS])
 def save(trips: list[dict[str, Any]], *, outlet_events: Any = None) -> None:
-    """The table in Postgres, and the event."""
+    """Writes the table to Postgres and sends the event."""
     from include.taxi.warehouse import connect
 
     with connect(get_warehouse_url()) as connection:

@@ -1,11 +1,11 @@
-"""Watches the champion: how far the newest trips have drifted from what it learnt from, and how wrong it is.
+"""Monitors the champion: how far the newest trips have drifted from its training data, and how large its errors are.
 
 **Starts** daily (`MONITORING_SCHEDULE`), after each ingest, or by hand.
 
-**Produces** for each week and column three measures of drift in `monitoring.drift`, and in `monitoring.live_errors` the
-errors of logged predictions whose trips have arrived since. Where columns have drifted in `DRIFT_WINDOWS_NEEDED` of the
-last `DRIFT_WINDOWS` weeks, the newest among them, there is a row in `monitoring.alarms` and the asset `drift` changes;
-once for each champion and newest week. A champion that cannot be used is told by an alert, once.
+**Produces** three measures of drift per week and column in `monitoring.drift`, and in `monitoring.live_errors` the
+errors of logged predictions whose trips have arrived since. If columns have drifted in `DRIFT_WINDOWS_NEEDED` of the
+last `DRIFT_WINDOWS` weeks, including the newest, a row is added to `monitoring.alarms` and the asset `drift` changes,
+once per champion and newest week. A champion that cannot be used is reported by an alert, once.
 """
 
 from datetime import timedelta
@@ -25,7 +25,7 @@ from include.taxi.settings import read_settings, read_usable_settings
 
 @task
 def measure_live_errors() -> int:
-    """Logged predictions whose real trip has arrived."""
+    """Compares logged predictions with the trips that have arrived since."""
     from include.taxi import live_errors
 
     return live_errors.measure_live_errors(get_warehouse_url(), read_settings())
@@ -33,7 +33,7 @@ def measure_live_errors() -> int:
 
 @task(max_active_tis_per_dag=1, on_success_callback=AlertNotifier("unusable"))
 def measure_drift(**context: Any) -> dict[str, Any] | None:
-    """The columns that drift, and in which weeks; and whether the champion can be used at all."""
+    """Finds the columns that drift, and in which weeks; checks that the champion can be used at all."""
     from include.taxi import monitoring, usability
 
     url, settings = get_warehouse_url(), read_settings()
@@ -46,13 +46,13 @@ def measure_drift(**context: Any) -> dict[str, Any] | None:
 
 @task(outlets=[DRIFT], on_success_callback=AlertNotifier("drift"))
 def raise_alarm(report: dict[str, Any] | None, *, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
-    """The alarm, if there is one that was not raised before."""
+    """Raises the alarm, unless it was raised before."""
     from include.taxi import monitoring
 
     found = monitoring.DriftReport.from_dict(report) if report else None
     alarm = monitoring.raise_alarm(get_warehouse_url(), found, name_run(context)) if found else None
     if alarm is None:
-        raise AirflowSkipException("There is no alarm that was not raised before.")
+        raise AirflowSkipException("There is no new alarm.")
     outlet_events[DRIFT].extra = alarm.to_dict()
     return alarm.to_dict()
 

@@ -1,15 +1,15 @@
-"""Judges new models against the champion, and makes a better one the champion.
+"""Judges new models against the champion and promotes a better one.
 
 **Starts** when a training DAG has registered a challenger, or by hand.
 
-**Produces** for each version that was not judged yet a row in `training.promotions`, tags and a model card in MLflow;
-for a winner the alias `champion` (the former one becomes `previous`), then the asset `champion_model` changes. Winners
-are those whose error on the same held-out rows is lower beyond chance, by `MIN_IMPROVEMENT` at least, and that get
-worse by `MAX_SLICE_REGRESSION` in no slice. A first model has to beat the mean. A champion that cannot be used is told
-by an alert, once; `previous`, else the mean, stands in for it, and it does not become `previous`.
+**Produces** for each version not judged yet a row in `training.promotions`, tags and a model card in MLflow; for a
+winner the alias `champion` (the former one becomes `previous`), then the asset `champion_model` changes. A winner's
+error on the same held-out rows is lower by at least `MIN_IMPROVEMENT`, beyond chance, and is worse by
+`MAX_SLICE_REGRESSION` in no slice. A first model has to beat the mean. A champion that cannot be used is reported by an
+alert, once; `previous`, or else the mean, replaces it in the comparison, and it does not become `previous`.
 
-**Parameters**: `approval`, `human` to have a person decide on winners; `rollback`, to put the previous champion back
-instead of judging (`make rollback`).
+**Parameters**: `approval`, where `human` lets a person decide on winners; `rollback`, which restores the previous
+champion instead of judging (`make rollback`).
 """
 
 from datetime import timedelta
@@ -30,11 +30,11 @@ from include.taxi.settings import read_settings, read_usable_settings
 PARAMS = {
     "approval": choice(
         "Approval",
-        f"Whether a person decides on a winner, within hours: {in_force('APPROVAL_DEADLINE')}.",
+        f"Whether a person decides on a winner. Hours to decide: {in_force('APPROVAL_DEADLINE')}.",
         ["auto", "human"],
         in_force("APPROVAL"),
     ),
-    "rollback": flag("Roll back", "Put the previous champion back, and judge nothing."),
+    "rollback": flag("Roll back", "Restore the previous champion and judge nothing."),
 }
 PROMOTE, KEEP = "Promote", "Keep the champion"
 BODY = "{{ ti.xcom_pull(task_ids='judge') | map(attribute='reason') | join('\\n\\n') }}"
@@ -43,13 +43,13 @@ TELL = AlertNotifier("promoted")
 
 @task.branch
 def choose(**context: Any) -> str:
-    """Whether to judge or to roll back."""
+    """Chooses whether to judge or to roll back."""
     return "roll_back" if context["params"]["rollback"] else "judge"
 
 
 @task(outlets=[CHAMPION_MODEL], on_success_callback=TELL)
 def roll_back(*, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
-    """The previous champion is champion again."""
+    """Makes the previous champion the champion again."""
     from include.taxi import champion
 
     promotion = champion.roll_back(get_warehouse_url(), read_settings(), name_run(context))
@@ -61,7 +61,7 @@ def roll_back(*, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
 # One at a time, and never by `max_active_runs`, with which events of further models are lost.
 @task(max_active_tis_per_dag=1, on_success_callback=AlertNotifier("unusable"))
 def judge(**context: Any) -> list[dict[str, Any]]:
-    """The winners among all versions that nobody has judged yet, each with its version and the reason."""
+    """Judges all versions that have not been judged yet; lists the winners with the reasons."""
     from include.taxi import judgement
 
     url, settings = get_warehouse_url(), read_settings()
@@ -79,7 +79,7 @@ def judge(**context: Any) -> list[dict[str, Any]]:
 
 @task.branch
 def ask(winners: list[dict[str, Any]], **context: Any) -> str | None:
-    """Whether there is a winner, and whether a person decides on it."""
+    """Chooses what follows: whether there is a winner, and whether a person decides on it."""
     if not winners:
         return None
     approval = context["params"]["approval"] or read_settings().approval
@@ -95,21 +95,21 @@ def ask(winners: list[dict[str, Any]], **context: Any) -> str | None:
     on_success_callback=TELL,
 )
 def promote(winners: list[dict[str, Any]], *, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
-    """The last winner that still wins is champion, unless a person or the deadline said no."""
+    """Promotes the last winner that still wins, unless a person declined or the deadline passed."""
     from include.taxi import judgement
 
     url, settings, versions = get_warehouse_url(), read_settings(), [winner["version"] for winner in winners]
     ti = context["ti"]
     answer, approval = ti.xcom_pull(task_ids="approve"), ti.xcom_pull(task_ids="ask", key="approval")
     if not answer and approval != "auto":
-        # A person was to decide, but there is no decision: a task was marked as success by hand.
+        # A person had to decide, but there is no decision: a task was marked as success by hand.
         raise explain_missing("promote", "approve" if approval else "ask", "decision")
     if answer and answer["chosen_options"] != [PROMOTE]:
         judgement.decline(url, settings, versions)
-        raise AirflowSkipException("A person, or the deadline, has kept the champion.")
+        raise AirflowSkipException("The champion stays: a person decided so, or the deadline passed.")
     promotion = judgement.promote(url, settings, versions, name_run(context))
     if promotion is None:
-        raise AirflowSkipException("The champion has changed meanwhile, and is not beaten any more.")
+        raise AirflowSkipException("The champion has changed in the meantime, and no winner beats the new one.")
     outlet_events[CHAMPION_MODEL].extra = promotion.to_event()
     return promotion.to_event()
 
@@ -133,7 +133,7 @@ def model_promotion() -> None:
     winners = judge()
     approve = HITLOperator(
         task_id="approve",
-        subject="Shall the winner become champion?",
+        subject="Should the winner become champion?",
         body=BODY,
         options=[PROMOTE, KEEP],
         defaults=KEEP,

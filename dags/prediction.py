@@ -1,11 +1,11 @@
-"""Predicts trips with the champion, on request: the run's result holds a prediction for each trip.
+"""Predicts with the champion on request: the run's result contains a prediction for each trip.
 
-**Starts** through the REST API or by hand. `GET .../dagRuns/{id}/wait` hands the result over as soon as it is there.
+**Starts** through the REST API or by hand. `GET .../dagRuns/{id}/wait` returns the result as soon as it is ready.
 
 **Produces** the result, and a row for each prediction in `prediction.log`.
 
 **Parameters**: `inputs`, up to 10,000 trips with pickup_zone, dropoff_zone, trip_distance and pickup_at (empty: now),
-by these names or the source's; or one trip in `pickup_zone`, `dropoff_zone`, `trip_distance`, `pickup_at`.
+under these names or the source's; or one trip in `pickup_zone`, `dropoff_zone`, `trip_distance`, `pickup_at`.
 """
 
 from datetime import timedelta
@@ -33,16 +33,18 @@ if ZONES:
     }
 PARAMS = {
     "pickup_zone": Param(
-        None, **ZONE, title="Pickup zone", description="Where the ride starts, by the zone's id, for example 74."
+        None, **ZONE, title="Pickup zone", description="Id of the zone where the ride starts, for example 74."
     ),
-    "dropoff_zone": Param(None, **ZONE, title="Dropoff zone", description="Where it ends, for example 75."),
+    "dropoff_zone": Param(
+        None, **ZONE, title="Dropoff zone", description="Id of the zone where the ride ends, for example 75."
+    ),
     "trip_distance": Param(
         None,
         type=["number", "null"],
         minimum=FORMAT.distance[0],
         maximum=FORMAT.distance[1],
         title="Trip distance",
-        description="In the unit of the trips trained on (TLC: miles), for example 1.98.",
+        description="In the unit of the training data (TLC: miles), for example 1.98.",
     ),
     "pickup_at": Param(
         None,
@@ -67,7 +69,7 @@ PARAMS = {
 @result
 @task
 def predict(**context: Any) -> dict[str, Any]:
-    """The predictions in minutes, and the model that made them; a person finds one trip's, or the error, as a note."""
+    """Predicts in minutes and names the model; the prediction for a single trip, or the error, is also in the note."""
     from include.taxi import prediction
     from include.taxi.errors import TaxiError
 

@@ -31,19 +31,19 @@ from include.taxi.settings import HOME, ROOT, read_settings
 from include.tracking_server.routes import READER
 
 CONSOLE = Console(highlight=False)
-# What the launcher is told by the environment, beside settings; the second by the Makefile: what `make` was given.
+# What the launcher takes from the environment, beside settings; the second by the Makefile: what `make` was given.
 TOLD = ("MLTRAIN_HOME", "MLTRAIN_GIVEN", MAIL_SERVER)
 REMOVED: list[str] = []
 
 
 def up() -> int:
-    """Starts what does not run yet, and prints where everything is."""
+    """Starts what is not running yet and prints where everything is."""
     CONSOLE.print(addresses(_start()))
     return 0
 
 
 def run() -> int:
-    """Starts what does not run yet, runs the main job and prints what came of it."""
+    """Starts what is not running yet, runs the main job and prints its results."""
     from include.embedded.follow import follow
     from include.embedded.outcome import next_steps
 
@@ -56,7 +56,7 @@ def run() -> int:
 
 
 def rollback() -> int:
-    """Makes the previous champion the champion again."""
+    """Makes the previous model the champion again."""
     from include.embedded.follow import roll_back
 
     stack = find_running(HOME)
@@ -67,7 +67,7 @@ def rollback() -> int:
 
 
 def fail(how: str) -> int:
-    """Makes a task fail on purpose, and prints the mail that arrives."""
+    """Makes a task fail on purpose and prints the mail that arrives."""
     from include.embedded.drill import fail as drill
 
     stack = find_running(HOME) or _start()
@@ -77,12 +77,12 @@ def fail(how: str) -> int:
 def down() -> int:
     """Stops every program."""
     left = stop(HOME)
-    CONSOLE.print("The stack is down." + (f" {left} processes had to be ended one by one." if left else ""))
+    CONSOLE.print("The stack is down." + (f" {left} leftover processes were ended." if left else ""))
     return 0
 
 
 def status() -> int:
-    """Prints each program's state; the exit code tells whether all of them do their work."""
+    """Prints each program's state; the exit code says whether all of them work."""
     stack = find_running(HOME)
     if not stack:
         CONSOLE.print(NOT_RUNNING)
@@ -92,13 +92,13 @@ def status() -> int:
     for name, entry in program_states(stack).items():
         problem = find_problem(stack, name)
         problems += [problem] if problem else []
-        table.add_row(name, entry["statename"].lower(), entry["description"], problem or "good")
+        table.add_row(name, entry["statename"].lower(), entry["description"], problem or "healthy")
     CONSOLE.print(table, addresses(stack))
     return 1 if problems else 0
 
 
 def logs(program: str | None) -> int:
-    """Follows the logs of one program or of all of them, from the last lines on."""
+    """Follows the logs of one program or of all programs, starting with their last lines."""
     names = [program] if program else [*PROGRAMS, "supervisord"]
     paths = [str(log_path(HOME, name)) for name in names if log_path(HOME, name).exists()]
     if not paths:
@@ -108,7 +108,7 @@ def logs(program: str | None) -> int:
 
 
 def psql(arguments: list[str]) -> int:
-    """Becomes `psql` on the warehouse."""
+    """Opens `psql` on the warehouse."""
     stack = find_running(HOME)
     if not stack:
         CONSOLE.print(NOT_RUNNING)
@@ -121,7 +121,7 @@ def psql(arguments: list[str]) -> int:
 
 
 def airflow(arguments: str) -> int:
-    """Becomes Airflow's command line, which sees what the stack's scheduler sees."""
+    """Runs Airflow's command line with the environment of the stack's scheduler."""
     if not find_running(HOME):
         CONSOLE.print(NOT_RUNNING)
         return 1
@@ -144,9 +144,9 @@ def notebook() -> int:
 
 
 def remove() -> int:
-    """Stops every program and deletes all that the stack wrote."""
+    """Stops every program and deletes everything that the stack wrote."""
     reset(HOME)
-    CONSOLE.print(f"{HOME} is gone, with all data, models and secrets in it.")
+    CONSOLE.print(f"Deleted {HOME} with all its data, models and secrets.")
     return 0
 
 
@@ -197,9 +197,9 @@ def _start() -> Stack:
     overrides = write_overrides(HOME)
     if overrides:
         shown = (f"{key}={'***' if key in SECRET else value}" for key, value in overrides.items())
-        CONSOLE.print("Settings given now: " + ", ".join(shown))
+        CONSOLE.print("Settings given to this command: " + ", ".join(shown))
     stack = start(HOME, say=lambda text: CONSOLE.print(f"{time.monotonic() - begun:5.1f} s  {text}", soft_wrap=True))
-    CONSOLE.print(f"The stack runs ({time.monotonic() - begun:.1f} s).")
+    CONSOLE.print(f"The stack is running ({time.monotonic() - begun:.1f} s).")
     return stack
 
 
@@ -215,9 +215,9 @@ def main() -> int:
         if name == "fail":
             command.add_argument("how", nargs="?", choices=WAYS, default=WAYS[0])
         if name == "airflow":
-            command.add_argument("arguments", nargs="?", default="", help="for Airflow, as one text")
+            command.add_argument("arguments", nargs="?", default="", help="arguments for Airflow, as one string")
         if name == "psql":
-            command.add_argument("arguments", nargs="*", help="for psql")
+            command.add_argument("arguments", nargs="*", help="arguments for psql")
     arguments = vars(parser.parse_args())
     REMOVED.extend(isolate(os.environ, (*TOLD, *KNOWN)))
     try:

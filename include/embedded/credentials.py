@@ -44,7 +44,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read_credentials(home: Path) -> Credentials:
-    """The credentials of the stack in `home`; those that the file lacks are generated and added to it."""
+    """The credentials of the stack in `home`; missing ones are generated and added to the file."""
     path = home / "secrets.env"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     known = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
@@ -52,5 +52,5 @@ def read_credentials(home: Path) -> Credentials:
     credentials = Credentials(**{name: known[name.upper()] for name in names if known.get(name.upper())})
     text = "".join(f"{name.upper()}={value}\n" for name, value in asdict(credentials).items())
     if not path.exists() or len(known) < len(names):
-        write_private(path, "# Generated at the first start; change nothing while the stack runs.\n" + text)
+        write_private(path, "# Generated at the first start; do not edit while the stack is running.\n" + text)
     return credentials

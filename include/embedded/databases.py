@@ -16,7 +16,7 @@ from include.taxi import warehouse
 
 
 def create_databases(stack: Stack) -> None:
-    """Creates the databases that lack, in the embedded server each with a role of its own.
+    """Creates missing databases, each with its own role on the embedded server.
 
     Raises:
         StackError: The server cannot be reached, or its login may not create databases.
@@ -38,7 +38,7 @@ def create_databases(stack: Stack) -> None:
 
 
 def migrate_databases(stack: Stack, *, with_airflow: bool) -> None:
-    """Applies the migrations that the warehouse and, if asked, Airflow's database lack, side by side.
+    """Applies missing migrations to the warehouse and, if asked, to Airflow's database, in parallel.
 
     Raises:
         StackError: A migration failed; the message ends with its last log lines.

@@ -1,4 +1,4 @@
-"""Something fails on purpose, and the mail that it makes is shown."""
+"""Makes something fail on purpose and shows the mail that results."""
 
 import email
 import secrets
@@ -27,10 +27,10 @@ def fail(stack: Stack, how: str, console: Console) -> bool:
         how: One of `WAYS`, see `dags/alert_drill.py`.
 
     Returns:
-        Whether the alert has left.
+        Whether the alert was sent.
 
     Raises:
-        StackError: Airflow does not know the DAG, or no alert was made.
+        StackError: Airflow does not know the DAG, or no alert was created.
     """
     api = AirflowApi(stack)
     _wait(lambda: DRILL in api.dags(), f"Airflow has no DAG {DRILL}: see `make logs PROGRAM=dag-processor`")
@@ -38,23 +38,25 @@ def fail(stack: Stack, how: str, console: Console) -> bool:
     # A word that no drill has had: the same error again would be counted and not sent.
     run = api.trigger(DRILL, how=how, word=secrets.token_hex(3).translate(str.maketrans("0123456789", "ghijklmnop")))
     console.print(
-        f"{DRILL} was started ({how}): {stack.airflow_address}/dags/{run.dag_id}/runs/{run.run_id}", soft_wrap=True
+        f"Started {DRILL} ({how}): {stack.airflow_address}/dags/{run.dag_id}/runs/{run.run_id}", soft_wrap=True
     )
     number, state, subject, problem, first_run = _wait(
-        lambda: _find_alert(stack, run), "No alert was made: see the log of the run's task", SECONDS_TO_SEND
+        lambda: _find_alert(stack, run), "No alert was created: see the log of the run's task", SECONDS_TO_SEND
     )
     if first_run != run.run_id:
-        console.print("The same was told before, within ALERT_REPEAT_AFTER hours: it is counted, not sent again.")
+        console.print(
+            "The same error was reported before, within ALERT_REPEAT_AFTER hours: it is counted, not sent again."
+        )
         return True
     if state != "sent":
         console.print(f"The alert is {state} ({subject}): {problem}", markup=False)
         return False
     mail = _find_mail(stack.mail_directory, number)
     if mail is None:
-        console.print(f"The alert has left, but not to {stack.mail_directory}: {subject}", markup=False)
+        console.print(f"The alert was sent, but not to {stack.mail_directory}: {subject}", markup=False)
         return True
     path, message = mail
-    console.rule("the mail that arrived")
+    console.rule("The mail that arrived")
     for name in ("From", "To", "Date", "Subject"):
         console.print(f"{name}: {message[name]}", markup=False, soft_wrap=True)
     text = message.get_body(("plain",))
@@ -64,7 +66,7 @@ def fail(stack: Stack, how: str, console: Console) -> bool:
 
 
 def _find_alert(stack: Stack, run: Run) -> tuple[Any, ...] | None:
-    """Number, state, subject and problem of the alert that tells of the run, once it has left or could not."""
+    """Number, state, subject and problem of the alert about the run, once it was sent or could not be."""
     query = (
         "SELECT s.id, s.state, s.subject, s.problem, s.run_id FROM alerts.occurrences o JOIN alerts.sent s"
         " ON s.id = o.alert_id WHERE s.dag_id = %s AND o.run_id = %s"

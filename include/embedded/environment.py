@@ -28,7 +28,7 @@ LOCAL_ADDRESSES = f"{HOST},localhost"
 def base_environment(stack: "Stack", caller: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What of the caller's environment is let through, without settings, plus what all programs share.
 
-    Settings are left out because tasks are to read them from their files, anew at each task.
+    Settings are left out because each task reads them from their files again.
     """
     kept = {key: value for key, value in choose_environment(caller).items() if key not in OVERRIDABLE | STACK_KEYS}
     return kept | {

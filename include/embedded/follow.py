@@ -25,7 +25,7 @@ PREPARATION = "data_preparation"
 PROMOTION, APPROVE = "model_promotion", "approve"
 TRAININGS = ("sklearn_training", "xgboost_training")
 SECONDS_TO_PARSE = 120.0
-# A file that was mended a moment ago is parsed again within seconds.
+# A file that was fixed a moment ago is parsed again within seconds.
 SECONDS_TO_MEND = 15.0
 SECONDS_TO_START = 120.0
 LOG_LINES = 15
@@ -34,10 +34,10 @@ LOG_LINES = 15
 def follow(stack: Stack, console: Console) -> bool:
     """Runs the main job on a running stack, until its models are judged, and prints its progress and outcome.
 
-    Where a person decides on the winner, that is not waited for.
+    If a person decides on the winner, it does not wait for the decision.
 
     Returns:
-        Whether all of it succeeded and models are there.
+        Whether everything succeeded and there are models.
 
     Raises:
         StackError: A DAG cannot be used, or Airflow or MLflow stopped answering.
@@ -54,10 +54,10 @@ def follow(stack: Stack, console: Console) -> bool:
         trainings = _runs_after(api, preparation, TRAININGS) if preparation.state == "success" else []
         if trainings is None:
             fresh = newest_set(stack.warehouse_url)
-            console.print(f"The data has not changed: training set {fresh} is fresh, nothing was prepared.")
+            console.print(f"The data has not changed and training set {fresh} is fresh: there was nothing to prepare.")
             trainings = api.active_runs(TRAININGS)
             if not trainings and not find_models(stack, settings, SET_TAG, [str(fresh)]):
-                console.print("No model was trained on it yet, so that training starts now.")
+                console.print("No model has been trained on it yet: training starts now.")
                 trainings = [api.trigger(dag_id) for dag_id in TRAININGS]
         keys = [f"{run.dag_id}/{run.run_id}" for run in trainings]
         if trainings:
@@ -75,12 +75,12 @@ def follow(stack: Stack, console: Console) -> bool:
     if models:
         _report_models(stack, settings, models, console)
     elif not failed and not trainings:
-        console.print("The training set is there, but no training DAG waits for it.")
+        console.print("The training set is ready, but no training DAG is waiting for it.")
     for run in promotions:
         if not run.is_finished:
             page = f"{_run_page(stack, run)}/tasks/{APPROVE}/required_actions"
-            deadline = f"within {settings.approval_deadline:g} hours; otherwise the champion stays"
-            console.print(f"A person decides on the winner here, {deadline}: {page}", soft_wrap=True)
+            deadline = f"within {settings.approval_deadline:g} hours, or the champion stays"
+            console.print(f"A person must approve the winner {deadline}: {page}", soft_wrap=True)
     for run in without:
         if run not in failed:
             console.print(f"{run.dag_id} succeeded but left no model in MLflow: see {_run_page(stack, run)}")
@@ -144,7 +144,7 @@ def _promotions_after(api: AirflowApi, trainings: list[Run], console: Console) -
             found += _runs_after(api, run, (PROMOTION,)) or []
         except StackError as error:
             # The models are there all the same.
-            console.print(f"{error}: nobody judges its model.", markup=False)
+            console.print(f"{error}: its model is not judged.", markup=False)
     return list({run.run_id: run for run in found}.values())
 
 

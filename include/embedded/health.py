@@ -1,4 +1,4 @@
-"""What tells that a program of the stack does its work, as a table: program -> check."""
+"""How to check that a program of the stack works, as a table: program -> check."""
 
 import socket
 from collections.abc import Callable
@@ -17,7 +17,7 @@ SECONDS_TO_ANSWER = 5.0
 
 
 def find_problem(stack: Stack, name: str) -> str | None:
-    """What is wrong with a program of the stack, none when it does its work."""
+    """What is wrong with a program of the stack; None when it works."""
     try:
         return CHECKS[name](stack)
     except (OSError, KeyError, httpx.HTTPError, psycopg.Error) as error:
@@ -32,7 +32,7 @@ def _postgres(stack: Stack) -> str | None:
 
 def _mail(stack: Stack) -> str | None:
     with socket.create_connection((HOST, stack.ports["smtp"]), timeout=SECONDS_TO_ANSWER) as connection:
-        return None if connection.recv(3) == b"220" else "it does not greet as SMTP does"
+        return None if connection.recv(3) == b"220" else "it does not send an SMTP greeting"
 
 
 def _mlflow(stack: Stack) -> str | None:
@@ -44,7 +44,7 @@ def _api_server(stack: Stack) -> str | None:
     # The server makes the part that tasks talk to at its first question; without this one, the first task waits for it.
     _get(f"{stack.airflow_address}/execution/health")
     status = _get(f"{stack.airflow_address}/api/v2/monitor/health").json()["metadatabase"]["status"]
-    return None if status == "healthy" else f"Airflow says that its database is {status}"
+    return None if status == "healthy" else f"Airflow reports that its database is {status}"
 
 
 def _beats(stack: Stack, program: str) -> str | None:
@@ -55,7 +55,7 @@ def _beats(stack: Stack, program: str) -> str | None:
     started = program_states(stack)[program]["start"]
     if not heartbeat or datetime.fromisoformat(heartbeat).timestamp() < started:
         return "no heartbeat yet"
-    return None if health["status"] == "healthy" else f"Airflow says that it is {health['status']}"
+    return None if health["status"] == "healthy" else f"Airflow reports that it is {health['status']}"
 
 
 def _serving(stack: Stack) -> str | None:

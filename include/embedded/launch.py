@@ -18,11 +18,11 @@ from include.taxi.settings import HOME
 
 
 def launch(home: Path, name: str) -> NoReturn:
-    """Ends what is left of the program's former run, then replaces this process by the program."""
+    """Ends what is left of the program's previous run, then replaces this process by the program."""
     program = load_programs(home)[name]
     left = end_processes(find_processes([program.directory]))
     if left:
-        print(f"{name}: ended {left} processes of a former run", flush=True)
+        print(f"{name}: ended {left} processes of a previous run", flush=True)
     for path in program.stale_files:
         path.unlink(missing_ok=True)
     os.chdir(program.directory)

@@ -37,7 +37,7 @@ Say = Callable[[str], None]
 
 
 def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print) -> Stack:
-    """Starts what does not run of the programs `names`, and waits until each does its work.
+    """Starts those of the programs `names` that are not running, and waits until each does its work.
 
     Returns:
         The stack, running.
@@ -52,7 +52,7 @@ def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print) -> St
         stack = find_running(home)
         if stack:
             if stack.settings.model_copy(update={"start_timeout": settings.start_timeout}) != settings:
-                say("Changed settings of the stack itself hold after `make down` and another start.")
+                say("Changes to the stack's own settings take effect after `make down` and another start.")
             states = program_states(stack)
             missing = [name for name in load_programs(home) if states[name]["statename"] not in ("RUNNING", "STARTING")]
             if not missing:
@@ -169,14 +169,14 @@ def _wait(stack: Stack, names: list[str], settings: StackSettings, say: Say) -> 
                 raise StackError(f"{name} did not come up ({state}; {problem}). The end of {log}:\n{tail(log)}")
             if not patience[name].look(process, log):
                 raise StackError(
-                    f"{name} is not up yet ({state}; {problem}), and was not seen at work for START_TIMEOUT"
-                    f" ({settings.start_timeout:g} s). It goes on coming up, as do the others: give the same command"
-                    f" again, or one with more time, as in `make run START_TIMEOUT={3 * settings.start_timeout:g}`."
+                    f"{name} is not up yet ({state}; {problem}) and has shown no activity for START_TIMEOUT"
+                    f" ({settings.start_timeout:g} s). It keeps starting, as do the others: run the same command again,"
+                    f" or allow more time, as in `make run START_TIMEOUT={3 * settings.start_timeout:g}`."
                     f" The end of {log}:\n{tail(log)}"
                 )
         if waiting and time.monotonic() > told + SECONDS_BETWEEN_WORDS:
             told = time.monotonic()
-            say(f"still coming up: {', '.join(waiting)}")
+            say(f"still starting: {', '.join(waiting)}")
         time.sleep(0.3)
 
 

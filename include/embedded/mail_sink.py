@@ -28,8 +28,8 @@ class MailSink:
             path = store_message(self.directory, content if isinstance(content, bytes) else content.encode())
         except OSError as error:
             # A full disk is not the message's fault: who sends it may come back.
-            print(f"A message could not be kept: {error}", flush=True)
-            return f"452 The message could not be kept: {error.strerror}"
+            print(f"A message could not be stored: {error}", flush=True)
+            return f"452 The message could not be stored: {error.strerror}"
         print(f"{path.name}: from {envelope.mail_from} to {', '.join(envelope.rcpt_tos)}", flush=True)
         return "250 OK"
 
@@ -59,7 +59,7 @@ async def serve(port: int, directory: Path) -> None:
     server = await loop.create_server(
         lambda: SMTP(sink, hostname="localhost", data_size_limit=MAXIMUM_BYTES, loop=loop), HOST, port
     )
-    print(f"Keeping mail for {HOST}:{port} in {directory}", flush=True)
+    print(f"Storing mail for {HOST}:{port} in {directory}", flush=True)
     await server.serve_forever()
 
 

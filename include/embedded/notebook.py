@@ -14,7 +14,7 @@ from include.taxi.settings import HOME, ROOT
 from include.tracking_server.routes import READER
 
 NOTEBOOK = ROOT / "docs" / "inference.ipynb"
-NOT_RUNNING = "The stack does not run: `make up` starts it."
+NOT_RUNNING = "The stack is not running. Start it with `make up`."
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Connection:
 def connect() -> Connection:
     """The running stack's warehouse and MLflow, read from the stack's own files.
 
-    Another server's are taken from the environment, if `WAREHOUSE_URL` is there: with `MLFLOW_TRACKING_URI`,
+    If the environment has `WAREHOUSE_URL`, another server's are used instead: that one, `MLFLOW_TRACKING_URI`,
     `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`.
 
     Raises:
-        StackError: The stack does not run.
+        StackError: The stack is not running.
     """
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     if url := os.environ.get("WAREHOUSE_URL"):
@@ -61,7 +61,7 @@ def open_notebook() -> NoReturn:
     """Becomes JupyterLab, which prints its address.
 
     Raises:
-        StackError: The stack does not run, or JupyterLab is not installed.
+        StackError: The stack is not running, or JupyterLab is not installed.
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise StackError("JupyterLab is not installed: `make notebook` installs it, then opens the notebook.")

@@ -1,4 +1,4 @@
-"""What programs are told in every stack, embedded or in containers: options of Airflow, MLflow and Python.
+"""The options of Airflow, MLflow and Python that every stack has, embedded or in containers.
 
 Only what does not depend on the stack; where it listens and what it connects to is each stack's own.
 """
@@ -13,7 +13,7 @@ SHARED_ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
     # OpenBLAS's threads spin whatever that says; the matrices here are too sparse or too small for them to help.
     "OPENBLAS_NUM_THREADS": "1",
-    # Three more tries with a growing pause; after that the task itself is tried again later.
+    # Three more attempts with a growing pause; after that the task itself is retried later.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",

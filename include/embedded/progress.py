@@ -82,7 +82,7 @@ def describe_trials(model: str, count: int, loss: float) -> str:
 def describe(run: Run, tasks: list[Task]) -> str:
     """One line on a run: its state, and what it works on."""
     working = [task for task in tasks if task.state != "queued"] or tasks
-    states = {ASKING: "waits for a person"}
+    states = {ASKING: "waiting for a person"}
     doing = {
         _name(task) if task.state == "running" else f"{_name(task)} ({states.get(task.state, task.state)})"
         for task in working

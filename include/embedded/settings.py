@@ -43,7 +43,7 @@ class StackSettings(SettingsModel):
     def _databases_differ(cls, database: str, info: ValidationInfo) -> str:
         for name, other in info.data.items():
             if name.endswith("_database") and other == database:
-                raise ValueError(f"{database!r} is the name of {name.upper()} already")
+                raise ValueError(f"{database!r} is already the name of {name.upper()}")
         return database
 
     @field_validator("warehouse_url")
@@ -59,7 +59,7 @@ class StackSettings(SettingsModel):
         except ValueError:
             usable = False
         if not usable:
-            raise ValueError(f"this is no address of a Postgres server; {right}")
+            raise ValueError(f"this is not the address of a Postgres server; {right}")
         return url
 
 
@@ -67,7 +67,7 @@ STACK_KEYS = frozenset(name.upper() for name in StackSettings.model_fields)
 
 
 def read_stack_settings(environment: Mapping[str, str] = os.environ) -> StackSettings:
-    """Reads the stack's settings anew; what is empty has its default.
+    """Reads the stack's settings again; an empty one has its default.
 
     Raises:
         StackError: A value cannot be used; the message names each key and what is wrong with it.

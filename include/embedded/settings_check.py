@@ -54,10 +54,10 @@ def check_settings(
 
 
 def check_use(settings: Settings, given: Given) -> None:
-    """Asks those who use the settings whether they can.
+    """Asks the code that uses the settings whether it can.
 
     Raises:
-        SettingsError: They cannot.
+        SettingsError: It cannot.
     """
     from include.taxi.sources.location import ALIASES, identify_kind, mask
     from include.taxi.sources.table import split_address
@@ -91,14 +91,14 @@ def _check_address(key: str, address: str) -> None:
     if not found:
         # Programs of the stack have working directories of their own.
         if not Path(address).is_absolute():
-            raise SettingsError(f"{key}: {address} is relative; write the whole path, {Path(address).absolute()}")
+            raise SettingsError(f"{key}: {address} is relative; write the absolute path, {Path(address).absolute()}")
     elif protocol in ("http", "https"):
         try:
             host = urlsplit(address).hostname
         except ValueError:
             host = None
         if not host:
-            raise SettingsError(f"{key}: {mask(address)} names no host; write https://host/path")
+            raise SettingsError(f"{key}: {mask(address)} has no host; write https://host/path")
     else:
         try:
             fsspec.get_filesystem_class(protocol)
@@ -111,22 +111,22 @@ def _warn_of_file(given: Given) -> list[str]:
     near = find_misspelt(given, KNOWN, NEAR_GIVEN)
     named = {line.partition(" ")[0] for line in near}
     strange = [
-        f"{key} ({where}) is no setting: it has no effect"
+        f"{key} ({where}) is not a setting and has no effect"
         for key, where in given.others.items()
         if key not in KNOWN | named and not key.startswith(OF_COMPOSE)
     ]
     file = shorten(ENV_FILE)
-    unset = [f"{file} refers to ${name}, which nobody sets: it counts as empty." for name in sorted(given.unset)]
+    unset = [f"{file} refers to ${name}, which is not set: it counts as empty." for name in sorted(given.unset)]
     return [*warnings, *near, *strange, *unset]
 
 
 def _warn_of_names(given_names: Iterable[str], other_names: Iterable[str]) -> list[str]:
     lines = []
     for name in sorted(set(given_names) - KNOWN - OF_MAKE):
-        lines.append(f"{name} (given to make) is no setting: it has no effect{suggest(name, KNOWN, NEAR_GIVEN)}")
+        lines.append(f"{name} (given to make) is not a setting and has no effect{suggest(name, KNOWN, NEAR_GIVEN)}")
     for name in sorted(set(other_names) - KNOWN - OF_MAKE - set(given_names)):
         if near := suggest(name, KNOWN, NEAR):
-            lines.append(f"{name} (in the environment) is no setting{near}")
+            lines.append(f"{name} (in the environment) is not a setting{near}")
     return lines
 
 

@@ -182,6 +182,6 @@ def wanted_ports(settings: StackSettings) -> dict[str, int]:
 
 
 def open_stack(home: Path, settings: StackSettings, ports: dict[str, int]) -> Stack:
-    """The stack in `home`, whose directory and credentials are created where they lack."""
+    """The stack in `home`, whose directory and credentials are created if they are missing."""
     home.mkdir(parents=True, exist_ok=True)
     return Stack(home, settings, ports, read_credentials(home))

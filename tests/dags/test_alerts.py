@@ -216,10 +216,10 @@ def failed_entry(map_index: int, label: str) -> dict[str, Any]:
 
 
 def test_failed_task_puts_its_reason_before_what_the_note_says(airflow: Airflow) -> None:
-    airflow.note = "Training again: drift."
+    airflow.note = "Retraining: drift."
     for _ in range(2):
         notify("task_failed", context(exception=ValueError("it broke")))
-    assert airflow.note == "tune failed: ValueError: it broke\nTraining again: drift."
+    assert airflow.note == "tune failed: ValueError: it broke\nRetraining: drift."
 
 
 def test_run_that_failed_notes_killed_tasks_and_those_whose_line_was_overwritten(airflow: Airflow) -> None:
@@ -317,7 +317,7 @@ def test_summary_of_a_training_leads_to_the_page_of_this_very_run() -> None:
 
 
 def test_decision_that_waits_is_told_with_where_to_decide(mail_server: MailServer) -> None:
-    task = SimpleNamespace(subject="Shall the winner become champion?", body="RMSE 5.0 against 6.0")
+    task = SimpleNamespace(subject="Should the winner become champion?", body="RMSE 5.0 against 6.0")
     notify("waiting", context(task=task))
     assert mail_server.subjects == ["training.tune waits for approval"]
     assert "/dags/training/runs/run/tasks/tune/required_actions" in text_of(mail_server)

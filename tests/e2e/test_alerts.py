@@ -36,7 +36,7 @@ def test_failed_task_makes_one_mail_with_error_and_links(bench: Bench, mail_serv
     run = drill(bench, "error", "once")
     [mail] = wait_for_mails(bench, mail_server, run, ["alert_drill.start failed"])
     text = text_of(mail)
-    assert "Drill: This task fails on purpose (once). Nothing is to be done." in text
+    assert "Drill: This task fails on purpose (once). No action is needed." in text
     page = f"{bench.stack.airflow_address}/dags/{DRILL}/runs/{quote(run.run_id)}"
     assert f"Log: {page}/tasks/start?try_number=1" in text
     assert f"Run: {page}\n" in text

@@ -42,7 +42,7 @@ def test_one_command_ends_when_the_models_are_judged_and_tells_why_one_is_champi
     assert re.search(rf"^The champion is version {champion} since .* UTC\.$", main_job.stdout, re.MULTILINE)
     rows = [line.split() for line in main_job.stdout.splitlines() if "champion" in line.split()]
     assert [row[4] for row in rows if "." in row[0]] == [str(champion)]
-    assert "always the training set's mean" in main_job.stdout
+    assert "baseline (training set's mean)" in main_job.stdout
 
 
 def test_event_carries_the_version_and_starts_both_training_dags_on_it(bench: Bench) -> None:
@@ -104,8 +104,8 @@ def test_fresh_set_skips_every_later_task_and_emits_no_event(bench: Bench) -> No
     assert set(states.values()) == {"skipped"}
     assert bench.events_of(again) == []
     version = bench.events_of(first)[0]["extra"]["version"]
-    assert f"version {version} holds the same and is fresh" in details["note"]
-    assert f"version {version} holds the same and is fresh" in "".join(bench.log(again, "plan"))
+    assert f"version {version} holds the same data and is fresh" in details["note"]
+    assert f"version {version} holds the same data and is fresh" in "".join(bench.log(again, "plan"))
 
 
 def test_training_by_hand_takes_the_newest_set(bench: Bench) -> None:

@@ -183,7 +183,7 @@ def test_forced_retraining_survives_the_scheduler_and_keeps_a_second_one_out(
     kill(bench, "scheduler")
     second = bench.trigger(MASTER, force=True)
     note = bench.wait(second)["note"]
-    assert "is under way" in note
+    assert "is in progress" in note
     assert is_skipped(bench, second)
 
     details = bench.wait(master)

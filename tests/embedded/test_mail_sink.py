@@ -47,7 +47,7 @@ def test_full_disk_leaves_no_part_of_a_message_and_asks_to_come_back(tmp_path: P
         "print(asyncio.run(sink.handle_DATA(None, None, envelope)))\n"
     )
     done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "452 The message could not be kept: File too large"
+    assert done.stdout.splitlines()[-1] == "452 The message could not be stored: File too large"
     assert list(tmp_path.iterdir()) == []
 
 

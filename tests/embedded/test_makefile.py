@@ -22,7 +22,7 @@ def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 def test_message_says_which_python_is_needed_when_none_fits(tmp_path: Path) -> None:
     done = make("venv", f"VENV={tmp_path / 'venv'}", PATH=str(tmp_path))
     assert done.returncode != 0
-    assert "Python 3.11, 3.12 or 3.13 is needed" in done.stderr
+    assert "Python 3.11, 3.12 or 3.13 is required" in done.stderr
     assert not (tmp_path / "venv").exists()
 
 
@@ -111,4 +111,4 @@ def test_python_of_another_project_does_not_reach_ours(checkout: Path) -> None:
 
 def test_long_silence_of_the_installation_is_announced(checkout: Path) -> None:
     [line] = [line for line in run_make(checkout, "venv") if line.startswith("Installing")]
-    assert line.startswith("Installing requirements.txt into .venv; after the download, compiling to byte code takes")
+    assert line.startswith("Installing requirements.txt into .venv; after the download, compiling to bytecode takes")

@@ -104,7 +104,7 @@ def test_decisions_tell_why_each_version_won_or_lost_and_whom_a_rollback_put_bac
 
 
 def test_champion_that_was_made_that_past_promotion_is_told(warehouse_url: str) -> None:
-    assert tell_reign(find_reign(warehouse_url, "any", 7)) == "The champion is version 7, not by promotion."
+    assert tell_reign(find_reign(warehouse_url, "any", 7)) == "The champion is version 7, not by a promotion."
     moved = datetime(2024, 3, 1, 9, 30, tzinfo=UTC)
     assert tell_reign(Reign(2, moved, None)) == "The champion is version 2 since 2024-03-01 09:30 UTC."
 

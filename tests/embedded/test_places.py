@@ -22,15 +22,15 @@ def test_directory_may_have_any_name_that_all_programs_read_as_it_is(tmp_path: P
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("a$HOME", "'\\$H', which Airflow takes for a variable"),
-        ("a${x}", "Airflow takes for a variable"),
-        ("a%41b", "'%41', which MLflow takes for an encoded letter"),
+        ("a$HOME", "'\\$H', which Airflow reads as a variable"),
+        ("a${x}", "Airflow reads as a variable"),
+        ("a%41b", "'%41', which MLflow reads as an encoded character"),
         ("a:b", "':', which separates directories in search paths"),
         ("a\nb", "cannot be printed"),
     ],
 )
 def test_directory_that_a_program_would_take_for_another_is_refused(tmp_path: Path, name: str, reason: str) -> None:
-    with pytest.raises(StackError, match=f"has .*{reason}.*: rename it"):
+    with pytest.raises(StackError, match=f"contains .*{reason}.*: rename it"):
         check_places([tmp_path, tmp_path / name])
 
 
@@ -45,5 +45,5 @@ def test_refused_directory_stays_as_it_was(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "which MLflow takes for an encoded letter" in done.stdout
+    assert "which MLflow reads as an encoded character" in done.stdout
     assert list(tmp_path.iterdir()) == []

@@ -60,7 +60,7 @@ def test_directory_of_another_user_is_refused(closed_home: Path) -> None:
     shared = postgres.shared_directory(closed_home)
     shared.mkdir()
     os.chown(shared, 12345, 12345)
-    with pytest.raises(StackError, match="belongs to another user"):
+    with pytest.raises(StackError, match="does not belong to"):
         postgres.place_server(closed_home)
 
 

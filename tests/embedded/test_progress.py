@@ -33,7 +33,7 @@ def test_waiting_task_shows_only_when_none_is_at_work() -> None:
 
 def test_run_that_asks_a_person_is_waited_for_no_longer_than_its_other_tasks_work() -> None:
     asking = task("approve", state="awaiting_input")
-    assert describe(RUN, [asking]) == "sklearn_training running: approve (waits for a person)"
+    assert describe(RUN, [asking]) == "sklearn_training running: approve (waiting for a person)"
     assert is_asking([asking])
     assert not is_asking([asking, task("judge")])
     assert not is_asking([])

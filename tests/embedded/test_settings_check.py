@@ -20,8 +20,8 @@ from include.taxi.setting_sources import ROOT
     [
         ("SOURCE", "green.xlsx", "cannot tell what it is"),
         ("SOURCE", "/data/green.parquet", "is the same for every month"),
-        ("SOURCE", "data/green_{month}.parquet", "is relative; write the whole path, /"),
-        ("SOURCE", "https:///green_{month}.parquet", "names no host"),
+        ("SOURCE", "data/green_{month}.parquet", "is relative; write the absolute path, /"),
+        ("SOURCE", "https:///green_{month}.parquet", "has no host"),
         ("SOURCE", "htps://example.org/green_{month}.parquet", "htps:// cannot be read here"),
         ("SOURCE", "postgresql://me:secret@host/database", "ends in /database/schema.table"),
         ("ZONES_SOURCE", "nowhere", "give `auto`, `none`"),
@@ -30,7 +30,7 @@ from include.taxi.setting_sources import ROOT
         ("TEST_FROM", "2025-01-01", "must lie after"),
         ("ALERT_URLS", "slak://secret", "apprise does not understand address 1, slak"),
         ("AIRFLOW_PORT", "80", "greater than or equal to 1024, not '80'"),
-        ("MLFLOW_DATABASE", "airflow", "the name of AIRFLOW_DATABASE already"),
+        ("MLFLOW_DATABASE", "airflow", "already the name of AIRFLOW_DATABASE"),
         ("WAREHOUSE_DATABASE", "postgres", "is Postgres' own"),
         ("WAREHOUSE_DATABASE", "a/b", "cannot be a database's name"),
         ("WAREHOUSE_URL", "host=db password=secret", "write postgresql://user:password@host:port/database"),
@@ -56,9 +56,9 @@ def test_settings_as_they_are_shipped_are_good_and_give_nothing_to_warn_of() -> 
 def test_names_that_are_nearly_settings_are_warned_of_with_the_nearest() -> None:
     warnings = check_settings({}, ["MAX_EVALUATION", "MONTHS", "HOW", "EPOCHS"], ["MAX_EVALUATONS", "EDITOR"])[1]
     assert warnings == [
-        "EPOCHS (given to make) is no setting: it has no effect",
-        "MAX_EVALUATION (given to make) is no setting: it has no effect; did you mean MAX_EVALUATIONS?",
-        "MAX_EVALUATONS (in the environment) is no setting; did you mean MAX_EVALUATIONS?",
+        "EPOCHS (given to make) is not a setting and has no effect",
+        "MAX_EVALUATION (given to make) is not a setting and has no effect; did you mean MAX_EVALUATIONS?",
+        "MAX_EVALUATONS (in the environment) is not a setting; did you mean MAX_EVALUATIONS?",
     ]
 
 
@@ -74,8 +74,8 @@ def test_env_file_is_searched_for_what_has_no_effect(tmp_path: Path, monkeypatch
     assert check_settings({})[1] == [
         f"MAX_EVALUATION ({path}, line 2) is no setting; did you mean MAX_EVALUATIONS?",
         f"months ({path}, line 3) is no setting; did you mean MONTHS?",
-        f"EPOCHS ({path}, line 4) is no setting: it has no effect",
-        f"{path} refers to $B, which nobody sets: it counts as empty.",
+        f"EPOCHS ({path}, line 4) is not a setting and has no effect",
+        f"{path} refers to $B, which is not set: it counts as empty.",
     ]
     monkeypatch.setattr(settings_check, "ENV_FILE", tmp_path / "none")
     assert check_settings({})[1] == [f"There is no {tmp_path}/none: every setting has its default."]
