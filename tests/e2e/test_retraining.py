@@ -134,7 +134,7 @@ def test_new_real_month_is_noticed_trained_on_once_and_judged_once_a_family(
 
     kill(bench, "triggerer")
     second = bench.trigger(MASTER)
-    assert "No reason to train again" in bench.wait(second)["note"]
+    assert "No reason to retrain" in bench.wait(second)["note"]
     assert is_skipped(bench, second)
     assert len(list_runs(bench, MASTER)) == len(before) + 2, "the triggerer was restarted, and old files are no news"
 

@@ -168,7 +168,7 @@ def test_program_that_is_not_up_in_time_is_named_with_the_ways_to_wait_on(
     monkeypatch.setenv("START_TIMEOUT", "3")
     with pytest.raises(StackError, match=r"postgres is not up yet \(RUNNING; it does not answer\)") as raised:
         start(open_home, SMALL)
-    assert "give the same command again" in str(raised.value)
+    assert "run the same command again" in str(raised.value)
     assert "make run START_TIMEOUT=9" in str(raised.value)
     monkeypatch.undo()
     # The program goes on, and both ways lead out; those that are slow to come up are waited for.

@@ -91,7 +91,7 @@ def test_decisions_tell_why_each_version_won_or_lost_and_whom_a_rollback_put_bac
         f"Version 1 ({LASSO}) wins: RMSE 5 against the mean's 9.",
         f"Version 2 ({LASSO}) wins: RMSE 4 against the champion's 5.",
         f"Version 3 ({LASSO}) loses: RMSE 6 against the champion's 4: it is worse.",
-        f"Version 4 ({LASSO}) is not judged yet: the DAG model_promotion does that.",
+        f"Version 4 ({LASSO}) has not been judged yet: the DAG model_promotion does that.",
     ]
     assert reign.startswith("The champion is version 2 since 20")
     assert "rolled back" not in reign
