@@ -26,7 +26,7 @@ MLTRAIN_GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(or
 $(foreach name,$(MLTRAIN_GIVEN),$(eval override $(name) := $$(value $(name))))
 export MLTRAIN_GIVEN $(MLTRAIN_GIVEN)
 
-.PHONY: help run up down status logs airflow psql notebook rollback fail reset venv venv-dev test test-fast check format lock bench screenshots backup restore deploy-check
+.PHONY: help run up down status logs airflow psql notebook rollback fail reset venv venv-dev test test-fast check format docs lock bench screenshots backup restore deploy-check
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ check: venv-dev ## check lint, format and types
 format: venv-dev ## fix lint and format the code
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+docs: venv ## write docs/settings.md and the comments of .env from the code
+	$(PYTHON) -m scripts.settings_reference
 
 bench: venv-dev ## run the benchmarks and write their tables to benchmarks/results
 	$(PYTHON) -m benchmarks

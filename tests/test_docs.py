@@ -1,14 +1,9 @@
-"""The README says what is there: DAGs, settings and commands, each in both directions."""
+"""The README says what is there: DAGs and commands, each in both directions."""
 
 import re
 from pathlib import Path
 
 import pytest
-
-from include.embedded.settings import STACK_KEYS
-from include.taxi.settings import Settings
-from include.team.settings import TEAM_KEYS
-from tests.settings_table import find_tables, render
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,27 +22,6 @@ def first_column(text: str) -> list[str]:
 
 def test_every_dag_is_in_the_table_and_every_row_is_a_dag() -> None:
     assert sorted(first_column(section("DAGs"))) == sorted(path.stem for path in (ROOT / "dags").glob("[a-z]*.py"))
-
-
-def env_keys() -> list[str]:
-    return re.findall(r"^([A-Z][A-Z0-9_]*)=", (ROOT / ".env").read_text(encoding="utf-8"), re.MULTILINE)
-
-
-def test_every_setting_is_explained_with_its_default_and_every_row_is_a_setting() -> None:
-    rows = dict(re.findall(r"^\| `([A-Z0-9_]+)` \|(?: `([^`]*)`)? ?\|", section("Configuration"), re.MULTILINE))
-    defaults = dict(
-        line.split("=", 1) for line in (ROOT / ".env").read_text().splitlines() if re.match(r"[A-Z0-9_]+=", line)
-    )
-    assert rows == defaults
-
-
-def test_tables_of_settings_say_what_the_env_file_says() -> None:
-    tables = render((ROOT / ".env").read_text(encoding="utf-8"))
-    assert find_tables(README) == tables, "`python -m tests.settings_table` writes them anew"
-
-
-def test_env_holds_every_setting_of_the_code_and_no_other() -> None:
-    assert sorted(env_keys()) == sorted({name.upper() for name in Settings.model_fields} | STACK_KEYS | TEAM_KEYS)
 
 
 def test_every_make_target_is_explained_and_every_explained_target_is_there() -> None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -17,26 +17,44 @@ from include.taxi.setting_values import Database, Person, Port, Seconds
 class StackSettings(SettingsModel):
     """What the programs of the stack listen on and are called; field `airflow_port` is `AIRFLOW_PORT` of `.env`."""
 
-    # Where each program listens on 127.0.0.1; the next free port where one is taken
+    SECTIONS: ClassVar[Mapping[str, str]] = {
+        "airflow_port": "Embedded stack (read when it starts)",
+    }
+
     airflow_port: Port = 8080
+    """Port of Airflow on 127.0.0.1. If a port of the embedded stack is taken, the next free one is used and printed."""
     mlflow_port: Port = 5000
+    """Port of MLflow."""
     postgres_port: Port = 5433
+    """Port of Postgres."""
     smtp_port: Port = 1025
+    """Port of the mail server that keeps mail as files."""
     supervisor_port: Port = 9001
+    """Port of the process supervisor."""
     serving_port: Port = 8100
+    """Port of the prediction service."""
 
-    # Databases, and the server that holds them when it is not the embedded one
-    airflow_database: Database = "airflow"
-    mlflow_database: Annotated[Database, Field(validate_default=True)] = "mlflow"
-    warehouse_database: Annotated[Database, Field(validate_default=True)] = "warehouse"
-    warehouse_url: SecretStr | None = None
-
-    # Airflow
     admin_user: Person = "admin"
+    """Name of Airflow's administrator. The password is generated when the stack first starts."""
     parallel_tasks: int = Field(default=4, ge=1, le=1_024)
+    """Maximum number of tasks that run at the same time."""
 
-    # How long a program may take to come up, in seconds
+    airflow_database: Database = "airflow"
+    """Name of Airflow's database, and of the role that owns it."""
+    mlflow_database: Annotated[Database, Field(validate_default=True)] = "mlflow"
+    """Name of MLflow's database, and of the role that owns it."""
+    warehouse_database: Annotated[Database, Field(validate_default=True)] = "warehouse"
+    """Name of the warehouse's database, and of the role that owns it."""
+    warehouse_url: SecretStr | None = None
+    """Address of a Postgres server to use instead of the embedded one, as
+    `postgresql://user:password@host:port/database`. The user must be allowed to create databases. It contains
+    a password: set it as an environment variable, not in `.env`.
+    """
+
     start_timeout: Seconds = 180.0
+    """Seconds for which a starting program may show no progress, neither in its log nor in the processor time that it
+    uses, before the command stops waiting for it.
+    """
 
     @field_validator("mlflow_database", "warehouse_database")
     @classmethod

@@ -6,7 +6,8 @@ arguments.
 """
 
 import os
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
@@ -59,94 +60,193 @@ NEAR = 0.85
 class Settings(SettingsModel):
     """The domain's settings; field `column_pickup_at` is the key `COLUMN_PICKUP_AT` of `.env`."""
 
-    # Where trips and zones come from
+    SECTIONS: ClassVar[Mapping[str, str]] = {
+        "source": "Data source",
+        "column_pickup_at": "Source columns",
+        "month_tolerance_days": "Rejected rows",
+        "target_min": "Training set",
+        "sklearn_models": "Training",
+        "mlflow_tracking_uri": "MLflow",
+        "approval": "Promotion",
+        "monitoring_schedule": "Monitoring",
+        "retraining_schedule": "Retraining",
+        "serving_poll_seconds": "Prediction service (read when it starts)",
+        "alert_to_error": "Alerts",
+    }
+
     source: Text = "sample"
+    """Where trips come from: `sample` for plausible trips from a seeded generator (synthetic, not measured), `tlc` for
+    the files that New York's Taxi and Limousine Commission publishes, or a URL with `{month}` in it: `file://`,
+    `https://`, an object store, a Postgres table or a JSON API.
+    """
     months: Months = ("2024-01", "2024-02")
+    """Months to load and to train on, as YYYY-MM, separated by commas."""
     zones_source: Text = "auto"
+    """Where zones (id, name, borough, position) come from: `auto` for those that belong to the source, `sample`, `tlc`,
+    the URL of a CSV file, or `none`.
+    """
     source_timezone: TimeZone = "America/New_York"
+    """Time zone of a source whose times have an offset. Hours and days are those of its clock; durations are the time
+    that passed, even when the clock changes.
+    """
     source_records: str = ""
+    """For a JSON API: dotted path to the list of records in an answer. Empty: the answer is the list."""
     source_timeout: Seconds = 60.0
+    """Seconds to wait for an answer from the source. An answer that brings less than 1 kB per second for this long is
+    given up.
+    """
     source_time_limit: Seconds = 3600.0
+    """Seconds in which a month must be read completely. The default is enough for 4 GB over 10 Mbit/s."""
     batch_locations: Locations = ()
+    """Addresses that `batch_prediction` may read in addition to `SOURCE`, separated by commas. `*` matches anything
+    except a slash, `**` matches anything, as in `https://data.example.org/trips/*.parquet` or `file:///data/**`.
+    """
     sample_rows: int = Field(default=20_000, ge=1, le=100_000_000)
+    """Rows per month of the sample."""
     sample_seed: Seed = 7
+    """Seed of the sample's generator."""
 
-    # How the source names its columns
     column_pickup_at: Text = "lpep_pickup_datetime"
+    """Source column with the pickup time (yellow taxi: `tpep_pickup_datetime`)."""
     column_dropoff_at: Text = Field(default="lpep_dropoff_datetime", validate_default=True)
+    """Source column with the dropoff time (yellow taxi: `tpep_dropoff_datetime`)."""
     column_pickup_zone: Text = Field(default="PULocationID", validate_default=True)
+    """Source column with the id of the pickup zone."""
     column_dropoff_zone: Text = Field(default="DOLocationID", validate_default=True)
+    """Source column with the id of the dropoff zone."""
     column_trip_distance: Text = Field(default="trip_distance", validate_default=True)
+    """Source column with the distance of the trip."""
     column_target: OptionalText = None
+    """Source column to predict. Empty: the minutes from pickup to dropoff."""
 
-    # Which rows are refused, and when that is too many
     month_tolerance_days: int = Field(default=31, ge=0, le=3_660)
+    """Days that a pickup may lie outside the month of its file."""
     trip_distance_min: float = 0.0
+    """Minimum trip distance, in the source's unit."""
     trip_distance_max: float = Field(default=1_000_000.0, validate_default=True)
+    """Maximum trip distance, in the source's unit."""
     rejected_max_share: Share = 0.05
+    """Share of a month's rows, from 0 to 1, that may be rejected before the run fails."""
 
-    # What the training set holds
     target_min: float = 1.0
+    """Minimum target; rows below it are left out. Durations are in minutes."""
     target_max: float = Field(default=60.0, validate_default=True)
+    """Maximum target; rows above it are left out. Durations are in minutes."""
     validation_from: Day = None
+    """First day of the validation split, as YYYY-MM-DD. Empty: the last month is the validation split."""
     test_from: Day = None
+    """First day of the test split, as YYYY-MM-DD. Empty: there is no test split."""
     feature_set: FeatureSetName = "rich"
+    """Features to train on: `reference` for the zone pair and the trip distance, `rich` for positions, distances and
+    the time of day too.
+    """
     minimum_rows: Count = 1_000
+    """Minimum rows per split; a training set with fewer is not published. A month of a Postgres table counts as new
+    only if it has as many rows.
+    """
     outdated_after: Hours = 168.0
+    """Hours after which a training set is built again, even if nothing has changed."""
     keep_versions: Count = 5
+    """Number of training sets to keep; older ones are deleted."""
 
-    # How models are trained
     sklearn_models: SklearnModels = ("linear_model.LinearRegression", "linear_model.Lasso")
+    """Model types of scikit-learn to train, separated by commas."""
     xgboost_models: XgboostModels = ("gbtree.squarederror", "gbtree.gamma")
+    """Model types of XGBoost to train, separated by commas."""
     max_evaluations: int = Field(default=10, ge=1, le=100_000)
+    """Maximum number of trials per model type."""
     tuning_time_budget: Seconds = 600.0
+    """Maximum time for tuning one model type, in seconds."""
     tuning_patience: Count = 25
+    """Tuning stops after this many trials in a row without a lower error."""
     random_state: Seed = 42
+    """Seed for tuning, fitting and comparing models."""
     threads_per_model: int = Field(default=0, ge=0, le=1_024)
+    """Threads for fitting a model and for batch predictions. 0: one per available core."""
     xgboost_device: Device = "cpu"
-    log_level: LogLevel = "INFO"
+    """Where XGBoost computes: `cpu`, or `cuda` on a machine with an NVIDIA GPU."""
 
-    # Where models are tracked and registered
     mlflow_tracking_uri: OptionalText = None
+    """Address of the MLflow server, when the code is used as a library. The embedded stack always uses its own server.
+    """
     mlflow_experiment: Text = "trip-duration"
+    """Name of the MLflow experiment that holds the runs."""
     registered_model: ModelName = "trip-duration"
+    """Name of the model in MLflow's registry."""
 
-    # When a challenger becomes champion
     approval: Approval = "auto"
+    """Who decides on a promotion: `auto` for the comparison alone, `human` if a person must also approve it in Airflow.
+    """
     approval_deadline: Hours = 48.0
+    """Hours within which a person must approve a promotion. Without an answer, the champion stays."""
     min_improvement: float = Field(default=0.01, ge=0, lt=1)
+    """Minimum share by which the error must fall, from 0 to 1; the fall must also be statistically significant."""
     max_slice_regression: float = Field(default=0.05, ge=0)
+    """Maximum share by which the error may rise in a slice (a busy pickup zone, a band of hours or of distances)."""
     slice_minimum_rows: Count = 200
+    """Minimum rows of a slice; smaller ones are not compared."""
 
-    # How the champion is watched
     monitoring_schedule: Cron = "0 6 * * *"
+    """When the champion is checked, as a cron expression in UTC. It is also checked after each ingest."""
     drift_psi: float = Field(default=0.2, gt=0)
+    """Threshold of the population stability index. A column drifts in a window if at least two of the three measures
+    reach their thresholds.
+    """
     drift_ks: float = Field(default=0.1, gt=0, le=1)
+    """Threshold of the Kolmogorov-Smirnov statistic, from 0 to 1. It is measured for quantities, not for zones and
+    hours.
+    """
     drift_js: float = Field(default=0.1, gt=0, le=1)
+    """Threshold of the Jensen-Shannon distance, from 0 to 1."""
     drift_window_days: int = Field(default=7, ge=1, le=366)
+    """Length of a window, in days."""
     drift_windows: int = Field(default=3, ge=1, le=1_000)
+    """Number of newest windows that decide on an alarm."""
     drift_windows_needed: int = Field(default=2, ge=1, validate_default=True)
+    """Number of these windows in which a column must drift to raise an alarm; the newest must be one of them."""
     drift_minimum_rows: Count = 200
+    """Minimum rows of a window. Windows with fewer rows, or with a day without rows, are skipped."""
 
-    # When models are trained again
     retraining_schedule: Cron = "0 * * * *"
+    """When to check for a reason to train again, as a cron expression in UTC."""
     rolling_months: OptionalCount = None
+    """Number of newest months of the source to train on, including those that are held out. Empty: as many as `MONTHS`
+    names, but at least one per split.
+    """
     max_model_age: Days = 30.0
+    """Days after which a champion is too old and is trained again."""
     ignore_failures: bool = True
+    """Whether a retraining succeeds, with a warning, if one model family fails and the other one is trained."""
     watch_interval: float = Field(default=10.0, ge=0, le=86_400)
+    """Seconds between two checks for new files, if the source is files. 0: only `RETRAINING_SCHEDULE` checks."""
 
-    # How predictions are served
     serving_poll_seconds: float = Field(default=2.0, gt=0, le=60)
+    """Seconds between two checks for a new champion."""
     serving_queue_rows: Count = 100_000
+    """Maximum number of predictions that wait to be written to `prediction.log`; more are dropped and counted."""
+    log_level: LogLevel = "INFO"
+    """Least severe messages that the service logs: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 
-    # Who is told what
     alert_to_error: MailAddresses = ("team@localhost",)
+    """Mail addresses for errors, such as a failed or late task, separated by commas. Empty: no mail. Mail leaves
+    through the Airflow connection `smtp_default`; the embedded stack's own mail server keeps it in `.local/mail`.
+    """
     alert_to_warning: MailAddresses = ("team@localhost",)
+    """Mail addresses for warnings, such as drift, a rollback or a promotion that needs approval, separated by commas.
+    Empty: no mail.
+    """
     alert_to_info: MailAddresses = ("team@localhost",)
+    """Mail addresses for information, such as summaries and promotions, separated by commas. Empty: no mail."""
     alert_urls: Addresses = SecretStr("")
+    """Other channels (Slack, Teams, Discord, Telegram, Opsgenie and more), as Apprise URLs separated by spaces. They
+    contain tokens: set them as an environment variable, not in `.env`.
+    """
     alert_urls_from: Severity = "warning"
+    """Lowest severity that is sent to the other channels: `info`, `warning` or `error`."""
     alert_repeat_after: float = Field(default=6.0, ge=0, le=87_600)
+    """Hours within which the same error of the same task is counted but not sent again."""
     alert_schedule: Cron = "*/5 * * * *"
+    """When alerts that could not be sent are sent again, as a cron expression in UTC."""
 
     @field_validator("trip_distance_max", "target_max")
     @classmethod

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -57,15 +57,29 @@ def _check_tag(text: str) -> str:
 class TeamSettings(SettingsModel):
     """What the containers are called and allowed; field `team_users` is `TEAM_USERS` of `.env`."""
 
+    SECTIONS: ClassVar[Mapping[str, str]] = {
+        "team_users": "Team server; the ports, databases and administrator above apply to it too",
+    }
+
     team_users: Annotated[dict[str, str], BeforeValidator(_read_users)] = Field(
         default={"operator": "Op", "analyst": "User", "guest": "Viewer"}
     )
+    """People who may log in besides `ADMIN_USER`, as name:role, separated by commas. Roles are Admin, Op, User and
+    Viewer. First passwords are generated in `secrets/user_passwords`. Removing a name here does not delete the account;
+    an administrator has to do that.
+    """
     airflow_address: Annotated[str, AfterValidator(_check_address)] = ""
+    """Address at which people reach Airflow, for links in mails. Empty: `http://localhost` with `AIRFLOW_PORT`."""
     serving_ports: Annotated[str, AfterValidator(_check_ports)] = "8100-8101"
+    """Ports of the two prediction services, as a range."""
     mailpit_port: int = Field(default=8025, ge=1, le=MOST_PORT)
+    """Port of the page that shows sent mail."""
     cpu_worker_tasks: int = Field(default=2, ge=1, le=1_024)
+    """Maximum number of tasks that a tuning worker runs at the same time."""
     default_worker_tasks: int = Field(default=4, ge=1, le=1_024)
+    """Maximum number of tasks that the worker for all other tasks runs at the same time."""
     image_tag: Annotated[str, AfterValidator(_check_tag)] = "local"
+    """Tag of the image that is built."""
 
 
 TEAM_KEYS = frozenset(name.upper() for name in TeamSettings.model_fields)
