@@ -6,19 +6,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 from include.taxi.errors import SettingsError
 from include.taxi.feature_sets import get_feature_set
 from include.taxi.raw.ingestion import hash_reading
+from include.taxi.rules import hash_rules
 from include.taxi.setting_values import MONTH_PATTERN
 from include.taxi.settings import Settings
 from include.taxi.sources import probe
 from include.taxi.warehouse import connect
 
-# The code that decides what a set holds: when one of these changes, so does every fingerprint.
-_PREPARATION_SOURCES = ("rules.py", "raw/duplicates.py", "training_plan.py", "training_set.py")
+# Goes up when the same sources, settings and rules give other examples: stored sets are outdated then.
+PREPARATION_VERSION = 1
 # With a single month, the days from this one on validate.
 _SINGLE_MONTH_SPLIT_DAY = 24
 
@@ -111,11 +111,6 @@ def _month_end(month: str) -> str:
     return (date.fromisoformat(f"{month}-01") + timedelta(days=32)).replace(day=1).isoformat()
 
 
-def _code_version() -> str:
-    directory = Path(__file__).parent
-    return hashlib.sha256(b"".join((directory / name).read_bytes() for name in _PREPARATION_SOURCES)).hexdigest()
-
-
 def contents_settings(settings: Settings) -> dict[str, Any]:
     """The settings that change what a set holds."""
     names = ("columns", "month_tolerance_days", "trip_distance_min", "trip_distance_max", "target_min", "target_max")
@@ -136,7 +131,8 @@ def compute_fingerprint(settings: Settings, plan: Plan, sources: Mapping[str, st
         "split": [plan.validation_from, plan.test_from],
         "feature_set": plan.feature_set,
         "settings": contents_settings(settings),
-        "code": _code_version(),
+        "rules": hash_rules(settings),
+        "preparation": PREPARATION_VERSION,
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

@@ -7,7 +7,6 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from include.taxi import training_plan
 from include.taxi.errors import SettingsError, SourceInvalid, WarehouseUnavailable
 from include.taxi.raw import ingest_month
 from include.taxi.settings import Settings
@@ -162,9 +161,12 @@ def test_fingerprints_of_different_sets_all_differ() -> None:
     assert len({fingerprint(), *(make() for make in INGREDIENTS.values())}) == len(INGREDIENTS) + 1
 
 
-def test_fingerprint_changes_with_the_code_of_the_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "version", ["raw.ingestion.READER_VERSION", "rules.RULES_VERSION", "training_plan.PREPARATION_VERSION"]
+)
+def test_fingerprint_changes_with_the_version_of(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint()
-    monkeypatch.setattr(training_plan, "_code_version", lambda: "another")
+    monkeypatch.setattr(f"include.taxi.{version}", 1_000)
     assert fingerprint() != before
 
 

@@ -16,12 +16,14 @@ from include.taxi import publication, training_set
 from include.taxi.errors import DataQualityError, NoTrainingSet, StaleInput, WarehouseUnavailable
 from include.taxi.examples import find_newest, get_training_set, load_positions, load_split
 from include.taxi.feature_sets import NO_POSITIONS
-from include.taxi.left_out import TARGET_ABOVE, TARGET_BELOW, describe
+from include.taxi.left_out import TARGET_ABOVE, TARGET_BELOW, describe, sum_by_rule
+from include.taxi.raw.ingestion import READER_VERSION
+from include.taxi.rules import RULES_VERSION
 from include.taxi.settings import Settings
-from include.taxi.training_plan import Plan, find_fresh
+from include.taxi.training_plan import PREPARATION_VERSION, Plan, find_fresh
 from tests.conftest import find_free_port
 from tests.taxi.months import RawTrip, query, store_month, store_zones
-from tests.taxi.sets import publish_set
+from tests.taxi.sets import publish_sample, publish_set
 from tests.taxi.trips import make_trips
 
 SETTINGS = Settings(minimum_rows=1)
@@ -505,3 +507,27 @@ def cut_connection(connection: psycopg.Connection) -> None:
         if connection.execute(cut).fetchone():
             return
     pytest.fail("nobody waited for the lock")
+
+
+def test_contents_of_a_set_are_those_that_its_versions_stand_for(warehouse_url: str) -> None:
+    """Other contents from the same source need a higher version in `VERSIONS`, else stored sets pass for fresh."""
+    publish_sample(warehouse_url)
+    [contents] = query(
+        warehouse_url,
+        """
+        SELECT md5(string_agg(row, chr(10) ORDER BY row)), count(*) FROM (
+            SELECT concat_ws(' ', split, pickup_at, pickup_zone, dropoff_zone, round(trip_distance::numeric, 6),
+                             round(target::numeric, 6)) AS row
+            FROM training.examples_1
+        ) examples
+        """,
+    )
+    [(left_out,)] = query(warehouse_url, "SELECT left_out FROM training.sets")
+    versions = (READER_VERSION, RULES_VERSION, PREPARATION_VERSION)
+    assert (versions, contents) == ((2, 1, 1), ("80936915ea9ed5efe57a52a7832c2868", 2769))
+    assert sum_by_rule(left_out) == {
+        "dropoff_at: not after pickup_at": 7,
+        "dropoff_zone: missing": 4,
+        "trip_distance: outside the allowed range": 9,
+        "target: above TARGET_MAX": 211,
+    }

@@ -15,6 +15,7 @@ from include.taxi.settings import Settings
 from include.taxi.sources import Contents, open_batches, probe
 from include.taxi.warehouse import connect, connect_bulk, create_partition
 
+# Goes up when the same bytes of a source become other raw trips: loaded months are read again then.
 READER_VERSION = 2
 MONTH_LOCK = 7_202_402  # first key of the advisory lock that a month's writers take
 
