@@ -9,10 +9,10 @@ from benchmarks.champion import MONTHS, Trained, train
 from benchmarks.report import Report
 from benchmarks.running import running_stack, settings_of
 from benchmarks.trip_data import find_trips
-from include.taxi.model_store import LoadedModel
-from include.taxi.raw import ingest_month
-from include.taxi.registry import RegisteredVersion
-from include.taxi.scoring import score_month
+from include.prediction.scoring import score_month
+from include.raw import ingest_month
+from include.tracking.registry import RegisteredVersion
+from include.tracking.store import LoadedModel
 
 ROUNDS = 5
 GOAL_ROWS = 400_000
@@ -51,6 +51,6 @@ def _speeds(runs: list[dict[str, Any]]) -> list[str]:
 
 
 def _measure(trained: Trained) -> float:
-    from include.taxi.evaluation import measure
+    from include.models.evaluation import measure
 
     return measure(trained.validation.target, trained.model.predict(trained.validation.trips))["rmse"]

@@ -9,14 +9,14 @@ from benchmarks.plain_script import find_positions, split_trips
 from benchmarks.running import settings_of
 from benchmarks.trip_data import find_trips
 from include.embedded.stack import Stack
-from include.taxi import tracking
-from include.taxi.artifact import TripModel
-from include.taxi.fitting import Split, encode, fit
-from include.taxi.models import MODELS
-from include.taxi.registry import CHAMPION
-from include.taxi.settings import Settings
-from include.taxi.tracking import Tracker
-from include.taxi.training_plan import make_plan
+from include.models.artifact import TripModel
+from include.models.fitting import Split, encode, fit
+from include.models.table import MODELS
+from include.sets.plan import make_plan
+from include.settings import Settings
+from include.tracking import runs
+from include.tracking.registry import CHAMPION
+from include.tracking.runs import Tracker
 
 MODEL = "gbtree.squarederror"
 MONTHS = ("2024-01", "2024-02")
@@ -53,12 +53,10 @@ def train(**changes: Any) -> Trained:
 def register(stack: Stack, trained: Trained, versions: int = 1) -> tuple[Settings, Tracker]:
     """Registers the model so many times in the stack's registry; the first version is champion."""
     settings = settings_of({}, mlflow_tracking_uri=stack.mlflow_address)
-    tracker = tracking.open_tracker(settings)
+    tracker = runs.open_tracker(settings)
     run_id = tracker.client.create_run(tracker.experiment_id).info.run_id
     example = {name: values[:3] for name, values in trained.validation.trips.items()}
-    uri = tracking.log_model(
-        tracker, run_id, "xgboost", trained.model, metrics={}, tables={}, figures={}, example=example
-    )
+    uri = runs.log_model(tracker, run_id, "xgboost", trained.model, metrics={}, tables={}, figures={}, example=example)
     name = settings.registered_model
     for _ in range(versions):
         mlflow.register_model(uri, name, tags={"run_id": run_id})

@@ -9,7 +9,7 @@ import psycopg
 from benchmarks.champion import Trained
 from include.embedded.environment import airflow_environment
 from include.embedded.stack import Stack
-from include.taxi.warehouse import create_partition
+from include.warehouse import create_partition
 
 RUNS, TRIALS, DAYS = 10_000, 100_000, 365
 DAGS = ("data_preparation", "sklearn_training", "xgboost_training", "model_promotion", "model_monitoring")

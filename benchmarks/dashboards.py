@@ -46,7 +46,7 @@ def measure_pages(stack: Stack) -> list[list[str]]:
     from include.dashboards.charts import charts_of
     from include.dashboards.context import Sources, Viewer
     from include.dashboards.pages import PAGES
-    from include.taxi.settings import read_settings
+    from include.settings import read_settings
 
     # Without the tag of a DAG, a model is nobody's to see.
     readable = frozenset({*DAGS, "prediction", ""})

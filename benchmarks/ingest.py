@@ -14,7 +14,7 @@ from benchmarks.running import running_stack, settings_of
 from benchmarks.trip_data import MONTHS, find_trips
 from include.embedded.settings import read_stack_settings
 from include.embedded.stack import Stack
-from include.taxi.raw import ingest_month
+from include.raw import ingest_month
 
 ROUNDS = 7
 GOAL_SPEED = 0.6

@@ -22,8 +22,8 @@ from include.embedded.options import SHARED_ENVIRONMENT
 from include.embedded.overrides import write_overrides
 from include.embedded.results import RUN_TAG, find_models
 from include.embedded.stack import Stack
-from include.taxi.settings import ROOT, read_settings
-from include.taxi.warehouse import migrate
+from include.settings import ROOT, read_settings
+from include.warehouse import migrate
 
 SECONDS_BETWEEN_LOOKS = 0.5
 

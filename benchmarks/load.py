@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 
 MOST_BODIES = 20
 

@@ -45,9 +45,11 @@ def run() -> Report:
     for name in (*PRELOADED, *SCHEDULER):
         importlib.import_module(name)
     # As every task has loaded them by its end, they are loaded for all.
-    from include.taxi import preparation, publication, training, training_set, zones
-    from include.taxi.examples import get_training_set
-    from include.taxi.models import FAMILIES
+    from include.models.table import FAMILIES
+    from include.problems.taxi import zones
+    from include.sets import build, preparation, publish
+    from include.sets.examples import get_training_set
+    from include.training import steps
 
     trips, peaks = find_trips(), Peaks()
     with running_stack(("postgres", "mlflow")) as stack:
@@ -62,17 +64,17 @@ def run() -> Report:
             peaks.measure("ingest", preparation.ingest, url, settings, month)
         peaks.measure("validate_raw", preparation.validate_raw, url, settings, plan)
         version = peaks.measure("transform", preparation.transform, url, settings, plan, "benchmark")
-        counts = peaks.measure("build", training_set.build, url, version)
-        peaks.measure("validate_training_set", training_set.validate, url, settings, version)
-        peaks.measure("publish", publication.publish, url, version, settings.keep_versions)
+        counts = peaks.measure("build", build.build, url, version)
+        peaks.measure("validate_training_set", build.validate, url, settings, version)
+        peaks.measure("publish", publish.publish, url, version, settings.keep_versions)
         for family in FAMILIES:
             made = get_training_set(url, version)
-            job = training.make_job(settings, family, f"{family}_training/benchmark", made)
+            job = steps.make_job(settings, family, f"{family}_training/benchmark", made)
             trained = []
-            for model in training.choose_models(settings, family, None):
-                tuned = peaks.measure(f"tune {model}", training.tune_model, url, settings, job, model)
-                trained.append(peaks.measure(f"train {model}", training.train_model, url, settings, job, tuned))
-            peaks.measure(f"register {family}", training.register_best, url, settings, job, trained)
+            for model in steps.choose_models(settings, family, None):
+                tuned = peaks.measure(f"tune {model}", steps.tune_model, url, settings, job, model)
+                trained.append(peaks.measure(f"train {model}", steps.train_model, url, settings, job, tuned))
+            peaks.measure(f"register {family}", steps.register_best, url, settings, job, trained)
     base = peaks.by_task["(nothing)"]
     return Report(
         "Peak memory by task",

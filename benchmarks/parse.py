@@ -6,7 +6,7 @@ import sys
 from statistics import median
 
 from benchmarks.report import Report
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 
 REPEATS = 5
 GOAL_SECONDS = 0.4

@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from include.taxi.feature_sets import NO_POSITIONS, Positions, trips_of_frame
-from include.taxi.fitting import Split, encode, fit
-from include.taxi.models import FAMILIES, default_names, get_model
-from include.taxi.raw.load import Load
-from include.taxi.rules import find_broken, make_schema
-from include.taxi.settings import Settings, read_settings
-from include.taxi.sources import open_batches
-from include.taxi.training_plan import Plan, make_plan
-from include.taxi.tuning import Limits, Trial, tune
-from include.taxi.zones import read_zones
+from include.models.fitting import Split, encode, fit
+from include.models.table import FAMILIES, default_names, get_model
+from include.problems.taxi.features import NO_POSITIONS, Positions, trips_of_frame
+from include.problems.taxi.zones import read_zones
+from include.raw.load import Load
+from include.raw.rules import find_broken, make_schema
+from include.sets.plan import Plan, make_plan
+from include.settings import Settings, read_settings
+from include.sources import open_batches
+from include.tuning.search import Limits, Trial, tune
 
 
 @dataclass

@@ -21,7 +21,7 @@ from benchmarks.running import running_stack
 from include.embedded.ports import HOST, is_free
 from include.embedded.stack import Stack
 from include.embedded.supervision import log_path, tail
-from include.taxi.registry import CHAMPION
+from include.tracking.registry import CHAMPION
 
 GOALS = "at 100 requests a second p50 at most 3 ms and p99 at most 15 ms; 4 times the throughput; no error"
 RATE, SECONDS, ROUNDS = 100, 10, 3

@@ -7,11 +7,11 @@ from benchmarks.plain_script import KeptTrials
 from benchmarks.report import Report
 from benchmarks.running import running_stack, settings_of
 from include.embedded.stack import Stack
-from include.taxi.fitting import Fitted
-from include.taxi.models import get_model
-from include.taxi.tracking import log_trial, open_tracker
-from include.taxi.trials import WarehouseTrials
-from include.taxi.tuning import Limits, Trial, tune
+from include.models.fitting import Fitted
+from include.models.table import get_model
+from include.tracking.runs import log_trial, open_tracker
+from include.tuning.search import Limits, Trial, tune
+from include.tuning.trials import WarehouseTrials
 
 TRIALS = 50
 GOAL_MS = 60

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 
 MONTHS = ("2023-01", "2023-02", "2023-03", "2024-01", "2024-02")
 # About as many rows as a real month has.

@@ -17,8 +17,8 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 
-from include.alerts import DEFAULT_ARGS, RUN_FAILED, tell_when_late
-from include.presentation import MAINTENANCE, first_sentence
+from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, tell_when_late
+from include.orchestration.presentation import MAINTENANCE, first_sentence
 
 LATE_AFTER = timedelta(seconds=30)
 MODELS = [f"model-{number}" for number in range(10)]

@@ -10,11 +10,11 @@ from datetime import timedelta
 
 from airflow.sdk import dag, task
 
-from include.alerts import DEFAULT_ARGS, find_mail_server
-from include.connections import get_warehouse_url
-from include.presentation import MAINTENANCE, first_sentence
-from include.schedules import cron
-from include.taxi.settings import read_usable_settings
+from include.orchestration.alerts import DEFAULT_ARGS, find_mail_server
+from include.orchestration.connections import get_warehouse_url
+from include.orchestration.presentation import MAINTENANCE, first_sentence
+from include.orchestration.schedules import cron
+from include.settings import read_usable_settings
 
 COLLECT_FOR = timedelta(minutes=5)
 

@@ -19,14 +19,14 @@ from typing import Any
 from airflow.sdk import AssetOrTimeSchedule, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
-from include.assets import DRIFT, NEW_DATA
-from include.connections import get_warehouse_url, start_dag
-from include.following import FollowRuns, find_rival
-from include.presentation import MAIN, MODELS, choice, first_sentence, flag, in_force
-from include.runs import name_run, note_run, skip_run
-from include.schedules import cron
-from include.taxi.settings import read_settings, read_usable_settings
+from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
+from include.orchestration.assets import DRIFT, NEW_DATA
+from include.orchestration.connections import get_warehouse_url, start_dag
+from include.orchestration.following import FollowRuns, find_rival
+from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, flag, in_force
+from include.orchestration.runs import name_run, note_run, skip_run
+from include.orchestration.schedules import cron
+from include.settings import read_settings, read_usable_settings
 
 PARAMS = {
     "force": flag("Retrain anyway", "Retrain even if there is no reason to."),
@@ -42,23 +42,23 @@ PARAMS = {
 @task
 def detect(**context: Any) -> dict[str, Any]:
     """Finds the reasons to retrain and what to train on; skips the rest if there is none or a run is in progress."""
-    from include.taxi import detection, retraining
+    from include.retraining import reasons, report
 
     run, url, settings = context["dag_run"], get_warehouse_url(), read_settings()
     if rival := find_rival(run.dag_id, run.run_id):
         skip_run(context, f"Nothing to do: {rival} is in progress.")
-    found = detection.detect(url, settings, force=context["params"]["force"])
+    found = reasons.detect(url, settings, force=context["params"]["force"])
     if found is None:
         skip_run(context, "No reason to retrain: no new or changed month, no drift, and the champion is not too old.")
     note_run(context, f"Retraining: {'; '.join(found.reasons)}.")
-    retraining.begin(url, name_run(context), found.reasons, found.months)
+    report.begin(url, name_run(context), found.reasons, found.months)
     return found.to_dict()
 
 
 @task
 def start(found: dict[str, Any], **context: Any) -> list[dict[str, str]]:
     """Starts a run of the preparation, or of both training DAGs."""
-    from include.taxi.retraining import plan_starts
+    from include.retraining.report import plan_starts
 
     # A name that follows from this run's: a second attempt finds what the first one started.
     run_id = f"retraining__{context['dag_run'].run_id}"
@@ -72,15 +72,15 @@ def start(found: dict[str, Any], **context: Any) -> list[dict[str, str]]:
 @task(on_success_callback=AlertNotifier("retrained"))
 def report(found: dict[str, Any], runs: list[dict[str, str]], **context: Any) -> str:
     """Reports what was trained, the errors before and after, and the decisions."""
-    from include.taxi import retraining
+    from include.retraining import report
 
     settings, given = read_settings(), context["params"]["ignore_failures"]
-    conclusion = retraining.finish(
+    conclusion = report.finish(
         get_warehouse_url(),
         settings,
         name_run(context),
         found,
-        [retraining.FollowedRun(**followed) for followed in runs],
+        [report.FollowedRun(**followed) for followed in runs],
         ignore_failures=given == "yes" if given else settings.ignore_failures,
     )
     note_run(context, conclusion.report)

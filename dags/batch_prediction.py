@@ -15,12 +15,12 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
-from include.alerts import DEFAULT_ARGS, RUN_FAILED, tell_when_late
-from include.assets import CHAMPION_MODEL
-from include.connections import get_warehouse_url, log_in
-from include.presentation import PREDICTIONS, first_sentence, in_force
-from include.taxi.setting_values import END, MONTH_PATTERN
-from include.taxi.settings import read_settings
+from include.configuration.values import END, MONTH_PATTERN
+from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, tell_when_late
+from include.orchestration.assets import CHAMPION_MODEL
+from include.orchestration.connections import get_warehouse_url, log_in
+from include.orchestration.presentation import PREDICTIONS, first_sentence, in_force
+from include.settings import read_settings
 
 # A run keeps its parameters: one with a password is refused before it is kept.
 WITHOUT_LOGIN = r"^(?![^/]*//[^/]*:[^/]*@)"
@@ -54,7 +54,7 @@ SCORED = "{{ task.op_kwargs['job']['month'] }}{{ scored | default('') }}"
 @task
 def plan(**context: Any) -> list[dict[str, Any]]:
     """Plans one job per month, all with the current champion."""
-    from include.taxi import batch
+    from include.prediction import batch
 
     return batch.plan(get_warehouse_url(), read_settings(), **context["params"])
 
@@ -62,7 +62,7 @@ def plan(**context: Any) -> list[dict[str, Any]]:
 @task(map_index_template=SCORED)
 def score(job: dict[str, Any]) -> dict[str, Any]:
     """Scores one month into `prediction.batch`."""
-    from include.taxi import batch
+    from include.prediction import batch
 
     scored = batch.score(get_warehouse_url(), read_settings(), job, log_in=log_in)
     get_current_context()["scored"] = f": {scored['rows']} trips"  # type: ignore[typeddict-unknown-key]

@@ -18,15 +18,15 @@ from airflow.providers.common.sql.operators.sql import SQLColumnCheckOperator, S
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
-from include.assets import RAW_TRIPS, TRAINING_SET
-from include.connections import get_warehouse_url
-from include.presentation import DATA, MAIN, choice, first_sentence, flag, in_force
-from include.runs import name_run, note_run, skip_run
-from include.taxi.checks import EXAMPLE_COLUMN_CHECKS, EXAMPLE_TABLE_CHECKS, RAW_TABLE_CHECKS
-from include.taxi.feature_set_names import FEATURE_SET_NAMES
-from include.taxi.setting_values import MONTH_PATTERN
-from include.taxi.settings import read_settings
+from include.configuration.values import MONTH_PATTERN
+from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
+from include.orchestration.assets import RAW_TRIPS, TRAINING_SET
+from include.orchestration.connections import get_warehouse_url
+from include.orchestration.presentation import DATA, MAIN, choice, first_sentence, flag, in_force
+from include.orchestration.runs import name_run, note_run, skip_run
+from include.problems.taxi.feature_set_names import FEATURE_SET_NAMES
+from include.sets.sql_checks import EXAMPLE_COLUMN_CHECKS, EXAMPLE_TABLE_CHECKS, RAW_TABLE_CHECKS
+from include.settings import read_settings
 
 # The other DAG files are read whatever a setting says. Here, one that cannot be used becomes the import error that
 # people see; without its data, nothing would go on anyway.
@@ -73,8 +73,8 @@ VERSION = "version = {{ ti.xcom_pull(task_ids='transform') }}"
 @task
 def load_zones() -> dict[str, Any]:
     """Loads the zones table, if the settings name one."""
-    from include.taxi import zones
-    from include.taxi.zone_names import write_zone_names
+    from include.problems.taxi import zones
+    from include.problems.taxi.zone_names import write_zone_names
 
     url = get_warehouse_url()
     loaded = zones.load_zones(url, read_settings())
@@ -85,7 +85,7 @@ def load_zones() -> dict[str, Any]:
 @task
 def plan(**context: Any) -> list[str]:
     """Plans what to build and lists its months; skips the rest if that exists and is fresh."""
-    from include.taxi import preparation
+    from include.sets import preparation
 
     made = preparation.plan(get_warehouse_url(), read_settings(), context["params"])
     _skip_if_fresh(made.fresh_version, **context)
@@ -97,7 +97,7 @@ def plan(**context: Any) -> list[str]:
 @task(map_index_template="{{ task.op_kwargs['month'] }}")
 def ingest(month: str) -> dict[str, Any]:
     """Loads one month into `raw.trips`."""
-    from include.taxi import preparation
+    from include.sets import preparation
 
     return preparation.ingest(get_warehouse_url(), read_settings(), month)
 
@@ -105,7 +105,7 @@ def ingest(month: str) -> dict[str, Any]:
 @task(outlets=[RAW_TRIPS])
 def validate_raw(plan: dict[str, Any], *, outlet_events: Any = None) -> list[dict[str, Any]]:
     """Checks the months' rows against the rules."""
-    from include.taxi import preparation
+    from include.sets import preparation
 
     outlet_events[RAW_TRIPS].extra = {"months": plan["months"]}
     return preparation.validate_raw(get_warehouse_url(), read_settings(), plan)
@@ -114,7 +114,7 @@ def validate_raw(plan: dict[str, Any], *, outlet_events: Any = None) -> list[dic
 @task
 def transform(plan: dict[str, Any], **context: Any) -> int:
     """Writes the examples of a new version; skips the rest if a fresh version already holds the same."""
-    from include.taxi import preparation
+    from include.sets import preparation
 
     url, settings = get_warehouse_url(), read_settings()
     _skip_if_fresh(preparation.find_fresh_version(url, settings, plan), **context)
@@ -124,26 +124,26 @@ def transform(plan: dict[str, Any], **context: Any) -> int:
 @task
 def build(version: int) -> dict[str, int]:
     """Computes the version's counts and statistics."""
-    from include.taxi import training_set
+    from include.sets import build
 
-    return training_set.build(get_warehouse_url(), version)
+    return build.build(get_warehouse_url(), version)
 
 
 @task
 def validate_training_set(version: int) -> None:
     """Checks the version as a whole: enough rows, values in range, no leakage between splits."""
-    from include.taxi import training_set
+    from include.sets import build
 
-    training_set.validate(get_warehouse_url(), read_settings(), version)
+    build.validate(get_warehouse_url(), read_settings(), version)
 
 
 @task(outlets=[TRAINING_SET], on_success_callback=AlertNotifier("prepared"))
 def publish(version: int, *, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
     """Publishes the version for readers, sends the event, and accounts for each row in the run's note."""
-    from include.taxi import left_out, publication
+    from include.sets import left_out, publish
 
     url = get_warehouse_url()
-    published = publication.publish(url, version, read_settings().keep_versions)
+    published = publish.publish(url, version, read_settings().keep_versions)
     if published is None:
         raise AirflowSkipException("Another run has published the same set in the meantime.")
     outlet_events[TRAINING_SET].extra = published.to_dict()

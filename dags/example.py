@@ -13,10 +13,10 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 
-from include.alerts import DEFAULT_ARGS, RUN_FAILED
-from include.assets import EXAMPLE_TRIPS
-from include.connections import get_warehouse_url
-from include.presentation import EXAMPLE, first_sentence
+from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED
+from include.orchestration.assets import EXAMPLE_TRIPS
+from include.orchestration.connections import get_warehouse_url
+from include.orchestration.presentation import EXAMPLE, first_sentence
 
 TRIPS: list[dict[str, Any]] = [
     {"trip": 1, "borough": "Brooklyn", "miles": 1.2, "minutes": 8.0},
@@ -52,7 +52,7 @@ def fill(trips: list[dict[str, Any]], **context: Any) -> list[dict[str, Any]]:
 @task(outlets=[EXAMPLE_TRIPS])
 def save(trips: list[dict[str, Any]], *, outlet_events: Any = None) -> None:
     """Writes the table to Postgres and sends the event."""
-    from include.taxi.warehouse import connect
+    from include.warehouse import connect
 
     with connect(get_warehouse_url()) as connection:
         connection.execute("CREATE SCHEMA IF NOT EXISTS example")

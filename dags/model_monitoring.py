@@ -14,19 +14,19 @@ from typing import Any
 from airflow.sdk import AssetOrTimeSchedule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
-from include.assets import DRIFT, RAW_TRIPS
-from include.connections import get_warehouse_url
-from include.presentation import MODELS, first_sentence
-from include.runs import name_run, note_run
-from include.schedules import cron
-from include.taxi.settings import read_settings, read_usable_settings
+from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
+from include.orchestration.assets import DRIFT, RAW_TRIPS
+from include.orchestration.connections import get_warehouse_url
+from include.orchestration.presentation import MODELS, first_sentence
+from include.orchestration.runs import name_run, note_run
+from include.orchestration.schedules import cron
+from include.settings import read_settings, read_usable_settings
 
 
 @task
 def measure_live_errors() -> int:
     """Compares logged predictions with the trips that have arrived since."""
-    from include.taxi import live_errors
+    from include.monitoring import live_errors
 
     return live_errors.measure_live_errors(get_warehouse_url(), read_settings())
 
@@ -34,12 +34,13 @@ def measure_live_errors() -> int:
 @task(max_active_tis_per_dag=1, on_success_callback=AlertNotifier("unusable"))
 def measure_drift(**context: Any) -> dict[str, Any] | None:
     """Finds the columns that drift, and in which weeks; checks that the champion can be used at all."""
-    from include.taxi import monitoring, usability
+    from include.monitoring import watch
+    from include.promotion import usability
 
     url, settings = get_warehouse_url(), read_settings()
     broken = usability.check_champion(url, settings)
-    report = monitoring.measure_drift(url, settings)
-    found = report.describe() if report else monitoring.NOTHING_TO_COMPARE
+    report = watch.measure_drift(url, settings)
+    found = report.describe() if report else watch.NOTHING_TO_COMPARE
     note_run(context, "\n".join(filter(None, (broken, found))))
     return report.to_dict() if report else None
 
@@ -47,10 +48,10 @@ def measure_drift(**context: Any) -> dict[str, Any] | None:
 @task(outlets=[DRIFT], on_success_callback=AlertNotifier("drift"))
 def raise_alarm(report: dict[str, Any] | None, *, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
     """Raises the alarm, unless it was raised before."""
-    from include.taxi import monitoring
+    from include.monitoring import watch
 
-    found = monitoring.DriftReport.from_dict(report) if report else None
-    alarm = monitoring.raise_alarm(get_warehouse_url(), found, name_run(context)) if found else None
+    found = watch.DriftReport.from_dict(report) if report else None
+    alarm = watch.raise_alarm(get_warehouse_url(), found, name_run(context)) if found else None
     if alarm is None:
         raise AirflowSkipException("There is no new alarm.")
     outlet_events[DRIFT].extra = alarm.to_dict()

@@ -19,13 +19,13 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
-from include.assets import CHAMPION_MODEL, SKLEARN_MODEL, XGBOOST_MODEL
-from include.connections import get_warehouse_url
-from include.handover import explain_missing, list_versions
-from include.presentation import MAIN, MODELS, choice, first_sentence, flag, in_force
-from include.runs import name_run, note_run
-from include.taxi.settings import read_settings, read_usable_settings
+from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
+from include.orchestration.assets import CHAMPION_MODEL, SKLEARN_MODEL, XGBOOST_MODEL
+from include.orchestration.connections import get_warehouse_url
+from include.orchestration.handover import explain_missing, list_versions
+from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, flag, in_force
+from include.orchestration.runs import name_run, note_run
+from include.settings import read_settings, read_usable_settings
 
 PARAMS = {
     "approval": choice(
@@ -50,9 +50,9 @@ def choose(**context: Any) -> str:
 @task(outlets=[CHAMPION_MODEL], on_success_callback=TELL)
 def roll_back(*, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
     """Makes the previous champion the champion again."""
-    from include.taxi import champion
+    from include.promotion import aliases
 
-    promotion = champion.roll_back(get_warehouse_url(), read_settings(), name_run(context))
+    promotion = aliases.roll_back(get_warehouse_url(), read_settings(), name_run(context))
     note_run(context, promotion.reason)
     outlet_events[CHAMPION_MODEL].extra = promotion.to_event()
     return promotion.to_event()
@@ -62,16 +62,16 @@ def roll_back(*, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
 @task(max_active_tis_per_dag=1, on_success_callback=AlertNotifier("unusable"))
 def judge(**context: Any) -> list[dict[str, Any]]:
     """Judges all versions that have not been judged yet; lists the winners with the reasons."""
-    from include.taxi import judgement
+    from include.promotion import judging
 
     url, settings = get_warehouse_url(), read_settings()
-    versions = judgement.find_unjudged(url, settings, list_versions(context, settings.registered_model))
-    judged = [judgement.judge(url, settings, version, name_run(context)) for version in versions]
-    described = [judgement.describe_decision(decision) for decision in judged]
-    broken = judgement.describe_champion(url, settings)
+    versions = judging.find_unjudged(url, settings, list_versions(context, settings.registered_model))
+    judged = [judging.judge(url, settings, version, name_run(context)) for version in versions]
+    described = [judging.describe_decision(decision) for decision in judged]
+    broken = judging.describe_champion(url, settings)
     note_run(context, "\n".join([*([broken] if broken else []), *(described or ["No version is left to judge."])]))
     return [
-        {"version": decision.version, "reason": judgement.describe_decision(decision)}
+        {"version": decision.version, "reason": judging.describe_decision(decision)}
         for decision in judged
         if decision.state == "waiting"
     ]
@@ -96,7 +96,7 @@ def ask(winners: list[dict[str, Any]], **context: Any) -> str | None:
 )
 def promote(winners: list[dict[str, Any]], *, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
     """Promotes the last winner that still wins, unless a person declined or the deadline passed."""
-    from include.taxi import judgement
+    from include.promotion import judging
 
     url, settings, versions = get_warehouse_url(), read_settings(), [winner["version"] for winner in winners]
     ti = context["ti"]
@@ -105,9 +105,9 @@ def promote(winners: list[dict[str, Any]], *, outlet_events: Any = None, **conte
         # A person had to decide, but there is no decision: a task was marked as success by hand.
         raise explain_missing("promote", "approve" if approval else "ask", "decision")
     if answer and answer["chosen_options"] != [PROMOTE]:
-        judgement.decline(url, settings, versions)
+        judging.decline(url, settings, versions)
         raise AirflowSkipException("The champion stays: a person decided so, or the deadline passed.")
-    promotion = judgement.promote(url, settings, versions, name_run(context))
+    promotion = judging.promote(url, settings, versions, name_run(context))
     if promotion is None:
         raise AirflowSkipException("The champion has changed in the meantime, and no winner beats the new one.")
     outlet_events[CHAMPION_MODEL].extra = promotion.to_event()

@@ -13,13 +13,13 @@ from typing import Any
 
 from airflow.sdk import Param, dag, result, task
 
-from include.alerts import DEFAULT_ARGS, RUN_FAILED
-from include.connections import get_warehouse_url
-from include.presentation import PREDICTIONS, first_sentence
-from include.runs import note_run
-from include.taxi.settings import read_settings, read_usable_settings
-from include.taxi.trip_inputs import MOST_TRIPS, TIME, ZONE_BOUNDS, TripFormat, describe_trip
-from include.taxi.zone_names import read_zone_names
+from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED
+from include.orchestration.connections import get_warehouse_url
+from include.orchestration.presentation import PREDICTIONS, first_sentence
+from include.orchestration.runs import note_run
+from include.prediction.inputs import MOST_TRIPS, TIME, ZONE_BOUNDS, TripFormat, describe_trip
+from include.problems.taxi.zone_names import read_zone_names
+from include.settings import read_settings, read_usable_settings
 
 # The source's column names are settings, and the form's schema accepts them: both are read as the file is parsed.
 FORMAT = TripFormat.of(read_usable_settings())
@@ -70,18 +70,18 @@ PARAMS = {
 @task
 def predict(**context: Any) -> dict[str, Any]:
     """Predicts in minutes and names the model; the prediction for a single trip, or the error, is also in the note."""
-    from include.taxi import prediction
-    from include.taxi.errors import TaxiError
+    from include.errors import TaxiError
+    from include.prediction import request
 
     params = context["params"]
     try:
-        inputs = prediction.collect_inputs(params)
-        predicted = prediction.predict(get_warehouse_url(), read_settings(), inputs, context["dag_run"].run_id)
+        inputs = request.collect_inputs(params)
+        predicted = request.predict(get_warehouse_url(), read_settings(), inputs, context["dag_run"].run_id)
     except TaxiError as error:
         note_run(context, str(error))
         raise
     if not params["inputs"]:
-        note_run(context, prediction.describe(predicted))
+        note_run(context, request.describe(predicted))
     return predicted
 
 

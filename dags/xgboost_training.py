@@ -12,7 +12,7 @@ best model as `challenger` in the registry; then the asset `xgboost_model` chang
 
 from airflow.sdk import DAG
 
-from include.assets import XGBOOST_MODEL
-from include.training import build_training_dag
+from include.orchestration.assets import XGBOOST_MODEL
+from include.orchestration.training_dags import build_training_dag
 
 dag: DAG = build_training_dag("xgboost", XGBOOST_MODEL, __doc__)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
-from include.start_requests import StartRequests
+from include.orchestration.start_requests import StartRequests
 
 PREFIX = "/mltrain"
 # A path in front of Airflow, as behind a proxy, stands in front of our pages too.

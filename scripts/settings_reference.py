@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from include.configuration.layers import ENV_FILE, ROOT, SettingsModel
 from include.embedded.settings import StackSettings
-from include.taxi.setting_sources import ENV_FILE, ROOT, SettingsModel
-from include.taxi.settings import Settings
+from include.settings import Settings
 from include.team.settings import TeamSettings
 
 REFERENCE = ROOT / "docs" / "settings.md"

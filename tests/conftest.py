@@ -19,17 +19,20 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
 from include.embedded.options import MLFLOW_SERVER_ENVIRONMENT
-from include.taxi.warehouse import migrate
+from include.settings import Settings
+from include.warehouse import migrate
 
+pytest_plugins = ["tests.servers"]
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "migrated"
 # How long an example takes says how busy the machine is.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+hypothesis_settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("any machine")
 DATABASE_NUMBERS = count(1)
 # Nothing here outlives the session, so nothing needs to survive a power cut.
 SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
@@ -206,3 +209,12 @@ def trip_data() -> Path:
     if not directory.is_dir():
         pytest.skip(f"no real trip records in {directory}: set TRIP_DATA_DIR to a directory that has them")
     return directory
+
+
+@pytest.fixture
+def settings(mlflow_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """An experiment and a registered model of the test's own."""
+    # MLflow writes the address that it was last given into the environment.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_url)
+    name = request.node.name
+    return Settings(mlflow_tracking_uri=mlflow_url, mlflow_experiment=name, registered_model=name)

@@ -9,14 +9,14 @@ import mlflow
 import numpy as np
 from mlflow.exceptions import MlflowException
 
-from include.taxi import registry, tracking
-from include.taxi.artifact import TripModel
-from include.taxi.fitting import encode, fit
-from include.taxi.models import MODELS, get_model
-from include.taxi.registry import CHAMPION, RegisteredVersion
-from include.taxi.settings import Settings
-from include.taxi.tracking import Tracker
-from tests.taxi.splits import POSITIONS, make_split, take
+from include.models.artifact import TripModel
+from include.models.fitting import encode, fit
+from include.models.table import MODELS, get_model
+from include.settings import Settings
+from include.tracking import registry, runs
+from include.tracking.registry import CHAMPION, RegisteredVersion
+from include.tracking.runs import Tracker
+from tests.splits import POSITIONS, make_split, take
 
 LASSO, BOOSTER, FOREST = "linear_model.Lasso", "gbtree.squarederror", "ensemble.RandomForestRegressor"
 TRAIN, VALIDATION = make_split(300), make_split(60, seed=3)
@@ -46,12 +46,12 @@ def make_model(model: str, feature_set: str = "rich") -> TripModel:
 @cache
 def log_once(mlflow_url: str, model: str) -> tuple[str, str]:
     """Logs a model in a run of its own; run id and the model's URI."""
-    tracker = tracking.open_tracker(configure(mlflow_url))
+    tracker = runs.open_tracker(configure(mlflow_url))
     run_id = tracker.client.create_run(tracker.experiment_id).info.run_id
     made = make_model(model)
     example = take(VALIDATION.trips, slice(3))
     options: dict[str, Any] = {"metrics": {"validation_rmse": 1.25}, "tables": {}, "figures": {}, "example": example}
-    return run_id, tracking.log_model(tracker, run_id, made.metadata["family"], made, **options)
+    return run_id, runs.log_model(tracker, run_id, made.metadata["family"], made, **options)
 
 
 def register(tracker: Tracker, name: str, model: str, alias: str | None = CHAMPION) -> RegisteredVersion:

@@ -10,12 +10,12 @@ import pytest
 
 from include.embedded.errors import StackError
 from include.embedded.notebook import connect, notebook_command
-from include.taxi import publication, training_set
-from include.taxi.raw import ingest_month, validate_months
-from include.taxi.settings import read_settings
-from include.taxi.tracking import open_tracker
-from include.taxi.training_plan import make_plan
-from include.taxi.zones import load_zones
+from include.problems.taxi.zones import load_zones
+from include.raw import ingest_month, validate_months
+from include.sets import build, publish
+from include.sets.plan import make_plan
+from include.settings import read_settings
+from include.tracking.runs import open_tracker
 from tests.registered import LASSO, register
 from tests.waiting import MOST_SECONDS
 
@@ -31,10 +31,10 @@ def published_url(warehouse_url: str) -> str:
     for month in MONTHS:
         ingest_month(warehouse_url, settings, month)
     validate_months(warehouse_url, settings, MONTHS)
-    version = training_set.transform(warehouse_url, settings, make_plan(settings), "test")
-    training_set.build(warehouse_url, version)
-    training_set.validate(warehouse_url, settings, version)
-    assert publication.publish(warehouse_url, version, keep=1)
+    version = build.transform(warehouse_url, settings, make_plan(settings), "test")
+    build.build(warehouse_url, version)
+    build.validate(warehouse_url, settings, version)
+    assert publish.publish(warehouse_url, version, keep=1)
     return warehouse_url
 
 

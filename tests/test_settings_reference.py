@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from include.taxi.setting_sources import ENV_FILE
+from include.configuration.layers import ENV_FILE
 from scripts.settings_reference import REFERENCE, list_settings, render_file, render_page
 
 PAGE = REFERENCE.read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from include.alerting.alert import SEVERITIES, Severity
 from include.alerting.message import Message, write_mail
-from include.taxi.settings import Settings
+from include.settings import Settings
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")

@@ -8,8 +8,8 @@ from include.alerting import outbox, recording
 from include.alerting.alert import Alert
 from include.alerting.channels import ChannelAway, MailServer, RefusedForGood, choose_channels, send
 from include.alerting.message import write_message
-from include.taxi.errors import WarehouseUnavailable
-from include.taxi.settings import Settings
+from include.errors import WarehouseUnavailable
+from include.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -136,7 +136,7 @@ def normalize(text: str) -> str:
 def _first_line(error: BaseException | str) -> str:
     text = error if isinstance(error, str) else "".join(traceback.format_exception_only(error))
     lines = text.strip().splitlines() or ["The task failed without a message."]
-    # `include.taxi.errors.SourceInvalid: ...`: the class is enough.
+    # `include.errors.SourceInvalid: ...`: the class is enough.
     return re.sub(r"^(?:\w+\.)+(?=\w+(?::|$))", "", lines[0])[: 2 * LONGEST_LINE]
 
 

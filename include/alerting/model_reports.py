@@ -3,9 +3,9 @@
 from datetime import date
 
 from include.alerting.alert import Alert, Chart, Table
-from include.taxi.registry import WAYS_OUT
-from include.taxi.settings import read_settings
-from include.taxi.warehouse import connect
+from include.settings import read_settings
+from include.tracking.registry import WAYS_OUT
+from include.warehouse import connect
 
 
 def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:

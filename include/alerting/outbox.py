@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import psycopg
 
 from include.alerting.alert import Alert, Occurrence
-from include.taxi.warehouse import connect
+from include.warehouse import connect
 
 # Longer than the slowest mail server may take to accept a message (RFC 5321, 4.5.3.2): whoever had claimed it is gone.
 LEASE = timedelta(minutes=15)

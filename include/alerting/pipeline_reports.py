@@ -5,11 +5,11 @@ from itertools import accumulate
 from typing import Any
 
 from include.alerting.alert import Alert, Chart, Table
-from include.taxi import registry, tracking
-from include.taxi.errors import TrackingUnavailable
-from include.taxi.left_out import sum_by_rule
-from include.taxi.settings import Settings
-from include.taxi.warehouse import connect
+from include.errors import TrackingUnavailable
+from include.sets.left_out import sum_by_rule
+from include.settings import Settings
+from include.tracking import registry, runs
+from include.warehouse import connect
 
 RETRAINED_COLUMNS = ("model", "version", "before", "after", "decision")
 
@@ -151,12 +151,12 @@ def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str])
 
 def _against_champion(settings: Settings, rmse: float, version: int) -> str:
     try:
-        tracker = tracking.open_tracker(settings)
+        tracker = runs.open_tracker(settings)
         champion = registry.find_version(tracker, settings.registered_model, registry.CHAMPION)
         if champion is None:
             return "none yet"
         run_id = champion.tags.get("run_id")
-        before = tracking.get_metrics(tracker, run_id).get("validation_rmse") if run_id else None
+        before = runs.get_metrics(tracker, run_id).get("validation_rmse") if run_id else None
     except TrackingUnavailable:
         return "unknown, MLflow did not answer"
     if champion.version == version:

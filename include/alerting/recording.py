@@ -9,7 +9,7 @@ import psycopg
 from psycopg.types.json import Json
 
 from include.alerting.alert import Alert, write_subject
-from include.taxi.warehouse import connect
+from include.warehouse import connect
 
 
 def record(url: str, alert: Alert, channels: Sequence[str], repeat_after: timedelta) -> int | None:

@@ -13,7 +13,7 @@ from include.dashboards.app import create_app
 from include.dashboards.context import Sources
 from include.embedded.environment import airflow_environment
 from include.embedded.lifecycle import find_running
-from include.taxi.settings import HOME, read_settings
+from include.settings import HOME, read_settings
 from include.tracking_server.routes import READER
 
 HOST, PORT = "127.0.0.1", 8090

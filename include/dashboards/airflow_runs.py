@@ -11,7 +11,7 @@ from sqlalchemy import case, func, select
 
 from include.dashboards.charts import since
 from include.dashboards.context import Context
-from include.taxi.errors import TaxiError
+from include.errors import TaxiError
 
 MOST_FAILED = 500
 # Runs every few minutes, whatever else goes on.

@@ -11,7 +11,7 @@ import psycopg
 from include.dashboards.charts import Chart, read_rows
 from include.dashboards.context import Context
 from include.dashboards.tables import Facts, Table
-from include.taxi.errors import TaxiError
+from include.errors import TaxiError
 
 log = logging.getLogger(__name__)
 NOT_READABLE = "This shows runs of {dags}, which you may not read."

@@ -24,10 +24,10 @@ from include.dashboards.pages import PAGES, load_pages
 from include.dashboards.palette import template
 from include.dashboards.playground import list_zones, predict
 from include.dashboards.summary import summarize
+from include.errors import TaxiError
+from include.models.table import MODELS
+from include.prediction.inputs import TripsInvalid
 from include.request_bodies import cut, describe, parse_json, read_body, refuse_briefly
-from include.taxi.errors import TaxiError
-from include.taxi.models import MODELS
-from include.taxi.trip_inputs import TripsInvalid
 
 # A layout of all cards has a few kilobytes.
 MOST_BYTES = 64 * 1024

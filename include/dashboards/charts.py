@@ -26,7 +26,7 @@ from psycopg.rows import dict_row
 from include.dashboards.context import Context
 from include.dashboards.kept import keep
 from include.dashboards.tables import Facts, Table
-from include.taxi.warehouse import connect
+from include.warehouse import connect
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

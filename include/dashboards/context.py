@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from include.dashboards.kept import keep
-from include.taxi.settings import Settings
+from include.settings import Settings
 
 
 @dataclass(frozen=True)

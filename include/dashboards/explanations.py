@@ -13,12 +13,13 @@ from psycopg.rows import dict_row
 from include.dashboards.context import Context
 from include.dashboards.kept import keep
 from include.dashboards.registered import Registered, connect_tracker, find_registered
-from include.taxi import explain, registry
-from include.taxi.artifact import TripModel
-from include.taxi.feature_sets import TRIP_COLUMNS, Columns, get_feature_set
-from include.taxi.model_store import load_version
-from include.taxi.warehouse import connect
-from include.taxi.zone_names import read_zone_names
+from include.models import explanation
+from include.models.artifact import TripModel
+from include.problems.taxi.features import TRIP_COLUMNS, Columns, get_feature_set
+from include.problems.taxi.zone_names import read_zone_names
+from include.tracking import registry
+from include.tracking.store import load_version
+from include.warehouse import connect
 
 SECONDS_KEPT = 900
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -56,7 +57,7 @@ class Explained:
     version: Registered
     trips: Sequence[Mapping[str, Any]]
     predicted: npt.NDArray[np.float64]
-    explanation: explain.Explanation | None
+    explanation: explanation.Explanation | None
     values: Columns
     texts: Sequence[Mapping[str, str]]
 
@@ -72,12 +73,12 @@ def load_model(context: Context, version: Registered) -> TripModel:
     return keep(("model", tracker.uri, name, version.run_id), load, SECONDS_KEPT)
 
 
-def explain_trips(model: TripModel, trips: Columns) -> explain.Explanation | None:
+def explain_trips(model: TripModel, trips: Columns) -> explanation.Explanation | None:
     """Contributions of features; None where this kind of model has none."""
-    if explain.can_explain(model):
-        return explain.explain(model, trips)
-    if explain.is_linear(model):
-        return explain.explain_linear(model, trips)
+    if explanation.can_explain(model):
+        return explanation.explain(model, trips)
+    if explanation.is_linear(model):
+        return explanation.explain_linear(model, trips)
     return None
 
 
@@ -92,7 +93,7 @@ def explain_sample(context: Context) -> Explained | None:
 
 def _explain(context: Context, version: Registered) -> Explained | None:
     with connect(context.sources.warehouse_url()) as connection:
-        parameters = {"version": version.set_version, "size": explain.SAMPLE_ROWS}
+        parameters = {"version": version.set_version, "size": explanation.SAMPLE_ROWS}
         rows = connection.cursor(row_factory=dict_row).execute(_SAMPLE, parameters).fetchall()
     if not rows:
         return None

@@ -5,12 +5,12 @@ from functools import lru_cache
 from airflow.utils.session import create_session
 from fastapi import FastAPI
 
-from include.connections import get_warehouse_url
 from include.dashboards.airflow_access import find_viewer
 from include.dashboards.app import create_app
 from include.dashboards.context import Sources
 from include.dashboards.registered import warm_up
-from include.taxi.settings import read_settings
+from include.orchestration.connections import get_warehouse_url
+from include.settings import read_settings
 
 
 @lru_cache(maxsize=1)

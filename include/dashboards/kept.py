@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from include.taxi.errors import TaxiError
+from include.errors import TaxiError
 
 SECONDS_KEPT = 10
 MOST_KEPT = 64

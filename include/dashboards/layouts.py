@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ConfigDict, Field
 
-from include.taxi.warehouse import connect
+from include.warehouse import connect
 
 log = logging.getLogger(__name__)
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,60}$")]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from plotly.graph_objs.layout import Template
 
-from include.taxi.models import MODELS
+from include.models.table import MODELS
 
 PALETTE = ("#0c6cf2", "#d9830b", "#09b26c", "#bf4026", "#a08dd9", "#8c5b84", "#cc85a2", "#4b7358")
 # As many as there are colors and more: wherever two lines cross, their points differ.

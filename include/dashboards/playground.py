@@ -18,10 +18,10 @@ from include.dashboards.figures import figure
 from include.dashboards.pages.explainability import waterfall
 from include.dashboards.palette import mark_of
 from include.dashboards.registered import CHAMPION, Registered, list_registered
-from include.taxi.artifact import TripModel
-from include.taxi.errors import ModelInvalid, TaxiError
-from include.taxi.registry import TRAINING_DAGS
-from include.taxi.trip_inputs import TripFormat, parse_trips
+from include.errors import ModelInvalid, TaxiError
+from include.models.artifact import TripModel
+from include.prediction.inputs import TripFormat, parse_trips
+from include.tracking.registry import TRAINING_DAGS
 
 log = logging.getLogger(__name__)
 MOST_MODELS = 5

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from include.dashboards.charts import read_rows
 from include.dashboards.context import Context
-from include.taxi.warehouse import connect
+from include.warehouse import connect
 
 # Name -> type and SQL; the duration is the source's own where it has one.
 COLUMNS = {

@@ -19,9 +19,9 @@ from urllib.parse import quote, urlsplit
 from include.dashboards.context import Context
 from include.dashboards.figures import short
 from include.dashboards.kept import keep
-from include.taxi.errors import TaxiError
-from include.taxi.registry import CHALLENGER, CHAMPION, PREVIOUS
-from include.taxi.tracking import NO_EXPERIMENT, Tracker, open_tracker, translate_errors
+from include.errors import TaxiError
+from include.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS
+from include.tracking.runs import NO_EXPERIMENT, Tracker, open_tracker, translate_errors
 
 MOST_VERSIONS = 50
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -4,8 +4,8 @@ from include.dashboards.charts import read_rows
 from include.dashboards.context import Context
 from include.dashboards.registered import CHAMPION, list_registered
 from include.dashboards.tables import Fact, Facts, show_age, show_minutes
-from include.taxi.errors import TaxiError
-from include.taxi.registry import TRAINING_DAGS
+from include.errors import TaxiError
+from include.tracking.registry import TRAINING_DAGS
 
 # The newest retraining; before the first one, the newest training.
 _LAST = """

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from include.deployment.errors import DeploymentError
 from include.embedded.errors import StackError
-from include.taxi.settings import HOME, ROOT
+from include.settings import HOME, ROOT
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from include.taxi.env_file import read_env_file
-from include.taxi.errors import SettingsError
+from include.configuration.env_file import read_env_file
+from include.errors import SettingsError
 
 PLACEHOLDER = re.compile(r"REPLACE|example\.org|example/|123456789012|sha256:0{64}|203\.0\.113\.")
 Look = Callable[[Path], str | None]

@@ -26,8 +26,8 @@ from include.embedded.programs import load_programs
 from include.embedded.settings_check import KNOWN, check_settings
 from include.embedded.stack import PROGRAMS, Stack
 from include.embedded.supervision import log_path, program_states
-from include.taxi.errors import TaxiError
-from include.taxi.settings import HOME, ROOT, read_settings
+from include.errors import TaxiError
+from include.settings import HOME, ROOT, read_settings
 from include.tracking_server.routes import READER
 
 CONSOLE = Console(highlight=False)

@@ -7,12 +7,12 @@ from importlib.metadata import version
 
 import psycopg
 
+from include import warehouse
 from include.embedded import postgres
 from include.embedded.environment import airflow_environment
 from include.embedded.errors import StackError
 from include.embedded.stack import Stack
 from include.embedded.supervision import log_path, tail
-from include.taxi import warehouse
 
 
 def create_databases(stack: Stack) -> None:

@@ -13,7 +13,7 @@ from include.embedded.overrides import OVERRIDABLE
 from include.embedded.ports import HOST
 from include.embedded.processes import MARKER
 from include.embedded.settings import STACK_KEYS
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 from include.tracking_server.access import READER_PASSWORD, WRITER_PASSWORD
 from include.tracking_server.routes import READER, WRITER
 

@@ -19,7 +19,7 @@ from include.embedded.results import (
 )
 from include.embedded.stack import Stack
 from include.embedded.supervision import log_path, tail
-from include.taxi.settings import Settings, read_settings
+from include.settings import Settings, read_settings
 
 PREPARATION = "data_preparation"
 PROMOTION, APPROVE = "model_promotion", "approve"

@@ -6,9 +6,9 @@ the stack's business. What a source or a mail server needs is let through; what 
 
 from collections.abc import Iterable, Mapping, MutableMapping
 
-from include.taxi.env_file import read_env_file
-from include.taxi.errors import SettingsError
-from include.taxi.setting_sources import ENV_FILE
+from include.configuration.env_file import read_env_file
+from include.configuration.layers import ENV_FILE
+from include.errors import SettingsError
 
 # The machine, its language, its way to the network.
 MACHINE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "XDG_CACHE_HOME",

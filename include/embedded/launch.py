@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from include.embedded.processes import end_processes, find_processes
 from include.embedded.programs import load_programs
-from include.taxi.settings import HOME
+from include.settings import HOME
 
 
 def launch(home: Path, name: str) -> NoReturn:

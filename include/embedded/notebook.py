@@ -10,7 +10,7 @@ from include.embedded.errors import StackError
 from include.embedded.launch import become
 from include.embedded.lifecycle import find_running
 from include.embedded.ports import HOST
-from include.taxi.settings import HOME, ROOT
+from include.settings import HOME, ROOT
 from include.tracking_server.routes import READER
 
 NOTEBOOK = ROOT / "docs" / "inference.ipynb"

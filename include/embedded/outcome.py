@@ -7,8 +7,8 @@ from rich.table import Table
 
 from include.embedded.results import Errors, Reign, TrainedModel, find_champion, find_reign
 from include.embedded.stack import Stack
-from include.taxi.promotions import find_judgement
-from include.taxi.settings import Settings
+from include.promotion.decisions import find_judgement
+from include.settings import Settings
 
 DASHBOARDS = "/plugin/mltrain_overview"
 PLAYGROUND = "/plugin/mltrain_playground"
@@ -43,7 +43,7 @@ def tell_decisions(stack: Stack, settings: Settings, models: list[TrainedModel])
         StackError: MLflow does not answer or refuses.
     """
     # It brings numpy, which the other commands can do without.
-    from include.taxi.judgement import describe_decision
+    from include.promotion.judging import describe_decision
 
     url, name = stack.warehouse_url, settings.registered_model
     lines = ["The best model of each family is registered as a version; each version is judged on held-out rows:"]

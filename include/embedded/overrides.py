@@ -8,10 +8,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from include.configuration.env_file import quote
+from include.configuration.layers import is_secret
 from include.embedded.credentials import write_private
-from include.taxi.env_file import quote
-from include.taxi.setting_sources import is_secret
-from include.taxi.settings import Settings
+from include.settings import Settings
 
 # Where tasks track is the stack's own MLflow server; a variable in the caller's shell must not lead them elsewhere.
 OVERRIDABLE = frozenset(name.upper() for name in Settings.model_fields) - {"MLFLOW_TRACKING_URI"}

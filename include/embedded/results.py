@@ -9,8 +9,8 @@ import psycopg
 
 from include.embedded.errors import StackError
 from include.embedded.stack import Stack
-from include.taxi.registry import CHAMPION
-from include.taxi.settings import Settings
+from include.settings import Settings
+from include.tracking.registry import CHAMPION
 from include.tracking_server.routes import READER
 
 SECONDS_TO_ANSWER = 30.0

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from include.configuration.layers import ENV_FILE, SettingsModel, build, gather
+from include.configuration.values import Database, Person, Port, Seconds
 from include.embedded.errors import StackError
-from include.taxi.errors import SettingsError
-from include.taxi.setting_sources import ENV_FILE, SettingsModel, build, gather
-from include.taxi.setting_values import Database, Person, Port, Seconds
+from include.errors import SettingsError
 
 
 class StackSettings(SettingsModel):

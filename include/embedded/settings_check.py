@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from include.configuration.layers import ENV_FILE, Given, build, find_misspelt, gather, shorten
+from include.configuration.values import suggest
 from include.embedded.errors import StackError
 from include.embedded.settings import STACK_KEYS, StackSettings, read_stack_settings
-from include.taxi.errors import SettingsError
-from include.taxi.setting_sources import ENV_FILE, Given, build, find_misspelt, gather, shorten
-from include.taxi.setting_values import suggest
-from include.taxi.settings import SETTING_KEYS, Settings
+from include.errors import SettingsError
+from include.settings import SETTING_KEYS, Settings
 from include.team.settings import TEAM_KEYS, read_team_settings
 
 KNOWN = SETTING_KEYS | STACK_KEYS | TEAM_KEYS
@@ -59,10 +59,10 @@ def check_use(settings: Settings, given: Given) -> None:
     Raises:
         SettingsError: It cannot.
     """
-    from include.taxi.sources.location import ALIASES, identify_kind, mask
-    from include.taxi.sources.table import split_address
-    from include.taxi.training_plan import make_plan
-    from include.taxi.zones import split_source
+    from include.problems.taxi.zones import split_source
+    from include.sets.plan import make_plan
+    from include.sources.location import ALIASES, identify_kind, mask
+    from include.sources.table import split_address
 
     kind = identify_kind(settings)
     if kind == "table":
@@ -85,7 +85,7 @@ def check_use(settings: Settings, given: Given) -> None:
 def _check_address(key: str, address: str) -> None:
     import fsspec
 
-    from include.taxi.sources.location import mask
+    from include.sources.location import mask
 
     protocol, found, _ = address.partition("://")
     if not found:

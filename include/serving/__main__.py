@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import uvicorn
 
+from include.prediction.inputs import TripFormat
 from include.serving.access import Secrets
 from include.serving.app import create_app
 from include.serving.connections import Connection, Server
@@ -19,8 +20,7 @@ from include.serving.holder import Holder
 from include.serving.log_writer import LogWriter
 from include.serving.metrics import Metrics
 from include.serving.parts import Parts
-from include.taxi.settings import read_settings
-from include.taxi.trip_inputs import TripFormat
+from include.settings import read_settings
 
 # The registry is asked every few seconds: one that is away is to be noticed, not waited for.
 MLFLOW_LIMITS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}

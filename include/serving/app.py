@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from include.prediction.inputs import TripFormat
 from include.request_bodies import refuse_briefly
 from include.serving.access import require_key
 from include.serving.docs import render_docs
@@ -20,7 +21,6 @@ from include.serving.measuring import Measuring
 from include.serving.operation import add_operation
 from include.serving.parts import Parts
 from include.serving.predictions import add_predictions
-from include.taxi.trip_inputs import TripFormat
 
 
 def create_app(parts: Parts, form: TripFormat) -> FastAPI:

@@ -5,9 +5,9 @@ import asyncio
 import anyio.to_thread
 import numpy as np
 
+from include.models.evaluation import Minutes
+from include.problems.taxi.features import TRIP_COLUMNS, Columns
 from include.serving.holder import Champion
-from include.taxi.evaluation import Minutes
-from include.taxi.feature_sets import TRIP_COLUMNS, Columns
 
 # With more trips than this a request is predicted on its own, beside the loop that answers the others.
 MOST_TRIPS_TOGETHER = 50

@@ -6,9 +6,9 @@ import anyio.to_thread
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
+from include.prediction.inputs import MOST_TRIPS, TripFormat, TripsInvalid, describe_trip, parse_trips
+from include.problems.taxi.features import Columns
 from include.request_bodies import describe, parse_json, read_body
-from include.taxi.feature_sets import Columns
-from include.taxi.trip_inputs import MOST_TRIPS, TripFormat, TripsInvalid, describe_trip, parse_trips
 
 MOST_BYTES = 16 * 1024 * 1024
 # Above this a body is parsed beside the loop that answers the others.

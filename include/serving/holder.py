@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from include.errors import ModelInvalid
+from include.models.artifact import TripModel
+from include.prediction.inputs import TripFormat
+from include.problems.taxi.features import TRIP_COLUMNS
 from include.serving.metrics import Metrics
-from include.taxi.artifact import TripModel
-from include.taxi.errors import ModelInvalid
-from include.taxi.feature_sets import TRIP_COLUMNS
-from include.taxi.model_store import STORE, LoadedModel, find_champion, load_remembered, load_version, remember
-from include.taxi.registry import RegisteredVersion
-from include.taxi.settings import Settings, read_settings
-from include.taxi.tracking import Tracker, open_tracker
-from include.taxi.trip_inputs import TripFormat
+from include.settings import Settings, read_settings
+from include.tracking.registry import RegisteredVersion
+from include.tracking.runs import Tracker, open_tracker
+from include.tracking.store import STORE, LoadedModel, find_champion, load_remembered, load_version, remember
 
 log = logging.getLogger(__name__)
 # A version that cannot be loaded is not downloaded at every look.

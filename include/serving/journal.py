@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from pydantic_core import from_json, to_json
 
-from include.taxi.feature_sets import TRIP_COLUMNS
-from include.taxi.prediction_log import Predictions
+from include.prediction.log import Predictions
+from include.problems.taxi.features import TRIP_COLUMNS
 
 log = logging.getLogger(__name__)
 # A journal of this size is followed by another one, and removed when all of it is in the database.

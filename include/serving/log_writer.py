@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from include.errors import WarehouseUnavailable
+from include.prediction.log import Place, Predictions, forget_journal, write_once
 from include.serving.journal import MOST_BYTES, Journal, adopt_journals
 from include.serving.metrics import Metrics
-from include.taxi.errors import WarehouseUnavailable
-from include.taxi.prediction_log import Place, Predictions, forget_journal, write_once
-from include.taxi.settings import HOME
-from include.taxi.warehouse import connect
+from include.settings import HOME
+from include.warehouse import connect
 
 log = logging.getLogger(__name__)
 JOURNALS = HOME / "predictions"

@@ -7,15 +7,15 @@ import anyio.to_thread
 from fastapi import Depends, FastAPI, HTTPException, Request, Response, status
 from pydantic_core import to_json
 
+from include.models.explanation import Explanation, can_explain, explain, explain_linear, is_linear
+from include.prediction.inputs import MOST_TRIPS, TripFormat
+from include.prediction.log import Predictions
 from include.serving import answers
 from include.serving.access import require_key
 from include.serving.batching import MOST_TRIPS_TOGETHER, Batcher
 from include.serving.bodies import describe_body, read_trips
 from include.serving.holder import Champion
 from include.serving.parts import REFUSALS, Parts
-from include.taxi.explain import Explanation, can_explain, explain, explain_linear, is_linear
-from include.taxi.prediction_log import Predictions
-from include.taxi.trip_inputs import MOST_TRIPS, TripFormat
 
 MOST_EXPLAINED = 100
 MOST_REQUEST_ID = 128

@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 from include.embedded import settings_check
 from include.embedded.postgres import create_database
-from include.taxi.warehouse import migrate
 from include.team.settings import read_team_settings
 from include.team.users import AUTOMATION, read_passwords, save_users
+from include.warehouse import migrate
 
 # Each names a database, its owner and the owner's password.
 DATABASES = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "MLFLOW_BACKEND_STORE_URI", "WAREHOUSE_ADDRESS")

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from include.taxi.setting_sources import ENV_FILE, SettingsModel, build, gather
-from include.taxi.setting_values import PERSON
+from include.configuration.layers import ENV_FILE, SettingsModel, build, gather
+from include.configuration.values import PERSON
 from include.team.users import AUTOMATION
 
 ROLES = ("Admin", "Op", "User", "Viewer")

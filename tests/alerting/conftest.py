@@ -11,7 +11,7 @@ import pytest
 
 from include.alerting.alert import Alert
 from include.alerting.channels import MailServer as Server
-from include.taxi.settings import Settings
+from include.settings import Settings
 from tests.conftest import find_free_port
 from tests.mail_server import MailServer, run_mail_server
 
@@ -29,7 +29,7 @@ def mail_server(tmp_path: Path) -> Iterator[MailServer]:
 @pytest.fixture
 def server(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> Server:
     """The mail server as Airflow's connection describes it; its certificate is trusted."""
-    from include.alerts import find_mail_server
+    from include.orchestration.alerts import find_mail_server
 
     monkeypatch.setenv("SSL_CERT_FILE", str(mail_server.certificate))
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(mail_server.connection()))

@@ -14,7 +14,7 @@ from include.alerting.channels import MailServer as Server
 from include.alerting.delivery import deliver, tell
 from include.alerting.detached import run_detached
 from include.alerting.outbox import list_due
-from include.taxi.settings import Settings
+from include.settings import Settings
 from tests.alerting.conftest import configure, make_alert
 from tests.mail_server import HOST, USER, MailServer
 
@@ -104,7 +104,7 @@ def dead_port() -> Iterator[int]:
 def test_alert_waits_for_a_mail_server_that_is_down_and_leaves_once(
     warehouse_url: str, server: Server, mail_server: MailServer, dead_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from include.alerts import find_mail_server
+    from include.orchestration.alerts import find_mail_server
 
     with monkeypatch.context() as patch:
         patch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", f"smtp://{HOST}:{dead_port}?disable_ssl=true")
@@ -136,7 +136,7 @@ def test_slow_mail_server_is_left_to_think_and_gets_the_mail_once(
 def test_server_that_accepts_a_connection_and_says_nothing_keeps_no_one_waiting(
     warehouse_url: str, server: Server, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from include.alerts import find_mail_server
+    from include.orchestration.alerts import find_mail_server
 
     with socket.create_server((HOST, 0)) as silent, monkeypatch.context() as patch:
         address = f"smtp://{HOST}:{silent.getsockname()[1]}?disable_ssl=true&timeout=1&retry_limit=0"
@@ -231,7 +231,7 @@ def test_server_that_goes_on_for_ever_byte_by_byte_is_left(
 def test_wrong_password_keeps_the_alert(
     warehouse_url: str, server: Server, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from include.alerts import find_mail_server
+    from include.orchestration.alerts import find_mail_server
 
     with monkeypatch.context() as patch:
         address = f"smtp://{USER}:wrong@{HOST}:{mail_server.port}?disable_ssl=true"

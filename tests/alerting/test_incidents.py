@@ -10,7 +10,7 @@ from include.alerting.incidents import (
     report_lateness,
     write_duration,
 )
-from include.taxi.errors import SourceInvalid
+from include.errors import SourceInvalid
 
 PAGE = "http://airflow/dags/training/runs/run-1"
 

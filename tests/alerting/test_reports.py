@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from include.alerting.model_reports import report_drift, report_promotions
 from include.alerting.pipeline_reports import report_preparation, report_retraining, report_training
-from include.taxi import tracking
+from include.tracking import runs
 from tests.alerting.conftest import configure
 from tests.registered import BOOSTER, LASSO, register
 
@@ -83,7 +83,7 @@ def test_training_says_models_by_error_best_parameters_and_how_tuning_went(
 
 
 def test_training_says_the_change_against_the_champion(warehouse_url: str, mlflow_url: str) -> None:
-    tracker = tracking.open_tracker(configure(mlflow_tracking_uri=mlflow_url))
+    tracker = runs.open_tracker(configure(mlflow_tracking_uri=mlflow_url))
     assert report(warehouse_url, mlflow_url, name="alert-test").facts["Champion"] == "none yet"
     register(tracker, "alert-test", LASSO)
     assert report(warehouse_url, mlflow_url, name="alert-test").facts["Champion"] == (

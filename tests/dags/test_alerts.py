@@ -41,7 +41,7 @@ def load(dag_id: str) -> Any:
 
 @EVERY_DAG
 def test_failure_of_every_task_and_of_the_run_is_told(dag_id: str) -> None:
-    from include.alerts import RUN_FAILED, AlertNotifier
+    from include.orchestration.alerts import RUN_FAILED, AlertNotifier
 
     dag = load(dag_id)
     for task in dag.tasks:
@@ -60,12 +60,13 @@ def test_run_that_takes_too_long_is_told_where_people_wait_for_it(dag_id: str) -
 
     deadline = load(dag_id).deadline or []
     assert [entry.reference for entry in deadline] == [DeadlineReference.DAGRUN_QUEUED_AT] * (dag_id in LATE)
-    assert [entry.callback.path for entry in deadline] == ["include.alerts.AlertNotifier"] * (dag_id in LATE)
+    notifiers = ["include.orchestration.alerts.AlertNotifier"] * (dag_id in LATE)
+    assert [entry.callback.path for entry in deadline] == notifiers
 
 
 @EVERY_DAG
 def test_run_has_an_end_that_comes_after_it_is_late_and_after_a_persons_time_to_decide(dag_id: str) -> None:
-    from include.taxi.settings import read_settings
+    from include.settings import read_settings
 
     dag = load(dag_id)
     assert dag.dagrun_timeout
@@ -107,7 +108,7 @@ def context(map_index: int = -1, label: str | None = None, **others: Any) -> dic
 
 
 def notify(event: str, context: dict[str, Any]) -> None:
-    from include.alerts import AlertNotifier
+    from include.orchestration.alerts import AlertNotifier
 
     AlertNotifier(event).notify(context)
 
@@ -204,7 +205,7 @@ class Airflow:
 @pytest.fixture
 def airflow(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> Airflow:
     """Takes the place of an API server, which there is none of here."""
-    from include import connections
+    from include.orchestration import connections
 
     made = Airflow()
     monkeypatch.setattr(connections, "_call_airflow", made)
@@ -277,7 +278,7 @@ def deadline_context(ended: datetime | None) -> dict[str, Any]:
 
 
 async def call_back(context: dict[str, Any], event: str = "late") -> None:
-    from include.alerts import AlertNotifier
+    from include.orchestration.alerts import AlertNotifier
 
     await AlertNotifier(event=event, context=context)
 
@@ -309,7 +310,7 @@ def test_drill_is_late_only_where_it_was_asked_to_be(mail_server: MailServer, ho
 
 
 def test_summary_of_a_training_leads_to_the_page_of_this_very_run() -> None:
-    from include.events import training_links
+    from include.orchestration.events import training_links
 
     links = training_links(context()["ti"])
     assert links["Dashboard"] == f"{links['Run']}/plugin/mltrain_training_run_dag_run"

@@ -2,8 +2,8 @@ import logging
 
 import pytest
 
-from include.connections import get_warehouse_url, log_in, write_note
-from include.taxi.errors import SettingsError
+from include.errors import SettingsError
+from include.orchestration.connections import get_warehouse_url, log_in, write_note
 
 
 def test_warehouse_address_is_one_that_libpq_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from include import following
+from include.orchestration import following
 
 MASTER, OWN = "automatic_retraining", "manual__2"
 

@@ -9,8 +9,8 @@ from airflow.sdk import XComArg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.handover import LARGEST_VERSION, check_handed_over, list_versions
-from include.taxi.errors import NothingHandedOver
+from include.errors import NothingHandedOver
+from include.orchestration.handover import LARGEST_VERSION, check_handed_over, list_versions
 from tests.dags.conftest import DAG_IDS
 from tests.dags.test_params import find_dag
 

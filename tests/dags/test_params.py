@@ -8,8 +8,8 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 
-from include.taxi.feature_set_names import FEATURE_SET_NAMES
-from include.taxi.models import FAMILIES, names_of
+from include.models.table import FAMILIES, names_of
+from include.problems.taxi.feature_set_names import FEATURE_SET_NAMES
 from tests.dags.conftest import DAG_IDS
 
 TRAINING_DAGS = [f"{family}_training" for family in FAMILIES]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
-from include.taxi.errors import NoChampion, TaxiError
-from include.taxi.trip_inputs import MOST_TRIPS
+from include.errors import NoChampion, TaxiError
+from include.prediction.inputs import MOST_TRIPS
 from tests.dags.test_params import find_dag, validate
 
 TRIP = {"pickup_zone": 236, "dropoff_zone": 239, "trip_distance": 1.98}
@@ -55,7 +55,7 @@ def test_zones_are_chosen_by_name_where_names_are_known(monkeypatch: pytest.Monk
     import importlib
 
     import dags.prediction
-    from include.taxi import zone_names
+    from include.problems.taxi import zone_names
 
     with monkeypatch.context() as patch:
         patch.setattr(zone_names.read_zone_names, "__defaults__", (tmp_path / "zones.json",))
@@ -75,8 +75,8 @@ def test_result_of_the_run_is_what_the_task_returns() -> None:
 
 def test_reason_of_a_failed_prediction_is_the_runs_note(monkeypatch: pytest.MonkeyPatch) -> None:
     import dags.prediction
-    from include import runs
-    from include.taxi import prediction
+    from include.orchestration import runs
+    from include.prediction import request
 
     notes = []
 
@@ -86,7 +86,7 @@ def test_reason_of_a_failed_prediction_is_the_runs_note(monkeypatch: pytest.Monk
     # There is no server to write the note to here, and no registry to lack a champion.
     monkeypatch.setattr(runs, "write_note", lambda *note: notes.append(note))
     monkeypatch.setattr(dags.prediction, "get_warehouse_url", lambda: "postgresql://nowhere")
-    monkeypatch.setattr(prediction, "predict", refuse)
+    monkeypatch.setattr(request, "predict", refuse)
     body = find_dag("prediction").get_task("predict").python_callable
     run = SimpleNamespace(dag_id="prediction", run_id="manual__1")
     with pytest.raises(TaxiError):

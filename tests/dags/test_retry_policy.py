@@ -11,8 +11,8 @@ from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 
-from include.alerts import DEFAULT_ARGS, RETRY_DELAY, RETRY_POLICY
-from include.taxi import errors
+from include import errors
+from include.orchestration.alerts import DEFAULT_ARGS, RETRY_DELAY, RETRY_POLICY
 
 A_SERVER_WAS_AWAY = [
     errors.SourceUnavailable("the source does not answer"),

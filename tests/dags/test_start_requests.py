@@ -7,8 +7,8 @@ import pytest
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.testclient import TestClient
 
-from include import start_requests
-from include.start_requests import StartRequests
+from include.orchestration import start_requests
+from include.orchestration.start_requests import StartRequests
 
 PATH = "/api/v2/dags/prediction/dagRuns"
 LOGIN = {"Authorization": "Bearer x"}

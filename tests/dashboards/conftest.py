@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from include.dashboards.app import create_app
 from include.dashboards.context import Context, Filters, Sources, Viewer
 from include.dashboards.pages import load_pages
-from include.taxi.warehouse import connect
+from include.warehouse import connect
 from tests.registered import configure
 
 DAGS = frozenset(

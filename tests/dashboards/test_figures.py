@@ -19,7 +19,7 @@ from include.dashboards.pages import (
 from include.dashboards.palette import BAD, GOOD, MUTED, PALE, color_of, template
 from include.dashboards.playground import Predicted, draw_predictions
 from include.dashboards.tables import Cell, show_age, show_bytes, show_minutes, show_seconds
-from include.taxi.explain import Explanation, tick_factors
+from include.models.explanation import Explanation, tick_factors
 
 LASSO, GAMMA = "linear_model.Lasso", "gbtree.gamma"
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)

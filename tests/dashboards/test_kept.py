@@ -4,7 +4,7 @@ import pytest
 
 from include.dashboards import kept
 from include.dashboards.kept import keep
-from include.taxi.errors import WarehouseUnavailable
+from include.errors import WarehouseUnavailable
 
 
 def test_what_was_read_is_kept_until_it_is_too_old() -> None:

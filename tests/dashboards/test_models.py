@@ -4,12 +4,12 @@ from itertools import count
 
 import pytest
 
-from include.taxi.settings import Settings
-from include.taxi.tracking import open_tracker
-from include.taxi.warehouse import connect
+from include.settings import Settings
+from include.tracking.runs import open_tracker
+from include.warehouse import connect
 from tests.dashboards.conftest import OpenSite, Site, store_trials
 from tests.registered import BOOSTER, FOREST, LASSO, configure, register
-from tests.taxi.months import store_zones
+from tests.warehouse_rows import store_zones
 
 NAMES = (f"dashboards-{number}" for number in count())
 TRIP = {"pickup_zone": 1, "dropoff_zone": 3, "trip_distance": 2.5, "pickup_at": "2024-01-05T18:00"}

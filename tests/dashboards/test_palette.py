@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from include.dashboards.palette import HIGH, LOW, MUTED, PALETTE, STATES, mark, mark_of
-from include.taxi.models import MODELS
+from include.models.table import MODELS
 
 # G. M. Machado et al., "A Physiologically-based Model for Simulation of Color Vision Deficiency", 2009, severity 1.0,
 # on linear RGB.

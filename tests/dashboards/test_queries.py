@@ -7,10 +7,10 @@ from psycopg.types.json import Jsonb
 
 from include.dashboards.charts import CHARTS, read_rows
 from include.dashboards.raw_profiles import read_profile
-from include.taxi.left_out import TARGET_ABOVE
-from include.taxi.warehouse import connect, migrate
+from include.sets.left_out import TARGET_ABOVE
+from include.warehouse import connect, migrate
 from tests.dashboards.conftest import Site, store_trials
-from tests.taxi.months import RawTrip, query, store_month
+from tests.warehouse_rows import RawTrip, query, store_month
 
 LASSO, GAMMA = "linear_model.Lasso", "gbtree.gamma"
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from include.embedded.postgres import create_database
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 
 SERVICES = (ROOT / "deploy" / "terraform" / "aws" / "services.tf").read_text(encoding="utf-8")
 

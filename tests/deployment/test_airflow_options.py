@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 from tests.conftest import find_free_port
 
 BEAT = (

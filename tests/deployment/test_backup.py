@@ -22,8 +22,8 @@ from include.embedded.lifecycle import reset, start, stop
 from include.embedded.postgres import create_database as make_database
 from include.embedded.settings import STACK_KEYS
 from include.embedded.stack import Stack
-from include.taxi.settings import ROOT
-from include.taxi.tracking import open_tracker
+from include.settings import ROOT
+from include.tracking.runs import open_tracker
 from include.tracking_server.routes import WRITER
 from tests.conftest import create_database
 from tests.registered import BOOSTER, configure, register

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from include.deployment.checklist import LOOKS_OF, Finding, review
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 
 
 @pytest.fixture

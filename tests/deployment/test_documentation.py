@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from include.serving.metrics import Metrics
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 
 TEXT = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
 

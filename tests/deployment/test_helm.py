@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 import yaml
 
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 
 DIRECTORY = ROOT / "deploy" / "helm"
 VALUES: dict[str, Any] = yaml.safe_load((DIRECTORY / "values.yaml").read_text())
@@ -148,9 +148,9 @@ def test_settings_that_the_chart_renders_hold_nothing_to_render() -> None:
 
 
 def test_queues_with_pods_are_those_that_the_dags_use() -> None:
-    from include import training
+    from include.orchestration import training_dags
 
-    queues = {value for name, value in vars(training).items() if name.endswith("_QUEUE")}
+    queues = {value for name, value in vars(training_dags).items() if name.endswith("_QUEUE")}
     sized = set(re.findall(r'^    "(\w+)": \{', VALUES["airflowLocalSettings"], re.MULTILINE))
     assert sized | {VALUES["workers"]["celery"]["queue"]} == queues
 
@@ -205,7 +205,7 @@ def test_pods_have_bounds_and_no_rights_that_they_do_not_need(name: str) -> None
 
 
 def test_settings_of_the_cluster_are_settings() -> None:
-    from include.taxi.settings import Settings
+    from include.settings import Settings
 
     given = of_kind("ConfigMap")["mltrain-settings"]["data"]
     assert set(given) <= {name.upper() for name in Settings.model_fields}

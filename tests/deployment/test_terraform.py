@@ -14,7 +14,7 @@ import pytest
 
 from include.deployment.release import SERVICES
 from include.deployment.secret_values import GIVEN, make_values
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 from tests.deployment.conftest import Cloud
 
 DIRECTORY = ROOT / "deploy" / "terraform" / "aws"

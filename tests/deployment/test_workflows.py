@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from include.deployment.checklist import ASKED_OF
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 
 DIRECTORY = ROOT / ".github" / "workflows"
 WORKFLOWS = sorted(DIRECTORY.glob("*.yml"))

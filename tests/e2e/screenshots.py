@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 from include.dashboards.pages import PAGES
 from include.embedded.lifecycle import find_running
-from include.taxi.settings import HOME, ROOT
+from include.settings import HOME, ROOT
 from tests.e2e.browser import log_in, open_browser
 
 IMAGES = ROOT / "docs" / "images"

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from include.dashboards.pages import PAGES
 from include.embedded.environment import airflow_environment
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 from tests.dashboards.test_access import BODIES, VALUES
 from tests.e2e.browser import Window, find_violations, log_in, measure_plots, open_browser
 from tests.e2e.conftest import Bench

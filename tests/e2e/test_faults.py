@@ -14,8 +14,8 @@ import pytest
 
 from include.embedded.airflow_api import Run
 from include.embedded.supervision import program_states
-from include.taxi.settings import read_settings
-from include.taxi.sources import open_batches
+from include.settings import read_settings
+from include.sources import open_batches
 from tests.e2e.conftest import Bench
 from tests.waiting import wait_until
 

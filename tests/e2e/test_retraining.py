@@ -17,9 +17,9 @@ from rich.console import Console
 
 from include.embedded.airflow_api import AirflowApi, Run
 from include.embedded.progress import Progress, watch
-from include.taxi import registry, tracking
-from include.taxi.settings import read_settings
-from include.taxi.sources import open_batches
+from include.settings import read_settings
+from include.sources import open_batches
+from include.tracking import registry, runs
 from tests.e2e.conftest import SEEDS, TRAININGS, Bench
 from tests.e2e.mails import mails_on, text_of, wait_for_mails
 from tests.e2e.test_faults import kill, trials_of
@@ -56,7 +56,7 @@ def judged(bench: Bench, name: str) -> list[tuple[str, str]]:
 
 def aliases(bench: Bench, name: str) -> dict[str, int]:
     settings = read_settings(mlflow_tracking_uri=bench.stack.mlflow_address, registered_model=name)
-    tracker = tracking.open_tracker(settings)
+    tracker = runs.open_tracker(settings)
     found = {alias: registry.find_version(tracker, name, alias) for alias in (registry.CHAMPION, registry.PREVIOUS)}
     return {alias: version.version for alias, version in found.items() if version}
 

@@ -12,7 +12,7 @@ from include.embedded.environment import airflow_environment, base_environment, 
 from include.embedded.overrides import OVERRIDABLE
 from include.embedded.settings import STACK_KEYS, StackSettings
 from include.embedded.stack import Stack, open_stack, wanted_ports
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 
 
 @pytest.fixture

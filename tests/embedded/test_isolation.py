@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from include.configuration import layers
 from include.embedded.isolation import choose_environment, isolate
-from include.taxi import setting_sources
 
 FOREIGN = {
     "PYTHONPATH": "/other/project",
@@ -48,7 +48,7 @@ def test_variable_that_the_env_file_refers_to_is_let_through(tmp_path: Path, mon
     monkeypatch.setattr("include.embedded.isolation.ENV_FILE", tmp_path / ".env")
     shell = {"MY_SIGNATURE": "abc", "OTHER": "x"}
     assert choose_environment(shell) == {"MY_SIGNATURE": "abc"}
-    assert setting_sources.read_env_file(tmp_path / ".env", shell).values["SOURCE"].endswith("sig=abc")
+    assert layers.read_env_file(tmp_path / ".env", shell).values["SOURCE"].endswith("sig=abc")
 
 
 def test_launcher_removes_all_else_and_knows_what() -> None:

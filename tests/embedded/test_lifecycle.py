@@ -19,7 +19,7 @@ from include.embedded.lifecycle import find_running, reset, start, stop
 from include.embedded.postgres import CONFIGURATION
 from include.embedded.stack import Stack
 from include.embedded.supervision import connect, program_states
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 from tests.embedded.conftest import SMALL
 from tests.waiting import wait_until
 
@@ -148,7 +148,7 @@ def test_checkout_in_a_directory_with_an_awkward_name_starts_programs(tmp_path: 
     shutil.copy(ROOT / ".env", checkout)
     script = (
         "from include.embedded.lifecycle import reset, start\n"
-        "from include.taxi.settings import HOME\n"
+        "from include.settings import HOME\n"
         "try: print(*start(HOME, ('postgres', 'mail')).ports)\n"
         "finally: reset(HOME)\n"
     )

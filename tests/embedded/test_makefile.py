@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 
 MAKE = shutil.which("make")
 pytestmark = pytest.mark.skipif(not MAKE, reason="make is not installed")

@@ -15,12 +15,14 @@ from include.embedded.outcome import model_table, next_steps, tell_decisions, te
 from include.embedded.results import Errors, Reign, TrainedModel, find_reign, measure_mean
 from include.embedded.settings import StackSettings
 from include.embedded.stack import Stack
-from include.taxi import champion, examples, promotions, tracking
-from include.taxi.registry import CHAMPION, PREVIOUS, RegisteredVersion
-from include.taxi.settings import Settings
+from include.promotion import aliases, decisions
+from include.sets import examples
+from include.settings import Settings
+from include.tracking import runs
+from include.tracking.registry import CHAMPION, PREVIOUS, RegisteredVersion
 from tests.conftest import TrackingServer
+from tests.published_sets import publish_sample
 from tests.registered import LASSO, configure, register
-from tests.taxi.sets import publish_sample
 
 
 @pytest.fixture
@@ -39,9 +41,9 @@ def trained(version: str | None, model: str = LASSO, **others: Any) -> TrainedMo
 
 def decide(url: str, version: RegisteredVersion, rival: RegisteredVersion | None, state: str, reason: str) -> Any:
     run_key = f"model_promotion/run_{version.version}"
-    promotion = promotions.describe("judgement", version, rival, rival, "waiting", reason, run_key)
-    promotions.save(url, promotion, {})
-    promotions.set_state(url, promotion, state)
+    promotion = decisions.describe("judgement", version, rival, rival, "waiting", reason, run_key)
+    decisions.save(url, promotion, {})
+    decisions.set_state(url, promotion, state)
     return promotion
 
 
@@ -78,13 +80,13 @@ def test_decisions_tell_why_each_version_won_or_lost_and_whom_a_rollback_put_bac
     stack: Stack, mlflow_url: str
 ) -> None:
     settings = configure(mlflow_url, "told")
-    url, tracker = stack.warehouse_url, tracking.open_tracker(settings)
+    url, tracker = stack.warehouse_url, runs.open_tracker(settings)
     first, second, third, fourth = (register(tracker, "told", LASSO, alias=None) for _ in range(4))
     models = [trained(str(version.version)) for version in (fourth, second, first, third)] + [trained(None)]
     assert tell_decisions(stack, settings, [])[-1] == "There is no champion yet."
 
-    champion.move_aliases(url, tracker, decide(url, first, None, "waiting", "RMSE 5 against the mean's 9"))
-    champion.move_aliases(url, tracker, decide(url, second, first, "waiting", "RMSE 4 against the champion's 5"))
+    aliases.move_aliases(url, tracker, decide(url, first, None, "waiting", "RMSE 5 against the mean's 9"))
+    aliases.move_aliases(url, tracker, decide(url, second, first, "waiting", "RMSE 4 against the champion's 5"))
     decide(url, third, second, "rejected", "RMSE 6 against the champion's 4: it is worse")
     _, *decisions, reign = tell_decisions(stack, settings, models)
     assert decisions == [
@@ -96,11 +98,11 @@ def test_decisions_tell_why_each_version_won_or_lost_and_whom_a_rollback_put_bac
     assert reign.startswith("The champion is version 2 since 20")
     assert "rolled back" not in reign
 
-    champion.roll_back(url, settings, "model_promotion/manual__9")
+    aliases.roll_back(url, settings, "model_promotion/manual__9")
     assert find_reign(url, "told", 1).after == 2
     assert tell_decisions(stack, settings, models)[-1].endswith("UTC, rolled back by hand from version 2.")
-    aliases = tracker.client.get_registered_model("told").aliases
-    assert (aliases[CHAMPION], aliases[PREVIOUS]) == ("1", "2")
+    found = tracker.client.get_registered_model("told").aliases
+    assert (found[CHAMPION], found[PREVIOUS]) == ("1", "2")
 
 
 def test_champion_that_was_made_that_past_promotion_is_told(warehouse_url: str) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from include.configuration.layers import build, gather
 from include.embedded.overrides import write_overrides
-from include.taxi.setting_sources import build, gather
-from include.taxi.settings import Settings
+from include.settings import Settings
 
 
 def read(home: Path) -> Settings:

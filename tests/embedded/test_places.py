@@ -9,7 +9,7 @@ import pytest
 
 from include.embedded.errors import StackError
 from include.embedded.places import check_places
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 
 
 @pytest.mark.parametrize(

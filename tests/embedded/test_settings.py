@@ -2,10 +2,10 @@
 
 import pytest
 
+from include.configuration.env_file import read_env_file
+from include.configuration.layers import ENV_FILE, SettingsModel
 from include.embedded.settings import StackSettings
-from include.taxi.env_file import read_env_file
-from include.taxi.setting_sources import ENV_FILE, SettingsModel
-from include.taxi.settings import Settings
+from include.settings import Settings
 from include.team.settings import TeamSettings
 
 CLASSES = (Settings, StackSettings, TeamSettings)

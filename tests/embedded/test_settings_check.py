@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from include.configuration.layers import ROOT
 from include.embedded import settings_check
 from include.embedded.errors import StackError
 from include.embedded.overrides import write_overrides
 from include.embedded.settings_check import check_settings
-from include.taxi.errors import SettingsError
-from include.taxi.setting_sources import ROOT
+from include.errors import SettingsError
 
 
 @pytest.mark.parametrize(

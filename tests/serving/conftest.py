@@ -11,16 +11,16 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
+from include.prediction.inputs import TripFormat
 from include.serving.access import Secrets
 from include.serving.app import create_app
 from include.serving.holder import Holder
 from include.serving.log_writer import LogWriter
 from include.serving.metrics import Metrics
 from include.serving.parts import Parts
-from include.taxi.model_store import load_champion
-from include.taxi.settings import Settings
-from include.taxi.tracking import Tracker, open_tracker
-from include.taxi.trip_inputs import TripFormat
+from include.settings import Settings
+from include.tracking.runs import Tracker, open_tracker
+from include.tracking.store import load_champion
 from tests.conftest import find_free_port
 from tests.registered import BOOSTER, configure, register
 

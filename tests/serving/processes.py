@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from include.taxi.settings import ROOT
+from include.settings import ROOT
 from tests.conftest import find_free_port
 from tests.serving.conftest import KEY, SECRET
 from tests.waiting import wait_until

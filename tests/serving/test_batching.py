@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from include.models.artifact import TripModel
+from include.prediction.inputs import TripFormat
 from include.serving.batching import MOST_TRIPS_TOGETHER, Batcher
 from include.serving.holder import Champion
-from include.taxi.artifact import TripModel
-from include.taxi.model_store import LoadedModel
-from include.taxi.registry import RegisteredVersion
-from include.taxi.settings import Settings
-from include.taxi.trip_inputs import TripFormat
+from include.settings import Settings
+from include.tracking.registry import RegisteredVersion
+from include.tracking.store import LoadedModel
 from tests.registered import BOOSTER, LASSO, VALIDATION, make_model
-from tests.taxi.splits import take
+from tests.splits import take
 
 FORM = TripFormat.of(Settings())
 

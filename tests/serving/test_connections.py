@@ -15,7 +15,7 @@ from include.serving import limits
 from include.serving.access import MOST_SIGNED_AT_ONCE
 from include.serving.connections import CONNECTIONS_FOR_HEALTH, MOST_CONNECTIONS, MOST_HEAD_BYTES
 from include.serving.limits import Limited
-from include.taxi.tracking import Tracker
+from include.tracking.runs import Tracker
 from tests.registered import LASSO, register
 from tests.serving.conftest import KEY, TRIP
 from tests.serving.processes import Process, run_process

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck
 from prometheus_client.parser import text_string_to_metric_families
 from schemathesis import GenerationMode
 
+from include.prediction.inputs import TripFormat
 from include.serving.app import create_app
-from include.taxi.tracking import Tracker
-from include.taxi.trip_inputs import TripFormat
+from include.tracking.runs import Tracker
 from tests.registered import configure
 from tests.serving.conftest import KEY, TRIP, Service, build_parts
 

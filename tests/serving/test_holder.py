@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from include.errors import SettingsError
 from include.serving.holder import Holder
 from include.serving.metrics import Metrics
-from include.taxi.errors import SettingsError
-from include.taxi.model_store import load_champion
-from include.taxi.settings import Settings
-from include.taxi.tracking import Tracker
+from include.settings import Settings
+from include.tracking.runs import Tracker
+from include.tracking.store import load_champion
 from tests.registered import BOOSTER, LASSO, log_once, register, register_damaged
 from tests.serving.conftest import TRIP, run_service
 from tests.serving.processes import run_process

@@ -18,19 +18,19 @@ import numpy as np
 import psycopg
 import pytest
 
+from include.prediction.log import Place, Predictions, write_once
 from include.serving import journal as journals
 from include.serving.journal import Journal, adopt_journals
 from include.serving.log_writer import LogWriter
 from include.serving.metrics import Metrics
-from include.taxi.prediction_log import Place, Predictions, write_once
-from include.taxi.settings import ROOT
-from include.taxi.tracking import Tracker
-from include.taxi.warehouse import connect
+from include.settings import ROOT
+from include.tracking.runs import Tracker
+from include.warehouse import connect
 from tests.registered import BOOSTER, register
 from tests.serving.conftest import KEY, TRIP, read_log
 from tests.serving.processes import run_process
 from tests.serving.test_log_writer import NOWHERE
-from tests.taxi.splits import make_trips
+from tests.splits import make_trips
 from tests.waiting import wait_until
 
 TRIPS = make_trips(["2024-01-14T18:30:00.123456", "1969-12-31"], [(2, 5), (3, 4)], [1.98, 0.1 + 0.2])

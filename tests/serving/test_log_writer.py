@@ -7,14 +7,14 @@ import numpy as np
 import psycopg
 import pytest
 
+from include.prediction.log import Predictions
 from include.serving.log_writer import BATCH_ROWS, LogWriter
 from include.serving.metrics import Metrics
-from include.taxi.prediction_log import Predictions
-from include.taxi.tracking import Tracker
+from include.tracking.runs import Tracker
 from tests.conftest import find_free_port
 from tests.registered import configure
 from tests.serving.conftest import TRIP, read_log, run_service
-from tests.taxi.splits import make_trips
+from tests.splits import make_trips
 
 NOWHERE = f"postgresql://taxi:none@127.0.0.1:{find_free_port()}/warehouse"
 

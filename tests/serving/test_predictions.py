@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from include.prediction.inputs import MOST_TRIPS
+from include.prediction.scoring import score_month
+from include.raw import ingest_month
 from include.serving.bodies import MOST_BYTES
-from include.taxi.raw import ingest_month
-from include.taxi.scoring import score_month
-from include.taxi.settings import Settings
-from include.taxi.tracking import Tracker
-from include.taxi.trip_inputs import MOST_TRIPS
+from include.settings import Settings
+from include.tracking.runs import Tracker
 from tests.registered import BOOSTER, FOREST, LASSO, TRAIN, VALIDATION, make_model, register
 from tests.serving.conftest import TRIP, Service, read_log, run_service
-from tests.taxi.splits import make_trips
+from tests.splits import make_trips
 
 pytestmark = [
     pytest.mark.slow,

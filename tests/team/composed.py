@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from include.taxi.env_file import read_env_file
+from include.configuration.env_file import read_env_file
 from tests.waiting import MOST_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from include.taxi.env_file import read_env_file
+from include.configuration.env_file import read_env_file
 from tests.team.composed import ROOT
 
 # Programs that Git Bash has as well; no Python among them.

@@ -168,7 +168,7 @@ def test_gpu_profile_adds_one_worker_that_computes_on_the_gpu() -> None:
 
 
 def test_queues_of_the_workers_are_those_of_the_tasks() -> None:
-    from include.training import CPU_QUEUE, DEFAULT_QUEUE, GPU_QUEUE
+    from include.orchestration.training_dags import CPU_QUEUE, DEFAULT_QUEUE, GPU_QUEUE
 
     queues = {name: entry["command"][4] for name, entry in SERVICES.items() if name.startswith("worker")}
     assert queues == {"worker-default": DEFAULT_QUEUE, "worker-cpu": CPU_QUEUE, "worker-gpu": GPU_QUEUE}

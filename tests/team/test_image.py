@@ -151,8 +151,8 @@ def test_uv_is_the_release_that_the_makefile_installs() -> None:
 def test_neither_secrets_nor_data_nor_history_are_sent_to_the_engine() -> None:
     kept_back = ["secrets/jwt_secret", ".git/config", ".local/secrets.env", ".venv/bin/python", "tests/conftest.py"]
     assert not [path for path in kept_back if is_sent(Path(path))]
-    assert not is_sent(Path("include/taxi/__pycache__/x.pyc"))
-    assert is_sent(Path("include/taxi/settings.py"))
+    assert not is_sent(Path("include/sets/__pycache__/x.pyc"))
+    assert is_sent(Path("include/settings.py"))
 
 
 @pytest.fixture(scope="module")

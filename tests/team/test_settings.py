@@ -2,7 +2,7 @@
 
 import pytest
 
-from include.taxi.errors import SettingsError
+from include.errors import SettingsError
 from include.team.settings import read_team_settings
 
 

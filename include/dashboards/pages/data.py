@@ -10,8 +10,8 @@ from include.dashboards.figures import by, column, count_on, figure
 from include.dashboards.palette import PALETTE, fill, mark
 from include.dashboards.raw_profiles import BARS, read_profile
 from include.dashboards.tables import Cell, Table
-from include.taxi.left_out import TARGET_RULES
-from include.taxi.zone_names import read_zone_names
+from include.problems.taxi.zone_names import read_zone_names
+from include.sets.left_out import TARGET_RULES
 
 LOAD_FIRST = "No month is loaded yet: start data_preparation."
 PREPARATION = ("data_preparation",)

@@ -11,7 +11,7 @@ from include.dashboards.figures import Figure, Scatter, by, column, figure, span
 from include.dashboards.kept import keep
 from include.dashboards.palette import DASHES, MUTED, PALETTE, mark
 from include.dashboards.tables import Table
-from include.taxi.zone_names import read_zone_names
+from include.problems.taxi.zone_names import read_zone_names
 
 NOT_PUBLISHED = "No training set is published yet: start data_preparation."
 PREPARATION = ("data_preparation",)

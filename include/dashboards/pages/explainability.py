@@ -14,7 +14,7 @@ from include.dashboards.explanations import Explained, describe, explain_sample
 from include.dashboards.figures import figure
 from include.dashboards.palette import HIGH, LOW, LOW_TO_HIGH, MUTED, PALETTE
 from include.dashboards.tables import Fact, Facts, show_minutes
-from include.taxi.explain import Explanation, show_factor, tick_factors
+from include.models.explanation import Explanation, show_factor, tick_factors
 
 MOST_FEATURES = 12
 MOST_STEPS = 9

@@ -9,7 +9,7 @@ from include.dashboards.context import Context
 from include.dashboards.figures import short
 from include.dashboards.registered import CHALLENGER, CHAMPION, PREVIOUS, Registered, list_registered
 from include.dashboards.tables import Cell, Fact, Facts, Table, run_page, show_age, show_minutes
-from include.taxi.registry import TRAINING_DAGS
+from include.tracking.registry import TRAINING_DAGS
 
 TRAIN_FIRST = f"Nothing was trained yet: start {TRAINING_DAGS}."
 MOST_MODELS = 6

@@ -13,9 +13,9 @@ from include.dashboards.pages.training_run import BEST, NO_TRIALS, TRIALS
 from include.dashboards.palette import BEST_TO_WORST, PALETTE
 from include.dashboards.registered import list_model_runs, read_table
 from include.dashboards.tables import Table
-from include.taxi.evaluation import DISTANCE_BANDS, HOUR_BANDS
-from include.taxi.models import MODELS
-from include.taxi.zone_names import read_zone_names
+from include.models.evaluation import DISTANCE_BANDS, HOUR_BANDS
+from include.models.table import MODELS
+from include.problems.taxi.zone_names import read_zone_names
 
 BANDS = [*HOUR_BANDS, *DISTANCE_BANDS]
 MOST_TICKS = 10

@@ -1,0 +1,126 @@
+"""The registered model as one directory: features, encoder and estimator together, without arbitrary pickles.
+
+model.json      encoder, zone positions, model type, parameters and lineage
+estimator.ubj   an xgboost booster, or
+estimator.skops a scikit-learn estimator, loaded only if each type in it is allowed
+manifest.json   SHA-256 of the others, compared before any library reads them: a damaged booster would end the process
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.errors import ModelInvalid
+from include.models.encoder import Encoder
+from include.models.evaluation import Minutes
+from include.models.fitting import predict_by_one_thread, predict_encoded
+from include.models.manifest import check_files, write_manifest
+from include.problems.taxi.features import Columns, trips_of_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+# What the regressors of the model table are made of, beyond the types that skops trusts by itself.
+ALLOWED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
+
+
+@dataclass(frozen=True)
+class TripModel:
+    """A model that takes trips and gives minutes.
+
+    Attributes:
+        metadata: Model type, parameters, metrics and lineage, as plain JSON values.
+    """
+
+    encoder: Encoder
+    estimator: Any
+    metadata: Mapping[str, Any]
+
+    def predict(self, trips: Columns) -> Minutes:
+        """Predicted minutes, shape (n,), of n trips with the columns of `TRIP_COLUMNS`."""
+        return predict_encoded(self.estimator, self.encoder.transform(trips))
+
+    def save(self, directory: Path) -> None:
+        """Writes the model into an existing empty directory."""
+        if hasattr(self.estimator, "save_raw"):
+            name = "estimator.ubj"
+            self.estimator.save_model(directory / name)
+        else:
+            import skops.io
+
+            name = "estimator.skops"
+            skops.io.dump(self.estimator, directory / name)
+        document = {
+            "format": FORMAT,
+            "estimator": name,
+            "encoder": self.encoder.to_dict(),
+            "metadata": dict(self.metadata),
+        }
+        (directory / "model.json").write_text(json.dumps(document, allow_nan=False))
+        write_manifest(directory)
+
+    @classmethod
+    def load(cls, directory: Path, *, threads: int = 1, digest: str | None = None) -> "TripModel":
+        """Reads what `save` wrote.
+
+        Args:
+            threads: Those that a booster predicts with; scikit-learn's estimators predict with one.
+            digest: Of the manifest, where the caller knows it from elsewhere.
+
+        Raises:
+            ModelInvalid: A file is missing, damaged or one too many, of another format, or holds a type that is not
+                allowed.
+        """
+        check_files(directory, digest)
+        try:
+            document = json.loads((directory / "model.json").read_text())
+            if document["format"] != FORMAT:
+                raise ModelInvalid(f"{directory}: format {document['format']}, but this code reads format {FORMAT}.")
+            encoder = Encoder.from_dict(document["encoder"])
+            estimator = _LOADERS[document["estimator"]](directory / document["estimator"], threads)
+        except ModelInvalid:
+            raise
+        # What is whole but no model of ours can fail in any way that its library has.
+        except Exception as error:
+            raise ModelInvalid(f"{directory}: not a model that this code can load ({error}).") from error
+        return cls(encoder, estimator, document["metadata"])
+
+
+def _load_booster(path: Path, threads: int) -> Any:
+    import xgboost
+
+    booster = xgboost.Booster(model_file=path)
+    booster.set_param({"nthread": threads})
+    return booster
+
+
+def _load_skops(path: Path, _: int) -> Any:
+    import skops.io
+
+    untrusted = skops.io.get_untrusted_types(file=path)
+    refused = sorted(set(untrusted) - ALLOWED_TYPES)
+    if refused:
+        raise ModelInvalid(f"{path.name} holds types that are not allowed: {', '.join(refused)}.")
+    return predict_by_one_thread(skops.io.load(path, trusted=untrusted))
+
+
+_LOADERS = {"estimator.ubj": _load_booster, "estimator.skops": _load_skops}
+
+
+class PyfuncModel:
+    """What MLflow's generic loader hands out: frames in, minutes out."""
+
+    def __init__(self, model: TripModel) -> None:
+        self.model = model
+
+    def predict(self, model_input: "pd.DataFrame", params: Mapping[str, Any] | None = None) -> Minutes:
+        """Predicted minutes, shape (n,), of a frame with the columns of `TRIP_COLUMNS`."""
+        return self.model.predict(trips_of_frame(model_input))
+
+
+def _load_pyfunc(data_path: str) -> PyfuncModel:
+    """Entry point that MLflow calls by this name."""
+    return PyfuncModel(TripModel.load(Path(data_path)))

@@ -1,0 +1,158 @@
+"""What moves a model's predictions: contributions of its features to those of a few trips.
+
+A booster's are xgboost's own exact TreeSHAP (Lundberg et al., "Consistent Individualized Feature Attribution for
+Tree Ensembles", 2018); both kinds are summed over the columns that encode one feature.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from include.models.artifact import TripModel
+from include.problems.taxi.features import Columns
+
+# Points enough for a picture; TreeSHAP of a deep booster takes some ten milliseconds a row.
+SAMPLE_ROWS = 250
+LOG_LINKED = ("reg:gamma", "reg:tweedie")
+MINUTES, LOG_MINUTES = "minutes", "log minutes"
+# Steps of an axis of factors, the smallest first.
+RATIOS = (1.01, 1.02, 1.05, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0, 100.0)
+MOST_TICKS = 9
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Contributions of k features to n predictions.
+
+    Attributes:
+        features: The k names, the strongest first.
+        contributions: Shape (n, k), in the unit of the model's margin: minutes, or log-minutes where the objective
+            has a log link.
+        base: The margin without any feature.
+        unit: `minutes`, or `log minutes`.
+    """
+
+    features: tuple[str, ...]
+    contributions: npt.NDArray[np.float64]
+    base: float
+    unit: str
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether contributions are logarithms of factors on the prediction, rather than minutes."""
+        return self.unit == LOG_MINUTES
+
+    @property
+    def strengths(self) -> list[dict[str, Any]]:
+        """Mean absolute contribution by feature, the strongest first."""
+        means = np.abs(self.contributions).mean(axis=0)
+        return [
+            {"feature": name, "mean_abs_shap": float(mean)} for name, mean in zip(self.features, means, strict=True)
+        ]
+
+
+def can_explain(model: TripModel) -> bool:
+    """Whether the estimator is a booster, which explains itself."""
+    return hasattr(model.estimator, "inplace_predict")
+
+
+def explain(model: TripModel, trips: Columns) -> Explanation:
+    """Explains the predictions of n trips; keep n small, one-hot encodings are dense here.
+
+    Raises:
+        TypeError: The estimator is not a booster (see `can_explain`).
+    """
+    import xgboost
+
+    if not can_explain(model):
+        raise TypeError(f"{type(model.estimator).__name__} has no Shapley values of its own")
+    encoder = model.encoder
+    matrix = xgboost.DMatrix(encoder.transform(trips), feature_types=encoder.feature_types, enable_categorical=True)
+    values = np.asarray(model.estimator.predict(matrix, pred_contribs=True), dtype=np.float64)
+    objective = json.loads(model.estimator.save_config())["learner"]["objective"]["name"]
+    unit = LOG_MINUTES if objective in LOG_LINKED else MINUTES
+    return _by_feature(model, values[:, :-1], float(values[0, -1]), unit)
+
+
+def is_linear(model: TripModel) -> bool:
+    """Whether the estimator is a linear model of scikit-learn."""
+    return hasattr(model.estimator, "coef_")
+
+
+def explain_linear(model: TripModel, trips: Columns) -> Explanation:
+    """Explains a linear model's predictions of n trips: each coefficient times its column's distance from the mean.
+
+    The means are those of the training split, kept in the model's metadata; without them, contributions are told from
+    zero.
+
+    Raises:
+        TypeError: The estimator is not a linear model (see `is_linear`).
+    """
+    if not is_linear(model):
+        raise TypeError(f"{type(model.estimator).__name__} has no coefficients")
+    coefficients = np.asarray(model.estimator.coef_, dtype=np.float64).ravel()
+    means = np.asarray(model.metadata.get("means") or np.zeros_like(coefficients))
+    values = (sparse.csr_matrix(model.encoder.transform(trips)).toarray() - means) * coefficients
+    # Some of these models keep the intercept in an array.
+    intercept = float(np.ravel(model.estimator.intercept_)[0])
+    return _by_feature(model, values, intercept + float(means @ coefficients), MINUTES)
+
+
+def _by_feature(model: TripModel, values: npt.NDArray[np.float64], base: float, unit: str) -> Explanation:
+    """Adds up the columns that encode one feature, the strongest feature first."""
+    owners = [name.split("=", 1)[0] for name in model.encoder.feature_names]
+    names = list(dict.fromkeys(owners))
+    columns = np.zeros((len(values), len(names)))
+    np.add.at(columns.T, [names.index(owner) for owner in owners], values.T)
+    order = np.argsort(-np.abs(columns).mean(axis=0), kind="stable")
+    return Explanation(tuple(names[at] for at in order), columns[:, order], base, unit)
+
+
+def sample(trips: Columns, rows: int, random_state: int) -> dict[str, npt.NDArray[Any]]:
+    """At most `rows` trips, drawn without replacement, in their order."""
+    count = len(trips["trip_distance"])
+    if count <= rows:
+        return dict(trips)
+    chosen = np.sort(np.random.default_rng(random_state).choice(count, rows, replace=False))
+    return {name: values[chosen] for name, values in trips.items()}
+
+
+def tick_factors(low: float, high: float) -> list[float]:
+    """Factors to name on an axis of their logarithms from `low` to `high`: 1 and equal steps from it."""
+    ratio = next((ratio for ratio in RATIOS if (high - low) / math.log(ratio) < MOST_TICKS), RATIOS[-1])
+    steps = range(math.ceil(low / math.log(ratio)), math.floor(high / math.log(ratio)) + 1)
+    return [ratio**step for step in steps]
+
+
+def show_factor(factor: float) -> str:
+    """A factor as `x 0.74`."""
+    return f"x {factor:.2f}" if factor < 10 else f"x {factor:.0f}"
+
+
+def draw_summary(explanation: Explanation, title: str) -> Any:
+    """A matplotlib figure: bars of the mean absolute contributions beside every trip's contribution as a point."""
+    from matplotlib.figure import Figure
+
+    names = explanation.features[::-1]
+    at = np.arange(len(names))
+    figure = Figure(figsize=(11, 0.42 * len(names) + 1.6), layout="constrained")
+    bars, points = figure.subplots(1, 2, sharey=True)
+    bars.barh(at, np.abs(explanation.contributions).mean(axis=0)[::-1], color="#3b6fb6")
+    label = "factor on the predicted minutes" if explanation.multiplies else "minutes"
+    bars.set(title="mean |SHAP|", xlabel=label, yticks=at, yticklabels=names)
+    jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(explanation.contributions))
+    for row in at:
+        points.plot(
+            explanation.contributions[:, ::-1][:, row], row + jitter, ".", markersize=2, alpha=0.5, color="#c05a2e"
+        )
+    points.axvline(0, color="gray", linewidth=0.8)
+    points.set(title="SHAP by trip", xlabel=label)
+    for axes in (bars, points) if explanation.multiplies else ():
+        axes.xaxis.set_major_formatter(lambda value, _: show_factor(math.exp(value)))
+    figure.suptitle(title)
+    return figure

@@ -1,0 +1,169 @@
+"""Fits one model type with given parameters on encoded examples."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from include.models.encoder import Encoder
+from include.models.evaluation import Minutes, measure
+from include.models.table import ModelType, get_model
+from include.problems.taxi.features import Columns, Positions
+
+MAXIMUM_ROUNDS = 1500
+EARLY_STOPPING_ROUNDS = 20
+LINEAR_ROUNDS = 100
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a training set: n trips by column, and n targets in minutes."""
+
+    trips: Columns
+    target: Minutes
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+@dataclass(frozen=True)
+class EncodedData:
+    """The matrices that every trial of a model type shares, encoded once."""
+
+    encoder: Encoder
+    train: Any
+    train_target: Minutes
+    validation: Any
+    validation_target: Minutes
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted estimator, and its errors on the validation split."""
+
+    estimator: Any
+    metrics: dict[str, float]
+
+
+def encode(model_name: str, feature_set: str, positions: Positions, train: Split, validation: Split) -> EncodedData:
+    """Fits the encoder on the training split and encodes both splits the way the model type takes them."""
+    model = get_model(model_name)
+    encoder = Encoder(feature_set, "native" if model.native_categories else "one_hot", positions).fit(train.trips)
+    matrices = [encoder.transform(split.trips) for split in (train, validation)]
+    if model.family == "xgboost":
+        # Quantised once here, not in every trial.
+        pairs = list(zip(matrices, (train.target, validation.target), strict=True))
+        matrices = _quantise(encoder, pairs, linear=model.fixed["booster"] == "gblinear")
+    return EncodedData(encoder, matrices[0], train.target, matrices[1], validation.target)
+
+
+def _quantise(encoder: Encoder, pairs: list[tuple[Any, Minutes]], *, linear: bool) -> list[Any]:
+    import xgboost
+
+    options = {"feature_types": encoder.feature_types, "enable_categorical": True}
+    if linear:  # the linear booster reads values, not histogram bins
+        return [xgboost.DMatrix(matrix, target, **options) for matrix, target in pairs]
+    train, validation = pairs
+    quantised = xgboost.QuantileDMatrix(*train, **options)
+    return [quantised, xgboost.QuantileDMatrix(*validation, ref=quantised, **options)]
+
+
+def threads_for(threads: int) -> int:
+    """Threads for one fit: `threads`, or where it is 0, as many as there are cores to use, in a container by its limit.
+
+    Fits side by side share the cores; the last one has all of them.
+    """
+    import joblib
+
+    return threads or joblib.cpu_count()
+
+
+def fit_estimator(
+    model_name: str,
+    parameters: Mapping[str, Any],
+    data: EncodedData,
+    *,
+    random_state: int,
+    threads: int = 0,
+    device: str = "cpu",
+) -> Any:
+    """Fits on the training split; boosters stop when the validation error has stopped falling.
+
+    Args:
+        device: Where xgboost computes, `cpu` or `cuda`; other libraries compute on the CPU.
+
+    Returns:
+        A scikit-learn regressor or an xgboost Booster.
+    """
+    model = get_model(model_name)
+    if model.family == "xgboost":
+        return _fit_xgboost(model, {**parameters, "device": device}, data, random_state, threads_for(threads))
+    return _fit_sklearn(model_name, model, parameters, data, random_state, threads_for(threads))
+
+
+def fit(model_name: str, parameters: Mapping[str, Any], data: EncodedData, **options: Any) -> Fitted:
+    """Fits as `fit_estimator` does, with its options, and measures the errors on the validation split."""
+    estimator = fit_estimator(model_name, parameters, data, **options)
+    return Fitted(estimator, measure(data.validation_target, predict_encoded(estimator, data.validation)))
+
+
+def _fit_sklearn(
+    name: str, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, random_state: int, threads: int
+) -> Any:
+    module, class_name = name.rsplit(".", 1)
+    options = {**model.fixed, **parameters}
+    if model.seeded:
+        options["random_state"] = random_state
+    if model.parallel:
+        options["n_jobs"] = threads
+    estimator = getattr(import_module(f"sklearn.{module}"), class_name)(**options)
+    return predict_by_one_thread(estimator.fit(data.train, data.train_target))
+
+
+def _fit_xgboost(
+    model: ModelType, parameters: Mapping[str, Any], data: EncodedData, random_state: int, threads: int
+) -> Any:
+    import xgboost
+
+    options = {**model.fixed, **parameters, "seed": random_state, "nthread": threads, "eval_metric": "rmse"}
+    booster_kind = options["booster"]
+    rounds = options.pop("n_estimators", LINEAR_ROUNDS if booster_kind == "gblinear" else MAXIMUM_ROUNDS)
+    booster = xgboost.train(
+        options,
+        data.train,
+        rounds,
+        evals=[(data.validation, "validation")],
+        # Dropping trees changes the earlier ones' weights, so that a dart booster has no best round to go back to.
+        early_stopping_rounds=EARLY_STOPPING_ROUNDS if booster_kind == "gbtree" else None,
+        verbose_eval=False,
+    )
+    best = booster[: booster.best_iteration + 1] if booster_kind == "gbtree" else booster
+    # Predictions are made wherever the model is loaded, from matrices in memory.
+    best.set_param({"device": "cpu"})
+    return best
+
+
+def predict_by_one_thread(estimator: Any) -> Any:
+    """The same scikit-learn estimator, set so that its predictions are the same every time.
+
+    A forest adds up its trees in the order in which threads finish: with two, the last digits differ by chance.
+    """
+    if "n_jobs" in estimator.get_params():
+        estimator.set_params(n_jobs=1)
+    return estimator
+
+
+def predict_encoded(estimator: Any, matrix: Any) -> Minutes:
+    """Predicts (n,) minutes from a matrix of the encoder, or from xgboost's own matrix."""
+    if hasattr(estimator, "inplace_predict"):
+        import xgboost
+
+        if hasattr(matrix, "tocsr"):  # the linear booster, which alone takes sparse matrices, cannot do it in place
+            matrix = xgboost.DMatrix(matrix)
+        is_raw = isinstance(matrix, np.ndarray)
+        raw = estimator.inplace_predict(matrix) if is_raw else estimator.predict(matrix)
+    else:
+        raw = estimator.predict(matrix)
+    return np.asarray(raw, dtype=np.float64)

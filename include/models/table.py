@@ -1,0 +1,162 @@
+"""The table of model types. Adding one is one entry: how it encodes, what is fixed, what is searched and from where.
+
+A search space is plain data, `parameter -> (distribution, *arguments)`, turned into hyperopt's terms when tuning
+starts, so that the table can be read (by a DAG file, a form, a page) without loading any of the libraries.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from include.errors import SettingsError
+
+if TYPE_CHECKING:
+    from include.settings import Settings
+
+Family = Literal["sklearn", "xgboost"]
+FAMILIES: tuple[Family, ...] = ("sklearn", "xgboost")
+Space = Mapping[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class ModelType:
+    """One entry of the table.
+
+    Attributes:
+        native_categories: Whether it takes categories as they are, where the feature set allows.
+        start: The first trial's parameters; the search goes on from there.
+        space: What the search may change.
+        fixed: What it may not.
+        seeded: Whether the estimator takes a `random_state`.
+    """
+
+    family: Family
+    space: Space
+    start: Mapping[str, Any]
+    fixed: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    native_categories: bool = False
+    seeded: bool = True
+    parallel: bool = False
+
+
+_TREES: Space = {
+    "n_estimators": ("int", 10, 40),
+    "max_depth": ("int", 5, 20),
+    "min_samples_split": ("int", 2, 10),
+    "min_samples_leaf": ("int", 1, 8),
+}
+_TREES_START = {"n_estimators": 20, "max_depth": 15, "min_samples_split": 4, "min_samples_leaf": 2}
+
+_BOOSTED: Space = {
+    "max_depth": ("int", 5, 11),
+    "learning_rate": ("loguniform", 0.05, 0.3),
+    "subsample": ("uniform", 0.6, 1.0),
+    "colsample_bytree": ("uniform", 0.5, 1.0),
+    "min_child_weight": ("loguniform", 1.0, 60.0),
+    "reg_alpha": ("loguniform", 1e-3, 10.0),
+    "reg_lambda": ("loguniform", 1e-2, 30.0),
+}
+_BOOSTED_START = {
+    "max_depth": 9,
+    "learning_rate": 0.1,
+    "subsample": 0.8,
+    "colsample_bytree": 0.7,
+    "min_child_weight": 20.0,
+    "reg_alpha": 0.01,
+    "reg_lambda": 1.0,
+}
+
+
+def _boosted(objective: str, booster: str = "gbtree", **fixed: Any) -> ModelType:
+    return ModelType(
+        "xgboost",
+        space=_BOOSTED,
+        start=_BOOSTED_START,
+        fixed={"booster": booster, "objective": objective, "tree_method": "hist", **fixed},
+        native_categories=True,
+        parallel=True,
+    )
+
+
+MODELS: Mapping[str, ModelType] = MappingProxyType(
+    {
+        "linear_model.LinearRegression": ModelType(
+            "sklearn",
+            space={"fit_intercept": ("choice", True, False)},
+            start={"fit_intercept": True},
+            seeded=False,
+        ),
+        "linear_model.Lasso": ModelType(
+            "sklearn",
+            space={"alpha": ("loguniform", 1e-4, 1.0)},
+            start={"alpha": 0.001},
+            fixed={"max_iter": 500, "tol": 1e-3},
+        ),
+        "svm.LinearSVR": ModelType(
+            "sklearn",
+            space={"C": ("loguniform", 1e-3, 10.0), "epsilon": ("uniform", 0.0, 2.0)},
+            start={"C": 0.1, "epsilon": 0.5},
+            fixed={"loss": "squared_epsilon_insensitive", "dual": False, "max_iter": 500, "tol": 1e-3},
+        ),
+        "ensemble.ExtraTreesRegressor": ModelType(
+            "sklearn", space=_TREES, start=_TREES_START, fixed={"max_features": 0.5}, parallel=True
+        ),
+        "ensemble.GradientBoostingRegressor": ModelType(
+            "sklearn",
+            space={
+                "n_estimators": ("int", 20, 80),
+                "learning_rate": ("loguniform", 0.03, 0.4),
+                "max_depth": ("int", 3, 8),
+                "min_samples_leaf": ("int", 1, 8),
+            },
+            start={"n_estimators": 40, "learning_rate": 0.2, "max_depth": 5, "min_samples_leaf": 2},
+            fixed={"subsample": 0.5, "max_features": 0.3},
+        ),
+        "ensemble.RandomForestRegressor": ModelType(
+            "sklearn", space=_TREES, start=_TREES_START, fixed={"max_features": 0.3, "max_samples": 0.5}, parallel=True
+        ),
+        "gbtree.squarederror": _boosted("reg:squarederror"),
+        "gbtree.gamma": _boosted("reg:gamma"),
+        "gbtree.absoluteerror": _boosted("reg:absoluteerror"),
+        # xgboost's own first guess, one step from 0, lands far beyond any trip, where this loss has hardly a gradient.
+        "gbtree.pseudohubererror": _boosted("reg:pseudohubererror", huber_slope=10.0, base_score=15.0),
+        "gbtree.tweedie": _boosted("reg:tweedie", tweedie_variance_power=1.3),
+        "dart.squarederror": _boosted("reg:squarederror", booster="dart", rate_drop=0.1, n_estimators=60),
+        "gblinear.squarederror": ModelType(
+            "xgboost",
+            space={
+                "learning_rate": ("loguniform", 0.1, 1.0),
+                "reg_alpha": ("loguniform", 1e-6, 1e-2),
+                "reg_lambda": ("loguniform", 1e-6, 1e-2),
+            },
+            start={"learning_rate": 0.5, "reg_alpha": 1e-5, "reg_lambda": 1e-5},
+            # `shotgun`, the default updater, races between threads: same seed, other model.
+            fixed={"booster": "gblinear", "objective": "reg:squarederror", "updater": "coord_descent"},
+        ),
+    }
+)
+
+
+def names_of(family: Family) -> list[str]:
+    """Names of a family's model types, in the table's order."""
+    return [name for name, model in MODELS.items() if model.family == family]
+
+
+def default_names(settings: "Settings", family: Family) -> list[str]:
+    """The model types that the settings train."""
+    return list(settings.sklearn_models if family == "sklearn" else settings.xgboost_models)
+
+
+def get_model(name: str, family: Family | None = None) -> ModelType:
+    """The entry of that name.
+
+    Raises:
+        SettingsError: There is none, or it is of another family than asked for.
+    """
+    model = MODELS.get(name)
+    if model is None or (family and model.family != family):
+        known = names_of(family) if family else list(MODELS)
+        kind = f"{family} model type" if family else "model type"
+        raise SettingsError(f"Unknown {kind} '{name}'; choose among: {', '.join(known)}.")
+    return model

@@ -1,0 +1,113 @@
+"""How far a column has drifted from what a model learnt from, and when that is an alarm."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import ks_2samp
+
+from include.settings import Settings
+
+Shares = npt.NDArray[np.float64]
+# A bin that was empty counts as this share, because the index has no value at zero.
+LEAST_SHARE = 1e-4
+AGREEING_MEASURES = 2
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Distances between two distributions of a column; `ks` is None for categories, which have no order."""
+
+    psi: float
+    ks: float | None
+    js: float
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """From which distance on a measure says that a column drifts, see the settings DRIFT_PSI, DRIFT_KS, DRIFT_JS."""
+
+    psi: float
+    ks: float
+    js: float
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Thresholds":
+        """The thresholds that the settings name."""
+        return cls(settings.drift_psi, settings.drift_ks, settings.drift_js)
+
+
+def compare_column(
+    profile: Mapping[str, Any], values: npt.NDArray[Any], learnt: npt.NDArray[Any] | None = None
+) -> Measures:
+    """Compares a column's new values with what is known of it.
+
+    Args:
+        profile: The column's figures, as `profile.profile_split` makes them.
+        values: The new values, at least one.
+        learnt: The values themselves that the profile was made of, None where they are gone; of quantities alone, and
+            only for the Kolmogorov-Smirnov statistic, which is then taken at the deciles and is a lower bound.
+    """
+    if "deciles" not in profile:
+        expected, actual = _count_categories(profile, values)
+        return Measures(compute_psi(expected, actual), None, compute_js(expected, actual))
+    deciles = np.asarray(profile["deciles"])
+    expected, actual = _count_quantities(deciles, values, learnt)
+    if learnt is None:
+        ks = float(np.abs(np.cumsum(actual - expected)).max())
+    else:
+        ks = float(ks_2samp(learnt, values).statistic)
+    return Measures(compute_psi(expected, actual), ks, compute_js(expected, actual))
+
+
+def _count_quantities(
+    deciles: npt.NDArray[np.float64], values: npt.NDArray[Any], learnt: npt.NDArray[Any] | None
+) -> tuple[Shares, Shares]:
+    """Shares below, between and above the inner deciles."""
+    edges = deciles[1:-1]
+
+    def share(column: npt.NDArray[Any]) -> Shares:
+        return np.bincount(np.searchsorted(edges, column), minlength=len(edges) + 1) / len(column)
+
+    # Values that repeat make bins of unequal size; without the values themselves, equal ones are the best guess.
+    expected = np.full(len(edges) + 1, 1 / (len(edges) + 1)) if learnt is None else share(learnt)
+    return expected, share(values)
+
+
+def _count_categories(profile: Mapping[str, Any], values: npt.NDArray[Any]) -> tuple[Shares, Shares]:
+    """Shares of the categories that were the most frequent ones, and of all others together."""
+    names = [int(name) for name in profile["frequent"]]
+    expected = np.array([*profile["frequent"].values(), 0], dtype=np.float64) / profile["count"]
+    actual = np.array([*(np.count_nonzero(values == name) for name in names), 0], dtype=np.float64) / len(values)
+    for shares in (expected, actual):
+        shares[-1] = max(0.0, 1 - shares.sum())
+    return expected, actual
+
+
+def compute_psi(expected: Shares, actual: Shares) -> float:
+    """Population stability index with the natural logarithm; 0 for equal shares, from 0.2 on usually called large."""
+    expected, actual = np.maximum(expected, LEAST_SHARE), np.maximum(actual, LEAST_SHARE)
+    return float(np.sum((actual - expected) * np.log(actual / expected)))
+
+
+def compute_js(expected: Shares, actual: Shares) -> float:
+    """Jensen-Shannon distance with the binary logarithm, 0 to 1."""
+    return float(np.nan_to_num(jensenshannon(expected, actual, base=2)))
+
+
+def has_drifted(measures: Measures, thresholds: Thresholds) -> bool:
+    """Whether two measures agree that a column has drifted: each alone errs in its own way on small samples."""
+    reached = [
+        measures.psi >= thresholds.psi,
+        measures.ks is not None and measures.ks >= thresholds.ks,
+        measures.js >= thresholds.js,
+    ]
+    return sum(reached) >= AGREEING_MEASURES
+
+
+def is_alarming(drifted: Sequence[bool], needed: int, of: int) -> bool:
+    """The N-of-M rule on windows, oldest first: `needed` of the last `of` drifted, the newest among them."""
+    return bool(drifted) and drifted[-1] and sum(drifted[-of:]) >= needed

@@ -1,0 +1,64 @@
+"""What a look at the newest data has found, and the alarm that may follow, in forms that tasks can hand on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from include.monitoring.windows import Window
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """What a look has found.
+
+    Attributes:
+        windows: The windows that were looked at, oldest first.
+        drifted: Column -> for each window, whether it drifted.
+        alarming: The columns that the N-of-M rule names.
+    """
+
+    name: str
+    champion_version: int
+    windows: tuple[Window, ...]
+    drifted: dict[str, tuple[bool, ...]]
+    alarming: tuple[str, ...]
+
+    def describe(self) -> str:
+        """What was found, in a line for each column that drifts."""
+        span = f"{self.windows[0].start} to {self.windows[-1].last_day}"
+        lines = [f"Version {self.champion_version} against {len(self.windows)} windows, {span}."]
+        for name, flags in self.drifted.items():
+            starts = [str(window.start) for window, flag in zip(self.windows, flags, strict=True) if flag]
+            if starts:
+                word = "alarm" if name in self.alarming else "no alarm"
+                lines.append(f"{name} drifts in the windows from {', '.join(starts)}: {word}.")
+        return "\n".join(lines if len(lines) > 1 else [*lines, "Nothing drifts."])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        windows = [{"start": str(window.start), "days": window.days} for window in self.windows]
+        return {**self.__dict__, "windows": windows}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "DriftReport":
+        """The inverse of `to_dict`."""
+        windows = tuple(Window(date.fromisoformat(window["start"]), window["days"]) for window in values["windows"])
+        return cls(**{**values, "windows": windows})
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A drift that is not answered yet; what the asset event says of it.
+
+    Attributes:
+        windows: First days of the windows that drifted, oldest first.
+    """
+
+    champion_version: int
+    columns: tuple[str, ...]
+    windows: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event's `extra`."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self.__dict__.items()}

@@ -1,0 +1,136 @@
+"""Watches the champion: drift of what arrives from what it learnt from, and the alarm."""
+
+import logging
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from include.monitoring.drift import Thresholds, compare_column, has_drifted, is_alarming
+from include.monitoring.report import Alarm, DriftReport
+from include.monitoring.windows import list_windows, load_window
+from include.sets.examples import load_split
+from include.sets.profile import columns_of
+from include.settings import Settings
+from include.tracking import registry, runs
+from include.tracking.registry import RegisteredVersion
+from include.warehouse import connect
+
+log = logging.getLogger(__name__)
+# Windows of whole weeks hold every weekday alike, so that one more column would say nothing.
+COLUMNS = ("trip_distance", "target", "pickup_zone", "dropoff_zone", "hour")
+NOTHING_TO_COMPARE = (
+    "Nothing to compare: there is no champion, nothing is known of the training set behind it (one that was registered"
+    " by hand names none), or no week is complete."
+)
+_COLUMNS_OF_TABLE = (
+    "name, champion_version, window_start, window_days, column_name, set_version, rows, psi, ks, js, drifted"
+)
+
+
+def measure_drift(url: str, settings: Settings) -> DriftReport | None:
+    """Compares the newest windows of the raw trips with the champion's training set, and stores every figure.
+
+    Returns:
+        None if there is no champion, nothing is known of its training set, or no window is complete.
+    """
+    tracker = runs.open_tracker(settings)
+    champion = registry.find_version(tracker, settings.registered_model, registry.CHAMPION)
+    profile = _read_profile(url, champion) if champion else {}
+    windows = list_windows(url, settings)
+    if not champion or not profile or not windows:
+        log.info("Nothing to compare: champion %s, windows %s.", champion and champion.version, windows)
+        return None
+    learnt = _load_learnt(url, champion)
+    thresholds = Thresholds.from_settings(settings)
+    drifted: dict[str, list[bool]] = {name: [] for name in COLUMNS}
+    rows = []
+    for window in windows:
+        values = columns_of(load_window(url, settings, window))
+        for name in COLUMNS:
+            measures = compare_column(profile[name], values[name], learnt.get(name))
+            drifted[name].append(has_drifted(measures, thresholds))
+            rows.append(
+                (champion.name, champion.version, window.start, window.days, name, champion.training_set,
+                 len(values[name]), measures.psi, measures.ks, measures.js, drifted[name][-1])
+            )  # fmt: skip
+    _store(url, rows)
+    alarming = [
+        name for name in COLUMNS if is_alarming(drifted[name], settings.drift_windows_needed, settings.drift_windows)
+    ]
+    by_column = {name: tuple(flags) for name, flags in drifted.items()}
+    return DriftReport(champion.name, champion.version, tuple(windows), by_column, tuple(alarming))
+
+
+def raise_alarm(url: str, report: DriftReport, run_key: str) -> Alarm | None:
+    """Raises the alarm that a report calls for, once for each champion and newest window.
+
+    Args:
+        run_key: `DAG id/run id`; the run that raised an alarm gets it again when it is tried again.
+    """
+    if not report.alarming:
+        return None
+    newest = report.windows[-1]
+    with connect(url) as connection:
+        row = connection.execute(
+            "INSERT INTO monitoring.alarms (name, champion_version, window_start, window_end, columns, run_key)"
+            " VALUES (%s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (name, champion_version, window_start) DO UPDATE SET columns = excluded.columns"
+            " RETURNING run_key",
+            [report.name, report.champion_version, newest.start, newest.last_day, list(report.alarming), run_key],
+        ).fetchone()
+    if row != (run_key,):
+        return None
+    windows = [
+        str(window.start)
+        for number, window in enumerate(report.windows)
+        if any(report.drifted[name][number] for name in report.alarming)
+    ]
+    return Alarm(report.champion_version, report.alarming, tuple(windows))
+
+
+def find_open_alarms(url: str, name: str, champion_version: int) -> list[str]:
+    """The columns of the alarms on a champion that no retraining has answered."""
+    with connect(url) as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT unnest(columns) FROM monitoring.alarms"
+            " WHERE name = %s AND champion_version = %s AND answered_by IS NULL ORDER BY 1",
+            [name, champion_version],
+        ).fetchall()
+    return [column for (column,) in rows]
+
+
+def answer_alarms(url: str, name: str, last_day: date, run_key: str) -> None:
+    """Notes that a retraining with data up to that day answers the alarms on windows that end by then."""
+    with connect(url) as connection:
+        connection.execute(
+            "UPDATE monitoring.alarms SET answered_by = %s"
+            " WHERE name = %s AND window_end <= %s AND answered_by IS NULL",
+            [run_key, name, last_day],
+        )
+
+
+def _read_profile(url: str, champion: RegisteredVersion) -> Mapping[str, Any]:
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT statistics FROM training.sets WHERE version = %s", [champion.training_set]
+        ).fetchone()
+    return (row[0] if row else None) or {}
+
+
+def _load_learnt(url: str, champion: RegisteredVersion) -> Mapping[str, np.ndarray]:
+    """The training split's own values by column; none where the set was pruned."""
+    split = load_split(url, champion.training_set or 0, "train")
+    return columns_of(split) if len(split) else {}
+
+
+def _store(url: str, rows: list[tuple[Any, ...]]) -> None:
+    with connect(url) as connection:
+        connection.cursor().executemany(
+            f"INSERT INTO monitoring.drift ({_COLUMNS_OF_TABLE}) VALUES ({', '.join(['%s'] * 11)})"
+            " ON CONFLICT (name, champion_version, window_start, column_name) DO UPDATE SET"
+            " window_days = excluded.window_days, rows = excluded.rows, psi = excluded.psi, ks = excluded.ks,"
+            " js = excluded.js, drifted = excluded.drifted, measured_at = now()".encode(),
+            rows,
+        )

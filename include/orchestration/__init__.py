@@ -1,0 +1,1 @@
+"""The only room that knows Airflow, for DAG files to be tables of contents."""

@@ -1,0 +1,28 @@
+"""Every asset, once: what the DAGs hand each other, and whose change starts which of them."""
+
+from airflow.sdk import Asset, AssetWatcher
+from airflow.sdk.definitions.asset import Dataset, Model
+
+from include.orchestration.source_watch import SourceWatch
+
+# `extra`: months.
+RAW_TRIPS = Dataset("raw_trips", "postgres://warehouse:5432/warehouse/raw/trips")
+
+# `extra`: version, fingerprint, months, counts (rows by split), feature_set.
+TRAINING_SET = Dataset("training_set", "postgres://warehouse:5432/warehouse/training/sets")
+
+# `extra`: name, version, family, model, run_id, metrics, training_set_version.
+SKLEARN_MODEL = Model("sklearn_model", "mlflow://registry/trip-duration/sklearn")
+XGBOOST_MODEL = Model("xgboost_model", "mlflow://registry/trip-duration/xgboost")
+
+# `extra`: name, version, previous_version, family, model.
+CHAMPION_MODEL = Model("champion_model", "mlflow://registry/trip-duration/champion")
+
+# `extra`: columns, windows (first days), champion_version.
+DRIFT = Asset("drift")
+
+# `extra`: payload with source and months.
+NEW_DATA = Asset("new_data", watchers=[AssetWatcher(name="source", trigger=SourceWatch())])
+
+# `extra`: rows.
+EXAMPLE_TRIPS = Dataset("example_trips", "postgres://warehouse:5432/warehouse/example/trips")

@@ -1,0 +1,254 @@
+"""What Airflow's callbacks are handed, as alerts.
+
+Each function takes a callback's context and returns the work that makes the alerts: what only Airflow can answer is
+asked at once, while everything else (MLflow, the warehouse) waits until the caller need not.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from airflow.sdk.configuration import conf
+
+from include.alerting import model_reports, pipeline_reports, recording
+from include.alerting.alert import Alert
+from include.alerting.incidents import (
+    FailedTask,
+    describe_failure,
+    report_failure,
+    report_lateness,
+    report_run_failure,
+    report_waiting,
+    write_duration,
+)
+from include.alerting.recording import has_alerts
+from include.orchestration.connections import add_to_note, find_map_label, get_warehouse_url, list_failed_tasks
+from include.settings import read_usable_settings
+
+Context = Mapping[str, Any]
+MakeAlerts = Callable[[], Sequence[Alert]]
+TIMED_OUT = "timed_out"  # Airflow's reason
+USE_NONE = "Airflow never begins such a run: give no logical date, or null."
+NO_TASK_FAILED = (
+    "No task failed, but one could not begin: a task before it has left nothing to work on, or was marked as failed. If"
+    " one was marked as success by hand, clear it, so that it does its work; or start a new run."
+)
+# Of these, nothing more is to be heard; what failed is still to be reported by its own callback.
+QUIET_ENDS = {"success", "skipped", "upstream_failed", "removed"}
+
+
+def task_failed(context: Context) -> MakeAlerts:
+    """A task failed after its last try; without an exception where its worker was lost."""
+    failed = find_failed_task(context)
+    return lambda: [report_failure(failed)]
+
+
+def find_failed_task(context: Context) -> FailedTask:
+    """The task that calls back."""
+    ti = context["ti"]
+    label = getattr(ti, "rendered_map_index", None) or ""
+    if ti.map_index >= 0 and not label and "exception" not in context:
+        # The DAG processor, which speaks for lost workers, does not know the label.
+        label = find_map_label(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+    return FailedTask(
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=ti.map_index,
+        try_number=ti.try_number,
+        label=label,
+        log_url=ti.log_url,
+        dashboard_url=_dashboard(),
+        error=context.get("exception"),
+    )
+
+
+def run_failed(context: Context) -> MakeAlerts:
+    """A run failed: speaks for those of its tasks whose process was killed, which Airflow calls back for no task."""
+    dag_id, run_id, page = context["dag"].dag_id, context["run_id"], run_page(context["dag"].dag_id, context["run_id"])
+    url, reason = get_warehouse_url(), _explain_end(context)
+    try:
+        entries = list_failed_tasks(dag_id, run_id)
+    except Exception as error:  # whatever is wrong with the API: the run has failed, and that is told
+        entries, reason = [], f"{reason} Its tasks could not be looked up: {error!r}"
+    alerts = [report_failure(_read_failed(entry, dag_id, run_id, page)) for entry in entries]
+    is_timeout = context.get("reason") == TIMED_OUT
+
+    def make() -> Sequence[Alert]:
+        is_told = not is_timeout and has_alerts(url, dag_id, run_id)
+        return alerts or ([] if is_told else [report_run_failure(dag_id, run_id, reason, page)])
+
+    return make
+
+
+def _read_failed(entry: Mapping[str, Any], dag_id: str, run_id: str, page: str, error: str | None = None) -> FailedTask:
+    return FailedTask(
+        dag_id=dag_id,
+        run_id=run_id,
+        task_id=entry["task_id"],
+        map_index=entry["map_index"],
+        try_number=entry["try_number"],
+        label=entry["rendered_map_index"] or "",
+        log_url=_task_page(page, entry),
+        dashboard_url=_dashboard(),
+        error=error,
+    )
+
+
+def _explain_end(context: Context) -> str:
+    """Why a run ended as failed where no task can say it."""
+    reason, run, limit = context.get("reason"), context.get("dag_run"), getattr(context["dag"], "dagrun_timeout", None)
+    if reason != TIMED_OUT:
+        return NO_TASK_FAILED
+    if run is not None and run.logical_date and run.logical_date > datetime.now(UTC):
+        return f"It was ended: its logical date, {run.logical_date:%Y-%m-%d %H:%M} UTC, lies in the future. {USE_NONE}"
+    allowed = f" within {write_duration(limit)}" if limit else " in time"
+    return f"It was ended, because it did not end by itself{allowed}. The logs of its tasks say how far it came."
+
+
+def note_failure(event: str, context: Context) -> None:
+    """Puts why a task or its run failed into the run's note; a note is never worth an error."""
+    if event == "task_failed":
+        failed = find_failed_task(context)
+        add_to_note(failed.dag_id, failed.run_id, [describe_failure(failed)])
+    elif event == "run_failed":
+        dag_id, run_id = context["dag"].dag_id, context["run_id"]
+        # Two tasks that fail at once may overwrite each other's line, and one that is killed writes none.
+        headlines = recording.list_headlines(get_warehouse_url(), dag_id, run_id)
+        failed_tasks = [
+            _read_failed(entry, dag_id, run_id, "", headlines.get((entry["task_id"], entry["map_index"])))
+            for entry in list_failed_tasks(dag_id, run_id)
+        ]
+        lines = [describe_failure(task) for task in failed_tasks]
+        add_to_note(dag_id, run_id, lines or [_explain_end(context)])
+
+
+def late(context: Context) -> MakeAlerts:
+    """A deadline has passed; Airflow calls back for runs too that had failed before it."""
+    run, deadline = context["dag_run"], context["deadline"]
+    ended = run["end_date"] and datetime.fromisoformat(run["end_date"])
+    if ended and ended <= deadline["deadline_time"]:
+        return list
+    dag_id, run_id = run["dag_id"], run["dag_run_id"]
+    queued_at = datetime.fromisoformat(run["queued_at"])
+    return lambda: [
+        report_lateness(
+            dag_id, run_id, str(deadline["id"]), queued_at, deadline["deadline_time"], run_page(dag_id, run_id)
+        )
+    ]
+
+
+def drill_late(context: Context) -> MakeAlerts:
+    """A deadline of the drill has passed, which is what one of its ways of failing is to show, and no other."""
+    return late(context) if (context["dag_run"]["conf"] or {}).get("how") == "late" else list
+
+
+def waiting(context: Context) -> MakeAlerts:
+    """A task waits for a person's decision."""
+    ti, task = context["ti"], context["task"]
+    page = f"{run_page(ti.dag_id, ti.run_id)}/tasks/{ti.task_id}/required_actions"
+    links = {"Decide": page, "Run": run_page(ti.dag_id, ti.run_id)}
+    return lambda: [report_waiting(ti.dag_id, ti.run_id, ti.task_id, task.subject, task.body or "", links)]
+
+
+def prepared(context: Context) -> MakeAlerts:
+    """A training set was published, by the task that calls back."""
+    ti = context["ti"]
+    published = ti.xcom_pull(task_ids=ti.task_id)
+    url, links = get_warehouse_url(), _links(ti, "data")
+    return lambda: [pipeline_reports.report_preparation(url, ti.dag_id, ti.run_id, published, links)]
+
+
+def trained(context: Context) -> MakeAlerts:
+    """A family's best model was registered, by the task that calls back."""
+    ti = context["ti"]
+    registered = ti.xcom_pull(task_ids=ti.task_id)
+    models, tuned = (_pull_mapped(ti, task_id) for task_id in ("train", "tune"))
+    url, links, settings = get_warehouse_url(), training_links(ti), read_usable_settings()
+    return lambda: [
+        pipeline_reports.report_training(url, settings, ti.dag_id, ti.run_id, registered, models, tuned, links)
+    ]
+
+
+def training_links(ti: Any) -> dict[str, str]:
+    """As of any task, and the dashboard is the tab of this very run: the page of all runs begins with the newest."""
+    page = run_page(ti.dag_id, ti.run_id)
+    return _links(ti, "training_run") | {"Dashboard": f"{page}/plugin/mltrain_training_run_dag_run"}
+
+
+def unusable(context: Context) -> MakeAlerts:
+    """A task has looked at the champion, which may be one that cannot be used."""
+    ti = context["ti"]
+    url, name, links = get_warehouse_url(), read_usable_settings().registered_model, _links(ti, "overview")
+    return partial(model_reports.report_unusable, url, name, ti.dag_id, ti.run_id, links)
+
+
+def _pull_mapped(ti: Any, task_id: str) -> list[dict[str, Any]]:
+    """What each instance of a mapped task returned, a dict; of a single one, Airflow gives that dict itself."""
+    returned = ti.xcom_pull(task_ids=task_id)
+    return [returned] if isinstance(returned, dict) else list(returned or [])
+
+
+def _from_run(
+    report: Callable[[str, str, str, dict[str, str]], Sequence[Alert]], page: str
+) -> Callable[..., MakeAlerts]:
+    """For reports on what a run has written to the warehouse."""
+
+    def make_report(context: Context) -> MakeAlerts:
+        ti = context["ti"]
+        return partial(report, get_warehouse_url(), ti.dag_id, ti.run_id, _links(ti, page))
+
+    return make_report
+
+
+# Kind of event -> what it says.
+EVENTS: dict[str, Callable[[Context], MakeAlerts]] = {
+    "task_failed": task_failed,
+    "run_failed": run_failed,
+    "late": late,
+    "drill_late": drill_late,
+    "waiting": waiting,
+    "prepared": prepared,
+    "trained": trained,
+    "promoted": _from_run(model_reports.report_promotions, "overview"),
+    "drift": _from_run(model_reports.report_drift, "overview"),
+    "unusable": unusable,
+    "retrained": _from_run(pipeline_reports.report_retraining, "pipeline"),
+}
+
+
+def list_outstanding(context: Context) -> set[int]:
+    """Indexes of the mapped task that calls back from which a failure is still to be heard, or may be."""
+    ti = context.get("ti")
+    if ti is None or ti.map_index < 0:
+        return set()
+    states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id]).get(ti.run_id, {})
+    return {int(name.rpartition("_")[2]) for name, state in states.items() if state not in QUIET_ENDS}
+
+
+def run_page(dag_id: str, run_id: str) -> str:
+    """Address of a run's page in Airflow."""
+    return f"{_base_url()}/dags/{dag_id}/runs/{quote(run_id)}"
+
+
+def _task_page(page: str, entry: Mapping[str, Any]) -> str:
+    mapped = f"/mapped/{entry['map_index']}" if entry["map_index"] >= 0 else ""
+    return f"{page}/tasks/{entry['task_id']}{mapped}?try_number={entry['try_number']}"
+
+
+def _links(ti: Any, page: str) -> dict[str, str]:
+    return {
+        "Run": run_page(ti.dag_id, ti.run_id),
+        "Log": ti.log_url,
+        "Dashboard": _dashboard(page),
+    }
+
+
+def _dashboard(page: str = "pipeline") -> str:
+    return f"{_base_url()}/plugin/mltrain_{page}"
+
+
+def _base_url() -> str:
+    return str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")

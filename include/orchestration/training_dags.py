@@ -1,0 +1,184 @@
+"""The one factory that both training DAGs are built by."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, Param, get_current_context, task
+
+from include.models.table import Family, names_of
+from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
+from include.orchestration.assets import TRAINING_SET
+from include.orchestration.connections import get_warehouse_url, start_dag
+from include.orchestration.handover import list_versions
+from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, hidden, in_force
+from include.orchestration.runs import name_run, note_run, skip_run
+from include.prediction.inputs import MOMENT
+from include.problems.taxi.feature_set_names import FEATURE_SET_NAMES
+from include.settings import read_settings, read_usable_settings
+
+BEST_SO_FAR = "{{ task.op_kwargs['model'] }}{{ best | default('') }}"
+TRAINED = "{{ task.op_kwargs['tuned']['model'] }}{{ trained | default('') }}"
+# Tuning may take its time budget for one model type after the other.
+LATE_AFTER = timedelta(hours=3)
+ENDED_AFTER = timedelta(hours=24)
+# Which of Celery's workers take what, see docker-compose.yaml; LocalExecutor runs all tasks alike.
+DEFAULT_QUEUE, CPU_QUEUE, GPU_QUEUE = "default", "cpu", "gpu"
+
+
+def _params(family: Family) -> dict[str, Param]:
+    names = names_of(family)
+    settings_key = f"{family.upper()}_MODELS"
+    return {
+        "models": Param(
+            None,
+            type=["array", "null"],
+            items={"type": "string", "enum": names},
+            examples=names,
+            title="Model types",
+            description=f"Model types to train. Empty: {in_force(settings_key)}.",
+        ),
+        "max_evaluations": Param(
+            None,
+            type=["integer", "null"],
+            minimum=1,
+            maximum=1000,
+            title="Trials",
+            description=f"For each model type, at most. Empty: {in_force('MAX_EVALUATIONS')}.",
+        ),
+        "time_budget": Param(
+            None,
+            type=["number", "null"],
+            exclusiveMinimum=0,
+            title="Time budget",
+            description=f"Seconds of tuning for each model type, at most. Empty: {in_force('TUNING_TIME_BUDGET')}.",
+        ),
+        "random_state": Param(
+            None,
+            type=["integer", "null"],
+            minimum=0,
+            title="Seed",
+            description=f"Of everything random. Empty: {in_force('RANDOM_STATE')}.",
+        ),
+        "feature_set": choice(
+            "Feature set", "What the models learn from.", FEATURE_SET_NAMES, "the one that the set was prepared for"
+        ),
+        "set_version": Param(
+            None,
+            type=["integer", "null"],
+            minimum=1,
+            title="Training set",
+            description="Number of its version. Empty: the one of the event, or the newest.",
+        ),
+        "requested_at": hidden(
+            "Set by automatic_retraining: a training on this set begun since then is not repeated.",
+            type=["string", "null"],
+            format="date-time",
+            # Without a package of its own, nobody checks the format.
+            pattern=MOMENT,
+        ),
+    }
+
+
+@task
+def training_set(family: Family, **context: Any) -> dict[str, Any]:
+    """The job: the training set of the event that started the run, or the newest one, and the parameters."""
+    from include.sets.examples import choose_training_set
+    from include.training.steps import make_job
+
+    url, settings, run, params = get_warehouse_url(), read_settings(), context["dag_run"], context["params"]
+    # Events that came close together start one run: the newest version is the one to train on.
+    versions = list_versions(context)
+    found = choose_training_set(url, settings.outdated_after, requested=params["set_version"], announced=versions)
+    if found is None:
+        started = start_dag("data_preparation", f"Started by {run.dag_id}, which found no fresh training set.")
+        reason = f"No fresh training set: data_preparation was started ({started}); its event starts a new run."
+        skip_run(context, reason)
+    if not _claim(url, family, found.version, bool(versions), **context):
+        skip_run(context, f"Training set version {found.version} is trained on by another run already.")
+    chosen = {name: params[name] for name in ("max_evaluations", "time_budget", "random_state", "feature_set")}
+    page = context["ti"].log_url.partition("/tasks/")[0]
+    return make_job(settings, family, name_run(context), found, page=page, **chosen).to_dict()
+
+
+def _claim(url: str, family: Family, version: int, is_event: bool, **context: Any) -> bool:
+    """Whether this run is the one to train: an event and automatic_retraining train a version once between them."""
+    from include.training.claims import claim_training
+
+    requested_at = context["params"]["requested_at"]
+    if not is_event and not requested_at:
+        return True  # by hand, as often as one likes
+    since = datetime.fromisoformat(requested_at) if requested_at else None
+    return claim_training(url, family, version, name_run(context), since)
+
+
+@task
+def load_models(job: dict[str, Any], **context: Any) -> list[str]:
+    """The names of the model types to train."""
+    from include.training.steps import choose_models
+
+    return choose_models(read_settings(), job["family"], context["params"]["models"])
+
+
+@task(map_index_template=BEST_SO_FAR)
+def tune(job: dict[str, Any], model: str) -> dict[str, Any]:
+    """The best parameters of one model type."""
+    from include.training.steps import Job, tune_model
+
+    best = tune_model(get_warehouse_url(), read_settings(), Job.from_dict(job), model)
+    get_current_context()["best"] = f": best RMSE {best['loss']:.3f} min"  # type: ignore[typeddict-unknown-key]
+    return best
+
+
+@task(map_index_template=TRAINED)
+def train(job: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
+    """The final model of one model type, stored as an artifact."""
+    from include.training.steps import Job, train_model
+
+    context = get_current_context()
+    trained = train_model(get_warehouse_url(), read_settings(), Job.from_dict(job), tuned)
+    rmse = trained["metrics"]["validation_rmse"]
+    context["trained"] = f": RMSE {rmse:.3f} min"  # type: ignore[typeddict-unknown-key]
+    return trained
+
+
+def build_training_dag(family: Family, outlet: Asset, doc_md: str | None) -> DAG:
+    """A DAG that tunes, trains and registers the model types of one family.
+
+    Args:
+        outlet: The asset whose event says that the family has a new challenger.
+    """
+    on_gpu = family == "xgboost" and read_usable_settings().xgboost_device == "cuda"
+
+    @task(outlets=[outlet], on_success_callback=AlertNotifier("trained"))
+    def register(
+        job: dict[str, Any], trained: Sequence[dict[str, Any]], *, outlet_events: Any = None
+    ) -> dict[str, Any]:
+        """The family's best model as challenger in the registry."""
+        from include.training.steps import Job, describe_registered, register_best
+
+        registered = register_best(get_warehouse_url(), read_settings(), Job.from_dict(job), list(trained))
+        outlet_events[outlet].extra = registered
+        note_run(get_current_context(), describe_registered(registered))
+        return registered
+
+    with DAG(
+        f"{family}_training",
+        schedule=[TRAINING_SET],
+        catchup=False,
+        dagrun_timeout=ENDED_AFTER,
+        # An event that reaches a paused DAG is lost.
+        is_paused_upon_creation=False,
+        default_args=DEFAULT_ARGS,
+        on_failure_callback=RUN_FAILED,
+        deadline=tell_when_late(LATE_AFTER),
+        params=_params(family),
+        description=first_sentence(doc_md),
+        doc_md=doc_md,
+        tags=[MAIN, MODELS],
+    ) as dag:
+        job = training_set(family)
+        tuned = tune.override(queue=GPU_QUEUE if on_gpu else CPU_QUEUE).partial(job=job).expand(model=load_models(job))
+        trained = train.override(queue=GPU_QUEUE if on_gpu else DEFAULT_QUEUE).partial(job=job).expand(tuned=tuned)
+        register(job, trained)
+    return dag

@@ -1,0 +1,1 @@
+"""Predictions on request and in batches, and the log of them."""

@@ -1,0 +1,91 @@
+"""Which months are scored with which model version: the work of the DAG `batch_prediction`."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from include.errors import SourceInvalid
+from include.models.fitting import threads_for
+from include.prediction.scoring import score_month
+from include.settings import Settings
+from include.sources.allowed import AllowedLocations
+from include.sources.location import fill_in
+from include.tracking.registry import get_version
+from include.tracking.runs import open_tracker
+from include.tracking.store import STORE, find_champion, load_version
+from include.warehouse import connect
+
+log = logging.getLogger(__name__)
+
+
+def plan(
+    url: str,
+    settings: Settings,
+    months: Sequence[str] | None = None,
+    location: str | None = None,
+    connection_id: str | None = None,
+) -> list[dict[str, Any]]:
+    """A job for each month, as plain JSON values, all of them with the version that is the champion now.
+
+    Args:
+        months: YYYY-MM; None: those of the settings that are loaded, or with a location all of them.
+        location: Address of the trips, as SOURCE has it; None: `raw.trips`.
+        connection_id: What `score` is to log in with there.
+
+    Raises:
+        NoChampion: There is no champion.
+        SettingsError: The location is not allowed, see `AllowedLocations`.
+        SourceInvalid: None of the settings' months is loaded.
+    """
+    champion = find_champion(open_tracker(settings), settings.registered_model)
+    chosen = list(dict.fromkeys(months or (settings.months if location else _list_loaded(url, settings))))
+    if location:
+        allowed = AllowedLocations(settings)
+        for month in chosen:
+            allowed.check(fill_in(location, month))
+    log.info("Version %d of %s scores %s", champion.version, champion.name, ", ".join(chosen))
+    job = {
+        "location": location,
+        "connection_id": connection_id,
+        "name": champion.name,
+        "version": champion.version,
+    }
+    return [{"month": month, **job} for month in chosen]
+
+
+def score(
+    url: str,
+    settings: Settings,
+    job: Mapping[str, Any],
+    *,
+    log_in: Callable[[str, str], str] | None = None,
+    store: Path = STORE,
+) -> dict[str, Any]:
+    """Does one job of `plan`, see `score_month`.
+
+    Args:
+        log_in: Puts the login of a connection into an address: location, connection_id -> location.
+    """
+    allowed = AllowedLocations(settings)
+    location = allowed.check(fill_in(job["location"], job["month"])) if job["location"] else None
+    if location and log_in and job["connection_id"]:
+        location = log_in(location, job["connection_id"])
+    tracker = open_tracker(settings)
+    version = get_version(tracker, job["name"], job["version"])
+    loaded = load_version(tracker, version, store=store, threads=threads_for(settings.threads_per_model))
+    scored = score_month(url, settings, loaded, job["month"], location, allow=allowed.check_redirect)
+    log.info(
+        "%s: %d trips scored in %.1f s (%.1f s in the model), %d skipped",
+        scored["month"], scored["rows"], scored["seconds"], scored["model_seconds"], scored["skipped"],
+    )  # fmt: skip
+    return scored
+
+
+def _list_loaded(url: str, settings: Settings) -> list[str]:
+    with connect(url) as connection:
+        loaded = {month for (month,) in connection.execute("SELECT month FROM raw.sources")}
+    months = [month for month in settings.months if month in loaded]
+    if not months:
+        raise SourceInvalid(f"None of the months {', '.join(settings.months)} is loaded: start data_preparation.")
+    return months

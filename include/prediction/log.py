@@ -1,0 +1,86 @@
+"""`prediction.log`: every prediction that was asked for, to be joined later to the ride's real duration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import psycopg
+
+from include.models.evaluation import Minutes
+from include.problems.taxi.features import TRIP_COLUMNS, Columns
+
+_COPY = f"COPY prediction.log (at, source, request_id, model_version, {', '.join(TRIP_COLUMNS)}, predicted) FROM STDIN"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one request was answered.
+
+    Attributes:
+        at: When, with a zone.
+        trips: n trips by column.
+        predicted: Shape (n,), in minutes.
+    """
+
+    at: datetime
+    source: Literal["rest", "service"]
+    request_id: str | None
+    model_version: int
+    trips: Columns
+    predicted: Minutes
+
+    def __len__(self) -> int:
+        return len(self.predicted)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where predictions are on disk: a journal, and the number of their line in it, from 1."""
+
+    journal: str
+    number: int
+
+
+def write_once(connection: psycopg.Connection, answered: Sequence[tuple[Place | None, Predictions]]) -> int:
+    """Appends what is not there yet, in the caller's transaction; returns how many rows.
+
+    Args:
+        answered: In the order of their places. Those without a place are appended in any case.
+    """
+    last = {place.journal: place.number for place, _ in answered if place}
+    for journal in sorted(last):
+        connection.execute(
+            "INSERT INTO prediction.journals (name, written) VALUES (%s, 0) ON CONFLICT DO NOTHING", [journal]
+        )
+    # Locked, so that two processes that hold the same journal write it by turns.
+    query = "SELECT name, written FROM prediction.journals WHERE name = ANY(%s) ORDER BY name FOR UPDATE"
+    written: dict[str, int] = dict(connection.execute(query, [list(last)]).fetchall())
+    fresh = [each for place, each in answered if place is None or place.number > written[place.journal]]
+    for journal, number in last.items():
+        connection.execute(
+            "UPDATE prediction.journals SET written = greatest(written, %s) WHERE name = %s", [number, journal]
+        )
+    return write_predictions(connection, fresh)
+
+
+def forget_journal(connection: psycopg.Connection, journal: str) -> None:
+    """Drops the place of a journal whose file is gone."""
+    connection.execute("DELETE FROM prediction.journals WHERE name = %s", [journal])
+
+
+def write_predictions(connection: psycopg.Connection, answered: Sequence[Predictions]) -> int:
+    """Appends a row for each trip, in the caller's transaction; returns how many."""
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for each in answered:
+            head = (each.at, each.source, each.request_id, each.model_version)
+            columns = [each.trips[name].tolist() for name in TRIP_COLUMNS]
+            for trip in zip(*columns, each.predicted.tolist(), strict=True):
+                copy.write_row((*head, *trip))
+    return sum(map(len, answered))
+
+
+def replace_predictions(connection: psycopg.Connection, answered: Predictions) -> int:
+    """Writes a DAG run's predictions in place of those that an earlier try of its task wrote."""
+    connection.execute("DELETE FROM prediction.log WHERE source = 'rest' AND request_id = %s", [answered.request_id])
+    return write_predictions(connection, [answered])

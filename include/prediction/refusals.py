@@ -1,0 +1,69 @@
+"""Why a run cannot be started with what was given, in a sentence: the trip or the place in it, and what is wrong."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from include.errors import TaxiError
+from include.prediction.inputs import MOST_TRIPS, TripFormat, parse_trips
+from include.prediction.request import collect_inputs
+from include.settings import Settings
+
+LONGEST = 300
+
+
+def find_refusal(dag_id: str, body: bytes, read: Callable[[], Settings]) -> str | None:
+    """What is wrong with the request that starts a run, as far as that can be told before Airflow looks at it.
+
+    Args:
+        body: As it was sent; what is no JSON, or of another form than Airflow's, is left to Airflow.
+        read: Reads the settings.
+    """
+    try:
+        conf = json.loads(body)["conf"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not isinstance(conf, Mapping):
+        return None
+    if dag_id == "prediction" and conf.get("inputs"):
+        refusal = _check_inputs(conf, read())
+        if refusal:
+            return refusal
+    odd = (f"{place} must be a number that JSON has, not {value}" for place, value in _list_numbers(conf))
+    return next(odd, None)
+
+
+def _check_inputs(conf: Mapping[str, Any], settings: Settings) -> str | None:
+    inputs = conf["inputs"]
+    if not isinstance(inputs, list):
+        return f"inputs must be a list of trips, not {type(inputs).__name__}"
+    if len(inputs) > MOST_TRIPS:
+        return f"inputs must hold 1 to {MOST_TRIPS} trips, not {len(inputs)}"
+    try:
+        parse_trips(collect_inputs(conf), TripFormat.of(settings))
+    except TaxiError as error:
+        return str(error)
+    return None
+
+
+def _list_numbers(conf: Any) -> Iterator[tuple[str, float]]:
+    """Every number that JSON does not have, NaN and infinity, with its place: `inputs[0].trip_distance`."""
+    waiting = [(str(name), value) for name, value in conf.items()]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, float) and not math.isfinite(value):
+            yield place, value
+        elif isinstance(value, Mapping):
+            waiting += [(f"{place}.{name}", inner) for name, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{place}[{number}]", inner) for number, inner in enumerate(value)]
+
+
+def shorten(detail: str) -> str:
+    """Airflow's text on a parameter that its JSON Schema refuses, without the schema and the whole value."""
+    first, _, rest = detail.partition("\n")
+    place = re.search(r"^On instance((?:\[[^\]]*\])+):", rest, re.MULTILINE)
+    sentence = first if len(first) <= LONGEST else f"{first[: LONGEST // 2]} ... {first[-LONGEST // 2 :]}"
+    return f"{sentence} (at {place[1][:LONGEST]})" if place else sentence

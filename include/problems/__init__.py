@@ -1,0 +1,1 @@
+"""What is predicted, and from what: a folder a problem."""

@@ -1,0 +1,1 @@
+"""Trip duration of New York's green taxis: its features, its zones, and a made-up sample."""

@@ -1,0 +1,162 @@
+"""Feature sets: what is computed of a trip before any model sees it.
+
+Everything here works on columns held as NumPy arrays, because the same code prepares half a million trips for
+training and a single trip within a millisecond for serving.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from include.errors import SettingsError
+from include.problems.taxi.feature_set_names import FeatureSetName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Columns = Mapping[str, npt.NDArray[Any]]
+# More than any zone id: ids are 32-bit integers, so that a pair of them is one 64-bit integer that no other pair has.
+PAIR_BASE = 2**32
+EARTH_RADIUS_MILES = 3958.8
+# What a trip must say at pickup; the dtypes that the functions below rely on.
+TRIP_COLUMNS = {
+    "pickup_at": "datetime64[us]",
+    "pickup_zone": "int64",
+    "dropoff_zone": "int64",
+    "trip_distance": "float64",
+}
+
+
+def trips_of_frame(frame: "pd.DataFrame") -> dict[str, npt.NDArray[Any]]:
+    """The columns of `TRIP_COLUMNS` as arrays; a frame may hold others.
+
+    Raises:
+        KeyError: A column is missing.
+    """
+    return {name: frame[name].to_numpy().astype(dtype) for name, dtype in TRIP_COLUMNS.items()}
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Zone positions in degrees, indexed by zone id; NaN where a zone has none."""
+
+    longitude: npt.NDArray[np.float64]
+    latitude: npt.NDArray[np.float64]
+
+    @classmethod
+    def from_zones(cls, zone_id: npt.ArrayLike, longitude: npt.ArrayLike, latitude: npt.ArrayLike) -> "Positions":
+        """Builds the lookup from three arrays of one length; ids are non-negative integers."""
+        ids = np.asarray(zone_id, dtype=np.int64)
+        size = int(ids.max()) + 1 if len(ids) else 0
+        table = np.full((2, size), np.nan)
+        table[0, ids] = np.asarray(longitude, dtype=np.float64)
+        table[1, ids] = np.asarray(latitude, dtype=np.float64)
+        return cls(*table)
+
+    def of(self, zones: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Longitude and latitude of each zone, in radians; NaN for an unknown zone."""
+        if not len(self.longitude):
+            missing = np.full(len(zones), np.nan)
+            return missing, missing
+        known = (zones >= 0) & (zones < len(self.longitude))
+        at = np.where(known, zones, 0)
+        return (
+            np.radians(np.where(known, self.longitude[at], np.nan)),
+            np.radians(np.where(known, self.latitude[at], np.nan)),
+        )
+
+
+NO_POSITIONS = Positions(np.empty(0), np.empty(0))
+
+
+def _reference(trips: Columns, positions: Positions) -> Columns:
+    """Pickup and dropoff zone as one category, and the distance: the published baseline's features."""
+    pairs = trips["pickup_zone"] * PAIR_BASE + trips["dropoff_zone"]
+    return {"PU_DO": pairs, "trip_distance": trips["trip_distance"]}
+
+
+def _rich(trips: Columns, positions: Positions) -> Columns:
+    """Zones, the geometry between them and the time of pickup; distances in miles, angles in degrees.
+
+    Straight-line distance by the haversine formula and initial bearing, both on a sphere
+    (R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68, 1984).
+    """
+    from_lon, from_lat = positions.of(trips["pickup_zone"])
+    to_lon, to_lat = positions.of(trips["dropoff_zone"])
+    delta_lon = to_lon - from_lon
+    half_chord = np.sin((to_lat - from_lat) / 2) ** 2 + np.cos(from_lat) * np.cos(to_lat) * np.sin(delta_lon / 2) ** 2
+    straight = 2 * EARTH_RADIUS_MILES * np.arcsin(np.sqrt(half_chord))
+    bearing = np.degrees(
+        np.arctan2(
+            np.sin(delta_lon) * np.cos(to_lat),
+            np.cos(from_lat) * np.sin(to_lat) - np.sin(from_lat) * np.cos(to_lat) * np.cos(delta_lon),
+        )
+    )
+    minutes = trips["pickup_at"].astype("datetime64[m]").astype(np.int64)
+    return {
+        "pickup_zone": trips["pickup_zone"],
+        "dropoff_zone": trips["dropoff_zone"],
+        "trip_distance": trips["trip_distance"],
+        "straight_distance": straight,
+        # A tenth of a mile keeps trips within one zone, whose straight distance is 0, finite.
+        "detour": trips["trip_distance"] / (straight + 0.1),
+        "bearing": bearing,
+        "pickup_longitude": np.degrees(from_lon),
+        "pickup_latitude": np.degrees(from_lat),
+        "dropoff_longitude": np.degrees(to_lon),
+        "dropoff_latitude": np.degrees(to_lat),
+        "hour": (minutes % 1440) / 60,
+        # Day 0 of the epoch was a Thursday: 0 is Monday.
+        "weekday": ((minutes // 1440 + 3) % 7).astype(np.float64),
+    }
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """How trips become features, and which of these are categories.
+
+    Attributes:
+        categorical: Features that are integer codes.
+        cyclic: Numeric features that a linear model needs as categories, by their whole part.
+        scaled: Whether the one-hot encoding clips and standardises the numeric features.
+    """
+
+    compute: Callable[[Columns, Positions], Columns]
+    categorical: tuple[str, ...]
+    numeric: tuple[str, ...]
+    cyclic: tuple[str, ...] = ()
+    scaled: bool = True
+
+
+FEATURE_SETS: dict[FeatureSetName, FeatureSet] = {
+    "reference": FeatureSet(_reference, ("PU_DO",), ("trip_distance",), scaled=False),
+    "rich": FeatureSet(
+        _rich,
+        ("pickup_zone", "dropoff_zone"),
+        (
+            "trip_distance",
+            "straight_distance",
+            "detour",
+            "bearing",
+            "pickup_longitude",
+            "pickup_latitude",
+            "dropoff_longitude",
+            "dropoff_latitude",
+        ),
+        cyclic=("hour", "weekday"),
+    ),
+}
+
+
+def get_feature_set(name: str) -> FeatureSet:
+    """The feature set of that name.
+
+    Raises:
+        SettingsError: There is none.
+    """
+    if name not in FEATURE_SETS:
+        raise SettingsError(f"Unknown feature set '{name}'; choose one of: {', '.join(FEATURE_SETS)}.")
+    return FEATURE_SETS[name]

@@ -1,0 +1,1 @@
+"""Which registered version serves: comparison, decision, and the move of the aliases."""

@@ -1,0 +1,84 @@
+"""Moves the aliases `champion` and `previous`.
+
+MLflow sets one alias at a time. What is to be done is written to training.promotions before the first one moves, so
+that whoever comes next completes what a kill interrupted; at no moment is there no champion.
+"""
+
+import logging
+from dataclasses import replace
+
+from include.errors import ModelInvalid, NoChampion
+from include.promotion import decisions
+from include.promotion.decisions import Promotion, describe
+from include.promotion.usability import forget_unusable, predict_with
+from include.settings import Settings
+from include.tracking import registry, runs
+from include.tracking.registry import CHAMPION, PREVIOUS, TRAINING_DAGS
+from include.tracking.runs import Tracker
+
+log = logging.getLogger(__name__)
+
+
+def move_aliases(url: str, tracker: Tracker, promotion: Promotion) -> Promotion:
+    """Makes a version the champion, and its rival the previous one. The caller holds the lock."""
+    decisions.set_state(url, promotion, "moving")
+    if promotion.rival_version is not None:
+        registry.set_alias(tracker, promotion.name, PREVIOUS, promotion.rival_version)
+    else:
+        # Whatever it points at cannot be used: nobody shall roll back to that.
+        registry.remove_alias(tracker, promotion.name, PREVIOUS)
+    registry.set_alias(tracker, promotion.name, CHAMPION, promotion.version)
+    registry.tag_version(tracker, promotion.name, promotion.version, {"decision": "promoted"})
+    if promotion.champion_version is not None:
+        forget_unusable(url, promotion.name, promotion.champion_version)
+    decisions.set_state(url, promotion, "promoted")
+    return replace(promotion, state="promoted")
+
+
+def complete_interrupted_move(url: str, tracker: Tracker, name: str) -> None:
+    """Completes the move that was begun and not ended, if there is one. The caller holds the lock."""
+    interrupted = decisions.find_interrupted(url, name)
+    if interrupted:
+        log.warning("Version %d was on its way to champion; the move is completed.", interrupted.version)
+        move_aliases(url, tracker, interrupted)
+
+
+def roll_back(url: str, settings: Settings, run_key: str) -> Promotion:
+    """Makes the previous version the champion, and the champion the previous one if it can be used.
+
+    A run that is tried again does it once.
+
+    Raises:
+        NoChampion: There is no previous champion.
+        ModelInvalid: The previous one cannot be used; all stays as it is.
+    """
+    tracker = runs.open_tracker(settings)
+    name = settings.registered_model
+    with decisions.hold_lock(url, name):
+        complete_interrupted_move(url, tracker, name)
+        if done := decisions.find_rollback(url, name, run_key):
+            return done
+        previous = registry.find_version(tracker, name, PREVIOUS)
+        if previous is None:
+            raise NoChampion(
+                f"{name} has no previous champion to roll back to; two promotions make one. If a new champion is"
+                f" needed, start {TRAINING_DAGS}."
+            )
+        try:
+            predict_with(tracker, previous)
+        except ModelInvalid as error:
+            raise ModelInvalid(
+                f"The previous champion, version {previous.version} of {name}, cannot be used, so that all stays as it"
+                f" is: {error} If a new champion is needed, start {TRAINING_DAGS}."
+            ) from error
+        champion = registry.find_version(tracker, name, CHAMPION)
+        replaced, kept = f"version {champion.version}" if champion else "no champion", champion
+        if champion:
+            try:
+                predict_with(tracker, champion)
+            except ModelInvalid as error:
+                replaced, kept = f"{replaced}, which cannot be used ({error})", None
+        reason = f"Rolled back to version {previous.version}, after {replaced}."
+        rollback = describe("rollback", previous, champion, kept, "moving", reason, run_key)
+        decisions.save(url, rollback, {})
+        return move_aliases(url, tracker, rollback)

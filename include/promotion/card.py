@@ -1,0 +1,114 @@
+"""The model card: what a version was trained on, how well it does and where, and what was decided on it, as Markdown.
+
+After M. Mitchell et al., "Model Cards for Model Reporting", 2019.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from include.errors import NoTrainingSet
+from include.promotion.comparison import Comparison
+from include.promotion.decisions import Promotion
+from include.sets.holdout import HeldOut
+from include.tracking.registry import RegisteredVersion
+from include.warehouse import connect
+
+LINEAGE = ("run_key", "run_id", "training_set_fingerprint", "feature_set", "git_commit", "random_state")
+DECISIONS = {"waiting": "It wins and may become champion.", "rejected": "It does not become champion."}
+
+
+@dataclass(frozen=True)
+class TrainingSetFacts:
+    """What is known of a training set even after its examples were pruned."""
+
+    version: int
+    months: tuple[str, ...]
+    validation_from: str
+    counts: dict[str, int]
+    target_mean: float
+    target_deviation: float
+
+
+def list_sets(url: str) -> set[int]:
+    """The training sets that facts are known of."""
+    with connect(url) as connection:
+        rows = connection.execute("SELECT version FROM training.sets WHERE statistics IS NOT NULL").fetchall()
+    return {version for (version,) in rows}
+
+
+def load_training_set_facts(url: str, version: int | None) -> TrainingSetFacts:
+    """Reads them from training.sets.
+
+    Raises:
+        NoTrainingSet: There is no such version.
+    """
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT version, months, validation_from::text, counts, (statistics #>> '{target,mean}')::float,"
+            " (statistics #>> '{target,deviation}')::float FROM training.sets"
+            " WHERE version = %s AND statistics IS NOT NULL",
+            [version],
+        ).fetchone()
+    if row is None:
+        raise NoTrainingSet(f"Training set {version}, which a registered model names, is not in training.sets.")
+    return TrainingSetFacts(row[0], tuple(row[1]), *row[2:])
+
+
+def render_card(
+    version: RegisteredVersion,
+    decision: Promotion,
+    facts: TrainingSetFacts,
+    held_out: HeldOut,
+    comparison: Comparison | None,
+) -> str:
+    """The card of a version that was just judged; errors in minutes."""
+    role = "the champion" if decision.rival_version == decision.champion_version else "the previous champion"
+    rival = f"version {decision.rival_version}, {role}" if decision.rival_version else "the mean"
+    parts = [
+        f"# {version.name} version {version.version}: {decision.model}",
+        f"**{DECISIONS[decision.state]}** {decision.reason}.",
+        "## Data",
+        f"Training set {facts.version}: months {', '.join(facts.months)}; pickups before {facts.validation_from}"
+        f" train ({facts.counts['train']} rows). The target's mean there is {facts.target_mean:.2f}, its deviation"
+        f" {facts.target_deviation:.2f} minutes.",
+        "## Lineage",
+        _table(("what", "value"), [(name, version.tags.get(name, "")) for name in LINEAGE]),
+        "## Judged on",
+        f"The {held_out.split} split of training set {held_out.set_version}, {len(held_out.actual)} rows that neither"
+        f" model has learnt from, against {rival}.",
+    ]
+    if comparison:
+        parts += [*_errors(comparison), "## Slices", _slices(comparison)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _errors(comparison: Comparison) -> list[str]:
+    low, high = comparison.interval
+    return [
+        _table(
+            ("RMSE", "rival's RMSE", "difference, 95 % interval", "gain"),
+            [
+                (
+                    f"{comparison.challenger_rmse:.3f}",
+                    f"{comparison.champion_rmse:.3f}",
+                    f"{low:+.3f} to {high:+.3f}",
+                    f"{comparison.gain:.1%}",
+                )
+            ],
+        )
+    ]
+
+
+def _slices(comparison: Comparison) -> str:
+    rows = [
+        (part.slicing, part.value, part.rows, f"{part.challenger_rmse:.3f}", f"{part.champion_rmse:.3f}",
+         f"{part.regression:+.1%}")
+        for part in comparison.slices
+    ]  # fmt: skip
+    return _table(("slicing", "value", "rows", "RMSE", "rival's RMSE", "change"), rows)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

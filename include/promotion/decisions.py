@@ -1,0 +1,146 @@
+"""The table training.promotions: each decision on a model, and how far its move has come."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from include.tracking.registry import RegisteredVersion
+from include.warehouse import connect
+
+_COLUMNS = "kind, name, version, family, model, set_version, champion_version, rival_version, state, reason, run_key"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('training.promotions'), hashtext(%s))"
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A decision on a version.
+
+    Attributes:
+        kind: `judgement`, or `rollback`, which puts a former champion back.
+        champion_version: The champion at that time, None without one.
+        rival_version: What it was judged against, and what becomes `previous` if it becomes champion: the champion, or
+            the previous one where the champion cannot be used. None: the mean, and nothing becomes `previous`.
+        state: rejected, waiting (won, not moved yet), declined (by a person), moving, or promoted.
+        run_key: `DAG id/run id` of the run that decided.
+    """
+
+    kind: str
+    name: str
+    version: int
+    family: str | None
+    model: str | None
+    set_version: int | None
+    champion_version: int | None
+    rival_version: int | None
+    state: str
+    reason: str
+    run_key: str
+
+    def to_event(self) -> dict[str, Any]:
+        """What the asset event says of a new champion."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "previous_version": self.champion_version,
+            "family": self.family,
+            "model": self.model,
+        }
+
+
+def describe(
+    kind: str,
+    version: RegisteredVersion,
+    champion: RegisteredVersion | None,
+    rival: RegisteredVersion | None,
+    state: str,
+    reason: str,
+    run_key: str,
+) -> Promotion:
+    """The decision on a registered version, completed by what its tags say."""
+    tags = version.tags
+    return Promotion(
+        kind=kind,
+        name=version.name,
+        version=version.version,
+        family=tags.get("family"),
+        model=tags.get("model"),
+        set_version=version.training_set,
+        champion_version=champion.version if champion else None,
+        rival_version=rival.version if rival else None,
+        state=state,
+        reason=reason,
+        run_key=run_key,
+    )
+
+
+@contextmanager
+def hold_lock(url: str, name: str) -> Iterator[None]:
+    """Keeps others from judging and moving versions of the registered model until the block ends."""
+    with connect(url) as connection:
+        connection.execute(_LOCK, [name])
+        yield
+
+
+def find_judgement(url: str, name: str, version: int) -> Promotion | None:
+    """The judgement on a version, None where it was not judged."""
+    return _fetch_one(url, "kind = 'judgement' AND name = %s AND version = %s", [name, version])
+
+
+def find_rollback(url: str, name: str, run_key: str) -> Promotion | None:
+    """The rollback that a run has begun, if there is one."""
+    return _fetch_one(url, "kind = 'rollback' AND name = %s AND run_key = %s", [name, run_key])
+
+
+def find_interrupted(url: str, name: str) -> Promotion | None:
+    """The move that was begun and not completed, if there is one."""
+    return _fetch_one(url, "state = 'moving' AND name = %s", [name])
+
+
+def list_judged(url: str, name: str) -> set[int]:
+    """The versions that were judged."""
+    with connect(url) as connection:
+        rows = connection.execute(
+            "SELECT version FROM training.promotions WHERE kind = 'judgement' AND name = %s", [name]
+        ).fetchall()
+    return {version for (version,) in rows}
+
+
+def save(url: str, promotion: Promotion, figures: dict[str, Any]) -> None:
+    """Writes a decision, in place of an earlier one on the same version or of the same rollback.
+
+    Args:
+        figures: Further columns of the table; `slices` as plain JSON values.
+    """
+    values = {**asdict(promotion), **figures}
+    if "slices" in values:
+        values["slices"] = Jsonb(values["slices"])
+    key = "(name, version)" if promotion.kind == "judgement" else "(name, run_key)"
+    updates = ", ".join(f"{column} = excluded.{column}" for column in values)
+    with connect(url) as connection:
+        connection.execute(
+            f"INSERT INTO training.promotions ({', '.join(values)})"
+            f" VALUES ({', '.join(f'%({column})s' for column in values)})"
+            f" ON CONFLICT {key} WHERE kind = '{promotion.kind}' DO UPDATE SET {updates}, decided_at = now()".encode(),
+            values,
+        )
+
+
+def set_state(url: str, promotion: Promotion, state: str) -> None:
+    """Notes how far a decision's move has come."""
+    with connect(url) as connection:
+        connection.execute(
+            "UPDATE training.promotions SET state = %(state)s,"
+            " moved_at = CASE WHEN %(state)s = 'promoted' THEN now() ELSE moved_at END"
+            " WHERE kind = %(kind)s AND name = %(name)s AND version = %(version)s AND run_key = %(run_key)s",
+            {**asdict(promotion), "state": state},
+        )
+
+
+def _fetch_one(url: str, condition: str, values: list[Any]) -> Promotion | None:
+    query = f"SELECT {_COLUMNS} FROM training.promotions WHERE {condition} ORDER BY id LIMIT 1"
+    with connect(url) as connection, connection.cursor(row_factory=class_row(Promotion)) as cursor:
+        return cursor.execute(query.encode(), values).fetchone()

@@ -1,0 +1,223 @@
+"""Judges registered versions against the champion and promotes the winners: each version once, one after the other."""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from include.errors import ModelInvalid
+from include.models.evaluation import Minutes
+from include.promotion import decisions
+from include.promotion.aliases import complete_interrupted_move, move_aliases
+from include.promotion.card import list_sets, load_training_set_facts, render_card
+from include.promotion.comparison import Comparison, Limits, Verdict, compare, count_unusable, decide, decide_first
+from include.promotion.decisions import Promotion, describe
+from include.promotion.usability import ANY_TRIPS, find_unusable, forget_unusable, note_unusable, predict_with
+from include.sets.holdout import HeldOut, load_held_out
+from include.settings import Settings
+from include.tracking import registry, runs
+from include.tracking.registry import CHAMPION, PREVIOUS, RegisteredVersion
+from include.tracking.runs import Tracker
+
+log = logging.getLogger(__name__)
+CARD = "model_card.md"
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What a challenger is judged against.
+
+    Attributes:
+        version: None for the mean of the challenger's training set.
+        held_out: Rows that neither has learnt from.
+        predicted: The rival's predictions of them; None for the mean's.
+        is_champion: Whether it is the present champion.
+    """
+
+    version: RegisteredVersion | None
+    held_out: HeldOut
+    predicted: Minutes | None
+    is_champion: bool = False
+
+
+def find_unjudged(url: str, settings: Settings, named: Collection[int]) -> list[int]:
+    """The registered versions to judge, ascending: those newer than any judged one, and of the others those named."""
+    tracker = runs.open_tracker(settings)
+    judged, sets = decisions.list_judged(url, settings.registered_model), list_sets(url)
+    newest = max(judged, default=0)
+    return [
+        found.version
+        for found in registry.list_versions(tracker, settings.registered_model)
+        # What was registered by other means has nothing to be compared by.
+        if found.training_set in sets
+        and "run_id" in found.tags
+        and found.version not in judged
+        and (found.version > newest or found.version in named)
+    ]
+
+
+def judge(url: str, settings: Settings, version: int, run_key: str) -> Promotion:
+    """Scores a version and the champion on the same newest held-out rows, and writes down what follows.
+
+    Where the champion cannot be used, the previous one stands in for it, or else the mean. A version that was judged
+    before is not judged again.
+    """
+    tracker = runs.open_tracker(settings)
+    with decisions.hold_lock(url, settings.registered_model):
+        complete_interrupted_move(url, tracker, settings.registered_model)
+        found = decisions.find_judgement(url, settings.registered_model, version)
+        return found or _judge(url, settings, tracker, version, run_key)
+
+
+def promote(url: str, settings: Settings, versions: Sequence[int], run_key: str) -> Promotion | None:
+    """Makes winners the champion, in this order; one whose champion has changed since is judged anew first.
+
+    Returns:
+        The promotion, among these versions, of the one that is champion now; None if none of them is.
+    """
+    tracker = runs.open_tracker(settings)
+    name = settings.registered_model
+    promoted: dict[int, Promotion] = {}
+    with decisions.hold_lock(url, name):
+        complete_interrupted_move(url, tracker, name)
+        for version in versions:
+            promotion = decisions.find_judgement(url, name, version)
+            champion = registry.find_version(tracker, name, CHAMPION)
+            number = champion.version if champion else None
+            # A champion that could not be used then may have been mended while a person decided.
+            is_settled = not promotion or promotion.champion_version == promotion.rival_version == number
+            if promotion and promotion.state == "waiting" and not is_settled:
+                promotion = _judge(url, settings, tracker, version, run_key)
+            if promotion and promotion.state == "waiting":
+                promotion = move_aliases(url, tracker, promotion)
+            if promotion and promotion.state == "promoted":
+                promoted[version] = promotion
+        champion = registry.find_version(tracker, name, CHAMPION)
+    return promoted.get(champion.version) if champion else None
+
+
+def decline(url: str, settings: Settings, versions: Sequence[int]) -> None:
+    """Notes that a person, or the deadline, kept winners from being promoted."""
+    tracker = runs.open_tracker(settings)
+    name = settings.registered_model
+    with decisions.hold_lock(url, name):
+        for version in versions:
+            promotion = decisions.find_judgement(url, name, version)
+            if promotion and promotion.state == "waiting":
+                registry.tag_version(tracker, name, version, {"decision": "declined"})
+                decisions.set_state(url, promotion, "declined")
+
+
+def describe_decision(decision: Promotion) -> str:
+    """A decision in one sentence."""
+    outcome = {"waiting": "wins", "promoted": "wins", "declined": "won, but was declined"}
+    return f"Version {decision.version} ({decision.model}) {outcome.get(decision.state, 'loses')}: {decision.reason}."
+
+
+def describe_champion(url: str, settings: Settings) -> str | None:
+    """What is wrong with the champion and what to do, as found when a version was judged last; None if nothing is."""
+    champion = registry.find_version(runs.open_tracker(settings), settings.registered_model, CHAMPION)
+    return find_unusable(url, champion.name, champion.version) if champion else None
+
+
+def _judge(url: str, settings: Settings, tracker: Tracker, version: int, run_key: str) -> Promotion:
+    champion = registry.find_version(tracker, settings.registered_model, CHAMPION)
+    challenger = registry.get_version(tracker, settings.registered_model, version)
+    rival = _choose_rival(url, tracker, challenger, champion)
+    held_out = rival.held_out
+    comparison, verdict = _compare(url, settings, tracker, challenger, rival)
+    state = "waiting" if verdict.promote else "rejected"
+    promotion = describe("judgement", challenger, champion, rival.version, state, verdict.reason, run_key)
+    facts = load_training_set_facts(url, promotion.set_version)
+    card = render_card(challenger, promotion, facts, held_out, comparison)
+    runs.log_text(tracker, challenger.tags["run_id"], card, CARD)
+    registry.tag_version(tracker, promotion.name, version, _tags(promotion, held_out, comparison))
+    # Last: once it is there, the version counts as judged.
+    decisions.save(url, promotion, _figures(challenger, held_out, comparison))
+    log.info("Version %d (%s): %s. %s", version, promotion.model, state, verdict.reason)
+    return promotion
+
+
+def _choose_rival(
+    url: str, tracker: Tracker, challenger: RegisteredVersion, champion: RegisteredVersion | None
+) -> Rival:
+    """The champion; where it cannot be used, or there is none, the previous one; else the mean."""
+    previous = registry.find_version(tracker, challenger.name, PREVIOUS)
+    if previous and previous.version in {challenger.version, champion and champion.version}:
+        previous = None
+    for version in filter(None, (champion, previous)):
+        held_out = load_held_out(url, _list_learnt(challenger, version))
+        try:
+            predicted = predict_with(tracker, version, held_out.trips if len(held_out.actual) else ANY_TRIPS)
+        except ModelInvalid as error:
+            if version is champion:
+                note_unusable(url, champion, str(error))
+            continue
+        if version is champion:
+            forget_unusable(url, champion.name, champion.version)
+        return Rival(version, held_out, predicted, is_champion=version is champion)
+    return Rival(None, load_held_out(url, _list_learnt(challenger)), None)
+
+
+def _list_learnt(*versions: RegisteredVersion) -> list[int]:
+    return [version.training_set for version in versions if version.training_set]
+
+
+def _compare(
+    url: str, settings: Settings, tracker: Tracker, challenger: RegisteredVersion, rival: Rival
+) -> tuple[Comparison | None, Verdict]:
+    trips, actual, seed = rival.held_out.trips, rival.held_out.actual, settings.random_state
+    if not len(actual):
+        return None, Verdict(False, "There are no held-out rows that neither model has learnt from")
+    if unusable := count_unusable(actual):
+        return None, Verdict(False, f"The target of {unusable} of {len(actual)} held-out rows is not a finite number")
+    try:
+        predicted = predict_with(tracker, challenger, trips)
+    except ModelInvalid as error:
+        return None, Verdict(False, f"The model cannot be used: {str(error).rstrip('.')}")
+    if rival.predicted is not None:
+        comparison = compare(trips, actual, predicted, rival.predicted, seed=seed)
+        name = "the champion's" if rival.is_champion else "the previous champion's"
+        return comparison, decide(comparison, Limits.from_settings(settings), name)
+    mean = np.full(len(actual), load_training_set_facts(url, challenger.training_set).target_mean, dtype="float64")
+    if count_unusable(mean):
+        return None, Verdict(False, f"The mean of training set {challenger.training_set} is not a finite number")
+    comparison = compare(trips, actual, predicted, mean, seed=seed)
+    return comparison, decide_first(comparison)
+
+
+def _figures(challenger: RegisteredVersion, held_out: HeldOut, comparison: Comparison | None) -> dict[str, Any]:
+    figures = {
+        "trained_by": challenger.tags.get("run_key"),
+        "judged_on": held_out.set_version,
+        "split": held_out.split,
+        "rows": len(held_out.actual),
+    }
+    if comparison is None:
+        return figures
+    return figures | {
+        "challenger_rmse": comparison.challenger_rmse,
+        "champion_rmse": comparison.champion_rmse,
+        "interval_low": comparison.interval[0],
+        "interval_high": comparison.interval[1],
+        "slices": [part.__dict__ for part in comparison.slices],
+    }
+
+
+def _tags(promotion: Promotion, held_out: HeldOut, comparison: Comparison | None) -> dict[str, str]:
+    tags = {
+        "decision": promotion.state,
+        "decision_reason": promotion.reason[:1000],
+        "decision_run": promotion.run_key,
+        "judged_against": f"version {promotion.rival_version}" if promotion.rival_version else "mean",
+        "judged_on": f"{held_out.split} split of training set {held_out.set_version}",
+    }
+    if comparison is None:
+        return tags
+    return tags | {
+        "judged_rmse": f"{comparison.challenger_rmse:.4f}",
+        "judged_rival_rmse": f"{comparison.champion_rmse:.4f}",
+        "judged_interval": f"{comparison.interval[0]:+.4f} to {comparison.interval[1]:+.4f}",
+    }

@@ -1,0 +1,112 @@
+"""Whether a registered version can be used, and which champion cannot: kept until it is mended or replaced."""
+
+import logging
+
+import numpy as np
+
+from include.errors import ModelInvalid
+from include.models.evaluation import Minutes
+from include.problems.taxi.features import TRIP_COLUMNS, Columns
+from include.promotion.comparison import count_unusable
+from include.settings import Settings
+from include.tracking import registry, runs
+from include.tracking.registry import CHAMPION, WAYS_OUT, RegisteredVersion
+from include.tracking.runs import Tracker
+from include.warehouse import connect
+
+log = logging.getLogger(__name__)
+ANY_TRIPS: Columns = {name: np.ones(2, dtype="int64").astype(dtype) for name, dtype in TRIP_COLUMNS.items()}
+
+
+def predict_with(tracker: Tracker, version: RegisteredVersion, trips: Columns = ANY_TRIPS) -> Minutes:
+    """Loads a version from the registry; returns its predictions of n trips, (n,).
+
+    Raises:
+        ModelInvalid: It cannot be loaded, does not predict, or does not give a finite number for each trip.
+        TrackingUnavailable: MLflow is away.
+    """
+    model = registry.load_model(tracker, version)
+    try:
+        predicted = np.asarray(model.predict(trips), dtype="float64")
+    except MemoryError:  # the machine's fault, not the model's
+        raise
+    except Exception as error:  # estimators fail in many ways
+        raise ModelInvalid(f"It does not predict: {error!r}.") from error
+    expected = len(trips["pickup_zone"])
+    if predicted.shape != (expected,):
+        raise ModelInvalid(f"It gives predictions of shape {predicted.shape} for {expected} trips.")
+    if unusable := count_unusable(predicted):
+        raise ModelInvalid(f"{unusable} of its {expected} predictions are not finite numbers.")
+    return predicted
+
+
+def check_champion(url: str, settings: Settings) -> str | None:
+    """Loads the champion and predicts with it.
+
+    Returns:
+        What is wrong with it and what to do; None if nothing is, or there is no champion.
+    """
+    tracker = runs.open_tracker(settings)
+    champion = registry.find_version(tracker, settings.registered_model, CHAMPION)
+    if champion is None:
+        return None
+    try:
+        predict_with(tracker, champion)
+    except ModelInvalid as error:
+        return note_unusable(url, champion, str(error))
+    forget_unusable(url, champion.name, champion.version)
+    return None
+
+
+def describe_unusable(version: int, problem: str) -> str:
+    """What is wrong with a champion, and what to do."""
+    return f"The champion, version {version}, cannot be used: {problem} {WAYS_OUT}"
+
+
+def note_unusable(url: str, champion: RegisteredVersion, problem: str) -> str:
+    """Keeps that a champion cannot be used; returns `describe_unusable` of it."""
+    with connect(url) as connection:
+        connection.execute(
+            "INSERT INTO monitoring.unusable_champions (name, version, problem) VALUES (%s, %s, %s)"
+            " ON CONFLICT (name, version) DO UPDATE SET problem = excluded.problem",
+            [champion.name, champion.version, problem],
+        )
+    text = describe_unusable(champion.version, problem)
+    log.warning(text)
+    return text
+
+
+def forget_unusable(url: str, name: str, version: int) -> None:
+    """Notes that a version can be used, or is champion no longer."""
+    with connect(url) as connection:
+        connection.execute(
+            "DELETE FROM monitoring.unusable_champions WHERE name = %s AND version = %s", [name, version]
+        )
+
+
+def find_unusable(url: str, name: str, version: int) -> str | None:
+    """`describe_unusable` of a champion that was found to be so when it was last looked at."""
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT problem FROM monitoring.unusable_champions WHERE name = %s AND version = %s", [name, version]
+        ).fetchone()
+    return describe_unusable(version, row[0]) if row else None
+
+
+def is_unanswered(url: str, champion: RegisteredVersion) -> bool:
+    """Whether a champion was found to be unusable and no retraining has followed yet."""
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT 1 FROM monitoring.unusable_champions WHERE name = %s AND version = %s AND answered_by IS NULL",
+            [champion.name, champion.version],
+        ).fetchone()
+    return row is not None
+
+
+def answer_unusable(url: str, name: str, run_key: str) -> None:
+    """Notes that a retraining has followed."""
+    with connect(url) as connection:
+        connection.execute(
+            "UPDATE monitoring.unusable_champions SET answered_by = %s WHERE name = %s AND answered_by IS NULL",
+            [run_key, name],
+        )

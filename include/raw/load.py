@@ -1,0 +1,151 @@
+"""A month's rows on their way from the source's columns and types to the warehouse's."""
+
+from collections import Counter
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.errors import SourceInvalid
+from include.raw.coercion import COERCIONS, Coerced, end_after
+from include.raw.duplicates import find_duplicates, hash_rows
+from include.raw.rules import BEYOND, DUPLICATE, WRONG_TYPE
+from include.settings import Settings
+from include.sources import Contents
+
+MOST_DETAIL = 200
+# Small enough that the server stores one batch while the next is encoded: nearly twice as fast as whole batches.
+COPY_ROWS = 1_024
+# Exactly the types of raw.trips and raw.rejected_trips: binary COPY converts nothing.
+TRIP_TYPES = {
+    "pickup_at": pa.timestamp("us"),
+    "dropoff_at": pa.timestamp("us"),
+    "pickup_zone": pa.int32(),
+    "dropoff_zone": pa.int32(),
+    "trip_distance": pa.float64(),
+    "target": pa.float64(),
+}
+REJECTED = pa.schema(
+    [("month", pa.string()), ("row_number", pa.int64()), ("rule", pa.string()), ("detail", pa.string())]
+)
+
+
+@dataclass
+class Load:
+    """A month's load under way: gives the warehouse's batches, and counts what passes.
+
+    Attributes:
+        rows: Rows given so far.
+        present: Values that were there, by neutral column.
+        failed: Values that could not be turned into the column's type, by neutral column.
+        rejected: A row for each of those and for each duplicate, in the schema `REJECTED`.
+        hashes: A hash for each row over all of the source's columns.
+        error: What ended the reading, None while nothing has.
+    """
+
+    settings: Settings
+    month: str
+    contents: Contents
+    rows: int = 0
+    present: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    rejected: list[pa.RecordBatch] = field(default_factory=list)
+    hashes: list[np.ndarray] = field(default_factory=list)
+    error: Exception | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of raw.trips that are sent: not the month, which a partition knows, nor any without a source."""
+        named = [(neutral, TRIP_TYPES[neutral]) for neutral in self.settings.columns]
+        return pa.schema([("row_number", pa.int64()), *named])
+
+    def read_batches(self) -> Generator[pa.RecordBatch, None, None]:
+        """Yields batches in the schema; raises SourceInvalid where there is none, or most of a column fails.
+
+        Close it before the contents, as it reads ahead.
+        """
+        try:
+            for trips in _read_ahead(self._coerce_batches()):
+                yield from (trips.slice(start, COPY_ROWS) for start in range(0, trips.num_rows, COPY_ROWS))
+            self._check()
+            self._reject_duplicates()
+        except Exception as error:
+            self.error = error
+            raise
+
+    @property
+    def rejected_rows(self) -> int:
+        """Rows with a value of the wrong type, and duplicates."""
+        return len({number for batch in self.rejected for number in batch["row_number"].to_pylist()})
+
+    def _coerce_batches(self) -> Iterator[pa.RecordBatch]:
+        for batch in self.contents.read(list(self.contents.columns)):
+            self.hashes.append(hash_rows(batch))
+            yield self._coerce(batch)
+
+    def _coerce(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        size = batch.num_rows
+        coerced: dict[str, Coerced] = {}
+        for neutral, name in self.settings.columns.items():
+            source = batch.column(name)
+            coerced[neutral] = COERCIONS[TRIP_TYPES[neutral]](source, self.settings.source_timezone)
+            self.present[neutral] += size - source.null_count
+            for rule, marks in ((WRONG_TYPE, coerced[neutral].failed), (BEYOND, coerced[neutral].beyond)):
+                if marks is not None:
+                    self._reject_failed(f"{neutral}: {rule}", neutral, source, marks)
+        arrays = {neutral: column.array for neutral, column in coerced.items()}
+        if {"pickup_at", "dropoff_at"} <= coerced.keys():
+            arrays["dropoff_at"] = end_after(coerced["pickup_at"], coerced["dropoff_at"])
+        numbers = pa.array(np.arange(self.rows, self.rows + size))
+        self.rows += size
+        return pa.record_batch([numbers, *arrays.values()], schema=self.schema)
+
+    def _reject_failed(self, rule: str, neutral: str, source: pa.Array, failed: pa.Array) -> None:
+        positions = pc.indices_nonzero(failed).to_numpy()
+        self.failed[neutral] += len(positions)
+        # Postgres has no place for the NUL character in a text.
+        details = [text[:MOST_DETAIL].replace("\0", "\\0") for text in _write(source.take(positions))]
+        self._reject(positions + self.rows, rule, details)
+
+    def _reject_duplicates(self) -> None:
+        repeats, firsts = find_duplicates(self.hashes)
+        if len(repeats):
+            self._reject(repeats, DUPLICATE, [f"row {first}" for first in firsts])
+
+    def _reject(self, row_numbers: np.ndarray, rule: str, details: list[str]) -> None:
+        size = len(details)
+        columns = [pa.repeat(self.month, size), pa.array(row_numbers), pa.repeat(rule, size), pa.array(details)]
+        self.rejected.append(pa.record_batch(columns, schema=REJECTED))
+
+    def _check(self) -> None:
+        if not self.rows:
+            raise SourceInvalid(f"{self.contents.location}: no rows for {self.month}: take the month out of MONTHS")
+        for neutral, failures in self.failed.items():
+            if failures * 2 > self.present[neutral]:
+                name = self.settings.columns[neutral]
+                raise SourceInvalid(
+                    f"{self.contents.location}: column '{name}' is of type {self.contents.columns[name]}, and "
+                    f"{failures} of its {self.present[neutral]} values cannot be read as {TRIP_TYPES[neutral]}, "
+                    f"which {neutral} needs. "
+                    f"Name another column in COLUMN_{neutral.upper()}, or correct the source: numbers with a point, "
+                    "times as 2024-01-31 18:30:00"
+                )
+
+
+def _write(values: pa.Array) -> list[str]:
+    # Python's own times end with the year 9999; Arrow writes no lists or structures.
+    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
+        values = values.cast(pa.string())
+    return [str(value) for value in values.to_pylist()]
+
+
+def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Gives what `batches` gives, the next one being read while the one before is stored."""
+    with ThreadPoolExecutor(1) as reader:
+        upcoming = reader.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = reader.submit(next, batches, None)
+            yield batch

@@ -1,0 +1,186 @@
+"""Whether there is a reason to train again, and on what."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from include.monitoring.watch import find_open_alarms
+from include.promotion.usability import is_unanswered
+from include.retraining.watching import choose_window
+from include.settings import Settings
+from include.sources import Probe, list_months, probe
+from include.sources.location import locate, mask
+from include.tracking import registry, runs
+from include.warehouse import connect
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a loaded month came from, and how to tell whether it has changed there, as in raw.sources."""
+
+    location: str
+    validator: str | None
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a look at the source, the warehouse and the registry has found.
+
+    Attributes:
+        window: The months that a training set would hold now, ascending.
+        new: Those of them that are not loaded.
+        changed: Those that are loaded, and differ at the source.
+        is_trained: Whether a model was trained on all of them as they are.
+        drifted: Columns of the alarms on the champion that nothing has answered.
+        age: Days since the champion was registered or a retraining last tried to better it; None without a champion.
+        unusable: The champion's version where it was found to be unusable and no retraining has followed.
+    """
+
+    window: tuple[str, ...]
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    is_trained: bool
+    drifted: tuple[str, ...]
+    age: float | None
+    unusable: int | None = None
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """What a retraining does, and why.
+
+    Attributes:
+        months: The months to train on, ascending; the newest one is held out.
+        set_version: The published training set that holds them; None: it has to be prepared.
+        preparation: The parameters of data_preparation for these months.
+        requested_at: ISO time of the look.
+    """
+
+    reasons: tuple[str, ...]
+    months: tuple[str, ...]
+    set_version: int | None
+    preparation: dict[str, Any]
+    requested_at: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {**asdict(self), "reasons": list(self.reasons), "months": list(self.months)}
+
+
+def find_reasons(findings: Findings, max_age: float, *, force: bool) -> list[str]:
+    """The reasons to train again; none, as a rule."""
+    reasons = []
+    if findings.new:
+        reasons.append(f"new at the source: {', '.join(findings.new)}")
+    if findings.changed:
+        reasons.append(f"changed at the source: {', '.join(findings.changed)}")
+    if findings.window and not findings.is_trained and not reasons:
+        reasons.append(f"no model has been trained on {', '.join(findings.window)} yet")
+    if findings.drifted:
+        reasons.append(f"drifted: {', '.join(findings.drifted)}")
+    if findings.age is not None and findings.age > max_age:
+        reasons.append(f"the champion is {findings.age:.1f} days old, more than {max_age:g} (MAX_MODEL_AGE)")
+    if findings.unusable is not None:
+        reasons.append(f"the champion, version {findings.unusable}, cannot be used")
+    if force:
+        reasons.append("forced by a person")
+    return reasons
+
+
+def plan_preparation(months: Sequence[str], *, has_test_split: bool) -> dict[str, Any]:
+    """The parameters of data_preparation for a rolling window: the newest month is held out, to test or validate."""
+    days = [f"{month}-01" for month in months]
+    splits: dict[str, Any] = {"validation_from": days[-1] if len(days) > 1 else None}
+    if has_test_split and len(days) > 2:
+        splits = {"validation_from": days[-2], "test_from": days[-1]}
+    return {"months": list(months), **splits}
+
+
+def detect(url: str, settings: Settings, *, force: bool) -> Retraining | None:
+    """Looks for a reason to train again.
+
+    Returns:
+        None if there is no reason, or nothing to train on.
+
+    Raises:
+        SourceInvalid, SourceUnavailable: A month of the source cannot be looked at.
+    """
+    with connect(url) as connection:
+        row = connection.execute("SELECT now()").fetchone()
+    assert row is not None
+    now: datetime = row[0]
+    findings, hashes = look(url, settings, now)
+    reasons = find_reasons(findings, settings.max_model_age, force=force)
+    if not reasons or not findings.window:
+        return None
+    is_loaded = not findings.new and not findings.changed
+    return Retraining(
+        reasons=tuple(reasons),
+        months=findings.window,
+        set_version=_find_fresh_set(url, settings, hashes) if is_loaded else None,
+        preparation=plan_preparation(findings.window, has_test_split=bool(settings.test_from)),
+        requested_at=now.isoformat(),
+    )
+
+
+def look(url: str, settings: Settings, now: datetime) -> tuple[Findings, dict[str, str]]:
+    """Everything that can be a reason, and month -> hash of the loaded contents of the window."""
+    stored = _read_sources(url)
+    known = [month for month, source in stored.items() if source.location == mask(locate(settings, month))]
+    window = choose_window(settings, list_months(settings, known))
+    new = [month for month in window if month not in stored]
+    changed = [month for month in window if month in stored and has_changed(probe(settings, month), stored[month])]
+    hashes = {month: stored[month].sha256 for month in window if month in stored}
+    champion = registry.find_version(runs.open_tracker(settings), settings.registered_model, registry.CHAMPION)
+    drifted, age, unusable = [], None, None
+    if champion:
+        unusable = champion.version if is_unanswered(url, champion) else None
+        drifted = find_open_alarms(url, champion.name, champion.version)
+        tried = [champion.created_at, _read_last_retraining(url)]
+        age = (now - max(moment for moment in tried if moment)).total_seconds() / 86_400
+    is_trained = not new and _is_trained(url, settings, hashes)
+    findings = Findings(tuple(window), tuple(new), tuple(changed), is_trained, tuple(drifted), age, unusable)
+    return findings, hashes
+
+
+def has_changed(found: Probe, stored: Source) -> bool:
+    """Whether a month differs from what is loaded; a source without a cheap sign counts as the same."""
+    if found.sha256 is not None:
+        return found.sha256 != stored.sha256
+    return (found.location, found.validator or stored.validator) != (stored.location, stored.validator)
+
+
+def _read_sources(url: str) -> dict[str, Source]:
+    with connect(url) as connection:
+        rows = connection.execute("SELECT month, location, validator, sha256 FROM raw.sources").fetchall()
+    return {month: Source(*values) for month, *values in rows}
+
+
+def _is_trained(url: str, settings: Settings, hashes: Mapping[str, str]) -> bool:
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT EXISTS (SELECT FROM training.promotions p JOIN training.sets s ON s.version = p.set_version"
+            " WHERE p.kind = 'judgement' AND p.name = %s AND s.sources @> %s)",
+            [settings.registered_model, Jsonb(dict(hashes))],
+        ).fetchone()
+    return row == (True,)
+
+
+def _find_fresh_set(url: str, settings: Settings, hashes: Mapping[str, str]) -> int | None:
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT version FROM training.sets WHERE state = 'published' AND sources @> %s AND months = %s"
+            " AND published_at > now() - make_interval(secs => %s) ORDER BY version DESC LIMIT 1",
+            [Jsonb(dict(hashes)), sorted(hashes), settings.outdated_after * 3600],
+        ).fetchone()
+    return row[0] if row else None
+
+
+def _read_last_retraining(url: str) -> datetime | None:
+    with connect(url) as connection:
+        row = connection.execute("SELECT max(finished_at) FROM training.retrainings WHERE state = 'success'").fetchone()
+    return row[0] if row else None

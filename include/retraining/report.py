@@ -1,0 +1,145 @@
+"""The report of a retraining: what was trained, how much better it is, and whether that is success."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from include.monitoring.watch import answer_alarms
+from include.promotion.usability import answer_unusable
+from include.settings import Settings
+from include.sources.location import month_bounds
+from include.warehouse import connect
+
+TRAININGS = ("sklearn_training", "xgboost_training")
+DECISIONS = {"promoted": "champion now", "waiting": "won, waits to be moved", "declined": "won, declined by a person"}
+
+
+@dataclass(frozen=True)
+class FollowedRun:
+    """A run that a retraining has started or followed, as it ended."""
+
+    dag_id: str
+    run_id: str
+    state: str
+
+
+@dataclass(frozen=True)
+class JudgedModel:
+    """A model that was trained and judged; errors are RMSEs on the same held-out rows.
+
+    Attributes:
+        before: The champion's error; the mean's where there was no champion.
+        after: The model's own.
+        decision: State of the promotion.
+    """
+
+    family: str
+    model: str
+    version: int
+    before: float | None
+    after: float | None
+    decision: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """How a retraining ended: `success` or `failed`, and the report."""
+
+    state: str
+    report: str
+
+
+def plan_starts(retraining: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """DAG to start -> its parameters: the preparation, whose event starts both trainings, unless the set is there."""
+    if retraining["set_version"] is None:
+        return {"data_preparation": retraining["preparation"]}
+    parameters = {name: retraining[name] for name in ("set_version", "requested_at")}
+    return dict.fromkeys(TRAININGS, parameters)
+
+
+def conclude(
+    reasons: Sequence[str], runs: Sequence[FollowedRun], models: Sequence[JudgedModel], *, ignore_failures: bool
+) -> Conclusion:
+    """Judges a retraining by the runs it consisted of, and puts the report into words.
+
+    One family that fails is a warning where failures are ignored; a failed preparation or promotion, or both families,
+    are a failure.
+    """
+    failed = [run for run in runs if run.state != "success"]
+    trainings = [run for run in runs if run.dag_id in TRAININGS]
+    succeeded = [run for run in trainings if run.state == "success"]
+    is_partial = bool(succeeded) and all(run.dag_id in TRAININGS for run in failed)
+    is_success = not failed or (is_partial and ignore_failures)
+    word = "Warning" if is_success else "Failed"
+    lines = [f"Retraining, because {'; '.join(reasons)}."]
+    lines += [_describe(model) for model in models]
+    lines += [f"{word}: {run.dag_id} ended as {run.state} ({run.run_id})." for run in failed]
+    if not models and not failed:
+        lines.append("Nothing was trained: all of it was there already.")
+    return Conclusion("success" if is_success else "failed", "\n".join(lines))
+
+
+def _describe(model: JudgedModel) -> str:
+    after, before = (f"{error:.3f}" if error is not None else "unknown" for error in (model.after, model.before))
+    decision = DECISIONS.get(model.decision, f"not promoted, {model.reason}")
+    return f"{model.family}: {model.model} version {model.version}, RMSE {after} after {before}: {decision}."
+
+
+def begin(url: str, run_key: str, reasons: Sequence[str], months: Sequence[str]) -> None:
+    """Opens the retraining's row, once."""
+    with connect(url) as connection:
+        connection.execute(
+            "INSERT INTO training.retrainings (run_key, reasons, months, state) VALUES (%s, %s, %s, 'running')"
+            " ON CONFLICT (run_key) DO NOTHING",
+            [run_key, list(reasons), list(months)],
+        )
+
+
+def finish(
+    url: str,
+    settings: Settings,
+    run_key: str,
+    retraining: Mapping[str, Any],
+    runs: Sequence[FollowedRun],
+    *,
+    ignore_failures: bool,
+) -> Conclusion:
+    """Writes the retraining's report; where it succeeded, alarms on what it trained on are answered."""
+    models = list_judged_models(url, settings, [f"{run.dag_id}/{run.run_id}" for run in runs])
+    conclusion = conclude(retraining["reasons"], runs, models, ignore_failures=ignore_failures)
+    with connect(url) as connection:
+        connection.execute(
+            "UPDATE training.retrainings SET state = %s, runs = %s, models = %s, report = %s, finished_at = now()"
+            " WHERE run_key = %s",
+            [
+                conclusion.state,
+                Jsonb([asdict(run) for run in runs]),
+                Jsonb([asdict(model) for model in models]),
+                conclusion.report,
+                run_key,
+            ],
+        )
+    if conclusion.state == "success":
+        answer_alarms(url, settings.registered_model, _last_day(retraining["months"]), run_key)
+        answer_unusable(url, settings.registered_model, run_key)
+    return conclusion
+
+
+def list_judged_models(url: str, settings: Settings, trained_by: Collection[str]) -> list[JudgedModel]:
+    """The models that those runs (`DAG id/run id`) have trained, as far as they were judged."""
+    with connect(url) as connection, connection.cursor(row_factory=class_row(JudgedModel)) as cursor:
+        return cursor.execute(
+            "SELECT family, model, version, champion_rmse AS before, challenger_rmse AS after, state AS decision,"
+            " reason FROM training.promotions WHERE kind = 'judgement' AND name = %s AND trained_by = ANY(%s)"
+            " ORDER BY version",
+            [settings.registered_model, list(trained_by)],
+        ).fetchall()
+
+
+def _last_day(months: Sequence[str]) -> date:
+    return month_bounds(max(months))[1] - timedelta(days=1)

@@ -1,0 +1,52 @@
+"""What is new at the source since it was last looked at: files alone can be watched, other kinds have no cheap sign."""
+
+from collections.abc import Collection, Mapping
+
+from include.settings import Settings
+from include.sources import list_months
+from include.sources.files import look
+from include.sources.limits import Limits
+from include.sources.location import identify_kind, locate
+
+Signs = Mapping[str, str]
+
+
+def choose_window(settings: Settings, months: Collection[str]) -> list[str]:
+    """The newest of the months, as many as a training set rolls over; ascending.
+
+    That is ROLLING_MONTHS, else as many as MONTHS names, but enough for each split to have one.
+    """
+    splits = 3 if settings.test_from else 2
+    size = settings.rolling_months or max(splits, len(settings.months))
+    return sorted(months)[-size:]
+
+
+def read_signs(settings: Settings, known: Collection[str]) -> dict[str, str] | None:
+    """Month -> sign of a change, of the files that a training set would roll over.
+
+    None where the source is of another kind, or WATCH_INTERVAL is 0.
+
+    Args:
+        known: Months that were seen before.
+
+    Raises:
+        SourceInvalid, SourceUnavailable, SettingsError: As `sources.probe`.
+    """
+    if not settings.watch_interval or identify_kind(settings) != "file":
+        return None
+    signs = {}
+    for month in choose_window(settings, list_months(settings, known)):
+        size, validator = look(locate(settings, month), Limits.of(settings))
+        signs[month] = validator or f"{size} bytes"
+    return signs
+
+
+def find_news(seen: Signs, before: Signs, now: Signs) -> list[str]:
+    """The months whose files are new or changed, and settled: a file that is being written changes between looks.
+
+    Args:
+        seen: The signs up to which everything has been told.
+        before: The signs of the look before.
+        now: The signs of this look.
+    """
+    return [month for month, sign in now.items() if sign == before.get(month) and sign != seen.get(month)]

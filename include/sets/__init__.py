@@ -1,0 +1,1 @@
+"""Training sets: planned, built, checked, published and read, each version for good."""

@@ -1,0 +1,178 @@
+"""What a training set shall hold, which identity that gives it, and whether it is there already."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from include.configuration.values import MONTH_PATTERN
+from include.errors import SettingsError
+from include.problems.taxi.features import get_feature_set
+from include.raw.ingestion import hash_reading
+from include.raw.rules import hash_rules
+from include.settings import Settings
+from include.sources import probe
+from include.warehouse import connect
+
+# Goes up when the same sources, settings and rules give other examples: stored sets are outdated then.
+PREPARATION_VERSION = 1
+# With a single month, the days from this one on validate.
+_SINGLE_MONTH_SPLIT_DAY = 24
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request for a training set, complete and checked.
+
+    Attributes:
+        months: As YYYY-MM, ascending.
+        validation_from: Pickups from this day on (local, ISO) validate; earlier ones train.
+        test_from: Pickups from this day on test; None for no third split.
+        outdated_after: Hours after which a published set counts as outdated.
+        force: Rebuild even if the set is fresh.
+    """
+
+    months: tuple[str, ...]
+    validation_from: str
+    test_from: str | None
+    feature_set: str
+    outdated_after: float
+    force: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as plain JSON values."""
+        return {**asdict(self), "months": list(self.months)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Plan":
+        """The inverse of `to_dict`."""
+        return cls(**{**values, "months": tuple(values["months"])})
+
+
+def make_plan(
+    settings: Settings,
+    *,
+    months: Sequence[str] | None = None,
+    validation_from: str | None = None,
+    test_from: str | None = None,
+    feature_set: str | None = None,
+    outdated_after: float | None = None,
+    force: bool = False,
+) -> Plan:
+    """Completes a request from the settings; without a split day, the newest month validates.
+
+    Raises:
+        SettingsError: A value cannot be used, or the values contradict each other.
+    """
+    chosen = tuple(sorted(set(months or settings.months)))
+    for month in chosen:
+        if not re.fullmatch(MONTH_PATTERN, month):
+            raise SettingsError(f"'{month}' is not a month; write it as YYYY-MM.")
+    plan = Plan(
+        months=chosen,
+        validation_from=_day(validation_from or settings.validation_from, "validation_from") or _default_split(chosen),
+        test_from=_day(test_from or settings.test_from, "test_from"),
+        feature_set=feature_set or settings.feature_set,
+        outdated_after=outdated_after or settings.outdated_after,
+        force=force,
+    )
+    get_feature_set(plan.feature_set)
+    first, end = f"{chosen[0]}-01", _month_end(chosen[-1])
+    # A person looks for the parameter or for the setting, whichever was given.
+    split = "VALIDATION_FROM" if settings.validation_from and not validation_from else "validation_from"
+    test = "test_from" if test_from else "TEST_FROM"
+    if not first < plan.validation_from < end:
+        raise SettingsError(
+            f"{split} {plan.validation_from} leaves a split without rows: the months start on {first} and end"
+            f" before {end}. Choose a day between, or add months."
+        )
+    if plan.test_from and not plan.validation_from < plan.test_from < end:
+        raise SettingsError(f"{test} {plan.test_from} must lie after {split} {plan.validation_from} and before {end}.")
+    return plan
+
+
+def _day(value: str | None, name: str) -> str | None:
+    if not value:
+        return None
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError as error:
+        raise SettingsError(f"{name} '{value}' is not a day; write it as YYYY-MM-DD.") from error
+
+
+def _default_split(months: tuple[str, ...]) -> str:
+    return f"{months[-1]}-01" if len(months) > 1 else f"{months[0]}-{_SINGLE_MONTH_SPLIT_DAY}"
+
+
+def _month_end(month: str) -> str:
+    return (date.fromisoformat(f"{month}-01") + timedelta(days=32)).replace(day=1).isoformat()
+
+
+def contents_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that change what a set holds."""
+    names = ("columns", "month_tolerance_days", "trip_distance_min", "trip_distance_max", "target_min", "target_max")
+    return {name: getattr(settings, name) for name in names}
+
+
+def compute_fingerprint(settings: Settings, plan: Plan, sources: Mapping[str, str], zones: str | None) -> str:
+    """The identity of a set's contents.
+
+    Args:
+        sources: Month -> SHA-256 of its source.
+        zones: Hash of the zones table, None where it is empty.
+    """
+    identity = {
+        "sources": {month: sources[month] for month in plan.months},
+        "reading": hash_reading(settings),
+        "zones": zones,
+        "split": [plan.validation_from, plan.test_from],
+        "feature_set": plan.feature_set,
+        "settings": contents_settings(settings),
+        "rules": hash_rules(settings),
+        "preparation": PREPARATION_VERSION,
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def look_up_sources(url: str, settings: Settings, plan: Plan) -> dict[str, str] | None:
+    """Month -> SHA-256 of each of the plan's sources as they are now, without reading what can be told cheaply.
+
+    Returns:
+        None if at least one month would have to be read to know.
+
+    Raises:
+        SourceInvalid, SourceUnavailable: As `sources.probe`.
+    """
+    with connect(url) as connection:
+        stored = {
+            (month, location, validator): sha256
+            for month, location, validator, sha256 in connection.execute(
+                "SELECT month, location, validator, sha256 FROM raw.sources WHERE validator IS NOT NULL"
+            )
+        }
+    hashes = {}
+    for found in (probe(settings, month) for month in plan.months):
+        sha256 = found.sha256 or stored.get((found.month, found.location, found.validator))
+        if sha256 is None:
+            return None
+        hashes[found.month] = sha256
+    return hashes
+
+
+def find_fresh(url: str, plan: Plan, fingerprint: str) -> int | None:
+    """The version of the published set with that fingerprint, if it is younger than the plan's limit.
+
+    A plan that forces a rebuild finds none.
+    """
+    if plan.force:
+        return None
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT version FROM training.sets WHERE fingerprint = %s AND state = 'published'"
+            " AND published_at > now() - make_interval(secs => %s)",
+            [fingerprint, plan.outdated_after * 3600],
+        ).fetchone()
+    return row[0] if row else None

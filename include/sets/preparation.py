@@ -1,0 +1,82 @@
+"""The steps of data preparation that take more than one part of the domain."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from include.errors import SettingsError
+from include.raw import ingest_month, validate_months
+from include.sets import build
+from include.sets.plan import Plan, find_fresh, look_up_sources, make_plan
+from include.settings import Settings
+from include.warehouse import connect
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, and the version that makes it needless, if there is one."""
+
+    plan: Plan
+    fresh_version: int | None
+
+
+def plan(url: str, settings: Settings, parameters: Mapping[str, Any]) -> Planned:
+    """Makes the plan and looks whether its set is there already.
+
+    Raises:
+        SettingsError: A parameter is unknown, or the parameters and settings cannot be used.
+        SourceInvalid, SourceUnavailable: A month is not there, or the source does not answer.
+    """
+    known = [field.name for field in fields(Plan)]
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise SettingsError(f"Unknown parameter: {', '.join(unknown)}; there are {', '.join(known)}.")
+    made = make_plan(settings, **parameters)
+    sources = look_up_sources(url, settings, made)
+    fresh = None
+    if sources is not None:
+        with connect(url) as connection:
+            fingerprint = build.fingerprint_of(connection, settings, made, sources)
+        fresh = find_fresh(url, made, fingerprint)
+    return Planned(made, fresh)
+
+
+def ingest(url: str, settings: Settings, month: str) -> dict[str, Any]:
+    """Loads one month; returns what became of it, see `raw.Ingest`."""
+    result = ingest_month(url, settings, month)
+    for warning in result.warnings:
+        log.warning("%s: %s", month, warning)
+    state = "loaded" if result.changed else "unchanged, not loaded again"
+    log.info("%s: %s, %d rows, %d of them refused", month, state, result.rows, result.rejected)
+    return asdict(result)
+
+
+def validate_raw(url: str, settings: Settings, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Judges the plan's months; returns rows and refused rows by rule, a month each.
+
+    Raises:
+        DataQualityError: More rows were refused than the settings allow.
+    """
+    results = validate_months(url, settings, Plan.from_dict(plan).months)
+    for result in results:
+        log.info("%s: %d rows, refused by rule: %s", result.month, result.rows, result.rejected or "none")
+    return [asdict(result) for result in results]
+
+
+def find_fresh_version(url: str, settings: Settings, plan: Mapping[str, Any]) -> int | None:
+    """The fresh version that holds what is loaded now, for sources that could not be told before they were read."""
+    made = Plan.from_dict(plan)
+    with connect(url) as connection:
+        sources = build.read_source_hashes(connection, made.months)
+        if len(sources) < len(made.months):
+            return None
+        fingerprint = build.fingerprint_of(connection, settings, made, sources)
+    return find_fresh(url, made, fingerprint)
+
+
+def transform(url: str, settings: Settings, plan: Mapping[str, Any], created_by: str) -> int:
+    """Builds a new version's examples, see `training_set.transform`."""
+    return build.transform(url, settings, Plan.from_dict(plan), created_by)

@@ -1,0 +1,142 @@
+"""A paged HTTP JSON API of trips.
+
+The address holds `{page}` (from 1) or `{offset}` (from 0), and may hold `{limit}`, `{month}`, `{month_start}` and
+`{month_end}` (first day of the next month). Pages are asked for until one is empty or shorter than the limit.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count, islice
+from typing import IO, Any
+
+import pyarrow as pa
+
+from include.errors import SourceInvalid
+from include.settings import Settings
+from include.sources import http
+from include.sources.contents import BATCH_ROWS, Contents, Probe
+from include.sources.limits import Allow, Limits, Progress, allow_all, read_within
+from include.sources.location import locate, mask
+
+PAGE_ROWS = 10_000
+# What no month of trips needs: a server that goes on beyond them does not page, or gives more than it is asked for.
+MOST_PAGES = 100_000
+MOST_ROWS = 100_000_000
+MOST_BYTES = 20 * 2**30
+MOST_PAGE_BYTES = 2**28
+JSON_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+
+
+def list_months(settings: Settings, known: Collection[str]) -> list[str]:
+    """The months of the setting: an API does not say which it has."""
+    return list(settings.months)
+
+
+def probe(settings: Settings, month: str) -> Probe:
+    """Names the address only: an API has no sign of a change short of reading it."""
+    return Probe(month, mask(locate(settings, month)), None, None, None)
+
+
+@contextmanager
+def open_month(settings: Settings, month: str, allow: Allow = allow_all) -> Iterator[Contents]:
+    """Reads every page of `month` to a temporary file, whose records can be read until the block ends."""
+    url = locate(settings, month)
+    limits = Limits.of(settings, allow)
+    with tempfile.TemporaryFile("w+b") as file:
+        columns, sha256 = read_within(limits, url, lambda progress: _collect(url, settings, limits, progress, file))
+        yield Contents(mask(url), file.tell(), None, sha256, columns, lambda names: _read_batches(file, names))
+
+
+def _collect(
+    url: str, settings: Settings, limits: Limits, progress: Progress, file: IO[bytes]
+) -> tuple[dict[str, str], str]:
+    """Writes a line for each record, and returns the columns and the hash of all lines."""
+    types: dict[str, set[str]] = {}
+    digest = hashlib.sha256()
+    rows = 0
+    for records, lines in _ask(url, settings, limits, progress):
+        for record in records:
+            for name, value in record.items():
+                types.setdefault(name, set()).update([JSON_TYPES[type(value)]] if value is not None else [])
+        rows += len(records)
+        digest.update(lines)
+        with http.explain_full_disk(url):
+            file.write(lines)
+        if rows > MOST_ROWS or file.tell() > MOST_BYTES:
+            raise SourceInvalid(
+                f"{mask(url)} gives more than {MOST_ROWS:,} records or {MOST_BYTES:,} bytes for one month: narrow what "
+                "it is asked for, for instance by {month_start} and {month_end} in SOURCE, or offer the month as a file"
+            )
+    return {name: "|".join(sorted(kinds)) or "null" for name, kinds in types.items()}, digest.hexdigest()
+
+
+def _ask(
+    url: str, settings: Settings, limits: Limits, progress: Progress
+) -> Iterator[tuple[list[dict[str, Any]], bytes]]:
+    """Each page's records, and the same as lines of JSON."""
+    limit = PAGE_ROWS if "{limit}" in url else None
+    offset = 0
+    seen: dict[bytes, int] = {}
+    with http.open_client(limits) as client:
+        for page in count(1):
+            address = url
+            for placeholder, value in {"page": page, "offset": offset, "limit": limit}.items():
+                address = address.replace(f"{{{placeholder}}}", str(value))
+            document = http.get_json(client, address, progress, MOST_PAGE_BYTES)
+            records = _find_records(document, settings.source_records, address)
+            lines = _write_lines(records, address)
+            before = seen.setdefault(hashlib.sha256(lines).digest(), page)
+            if records and before < page:
+                raise SourceInvalid(
+                    f"{mask(address)} gives page {before} again as page {page}: the server ignores the paging. "
+                    "Check how it wants {page} or {offset} in SOURCE"
+                )
+            yield records, lines
+            if len(records) < (limit or 1):
+                return
+            if page >= MOST_PAGES:
+                raise SourceInvalid(
+                    f"{mask(url)} has more than {MOST_PAGES:,} pages for one month: ask for larger pages in SOURCE, "
+                    "for instance by {limit}, or offer the month as a file"
+                )
+            offset += len(records)
+
+
+def _write_lines(records: list[dict[str, Any]], url: str) -> bytes:
+    try:
+        lines = (json.dumps(record, sort_keys=True, separators=(",", ":")) for record in records)
+        return "".join(f"{line}\n" for line in lines).encode()
+    except (RecursionError, ValueError) as error:
+        raise SourceInvalid(f"{mask(url)} answers with a record that cannot be kept ({error}): check SOURCE") from error
+
+
+def _find_records(document: Any, path: str, url: str) -> list[dict[str, Any]]:
+    for key in filter(None, path.split(".")):
+        if not isinstance(document, dict) or key not in document:
+            raise SourceInvalid(f"{mask(url)}: the answer has no key '{key}': change SOURCE_RECORDS ('{path}')")
+        document = document[key]
+    if not isinstance(document, list) or not all(isinstance(record, dict) for record in document):
+        raise SourceInvalid(
+            f"{mask(url)}: the answer is not a list of records: name the key that holds them in SOURCE_RECORDS"
+        )
+    return document
+
+
+def _read_batches(file: IO[bytes], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    file.seek(0)
+    while lines := list(islice(file, BATCH_ROWS)):
+        records = [json.loads(line) for line in lines]
+        yield pa.record_batch([_make_array([record.get(name) for record in records]) for name in names], list(names))
+
+
+def _make_array(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, OverflowError, ValueError):
+        # Several types in one column, or what no type can hold: as text, so that each value is judged by itself.
+        # Half of a pair of surrogates is no text in UTF-8.
+        texts = [None if value is None else str(value).encode(errors="replace").decode() for value in values]
+        return pa.array(texts, pa.string())

@@ -1,0 +1,188 @@
+"""HTTP as sources need it: a look, a download, a JSON page, and errors that tell whether waiting can help."""
+
+import json
+import tempfile
+from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from include.errors import SourceInvalid, SourceUnavailable
+from include.sources.limits import Limits, Progress, read_within
+from include.sources.location import explain, list_span, mask, next_month
+
+GONE = {404, 410}
+TRY_LATER = {408, 425, 429}
+
+
+def open_client(limits: Limits) -> httpx.Client:
+    """A client that keeps the limits of single waits, and follows redirects where they may lead."""
+
+    def check(request: httpx.Request) -> None:
+        limits.allow(str(request.url))
+
+    return httpx.Client(timeout=limits.timeout, follow_redirects=True, event_hooks={"request": [check]})
+
+
+def look(url: str, limits: Limits) -> tuple[int | None, str | None]:
+    """Size and validator from a HEAD request; both None where the server does not answer such requests.
+
+    Raises:
+        SourceInvalid: There is nothing at the address.
+        SourceUnavailable: The server cannot be reached or has trouble.
+    """
+
+    def ask(progress: Progress) -> httpx.Response:
+        with _translate(url), open_client(limits) as client:
+            return client.head(url, extensions={"trace": progress.trace})
+
+    response = read_within(limits, url, ask)
+    if response.status_code in GONE or _is_trouble(response.status_code):
+        _check_status(response, url)
+    if response.status_code >= 400:
+        return None, None
+    return read_validator(response)
+
+
+def list_months(url_of: Callable[[str], str], known: Collection[str], limits: Limits) -> list[str]:
+    """The months from the first known one to the last that the server has, not after the current one.
+
+    HTTP lists no directories, so that the months after those known are asked for one by one.
+
+    Args:
+        url_of: Month (YYYY-MM) -> address.
+
+    Raises:
+        SourceUnavailable: The server cannot be reached or has trouble.
+    """
+    months = list_span(min(known), max(known))
+    while (following := next_month(months[-1])) <= f"{datetime.now(UTC):%Y-%m}":
+        try:
+            # Some servers refuse what they do not have: only a size or a sign of change says that it is there.
+            if look(url_of(following), limits) == (None, None):
+                break
+        except SourceInvalid:
+            break
+        months.append(following)
+    return months
+
+
+def read_validator(response: httpx.Response) -> tuple[int | None, str | None]:
+    """Size and validator that the headers of a response tell."""
+    headers = response.headers
+    length = headers.get("content-length")
+    size = int(length) if length and length.isdigit() and "content-encoding" not in headers else None
+    modified = headers.get("last-modified")
+    return size, headers.get("etag") or (f"{size}@{modified}" if modified else None)
+
+
+def download(url: str, path: Path, limits: Limits) -> str | None:
+    """Writes what is at `url` to `path` and returns its validator.
+
+    Raises:
+        SourceInvalid: The server refuses.
+        SourceUnavailable: The server cannot be reached, has trouble, is too slow, or broke off.
+    """
+
+    def read(progress: Progress) -> str | None:
+        with open_client(limits) as client, _receive(client, url, progress) as (response, pieces):
+            with explain_full_disk(url), path.open("wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+            return read_validator(response)[1]
+
+    return read_within(limits, url, read)
+
+
+def get_json(client: httpx.Client, url: str, progress: Progress, most_bytes: int) -> Any:
+    """The JSON document at `url`.
+
+    Raises:
+        SourceInvalid: The server refuses, or what it sends is not JSON, too large, or names a key twice.
+        SourceUnavailable: The server cannot be reached, has trouble, or broke off.
+    """
+    body = bytearray()
+    with _receive(client, url, progress) as (_, pieces):
+        for piece in pieces:
+            body += piece
+            if len(body) > most_bytes:
+                raise SourceInvalid(
+                    f"{mask(url)} answers with more than {most_bytes} bytes: ask for fewer records a page in SOURCE, "
+                    "for instance by {limit}"
+                )
+    try:
+        return json.loads(bytes(body), object_pairs_hook=_make_object)
+    # Nesting that is too deep, or a text that is no JSON or not in UTF-8.
+    except (RecursionError, ValueError) as error:
+        raise SourceInvalid(
+            f"{mask(url)} did not answer with JSON that can be used ({explain(error, url)}): check SOURCE"
+        ) from error
+
+
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"a record has the key '{next(name for name in names if names.count(name) > 1)}' twice")
+    return found
+
+
+@contextmanager
+def _receive(
+    client: httpx.Client, url: str, progress: Progress
+) -> Iterator[tuple[httpx.Response, Generator[bytes, None, None]]]:
+    """A good answer and the pieces of its body as they come, each counted."""
+
+    def count(response: httpx.Response) -> Generator[bytes, None, None]:
+        for piece in response.iter_bytes():
+            progress.count(response.num_bytes_downloaded)
+            yield piece
+
+    progress.begin()
+    with _translate(url), client.stream("GET", url, extensions={"trace": progress.trace}) as response:
+        _check_status(response, url)
+        yield response, count(response)
+    progress.end()
+
+
+@contextmanager
+def explain_full_disk(url: str) -> Iterator[None]:
+    """Turns errors of keeping what is at `url` on this machine into ones that say what helps."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceUnavailable(
+            f"{mask(url)} could not be kept on this machine ({explain(error, url)}): make room in "
+            f"{tempfile.gettempdir()}, or name another directory in TMPDIR"
+        ) from error
+
+
+@contextmanager
+def _translate(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise SourceInvalid(f"{mask(url)} is not a usable address ({explain(error, url)}): check SOURCE") from error
+    except httpx.TooManyRedirects as error:
+        raise SourceInvalid(f"{mask(url)} redirects without end: check SOURCE") from error
+    except httpx.HTTPError as error:
+        reason = explain(error, url)
+        raise SourceUnavailable(f"{mask(url)} could not be read: {reason}. Try again when it answers") from error
+
+
+def _is_trouble(status: int) -> bool:
+    return status >= 500 or status in TRY_LATER
+
+
+def _check_status(response: httpx.Response, url: str) -> None:
+    status = f"{response.status_code} {response.reason_phrase}".strip()
+    if _is_trouble(response.status_code):
+        raise SourceUnavailable(f"{mask(url)} answered {status}. Try again when the server has recovered")
+    if response.status_code >= 400:
+        raise SourceInvalid(
+            f"{mask(url)} answered {status}: the month is not published there, or it needs other credentials. "
+            "Check SOURCE and MONTHS"
+        )

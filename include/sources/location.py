@@ -1,0 +1,116 @@
+"""Where a month of trips is: the source setting's kinds, its placeholders, and its form without secrets."""
+
+import re
+from datetime import date
+from typing import Literal
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from include.errors import SettingsError
+from include.settings import Settings
+
+Kind = Literal["sample", "table", "api", "file"]
+
+ALIASES = {"tlc": "https://d37ci6vzurychx.cloudfront.net/trip-data/green_tripdata_{month}.parquet"}
+FILE_SUFFIXES = (".parquet", ".csv", ".csv.gz")
+SECRET_PARAMETER = re.compile(r"(?i)\b([\w-]*(?:sig|token|key|secret|password|credential)[\w-]*=)[^&\s]+")
+
+
+def identify_kind(settings: Settings) -> Kind:
+    """Tells which reader the source setting needs.
+
+    Raises:
+        SettingsError: No reader fits, or one file would have to be several months.
+    """
+    source = ALIASES.get(settings.source, settings.source)
+    if source == "sample":
+        return "sample"
+    try:
+        urlsplit(source)
+    except ValueError as error:
+        raise SettingsError(f"SOURCE is not an address that can be used: {error}") from error
+    if source.startswith(("postgresql://", "postgres://")):
+        return "table"
+    if source.startswith(("http://", "https://")) and re.search(r"\{(page|offset)\}", source):
+        _require_month(settings, source, r"\{month(_start|_end)?\}")
+        return "api"
+    if not urlsplit(source).path.lower().endswith(FILE_SUFFIXES):
+        raise SettingsError(
+            f"SOURCE {mask(source)}: cannot tell what it is. Give `sample`, `tlc`, a URL or path that ends in "
+            f"{', '.join(FILE_SUFFIXES)}, postgresql://user:password@host:port/database/schema.table, "
+            "or the http(s) URL of a JSON API with {page} or {offset} in it"
+        )
+    _require_month(settings, source, r"\{month\}")
+    return "file"
+
+
+def _require_month(settings: Settings, source: str, placeholder: str) -> None:
+    if len(settings.months) > 1 and not re.search(placeholder, source):
+        raise SettingsError(
+            f"SOURCE {mask(source)} is the same for every month, but MONTHS asks for {len(settings.months)}: "
+            "put {month} where the month stands in the address, or ask for one month"
+        )
+
+
+def locate(settings: Settings, month: str) -> str:
+    """The address of `month` (YYYY-MM), secrets included; an API's page placeholders are left in."""
+    return fill_in(settings.source, month)
+
+
+def fill_in(source: str, month: str) -> str:
+    """As `locate`, of any address that is written as SOURCE is."""
+    start, end = month_bounds(month)
+    source = ALIASES.get(source, source)
+    for placeholder, value in {"month": month, "month_start": start, "month_end": end}.items():
+        source = source.replace(f"{{{placeholder}}}", str(value))
+    return source
+
+
+def month_bounds(month: str) -> tuple[date, date]:
+    """First day of `month` (YYYY-MM) and of the month after it."""
+    year, number = map(int, month.split("-"))
+    return date(year, number, 1), date(year + number // 12, number % 12 + 1, 1)
+
+
+def next_month(month: str) -> str:
+    """The month (YYYY-MM) after `month`."""
+    return f"{month_bounds(month)[1]:%Y-%m}"
+
+
+def list_span(first: str, last: str) -> list[str]:
+    """The months from `first` to `last`, both included."""
+    months = [first]
+    while months[-1] < last:
+        months.append(next_month(months[-1]))
+    return months
+
+
+def has_secret(url: str) -> bool:
+    """Whether the address has a password, or a parameter that is one, in it."""
+    userinfo = url.partition("//")[2].partition("/")[0].rpartition("@")[0]
+    return ":" in userinfo or bool(SECRET_PARAMETER.search(url.partition("?")[2]))
+
+
+def mask(url: str) -> str:
+    """The address without user, password and secret parameters, as it may stand in messages, logs and tables."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no address: nothing tells what of it is secret
+        return "***"
+    host = parts.netloc.rpartition("@")[2]
+    user = "***@" if "@" in parts.netloc else ""
+    return urlunsplit(parts._replace(netloc=user + host, query=SECRET_PARAMETER.sub(r"\1***", parts.query)))
+
+
+def explain(error: BaseException, url: str) -> str:
+    """The first line of an error, with what is secret in `url` masked."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0].replace(url, mask(url))
+    for password in filter(None, _read_passwords(url)):
+        text = text.replace(password, "***")
+    return SECRET_PARAMETER.sub(r"\1***", text)
+
+
+def _read_passwords(url: str) -> tuple[str, ...]:
+    """The password as it stands in the address, and as it is sent."""
+    userinfo, found, _ = url.partition("//")[2].partition("/")[0].rpartition("@")
+    password = userinfo.partition(":")[2]
+    return (password, unquote(password)) if found else ()

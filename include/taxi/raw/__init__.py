@@ -1,6 +1,0 @@
-"""Raw trips in the warehouse: loaded by month, then judged row by row."""
-
-from include.taxi.raw.ingestion import Ingest, ingest_month
-from include.taxi.raw.validation import Validation, validate_months
-
-__all__ = ["Ingest", "Validation", "ingest_month", "validate_months"]

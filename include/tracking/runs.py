@@ -1,0 +1,277 @@
+"""Runs, trials and models in MLflow; with `registry`, all that speaks to it."""
+
+import json
+import logging
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.errors import SettingsError, TrackingUnavailable
+from include.models.artifact import TripModel
+from include.models.evaluation import Minutes
+from include.problems.taxi.features import Columns
+from include.sets.examples import TrainingSet
+from include.settings import Settings
+from include.tracking.lineage import Lineage
+from include.tuning.search import Trial
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment
+
+log = logging.getLogger(__name__)
+# What a model needs of this code to be loaded anywhere; it travels with the model.
+MODEL_CODE = (
+    "errors",
+    "models/artifact", "models/encoder", "models/evaluation", "models/fitting", "models/manifest", "models/table",
+    "problems/taxi/features", "problems/taxi/feature_set_names",
+)  # fmt: skip
+# Under a name that nobody else's code has: `include` is in many a project of Airflow's.
+MODEL_PACKAGE = "mltrain_model"
+_REQUIREMENTS = {"sklearn": ("scikit-learn", "skops"), "xgboost": ("xgboost",)}
+# No experiment has this number: what is looked for in it is not found.
+NO_EXPERIMENT = "-1"
+_STATUS_OF_TRIAL = {True: "FINISHED", False: "FAILED"}
+
+
+@contextmanager
+def translate_errors(what: str, uri: str) -> Iterator[None]:
+    """Turns a server that is away or in trouble into a `TrackingUnavailable` that says what was being done."""
+    import requests
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, requests.RequestException) as error:
+        code = getattr(error, "error_code", None)
+        if code == "UNAUTHENTICATED":
+            raise SettingsError(
+                f"MLflow at {uri} wants a login to {what}: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of the"
+                " environment are missing or not what the server knows."
+            ) from error
+        # A request that MLflow refuses will be refused again; all else is a server that is away or in trouble.
+        if code not in (None, "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"):
+            raise
+        raise TrackingUnavailable(f"MLflow at {uri} could not {what}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """A connection to MLflow, for one experiment; `NO_EXPERIMENT` while there is none and the login may only read."""
+
+    client: "MlflowClient"
+    uri: str
+    experiment_id: str
+
+
+def open_tracker(settings: Settings) -> Tracker:
+    """Connects, and creates the experiment where it is missing and the login may do that.
+
+    Raises:
+        SettingsError: There is no address, or the experiment was deleted.
+        TrackingUnavailable: The server does not answer.
+    """
+    import mlflow
+    from mlflow import environment_variables
+
+    uri = settings.mlflow_tracking_uri
+    if not uri:
+        raise SettingsError("MLFLOW_TRACKING_URI is empty; name the MLflow server, e.g. http://127.0.0.1:5000.")
+    mlflow.set_tracking_uri(uri)
+    # Each run that ends would be fetched once more, to print its address.
+    environment_variables.MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
+    client = mlflow.MlflowClient(uri)
+    with translate_errors("open the experiment", uri):
+        name = settings.mlflow_experiment
+        found = client.get_experiment_by_name(name) or _create_experiment(client, name)
+    if found is None:
+        return Tracker(client, uri, NO_EXPERIMENT)
+    if found.lifecycle_stage == "deleted":
+        raise SettingsError(f"The MLflow experiment '{name}' is deleted; restore it or change MLFLOW_EXPERIMENT.")
+    return Tracker(client, uri, found.experiment_id)
+
+
+def _create_experiment(client: "MlflowClient", name: str) -> "Experiment | None":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_experiment(client.create_experiment(name))
+    except MlflowException as error:
+        if error.error_code == "PERMISSION_DENIED":
+            return None
+        # Mapped tasks start at once: another one was faster.
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        found = client.get_experiment_by_name(name)
+        assert found is not None  # it was there already
+        return found
+
+
+def open_run(tracker: Tracker, lineage: Lineage, family: str, model: str, note: str = "") -> str:
+    """The id of the run that stands for this model type in this pipeline run: found on a retry, else created.
+
+    Args:
+        note: Markdown that MLflow shows as the run's description.
+    """
+    where = f"tags.run_key = '{lineage.run_key}' AND tags.model = '{model}' AND tags.role = 'model'"
+    with translate_errors(f"open the run of {model}", tracker.uri):
+        found = tracker.client.search_runs([tracker.experiment_id], where, max_results=1)
+        if found:
+            run = found[0]
+        else:
+            tags = {**lineage.tags, "family": family, "model": model, "role": "model"}
+            tags |= {"mlflow.note.content": note} if note else {}
+            name = f"{model} · set {lineage.training_set.version}"
+            run = tracker.client.create_run(tracker.experiment_id, tags=tags, run_name=name)
+        if not (run.inputs and run.inputs.dataset_inputs):
+            _log_training_set(tracker, run.info.run_id, lineage.training_set)
+    return run.info.run_id
+
+
+def _log_training_set(tracker: Tracker, run_id: str, training_set: TrainingSet) -> None:
+    from mlflow.entities import Dataset, DatasetInput
+    from mlflow.exceptions import MlflowException
+
+    dataset = Dataset(
+        name=f"training-set-{training_set.version}",
+        # MLflow keeps 36 characters.
+        digest=training_set.fingerprint[:36],
+        source_type="postgres",
+        source=json.dumps({"table": "training.examples", "version": training_set.version}),
+        profile=json.dumps(training_set.counts),
+    )
+    try:
+        tracker.client.log_inputs(run_id, [DatasetInput(dataset)])
+    except MlflowException as error:
+        # Two tasks that log the same new dataset at once: the server looks, then inserts, and fails the slower one,
+        # for which the dataset is there now.
+        if "UniqueViolation" not in str(error):
+            raise
+        tracker.client.log_inputs(run_id, [DatasetInput(dataset)])
+
+
+def list_tracked_trials(tracker: Tracker, parent: str) -> set[int]:
+    """Numbers of the trials whose runs are complete; half-written ones, left by a kill, are deleted."""
+    with translate_errors("list the trials", tracker.uri):
+        where = f"tags.mlflow.parentRunId = '{parent}'"
+        runs = tracker.client.search_runs([tracker.experiment_id], where, max_results=5000)
+        for run in runs:
+            if run.info.status == "RUNNING":
+                tracker.client.delete_run(run.info.run_id)
+    return {int(run.data.tags["trial"]) for run in runs if run.info.status != "RUNNING"}
+
+
+def log_trial(tracker: Tracker, parent: str, model: str, trial: Trial) -> None:
+    """Writes one trial as a child run, its parameters and metrics in a single batch."""
+    import mlflow.entities as entities
+
+    def stamp(moment: Any) -> int:
+        return int(moment.timestamp() * 1000)
+
+    tags = {"mlflow.parentRunId": parent, "role": "trial", "model": model, "trial": str(trial.number)}
+    if trial.error:
+        tags["error"] = trial.error[:1000]
+    metrics = [
+        entities.Metric(f"validation_{name}", value, stamp(trial.finished_at), 0)
+        for name, value in trial.metrics.items()
+    ]
+    parameters = [entities.Param(name, str(value)) for name, value in trial.parameters.items()]
+    with translate_errors(f"log trial {trial.number} of {model}", tracker.uri):
+        run = tracker.client.create_run(
+            tracker.experiment_id,
+            start_time=stamp(trial.started_at),
+            tags=tags,
+            run_name=f"{model} trial {trial.number}",
+        )
+        tracker.client.log_batch(run.info.run_id, metrics=metrics, params=parameters)
+        tracker.client.set_terminated(
+            run.info.run_id, _STATUS_OF_TRIAL[trial.loss is not None], stamp(trial.finished_at)
+        )
+
+
+def fail_run(tracker: Tracker, run_id: str) -> None:
+    """Marks a model type's run as failed."""
+    with translate_errors("mark a run as failed", tracker.uri):
+        tracker.client.set_terminated(run_id, "FAILED")
+
+
+def get_metrics(tracker: Tracker, run_id: str) -> dict[str, float]:
+    """The newest value of each of a run's metrics."""
+    with translate_errors(f"read the metrics of run {run_id}", tracker.uri):
+        return dict(tracker.client.get_run(run_id).data.metrics)
+
+
+def log_text(tracker: Tracker, run_id: str, text: str, name: str) -> None:
+    """Writes a text as an artifact of a run, over one of the same name."""
+    with translate_errors(f"store {name}", tracker.uri):
+        tracker.client.log_text(run_id, text, name)
+
+
+def log_model(
+    tracker: Tracker,
+    run_id: str,
+    family: str,
+    model: TripModel,
+    *,
+    metrics: Mapping[str, float],
+    tables: Mapping[str, list[dict[str, Any]]],
+    figures: Mapping[str, Any],
+    example: Columns,
+) -> str:
+    """Writes a final model with its metrics, tables (as JSON) and figures, and ends the run.
+
+    Args:
+        figures: File name -> matplotlib figure.
+        example: A few trips that show what the model takes.
+
+    Returns:
+        The model's URI.
+    """
+    import mlflow
+    import pandas as pd
+    from mlflow.models import infer_signature
+
+    frame = pd.DataFrame(dict(example))
+    predicted: Minutes = model.predict(example)
+    requirements = [
+        f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "scipy", *_REQUIREMENTS[family])
+    ]
+    with translate_errors("store the model", tracker.uri), tempfile.TemporaryDirectory() as directory:
+        data = Path(directory) / "model"
+        data.mkdir()
+        model.save(data)
+        with mlflow.start_run(run_id=run_id):
+            logged = mlflow.pyfunc.log_model(
+                name="model",
+                loader_module=f"{MODEL_PACKAGE}.models.artifact",
+                data_path=str(data),
+                code_paths=[str(_stage_code(Path(directory)))],
+                signature=infer_signature(frame, predicted),
+                input_example=frame,
+                # Given, because inferring them loads the model in another process, which takes ten seconds.
+                pip_requirements=requirements,
+            )
+            mlflow.log_params(dict(model.metadata["parameters"].items()))
+            mlflow.log_metrics(dict(metrics))
+            for name, rows in tables.items():
+                mlflow.log_dict({"rows": rows}, f"{name}.json")
+            for name, figure in figures.items():
+                mlflow.log_figure(figure, name)
+    return str(logged.model_uri)
+
+
+def _stage_code(directory: Path) -> Path:
+    """Copies the model's own code into a package of `MODEL_PACKAGE`'s name; returns its folder."""
+    source, package = Path(__file__).parents[1], directory / MODEL_PACKAGE
+    for name in MODEL_CODE:
+        target = package / f"{name}.py"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        code = (source / f"{name}.py").read_text(encoding="utf-8")
+        code = re.sub(r"^(\s*from )include\.", rf"\1{MODEL_PACKAGE}.", code, flags=re.MULTILINE)
+        target.write_text(code, encoding="utf-8")
+    return package

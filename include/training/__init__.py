@@ -1,0 +1,1 @@
+"""The steps that train one family of model types on one training set."""

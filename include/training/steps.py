@@ -1,0 +1,265 @@
+"""The steps of training one family on one training set: tune and train each model type, register the best."""
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from include.models import explanation
+from include.models.artifact import TripModel
+from include.models.evaluation import measure, measure_slices
+from include.models.fitting import EncodedData, Split, encode, fit, fit_estimator
+from include.models.table import Family, default_names, get_model
+from include.problems.taxi.features import get_feature_set
+from include.sets.examples import TrainingSet, get_training_set, load_positions, load_split
+from include.settings import Settings
+from include.tracking import registry, runs
+from include.tracking.lineage import Lineage, find_commit
+from include.tuning.search import Limits, Trial, tune
+from include.tuning.trials import WarehouseTrials
+
+log = logging.getLogger(__name__)
+EXAMPLE_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one run of a training DAG does, the same for each of its model types.
+
+    Attributes:
+        run_key: Names the run, `DAG id/run id`; trials and MLflow runs are found again by it.
+        page: Address of the run's page, for those who look at its models; empty where there is none.
+    """
+
+    run_key: str
+    family: Family
+    set_version: int
+    feature_set: str
+    limits: Limits
+    random_state: int
+    page: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The job as plain JSON values."""
+        return {**self.__dict__, "limits": self.limits.__dict__}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Job":
+        """The inverse of `to_dict`."""
+        return cls(**{**values, "limits": Limits(**values["limits"])})
+
+
+def make_job(
+    settings: Settings,
+    family: Family,
+    run_key: str,
+    training_set: TrainingSet,
+    *,
+    max_evaluations: int | None = None,
+    time_budget: float | None = None,
+    random_state: int | None = None,
+    feature_set: str | None = None,
+    page: str = "",
+) -> Job:
+    """Completes a job from the settings and the training set.
+
+    Raises:
+        SettingsError: There is no such feature set.
+    """
+    name = feature_set or training_set.feature_set
+    get_feature_set(name)
+    return Job(
+        run_key=run_key,
+        family=family,
+        set_version=training_set.version,
+        feature_set=name,
+        limits=Limits(
+            max_evaluations or settings.max_evaluations,
+            time_budget or settings.tuning_time_budget,
+            settings.tuning_patience,
+        ),
+        random_state=settings.random_state if random_state is None else random_state,
+        page=page,
+    )
+
+
+def choose_models(settings: Settings, family: Family, names: Sequence[str] | None) -> list[str]:
+    """The model types to train, each checked against the table.
+
+    Raises:
+        SettingsError: One is unknown.
+    """
+    chosen = list(dict.fromkeys(names or default_names(settings, family)))
+    for name in chosen:
+        get_model(name, family)
+    return chosen
+
+
+def _lineage(url: str, job: Job) -> Lineage:
+    training_set = get_training_set(url, job.set_version)
+    return Lineage(job.run_key, training_set, job.feature_set, find_commit(), job.random_state)
+
+
+def _link(job: Job) -> str:
+    """As Markdown, which MLflow shows."""
+    return f"Trained by [this run of Airflow]({job.page})." if job.page else ""
+
+
+def _encode(url: str, job: Job, model: str) -> tuple[EncodedData, Split]:
+    """The encoded data, and the validation split as it was before."""
+    train, validation = (load_split(url, job.set_version, split) for split in ("train", "validation"))
+    return encode(model, job.feature_set, load_positions(url), train, validation), validation
+
+
+def _options(settings: Settings, job: Job) -> dict[str, Any]:
+    """How every fit of a job is done, whatever the parameters."""
+    return {
+        "random_state": job.random_state,
+        "threads": settings.threads_per_model,
+        "device": settings.xgboost_device,
+    }
+
+
+def tune_model(
+    url: str,
+    settings: Settings,
+    job: Job,
+    model: str,
+    *,
+    on_trial: Callable[[Trial], None] = lambda trial: None,
+) -> dict[str, Any]:
+    """Searches the model type's best parameters; each trial is kept in the warehouse and tracked in MLflow.
+
+    Args:
+        on_trial: Called with each finished trial, also with those that an interrupted try had finished.
+
+    Returns:
+        model, parameters, loss (minutes), trials, stopped_by and run_id of the model type's MLflow run.
+    """
+    tracker = runs.open_tracker(settings)
+    run_id = runs.open_run(tracker, _lineage(url, job), job.family, model, _link(job))
+    store = WarehouseTrials(url, job.run_key, model, job.set_version)
+    tracked = runs.list_tracked_trials(tracker, run_id)
+
+    def track(trial: Trial) -> None:
+        if trial.number not in tracked:
+            runs.log_trial(tracker, run_id, model, trial)
+        on_trial(trial)
+        loss = f"{trial.loss:.3f} min" if trial.loss is not None else trial.error
+        log.info("%s trial %d: %s in %.1f s with %s", model, trial.number, loss, trial.seconds, dict(trial.parameters))
+
+    for trial in store.load():
+        track(trial)
+    data, _ = _encode(url, job, model)
+    try:
+        best = tune(
+            get_model(model),
+            lambda parameters: fit(model, parameters, data, **_options(settings, job)),
+            store,
+            job.limits,
+            random_state=job.random_state,
+            on_trial=track,
+        )
+    except RuntimeError:
+        runs.fail_run(tracker, run_id)
+        raise
+    return {"model": model, "run_id": run_id, **best.__dict__}
+
+
+def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]) -> dict[str, Any]:
+    """Fits the final model with the best parameters, evaluates it on held-out splits and stores it as one artifact.
+
+    Returns:
+        model, run_id, model_uri and metrics (`validation_rmse`, `test_mae`, ...; minutes but for r2).
+    """
+    model = str(tuned["model"])
+    lineage = _lineage(url, job)
+    data, validation = _encode(url, job, model)
+    estimator = fit_estimator(model, tuned["parameters"], data, **_options(settings, job))
+    held_out = {"validation": validation}
+    if lineage.training_set.has_test_split:
+        held_out["test"] = load_split(url, job.set_version, "test")
+    metadata: dict[str, Any] = {
+        "family": job.family,
+        "model": model,
+        "parameters": dict(tuned["parameters"]),
+        "lineage": dict(lineage.tags),
+    }
+    trip_model = TripModel(data.encoder, estimator, metadata)
+    if explanation.is_linear(trip_model):
+        metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
+    metrics: dict[str, float] = {}
+    slices: list[dict[str, Any]] = []
+    for name, split in held_out.items():
+        predicted = trip_model.predict(split.trips)
+        metrics |= {f"{name}_{measure_name}": value for measure_name, value in measure(split.target, predicted).items()}
+        slices += [{"split": name, **row} for row in measure_slices(split.trips, split.target, predicted)]
+    tables, figures = {"slices": slices}, {}
+    if explanation.can_explain(trip_model):
+        sample = explanation.sample(validation.trips, explanation.SAMPLE_ROWS, job.random_state)
+        explained = explanation.explain(trip_model, sample)
+        tables["shap_summary"] = explained.strengths
+        figures["shap_summary.png"] = explanation.draw_summary(explained, f"{model}: what moves its predictions")
+    tracker = runs.open_tracker(settings)
+    model_uri = runs.log_model(
+        tracker,
+        tuned["run_id"],
+        job.family,
+        trip_model,
+        metrics=metrics,
+        tables=tables,
+        figures=figures,
+        example={name: values[:EXAMPLE_ROWS] for name, values in validation.trips.items()},
+    )
+    return {"model": model, "run_id": tuned["run_id"], "model_uri": model_uri, "metrics": metrics}
+
+
+def describe_registered(registered: Mapping[str, Any]) -> str:
+    """What `register_best` returned, in one sentence."""
+    rmse = registered["metrics"]["validation_rmse"]
+    return (
+        f"Best: {registered['model']}, RMSE {rmse:.3f} min on validation; registered as version {registered['version']}"
+        f" of {registered['name']}, trained on set {registered['training_set_version']}."
+    )
+
+
+def choose_best(trained: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The model with the lowest validation RMSE; one whose RMSE is no number comes after all others."""
+
+    def rank(candidate: Mapping[str, Any]) -> tuple[bool, float]:
+        rmse = candidate["metrics"]["validation_rmse"]
+        return not math.isfinite(rmse), rmse
+
+    return min(trained, key=rank)
+
+
+def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Registers the family's model with the lowest validation RMSE as `challenger`.
+
+    Returns:
+        What the asset event says: name, version, model, family, run_id, metrics and the training set's version.
+    """
+    best = choose_best(trained)
+    tracker = runs.open_tracker(settings)
+    lineage = _lineage(url, job)
+    rmse = best["metrics"]["validation_rmse"]
+    version = registry.register_model(
+        tracker,
+        settings.registered_model,
+        best["run_id"],
+        best["model_uri"],
+        {**lineage.tags, "family": job.family, "model": best["model"], "run_id": best["run_id"]},
+        f"{best['model']}, validation RMSE {rmse:.3f} minutes, training set {job.set_version}. {_link(job)}".strip(),
+    )
+    return {
+        "name": settings.registered_model,
+        "version": version,
+        "family": job.family,
+        "model": best["model"],
+        "run_id": best["run_id"],
+        "metrics": best["metrics"],
+        "training_set_version": job.set_version,
+    }

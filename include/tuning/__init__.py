@@ -1,0 +1,1 @@
+"""The search for good parameters, and its trials."""

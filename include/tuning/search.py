@@ -1,0 +1,230 @@
+"""Tunes one model type with hyperopt's TPE; a search that was killed goes on as if it had not been.
+
+After each trial its document and the generator's state are stored. Restoring both gives exactly the sequence of
+proposals that the uninterrupted search would have made; the documents alone would not.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from include.models.fitting import Fitted
+from include.models.table import ModelType
+
+log = logging.getLogger(__name__)
+Fit = Callable[[Mapping[str, Any]], Fitted]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One finished evaluation; `loss` is the validation RMSE in minutes, None if the fit failed."""
+
+    number: int
+    parameters: Mapping[str, Any]
+    loss: float | None
+    metrics: Mapping[str, float]
+    error: str | None
+    started_at: datetime
+    finished_at: datetime
+    document: Mapping[str, Any]
+    generator: Mapping[str, Any]
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the evaluation."""
+        return (self.finished_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class Best:
+    """The search's result."""
+
+    parameters: dict[str, Any]
+    loss: float
+    trials: int
+    stopped_by: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a search ends: evaluations, seconds of work, and trials in a row without a better one."""
+
+    max_evaluations: int
+    time_budget: float
+    patience: int
+
+
+class TrialStore(Protocol):
+    """Keeps the finished trials of one search, in order."""
+
+    def load(self) -> list[Trial]: ...
+
+    def append(self, trial: Trial) -> None: ...
+
+
+def _hyperopt_space(model: ModelType) -> dict[str, Any]:
+    from hyperopt import hp
+
+    builders: dict[str, Callable[..., Any]] = {
+        "int": hp.uniformint,
+        "uniform": hp.uniform,
+        "loguniform": lambda label, low, high: hp.loguniform(label, math.log(low), math.log(high)),
+        "choice": lambda label, *options: hp.choice(label, options),
+    }
+    return {name: builders[kind](name, *arguments) for name, (kind, *arguments) in model.space.items()}
+
+
+def _as_point(model: ModelType, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as hyperopt writes them down: a choice by its index."""
+    return {
+        name: model.space[name][1:].index(value) if model.space[name][0] == "choice" else value
+        for name, value in parameters.items()
+    }
+
+
+def _plain(document: Any) -> Any:
+    """A trial document with JSON values only: NumPy numbers unwrapped, times as text."""
+    if isinstance(document, Mapping):
+        return {key: _plain(value) for key, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [_plain(value) for value in document]
+    if isinstance(document, datetime):
+        return document.isoformat()
+    return document.item() if hasattr(document, "item") else document
+
+
+def tune(
+    model: ModelType,
+    fit: Fit,
+    store: TrialStore,
+    limits: Limits,
+    *,
+    random_state: int,
+    on_trial: Callable[[Trial], None] = lambda trial: None,
+) -> Best:
+    """Searches the model type's space for the parameters with the lowest validation RMSE.
+
+    Args:
+        fit: Fits with given parameters; a failure is a failed trial, not the end of the search.
+        store: Holds the trials that an earlier, interrupted call finished, and takes the new ones.
+        on_trial: Called with each trial after it is stored, for instance to track it.
+
+    Raises:
+        RuntimeError: Not one trial succeeded; the message holds the last trial's error.
+    """
+    import numpy as np
+    from hyperopt import STATUS_FAIL, STATUS_OK, fmin, tpe, trials_from_docs
+    from hyperopt.exceptions import AllTrialsFailed
+    from hyperopt.fmin import generate_trials_to_calculate
+
+    space = _hyperopt_space(model)
+    generator = np.random.default_rng(random_state)
+    done = store.load()
+    if done:
+        generator.bit_generator.state = done[-1].generator
+        trials = trials_from_docs([dict(trial.document) for trial in done])
+        log.info("Going on after %d stored trials.", len(done))
+    else:
+        trials = generate_trials_to_calculate([_as_point(model, model.start)])
+    progress = _Progress(limits)
+    for trial in done:
+        progress.add(trial)
+    fitted = {_key(trial.parameters): (trial.loss, dict(trial.metrics), trial.error) for trial in done}
+
+    def objective(point: Mapping[str, Any]) -> dict[str, Any]:
+        parameters = _plain(point)
+        # The same parameters and seed give the same model: a small space proposes them again and again.
+        if _key(parameters) not in fitted:
+            fitted[_key(parameters)] = _evaluate(fit, parameters)
+        loss, metrics, error = fitted[_key(parameters)]
+        status = STATUS_FAIL if loss is None else STATUS_OK
+        return {"status": status, "loss": loss, "parameters": parameters, "metrics": metrics, "error": error}
+
+    def keep(trials: Any, *_: Any) -> tuple[bool, list[Any]]:
+        document = trials.trials[-1]
+        result = document["result"]
+        trial = Trial(
+            number=len(trials.trials) - 1,
+            parameters=result["parameters"],
+            loss=result["loss"],
+            metrics=result["metrics"],
+            error=result["error"],
+            started_at=document["book_time"].replace(tzinfo=UTC),
+            finished_at=datetime.now(UTC),
+            document=_plain(document),
+            generator=generator.bit_generator.state,
+        )
+        store.append(trial)
+        progress.add(trial)
+        on_trial(trial)
+        return progress.stopped_by is not None, []
+
+    if progress.stopped_by is None:
+        try:
+            fmin(
+                objective,
+                space,
+                algo=tpe.suggest,
+                # One more than allowed, so that our own count, which knows the resumed trials, is what ends it.
+                max_evals=limits.max_evaluations + 1,
+                trials=trials,
+                rstate=generator,
+                early_stop_fn=keep,
+                show_progressbar=False,
+                verbose=False,
+            )
+        except AllTrialsFailed as error:
+            raise RuntimeError(f"Not one of {progress.count} trials could be fitted: {progress.last_error}") from error
+    if progress.best is None:
+        raise RuntimeError(f"Not one of {progress.count} trials could be fitted: {progress.last_error}")
+    best_loss = progress.best.loss
+    assert best_loss is not None  # only successful trials become the best
+    return Best(dict(progress.best.parameters), best_loss, progress.count, progress.stopped_by or "exhausted")
+
+
+def _key(parameters: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(parameters.items()))
+
+
+def _evaluate(fit: Fit, parameters: Mapping[str, Any]) -> tuple[float | None, dict[str, float], str | None]:
+    try:
+        metrics = fit(parameters).metrics
+    except Exception as error:  # whatever an estimator raises on odd parameters
+        log.warning("A trial failed with %s: %s", dict(parameters), error)
+        return None, {}, f"{type(error).__name__}: {error}"
+    if not math.isfinite(metrics["rmse"]):
+        return None, {}, "the validation error is not a finite number"
+    return metrics["rmse"], metrics, None
+
+
+class _Progress:
+    """What the finished trials say of whether to go on."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.count = 0
+        self.seconds = 0.0
+        self.since_best = 0
+        self.best: Trial | None = None
+        self.last_error: str | None = None
+
+    def add(self, trial: Trial) -> None:
+        self.count += 1
+        self.seconds += trial.seconds
+        self.last_error = trial.error or self.last_error
+        if trial.loss is not None and (self.best is None or self.best.loss is None or trial.loss < self.best.loss):
+            self.best, self.since_best = trial, 0
+        else:
+            self.since_best += 1
+
+    @property
+    def stopped_by(self) -> str | None:
+        reached = {
+            "max_evaluations": self.count >= self.limits.max_evaluations,
+            "time_budget": self.seconds >= self.limits.time_budget,
+            "patience": self.since_best >= self.limits.patience,
+        }
+        return next((name for name, is_reached in reached.items() if is_reached), None)

@@ -1,0 +1,103 @@
+"""The warehouse: connections, schema migrations, and bulk transfer through ADBC."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi
+import psycopg
+from psycopg import sql
+
+from include.errors import WarehouseUnavailable
+
+SQL_DIRECTORY = Path(__file__).resolve().parent / "sql"
+MIGRATION_LOCK = 7_202_401
+
+
+@contextmanager
+def _translate_errors() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.OperationalError, adbc_driver_manager.OperationalError) as error:
+        raise WarehouseUnavailable(f"The warehouse could not be reached, or broke off: {error}") from error
+
+
+@contextmanager
+def connect(url: str, *, autocommit: bool = False) -> Iterator[psycopg.Connection]:
+    """A connection that commits on success and rolls back on an error.
+
+    Args:
+        url: libpq address, `postgresql://user:password@host:port/database`.
+
+    Raises:
+        WarehouseUnavailable: The server cannot be reached or the connection broke.
+    """
+    with _translate_errors(), psycopg.connect(url, autocommit=autocommit, connect_timeout=10) as connection:
+        yield connection
+
+
+@contextmanager
+def connect_bulk(url: str) -> Iterator[adbc_driver_postgresql.dbapi.Connection]:
+    """A connection that moves Arrow data by binary COPY; nothing is kept unless the caller commits.
+
+    Raises:
+        WarehouseUnavailable: The server cannot be reached or the connection broke.
+    """
+    with _translate_errors():
+        connection = adbc_driver_manager.AdbcConnection(_open_database(url))
+        # What would be closed with the connection is a stand-in: the database is kept for the next one.
+        with adbc_driver_postgresql.dbapi.Connection(SimpleNamespace(close=lambda: None), connection) as bulk:
+            yield bulk
+
+
+@lru_cache(maxsize=4)
+def _open_database(url: str) -> adbc_driver_manager.AdbcDatabase:
+    # Reads the server's catalog of types, which takes several times as long as a connection; holds no connection.
+    return adbc_driver_postgresql.connect(url)
+
+
+def migrate(url: str) -> list[str]:
+    """Applies the migrations that the database lacks, each in its own transaction.
+
+    Returns:
+        The names of those applied now, in order.
+    """
+    applied = []
+    with connect(url, autocommit=True) as connection:
+        # Two starters at once: the second waits, then finds nothing to do.
+        connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS public.migrations (name text PRIMARY KEY, applied_at timestamptz DEFAULT now())"
+        )
+        done = {name for (name,) in connection.execute("SELECT name FROM public.migrations")}
+        for path in sorted(SQL_DIRECTORY.glob("[0-9]*.sql")):
+            if path.stem not in done:
+                with connection.transaction():
+                    connection.execute(path.read_text().encode())
+                    connection.execute("INSERT INTO public.migrations (name) VALUES (%s)", [path.stem])
+                applied.append(path.stem)
+    return applied
+
+
+def create_partition(
+    connection: psycopg.Connection, schema: str, table: str, suffix: str, column: str, value: str | int
+) -> str:
+    """Creates the list partition of `schema.table` where `column` is `value`, and returns its name.
+
+    There, `value` is the column's default: rows that are copied into the partition need not hold it.
+    """
+    name = f"{table}_{suffix}"
+    connection.execute(
+        sql.SQL(
+            "CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table} ({column} DEFAULT {value}) FOR VALUES IN ({value})"
+        ).format(
+            name=sql.Identifier(schema, name),
+            table=sql.Identifier(schema, table),
+            column=sql.Identifier(column),
+            value=sql.Literal(value),
+        )
+    )
+    return name

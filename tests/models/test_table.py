@@ -1,0 +1,160 @@
+import inspect
+import json
+import os
+import shutil
+import warnings
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+from include.errors import SettingsError
+from include.models.artifact import TripModel
+from include.models.fitting import Fitted, encode, fit, threads_for
+from include.models.table import FAMILIES, MODELS, default_names, get_model, names_of
+from include.problems.taxi.features import FEATURE_SETS
+from include.settings import Settings
+from tests.splits import POSITIONS, make_split
+
+TRAIN, VALIDATION = make_split(300), make_split(100, seed=1)
+FOR_FEW_ROWS = {"min_child_weight": 5.0, "learning_rate": 0.3}
+EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
+PARALLEL_MODEL = pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.parallel])
+
+
+def fit_small(name: str, feature_set: str = "rich", **parameters: Any) -> tuple[Fitted, TripModel]:
+    """A model type fitted on the small splits, from its start but for `parameters` and what so few rows need."""
+    start = {parameter: FOR_FEW_ROWS.get(parameter, value) for parameter, value in MODELS[name].start.items()}
+    data = encode(name, feature_set, POSITIONS, TRAIN, VALIDATION)
+    fitted = fit(name, start | parameters, data, random_state=7, threads=1)
+    return fitted, TripModel(data.encoder, fitted.estimator, {})
+
+
+fit_once = cache(fit_small)
+
+
+@pytest.mark.parametrize("feature_set", FEATURE_SETS)
+@EVERY_MODEL
+def test_model_type_takes_its_parameters_and_beats_the_mean(name: str, feature_set: str) -> None:
+    with warnings.catch_warnings():
+        # A parameter that the library does not know is a warning; so are too few iterations, which are no mistake.
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted, model = fit_once(name, feature_set)
+    predicted = model.predict(VALIDATION.trips)
+    assert (predicted.shape, predicted.dtype) == ((100,), np.float64)
+    assert fitted.metrics["rmse"] < VALIDATION.target.std()
+
+
+@EVERY_MODEL
+def test_error_that_is_tuned_is_that_of_the_stored_model(name: str) -> None:
+    fitted, model = fit_once(name, "rich")
+    error = model.predict(VALIDATION.trips) - VALIDATION.target
+    assert np.sqrt(np.mean(error**2)) == pytest.approx(fitted.metrics["rmse"], rel=1e-5)
+
+
+@EVERY_MODEL
+def test_same_seed_gives_the_same_model(name: str) -> None:
+    (_, first), (_, second) = fit_once(name, "rich"), fit_small(name)
+    assert np.array_equal(first.predict(VALIDATION.trips), second.predict(VALIDATION.trips))
+
+
+@PARALLEL_MODEL
+def test_number_of_threads_does_not_change_the_model(name: str) -> None:
+    data = encode(name, "rich", POSITIONS, TRAIN, VALIDATION)
+    parameters = {**MODELS[name].start, "n_estimators": 5}
+    one, two = (fit(name, parameters, data, random_state=7, threads=threads).metrics["rmse"] for threads in (1, 2))
+    assert one == pytest.approx(two, rel=1e-4)
+
+
+@PARALLEL_MODEL
+def test_several_threads_give_the_same_errors_to_the_last_digit_every_time(name: str) -> None:
+    # So many rows that threads take turns as chance has it.
+    data = encode(name, "rich", POSITIONS, make_split(2000), make_split(2000, seed=1))
+    parameters = {**MODELS[name].start, "n_estimators": 10}
+    errors = [fit(name, parameters, data, random_state=7, threads=2).metrics for _ in range(5)]
+    assert errors == [errors[0]] * 5
+
+
+@pytest.mark.skipif(
+    bool(shutil.which("nvidia-smi")), reason="xgboost says that it looked for a GPU where it finds none"
+)
+def test_booster_is_fitted_on_the_device_and_predicts_on_the_cpu() -> None:
+    data = encode("gbtree.squarederror", "rich", POSITIONS, TRAIN, VALIDATION)
+    with pytest.warns(UserWarning, match="No visible GPU is found"):
+        fitted = fit("gbtree.squarederror", MODELS["gbtree.squarederror"].start, data, random_state=7, device="cuda")
+    assert json.loads(fitted.estimator.save_config())["learner"]["generic_param"]["device"] == "cpu"
+
+
+@EVERY_MODEL
+def test_start_lies_inside_the_space(name: str) -> None:
+    model = MODELS[name]
+    assert model.start.keys() == model.space.keys()
+    for parameter, value in model.start.items():
+        kind, *arguments = model.space[parameter]
+        if kind == "choice":
+            assert value in arguments
+        else:
+            assert arguments[0] <= value <= arguments[1]
+            assert isinstance(value, int) == (kind == "int")
+
+
+@EVERY_MODEL
+def test_space_and_fixed_parameters_do_not_overlap(name: str) -> None:
+    assert not MODELS[name].space.keys() & MODELS[name].fixed.keys()
+
+
+@pytest.mark.parametrize("name", names_of("sklearn"))
+def test_sklearn_entry_says_rightly_what_its_estimator_takes(name: str) -> None:
+    module, class_name = name.rsplit(".", 1)
+    takes = inspect.signature(getattr(import_module(f"sklearn.{module}"), class_name)).parameters
+    model = MODELS[name]
+    assert model.space.keys() | model.fixed.keys() <= takes.keys()
+    assert model.seeded == ("random_state" in takes)
+
+
+def test_booster_stops_when_the_validation_error_no_longer_falls() -> None:
+    fitted, _ = fit_once("gbtree.squarederror", "rich")
+    assert 1 <= fitted.estimator.num_boosted_rounds() < 200
+
+
+def test_every_model_type_belongs_to_one_family() -> None:
+    assert [name for family in FAMILIES for name in names_of(family)] == list(MODELS)
+
+
+def test_models_that_the_settings_train_are_in_the_table() -> None:
+    settings = Settings()
+    for family in FAMILIES:
+        assert [get_model(name, family).family for name in default_names(settings, family)] == [family, family]
+
+
+def test_unknown_model_type_is_an_error_that_names_those_there_are() -> None:
+    with pytest.raises(SettingsError, match="Unknown model type 'svm.SVR'; choose among: linear_model.Linear"):
+        get_model("svm.SVR")
+
+
+def test_model_type_of_another_family_is_an_error_that_names_those_of_the_family() -> None:
+    with pytest.raises(SettingsError, match="Unknown sklearn model type 'gbtree.gamma'; choose among: ") as error:
+        get_model("gbtree.gamma", "sklearn")
+    assert "dart.squarederror" not in str(error.value)
+
+
+def test_a_fit_may_use_all_cores_that_it_is_given_unless_the_settings_say_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert threads_for(0) == joblib.cpu_count() <= len(os.sched_getaffinity(0))
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    assert threads_for(0) == 1
+    assert threads_for(3) == 3
+
+
+def test_entries_cannot_be_changed_by_accident() -> None:
+    model = MODELS["gbtree.gamma"]
+    with pytest.raises(AttributeError):
+        model.family = "sklearn"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        MODELS["new"] = model  # type: ignore[index]

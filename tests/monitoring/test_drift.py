@@ -1,0 +1,178 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.models.fitting import Split
+from include.monitoring.drift import (
+    Measures,
+    Thresholds,
+    compare_column,
+    compute_js,
+    compute_psi,
+    has_drifted,
+    is_alarming,
+)
+from include.sets.profile import columns_of, profile_split
+from tests.splits import make_split
+
+THRESHOLDS = Thresholds(psi=0.2, ks=0.1, js=0.1)
+shares = st.lists(st.floats(0.01, 1), min_size=3, max_size=3).map(lambda values: np.array(values) / sum(values))
+
+
+# The measures
+
+
+@given(shares, shares)
+def test_measures_are_zero_for_equal_shares_alone_and_the_same_both_ways(one: np.ndarray, other: np.ndarray) -> None:
+    for measure in (compute_psi, compute_js):
+        assert measure(one, one) == pytest.approx(0, abs=1e-6)
+        assert measure(one, other) == pytest.approx(measure(other, one), abs=1e-9)
+        assert measure(one, other) >= 0
+
+
+def test_measures_have_the_values_of_their_formulas() -> None:
+    half, quarter = np.array([0.5, 0.5]), np.array([0.25, 0.75])
+    assert compute_psi(half, quarter) == pytest.approx(0.25 * np.log(2) + 0.25 * np.log(1.5))
+    assert compute_js(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == pytest.approx(1)
+
+
+def test_empty_bin_is_a_large_index_not_an_infinite_one() -> None:
+    assert 1 < compute_psi(np.array([0.5, 0.5]), np.array([0.0, 1.0])) < 10
+
+
+def test_quantity_is_compared_by_its_deciles_and_by_its_values() -> None:
+    split = make_split(3000)
+    distances = columns_of(split)["trip_distance"]
+    profile = profile_split(split)["trip_distance"]
+    same = compare_column(profile, distances, distances)
+    assert (same.psi, same.ks, same.js) == pytest.approx((0, 0, 0), abs=1e-6)
+    twice = compare_column(profile, distances * 2, distances)
+    assert has_drifted(twice, THRESHOLDS)
+    assert twice.ks == pytest.approx(0.5, abs=0.05)
+
+
+def test_pruned_values_leave_a_lower_bound_of_the_statistic() -> None:
+    split = make_split(3000)
+    distances = columns_of(split)["trip_distance"]
+    profile = profile_split(split)["trip_distance"]
+    exact, bound = (compare_column(profile, distances * 1.5, learnt) for learnt in (distances, None))
+    assert exact.ks is not None
+    assert bound.ks is not None
+    assert exact.ks - 0.1 <= bound.ks <= exact.ks + 1e-9
+    assert bound.psi == pytest.approx(exact.psi, rel=0.05)
+
+
+def test_category_is_compared_by_its_frequencies_and_has_no_order() -> None:
+    profile = profile_split(make_split(3000))["pickup_zone"]
+    assert compare_column(profile, np.repeat([1, 2, 3, 4, 5, 6], 10)).psi < 0.01
+    elsewhere = compare_column(profile, np.repeat([1, 77], 10))
+    assert elsewhere.ks is None
+    assert has_drifted(elsewhere, THRESHOLDS)
+
+
+# The rules
+
+
+@pytest.mark.parametrize(
+    ("measures", "drifts"),
+    [
+        (Measures(0.3, 0.05, 0.05), False),
+        (Measures(0.3, 0.2, 0.05), True),
+        (Measures(0.1, 0.2, 0.2), True),
+        (Measures(0.3, None, 0.05), False),
+        (Measures(0.2, None, 0.1), True),
+    ],
+)
+def test_column_drifts_when_two_measures_agree(measures: Measures, drifts: bool) -> None:
+    assert has_drifted(measures, THRESHOLDS) == drifts
+
+
+@given(st.lists(st.booleans()), st.integers(1, 5), st.integers(1, 5))
+def test_alarm_needs_the_newest_window_and_enough_of_the_last(flags: list[bool], needed: int, of: int) -> None:
+    expected = bool(flags) and flags[-1] and flags[-of:].count(True) >= needed
+    assert is_alarming(flags, needed, of) == expected
+
+
+@given(st.lists(st.booleans(), min_size=1), st.integers(1, 5), st.integers(1, 5))
+def test_window_before_the_last_ones_does_not_matter(flags: list[bool], needed: int, of: int) -> None:
+    assert is_alarming(flags, needed, of) == is_alarming(flags[-of:], needed, of)
+
+
+@pytest.mark.parametrize(
+    ("flags", "alarms"),
+    [([False, True, True], True), ([True, False, True], True), ([True, True, False], False), ([True], False),
+     ([True, True, False, False, True], False)],
+)  # fmt: skip
+def test_two_of_three_windows_with_the_newest_are_an_alarm(flags: list[bool], alarms: bool) -> None:
+    assert is_alarming(flags, 2, 3) == alarms
+
+
+# Real months
+
+
+def load_month(directory: Path, month: str) -> Split:
+    import pyarrow.parquet as pq
+
+    names = ["lpep_pickup_datetime", "lpep_dropoff_datetime", "PULocationID", "DOLocationID", "trip_distance"]
+    frame = pq.read_table(directory / f"green_tripdata_{month}.parquet", columns=names).to_pandas()
+    minutes = (frame.lpep_dropoff_datetime - frame.lpep_pickup_datetime).dt.total_seconds() / 60
+    frame = frame.assign(target=minutes)[minutes.between(1, 60)]
+    trips = {
+        "pickup_at": frame.lpep_pickup_datetime.to_numpy(),
+        "pickup_zone": frame.PULocationID.to_numpy(),
+        "dropoff_zone": frame.DOLocationID.to_numpy(),
+        "trip_distance": frame.trip_distance.to_numpy(),
+    }
+    return Split(trips, frame.target.to_numpy())
+
+
+COLUMNS = ("trip_distance", "target", "pickup_zone", "dropoff_zone", "hour")
+NEWEST_WEEKS = ("2024-02-05", "2024-02-12", "2024-02-19")
+
+
+def pick(split: Split, chosen: np.ndarray) -> Split:
+    return Split({name: values[chosen] for name, values in split.trips.items()}, split.target[chosen])
+
+
+def shift_distances(split: Split, first_day: str, days: int) -> Split:
+    """The split with distances 1.6 times as long on some days."""
+    start = np.datetime64(first_day)
+    pickup_at = split.trips["pickup_at"]
+    shifted = (pickup_at >= start) & (pickup_at < start + np.timedelta64(days, "D"))
+    distance = split.trips["trip_distance"]
+    return Split({**split.trips, "trip_distance": np.where(shifted, distance * 1.6, distance)}, split.target)
+
+
+def find_alarms(learnt: Split, new: Split) -> list[str]:
+    """The columns for which the newest weeks are an alarm."""
+    profile, values = profile_split(learnt), columns_of(learnt)
+    flags: dict[str, list[bool]] = {name: [] for name in COLUMNS}
+    for monday in map(np.datetime64, NEWEST_WEEKS):
+        pickup_at = new.trips["pickup_at"]
+        week = columns_of(pick(new, (pickup_at >= monday) & (pickup_at < monday + np.timedelta64(7, "D"))))
+        for name in COLUMNS:
+            flags[name].append(has_drifted(compare_column(profile[name], week[name], values[name]), THRESHOLDS))
+    return [name for name in COLUMNS if is_alarming(flags[name], 2, 3)]
+
+
+def test_real_month_with_shifted_distances_is_an_alarm_on_them_alone_and_a_shifted_day_is_none(
+    trip_data: Path,
+) -> None:
+    january, february = (load_month(trip_data, month) for month in ("2024-01", "2024-02"))
+    assert find_alarms(january, february) == []
+    assert find_alarms(january, shift_distances(february, "2024-02-01", 29)) == ["trip_distance"]
+    assert find_alarms(january, shift_distances(february, "2024-02-21", 1)) == []
+    assert find_alarms(january, shift_distances(february, "2024-02-12", 7)) == [], "a week is not two"
+
+
+def test_nothing_drifts_from_one_real_month_to_the_next(trip_data: Path) -> None:
+    for before, after in (("2023-01", "2023-02"), ("2024-01", "2024-02"), ("2023-03", "2024-01")):
+        learnt, new = load_month(trip_data, before), columns_of(load_month(trip_data, after))
+        profile, old = profile_split(learnt), columns_of(learnt)
+        drifted = [
+            name for name in COLUMNS if has_drifted(compare_column(profile[name], new[name], old[name]), THRESHOLDS)
+        ]
+        assert drifted == []

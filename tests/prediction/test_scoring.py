@@ -1,0 +1,162 @@
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Barrier, Thread
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from include.errors import SourceInvalid
+from include.prediction.scoring import SCORED_ROWS, predict_sorted, score_month
+from include.raw import ingest_month
+from include.settings import Settings
+from include.tracking.registry import RegisteredVersion
+from include.tracking.store import LoadedModel
+from tests.registered import BOOSTER, LASSO, VALIDATION, make_model
+from tests.splits import make_trips
+from tests.trip_tables import make_trips as make_table
+
+SETTINGS = Settings()
+MONTH = "2024-01"
+
+
+def load(version: int = 1, model: str = BOOSTER) -> LoadedModel:
+    registered = RegisteredVersion("trip-duration", version, {}, datetime(2024, 3, 1, tzinfo=UTC))
+    return LoadedModel(registered, {}, make_model(model))
+
+
+def ingest(url: str, directory: Path, table: pa.Table) -> Settings:
+    """Loads a table as the month's trips."""
+    pq.write_table(table, directory / "trips.parquet")
+    settings = Settings(source=f"file://{directory}/trips.parquet", months=(MONTH,))
+    ingest_month(url, settings, MONTH)
+    return settings
+
+
+def read_batch(url: str, columns: str = "*") -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            f"SELECT {columns} FROM prediction.batch ORDER BY model_version, row_number"
+        ).fetchall()
+
+
+def test_loaded_month_is_scored_trip_by_trip(warehouse_url: str, tmp_path: Path) -> None:
+    settings = ingest(warehouse_url, tmp_path, make_table(3))
+    scored = score_month(warehouse_url, settings, load(), MONTH)
+    trips = make_trips(
+        ["2024-01-01T00:00", "2024-01-01T01:00", "2024-01-01T02:00"], [(1, 6), (2, 7), (3, 8)], [1.5, 2.5, 3.5]
+    )
+    expected = make_model(BOOSTER).predict(trips)
+    rows = read_batch(warehouse_url)
+    assert [row[:7] for row in rows][:2] == [
+        (MONTH, 1, 0, datetime(2024, 1, 1, 0), 1, 6, 1.5),
+        (MONTH, 1, 1, datetime(2024, 1, 1, 1), 2, 7, 2.5),
+    ]
+    assert [row[7] for row in rows] == expected.tolist()
+    assert (scored["month"], scored["version"], scored["rows"], scored["skipped"]) == (MONTH, 1, 3, 0)
+
+
+def test_same_version_is_replaced_and_another_stands_beside_it(warehouse_url: str, tmp_path: Path) -> None:
+    settings = ingest(warehouse_url, tmp_path, make_table(3))
+    for loaded in (load(1), load(1, LASSO), load(2)):
+        score_month(warehouse_url, settings, loaded, MONTH)
+    assert read_batch(warehouse_url, "model_version, row_number") == [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]
+    by_lasso, by_booster = (read_batch(warehouse_url, "predicted")[at][0] for at in (0, 3))
+    assert by_lasso != by_booster
+
+
+def test_trips_without_a_value_or_out_of_bounds_are_skipped_and_counted(warehouse_url: str, tmp_path: Path) -> None:
+    zones = pa.array([1, None, 0, 4, 5], pa.int32())
+    distances = pa.array([1.0, 1.0, 1.0, None, -1.0], pa.float64())
+    settings = ingest(warehouse_url, tmp_path, make_table(5, PULocationID=zones, trip_distance=distances))
+    scored = score_month(warehouse_url, settings, load(), MONTH)
+    assert (scored["rows"], scored["skipped"]) == (1, 4)
+    assert read_batch(warehouse_url, "row_number") == [(0,)]
+
+
+def test_file_without_dropoffs_is_scored_by_its_address(warehouse_url: str, tmp_path: Path) -> None:
+    table = make_table(4).drop_columns(["lpep_dropoff_datetime"])
+    text = table.set_column(2, "DOLocationID", table["DOLocationID"].cast(pa.string()))
+    pq.write_table(text, tmp_path / "later_2024-01.parquet")
+    scored = score_month(warehouse_url, SETTINGS, load(), MONTH, f"file://{tmp_path}/later_{{month}}.parquet")
+    assert scored["rows"] == 4
+    assert read_batch(warehouse_url, "row_number, pickup_zone, dropoff_zone") == [
+        (0, 1, 6), (1, 2, 7), (2, 3, 8), (3, 4, 9),
+    ]  # fmt: skip
+
+
+def test_loaded_month_and_its_file_get_the_same_predictions(warehouse_url: str, tmp_path: Path) -> None:
+    settings = ingest(warehouse_url, tmp_path, make_table(200))
+    score_month(warehouse_url, settings, load(1), MONTH)
+    score_month(warehouse_url, settings, load(2), MONTH, settings.source)
+    with psycopg.connect(warehouse_url) as connection:
+        [(same,)] = connection.execute(
+            "SELECT count(*) FROM prediction.batch a JOIN prediction.batch b USING (row_number, predicted)"
+            " WHERE a.model_version = 1 AND b.model_version = 2"
+        ).fetchall()
+    assert same == 200
+
+
+def test_month_larger_than_a_batch_is_scored_to_its_end(warehouse_url: str, tmp_path: Path) -> None:
+    rows = SCORED_ROWS + 10
+    settings = ingest(warehouse_url, tmp_path, make_table(rows))
+    assert score_month(warehouse_url, settings, load(model=LASSO), MONTH)["rows"] == rows
+    with psycopg.connect(warehouse_url) as connection:
+        query = "SELECT count(*), count(DISTINCT row_number) FROM prediction.batch"
+        assert connection.execute(query).fetchone() == (rows, rows)
+
+
+def test_month_that_is_not_loaded_is_an_error_that_says_what_to_start(warehouse_url: str) -> None:
+    with pytest.raises(SourceInvalid, match=r"raw.trips has no trips of 2024-01: start data_preparation"):
+        score_month(warehouse_url, SETTINGS, load(), MONTH)
+
+
+def test_earlier_predictions_stay_where_the_source_is_damaged(warehouse_url: str, tmp_path: Path) -> None:
+    settings = ingest(warehouse_url, tmp_path, make_table(3))
+    score_month(warehouse_url, settings, load(), MONTH)
+    (tmp_path / "broken.parquet").write_bytes((tmp_path / "trips.parquet").read_bytes()[:-20])
+    with pytest.raises(SourceInvalid, match="is damaged or cut short"):
+        score_month(warehouse_url, settings, load(), MONTH, f"file://{tmp_path}/broken.parquet")
+    assert len(read_batch(warehouse_url)) == 3
+
+
+def test_earlier_predictions_stay_where_no_trip_can_be_used(warehouse_url: str, tmp_path: Path) -> None:
+    settings = ingest(warehouse_url, tmp_path, make_table(3))
+    score_month(warehouse_url, settings, load(), MONTH)
+    strict = settings.model_copy(update={"trip_distance_min": 100.0})
+    with pytest.raises(SourceInvalid, match="None of the 3 trips of 2024-01 can be predicted"):
+        score_month(warehouse_url, strict, load(), MONTH)
+    assert len(read_batch(warehouse_url)) == 3
+
+
+def test_missing_column_is_named_with_the_setting_to_change(warehouse_url: str, tmp_path: Path) -> None:
+    pq.write_table(make_table(3).drop_columns(["PULocationID"]), tmp_path / "trips.parquet")
+    with pytest.raises(SourceInvalid, match=r"no column 'PULocationID'.*COLUMN_PICKUP_ZONE"):
+        score_month(warehouse_url, SETTINGS, load(), MONTH, f"file://{tmp_path}/trips.parquet")
+
+
+def test_two_runs_at_once_leave_each_trip_once(warehouse_url: str, tmp_path: Path) -> None:
+    settings = ingest(warehouse_url, tmp_path, make_table(2000))
+    together = Barrier(2)
+
+    def score() -> None:
+        together.wait()
+        score_month(warehouse_url, settings, load(), MONTH)
+
+    threads = [Thread(target=score) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(read_batch(warehouse_url)) == 2000
+
+
+@pytest.mark.parametrize("model", [BOOSTER, LASSO])
+def test_sorting_changes_nothing_but_the_time(model: str) -> None:
+    made = make_model(model)
+    shuffled = np.random.default_rng(0).permutation(len(VALIDATION))
+    trips = {name: values[shuffled] for name, values in VALIDATION.trips.items()}
+    np.testing.assert_array_equal(predict_sorted(made, trips), made.predict(trips))

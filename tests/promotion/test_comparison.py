@@ -1,0 +1,249 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.models.evaluation import Minutes
+from include.promotion.comparison import (
+    MINIMUM_ROWS,
+    Comparison,
+    Limits,
+    SliceErrors,
+    bootstrap_interval,
+    compare,
+    count_unusable,
+    decide,
+    decide_first,
+    find_regressions,
+)
+from tests.splits import make_split
+
+LIMITS = Limits(min_improvement=0.01, max_slice_regression=0.05, slice_minimum_rows=200)
+
+errors = st.floats(0.1, 100)
+slices = st.builds(
+    SliceErrors, st.just("hour"), st.sampled_from(["night", "noon"]), st.integers(1, 1000), errors, errors
+)
+intervals = st.tuples(st.floats(-5, 5), st.floats(-5, 5)).map(sorted).map(tuple)
+comparisons = st.builds(
+    Comparison, st.integers(1, 10_000), errors, errors, intervals, st.lists(slices, max_size=4).map(tuple)
+)
+limits = st.builds(Limits, st.floats(0, 0.5), st.floats(0, 0.5), st.integers(1, 500))
+
+
+# The rules
+
+
+@given(comparisons, limits)
+def test_challenger_wins_exactly_when_every_condition_holds(comparison: Comparison, limits: Limits) -> None:
+    holds = (
+        comparison.rows >= MINIMUM_ROWS
+        and comparison.interval[1] < 0
+        and comparison.gain >= limits.min_improvement
+        and all(
+            part.regression <= limits.max_slice_regression
+            for part in comparison.slices
+            if part.rows >= limits.slice_minimum_rows
+        )
+    )
+    assert decide(comparison, limits).promote == holds
+
+
+@given(comparisons, limits, st.floats(0, 1), st.floats(0, 1), st.integers(0, 500))
+def test_stricter_limits_never_turn_a_loser_into_a_winner(
+    comparison: Comparison, limits: Limits, gain: float, regression: float, rows: int
+) -> None:
+    stricter = Limits(
+        limits.min_improvement + gain,
+        max(0, limits.max_slice_regression - regression),
+        max(1, limits.slice_minimum_rows - rows),
+    )
+    assert decide(comparison, limits).promote or not decide(comparison, stricter).promote
+
+
+@given(comparisons, limits)
+def test_whoever_beats_a_champion_would_win_as_the_first_model_too(comparison: Comparison, limits: Limits) -> None:
+    assert decide_first(comparison).promote or not decide(comparison, limits).promote
+
+
+@given(comparisons, limits)
+def test_reason_names_both_errors(comparison: Comparison, limits: Limits) -> None:
+    verdict = decide(comparison, limits)
+    assert f"{comparison.challenger_rmse:.3f}" in verdict.reason
+    assert f"{comparison.champion_rmse:.3f}" in verdict.reason
+
+
+any_float = st.floats(allow_nan=True, allow_infinity=True)
+odd_slices = st.builds(SliceErrors, st.just("hour"), st.just("night"), st.integers(1, 1000), any_float, any_float)
+odd_comparisons = st.builds(
+    Comparison,
+    st.integers(1, 10_000),
+    any_float,
+    any_float,
+    st.tuples(any_float, any_float),
+    st.lists(odd_slices, max_size=4).map(tuple),
+)
+
+
+@given(odd_comparisons, limits)
+def test_figure_that_is_not_finite_never_wins(comparison: Comparison, limits: Limits) -> None:
+    figures = [comparison.challenger_rmse, comparison.champion_rmse, *comparison.interval]
+    large = [part for part in comparison.slices if part.rows >= limits.slice_minimum_rows]
+    if not np.isfinite(figures).all():
+        assert not decide_first(comparison).promote
+        assert not decide(comparison, limits).promote
+    if any(np.isnan(part.challenger_rmse) or np.isnan(part.champion_rmse) for part in large):
+        assert not decide(comparison, limits).promote
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_slice_that_is_no_number_is_the_worst_one(odd: float) -> None:
+    parts = [SliceErrors("hour", "a", 300, 9.0, 5.0), SliceErrors("hour", "b", 300, np.abs(odd), 5.0)]
+    assert [part.value for part in find_regressions(parts, LIMITS)] == ["b", "a"]
+
+
+def make_comparison(**changes: object) -> Comparison:
+    """One that wins, but for the changes."""
+    values = {"rows": 1000, "challenger_rmse": 4.5, "champion_rmse": 5.0, "interval": (-0.6, -0.4), "slices": ()}
+    return Comparison(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"interval": (-0.6, 0.1)}, "that may be chance, the difference lies between -0.600 and +0.100"),
+        ({"interval": (0.2, 0.3)}, "it is worse, the difference lies between +0.200 and +0.300"),
+        ({"challenger_rmse": 4.96}, "the error falls by 0.8%, 1.0% are needed"),
+        ({"rows": 20}, "only 20 held-out rows"),
+        (
+            {"slices": (SliceErrors("hour", "night", 300, 6.0, 5.0),)},
+            "hour night gets worse by 20.0% (300 rows), as one of 1 slices beyond 5.0%",
+        ),
+    ],
+)
+def test_loser_is_told_why(changes: dict[str, object], reason: str) -> None:
+    verdict = decide(make_comparison(**changes), LIMITS)
+    assert not verdict.promote
+    assert reason in verdict.reason
+
+
+def test_winner_may_get_worse_in_a_slice_of_few_rows() -> None:
+    assert decide(make_comparison(slices=(SliceErrors("hour", "night", 20, 9.0, 5.0),)), LIMITS).promote
+
+
+def test_worst_regression_is_named_first() -> None:
+    parts = [SliceErrors("hour", name, 300, error, 5.0) for name, error in (("a", 5.5), ("b", 7.0), ("c", 4.0))]
+    assert [part.value for part in find_regressions(parts, LIMITS)] == ["b", "a"]
+
+
+def test_slice_without_errors_of_the_champion_gets_infinitely_worse() -> None:
+    assert SliceErrors("hour", "night", 300, 0.1, 0.0).regression == float("inf")
+    assert SliceErrors("hour", "night", 300, 0.0, 0.0).regression == 0
+
+
+# The comparison
+
+SPLIT = make_split(2000)
+
+
+def predict(noise: float, seed: int) -> Minutes:
+    """The targets with an error of that deviation."""
+    return SPLIT.target + np.random.default_rng(seed).normal(0, noise, len(SPLIT))
+
+
+def wins(challenger: Minutes, champion: Minutes, seed: int = 0) -> bool:
+    return decide(compare(SPLIT.trips, SPLIT.target, challenger, champion, seed=seed), LIMITS).promote
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_truly_better_one_always_wins(seed: int) -> None:
+    assert wins(predict(3.0, seed), predict(4.0, seed + 100))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_one_trained_on_shuffled_targets_never_wins(seed: int) -> None:
+    shuffled = np.random.default_rng(seed).permutation(SPLIT.target)
+    assert not wins(shuffled, predict(4.0, seed))
+
+
+def test_of_ten_equal_ones_at_most_one_wins() -> None:
+    champion = predict(4.0, 1000)
+    assert sum(wins(predict(4.0, seed), champion) for seed in range(10)) <= 1
+
+
+def test_same_predictions_differ_by_nothing() -> None:
+    comparison = compare(SPLIT.trips, SPLIT.target, predict(4.0, 1), predict(4.0, 1), seed=3)
+    assert comparison.interval == (0, 0)
+    assert comparison.gain == 0
+    assert {part.regression for part in comparison.slices} == {0}
+
+
+def test_comparison_covers_every_slicing() -> None:
+    comparison = compare(SPLIT.trips, SPLIT.target, predict(3.0, 1), predict(4.0, 2), seed=3)
+    assert {part.slicing for part in comparison.slices} == {"hour", "distance", "pickup_zone"}
+    hours = [part.rows for part in comparison.slices if part.slicing == "hour"]
+    assert sum(hours) == comparison.rows == 2000
+
+
+def test_comparison_without_rows_is_refused() -> None:
+    none = {name: values[:0] for name, values in SPLIT.trips.items()}
+    with pytest.raises(ValueError, match="no rows"):
+        compare(none, SPLIT.target[:0], SPLIT.target[:0], SPLIT.target[:0], seed=0)
+
+
+odd_values = st.sampled_from([np.nan, np.inf, -np.inf, 1e101, -1e200, 1.8e308])
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.sampled_from(["actual", "challenger", "champion"]), st.lists(odd_values, min_size=1, max_size=5), st.data())
+def test_single_value_that_is_not_finite_is_counted_and_compares_nothing(
+    where: str, values: list[float], data: st.DataObject
+) -> None:
+    columns = {"actual": SPLIT.target.copy(), "challenger": SPLIT.target + 0.1, "champion": SPLIT.target + 9.0}
+    places = data.draw(st.lists(st.integers(0, 1999), min_size=len(values), max_size=len(values), unique=True))
+    columns[where][places] = values
+    assert count_unusable(columns[where]) == len(values)
+    with pytest.raises(ValueError, match=f"{len(values)} of 2000 values of the .* are not finite numbers"):
+        compare(SPLIT.trips, columns["actual"], columns["challenger"], columns["champion"], seed=0)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.floats(1e-300, 1e100), st.floats(1e-300, 1e100))
+def test_equal_errors_of_any_size_are_compared_by_finite_figures(own: float, other: float) -> None:
+    comparison = compare(SPLIT.trips, SPLIT.target, SPLIT.target + own, SPLIT.target + other, seed=0)
+    figures = [comparison.challenger_rmse, comparison.champion_rmse, *comparison.interval, comparison.gain]
+    assert np.isfinite(figures).all()
+    assert own < other or not decide(comparison, LIMITS).promote
+
+
+# The interval
+
+
+def test_interval_is_the_same_for_the_same_seed_and_another_for_another() -> None:
+    squared = np.random.default_rng(0).exponential(size=(2, 500))
+    assert bootstrap_interval(squared, 1) == bootstrap_interval(squared, 1)
+    assert bootstrap_interval(squared, 1) != bootstrap_interval(squared, 2)
+
+
+def test_interval_lies_around_the_difference_of_the_errors() -> None:
+    squared = np.random.default_rng(0).exponential([[4.0], [9.0]], size=(2, 3000))
+    low, high = bootstrap_interval(squared, 1)
+    difference = float(np.subtract(*np.sqrt(squared.mean(axis=1))))
+    assert low < difference < high
+    assert high - low < 0.5
+
+
+def test_pairing_tells_models_apart_that_err_alike() -> None:
+    # The second is worse by a little on every single row, which the spread between rows would hide.
+    hard = np.random.default_rng(0).exponential(100, size=500)
+    low, high = bootstrap_interval(np.stack([hard, hard * 1.02]), 1)
+    assert low < high < 0
+
+
+@settings(deadline=None)
+@given(st.floats(0.1, 10))
+def test_interval_scales_with_the_unit(factor: float) -> None:
+    squared = np.random.default_rng(0).exponential(size=(2, 50))
+    low, high = bootstrap_interval(squared, 1)
+    scaled = bootstrap_interval(squared * factor**2, 1)
+    assert scaled == pytest.approx((low * factor, high * factor))

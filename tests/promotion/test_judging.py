@@ -1,0 +1,291 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+
+from include.errors import NoChampion, NoTrainingSet
+from include.models.artifact import TripModel
+from include.models.fitting import Split, encode, fit
+from include.promotion import aliases, decisions, judging
+from include.sets.examples import TrainingSet, get_training_set, load_positions, load_split
+from include.sets.holdout import load_held_out
+from include.settings import Settings
+from include.tracking import registry, runs
+from include.tracking.lineage import Lineage
+from include.tracking.registry import CHAMPION, PREVIOUS
+from tests.published_sets import publish_sample
+from tests.warehouse_rows import query
+
+LINEAR, FOREST = "linear_model.LinearRegression", "ensemble.ExtraTreesRegressor"
+SMALL_FOREST = {"n_estimators": 10, "max_depth": 8}
+WEAK = {"alpha": 5.0}
+RUN = "model_promotion/manual__1"
+# MLflow says so of every model: our integers are never missing, and the other is its own.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range"),
+]
+
+
+@pytest.fixture
+def url(warehouse_url: str) -> str:
+    """A warehouse with a published training set of the synthetic sample, in three splits."""
+    publish_sample(warehouse_url)
+    return warehouse_url
+
+
+@pytest.fixture
+def register(url: str, settings: Settings) -> Callable[..., int]:
+    """Trains a model on the set and registers it; gives its version."""
+    splits = [load_split(url, 1, name) for name in ("train", "validation")]
+
+    def train_and_register(
+        model: str, parameters: dict[str, Any] | None = None, *, seed: int = 0, shuffled: bool = False
+    ) -> int:
+        train, validation = splits
+        if shuffled:
+            train = Split(train.trips, np.random.default_rng(seed).permutation(train.target))
+        data = encode(model, "rich", load_positions(url), train, validation)
+        fitted = fit(model, parameters or {}, data, random_state=seed, threads=1)
+        return store(url, settings, TripModel(data.encoder, fitted.estimator, {"parameters": {}}), model, validation)
+
+    return train_and_register
+
+
+def store(url: str, settings: Settings, trained: TripModel, model: str, split: Split) -> int:
+    training_set: TrainingSet = get_training_set(url, 1)
+    tracker = runs.open_tracker(settings)
+    run_key = f"sklearn_training/{len(registry.list_versions(tracker, settings.registered_model))}"
+    lineage = Lineage(run_key, training_set, "rich", "c0ffee", 42)
+    run_id = runs.open_run(tracker, lineage, "sklearn", model)
+    example = {name: values[:2] for name, values in split.trips.items()}
+    uri = runs.log_model(tracker, run_id, "sklearn", trained, metrics={}, tables={}, figures={}, example=example)
+    tags = {**lineage.tags, "family": "sklearn", "model": model, "run_id": run_id}
+    return registry.register_model(tracker, settings.registered_model, run_id, uri, tags, "")
+
+
+def read_aliases(settings: Settings) -> dict[str, int]:
+    tracker = runs.open_tracker(settings)
+    found = {alias: registry.find_version(tracker, settings.registered_model, alias) for alias in (CHAMPION, PREVIOUS)}
+    return {alias: version.version for alias, version in found.items() if version}
+
+
+def judge_and_promote(url: str, settings: Settings, version: int) -> str:
+    """The state that a version ends in."""
+    judging.judge(url, settings, version, RUN)
+    judging.promote(url, settings, [version], RUN)
+    found = decisions.find_judgement(url, settings.registered_model, version)
+    assert found
+    return found.state
+
+
+# Who wins
+
+
+def test_first_model_is_promoted_when_it_beats_the_mean(url: str, settings: Settings, register: Callable) -> None:
+    version = register(LINEAR)
+    assert judge_and_promote(url, settings, version) == "promoted"
+    assert read_aliases(settings) == {CHAMPION: version}
+    [(split, rows, judged_on)] = query(url, "SELECT split, rows, judged_on FROM training.promotions")
+    assert (split, rows, judged_on) == ("test", len(load_split(url, 1, "test")), 1)
+
+
+def test_first_model_that_learnt_nothing_is_rejected(url: str, settings: Settings, register: Callable) -> None:
+    assert judge_and_promote(url, settings, register(LINEAR, shuffled=True)) == "rejected"
+    assert read_aliases(settings) == {}
+
+
+def test_truly_better_one_takes_the_place_and_one_of_shuffled_targets_never(
+    url: str, settings: Settings, register: Callable
+) -> None:
+    weak, shuffled = register("linear_model.Lasso", WEAK), register(FOREST, SMALL_FOREST, shuffled=True)
+    assert judge_and_promote(url, settings, weak) == "promoted"
+    assert judge_and_promote(url, settings, shuffled) == "rejected"
+    better = register(FOREST, SMALL_FOREST)
+    assert judge_and_promote(url, settings, better) == "promoted"
+    assert read_aliases(settings) == {CHAMPION: better, PREVIOUS: weak}
+
+
+def test_of_ten_equal_ones_at_most_one_is_promoted(url: str, settings: Settings, register: Callable) -> None:
+    judge_and_promote(url, settings, register(FOREST, SMALL_FOREST, seed=100))
+    states = [judge_and_promote(url, settings, register(FOREST, SMALL_FOREST, seed=seed)) for seed in range(10)]
+    assert states.count("promoted") <= 1
+
+
+def test_two_versions_are_both_judged_and_the_second_against_the_first(
+    url: str, settings: Settings, register: Callable
+) -> None:
+    weak, better = register("linear_model.Lasso", WEAK), register(FOREST, SMALL_FOREST)
+    assert judging.find_unjudged(url, settings, [weak]) == [weak, better]
+    for version in (weak, better):
+        assert judging.judge(url, settings, version, RUN).champion_version is None
+    promoted = judging.promote(url, settings, [weak, better], RUN)
+    assert promoted
+    assert (promoted.version, promoted.champion_version) == (better, weak)
+    assert read_aliases(settings) == {CHAMPION: better, PREVIOUS: weak}
+    assert judging.find_unjudged(url, settings, [weak, better]) == []
+
+
+def test_older_version_is_judged_when_it_is_named(url: str, settings: Settings, register: Callable) -> None:
+    older, newer = register(LINEAR), register("linear_model.Lasso", WEAK)
+    judging.judge(url, settings, newer, RUN)
+    assert judging.find_unjudged(url, settings, []) == []
+    assert judging.find_unjudged(url, settings, [older]) == [older]
+
+
+def test_version_is_judged_once_however_often_it_is_announced(url: str, settings: Settings, register: Callable) -> None:
+    version = register(LINEAR)
+    first = judging.judge(url, settings, version, RUN)
+    assert judging.judge(url, settings, version, "model_promotion/other") == first
+    assert query(url, "SELECT count(*) FROM training.promotions") == [(1,)]
+
+
+def test_declined_winner_is_not_promoted(url: str, settings: Settings, register: Callable) -> None:
+    version = register(LINEAR)
+    judging.judge(url, settings, version, RUN)
+    judging.decline(url, settings, [version])
+    assert judging.promote(url, settings, [version], RUN) is None
+    assert read_aliases(settings) == {}
+
+
+def test_model_that_cannot_be_loaded_is_rejected_and_says_why(
+    url: str, settings: Settings, register: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = register(LINEAR)
+    with monkeypatch.context() as patch:
+        patch.setattr("include.models.artifact.FORMAT", 2)
+        decision = judging.judge(url, settings, version, RUN)
+    assert decision.state == "rejected"
+    assert "The model cannot be used" in decision.reason
+
+
+def test_version_that_was_registered_by_other_means_is_left_alone(
+    url: str, settings: Settings, register: Callable
+) -> None:
+    client = runs.open_tracker(settings).client
+    client.create_registered_model(settings.registered_model)
+    run = client.create_run("0")
+    client.create_model_version(settings.registered_model, f"runs:/{run.info.run_id}/model", run_id=run.info.run_id)
+    assert judging.find_unjudged(url, settings, [1]) == []
+
+
+def test_decision_is_written_on_the_version_and_as_a_card(
+    url: str, settings: Settings, register: Callable, tmp_path: Path
+) -> None:
+    version = register(LINEAR)
+    decision = judging.judge(url, settings, version, RUN)
+    found = registry.get_version(runs.open_tracker(settings), settings.registered_model, version)
+    assert found.tags["decision"] == "waiting"
+    assert found.tags["judged_against"] == "mean"
+    assert found.tags["judged_on"] == "test split of training set 1"
+    path = mlflow.artifacts.download_artifacts(
+        run_id=found.tags["run_id"], artifact_path="model_card.md", dst_path=str(tmp_path)
+    )
+    card = Path(path).read_text()
+    assert decision.reason in card
+    for part in ("## Data", "## Lineage", "| git_commit | c0ffee |", "## Slices", "| distance | 1-3 miles |"):
+        assert part in card
+
+
+# Killed in the middle
+
+
+class Killed(BaseException):
+    """What nothing may catch."""
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_move_that_was_killed_is_completed_once_and_never_leaves_no_champion(
+    url: str, settings: Settings, register: Callable, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    weak, better = register("linear_model.Lasso", WEAK), register(FOREST, SMALL_FOREST)
+    judge_and_promote(url, settings, weak)
+    judging.judge(url, settings, better, RUN)
+    left = calls
+
+    def set_some(*arguments: Any) -> None:
+        nonlocal left
+        if left == 0:
+            raise Killed
+        left -= 1
+        set_alias(*arguments)
+
+    set_alias = registry.set_alias
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "set_alias", set_some)
+        with pytest.raises(Killed):
+            judging.promote(url, settings, [better], RUN)
+    assert read_aliases(settings)[CHAMPION] == weak
+    again = judging.promote(url, settings, [better], RUN)
+    assert again
+    assert (again.version, again.champion_version) == (better, weak)
+    assert read_aliases(settings) == {CHAMPION: better, PREVIOUS: weak}
+    assert judging.promote(url, settings, [better], RUN) == again
+    assert read_aliases(settings) == {CHAMPION: better, PREVIOUS: weak}
+
+
+def test_next_judgement_completes_what_a_killed_run_left(url: str, settings: Settings, register: Callable) -> None:
+    first = register(LINEAR)
+    decision = judging.judge(url, settings, first, RUN)
+    decisions.set_state(url, decision, "moving")
+    second = register("linear_model.Lasso", WEAK)
+    assert judging.judge(url, settings, second, RUN).champion_version == first
+    assert read_aliases(settings) == {CHAMPION: first}
+
+
+# Back again
+
+
+def test_rollback_swaps_champion_and_previous_once_a_run(url: str, settings: Settings, register: Callable) -> None:
+    weak, better = register("linear_model.Lasso", WEAK), register(FOREST, SMALL_FOREST)
+    for version in (weak, better):
+        judge_and_promote(url, settings, version)
+    for _ in range(2):
+        back = aliases.roll_back(url, settings, "model_promotion/back")
+        assert (back.version, back.champion_version, back.state) == (weak, better, "promoted")
+        assert read_aliases(settings) == {CHAMPION: weak, PREVIOUS: better}
+    aliases.roll_back(url, settings, "model_promotion/forth")
+    assert read_aliases(settings) == {CHAMPION: better, PREVIOUS: weak}
+
+
+def test_rollback_without_a_previous_champion_says_so(url: str, settings: Settings, register: Callable) -> None:
+    judge_and_promote(url, settings, register(LINEAR))
+    with pytest.raises(NoChampion, match="has no previous champion"):
+        aliases.roll_back(url, settings, RUN)
+
+
+# What is compared on
+
+
+def test_rows_that_a_model_has_learnt_from_are_left_out(url: str) -> None:
+    with_test = load_held_out(url, [1])
+    assert (with_test.set_version, with_test.split) == (1, "test")
+    assert len(with_test.actual) == len(load_split(url, 1, "test"))
+    # A set whose training split reaches into the held-out rows of the other.
+    query(
+        url,
+        "INSERT INTO training.sets (state, months, validation_from, feature_set, settings, sources)"
+        " VALUES ('superseded', '{2024-02}', '2024-02-20', 'rich', '{}', '{}') RETURNING version",
+    )
+    later = load_held_out(url, [1, 2])
+    assert later.trips["pickup_at"].min() >= np.datetime64("2024-02-20")
+    assert 0 < len(later.actual) < len(with_test.actual)
+
+
+def test_there_is_nothing_to_compare_on_without_a_published_set(warehouse_url: str) -> None:
+    with pytest.raises(NoTrainingSet):
+        load_held_out(warehouse_url, [])
+
+
+def test_event_says_who_is_champion_and_who_was() -> None:
+    promotion = decisions.Promotion(
+        "judgement", "trip-duration", 7, "sklearn", LINEAR, 3, 5, 5, "promoted", "because", RUN
+    )
+    assert promotion.to_event() == {
+        "name": "trip-duration", "version": 7, "previous_version": 5, "family": "sklearn", "model": LINEAR,
+    }  # fmt: skip
+    assert replace(promotion, champion_version=None).to_event()["previous_version"] is None

@@ -1,0 +1,28 @@
+"""Published training sets for tests, made by the steps of data preparation."""
+
+from typing import Any
+
+from include.problems.taxi import zones
+from include.sets import build, preparation, publish
+from include.settings import Settings
+
+
+def publish_set(url: str, settings: Settings, created_by: str = "run", **request: Any) -> publish.Published:
+    """Runs every step from the source to a published version."""
+    zones.load_zones(url, settings)
+    plan = preparation.plan(url, settings, request).plan
+    for month in plan.months:
+        preparation.ingest(url, settings, month)
+    preparation.validate_raw(url, settings, plan.to_dict())
+    version = preparation.transform(url, settings, plan.to_dict(), created_by)
+    build.build(url, version)
+    build.validate(url, settings, version)
+    published = publish.publish(url, version, settings.keep_versions)
+    assert published
+    return published
+
+
+def publish_sample(url: str) -> publish.Published:
+    """Two months of the synthetic sample, in three splits."""
+    settings = Settings(source="sample", sample_rows=1_500, minimum_rows=100)
+    return publish_set(url, settings, months=["2024-01", "2024-02"], test_from="2024-02-15")

@@ -1,0 +1,298 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.retraining.reasons import (
+    Findings,
+    Source,
+    find_reasons,
+    has_changed,
+    plan_preparation,
+)
+from include.retraining.report import (
+    FollowedRun,
+    JudgedModel,
+    begin,
+    conclude,
+    finish,
+    plan_starts,
+)
+from include.retraining.watching import choose_window, find_news, read_signs
+from include.sets.examples import choose_training_set
+from include.sets.plan import make_plan
+from include.settings import Settings
+from include.sources import Probe, list_months
+from include.training.claims import claim_training
+from include.warehouse import connect
+from tests.servers import WebServer
+from tests.warehouse_rows import query
+
+DEFAULTS = Settings()
+QUIET = Findings(("2024-01", "2024-02"), (), (), True, (), 3.0)
+months = st.sampled_from(["2024-01", "2024-02", "2024-03", "2024-04", "2024-05"])
+
+
+# Reasons
+
+
+def test_there_is_no_reason_as_a_rule() -> None:
+    assert find_reasons(QUIET, 30, force=False) == []
+
+
+@pytest.mark.parametrize(
+    ("findings", "reason"),
+    [
+        (Findings(("2024-02",), ("2024-02",), (), False, (), 3.0), "new at the source: 2024-02"),
+        (Findings(("2024-02",), (), ("2024-02",), True, (), 3.0), "changed at the source: 2024-02"),
+        (Findings(("2024-02",), (), (), False, (), 3.0), "no model has been trained on 2024-02 yet"),
+        (Findings(("2024-02",), (), (), True, ("hour", "target"), 3.0), "drifted: hour, target"),
+        (Findings(("2024-02",), (), (), True, (), 30.5), "the champion is 30.5 days old, more than 30 (MAX_MODEL_AGE)"),
+    ],
+)
+def test_each_finding_is_a_reason(findings: Findings, reason: str) -> None:
+    assert find_reasons(findings, 30, force=False) == [reason]
+
+
+@given(
+    st.builds(
+        Findings,
+        st.just(("2024-02",)),
+        st.sampled_from([(), ("2024-02",)]),
+        st.sampled_from([(), ("2024-01",)]),
+        st.booleans(),
+        st.sampled_from([(), ("hour",)]),
+        st.none() | st.floats(0, 100),
+    ),
+    st.floats(1, 100),
+)
+def test_force_adds_a_reason_and_takes_none_away(findings: Findings, age: float) -> None:
+    without = find_reasons(findings, age, force=False)
+    assert find_reasons(findings, age, force=True) == [*without, "forced by a person"]
+
+
+STORED = Source("file:///a", "7@1", "aa")
+
+
+@pytest.mark.parametrize(
+    ("probe", "changed"),
+    [
+        (Probe("2024-01", "file:///a", 7, "7@2", "aa"), False),
+        (Probe("2024-01", "file:///b", 7, "7@1", "bb"), True),
+        (Probe("2024-01", "file:///a", 7, "7@1", None), False),
+        (Probe("2024-01", "file:///a", 7, "7@2", None), True),
+        (Probe("2024-01", "file:///b", 7, "7@1", None), True),
+        (Probe("2024-01", "file:///a", None, None, None), False),
+    ],
+)
+def test_month_has_changed_when_its_contents_have_or_may_have(probe: Probe, changed: bool) -> None:
+    assert has_changed(probe, STORED) == changed
+
+
+# What to train on
+
+
+@given(st.sets(months), st.integers(1, 6))
+def test_window_rolls_over_the_newest_months(found: set[str], size: int) -> None:
+    window = choose_window(Settings(rolling_months=size), found)
+    assert window == sorted(found)[-size:]
+
+
+@pytest.mark.parametrize(
+    ("settings", "size"), [({"months": "2024-01"}, 2), ({"months": "2024-01,2024-02,2024-03"}, 3),
+                           ({"months": "2024-01", "test_from": "2024-01-20"}, 3), ({"rolling_months": 1}, 1)]
+)  # fmt: skip
+def test_window_is_as_many_months_as_the_setting_names_but_enough_to_split(settings: dict, size: int) -> None:
+    found = [f"2024-{month:02}" for month in range(1, 13)]
+    assert len(choose_window(Settings(**settings), found)) == size
+
+
+@given(st.sets(months, min_size=1), st.booleans())
+def test_preparation_of_a_window_is_a_plan_that_holds_out_the_newest_month(found: set[str], has_test: bool) -> None:
+    window = sorted(found)
+    plan = make_plan(DEFAULTS, **plan_preparation(window, has_test_split=has_test))
+    assert plan.months == tuple(window)
+    if len(window) > 1:
+        assert (plan.test_from or plan.validation_from) == f"{window[-1]}-01"
+
+
+def test_preparation_is_started_unless_the_set_is_there() -> None:
+    found = {"set_version": None, "preparation": {"months": ["2024-01"]}, "requested_at": "2024-03-01T00:00:00+00:00"}
+    assert plan_starts(found) == {"data_preparation": {"months": ["2024-01"]}}
+    parameters = {"set_version": 3, "requested_at": "2024-03-01T00:00:00+00:00"}
+    assert plan_starts(found | {"set_version": 3}) == {
+        "sklearn_training": parameters,
+        "xgboost_training": parameters,
+    }
+
+
+# The source
+
+
+def test_months_of_files_are_found_by_their_names(tmp_path: Path) -> None:
+    for name in ("t_2024-02.csv", "t_2024-01.csv", "t_2024-13.csv", "other_2024-03.csv", "t_2024-04.csv.part"):
+        (tmp_path / name).write_text("a")
+    for source in (f"{tmp_path}/t_{{month}}.csv", f"file://{tmp_path}/t_{{month}}.csv"):
+        assert list_months(Settings(source=source)) == ["2024-01", "2024-02"]
+
+
+def test_months_of_a_web_server_are_those_known_and_the_ones_that_follow(web_server: WebServer) -> None:
+    web_server.pages |= {f"/{month}.csv": b"a" for month in ("2024-01", "2024-02", "2024-03", "2024-05")}
+    settings = Settings(source=f"{web_server.url}/{{month}}.csv", months="2024-01")
+    assert list_months(settings) == ["2024-01", "2024-02", "2024-03"]
+    web_server.requests.clear()
+    assert list_months(settings, ["2024-03"]) == ["2024-01", "2024-02", "2024-03"]
+    assert web_server.requests == [("HEAD", "/2024-04.csv")]
+
+
+def test_months_of_a_table_are_those_with_enough_rows(warehouse_url: str) -> None:
+    with connect(warehouse_url) as connection:
+        connection.execute("CREATE TABLE public.rides (lpep_pickup_datetime timestamp)")
+        connection.execute(
+            "INSERT INTO rides SELECT '2024-01-01'::timestamp + n * interval '1 day' FROM generate_series(0, 59) n"
+        )
+        connection.execute("INSERT INTO rides VALUES ('2008-12-31')")
+    settings = Settings(source=f"{warehouse_url}/public.rides", minimum_rows=20)
+    assert list_months(settings) == ["2024-01", "2024-02"]
+
+
+def test_sign_of_a_file_changes_with_it_and_only_the_window_is_looked_at(tmp_path: Path) -> None:
+    for month in ("2024-01", "2024-02", "2024-03"):
+        (tmp_path / f"{month}.csv").write_text("a")
+    settings = Settings(source=f"{tmp_path}/{{month}}.csv")
+    before = read_signs(settings, [])
+    assert before is not None
+    assert list(before) == ["2024-02", "2024-03"]
+    (tmp_path / "2024-03.csv").write_text("ab")
+    after = read_signs(settings, [])
+    assert after is not None
+    assert after["2024-02"] == before["2024-02"]
+    assert after["2024-03"] != before["2024-03"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"source": "/data/{month}.csv", "watch_interval": 0}])
+def test_what_cannot_or_shall_not_be_watched_has_no_signs(settings: dict) -> None:
+    assert read_signs(Settings(**settings), []) is None
+
+
+signs = st.dictionaries(months, st.sampled_from("abc"))
+
+
+@given(signs, signs, signs)
+def test_news_are_settled_and_told_once(seen: dict[str, str], before: dict[str, str], now: dict[str, str]) -> None:
+    news = find_news(seen, before, now)
+    assert all(before[month] == now[month] != seen.get(month) for month in news)
+    assert find_news(seen | {month: now[month] for month in news}, before, now) == []
+    assert set(find_news(seen, now, now)) == {month for month in now if seen.get(month) != now[month]}
+
+
+# No double path
+
+
+def test_event_and_trigger_train_a_version_once_between_them(warehouse_url: str) -> None:
+    detected = datetime.now(UTC) - timedelta(seconds=5)
+    assert claim_training(warehouse_url, "sklearn", 3, "event")
+    assert not claim_training(warehouse_url, "sklearn", 3, "master", detected)
+    assert claim_training(warehouse_url, "xgboost", 3, "master", detected)
+    assert not claim_training(warehouse_url, "xgboost", 3, "event")
+
+
+def test_claim_from_before_a_request_gives_way_to_it(warehouse_url: str) -> None:
+    assert claim_training(warehouse_url, "sklearn", 3, "event")
+    assert claim_training(warehouse_url, "sklearn", 3, "master", datetime.now(UTC) + timedelta(seconds=5))
+    assert not claim_training(warehouse_url, "sklearn", 3, "event")
+
+
+def test_run_that_is_tried_again_keeps_its_claim(warehouse_url: str) -> None:
+    for _ in range(2):
+        assert claim_training(warehouse_url, "sklearn", 3, "event")
+
+
+def publish(url: str, version_state: str) -> None:
+    query(
+        url,
+        "INSERT INTO training.sets (fingerprint, state, months, validation_from, feature_set, settings, sources,"
+        f" counts, published_at) VALUES (gen_random_uuid(), '{version_state}', '{{2024-02}}', '2024-02-20', 'rich',"
+        " '{}', '{}', '{}', now()) RETURNING version",
+    )
+
+
+def test_announced_set_that_was_superseded_gives_way_to_the_newest(warehouse_url: str) -> None:
+    publish(warehouse_url, "superseded")
+    publish(warehouse_url, "published")
+    publish(warehouse_url, "published")
+    for announced, requested, version in (([1], None, 3), ([1, 2], None, 2), ([], None, 3), ([3], 2, 2)):
+        found = choose_training_set(warehouse_url, 1.0, requested=requested, announced=announced)
+        assert found
+        assert found.version == version
+
+
+# The report
+
+WON = JudgedModel("xgboost", "gbtree.gamma", 7, 5.5, 5.0, "promoted", "")
+LOST = JudgedModel("sklearn", "linear_model.Lasso", 6, 5.5, 6.0, "rejected", "by chance alone")
+
+
+def make_runs(**states: str) -> list[FollowedRun]:
+    return [FollowedRun(dag_id, f"{dag_id}__1", state) for dag_id, state in states.items()]
+
+
+run_states = st.fixed_dictionaries(
+    {name: st.sampled_from(["success", "failed"]) for name in ("sklearn_training", "xgboost_training")},
+    optional={name: st.sampled_from(["success", "failed"]) for name in ("data_preparation", "model_promotion")},
+)
+
+
+@given(run_states, st.booleans())
+def test_retraining_fails_unless_all_succeeds_or_one_family_alone_fails_and_may(
+    states: dict[str, str], ignore: bool
+) -> None:
+    families = [states["sklearn_training"], states["xgboost_training"]]
+    others = [state for name, state in states.items() if not name.endswith("_training")]
+    may_fail = ignore and "success" in families and "failed" not in others
+    expected = "success" if "failed" not in states.values() or may_fail else "failed"
+    assert conclude(["drifted: hour"], make_runs(**states), [WON], ignore_failures=ignore).state == expected
+
+
+def test_report_says_why_what_before_after_and_the_decision() -> None:
+    runs = make_runs(sklearn_training="success", xgboost_training="success")
+    report = conclude(["drifted: hour"], runs, [LOST, WON], ignore_failures=True).report
+    assert report.splitlines() == [
+        "Retraining, because drifted: hour.",
+        "sklearn: linear_model.Lasso version 6, RMSE 6.000 after 5.500: not promoted, by chance alone.",
+        "xgboost: gbtree.gamma version 7, RMSE 5.000 after 5.500: champion now.",
+    ]
+
+
+def test_report_warns_of_the_family_that_failed() -> None:
+    runs = make_runs(sklearn_training="failed", xgboost_training="success")
+    report = conclude(["forced by a person"], runs, [WON], ignore_failures=True).report
+    assert "Warning: sklearn_training ended as failed (sklearn_training__1)." in report
+
+
+def test_report_of_a_preparation_that_found_all_there_says_so() -> None:
+    report = conclude(["drifted: hour"], make_runs(data_preparation="success"), [], ignore_failures=True)
+    assert report.state == "success"
+    assert "Nothing was trained" in report.report
+
+
+def test_retraining_is_stored_with_its_runs_models_and_report(warehouse_url: str) -> None:
+    query(
+        warehouse_url,
+        "INSERT INTO training.promotions (kind, name, version, family, model, trained_by, challenger_rmse,"
+        " champion_rmse, state, reason, run_key) VALUES ('judgement', 'trip-duration', 7, 'xgboost', 'gbtree.gamma',"
+        " 'xgboost_training/xgboost_training__1', 5.0, 5.5, 'promoted', '', 'model_promotion/1') RETURNING version",
+    )
+    found = {"reasons": ["drifted: hour"], "months": ["2024-01", "2024-02"]}
+    for _ in range(2):
+        begin(warehouse_url, "automatic_retraining/1", found["reasons"], found["months"])
+    runs = make_runs(sklearn_training="failed", xgboost_training="success")
+    conclusion = finish(warehouse_url, DEFAULTS, "automatic_retraining/1", found, runs, ignore_failures=True)
+    [(state, stored_runs, models, report)] = query(
+        warehouse_url, "SELECT state, runs, models, report FROM training.retrainings"
+    )
+    assert (state, report) == (conclusion.state, conclusion.report) == ("success", report)
+    assert [run["state"] for run in stored_runs] == ["failed", "success"]
+    assert [(model["before"], model["after"], model["decision"]) for model in models] == [(5.5, 5.0, "promoted")]

@@ -1,0 +1,368 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+
+from include.errors import NoTrainingSet, SettingsError, TrackingUnavailable, WarehouseUnavailable
+from include.models.artifact import TripModel
+from include.models.evaluation import measure
+from include.models.fitting import Fitted
+from include.sets.examples import TrainingSet, get_training_set, load_split
+from include.settings import Settings
+from include.tracking import runs
+from include.tracking.runs import Tracker, open_tracker
+from include.training.steps import (
+    Job,
+    choose_models,
+    describe_registered,
+    make_job,
+    register_best,
+    train_model,
+    tune_model,
+)
+from include.tuning.search import Limits, Trial
+from include.tuning.trials import WarehouseTrials
+from tests.conftest import find_free_port
+from tests.published_sets import publish_sample
+
+LASSO, SQUARED, GAMMA = "linear_model.Lasso", "gbtree.squarederror", "gbtree.gamma"
+DEFAULTS = Settings()
+PAGE = "http://airflow/dags/sklearn_training/runs/manual__1"
+needs_servers = pytest.mark.slow
+# MLflow says so of every model: our integers are never missing, and the other is its own.
+pytestmark = pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range")
+
+
+# What to do
+
+
+def make_set(**changes: Any) -> TrainingSet:
+    values = {
+        "version": 3, "fingerprint": "f", "months": (), "validation_from": "", "test_from": None,
+        "feature_set": "reference", "counts": {}, "published_at": None,
+    }  # fmt: skip
+    return TrainingSet(**(values | changes))
+
+
+def test_job_without_a_request_comes_from_the_settings_and_the_set() -> None:
+    settings = Settings(max_evaluations=7, tuning_time_budget=8, tuning_patience=9, random_state=0)
+    assert make_job(settings, "sklearn", "dag/run", make_set()) == Job(
+        "dag/run", "sklearn", 3, "reference", Limits(7, 8, 9), 0
+    )
+
+
+def test_request_wins_over_the_settings() -> None:
+    job = make_job(
+        DEFAULTS,
+        "xgboost",
+        "dag/run",
+        make_set(),
+        max_evaluations=2,
+        time_budget=1.5,
+        random_state=0,
+        feature_set="rich",
+    )
+    assert job == Job("dag/run", "xgboost", 3, "rich", Limits(2, 1.5, DEFAULTS.tuning_patience), 0)
+
+
+def test_job_survives_being_handed_on_as_json() -> None:
+    job = make_job(DEFAULTS, "sklearn", "dag/run", make_set())
+    assert Job.from_dict(json.loads(json.dumps(job.to_dict()))) == job
+
+
+def test_unknown_feature_set_is_an_error_before_anything_is_trained() -> None:
+    with pytest.raises(SettingsError, match="Unknown feature set 'poor'"):
+        make_job(DEFAULTS, "sklearn", "dag/run", make_set(), feature_set="poor")
+
+
+def test_models_are_those_asked_for_once_each_or_those_of_the_settings() -> None:
+    assert choose_models(DEFAULTS, "sklearn", [LASSO, LASSO, "svm.LinearSVR"]) == [LASSO, "svm.LinearSVR"]
+    assert choose_models(DEFAULTS, "xgboost", None) == [SQUARED, GAMMA]
+    assert choose_models(DEFAULTS, "xgboost", []) == [SQUARED, GAMMA]
+
+
+@pytest.mark.parametrize("name", ["svm.SVR", SQUARED])
+def test_unknown_model_is_an_error_before_anything_is_trained(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"Unknown sklearn model type '{name}'; choose among: linear_model"):
+        choose_models(DEFAULTS, "sklearn", [LASSO, name])
+
+
+# Doing it, on a published training set and a real MLflow server
+
+
+@pytest.fixture(scope="module")
+def url(module_warehouse_url: str) -> str:
+    """A warehouse with a published training set of the synthetic sample, in three splits."""
+    publish_sample(module_warehouse_url)
+    return module_warehouse_url
+
+
+@pytest.fixture
+def tracker(settings: Settings) -> Tracker:
+    return open_tracker(settings)
+
+
+@pytest.fixture
+def job(settings: Settings, request: pytest.FixtureRequest) -> Job:
+    """A run of the test's own: three trials a model type on the one training set."""
+    return Job(f"sklearn_training/{request.node.name}", "sklearn", 1, "rich", Limits(3, 600, 25), 42)
+
+
+def list_children(tracker: Tracker, parent: str) -> list[tuple[int, str, float]]:
+    """Number, status and error of each trial's run."""
+    runs = tracker.client.search_runs([tracker.experiment_id], f"tags.mlflow.parentRunId = '{parent}'")
+    return sorted((int(run.data.tags["trial"]), run.info.status, run.data.metrics["validation_rmse"]) for run in runs)
+
+
+def list_stored(url: str, job: Job, model: str = LASSO) -> list[tuple[int, str, float | None]]:
+    trials = WarehouseTrials(url, job.run_key, model, job.set_version).load()
+    return [(trial.number, "FINISHED", trial.loss) for trial in trials]
+
+
+class Killed(BaseException):
+    """What nothing may catch."""
+
+
+def kill_after(number: int) -> Callable[[Trial], None]:
+    def die(trial: Trial) -> None:
+        if trial.number == number:
+            raise Killed
+
+    return die
+
+
+@needs_servers
+def test_tuning_keeps_each_trial_in_the_warehouse_and_in_mlflow(
+    url: str, settings: Settings, job: Job, tracker: Tracker
+) -> None:
+    reported: list[int] = []
+    tuned = tune_model(url, settings, job, LASSO, on_trial=lambda trial: reported.append(trial.number))
+    stored = list_stored(url, job)
+    assert (tuned["model"], tuned["trials"], tuned["stopped_by"]) == (LASSO, 3, "max_evaluations")
+    assert tuned["loss"] == min(loss for _, _, loss in stored if loss is not None)
+    assert list_children(tracker, tuned["run_id"]) == stored
+    assert reported == [0, 1, 2]
+    json.dumps(tuned, allow_nan=False)
+
+
+@needs_servers
+def test_killed_tuning_goes_on_without_doubling_anything(
+    url: str, settings: Settings, job: Job, tracker: Tracker
+) -> None:
+    with pytest.raises(Killed):
+        tune_model(url, settings, job, LASSO, on_trial=kill_after(1))
+    whole = tune_model(url, settings, replace(job, run_key="uninterrupted"), LASSO)
+    resumed = tune_model(url, settings, job, LASSO)
+    again = tune_model(url, settings, job, LASSO)
+    assert resumed == again == {**whole, "run_id": resumed["run_id"]}
+    assert list_children(tracker, resumed["run_id"]) == list_stored(url, job)
+    assert len(list_stored(url, job)) == 3
+
+
+@needs_servers
+def test_trial_that_was_stored_but_not_tracked_is_tracked_by_the_retry(
+    url: str, settings: Settings, job: Job, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "log_trial", die)
+        with pytest.raises(Killed):
+            tune_model(url, settings, job, LASSO)
+    assert len(list_stored(url, job)) == 1
+    tuned = tune_model(url, settings, job, LASSO)
+    assert list_children(tracker, tuned["run_id"]) == list_stored(url, job)
+
+
+@needs_servers
+def test_trial_that_was_half_tracked_is_tracked_anew(url: str, settings: Settings, job: Job, tracker: Tracker) -> None:
+    with pytest.raises(Killed):
+        tune_model(url, settings, job, LASSO, on_trial=kill_after(0))
+    (parent,) = tracker.client.search_runs([tracker.experiment_id], "tags.role = 'model'")
+    (child,) = tracker.client.search_runs([tracker.experiment_id], "tags.role = 'trial'")
+    tracker.client.update_run(child.info.run_id, status="RUNNING")
+    tune_model(url, settings, job, LASSO)
+    assert list_children(tracker, parent.info.run_id) == list_stored(url, job)
+
+
+@needs_servers
+def test_tuning_without_one_success_fails_its_run_and_says_why(
+    url: str, settings: Settings, job: Job, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Fitted:
+        raise ValueError("no such solver")
+
+    monkeypatch.setattr("include.training.steps.fit", refuse)
+    with pytest.raises(RuntimeError, match="Not one of 3 trials could be fitted: ValueError: no such solver"):
+        tune_model(url, settings, job, LASSO)
+    (parent,) = tracker.client.search_runs([tracker.experiment_id], "tags.role = 'model'")
+    assert parent.info.status == "FAILED"
+
+
+def tuned_by_hand(settings: Settings, url: str, job: Job, model: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """What `tune_model` hands on, without a search."""
+    lineage = runs.Lineage(job.run_key, get_training_set(url, 1), job.feature_set, "c0ffee", job.random_state)
+    run_id = runs.open_run(open_tracker(settings), lineage, job.family, model)
+    return {"model": model, "run_id": run_id, "parameters": parameters}
+
+
+BOOSTED = {"max_depth": 5, "learning_rate": 0.3, "min_child_weight": 1.0}
+
+
+@needs_servers
+@pytest.mark.parametrize(("model", "parameters"), [(LASSO, {"alpha": 0.01}), (GAMMA, BOOSTED)])
+def test_trained_model_is_stored_with_its_errors_on_all_held_out_splits(
+    url: str, settings: Settings, job: Job, tracker: Tracker, model: str, parameters: dict[str, Any]
+) -> None:
+    job = replace(job, family="sklearn" if model == LASSO else "xgboost")
+    trained = train_model(url, settings, job, tuned_by_hand(settings, url, job, model, parameters))
+    loaded = load_stored(trained)
+    for split in ("validation", "test"):
+        examples = load_split(url, 1, split)
+        expected = measure(examples.target, loaded.predict(examples.trips))
+        found = {name: trained["metrics"][f"{split}_{name}"] for name in expected}
+        assert found == pytest.approx(expected, rel=1e-6)
+    run = tracker.client.get_run(trained["run_id"])
+    assert (run.info.status, run.data.metrics) == ("FINISHED", pytest.approx(trained["metrics"]))
+    assert run.data.params == {name: str(value) for name, value in parameters.items()}
+    json.dumps(trained, allow_nan=False)
+
+
+def load_stored(trained: dict[str, Any]) -> TripModel:
+    directory = Path(mlflow.artifacts.download_artifacts(trained["model_uri"]))
+    return TripModel.load(directory / "data" / "model")
+
+
+@needs_servers
+def test_stored_model_says_what_it_was_made_of(url: str, settings: Settings, job: Job) -> None:
+    trained = train_model(url, settings, job, tuned_by_hand(settings, url, job, LASSO, {"alpha": 0.01}))
+    metadata = load_stored(trained).metadata
+    assert (metadata["model"], metadata["family"], metadata["parameters"]) == (LASSO, "sklearn", {"alpha": 0.01})
+    assert (metadata["lineage"]["training_set_version"], metadata["lineage"]["run_key"]) == ("1", job.run_key)
+
+
+@needs_servers
+@pytest.mark.parametrize(("model", "files"), [(LASSO, set()), (GAMMA, {"shap_summary.json", "shap_summary.png"})])
+def test_slices_are_stored_for_each_model_and_explanations_for_boosters(
+    url: str, settings: Settings, job: Job, tracker: Tracker, model: str, files: set[str]
+) -> None:
+    job = replace(job, family="sklearn" if model == LASSO else "xgboost")
+    parameters = {"alpha": 0.01} if model == LASSO else BOOSTED
+    trained = train_model(url, settings, job, tuned_by_hand(settings, url, job, model, parameters))
+    run_id = trained["run_id"]
+    assert {file.path for file in tracker.client.list_artifacts(run_id)} == {"slices.json", *files}
+    slices = mlflow.artifacts.load_dict(f"runs:/{run_id}/slices.json")["rows"]
+    by_hour = {split: sum(row["rows"] for row in slices if (row["split"], row["slicing"]) == (split, "hour"))
+               for split in ("validation", "test")}  # fmt: skip
+    assert by_hour == {split: len(load_split(url, 1, split)) for split in by_hour}
+    if files:
+        summary = mlflow.artifacts.load_dict(f"runs:/{run_id}/shap_summary.json")["rows"]
+        assert {row["feature"] for row in summary} >= {"trip_distance", "pickup_zone", "hour"}
+
+
+@needs_servers
+def test_training_again_on_a_retry_gives_the_same_model(url: str, settings: Settings, job: Job) -> None:
+    tuned = tuned_by_hand(settings, url, job, LASSO, {"alpha": 0.01})
+    first, again = (train_model(url, settings, job, tuned) for _ in range(2))
+    assert (first["run_id"], first["metrics"]) == (again["run_id"], again["metrics"])
+    assert first["run_id"] == tuned["run_id"]
+
+
+@needs_servers
+def test_best_model_is_registered_as_challenger_with_its_lineage(
+    url: str, settings: Settings, job: Job, tracker: Tracker
+) -> None:
+    trained = [
+        train_model(url, settings, job, tuned_by_hand(settings, url, job, model, parameters))
+        for model, parameters in (("svm.LinearSVR", {"C": 0.001, "epsilon": 2.0}), (LASSO, {"alpha": 0.01}))
+    ]
+    worst, best = sorted(trained, key=lambda model: -model["metrics"]["validation_rmse"])
+    job = replace(job, page=PAGE)
+    registered = register_best(url, settings, job, trained)
+    assert register_best(url, settings, job, trained) == registered  # a retry
+    assert registered == {
+        "name": settings.registered_model,
+        "version": 1,
+        "family": "sklearn",
+        "model": best["model"],
+        "run_id": best["run_id"],
+        "metrics": best["metrics"],
+        "training_set_version": 1,
+    }
+    version = tracker.client.get_model_version_by_alias(settings.registered_model, "challenger")
+    assert version.run_id == best["run_id"] != worst["run_id"]
+    assert version.tags.items() >= {
+        "family": "sklearn", "model": best["model"], "training_set_version": "1", "run_key": job.run_key,
+        "random_state": "42", "months": "2024-01,2024-02",
+    }.items()  # fmt: skip
+    assert {"git_commit", "training_set_fingerprint"} <= version.tags.keys()
+    assert version.description.endswith(f"Trained by [this run of Airflow]({PAGE}).")
+    rmse = best["metrics"]["validation_rmse"]
+    assert describe_registered(registered) == (
+        f"Best: {best['model']}, RMSE {rmse:.3f} min on validation; registered as version 1 of"
+        f" {settings.registered_model}, trained on set 1."
+    )
+    json.dumps(registered, allow_nan=False)
+
+
+# Servers that are away
+
+TUNED = {"model": LASSO, "run_id": "run", "parameters": {"alpha": 0.01}}
+TRAINED = [{"model": LASSO, "run_id": "run", "model_uri": "models:/m-1", "metrics": {"validation_rmse": 5.0}}]
+STEPS: dict[str, Callable[[str, Settings, Job], Any]] = {
+    "tune": lambda url, settings, job: tune_model(url, settings, job, LASSO),
+    "train": lambda url, settings, job: train_model(url, settings, job, TUNED),
+    "register": lambda url, settings, job: register_best(url, settings, job, TRAINED),
+}
+
+
+@needs_servers
+@pytest.mark.parametrize("step", STEPS)
+def test_mlflow_server_that_is_away_is_named(
+    url: str, settings: Settings, job: Job, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"http://127.0.0.1:{find_free_port()}"
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(TrackingUnavailable, match=f"MLflow at {address} could not open the experiment"):
+        STEPS[step](url, settings.model_copy(update={"mlflow_tracking_uri": address}), job)
+
+
+@needs_servers
+@pytest.mark.parametrize("step", STEPS)
+def test_warehouse_that_is_away_is_said_to_be_so(settings: Settings, job: Job, step: str) -> None:
+    port = find_free_port()
+    with pytest.raises(WarehouseUnavailable, match=f"The warehouse could not be reached, or broke off: .*{port}"):
+        STEPS[step](f"postgresql://taxi@127.0.0.1:{port}/warehouse", settings, job)
+
+
+@needs_servers
+def test_mlflow_that_breaks_off_during_tuning_loses_no_trial(
+    url: str, settings: Settings, job: Job, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track = runs.log_trial
+
+    def break_off(tracker: Tracker, parent: str, model: str, trial: Trial) -> None:
+        if trial.number == 1:
+            address = f"http://127.0.0.1:{find_free_port()}"
+            tracker = Tracker(mlflow.MlflowClient(address), address, tracker.experiment_id)
+        track(tracker, parent, model, trial)
+
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        patch.setattr(runs, "log_trial", break_off)
+        with pytest.raises(TrackingUnavailable, match="could not log trial 1"):
+            tune_model(url, settings, job, LASSO)
+    tuned = tune_model(url, settings, job, LASSO)
+    assert list_children(tracker, tuned["run_id"]) == list_stored(url, job)
+
+
+@needs_servers
+@pytest.mark.parametrize("step", STEPS)
+def test_training_set_that_is_not_there_any_more_is_named(url: str, settings: Settings, job: Job, step: str) -> None:
+    with pytest.raises(NoTrainingSet, match="version 99 is not there any more"):
+        STEPS[step](url, settings, replace(job, set_version=99))

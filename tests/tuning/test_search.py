@@ -1,0 +1,278 @@
+import json
+import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.models.fitting import Fitted
+from include.models.table import MODELS, ModelType
+from include.tuning.search import Best, Limits, Trial, tune
+
+# Every kind of distribution, and more trials than the 20 that TPE draws at random before it learns.
+MODEL = ModelType(
+    "sklearn",
+    space={
+        "depth": ("int", 1, 12),
+        "rate": ("loguniform", 1e-3, 1.0),
+        "share": ("uniform", 0.5, 1.0),
+        "intercept": ("choice", True, False),
+    },
+    start={"depth": 6, "rate": 0.1, "share": 0.8, "intercept": True},
+)
+COIN = ModelType("sklearn", space={"side": ("choice", "head", "tail")}, start={"side": "head"})
+TRIALS = 26
+TIMES = ("started_at", "finished_at")
+LIMITS = Limits(max_evaluations=TRIALS, time_budget=1e9, patience=1000)
+
+
+@dataclass
+class MemoryStore:
+    """Keeps trials as a database would: through JSON."""
+
+    rows: list[str] = field(default_factory=list)
+
+    def load(self) -> list[Trial]:
+        rows = [json.loads(row) for row in self.rows]
+        return [Trial(**{**row, **{time: datetime.fromisoformat(row[time]) for time in TIMES}}) for row in rows]
+
+    def append(self, trial: Trial) -> None:
+        times = {time: getattr(trial, time).isoformat() for time in TIMES}
+        self.rows.append(json.dumps({**trial.__dict__, **times}, allow_nan=False))
+
+
+def bowl(parameters: Mapping[str, Any]) -> Fitted:
+    """An error with one lowest point, at depth 8, rate 0.05, share 0.9."""
+    rmse = (
+        abs(parameters["depth"] - 8)
+        + abs(math.log(parameters["rate"] / 0.05))
+        + 5 * abs(parameters["share"] - 0.9)
+        + (0.5 if parameters["intercept"] else 1.0)
+    )
+    return Fitted(None, {"rmse": rmse, "mae": rmse / 2})
+
+
+def refuse_deep(parameters: Mapping[str, Any]) -> Fitted:
+    """As `bowl`, but a third of the space cannot be fitted."""
+    if parameters["depth"] > 8:
+        raise ValueError(f"depth {parameters['depth']} is too deep")
+    return bowl(parameters)
+
+
+def search(
+    store: MemoryStore,
+    fit: Callable[[Mapping[str, Any]], Fitted] = bowl,
+    limits: Limits = LIMITS,
+    model: ModelType = MODEL,
+    seed: int = 42,
+    on_trial: Callable[[Trial], None] = lambda trial: None,
+) -> Best:
+    return tune(model, fit, store, limits, random_state=seed, on_trial=on_trial)
+
+
+def sequence(store: MemoryStore) -> list[tuple]:
+    return [(trial.number, dict(trial.parameters), trial.loss, trial.error) for trial in store.load()]
+
+
+class Killed(BaseException):
+    """What no search may catch."""
+
+
+def run_with_kills(store: MemoryStore, kills: list[tuple[str, int]], seed: int) -> Best:
+    """A search that is killed at the given calls, during a fit or after a trial was stored, and started over."""
+    for moment, call in kills:
+        calls = {"during a fit": count(), "after a trial was stored": count()}
+
+        def die_at(now: str, moment: str = moment, call: int = call, calls: dict[str, count] = calls) -> None:
+            if next(calls[now]) == call and now == moment:
+                raise Killed
+
+        def fit(parameters: Mapping[str, Any], die_at: Callable[[str], None] = die_at) -> Fitted:
+            die_at("during a fit")
+            return refuse_deep(parameters)
+
+        with suppress(Killed):
+            return search(
+                store, fit, seed=seed, on_trial=lambda trial, die_at=die_at: die_at("after a trial was stored")
+            )
+    return search(store, refuse_deep, seed=seed)
+
+
+KILLS = st.lists(
+    st.tuples(st.sampled_from(["during a fit", "after a trial was stored"]), st.integers(0, TRIALS - 1)), max_size=4
+)
+
+
+@given(seed=st.integers(0, 2**32 - 1), kills=KILLS)
+@settings(deadline=None, max_examples=8)
+def test_killed_search_goes_on_with_exactly_the_sequence_of_an_uninterrupted_one(
+    seed: int, kills: list[tuple[str, int]]
+) -> None:
+    whole, broken = MemoryStore(), MemoryStore()
+    best = search(whole, refuse_deep, seed=seed)
+    assert run_with_kills(broken, kills, seed) == best
+    assert sequence(broken) == sequence(whole)
+    assert [number for number, *_ in sequence(broken)] == list(range(TRIALS))
+
+
+def test_search_starts_from_the_tables_start_and_finds_better() -> None:
+    store = MemoryStore()
+    best = search(store)
+    assert store.load()[0].parameters == MODEL.start
+    assert best.loss == min(trial.loss for trial in store.load()) < store.load()[0].loss  # type: ignore[operator,type-var]
+    assert bowl(best.parameters).metrics["rmse"] == best.loss
+
+
+def test_search_proposes_only_what_the_space_allows() -> None:
+    store = MemoryStore()
+    search(store)
+    for trial in store.load():
+        depth, rate, share, intercept = (trial.parameters[name] for name in MODEL.space)
+        assert isinstance(depth, int) and 1 <= depth <= 12
+        assert 1e-3 <= rate <= 1
+        assert 0.5 <= share <= 1
+        assert isinstance(intercept, bool)
+
+
+def test_same_seed_gives_the_same_search_and_another_seed_another() -> None:
+    stores = [MemoryStore(), MemoryStore(), MemoryStore()]
+    for store, seed in zip(stores, (1, 1, 2), strict=True):
+        search(store, seed=seed)
+    first, same, other = map(sequence, stores)
+    assert first == same != other
+
+
+def test_finished_search_is_not_continued() -> None:
+    store, calls = MemoryStore(), []
+    best = search(store)
+    assert search(store, lambda parameters: calls.append(parameters) or bowl(parameters)) == best
+    assert (calls, len(store.rows)) == ([], TRIALS)
+
+
+def test_each_trial_is_reported_once_after_it_is_stored() -> None:
+    store, reported = MemoryStore(), []
+    search(store, on_trial=lambda trial: reported.append((trial.number, len(store.rows))))
+    assert reported == [(number, number + 1) for number in range(TRIALS)]
+
+
+def test_identical_parameters_are_fitted_once() -> None:
+    store, fitted = MemoryStore(), []
+
+    def fit(parameters: Mapping[str, Any]) -> Fitted:
+        fitted.append(parameters["side"])
+        return Fitted(None, {"rmse": 1.0 if parameters["side"] == "head" else 2.0})
+
+    best = search(store, fit, Limits(12, 1e9, 1000), COIN)
+    assert sorted(fitted) == ["head", "tail"]
+    assert (best.parameters, best.trials, len(store.rows)) == ({"side": "head"}, 12, 12)
+
+
+def test_identical_parameters_are_not_fitted_again_after_a_kill() -> None:
+    store, limits = MemoryStore(), Limits(12, 1e9, 1000)
+    search(store, lambda parameters: Fitted(None, {"rmse": 1.0}), limits, COIN)
+    del store.rows[8:]
+
+    def refuse(parameters: Mapping[str, Any]) -> Fitted:
+        pytest.fail(f"{parameters} had been fitted before")
+
+    assert search(store, refuse, limits, COIN).trials == 12
+
+
+def test_failed_trials_are_kept_with_their_error_and_the_search_goes_on() -> None:
+    store = MemoryStore()
+    best = search(store, refuse_deep)
+    failed = [trial for trial in store.load() if trial.loss is None]
+    assert failed
+    assert all(trial.error == f"ValueError: depth {trial.parameters['depth']} is too deep" for trial in failed)
+    assert all(trial.metrics == {} for trial in failed)
+    assert (best.parameters["depth"] <= 8, best.trials) == (True, TRIALS)
+
+
+def test_search_survives_a_failed_first_trial() -> None:
+    def fit(parameters: Mapping[str, Any]) -> Fitted:
+        if parameters == MODEL.start:
+            raise MemoryError
+        return bowl(parameters)
+
+    store = MemoryStore()
+    assert search(store, fit).trials == TRIALS
+    assert store.load()[0].error == "MemoryError: "
+
+
+@pytest.mark.parametrize("rmse", [math.nan, math.inf])
+def test_error_that_is_no_number_is_a_failed_trial(rmse: float) -> None:
+    store = MemoryStore()
+
+    def fit(parameters: Mapping[str, Any]) -> Fitted:
+        return Fitted(None, {"rmse": rmse}) if parameters == MODEL.start else bowl(parameters)
+
+    search(store, fit, Limits(3, 1e9, 1000))
+    first, second, _ = store.load()
+    assert (first.loss, first.error) == (None, "the validation error is not a finite number")
+    assert second.loss is not None
+
+
+@pytest.mark.parametrize("trials", [1, TRIALS])
+def test_search_without_one_success_is_an_error_that_says_why(trials: int) -> None:
+    def fit(parameters: Mapping[str, Any]) -> Fitted:
+        raise ValueError("no such solver")
+
+    store, limits = MemoryStore(), Limits(trials, 1e9, 1000)
+    message = f"Not one of {trials} trials could be fitted: ValueError: no such solver"
+    with pytest.raises(RuntimeError, match=message):
+        search(store, fit, limits)
+    with pytest.raises(RuntimeError, match=message):  # and again when it is tried again
+        search(store, fit, limits)
+    assert len(store.rows) == trials
+
+
+def test_search_stops_after_the_allowed_evaluations() -> None:
+    best = search(MemoryStore(), limits=Limits(5, 1e9, 1000))
+    assert (best.trials, best.stopped_by) == (5, "max_evaluations")
+
+
+def test_search_stops_when_nothing_improves() -> None:
+    best = search(MemoryStore(), lambda parameters: Fitted(None, {"rmse": 3.0}), Limits(50, 1e9, 4))
+    assert (best.trials, best.loss, best.stopped_by) == (5, 3.0, "patience")
+
+
+def test_failed_trials_count_as_no_improvement() -> None:
+    def fit(parameters: Mapping[str, Any]) -> Fitted:
+        if parameters != MODEL.start:
+            raise ValueError
+        return bowl(parameters)
+
+    assert search(MemoryStore(), fit, Limits(50, 1e9, 4)).stopped_by == "patience"
+
+
+def test_search_stops_when_its_time_is_used_up_but_not_before_the_first_trial() -> None:
+    best = search(MemoryStore(), limits=Limits(50, 1e-9, 1000))
+    assert (best.trials, best.stopped_by) == (1, "time_budget")
+
+
+def test_time_of_a_killed_search_counts() -> None:
+    store = MemoryStore()
+    search(store, limits=Limits(4, 1e9, 1000))
+    used = sum(trial.seconds for trial in store.load())
+    assert search(store, limits=Limits(50, used, 1000)).trials == 4
+
+
+def test_more_evaluations_continue_a_finished_search() -> None:
+    longer, whole = MemoryStore(), MemoryStore()
+    search(longer, limits=Limits(10, 1e9, 1000))
+    search(longer)
+    search(whole)
+    assert sequence(longer) == sequence(whole)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_space_of_every_model_type_can_be_searched(name: str) -> None:
+    store = MemoryStore()
+    search(store, lambda parameters: Fitted(None, {"rmse": 1.0}), Limits(3, 1e9, 1000), MODELS[name])
+    assert [set(trial.parameters) for trial in store.load()] == [set(MODELS[name].space)] * 3
