@@ -1,6 +1,6 @@
 """`python -m include.dashboards`: the pages alone, for development, on the running stack's data.
 
-Changed templates, scripts and styles show at the next look; changed Python needs a new start.
+Changed templates, scripts and styles show after a reload; changed Python needs a restart.
 """
 
 import os
@@ -23,7 +23,7 @@ def main() -> None:
     """Serves until interrupted."""
     stack = find_running(HOME)
     if stack is None:
-        raise SystemExit("No stack is running: start one by `make up`.")
+        raise SystemExit("No stack is running: start one with `make up`.")
     # Before Airflow is loaded, which reads its configuration then.
     os.environ.update(airflow_environment(stack, READER))
     from airflow.models import DagModel

@@ -1,4 +1,4 @@
-"""Who may see and do what: an application asks one function for the person behind a request, and refuses the rest."""
+"""Who may see and do what: one function finds the person behind a request, and everyone else is refused."""
 
 import hmac
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 
 from include.dashboards.context import Viewer
 
-# The DAG whose right to be started a prediction needs.
+# The DAG that a person must be allowed to start to predict.
 PREDICTION_DAG = "prediction"
 COOKIE = "mltrain_key"
 NO_LOGIN = "Not authenticated: log in to Airflow."
-NO_DAGS = "You may not read any DAG; ask an administrator for the right to."
-NOT_RUNNABLE = "Predicting needs the right to start the DAG {dag}, which you do not have."
+NO_DAGS = "You do not have permission to read any DAG; ask an administrator for it."
+NOT_RUNNABLE = "Predicting requires permission to start the DAG {dag}, which you do not have."
 
 FindViewer = Callable[..., Any]
 
@@ -34,7 +34,7 @@ def require_reader(find_viewer: FindViewer) -> FindViewer:
 
 
 def require_runner(viewer: Viewer) -> None:
-    """Refuses who may not start the prediction DAG.
+    """Refuses anyone who may not start the prediction DAG.
 
     Raises:
         HTTPException: 403.
@@ -44,7 +44,7 @@ def require_runner(viewer: Viewer) -> None:
 
 
 def viewer_by_key(key: str, list_dags: Callable[[], frozenset[str]]) -> FindViewer:
-    """Access for development, without Airflow's logins: whoever has the key may everything.
+    """Access for development, without Airflow's logins: anyone with the key has full access.
 
     The key comes in the query string once, then in the cookie that `remember_key` sets.
     """
@@ -52,7 +52,7 @@ def viewer_by_key(key: str, list_dags: Callable[[], frozenset[str]]) -> FindView
     def find_viewer(request: Request) -> Viewer:
         given = request.query_params.get("key") or request.cookies.get(COOKIE) or ""
         if not hmac.compare_digest(given.encode(), key.encode()):
-            raise HTTPException(401, "The key is missing or wrong; use the address that was printed at start.")
+            raise HTTPException(401, "The key is missing or wrong; use the address that was printed at startup.")
         dags = list_dags()
         return Viewer("developer", dags, dags)
 

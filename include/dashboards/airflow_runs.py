@@ -21,7 +21,7 @@ RunQuery = Callable[[Context], list[dict[str, Any]]]
 
 
 class NoAirflow(TaxiError):
-    """The pages run alone, so that there are no runs to tell of."""
+    """The pages run alone, without Airflow, so there are no runs to show."""
 
 
 def _on_airflow(make: Callable[[Context], Any]) -> RunQuery:
@@ -30,7 +30,7 @@ def _on_airflow(make: Callable[[Context], Any]) -> RunQuery:
     @wraps(make)
     def query(context: Context) -> list[dict[str, Any]]:
         if context.sources.airflow_session is None:
-            raise NoAirflow("Runs are shown where the dashboards stand inside Airflow.")
+            raise NoAirflow("Runs are only available when the dashboards run inside Airflow.")
         with context.sources.airflow_session() as session:
             return [dict(row) for row in session.execute(make(context)).mappings()]
 

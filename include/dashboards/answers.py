@@ -1,4 +1,4 @@
-"""A chart's answer as JSON: what to draw, or what to say where there is nothing or it cannot be had."""
+"""A chart's answer as JSON: what to draw, or what to say if there is nothing to draw or it is not available."""
 
 import json
 import logging
@@ -14,13 +14,13 @@ from include.dashboards.tables import Facts, Table
 from include.errors import TaxiError
 
 log = logging.getLogger(__name__)
-NOT_READABLE = "This shows runs of {dags}, which you may not read."
-NOT_THERE_YET = "Its table is not there yet: start the stack anew, which brings the warehouse up to date."
-BROKEN = "This could not be drawn; the log of Airflow's API server says why."
+NOT_READABLE = "This card shows runs of {dags}, which you may not read."
+NOT_THERE_YET = "This table does not exist yet. Restart the stack to run pending migrations."
+BROKEN = "This chart could not be drawn; see the log of Airflow's API server."
 
 
 def answer(chart: Chart, context: Context) -> str:
-    """Draws a chart for a person; whatever goes wrong is said in the answer, so that the rest of the page stands."""
+    """Draws a chart for a person; the answer reports any error, so that the rest of the page still works."""
     hidden = [dag for dag in chart.dags if dag not in context.viewer.readable]
     if hidden:
         return _say("empty", NOT_READABLE.format(dags=", ".join(hidden)))

@@ -4,7 +4,7 @@ For example:
 
     @chart(
         "overview",
-        "Trials a day",
+        "Trials per day",
         "SELECT finished_at::date AS day, count(*) AS trials FROM training.trials WHERE finished_at > %(since)s"
         " AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s) GROUP BY 1 ORDER BY 1",
         empty="No trials in this period: start a training DAG.",
@@ -46,10 +46,10 @@ class Chart:
 
     Attributes:
         empty: Shown instead where the query has no rows; says what to do.
-        dags: DAGs that the card tells about as a whole: who may not read one of them does not see the card.
+        dags: DAGs that the card covers as a whole: a person who may not read all of them does not see the card.
         columns: Width, of the page's 12 columns.
         height: Of the card, in pixels.
-        live: Whether the card is drawn anew every few seconds while its run goes on.
+        live: Whether the card is drawn again every few seconds while its run goes on.
     """
 
     name: str

@@ -13,7 +13,7 @@ from include.settings import Settings
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks.
+    """The person who views a page.
 
     Attributes:
         readable: Ids of the DAGs that the person may read.
@@ -35,7 +35,7 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    days: Annotated[int, Field(ge=0, le=36_500, description="Look back so many days; 0: everything.")] = 30
+    days: Annotated[int, Field(ge=0, le=36_500, description="Days to look back; 0: everything.")] = 30
     dag_id: Text = ""
     run_id: Text = ""
     model: Text = ""

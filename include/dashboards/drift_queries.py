@@ -1,8 +1,6 @@
 """Queries of measured drift: that of the present champion, or of the one before while it is not measured yet."""
 
-MEASURE_FIRST = (
-    "Drift was not measured yet: model_monitoring does it once there is a champion and newer trips than its own."
-)
+MEASURE_FIRST = "No drift measured yet: model_monitoring needs a champion and trips newer than its training set."
 # What was promoted or rolled back to last.
 _CHAMPION_NOW = """
     (SELECT version FROM training.promotions WHERE name = %(name)s AND state = 'promoted'

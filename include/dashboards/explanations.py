@@ -1,4 +1,4 @@
-"""What a registered model makes of a sample of trips: predictions and the contributions of features to them."""
+"""A registered model on a sample of trips: its predictions and the contributions of features to them."""
 
 import math
 from collections.abc import Mapping, Sequence

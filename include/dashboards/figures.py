@@ -56,7 +56,7 @@ def count_on(drawn: Figure, axis: str, largest: float, *, from_zero: bool = True
 
 
 def name_point(unit: str = "min", decimals: int = 2) -> str:
-    """What is said of a point whose x is a moment: which line, when, how much."""
+    """The hover text of a point whose x is a time: which line, when, how much."""
     return f"%{{fullData.name}}, %{{x|%d %b %H:%M}}: %{{y:.{decimals}f}} {unit}<extra></extra>"
 
 
@@ -69,7 +69,7 @@ def bars(
     horizontal: bool = False,
     **layout: Any,
 ) -> Figure:
-    """One bar a row."""
+    """One bar per row."""
     if horizontal:
         bar = Bar(x=column(rows, y), y=column(rows, x), orientation="h", marker_color=color)
         bar.hovertemplate = "%{y}: %{x:.3~g}<extra></extra>"
@@ -103,7 +103,7 @@ def stacked_bars(
 
 
 def marked_line(place: int, **trace: Any) -> Scatter:
-    """A line with points, told apart from those at other places by more than its color."""
+    """A line with points, distinguished from those at other places by more than its color."""
     looks = mark(place)
     return Scatter(
         mode="lines+markers",

@@ -34,7 +34,7 @@ class Layout(BaseModel):
 
 
 def read_layout(warehouse_url: Callable[[], str], person: str, page: str) -> dict[str, Any]:
-    """The person's layout of a page; the plain one where there is none or the warehouse is away."""
+    """The person's layout of a page; the default one if there is none or the warehouse is unavailable."""
     try:
         with connect(warehouse_url()) as connection:
             row = connection.execute(
@@ -42,7 +42,7 @@ def read_layout(warehouse_url: Callable[[], str], person: str, page: str) -> dic
             ).fetchone()
         return Layout.model_validate(row[0] if row else {}).model_dump()
     except Exception:
-        # The page stands without it, and its cards say what is amiss.
+        # The page works without it, and its cards say what is wrong.
         log.warning("The layout of %s for %s could not be read", page, person, exc_info=True)
         return Layout().model_dump()
 

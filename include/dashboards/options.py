@@ -1,4 +1,4 @@
-"""What the selects at the top of a page offer, where that depends on what is stored."""
+"""What the selects at the top of a page offer, where that depends on stored data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""One trip under several models: predictions with their intervals, and what made the first of them.
+"""One trip with several models: predictions with their intervals, and why the first of them.
 
-Nothing of it is kept: `prediction.log` holds what was asked in earnest.
+Nothing of it is stored: `prediction.log` is for real requests.
 """
 
 import json
@@ -36,7 +36,7 @@ class NoModel(TaxiError):
 
 @dataclass(frozen=True)
 class Predicted:
-    """What one model makes of the trip.
+    """What one model predicts for the trip.
 
     Attributes:
         low: With `high`, the interval that held nine of ten validation trips; None where that is not known.
@@ -136,12 +136,12 @@ def draw_predictions(predictions: list[Predicted]) -> Figure:
                 "thickness": 1.5,
             },
             name=name,
-            customdata=[f"{each.low:.1f} to {each.high:.1f} min" if each.low is not None else "no interval known"],
+            customdata=[f"{each.low:.1f} to {each.high:.1f} min" if each.low is not None else "interval unknown"],
             hovertemplate="%{y}: %{x:.1f} min, 9 of 10: %{customdata}<extra></extra>",
         )
         for each, name in zip(predictions, names, strict=True)
     ]
-    drawn = figure(traces, x_title="minutes, with the interval that held 9 of 10 validation trips", showlegend=False)
+    drawn = figure(traces, x_title="minutes, with the interval that covers 9 of 10 validation trips", showlegend=False)
     return drawn.update_yaxes(range=[len(predictions) - 0.5, -0.5], showgrid=False).update_xaxes(
         showgrid=True, rangemode="tozero"
     )

@@ -1,7 +1,7 @@
 """Registered models and what was stored beside them, from MLflow, kept for a few seconds.
 
-An MLflow server that is away costs one short wait; for the next seconds its absence is said at once, so that cards
-that need it never hold up the others.
+An MLflow server that is unavailable costs one short wait; for the next seconds this is reported at once, so that cards
+that need it never delay the others.
 """
 
 import json

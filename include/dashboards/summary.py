@@ -19,7 +19,7 @@ _LAST = """
 
 
 def summarize(context: Context) -> Facts:
-    """The champion with its error, and when models were last trained; what cannot be had says so."""
+    """The champion with its error, and when models were last trained; what is unavailable says so."""
     return Facts([_champion(context), _last_training(context)])
 
 
@@ -27,7 +27,7 @@ def _champion(context: Context) -> Fact:
     try:
         champion = next((each for each in list_registered(context) if CHAMPION in each.aliases), None)
     except TaxiError:
-        return Fact("Champion", "not known", "MLflow is away")
+        return Fact("Champion", "unknown", "MLflow is unavailable")
     if champion is None:
         return Fact("Champion", "none yet", f"start {TRAINING_DAGS}")
     detail = f"validation RMSE {show_minutes(champion.metrics.get('validation_rmse'))}, {show_age(champion.created_at)}"
@@ -38,7 +38,7 @@ def _last_training(context: Context) -> Fact:
     try:
         rows = read_rows(_LAST, context)
     except TaxiError:
-        return Fact("Last training", "not known", "the warehouse is away")
+        return Fact("Last training", "unknown", "the warehouse is unavailable")
     if not rows:
-        return Fact("Last training", "none yet", "data_preparation starts it")
+        return Fact("Last training", "none yet", "start data_preparation")
     return Fact(rows[0]["label"], show_age(rows[0]["at"]), rows[0]["detail"])

@@ -70,7 +70,7 @@ def test_person_sees_only_runs_of_dags_that_may_be_read(site: Site, warehouse_ur
 
 def test_card_about_a_dag_that_may_not_be_read_says_so(site: Site) -> None:
     answer = site.answer("training_set_rows", "sklearn")
-    assert answer == {"kind": "empty", "text": "This shows runs of data_preparation, which you may not read."}
+    assert answer == {"kind": "empty", "text": "This card shows runs of data_preparation, which you may not read."}
 
 
 def test_every_chart_belongs_to_a_page(site: Site) -> None:

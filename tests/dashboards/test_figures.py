@@ -176,8 +176,8 @@ def test_failed_runs_link_to_their_run() -> None:
 @pytest.mark.parametrize(
     ("schedule", "assets", "airflow_says", "words"),
     [
-        (None, None, None, "by hand or REST"),
-        ("None", None, "Never, external triggers only", "by hand or REST"),
+        (None, None, None, "by hand or REST API"),
+        ("None", None, "Never, external triggers only", "by hand or REST API"),
         ("0 3 * * *", None, None, "0 3 * * *"),
         ("*/5 * * * *", None, "Every 5 minutes", "every 5 minutes (*/5 * * * *)"),
         ("Asset", {"all": [{"asset": {"name": "a", "uri": "u"}}]}, "Triggered by assets", "asset a"),
@@ -202,7 +202,7 @@ def test_models_are_compared_by_each_measure() -> None:
     metrics = {"rmse": 6.0, "mae": 4.0, "p50_error": 3.0, "p90_error": 9.0}
     drawn = training_run.models_compared([{"model": LASSO, "metrics": metrics}])
     assert [(t.name, t.y[0]) for t in drawn.data] == [
-        ("RMSE", 6.0), ("MAE", 4.0), ("median error", 3.0), ("90 % quantile of errors", 9.0),
+        ("RMSE", 6.0), ("MAE", 4.0), ("median error", 3.0), ("90th percentile of errors", 9.0),
     ]  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def test_models_in_use_are_compared_on_the_rows_that_both_were_judged_on(
     ]  # fmt: skip
     assert "promoted 2 h ago · on test rows of training set 2" in facts[0]["detail"]
     assert [fact["detail"].partition(" · ")[2] for fact in facts[1:]] == [
-        "against 5.10 of the champion on the same rows", "against 5.10 of the champion on the same rows",
+        "against 5.10 for the champion on the same rows", "against 5.10 for the champion on the same rows",
     ]  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def test_playground_offers_zones_by_name(site: Site, warehouse_url: str) -> None
 
 def test_viewer_is_told_why_predicting_is_not_possible(site: Site) -> None:
     text = site.visit("viewer").get("/playground").text
-    assert "needs the right to start the DAG prediction" in text
+    assert "requires permission to start the DAG prediction" in text
     assert "disabled" in text
 
 

@@ -31,7 +31,7 @@ def test_chart_without_data_says_what_to_do(site: Site, name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, chart in CHARTS.items() if chart.page == "pipeline"])
 def test_chart_of_runs_outside_airflow_says_so(site: Site, name: str) -> None:
     answer = site.answer(name)
-    assert answer == {"kind": "error", "text": "Runs are shown where the dashboards stand inside Airflow."}
+    assert answer == {"kind": "error", "text": "Runs are only available when the dashboards run inside Airflow."}
 
 
 def test_dead_warehouse_shows_in_its_cards_and_the_page_stands(open_site: OpenSite) -> None:
@@ -44,10 +44,10 @@ def test_dead_warehouse_shows_in_its_cards_and_the_page_stands(open_site: OpenSi
     assert "nothing@" not in answer["text"]
 
 
-def test_summary_says_what_is_away(open_site: OpenSite) -> None:
+def test_summary_says_what_is_unavailable(open_site: OpenSite) -> None:
     facts = {fact["label"]: fact for fact in open_site().visit().get("/summary").json()["facts"]}
-    assert facts["Champion"]["detail"] == "MLflow is away"
-    assert facts["Last training"]["detail"] == "the warehouse is away"
+    assert facts["Champion"]["detail"] == "MLflow is unavailable"
+    assert facts["Last training"]["detail"] == "the warehouse is unavailable"
 
 
 def test_chart_that_fails_says_so_without_the_reason(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

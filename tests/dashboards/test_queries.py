@@ -185,7 +185,7 @@ def test_every_decision_is_listed_with_when_by_whom_and_why(site: Site, warehous
         )
     rows = site.answer("decisions")["rows"]
     assert [(outcome["text"], model, why, by["text"], by["to"]) for _, outcome, model, why, by in rows] == [
-        ("↺ rolled back", "gbtree.gamma v1", "Rolled back", "run by hand", "/dags/model_promotion/runs/manual__3"),
+        ("↺ rolled back", "gbtree.gamma v1", "Rolled back", "manual run", "/dags/model_promotion/runs/manual__3"),
         ("● champion kept", "Lasso v2", "it is worse", "run after training",
          "/dags/model_promotion/runs/asset_triggered__2"),
         ("▲ promoted", "gbtree.gamma v1", "RMSE 4 against 5", "run after training",

@@ -23,7 +23,7 @@ def main() -> None:
     """Takes the pictures and writes them with few colors, which makes them small."""
     stack = find_running(HOME)
     if stack is None:
-        raise SystemExit("No stack is running: start one by `make run`.")
+        raise SystemExit("No stack is running: start one with `make run`.")
     IMAGES.mkdir(parents=True, exist_ok=True)
     with open_browser() as browser:
         for page, theme in PICTURES:

@@ -218,7 +218,7 @@ def test_cards_are_moved_resized_explained_and_read_as_tables_by_keys(window: Wi
         page.keyboard.press("ArrowUp")
     assert kept.value.status == 204
     assert page.locator("#cards .card").evaluate_all(names)[:2] == [before[1], before[0]]
-    expect(page.locator("#said")).to_have_text(re.compile("place 1 of"))
+    expect(page.locator("#said")).to_have_text(re.compile("position 1 of"))
     card = page.locator(f'.card[data-name="{before[1]}"]')
     height = card.evaluate("card => card.getBoundingClientRect().height")
     with page.expect_response(lambda answer: "/layouts/" in answer.url):
@@ -261,7 +261,7 @@ def test_zone_is_found_by_its_name_and_a_vague_one_is_told(window: Window, bench
     page = window.page
     page.locator("[name=pickup_zone]").fill("thetic 26")
     page.get_by_role("button", name="Predict").click()
-    expect(page.locator("#trip-note")).to_contain_text("may be Synthetic 26 (26), Synthetic 260 (260), ")
+    expect(page.locator("#trip-note")).to_contain_text("could be Synthetic 26 (26), Synthetic 260 (260), ")
     page.locator("[name=pickup_zone]").fill("synthetic 26")
     page.get_by_role("button", name="Predict").click()
     expect(page.locator("[name=pickup_zone]")).to_have_value("Synthetic 26 (26)")

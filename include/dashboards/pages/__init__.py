@@ -10,7 +10,7 @@ class Page:
     """One page.
 
     Attributes:
-        filters: Which filters stand at its top: days, dag, run, model, version, month.
+        filters: The filters at its top: days, dag, run, model, version, month.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Data, the raw months: what they hold, column by column, and what was refused."""
+"""Data, the raw months: what they contain, column by column, and what was rejected."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ DECIMALS = 3
 
 @chart("data", "Raw month, column by column", read_profile, empty=LOAD_FIRST, dags=PREPARATION, columns=12, height=290)
 def raw_profile(rows: Rows) -> Table:
-    """The chosen month as its source gave it, rejected rows included."""
+    """The selected month as its source provided it, including rejected rows."""
     headings = (
         f"{rows[0]['month']}, column", "type", "rows", "missing", "unique", "min", "mean", "median", "max",
         "most frequent",
@@ -83,17 +83,17 @@ _OF_MONTH: dict[str, Any] = {"empty": LOAD_FIRST, "dags": PREPARATION, "columns"
 
 @chart("data", "Distance in the raw month", _raw_bars, **_OF_MONTH)
 def raw_distances(rows: Rows) -> Figure:
-    """How often each distance occurs; the longest hundredth is left out."""
+    """Number of trips by distance; the longest 1 % are left out."""
     return _draw_raw(rows, "trip_distance", "trip distance, in the source's unit (TLC: miles)")
 
 
 @chart("data", "Duration in the raw month", _raw_bars, **_OF_MONTH)
 def raw_durations(rows: Rows) -> Figure:
-    """How often each duration occurs; the longest hundredth is left out."""
+    """Number of trips by duration; the longest 1 % are left out."""
     return _draw_raw(rows, "duration, minutes", "duration, minutes")
 
 
-# Rows that the newest set left out by their target were accepted, so that they stand nowhere else.
+# Rows that the newest set left out by their target were accepted, so nothing else lists them.
 _LEFT_OUT = f"""
     SELECT month, rule, count(*) AS rows FROM raw.rejected_trips GROUP BY month, rule
     UNION ALL
@@ -109,12 +109,12 @@ _LEFT_OUT = f"""
     "data",
     "Rows left out, by rule",
     _LEFT_OUT,
-    empty="No row was left out; each that is stands here by the rule that it broke.",
+    empty="No rows were left out. Rows that are appear here, grouped by the rule that they broke.",
     dags=PREPARATION,
     columns=4,
 )
 def rejected_rows(rows: Rows) -> Figure:
-    """Rows of each month that a rule refused, and those that the newest training set left out for their target."""
+    """Rows per month that a rule rejected, and rows that the newest training set left out because of their target."""
     months = sorted({row["month"] for row in rows})
     marks = {month: mark(at) for at, month in enumerate(months)}
     traces = [

@@ -13,7 +13,7 @@ from include.dashboards.palette import DASHES, MUTED, PALETTE, mark
 from include.dashboards.tables import Table
 from include.problems.taxi.zone_names import read_zone_names
 
-NOT_PUBLISHED = "No training set is published yet: start data_preparation."
+NOT_PUBLISHED = "No training set has been published yet: start data_preparation."
 PREPARATION = ("data_preparation",)
 SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
 STROKES = dict(zip(SPLITS, DASHES, strict=True))
@@ -35,7 +35,7 @@ def _set_profile(context: Context) -> Rows:
 @chart("data", "Training set, column by column", _set_profile, empty=NOT_PUBLISHED, dags=PREPARATION, columns=12,
        height=290)  # fmt: skip
 def set_profile(rows: Rows) -> Table:
-    """The training split of the newest version; minutes are `target`. Nothing is missing in it."""
+    """The training split of the newest version; `target` is the duration in minutes. No values are missing."""
     headings = (
         f"v{rows[0]['version']}, column", "type", "rows", "missing", "unique", "min", "mean", "median", "max",
         "most frequent",
@@ -114,19 +114,19 @@ _OF_SET: dict[str, Any] = {"empty": NOT_PUBLISHED, "dags": PREPARATION, "columns
 
 @chart("data", "Duration in the training set", _histogram("target"), **_OF_SET)
 def set_durations(rows: Rows) -> Figure:
-    """Share of trips by minutes, for each split."""
+    """Share of trips by duration, per split."""
     return _draw_histogram(rows, "duration, minutes")
 
 
 @chart("data", "Distance in the training set", _histogram("trip_distance"), **_OF_SET)
 def set_distances(rows: Rows) -> Figure:
-    """Share of trips by distance, for each split."""
+    """Share of trips by distance, per split."""
     return _draw_histogram(rows, "trip distance (TLC: miles)")
 
 
 @chart("data", "Hour of pickup in the training set", _histogram("hour"), **_OF_SET)
 def set_hours(rows: Rows) -> Figure:
-    """Share of trips by hour of day, for each split."""
+    """Share of trips by hour of day, per split."""
     return _draw_histogram(rows, "hour of day")
 
 
@@ -145,9 +145,9 @@ def _drift(context: Context) -> Rows:
     height=380,
 )
 def drift_by_column(rows: Rows) -> Figure:
-    """Distance of each week from the champion's training set.
+    """How far each week is from the champion's training set.
 
-    A filled point has drifted (two measures of three are beyond their thresholds), a hollow one has not.
+    Filled points have drifted (two of three measures exceed their thresholds); hollow points have not.
     """
     traces = [
         Scatter(
@@ -166,7 +166,7 @@ def drift_by_column(rows: Rows) -> Figure:
         for at, (name, group) in enumerate(by(rows, "column_name").items())
     ]
     first = rows[0]
-    text = f"against v{first['champion_version']}; filled: drifted, hollow: not"
+    text = f"against v{first['champion_version']}; filled: drifted, hollow: not drifted"
     if first["champion_now"] not in (None, first["champion_version"]):
         text += f"; champion is now v{first['champion_now']}, not measured yet"
     drawn = figure(traces, y_title="PSI, population stability index").update_yaxes(rangemode="tozero")

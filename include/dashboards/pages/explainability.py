@@ -1,4 +1,4 @@
-"""Explainability: what moves a model's predictions, over many trips and for one."""
+"""Explainability: what drives a model's predictions, over many trips and for one."""
 
 import math
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ from include.models.explanation import Explanation, show_factor, tick_factors
 MOST_FEATURES = 12
 MOST_STEPS = 9
 NOTHING = (
-    "Nothing to explain: no model is registered yet, its training set is gone, or it is of a kind without contributions"
-    " of its own (forests). Start data_preparation, or choose another model."
+    "Nothing to explain: no model is registered yet, its training set has been dropped, or its type (forest) provides"
+    " no contributions. Start data_preparation, or select another model."
 )
 
 
@@ -31,9 +31,9 @@ def _explained(context: Context) -> Rows:
     return [{"explained": explained, "trip": min(context.filters.trip, len(explained.trips) - 1)}]
 
 
-@chart("explainability", "What moves predictions, trip by trip", _explained, empty=NOTHING, columns=8, height=480)
+@chart("explainability", "What drives predictions, trip by trip", _explained, empty=NOTHING, columns=8, height=480)
 def beeswarm(rows: Rows) -> Figure:
-    """Each point is a feature's contribution to one trip, colored by the feature's value; a click picks the trip."""
+    """Each point is a feature's contribution to one trip, colored by the feature's value. Click: select the trip."""
     explained: Explained = rows[0]["explained"]
     explanation = explained.explanation
     assert explanation is not None
@@ -55,7 +55,7 @@ def beeswarm(rows: Rows) -> Figure:
                 customdata=list(range(len(contributions))),
                 text=[f"{name} = {texts[name]}: {_show_step(value, explanation)}"
                       for texts, value in zip(explained.texts, contributions.tolist(), strict=True)],
-                hovertemplate="%{text}<br>click: this trip below<extra></extra>",
+                hovertemplate="%{text}<br>click to show this trip below<extra></extra>",
             )
         )  # fmt: skip
     bar = {"title": {"text": "value", "side": "right"}, "tickvals": [0, 1], "ticktext": ["low", "high"],
@@ -100,7 +100,7 @@ def _spread(values: np.ndarray) -> np.ndarray:
 
 @chart("explainability", "Mean contribution", _explained, empty=NOTHING, columns=4, height=480)
 def mean_contributions(rows: Rows) -> Figure:
-    """How far each feature moves predictions on average, up or down: mean |SHAP| for boosted trees."""
+    """How much each feature changes predictions on average, up or down: mean |SHAP| for boosted trees."""
     explanation = rows[0]["explained"].explanation
     strengths = explanation.strengths[:MOST_FEATURES]
     means = [entry["mean_abs_shap"] for entry in strengths]
@@ -116,9 +116,9 @@ def mean_contributions(rows: Rows) -> Figure:
     return drawn.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(showgrid=True)
 
 
-@chart("explainability", "The picked trip", _explained, empty=NOTHING, columns=12, height=140)
+@chart("explainability", "Selected trip", _explained, empty=NOTHING, columns=12, height=140)
 def picked_trip(rows: Rows) -> Facts:
-    """The trip that the next chart takes apart: pick another above, or by a click on a point."""
+    """The trip that the next chart explains. Select another one above, or click a point."""
     explained, at = rows[0]["explained"], rows[0]["trip"]
     trip = explained.trips[at]
     predicted = float(explained.predicted[at])
@@ -126,8 +126,8 @@ def picked_trip(rows: Rows) -> Facts:
     return Facts(
         [
             Fact("Predicted", show_minutes(predicted), explained.version.label),
-            Fact("It took", show_minutes(trip["target"]), describe(trip)),
-            Fact("Error", f"{error:+.2f} min", "of the validation split", "bad" if abs(error) > 10 else ""),
+            Fact("Actual", show_minutes(trip["target"]), describe(trip)),
+            Fact("Error", f"{error:+.2f} min", "from the validation split", "bad" if abs(error) > 10 else ""),
         ]
     )
 
@@ -145,12 +145,12 @@ def _show_step(contribution: float, explanation: Explanation) -> str:
 
 
 def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str]) -> Figure:
-    """The strongest contributions to one prediction, the rest together, and what they come to, all in minutes.
+    """The strongest contributions to one prediction, the rest together, and their total, all in minutes.
 
     Where contributions multiply, each step is written as its factor and drawn as the minutes that it makes there.
 
     Args:
-        texts: Feature -> its value, to stand beside its name.
+        texts: Feature -> its value, shown beside its name.
     """
     contributions = dict(zip(explanation.features, explanation.contributions[at].tolist(), strict=True))
     ordered = sorted(contributions.items(), key=lambda item: -abs(item[1]))

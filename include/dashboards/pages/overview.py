@@ -1,4 +1,4 @@
-"""Overview: which model is used, what it was measured against, and every decision on it."""
+"""Overview: which model is in use, what it was measured against, and every decision on it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,14 +11,14 @@ from include.dashboards.registered import CHALLENGER, CHAMPION, PREVIOUS, Regist
 from include.dashboards.tables import Cell, Fact, Facts, Table, run_page, show_age, show_minutes
 from include.tracking.registry import TRAINING_DAGS
 
-TRAIN_FIRST = f"Nothing was trained yet: start {TRAINING_DAGS}."
+TRAIN_FIRST = f"No model has been trained yet: start {TRAINING_DAGS}."
 MOST_MODELS = 6
 _DECISIONS = """
     SELECT kind, version, rival_version, model, state, reason, run_key, split, judged_on, rows,
            challenger_rmse, champion_rmse, decided_at, moved_at
     FROM training.promotions WHERE name = %(name)s ORDER BY coalesce(moved_at, decided_at) DESC, id DESC LIMIT 200
 """
-# State of a judgement -> what it makes of a version that is not champion now.
+# State of a judgement -> the standing of a version that is not champion now.
 _STANDING = {
     "rejected": "Judged, not better",
     "waiting": "Waiting for a decision",
@@ -41,9 +41,9 @@ def _in_use(context: Context) -> Rows:
     return [{"versions": versions, "decisions": read_rows(_DECISIONS, context)}] if versions else []
 
 
-@chart("overview", "In use, and waiting", _in_use, empty=TRAIN_FIRST, columns=12, height=150)
+@chart("overview", "Models in use and waiting", _in_use, empty=TRAIN_FIRST, columns=12, height=150)
 def models_in_use(rows: Rows) -> Facts:
-    """RMSE of the champion and of what could take its place, each pair measured on the same rows; grey: it was not."""
+    """RMSE of the champion and of other models, each compared with it on the same rows; gray: not comparable."""
     [found] = rows
     versions, decisions = found["versions"], found["decisions"]
     champion = next((version for version in versions if CHAMPION in version.aliases), None)
@@ -92,14 +92,14 @@ def _other_fact(version: Registered, champion: Registered | None, decisions: Row
             mine, its = "challenger_rmse", "champion_rmse"
             if each["version"] != version.version:
                 mine, its = its, mine
-            rival = "of the champion" if champion else "of the mean"
+            rival = "for the champion" if champion else "for the mean"
             detail = f"{version.label} · against {each[its]:.2f} {rival} on the same rows"
             return Fact(f"{standing}, RMSE", show_minutes(each[mine]), detail)
     rmse = version.metrics.get("validation_rmse")
     return Fact(
         f"{standing}, RMSE",
         show_minutes(rmse),
-        f"{version.label} · on training set {version.set_version or 'unknown'}, not measured beside the champion",
+        f"{version.label} · on training set {version.set_version or 'unknown'}, not compared with the champion",
         "quiet",
     )
 
@@ -108,13 +108,13 @@ def _other_fact(version: Registered, champion: Registered | None, decisions: Row
     "overview",
     "Decisions on models",
     _DECISIONS,
-    empty="No model was judged yet: model_promotion does it after each training.",
+    empty="No model has been judged yet: model_promotion does this after each training.",
     dags=("model_promotion",),
     columns=8,
     height=360,
 )
 def decisions(rows: Rows) -> Table:
-    """Every promotion, refusal and rollback, the newest first: when, of which model, why, and by which run."""
+    """Every promotion, rejection and rollback, newest first: when, which model, why, and by which run."""
     return Table(
         ("when", "decision", "model", "why", "by"),
         [
@@ -138,5 +138,5 @@ def _outcome(row: Mapping[str, Any]) -> Cell:
 
 def _decided_by(run_key: str) -> Cell:
     dag_id, _, run_id = run_key.partition("/")
-    started = {"manual": "run by hand", "scheduled": "scheduled run"}
+    started = {"manual": "manual run", "scheduled": "scheduled run"}
     return Cell(started.get(run_id.partition("__")[0], "run after training"), run_page(dag_id, run_id), hint=run_id)

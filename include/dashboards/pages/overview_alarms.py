@@ -1,4 +1,4 @@
-"""Overview, what may be amiss: drift, alerts, and the error of real predictions."""
+"""Overview, what may be wrong: drift, alerts, and the error of real predictions."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from include.dashboards.tables import Cell, Table, run_page, show_age
 
 # Severity -> its word, which says it without color too, and its tone.
 SEVERITIES = {"error": ("✖\u00a0error", "bad"), "warning": ("▲\u00a0warning", "warn"), "info": ("● info", "")}
-_STATES = {"sent": "sent", "unsent": "not sent yet", "collecting": "being collected", "silent": "not mailed"}
+_STATES = {"sent": "sent", "unsent": "not sent yet", "collecting": "collecting", "silent": "not mailed"}
 
 
 def _drift(context: Context) -> Rows:
@@ -19,12 +19,12 @@ def _drift(context: Context) -> Rows:
     return [{**row, "threshold": threshold} for row in read_rows(NEWEST_WEEK, context)]
 
 
-@chart("overview", "Newest drift", _drift, empty=MEASURE_FIRST, dags=("model_monitoring",), columns=4, height=360)
+@chart("overview", "Latest drift", _drift, empty=MEASURE_FIRST, dags=("model_monitoring",), columns=4, height=360)
 def newest_drift(rows: Rows) -> Figure:
-    """How far each column of the newest week lies from what the champion learnt from.
+    """How far each column of the latest week is from the champion's training set.
 
-    Hatched: it has drifted, which takes two of three measures beyond their thresholds; one of them is drawn. Grey: it
-    was measured against another champion.
+    Hatched: drifted, as two of three measures exceed their thresholds; the chart shows one of them. Gray: measured
+    against another champion.
     """
     first = rows[0]
     stale = first["champion_now"] not in (None, first["champion_version"])
@@ -49,7 +49,7 @@ def newest_drift(rows: Rows) -> Figure:
 
 @chart(
     "overview",
-    "Newest alerts",
+    "Latest alerts",
     """
     SELECT created_at, severity, dag_id, run_id, subject, state, problem, content->>'headline' AS headline
     FROM alerts.sent
@@ -60,7 +60,7 @@ def newest_drift(rows: Rows) -> Figure:
     height=340,
 )
 def newest_alerts(rows: Rows) -> Table:
-    """What people were told, the newest first."""
+    """Alerts and whether they were sent, newest first."""
     return Table(
         ("severity", "alert", "why", "mail", "when"),
         [
@@ -81,13 +81,13 @@ def newest_alerts(rows: Rows) -> Table:
     "overview",
     "Live error",
     "SELECT model_version, week, rmse, mae, rows FROM monitoring.live_errors WHERE week > %(since)s ORDER BY week",
-    empty="No prediction could be compared with its real trip yet: predict, load the trips, run model_monitoring.",
+    empty="No prediction was compared with its actual trip yet: predict, load the trips, run model_monitoring.",
     dags=("model_monitoring",),
     columns=4,
     height=340,
 )
 def live_error(rows: Rows) -> Figure:
-    """Error of logged predictions against the real trips, by week of pickup."""
+    """Error of logged predictions compared with the actual trips, by week of pickup."""
     traces = [
         marked_line(place, x=column(group, "week"), y=column(group, "rmse"), name=f"v{version}",
                     hovertemplate=name_point().replace(" %H:%M", ""))

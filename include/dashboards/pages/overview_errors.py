@@ -1,4 +1,4 @@
-"""Overview, errors of what was trained; pale where they were measured on other rows than the newest."""
+"""Overview, errors of trained models; pale where they were measured on other rows than the newest."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from include.dashboards.charts import Rows, chart
 from include.dashboards.figures import bars, by, column, count_on, counted, figure, name_point, short, span_times
 from include.dashboards.palette import MUTED, PALE, color_of, fill, mark_of
 
-TRAIN_FIRST = "Nothing was trained in this period: start data_preparation, whose event starts the training DAGs."
+TRAIN_FIRST = "No model was trained in this period: start data_preparation, whose event starts the training DAGs."
 MOST_NAMED = 8
 _BEST = """
     SELECT run_key, model, trials, best_loss AS rmse, set_version, finished_at FROM training.tunings
@@ -21,8 +21,8 @@ _BEST = """
 
 @chart(
     "overview",
-    "Error of every model over time",
-    # Long histories are thinned to 200 points a model: the mean of neighboring runs.
+    "Error by model over time",
+    # Long histories are thinned to 200 points per model: the mean of neighboring runs.
     f"""
     SELECT model, avg(rmse) AS rmse, max(finished_at) AS finished_at, max(set_version) AS set_version,
            (array_agg(run_key ORDER BY finished_at DESC))[1] AS run_key
@@ -35,8 +35,8 @@ _BEST = """
 def error_over_time(rows: Rows) -> Figure:
     """Validation RMSE of each model type's best trial, run by run.
 
-    Pale, left of the last dotted line: measured on the rows of an earlier training set, not to be compared. A click
-    leads to the run.
+    Pale, left of the last dotted line: measured on an earlier training set, so not comparable. Click a point to open
+    its run.
     """
     newest = _newest_set(rows)
     traces = []
@@ -114,7 +114,7 @@ def _mark_sets(drawn: Figure, rows: Rows) -> Figure:
     columns=4,
 )
 def error_distribution(rows: Rows) -> Figure:
-    """How often trials on the newest training set came to which error; the worst twentieth is left out."""
+    """Number of trials by error, on the newest training set; the worst 5 % are left out."""
     return counted(
         rows, "low", "high", "trials", "model", x_title="validation RMSE, minutes", y_title="trials", showlegend=False
     )
@@ -128,9 +128,9 @@ def error_distribution(rows: Rows) -> Figure:
     columns=8,
 )
 def error_per_run(rows: Rows) -> Figure:
-    """The newest runs, a bar for each model type: its best trial's error.
+    """The latest runs, one bar per model type: the error of its best trial.
 
-    Pale: on an earlier training set. A click leads to the run.
+    Pale: on an earlier training set. Click a bar to open its run.
     """
     newest = _newest_set(rows)
     runs = list(dict.fromkeys(row["run_key"] for row in rows))
@@ -181,7 +181,7 @@ def runs_by_model(rows: Rows) -> Figure:
 
 @chart("overview", "Share of runs by model", _RUNS_BY_MODEL, empty=TRAIN_FIRST, columns=4)
 def share_of_runs(rows: Rows) -> Figure:
-    """The same as shares of all."""
+    """The same, as shares of all runs."""
     pie = Pie(
         labels=[short(row["model"]) for row in rows],
         values=column(rows, "runs"),

@@ -1,4 +1,4 @@
-"""Overview, what was trained on."""
+"""Overview, the training sets."""
 
 from include.dashboards.charts import Rows, chart
 from include.dashboards.figures import Figure, column, count_on, stacked_bars

@@ -12,7 +12,7 @@ from include.dashboards.figures import by, column, count_on, figure, short, span
 from include.dashboards.palette import MUTED, PALETTE, PATTERNS, STATES, mark
 from include.dashboards.tables import Cell, Table, run_page, show_age, show_seconds
 
-NO_RUNS = "No runs in this period: start a DAG, or look further back."
+NO_RUNS = "No runs in this period: start a DAG, or select a longer period."
 MOST_TASKS = 14
 MILLISECONDS_A_DAY = 86_400_000
 HALF_A_DAY = timedelta(hours=12)
@@ -31,9 +31,9 @@ def _runs(name: str) -> Callable[[Context], Rows]:
     return query
 
 
-@chart("pipeline", "Runs a day", _runs("count_by_day"), empty=NO_RUNS, columns=8)
+@chart("pipeline", "Runs per day", _runs("count_by_day"), empty=NO_RUNS, columns=8)
 def runs_a_day(rows: Rows) -> Figure:
-    """Runs by state until today; failed ones are hatched. Without alert_maintenance, unless that DAG is chosen."""
+    """Runs by state up to today; failed ones are hatched. Excludes alert_maintenance unless that DAG is selected."""
     hatches = {"failed": PATTERNS[1]}
     drawn = stacked_bars(rows, "day", "runs", "state", colors=STATES, patterns=hatches, y_title="runs")
     # One day alone would be as wide as the chart.
@@ -43,16 +43,16 @@ def runs_a_day(rows: Rows) -> Figure:
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first = min([*column(rows, "day"), today - timedelta(days=13)])
     drawn.update_xaxes(type="date", tickformat="%d %b", range=[first - HALF_A_DAY, today + HALF_A_DAY])
-    # A tick a day at most: the axis counts days.
+    # One tick per day at most: the axis counts days.
     drawn.update_xaxes(minallowed=first - HALF_A_DAY, maxallowed=today + HALF_A_DAY)
     if today - first < timedelta(days=FEW_DAYS):
         drawn.update_xaxes(dtick=2 * MILLISECONDS_A_DAY)
     return count_on(drawn, "y", max(sum(column(day, "runs")) for day in by(rows, "day").values()))
 
 
-@chart("pipeline", "What started the runs", _runs("count_by_trigger"), empty=NO_RUNS, columns=4)
+@chart("pipeline", "Runs by trigger", _runs("count_by_trigger"), empty=NO_RUNS, columns=4)
 def runs_by_trigger(rows: Rows) -> Figure:
-    """Schedule, asset events, the REST API, people in the UI, and the DAG that starts others."""
+    """Schedule, asset events, the REST API, people in the UI, and the master DAG, which starts other DAGs."""
     pie = Pie(labels=column(rows, "trigger"), values=column(rows, "runs"), hole=0.55, sort=False, textinfo="value",
               hovertemplate="%{label}: %{value:,} runs, %{percent}<extra></extra>")  # fmt: skip
     return figure([pie], legend={"orientation": "v", "y": 0.5, "yanchor": "middle", "x": 1.02})
@@ -60,7 +60,7 @@ def runs_by_trigger(rows: Rows) -> Figure:
 
 @chart("pipeline", "Duration by task", _runs("measure_tasks"), empty=NO_RUNS, columns=8, height=420)
 def task_durations(rows: Rows) -> Figure:
-    """Median of the newest runs, up to the 90 % quantile; mapped tasks by model type or month."""
+    """Median of the latest runs, up to the 90th percentile; mapped tasks by model type or month."""
     several = len(by(rows, "dag_id")) > 1
     shown = rows[:MOST_TASKS]
     names = [_task_name(row, several) for row in shown]
@@ -78,9 +78,10 @@ def task_durations(rows: Rows) -> Figure:
             "width": 3,
         },
         customdata=[[row["tasks"], row["p90"]] for row in shown],
-        hovertemplate="median %{x:.1f} s, 90 %: %{customdata[1]:.1f} s, of %{customdata[0]}<extra>%{y}</extra>",
+        hovertemplate="median %{x:.1f} s, 90th percentile %{customdata[1]:.1f} s, of %{customdata[0]}"
+        "<extra>%{y}</extra>",
     )
-    drawn = figure([bar], x_title="seconds, median and 90 % quantile")
+    drawn = figure([bar], x_title="seconds, median and 90th percentile")
     return drawn.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(showgrid=True, rangemode="tozero")
 
 
@@ -90,9 +91,9 @@ def _task_name(row: Any, with_dag: bool) -> str:
 
 
 @chart("pipeline", "From event to first task", _runs("measure_reactions"), columns=4, height=420,
-       empty="No run was started by an asset event in this period: data_preparation emits one.")  # fmt: skip
+       empty="No asset event started a run in this period: data_preparation emits one.")  # fmt: skip
 def reaction_times(rows: Rows) -> Figure:
-    """How long an asset event waits until the run that it starts does something."""
+    """Time from an asset event to the first task of the run that it starts."""
     known = by([row for row in rows if row["seconds"] is not None], "dag_id")
     traces = [
         Scatter(
@@ -109,9 +110,9 @@ def reaction_times(rows: Rows) -> Figure:
 @chart("pipeline", "Failed runs", _runs("list_failed"), columns=6, height=380,
        empty="No failed runs in this period.")  # fmt: skip
 def failed_runs(rows: Rows) -> Table:
-    """The newest first, each with a link to its run, and why: the run's note, else the tasks that failed."""
+    """Newest first, with a link to each run and the reason: the run's note, or else the tasks that failed."""
     return Table(
-        ("DAG", "why", "at", "lasted"),
+        ("DAG", "why", "when", "duration"),
         [
             (
                 Cell(f"✖ {row['dag_id']}", to=run_page(row["dag_id"], row["run_id"]), tone="bad", hint=row["run_id"]),
@@ -133,11 +134,11 @@ def _why_failed(note: str | None, tasks: str | None) -> str:
 
 
 @chart("pipeline", "Active triggers", _runs("list_triggers"), columns=6, height=380,
-       empty="No DAG that you may read.")  # fmt: skip
+       empty="There is no DAG that you may read.")  # fmt: skip
 def active_triggers(rows: Rows) -> Table:
-    """What starts each DAG; a paused one is not started by anything."""
+    """What starts each DAG; nothing starts a paused DAG."""
     return Table(
-        ("DAG", "starts on", "state", "next", "last run"),
+        ("DAG", "starts on", "state", "next run", "last run"),
         [
             (
                 Cell(row["dag_id"], to=f"/dags/{row['dag_id']}"),
@@ -164,7 +165,7 @@ def describe_trigger(schedule: str | None, assets: Any, words: str | None = None
     if timed not in ("None", "Asset"):
         spelled = (words or "").removeprefix("Triggered by assets or ")
         parts.append(f"{spelled[:1].lower()}{spelled[1:]} ({timed})" if spelled else timed)
-    return ", or ".join(parts) or "by hand or REST"
+    return ", or ".join(parts) or "by hand or REST API"
 
 
 def _asset_names(expression: Any) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""Training runs: the trials of one run as they come, what its models came to, and where they err."""
+"""Training runs: the trials of one run as they come, and the errors of its models."""
 
 from plotly.graph_objects import Bar, Figure, Scatter
 
@@ -20,7 +20,7 @@ TRIALS = """
       AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s) AND (%(model)s::text IS NULL OR model = %(model)s)
 """
 BEST = f"SELECT DISTINCT ON (model) * FROM ({TRIALS}) t WHERE loss IS NOT NULL ORDER BY model, loss, number"
-MEASURES = {"rmse": "RMSE", "mae": "MAE", "p50_error": "median error", "p90_error": "90 % quantile of errors"}
+MEASURES = {"rmse": "RMSE", "mae": "MAE", "p50_error": "median error", "p90_error": "90th percentile of errors"}
 
 
 _RUN = f"""
@@ -37,7 +37,7 @@ def _run(context: Context) -> Rows:
 
 @chart(
     "training_run",
-    "The run",
+    "Run summary",
     _run,
     empty=NO_TRIALS,
     columns=12,
@@ -45,7 +45,7 @@ def _run(context: Context) -> Rows:
     live=True,
 )
 def run_facts(rows: Rows) -> Facts:
-    """What the run came to so far."""
+    """The results of the run so far."""
     [row] = rows
     lasted = (row["finished"] - row["began"]).total_seconds()
     dag_id, _, run_id = row["run_key"].partition("/")
@@ -61,7 +61,7 @@ def run_facts(rows: Rows) -> Facts:
             ),
             Fact("Trials", str(row["trials"]), f"{row['failed']} failed" if row["failed"] else "none failed"),
             Fact("Model types", str(row["models"])),
-            Fact("Tuning took", show_seconds(lasted), f"newest trial {show_age(row['finished'])}"),
+            Fact("Tuning time", show_seconds(lasted), f"latest trial {show_age(row['finished'])}"),
             *links,
         ]
     )
@@ -103,7 +103,7 @@ def error_by_trial(rows: Rows) -> Figure:
     return count_on(drawn, "x", max(column(rows, "number")), from_zero=False)
 
 
-@chart("training_run", "Models compared", BEST, empty=NO_TRIALS, columns=5, height=360, live=True)
+@chart("training_run", "Model comparison", BEST, empty=NO_TRIALS, columns=5, height=360, live=True)
 def models_compared(rows: Rows) -> Figure:
     """Errors of each model type with its best parameters."""
     names = [short(row["model"]) for row in rows]

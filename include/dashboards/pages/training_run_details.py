@@ -1,4 +1,4 @@
-"""Training runs, in detail: the parameters of the trials, and where the best model errs."""
+"""Training runs, in detail: the parameters of the trials, and the slices of the best model."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,20 +23,20 @@ MOST_TICKS = 10
 
 @chart(
     "training_run",
-    "Parameters of the trials",
+    "Trial parameters",
     f"""
     WITH t AS ({TRIALS})
     SELECT model, number, loss, parameters FROM t WHERE loss IS NOT NULL AND parameters <> '{{}}'
       AND model = (SELECT model FROM t WHERE loss IS NOT NULL AND parameters <> '{{}}' ORDER BY loss LIMIT 1)
     ORDER BY loss DESC
     """,
-    empty="The chosen model type has no parameters to search.",
+    empty="The selected model type has no parameters to search.",
     columns=12,
     height=340,
     live=True,
 )
 def parameters_of_trials(rows: Rows) -> Figure:
-    """A line for each trial of the best model type, or of the chosen one.
+    """One line per trial of the best model type, or of the selected one.
 
     Its parameters, then its error; the best trials are orange.
     """
@@ -94,10 +94,10 @@ def _slices(context: Context) -> Rows:
     return []
 
 
-@chart("training_run", "Where the best model errs", _slices, columns=7, height=420,
-       empty="Slices come with the final model, after tuning.")  # fmt: skip
+@chart("training_run", "Error by slice", _slices, columns=7, height=420,
+       empty="Slices appear once the final model is trained, after tuning.")  # fmt: skip
 def slices(rows: Rows) -> Figure:
-    """Validation RMSE by hour of day, distance and pickup zone."""
+    """Validation RMSE of the best model by hour of day, distance and pickup zone."""
     zones = read_zone_names()
     traces = [
         Bar(
@@ -106,7 +106,7 @@ def slices(rows: Rows) -> Figure:
             orientation="h",
             marker_color=PALETTE[at],
             customdata=[[row["rows"], row["mae"], row["p90_error"]] for row in group],
-            hovertemplate="RMSE %{x:.2f}, MAE %{customdata[1]:.2f}, 90 %: %{customdata[2]:.2f} min,"
+            hovertemplate="RMSE %{x:.2f}, MAE %{customdata[1]:.2f}, 90th percentile %{customdata[2]:.2f} min,"
             " %{customdata[0]:,} trips<extra></extra>",
         )
         for at, (slicing, group) in enumerate(by(sorted(rows, key=_slice_place), "slicing").items())
@@ -136,7 +136,7 @@ def _slice_name(row: Mapping[str, Any], zones: Mapping[int, str]) -> str:
     height=420,
 )
 def best_parameters(rows: Rows) -> Table:
-    """What the best trial of each model type was given."""
+    """The parameters of the best trial of each model type."""
     return Table(
         ("model", "trial", "RMSE, min", "parameters"),
         [

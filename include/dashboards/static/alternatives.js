@@ -20,7 +20,7 @@ function columnsOf(trace, layout) {
   const [x, y] = [layout.xaxis?.title?.text, layout.yaxis?.title?.text];
   const rows = Array.isArray(trace.y?.[0]) ? trace.y[0].map((_, at) => trace.y.map((level) => level[at]).join(", ")) : trace.y;
   const columns = [[plain(x) || "x", trace.x], [plain(y) || "y", rows]];
-  if (trace.type === "waterfall") columns.push(["written", trace.text]);
+  if (trace.type === "waterfall") columns.push(["label", trace.text]);
   // With lying bars, what they are of comes first.
   return trace.orientation === "h" ? columns.reverse() : columns;
 }
@@ -49,7 +49,7 @@ export function tabulate(figure) {
       rows.push(several ? [plain(trace.name), ...row] : row);
     }
   }
-  return { columns: several ? ["what", ...heads] : heads, rows };
+  return { columns: several ? ["series", ...heads] : heads, rows };
 }
 
 export function summarize(title, figure) {
@@ -69,7 +69,7 @@ export function summarize(title, figure) {
   });
   const axes = [figure.layout.xaxis?.title?.text, figure.layout.yaxis?.title?.text].filter(Boolean).map(plain);
   const text = `${title}. ${axes.length ? `Axes: ${axes.join("; ")}. ` : ""}${parts.join("; ")}`;
-  return text.length > TEXT_LENGTH ? `${text.slice(0, TEXT_LENGTH)} ... The table has the rest.` : text;
+  return text.length > TEXT_LENGTH ? `${text.slice(0, TEXT_LENGTH)} ... See the table for the rest.` : text;
 }
 
 // Plotly draws into several pictures; the first one speaks for all.

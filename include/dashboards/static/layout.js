@@ -96,7 +96,7 @@ function makeKeyable(card, grid, currentSize, resize, keep) {
       if (!others[at]) return;
       others[at][forward ? "after" : "before"](root);
       handle.focus();
-      say(`${spec.title}: place ${at + 1} of ${others.length}`);
+      say(`${spec.title}: position ${at + 1} of ${others.length}`);
     }
     keep();
   };

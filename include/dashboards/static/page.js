@@ -45,9 +45,9 @@ function tellAirflow() {
 
 export async function ask(path, options = {}) {
   const answer = await fetch(`${state.base}/${path}`, options);
-  if (answer.status === 401) throw new Error("The login has ended; load Airflow anew.");
+  if (answer.status === 401) throw new Error("Your login has expired; reload Airflow.");
   const body = answer.status === 204 ? null : await answer.json();
-  if (!answer.ok) throw new Error(typeof body.detail === "string" ? body.detail : `The server answered ${answer.status}.`);
+  if (!answer.ok) throw new Error(typeof body.detail === "string" ? body.detail : `The server responded with status ${answer.status}.`);
   return body;
 }
 
@@ -55,8 +55,8 @@ function makeCard(spec) {
   const body = element("div", { className: "body" }, note("…"));
   const id = `title-${spec.name}`;
   const asTable = tool("▤", `Show “${spec.title}” as a table`, "as-table");
-  const explain = tool("?", `What “${spec.title}” shows`, "explain");
-  const handle = tool("✥", `Move “${spec.title}” by arrow keys, resize it by Shift and arrow keys`, "handle");
+  const explain = tool("?", `About “${spec.title}”`, "explain");
+  const handle = tool("✥", `Move “${spec.title}” with the arrow keys, resize it with Shift and the arrow keys`, "handle");
   const hide = tool("×", `Hide “${spec.title}”`, "hide");
   const hint = element("p", { className: "hint", textContent: spec.hint, hidden: true, id: `hint-${spec.name}` });
   const title = element("h2", { draggable: true, title: spec.hint, id, textContent: spec.title });

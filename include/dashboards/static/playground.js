@@ -24,7 +24,7 @@ function zoneOf(field) {
     return zoneOf(field);
   }
   const some = found.slice(0, MOST_SUGGESTED).join(", ") + (found.length > MOST_SUGGESTED ? ", ..." : "");
-  throw new Error(`${place}: ${found.length ? `“${text}” may be ${some}; choose one` : `no zone is named “${text}”; choose one of the list, or give its number`}.`);
+  throw new Error(`${place}: ${found.length ? `“${text}” could be ${some}; choose one` : `no zone is named “${text}”; choose one from the list, or enter its number`}.`);
 }
 
 function readTrip() {
@@ -57,8 +57,8 @@ function show(answer) {
   const interval = first.low === null ? "" : `9 of 10: ${first.low.toFixed(1)} to ${first.high.toFixed(1)} min`;
   document.getElementById("prediction").replaceChildren(
     facts([
-      { label: "Takes about", value: `${first.minutes.toFixed(1)} min`, detail: interval, tone: "" },
-      { label: "By", value: first.label, detail: first.role, tone: "" },
+      { label: "Predicted duration", value: `${first.minutes.toFixed(1)} min`, detail: interval, tone: "" },
+      { label: "Model", value: first.label, detail: first.role, tone: "" },
     ]),
   );
   Object.assign(drawn, { models: answer.models, contributions: answer.contributions });
@@ -69,7 +69,7 @@ function draw() {
   for (const [name, figure] of Object.entries(drawn)) {
     const body = document.getElementById(name);
     if (figure) drawFigure(body, figure, body.parentElement.querySelector("h2").textContent);
-    else body.replaceChildren(note("This kind of model has no contributions of its own."));
+    else body.replaceChildren(note("This type of model provides no contributions."));
   }
 }
 
@@ -96,7 +96,7 @@ function wait(waiting) {
   form.setAttribute("aria-busy", String(waiting));
   message.classList.toggle("busy", waiting);
   if (!waiting) return;
-  message.textContent = "Predicting; the first time loads the models.";
+  message.textContent = "Predicting. The first prediction also loads the models.";
 }
 
 for (const copy of document.querySelectorAll("[data-copy]")) {
