@@ -131,7 +131,7 @@ LOOKS_OF: dict[str, tuple[tuple[str, Look], ...]] = {
 }
 ASKED = (
     "GitHub environments `staging` and `production` exist, production with reviewers, for tags v* only",
-    "a mail server takes mail from Airflow (README, Alerts), and somebody reads what is sent",
+    "a mail server takes mail from Airflow (docs/alerts.md), and somebody reads what is sent",
     "a backup was restored once, into an empty stack (docs/production.md)",
 )
 ASKED_OF = {

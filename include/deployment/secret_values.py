@@ -12,7 +12,7 @@ from include.embedded.settings import read_stack_settings
 
 # What only the team knows: secret -> what it holds.
 GIVEN = {
-    "smtp": "the connection to the mail server, as AIRFLOW_CONN_SMTP_DEFAULT has it (README, Alerts)",
+    "smtp": "the connection to the mail server, as AIRFLOW_CONN_SMTP_DEFAULT has it (docs/alerts.md)",
     "user-passwords": "first passwords, lines name=password",
     "alert-urls": "addresses of chat channels for apprise, or a single space for none",
 }

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 READER_PASSWORD, WRITER_PASSWORD = "MLFLOW_READER_PASSWORD", "MLFLOW_WRITER_PASSWORD"
 LOGIN_NEEDED = (
     "MLflow wants a login. Programs take it from MLFLOW_TRACKING_USERNAME (reader or writer) and"
-    " MLFLOW_TRACKING_PASSWORD; README, Quickstart, says where the passwords are."
+    " MLFLOW_TRACKING_PASSWORD; docs/tutorial.md says where the passwords are."
 )
 FOREIGN_PAGE = "A page of another address may not use MLflow from a browser."
-READERS_CANNOT = "The login 'reader' may only read; 'writer' may do this (README, Quickstart)."
+READERS_CANNOT = "The login 'reader' may only read; 'writer' may do this (docs/tutorial.md)."
 CLOSED = "This stack does not offer this part of MLflow (include/tracking_server/routes.py)."
 
 
