@@ -58,13 +58,16 @@ def create_app(find_viewer: FindViewer, sources: Sources) -> FastAPI:
 def make_routes(reader: FindViewer, sources: Sources) -> APIRouter:
     """The routes, each of which asks `reader` who is there."""
     routes = APIRouter(dependencies=[Depends(reader)])
+    _add_files(routes)
+    _add_charts(routes, reader, sources)
+    _add_predictions(routes, reader, sources)
+    _add_pages(routes, reader, sources)
+    return routes
 
-    @routes.get("/")
-    def home(request: Request) -> RedirectResponse:
-        return RedirectResponse(f"{request.scope.get('root_path', '')}/overview")
 
+def _add_files(routes: APIRouter) -> None:
     @routes.get("/static/plotly.js")
-    def plotly(request: Request) -> Response:
+    def plotly() -> Response:
         headers = {"Cache-Control": "private, max-age=31536000, immutable", "Content-Encoding": "gzip"}
         return Response(packed_plotly(), media_type="text/javascript", headers=headers)
 
@@ -75,6 +78,8 @@ def make_routes(reader: FindViewer, sources: Sources) -> APIRouter:
             raise HTTPException(404, cut(f"No file {path}"))
         return FileResponse(file, media_type=KINDS[file.suffix], headers={"Cache-Control": "private, no-cache"})
 
+
+def _add_charts(routes: APIRouter, reader: FindViewer, sources: Sources) -> None:
     @routes.get("/charts/{name}")
     def chart(name: str, viewer: Annotated[Viewer, Depends(reader)], filters: Annotated[Filters, Query()]) -> Response:
         if name not in CHARTS:
@@ -96,6 +101,8 @@ def make_routes(reader: FindViewer, sources: Sources) -> APIRouter:
     def summary(viewer: Annotated[Viewer, Depends(reader)]) -> dict[str, Any]:
         return asdict(summarize(Context(viewer, Filters(), sources)))
 
+
+def _add_predictions(routes: APIRouter, reader: FindViewer, sources: Sources) -> None:
     @routes.post("/predict")
     def predict_trip(
         trip: Annotated[dict[str, Any], Depends(read_document)], viewer: Annotated[Viewer, Depends(reader)]
@@ -107,6 +114,12 @@ def make_routes(reader: FindViewer, sources: Sources) -> APIRouter:
             raise HTTPException(422, cut(str(error))) from error
         except TaxiError as error:
             raise HTTPException(503, str(error)) from error
+
+
+def _add_pages(routes: APIRouter, reader: FindViewer, sources: Sources) -> None:
+    @routes.get("/")
+    def home(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"{request.scope.get('root_path', '')}/overview")
 
     @routes.put("/layouts/{page}", status_code=204)
     def keep_layout(
@@ -132,8 +145,6 @@ def make_routes(reader: FindViewer, sources: Sources) -> APIRouter:
         if page not in PAGES:
             raise HTTPException(404, cut(f"No page {page}"))
         return _render(request, page, Context(viewer, filters, sources))
-
-    return routes
 
 
 async def read_document(request: Request) -> dict[str, Any]:

@@ -48,17 +48,9 @@ def follow(stack: Stack, console: Console) -> bool:
     for dag_id, paused in api.dags().items():
         if paused:
             api.unpause(dag_id)
-    fresh = None
     with Progress(console) as progress:
         [preparation] = watch(api, [api.trigger(PREPARATION)], list, progress)
-        trainings = _runs_after(api, preparation, TRAININGS) if preparation.state == "success" else []
-        if trainings is None:
-            fresh = newest_set(stack.warehouse_url)
-            console.print(f"The data has not changed and training set {fresh} is fresh: there was nothing to prepare.")
-            trainings = api.active_runs(TRAININGS)
-            if not trainings and not find_models(stack, settings, SET_TAG, [str(fresh)]):
-                console.print("No model has been trained on it yet: training starts now.")
-                trainings = [api.trigger(dag_id) for dag_id in TRAININGS]
+        trainings, fresh = _trainings_after(api, stack, settings, preparation, console)
         keys = [f"{run.dag_id}/{run.run_id}" for run in trainings]
         if trainings:
             trainings = watch(api, trainings, lambda: best_trials(stack.warehouse_url, keys), progress)
@@ -76,11 +68,7 @@ def follow(stack: Stack, console: Console) -> bool:
         _report_models(stack, settings, models, console)
     elif not failed and not trainings:
         console.print("The training set is ready, but no training DAG is waiting for it.")
-    for run in promotions:
-        if not run.is_finished:
-            page = f"{_run_page(stack, run)}/tasks/{APPROVE}/required_actions"
-            deadline = f"within {settings.approval_deadline:g} hours, or the champion stays"
-            console.print(f"A person must approve the winner {deadline}: {page}", soft_wrap=True)
+    _report_waiting(stack, settings, promotions, console)
     for run in without:
         if run not in failed:
             console.print(f"{run.dag_id} succeeded but left no model in MLflow: see {_run_page(stack, run)}")
@@ -134,6 +122,33 @@ def _report_models(stack: Stack, settings: Settings, models: list[TrainedModel],
     console.print(model_table(models, mean))
     for line in tell_decisions(stack, settings, models):
         console.print(line, markup=False, soft_wrap=True)
+
+
+def _report_waiting(stack: Stack, settings: Settings, promotions: list[Run], console: Console) -> None:
+    for run in promotions:
+        if not run.is_finished:
+            page = f"{_run_page(stack, run)}/tasks/{APPROVE}/required_actions"
+            deadline = f"within {settings.approval_deadline:g} hours, or the champion stays"
+            console.print(f"A person must approve the winner {deadline}: {page}", soft_wrap=True)
+
+
+def _trainings_after(
+    api: AirflowApi, stack: Stack, settings: Settings, preparation: Run, console: Console
+) -> tuple[list[Run], int | None]:
+    """The trainings that a preparation started, and the version of its set if that was fresh before.
+
+    On a fresh set, they are those that still run; the first ones are started here.
+    """
+    started = _runs_after(api, preparation, TRAININGS) if preparation.state == "success" else []
+    if started is not None:
+        return started, None
+    fresh = newest_set(stack.warehouse_url)
+    console.print(f"The data has not changed and training set {fresh} is fresh: there was nothing to prepare.")
+    active = api.active_runs(TRAININGS)
+    if not active and not find_models(stack, settings, SET_TAG, [str(fresh)]):
+        console.print("No model has been trained on it yet: training starts now.")
+        active = [api.trigger(dag_id) for dag_id in TRAININGS]
+    return active, fresh
 
 
 def _promotions_after(api: AirflowApi, trainings: list[Run], console: Console) -> list[Run]:

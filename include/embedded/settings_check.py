@@ -49,11 +49,11 @@ def check_settings(
     settings = build(Settings, given, {})
     stack = read_stack_settings(environment)
     read_team_settings(environment)
-    check_use(settings, given)
+    check_use(settings)
     return stack, [*_warn_of_file(given), *_warn_of_names(given_names, other_names)]
 
 
-def check_use(settings: Settings, given: Given) -> None:
+def check_use(settings: Settings) -> None:
     """Asks the code that uses the settings whether it can.
 
     Raises:
@@ -121,13 +121,13 @@ def _warn_of_file(given: Given) -> list[str]:
 
 
 def _warn_of_names(given_names: Iterable[str], other_names: Iterable[str]) -> list[str]:
-    lines = []
-    for name in sorted(set(given_names) - KNOWN - OF_MAKE):
-        lines.append(f"{name} (given to make) is not a setting and has no effect{suggest(name, KNOWN, NEAR_GIVEN)}")
-    for name in sorted(set(other_names) - KNOWN - OF_MAKE - set(given_names)):
-        if near := suggest(name, KNOWN, NEAR):
-            lines.append(f"{name} (in the environment) is not a setting{near}")
-    return lines
+    lines = [
+        f"{name} (given to make) is not a setting and has no effect{suggest(name, KNOWN, NEAR_GIVEN)}"
+        for name in sorted(set(given_names) - KNOWN - OF_MAKE)
+    ]
+    others = sorted(set(other_names) - KNOWN - OF_MAKE - set(given_names))
+    near = {name: suggest(name, KNOWN, NEAR) for name in others}
+    return lines + [f"{name} (in the environment) is not a setting{near[name]}" for name in others if near[name]]
 
 
 def main() -> StackSettings:
