@@ -79,10 +79,11 @@ test: venv-dev ## run all tests, including the end-to-end test on its own stack
 test-fast: venv-dev ## run the tests that need no stack
 	$(PYTEST) --ignore tests/e2e -m "not slow"
 
-check: venv-dev ## check lint, format, types and the links of the documentation
+check: venv-dev ## check lint, format, types, spelling and the links of the documentation
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	$(PYTHON) -m codespell_lib
 	$(PYTHON) -m mkdocs build --quiet --strict
 
 format: venv-dev ## fix lint and format the code

@@ -82,8 +82,10 @@ def run() -> Report:
         ["task", "peak", "beyond what it inherits"],
         [[name, f"{peak:.0f} MB", f"{peak - base:.0f} MB"] for name, peak in peaks.by_task.items()],
         [
-            f"{trips.label}: {len(MONTHS)} months; training split {counts['train']:,} rows, "
-            f"validation {counts['validation']:,}",
+            (
+                f"{trips.label}: {len(MONTHS)} months; training split {counts['train']:,} rows, "
+                f"validation {counts['validation']:,}"
+            ),
             f"{EVALUATIONS} trials a model; of tasks mapped over months the highest",
             "resident memory, the libraries included that the tasks share with the scheduler, once for all of them",
         ],

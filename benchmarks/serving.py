@@ -65,8 +65,10 @@ def run() -> Report:
             f"throughput of the service / of the peer: {ratio:.1f}",
             f"{trained.label}; {trained.size}",
             f"medians of {ROUNDS} rounds of {SECONDS} s each, by turns; one worker each; 16 connections",
-            f"under the changes, {len(reloaded.milliseconds)} answers came of {len(versions)} versions, and there were "
-            f"{len(reloaded.bodies)} different answers: one a version, none mixed",
+            (
+                f"under the changes, {len(reloaded.milliseconds)} answers came of {len(versions)} versions, and there "
+                f"were {len(reloaded.bodies)} different answers: one a version, none mixed"
+            ),
             "the service writes each prediction to prediction.log, the peer keeps none",
         ],
     )

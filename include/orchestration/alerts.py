@@ -135,7 +135,7 @@ def find_mail_server(conn_id: str = SmtpHook.default_conn_name) -> MailServer:
             raise ConnectionError(f"There is no Airflow connection {conn_id}: set AIRFLOW_CONN_{conn_id.upper()}.")
         with _ReadySmtpHook(connection) as hook:
             # The hook's own way of sending knows neither a text part nor inline pictures.
-            yield hook._smtp_client  # type: ignore[misc]
+            yield hook._smtp_client  # type: ignore[misc]  # noqa: SLF001
 
     extra = connection.extra_dejson if connection else {}
     return MailServer(connect, extra.get("from_email") or DEFAULT_SENDER)

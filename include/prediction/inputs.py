@@ -176,7 +176,7 @@ def _parse_trip(record: Any, form: TripFormat, moment: datetime) -> tuple[dict[s
     return values, wrong
 
 
-def _parse_zone(value: Any, form: TripFormat) -> int:
+def _parse_zone(value: Any, _form: TripFormat) -> int:
     if isinstance(value, str) and re.match(WHOLE_NUMBER, value):
         value = int(value)
     if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):

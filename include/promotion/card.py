@@ -69,14 +69,18 @@ def render_card(
         f"# {version.name} version {version.version}: {decision.model}",
         f"**{DECISIONS[decision.state]}** {decision.reason}.",
         "## Data",
-        f"Training set {facts.version}: months {', '.join(facts.months)}; pickups before {facts.validation_from}"
-        f" train ({facts.counts['train']} rows). The target's mean there is {facts.target_mean:.2f}, its deviation"
-        f" {facts.target_deviation:.2f} minutes.",
+        (
+            f"Training set {facts.version}: months {', '.join(facts.months)}; pickups before {facts.validation_from}"
+            f" train ({facts.counts['train']} rows). The target's mean there is {facts.target_mean:.2f}, its deviation"
+            f" {facts.target_deviation:.2f} minutes."
+        ),
         "## Lineage",
         _table(("what", "value"), [(name, version.tags.get(name, "")) for name in LINEAGE]),
         "## Judged on",
-        f"The {held_out.split} split of training set {held_out.set_version}, {len(held_out.actual)} rows that neither"
-        f" model has learnt from, against {rival}.",
+        (
+            f"The {held_out.split} split of training set {held_out.set_version}, {len(held_out.actual)} rows that"
+            f" neither model has learnt from, against {rival}."
+        ),
     ]
     if comparison:
         parts += [*_errors(comparison), "## Slices", _slices(comparison)]

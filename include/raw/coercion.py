@@ -54,7 +54,7 @@ def end_after(pickup: Coerced, dropoff: Coerced) -> pa.Array:
     return pc.if_else(pc.is_valid(ends), ends, dropoff.array)
 
 
-def coerce_integer(array: pa.Array, timezone: str = "") -> Coerced:
+def coerce_integer(array: pa.Array, _timezone: str = "") -> Coerced:
     """To 32-bit integers: whole numbers within range, also where they come as floats or text."""
     if array.type == pa.int32():
         return Coerced(array)
@@ -68,7 +68,7 @@ def coerce_integer(array: pa.Array, timezone: str = "") -> Coerced:
     return _keep(_nan_to_null(array), pc.if_else(usable, numbers, None).cast(pa.int32()))
 
 
-def coerce_float(array: pa.Array, timezone: str = "") -> Coerced:
+def coerce_float(array: pa.Array, _timezone: str = "") -> Coerced:
     """To 64-bit floats, also from text; NaN means missing."""
     kind = array.type
     if pa.types.is_floating(kind):
@@ -97,14 +97,12 @@ def _or_fail(kind: pa.DataType, coercion: Coercion) -> Coercion:
     return coerce
 
 
-COERCIONS: dict[pa.DataType, Coercion] = {
-    kind: _or_fail(kind, coercion)
-    for kind, coercion in {
-        pa.timestamp("us"): coerce_timestamp,
-        pa.int32(): coerce_integer,
-        pa.float64(): coerce_float,
-    }.items()
+_BY_KIND: dict[pa.DataType, Coercion] = {
+    pa.timestamp("us"): coerce_timestamp,
+    pa.int32(): coerce_integer,
+    pa.float64(): coerce_float,
 }
+COERCIONS = {kind: _or_fail(kind, coercion) for kind, coercion in _BY_KIND.items()}
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -43,7 +43,7 @@ def _within_month(times: "pd.Series", settings: Settings, month: str) -> "pd.Ser
     return times.between(start - tolerance, end + tolerance, inclusive="left")
 
 
-def _within_distance(miles: "pd.Series", settings: Settings, month: str) -> "pd.Series":
+def _within_distance(miles: "pd.Series", settings: Settings, _month: str) -> "pd.Series":
     return miles.between(settings.trip_distance_min, settings.trip_distance_max)
 
 

@@ -13,10 +13,14 @@ from include.warehouse import connect
 log = logging.getLogger(__name__)
 # By row, as triggers by statement do not fire for a change made through the partitioned table; TRUNCATE knows no rows.
 _SEALS = (
-    "CREATE OR REPLACE TRIGGER sealed BEFORE INSERT OR UPDATE OR DELETE ON {}"
-    " FOR EACH ROW EXECUTE FUNCTION training.refuse_change()",
-    "CREATE OR REPLACE TRIGGER sealed_whole BEFORE TRUNCATE ON {}"
-    " FOR EACH STATEMENT EXECUTE FUNCTION training.refuse_change()",
+    (
+        "CREATE OR REPLACE TRIGGER sealed BEFORE INSERT OR UPDATE OR DELETE ON {}"
+        " FOR EACH ROW EXECUTE FUNCTION training.refuse_change()"
+    ),
+    (
+        "CREATE OR REPLACE TRIGGER sealed_whole BEFORE TRUNCATE ON {}"
+        " FOR EACH STATEMENT EXECUTE FUNCTION training.refuse_change()"
+    ),
 )
 
 

@@ -30,7 +30,7 @@ MOST_PAGE_BYTES = 2**28
 JSON_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 
 
-def list_months(settings: Settings, known: Collection[str]) -> list[str]:
+def list_months(settings: Settings, _known: Collection[str]) -> list[str]:
     """The months of the setting: an API does not say which it has."""
     return list(settings.months)
 

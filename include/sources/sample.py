@@ -12,7 +12,7 @@ from include.sources.contents import Contents, Probe
 from include.sources.limits import Allow, allow_all
 
 
-def list_months(settings: Settings, known: Collection[str]) -> list[str]:
+def list_months(settings: Settings, _known: Collection[str]) -> list[str]:
     """The months of the setting: any month could be generated."""
     return list(settings.months)
 
@@ -24,7 +24,7 @@ def probe(settings: Settings, month: str) -> Probe:
 
 
 @contextmanager
-def open_month(settings: Settings, month: str, allow: Allow = allow_all) -> Iterator[Contents]:
+def open_month(settings: Settings, month: str, _allow: Allow = allow_all) -> Iterator[Contents]:
     """Opens the generator for `month`."""
     digest = _hash(settings, month)
 

@@ -47,7 +47,7 @@ MONTH_NAMES = {
 KEPT_TYPES = {*MONTH_FILTERS, "smallint", "integer", "bigint", "real", "double precision"}
 
 
-def list_months(settings: Settings, known: Collection[str]) -> list[str]:
+def list_months(settings: Settings, _known: Collection[str]) -> list[str]:
     """The months that have at least MINIMUM_ROWS rows: stray dates make no month. Reads the whole column."""
     url = settings.source
     address, table = split_address(url)

@@ -38,7 +38,7 @@ REFUSED = [
     ("VALIDATION_FROM", "2024-02-30", "is not a day; write it as YYYY-MM-DD"),
     ("TEST_FROM", "soon", "is not a day"),
     ("FEATURE_SET", "richer", "'reference' or 'rich', not 'richer'"),
-    ("SKLEARN_MODELS", "linear_model.Laso", "did you mean linear_model.Lasso"),
+    ("SKLEARN_MODELS", "linear_model.Laso", "did you mean linear_model.Lasso"),  # codespell:ignore laso
     ("SKLEARN_MODELS", "gbtree.gamma", "no model type of sklearn"),
     ("XGBOOST_MODELS", "", "no model type is named; there are gbtree"),
     ("MAX_EVALUATIONS", "many", "valid integer.*, not 'many'"),

@@ -80,8 +80,10 @@ def test_splits_may_start_on_any_day_within_the_months() -> None:
         ({"test_from": "2024-02-30"}, r"test_from '2024-02-30' is not a day; write it as YYYY-MM-DD\."),
         (
             {"validation_from": "2024-01-01"},
-            "validation_from 2024-01-01 leaves a split without rows: the months start on 2024-01-01 and end before "
-            r"2024-03-01\. Choose a day between, or add months\.",
+            (
+                "validation_from 2024-01-01 leaves a split without rows: the months start on 2024-01-01 and end before "
+                r"2024-03-01\. Choose a day between, or add months\."
+            ),
         ),
         ({"validation_from": "2024-03-01"}, "validation_from 2024-03-01 leaves a split without rows"),
         (

@@ -72,7 +72,7 @@ class Positions:
 NO_POSITIONS = Positions(np.empty(0), np.empty(0))
 
 
-def _reference(trips: Columns, positions: Positions) -> Columns:
+def _reference(trips: Columns, _positions: Positions) -> Columns:
     """Pickup and dropoff zone as one category, and the distance: the published baseline's features."""
     pairs = trips["pickup_zone"] * PAIR_BASE + trips["dropoff_zone"]
     return {"PU_DO": pairs, "trip_distance": trips["trip_distance"]}
