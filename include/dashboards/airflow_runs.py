@@ -1,4 +1,7 @@
-"""Runs of DAGs, from Airflow's own models: counted and measured in its database."""
+"""Runs of DAGs, from Airflow's own models: counted and measured in its database.
+
+Columns of its tables change with versions, so no SQL of ours names them; its REST API has no aggregates.
+"""
 
 from collections.abc import Callable
 from functools import wraps
