@@ -142,6 +142,14 @@ def test_every_table_of_the_warehouse_is_explained_and_every_explained_table_is_
     assert {name for row in rows for name in re.findall(r"`([\w.]+)`", row)} == there
 
 
+def test_every_message_that_troubleshooting_quotes_in_part_is_in_the_code() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "include").rglob("*.py")))
+    symptoms = "".join(re.findall(r"^\| ([^|]+) \|", PAGES["docs/troubleshooting.md"], re.MULTILINE))
+    quoted = [message for message in re.findall(r"`([^`]+)`", symptoms) if "..." in message]
+    assert quoted
+    assert {part for message in quoted for part in message.split("...") if part not in code} == set()
+
+
 def test_every_decision_is_in_the_list_and_has_all_of_its_parts() -> None:
     files = sorted(path.name for path in (ROOT / "docs" / "decisions").glob("0*.md"))
     assert files

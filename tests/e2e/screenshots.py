@@ -1,4 +1,4 @@
-"""`make screenshots`: a picture of each dashboard page of the running stack, for the README."""
+"""`make screenshots`: a picture of each dashboard page of the running stack, for README and docs."""
 
 import io
 from pathlib import Path
