@@ -46,7 +46,7 @@ class Alert:
 
     Attributes:
         kind: What happened, by a name of our own: `task failed`, `trained`, `drift`.
-        state: How the DAG stands after it, as the subject says it: `failed`, `succeeded`, `is late`.
+        state: The state of the DAG after it, as the subject says it: `failed`, `succeeded`, `is late`.
         event_key: Names the event: however often it is reported, people hear of it once.
         label: What the task was mapped over, a model most often.
         headline: The first sentence.
@@ -112,7 +112,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Occurrence:
-    """One event that an alert tells of: which mapped task, and how it ended."""
+    """One event that an alert reports: which mapped task, and how it ended."""
 
     label: str
     headline: str
@@ -124,7 +124,7 @@ def write_subject(alert: Alert, occurrences: tuple[Occurrence, ...] = ()) -> str
     """One line that says DAG, task, state and model, without anything that a mail header could stumble over."""
     what = f"{alert.dag_id}.{alert.task_id}" if alert.task_id else alert.dag_id
     labels = list(dict.fromkeys(occurrence.label for occurrence in occurrences if occurrence.label)) or [alert.label]
-    about = ", ".join(labels) if len(labels) <= 3 else f"{len(labels)} of them: {', '.join(labels[:2])}, ..."
+    about = ", ".join(labels) if len(labels) <= 3 else f"{len(labels)} tasks: {', '.join(labels[:2])}, ..."
     # Control characters and line ends would start another header; `split` takes all of Unicode's white space.
     line = " ".join(f"{what} {alert.state}{': ' if about else ''}{about}".split())
     return "".join(character for character in line if character.isprintable())[:200]

@@ -1,4 +1,4 @@
-"""The channels that alerts leave by: mail, and whatever service an address in ALERT_URLS names."""
+"""The channels that alerts are sent through: mail, and any service that an address in ALERT_URLS names."""
 
 import hashlib
 import logging
@@ -31,15 +31,15 @@ PERMANENT = 500
 
 
 class ChannelAway(Exception):
-    """The server of a channel cannot be reached or is not ready: other messages would fare no better."""
+    """The server of a channel cannot be reached or is not ready: other messages would fail too."""
 
 
 class MessageRefused(Exception):
-    """The server does not take this message now; others may fare better."""
+    """The server does not accept this message now; it may accept others."""
 
 
 class RefusedForGood(Exception):
-    """The server will never take this message: to try again would change nothing."""
+    """The server will never accept this message: another attempt would change nothing."""
 
 
 @dataclass(frozen=True)
@@ -85,21 +85,23 @@ def send(channel: str, message: Message, settings: Settings, server: MailServer)
         address = _urls(settings)[channel]
         _within(SECONDS_TO_NOTIFY, lambda: _notify(address, message), "did not answer")
     else:
-        log.warning("The address of %s is no longer among ALERT_URLS: the alert does not go there.", channel)
+        log.warning("The address of %s is no longer in ALERT_URLS: the alert is not sent there.", channel)
 
 
 def _send_mail(message: Message, recipients: tuple[str, ...], server: MailServer) -> None:
     if not recipients:
-        log.warning("Nobody is to get mail of this severity any more: see ALERT_TO_...")
+        log.warning("No recipient is left for mail of this severity: see ALERT_TO_...")
         return
     mail = write_mail(message, server.sender, recipients)
     opened = ExitStack()
     try:
-        client = _within(SECONDS_TO_CONNECT, lambda: opened.enter_context(server.connect()), "did not let anyone in")
+        client = _within(SECONDS_TO_CONNECT, lambda: opened.enter_context(server.connect()), "did not accept the login")
         if client.sock:
             client.sock.settimeout(SECONDS_TO_ACCEPT)
         refused = _within(
-            SECONDS_TO_SEND, lambda: client.send_message(mail, server.sender, list(recipients)), "did not take the mail"
+            SECONDS_TO_SEND,
+            lambda: client.send_message(mail, server.sender, list(recipients)),
+            "did not accept the mail",
         )
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
         raise (RefusedForGood if _is_permanent(error) else MessageRefused)(str(error)) from error
@@ -110,7 +112,7 @@ def _send_mail(message: Message, recipients: tuple[str, ...], server: MailServer
     finally:
         # What it has taken, it has taken, however the connection ends; it may answer a goodbye for ever.
         with suppress(Exception):
-            _within(SECONDS_TO_LEAVE, opened.close, "did not let go")
+            _within(SECONDS_TO_LEAVE, opened.close, "did not close the connection")
     if refused:
         log.warning("The mail server refused some of the recipients: %s", refused)
 
@@ -162,7 +164,7 @@ def _notify(address: str, message: Message) -> None:
     kinds = {"info": NotifyType.INFO, "warning": NotifyType.WARNING, "error": NotifyType.FAILURE}
     service = Apprise()
     if not service.add(address):
-        raise MessageRefused("apprise does not understand the address in ALERT_URLS: mend it")
+        raise MessageRefused("apprise does not understand the address in ALERT_URLS: correct it")
     pictures = AppriseAttachment()
     for name, picture in message.pictures.items():
         pictures.add(AttachMemory(picture, name=f"{name}.png", mimetype="image/png"))
@@ -174,4 +176,4 @@ def _notify(address: str, message: Message) -> None:
         attach=pictures or None,
     )
     if not taken:
-        raise ChannelAway("the service did not take the message; apprise's log says why")
+        raise ChannelAway("the service did not accept the message; apprise's log says why")

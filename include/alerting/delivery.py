@@ -23,7 +23,7 @@ def tell(
     unfinished: Iterable[int] = (),
     ended_run: tuple[str, str] | None = None,
 ) -> list[str]:
-    """Keeps alerts and sends what is due. Where the warehouse is away, they leave without being kept.
+    """Records alerts and sends what is due. If the warehouse is unavailable, they are sent without being recorded.
 
     Args:
         unfinished: Indexes of the mapped task that an alert is on, which had not ended when it was made: the last one
@@ -31,7 +31,7 @@ def tell(
         ended_run: DAG id and run id of a run that has ended, whose alerts need not wait any longer.
 
     Returns:
-        A line on each alert that left or was kept.
+        A line per alert that was sent or recorded.
     """
     due: list[int] = []
     lines: list[str] = []
@@ -55,7 +55,7 @@ def deliver(url: str, settings: Settings, server: MailServer, numbers: Iterable[
     """Sends alerts that are due; what cannot be sent now stays in the outbox.
 
     Returns:
-        A line on each alert that was tried.
+        A line per alert that was attempted.
 
     Raises:
         WarehouseUnavailable: The outbox cannot be read.
@@ -76,9 +76,9 @@ def _deliver_one(url: str, settings: Settings, server: MailServer, number: int, 
             claimed.alert, str(number), claimed.created_at, claimed.occurrences, claimed.repeated_elsewhere
         )
     except Exception as error:  # a fault in one alert must not keep the others back
-        log.exception("Alert %d cannot be written", number)
+        log.exception("Alert %d cannot be rendered", number)
         outbox.mark_failed(url, number, repr(error), pause=True)
-        return [f"Alert {number} cannot be written and is kept as unsent: {error!r}"]
+        return [f"Alert {number} cannot be rendered and stays unsent: {error!r}"]
     for channel in claimed.channels:
         try:
             if channel in away:
@@ -89,7 +89,7 @@ def _deliver_one(url: str, settings: Settings, server: MailServer, number: int, 
             away[channel] = str(error)
             problems.append(f"{channel}: {error}")
         except RefusedForGood as error:
-            problem = f"{channel} refused it for good, and is not tried again: {error}"
+            problem = f"{channel} refused it permanently and is not tried again: {error}"
             log.error("Alert %d: %s", number, problem)
             outbox.mark_refused(url, number, channel, problem)
             given_up.append(problem)
@@ -99,11 +99,11 @@ def _deliver_one(url: str, settings: Settings, server: MailServer, number: int, 
         else:
             outbox.mark_arrived(url, number, channel, message.subject)
     if not problems and given_up:
-        return [f"Alert {number} is given up there: {'; '.join(given_up)}: {message.subject}"]
+        return [f"Alert {number} was given up: {'; '.join(given_up)}: {message.subject}"]
     if not problems:
-        return [f"Alert {number} left by {', '.join(claimed.channels)}: {message.subject}"]
+        return [f"Alert {number} was sent by {', '.join(claimed.channels)}: {message.subject}"]
     outbox.mark_failed(url, number, "; ".join(given_up + problems), pause=pause)
-    return [f"Alert {number} is kept as unsent ({'; '.join(problems)}): {message.subject}"]
+    return [f"Alert {number} stays unsent ({'; '.join(problems)}): {message.subject}"]
 
 
 def _send_unkept(settings: Settings, server: MailServer, alert: Alert) -> list[str]:
@@ -113,7 +113,7 @@ def _send_unkept(settings: Settings, server: MailServer, alert: Alert) -> list[s
     for channel in choose_channels(settings, alert.severity):
         try:
             send(channel, message, settings, server)
-            lines.append(f"An alert left by {channel} without being kept: {message.subject}")
+            lines.append(f"An alert was sent by {channel} but not recorded: {message.subject}")
         except Exception as error:  # the last resort has failed: the log is what remains
-            lines.append(f"An alert is lost, neither kept nor sent by {channel} ({error!r}): {message.subject}")
+            lines.append(f"An alert is lost, neither recorded nor sent by {channel} ({error!r}): {message.subject}")
     return lines

@@ -38,7 +38,7 @@ def run_detached(work: Callable[[], list[str]], seconds: float) -> list[str] | N
     if answer is None:
         return None
     os.waitpid(process, 0)
-    return json.loads(answer) if answer else ["the process that sends alerts ended without a word"]
+    return json.loads(answer) if answer else ["the process that sends alerts ended without reporting anything"]
 
 
 def _read(reader: int, seconds: float) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Alerts that call for somebody: a task that failed or was killed, a run that is late, a decision that waits."""
+"""Alerts that need a person: a task that failed or was killed, a run that is late, a decision that is due."""
 
 import os
 import re
@@ -13,14 +13,14 @@ LONGEST_LINE = 400
 # What Airflow puts before the name of a DAG file's module.
 DAG_MODULE_PREFIX = r"unusual_prefix_[0-9a-f]+_"
 KILLED = (
-    "The task's process or its worker ended without a word: killed from outside, out of memory, marked as failed by"
+    "The task's process or its worker ended without an error: killed from outside, out of memory, marked as failed by"
     " hand, or the machine went down. The end of the task's log may say more."
 )
 
 
 @dataclass(frozen=True)
 class FailedTask:
-    """A task after its last try.
+    """A task after its last attempt.
 
     Attributes:
         label: What it was mapped over, if it was.
@@ -40,7 +40,7 @@ class FailedTask:
 
 
 def report_failure(task: FailedTask) -> Alert:
-    """A task failed, after its last try."""
+    """A task failed, after its last attempt."""
     headline = _first_line(task.error) if task.error else KILLED
     return Alert(
         kind="task failed",
@@ -55,7 +55,7 @@ def report_failure(task: FailedTask) -> Alert:
         repeat_key=f"{task.dag_id}/{task.task_id}: {normalize(headline)}",
         headline=headline,
         details=_last_lines(task.error) if task.error else "",
-        facts={"Run": task.run_id, "Tries": str(task.try_number)},
+        facts={"Run": task.run_id, "Attempts": str(task.try_number)},
         links={"Log": task.log_url, "Run": task.log_url.partition("/tasks/")[0], "Dashboard": task.dashboard_url},
     )
 
@@ -77,7 +77,7 @@ def report_lateness(
         run_id=run_id,
         state="is late",
         event_key=f"late/{dag_id}/{run_id}/{deadline_id}",
-        headline=f"It was to end within {write_duration(deadline - queued_at)} and still runs.",
+        headline=f"Still running after its deadline of {write_duration(deadline - queued_at)}.",
         facts={
             "Run": run_id,
             "Queued": f"{queued_at:%Y-%m-%d %H:%M:%S} UTC",
@@ -88,7 +88,7 @@ def report_lateness(
 
 
 def report_run_failure(dag_id: str, run_id: str, reason: str, page: str) -> Alert:
-    """A run failed, and none of its tasks can say why; `reason` is a sentence."""
+    """A run failed, and none of its tasks reports why; `reason` is a sentence."""
     return Alert(
         kind="run failed",
         severity="error",
@@ -110,7 +110,7 @@ def report_waiting(dag_id: str, run_id: str, task_id: str, subject: str, body: s
         dag_id=dag_id,
         run_id=run_id,
         task_id=task_id,
-        state="waits for approval",
+        state="is waiting for approval",
         event_key=f"waiting/{dag_id}/{run_id}/{task_id}",
         headline=subject,
         details=body,
@@ -119,7 +119,7 @@ def report_waiting(dag_id: str, run_id: str, task_id: str, subject: str, body: s
 
 
 def write_duration(duration: timedelta) -> str:
-    """As people say it: `45 s`, `30 min`, `2 h 5 min`."""
+    """As people write it: `45 s`, `30 min`, `2 h 5 min`."""
     seconds = round(duration.total_seconds())
     if seconds < 120:
         return f"{seconds} s"

@@ -56,7 +56,7 @@ def _templates() -> Environment:
 
 
 def let_break(text: str) -> Markup:
-    """The text, with leave to be broken within long names, behind `_`, `.`, `/` and `=`; never within a number."""
+    """The text, which may be broken within long names, after `_`, `.`, `/` and `=`; never within a number."""
     return Markup(re.sub(r"([_/=]|\.(?!\d))(?=\w)", r"\1<wbr>", str(escape(text))))  # noqa: S704, escaped here
 
 
@@ -71,8 +71,8 @@ def write_message(
     """Fills the templates.
 
     Args:
-        occurrences: What the alert tells of, where a mapped task failed more than once in the run.
-        repeated: How often the same happened in other runs before the alert could leave.
+        occurrences: What the alert reports, if a mapped task failed more than once in the run.
+        repeated: How often the same happened in other runs before the alert could be sent.
     """
     subject = write_subject(alert, tuple(occurrences))
     several = len(occurrences) > 1

@@ -9,7 +9,7 @@ from include.warehouse import connect
 
 
 def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:
-    """The champions that a run has made, by judgement or by rollback."""
+    """The champions that a run has promoted or rolled back to."""
     with connect(url) as connection:
         rows = connection.execute(
             "SELECT kind, name, version, model, champion_version, rival_version, challenger_rmse, champion_rmse,"
@@ -24,7 +24,7 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
         facts = {"Model": f"{name} version {version}, {model}", "Before": f"version {champion}" if champion else "none"}
         charts: tuple[Chart, ...] = ()
         if after is not None:
-            facts["RMSE"] = f"{after:.3f} min, against {before:.3f} of {rival}"
+            facts["RMSE"] = f"{after:.3f} min, against {before:.3f} for {rival}"
             facts["Difference"] = f"{low:+.3f} to {high:+.3f} min (95% interval)"
             bars = {f"version {version}": after, rival: before}
             charts = (Chart("RMSE on the same held-out rows", "min", bars=bars),)
@@ -47,7 +47,7 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
 
 
 def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:
-    """The alarm that a look at the data has raised, if it has."""
+    """The alarm that a check of the data has raised, if any."""
     settings = read_settings()
     with connect(url) as connection:
         alarms = connection.execute(
@@ -66,7 +66,7 @@ def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> l
             weeks: dict[str, list[tuple[date, float, bool]]] = {}
             for column, at, psi, drifted in measures:
                 weeks.setdefault(column, []).append((at, psi, drifted))
-            # What has drifted most stands first.
+            # What has drifted most comes first.
             ordered = dict(sorted(weeks.items(), key=lambda item: -item[1][-1][1]))
             alerts.append(
                 Alert(
@@ -77,11 +77,11 @@ def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> l
                     state="found drift",
                     label=", ".join(columns),
                     event_key=f"drift/{name}/{version}/{start}",
-                    headline=f"What arrives is no longer what the champion (version {version}) has learnt from:"
+                    headline=f"New data differs from the training data of the champion (version {version}):"
                     f" {', '.join(columns)}.",
                     facts={
                         "Model": f"{name} version {version}",
-                        "Newest week": f"{start} to {end}",
+                        "Latest week": f"{start} to {end}",
                         "Drifted": f"two of three measures at or above PSI {settings.drift_psi:g},"
                         f" KS {settings.drift_ks:g}, JS {settings.drift_js:g}",
                     },
@@ -94,7 +94,7 @@ def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> l
 
 
 def _drift_table(weeks: dict[str, list[tuple[date, float, bool]]]) -> Table:
-    """A row for each column: its newest and its worst stability index."""
+    """A row per column: its latest and its worst stability index."""
     rows = []
     for column, measured in weeks.items():
         worst_at, worst, _ = max(measured, key=lambda each: each[1])
@@ -102,7 +102,7 @@ def _drift_table(weeks: dict[str, list[tuple[date, float, bool]]]) -> Table:
         rows.append(
             (column, f"{measured[-1][1]:.2f}", f"{worst:.2f}", f"{worst_at:%d %b}", f"{drifted} of {len(measured)}")
         )
-    return Table("Stability index (PSI) by column", ("column", "newest", "worst", "week of", "drifted"), tuple(rows))
+    return Table("Stability index (PSI) by column", ("column", "latest", "worst", "week of", "drifted"), tuple(rows))
 
 
 def _drift_chart(weeks: dict[str, list[tuple[date, float, bool]]], threshold: float) -> Chart:
@@ -113,7 +113,7 @@ def _drift_chart(weeks: dict[str, list[tuple[date, float, bool]]], threshold: fl
 
 
 def report_unusable(url: str, name: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:
-    """The champion of that name, if it cannot be used: told once, by whichever run comes upon it."""
+    """The champion of that name, if it cannot be used: reported once, by the first run that finds it."""
     with connect(url) as connection:
         rows = connection.execute(
             "SELECT version, problem, found_at FROM monitoring.unusable_champions WHERE name = %s", [name]

@@ -46,7 +46,7 @@ def report_preparation(
         state="succeeded",
         label=f"training set {published['version']}",
         event_key=f"prepared/{published['version']}",
-        headline=f"Training set {published['version']} is published: {sum(splits.values()):,.0f} examples of"
+        headline=f"Training set {published['version']} was published: {sum(splits.values()):,.0f} examples of"
         f" {rows:,} trips; {left:,} trips were left out.",
         facts={
             "Months": ", ".join(months),
@@ -69,7 +69,7 @@ def report_training(
     tuned: Sequence[Mapping[str, Any]],
     links: dict[str, str],
 ) -> Alert:
-    """Models were trained: their errors, the best parameters, and what that is against the champion.
+    """Models were trained: their errors, the best parameters, and a comparison with the champion.
 
     Args:
         registered: What `register_best` returned.
@@ -87,7 +87,7 @@ def report_training(
         state="succeeded",
         label=best,
         event_key=f"trained/{registered['name']}/{registered['version']}",
-        headline=f"{best} is best with an RMSE of {rmse:.3f} min and is registered as challenger, version"
+        headline=f"{best} is the best model, with an RMSE of {rmse:.3f} min, and is registered as challenger, version"
         f" {registered['version']}.",
         facts={
             "Champion": _against_champion(settings, rmse, registered["version"]),
@@ -95,7 +95,7 @@ def report_training(
         },
         tables=(
             Table(
-                "Models, by RMSE on validation (min)",
+                "Models by validation RMSE (min)",
                 ("model", "RMSE", "MAE", "R²"),
                 tuple((model["model"], *_write_metrics(model["metrics"])) for model in ranked),
             ),
@@ -106,7 +106,7 @@ def report_training(
             ),
         ),
         charts=(
-            Chart("RMSE on validation", "min", bars={m["model"]: m["metrics"]["validation_rmse"] for m in ranked}),
+            Chart("Validation RMSE", "min", bars={m["model"]: m["metrics"]["validation_rmse"] for m in ranked}),
             *_chart_tuning(url, f"{dag_id}/{run_id}"),
         ),
         links=links,
@@ -114,7 +114,7 @@ def report_training(
 
 
 def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:
-    """A retraining has ended: why it ran, what it started, and what came of each model; nothing if it had no reason."""
+    """A retraining has ended: why it ran, what it started, and the outcome per model; nothing if it had no reason."""
     with connect(url) as connection:
         row = connection.execute(
             "SELECT reasons, months, runs, models, report FROM training.retrainings WHERE run_key = %s",
@@ -129,13 +129,13 @@ def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str])
         severity="warning" if is_partial else "info",
         dag_id=dag_id,
         run_id=run_id,
-        state="succeeded in part" if is_partial else "succeeded",
+        state="partly succeeded" if is_partial else "succeeded",
         label=", ".join(model["model"] for model in models if model["decision"] == "promoted"),
         event_key=f"retrained/{dag_id}/{run_id}",
-        headline=f"Models were trained again: {'; '.join(reasons)}.",
+        headline=f"Models were retrained: {'; '.join(reasons)}.",
         facts={"Months": ", ".join(months)},
         tables=(
-            _pick("Models, by RMSE on the same held-out rows (min)", models, RETRAINED_COLUMNS),
+            _pick("Models by RMSE on the same held-out rows (min)", models, RETRAINED_COLUMNS),
             _pick("Runs", runs, ("dag_id", "state")),
         ),
         charts=tuple(
@@ -158,19 +158,19 @@ def _against_champion(settings: Settings, rmse: float, version: int) -> str:
         run_id = champion.tags.get("run_id")
         before = runs.get_metrics(tracker, run_id).get("validation_rmse") if run_id else None
     except TrackingUnavailable:
-        return "unknown, MLflow did not answer"
+        return "unknown: MLflow did not answer"
     if champion.version == version:
-        return "this very version"
+        return "this version"
     if not before:
         return f"version {champion.version}"
     return (
-        f"version {champion.version}, RMSE {before:.3f} min on its own validation: this one is"
+        f"version {champion.version}, RMSE {before:.3f} min on its own validation rows: this one is"
         f" {abs(rmse / before - 1):.1%} {'lower' if rmse < before else 'higher'}"
     )
 
 
 def _chart_tuning(url: str, run_key: str) -> tuple[Chart, ...]:
-    """The least error so far over the trials of each model."""
+    """The lowest error so far over the trials of each model."""
     with connect(url) as connection:
         rows = connection.execute(
             "SELECT model, array_agg(loss ORDER BY number) FROM training.trials"
@@ -180,7 +180,7 @@ def _chart_tuning(url: str, run_key: str) -> tuple[Chart, ...]:
     if not rows:
         return ()
     lines = {model: tuple(accumulate(losses, min)) for model, losses in rows}
-    return (Chart("Least error so far, by trial", "RMSE, min", lines=lines),)
+    return (Chart("Lowest error so far, by trial", "RMSE, min", lines=lines),)
 
 
 def _write_metrics(metrics: Mapping[str, float]) -> tuple[str, str, str]:

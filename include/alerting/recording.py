@@ -16,7 +16,7 @@ def record(url: str, alert: Alert, channels: Sequence[str], repeat_after: timede
     """Keeps an alert.
 
     Args:
-        channels: Where it is to go; empty: it is kept for the record.
+        channels: Where to send it; empty: it is only recorded.
         repeat_after: Alerts of the same cause are counted rather than sent within this time.
 
     Returns:

@@ -105,7 +105,7 @@ def test_alert_that_mail_refuses_for_good_still_leaves_by_the_service(
     deliver(warehouse_url, settings, server, list_due(warehouse_url, NOW))
     [(state, problem)] = alerts_in(warehouse_url)
     assert (state, len(webhook.bodies), mail_server.messages) == ("sent", 1, [])
-    assert "mail refused it for good" in str(problem)
+    assert "mail refused it permanently" in str(problem)
 
 
 def test_address_that_is_no_address_does_not_keep_mail_back(

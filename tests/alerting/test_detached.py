@@ -48,4 +48,4 @@ def test_callers_files_are_out_of_the_works_reach(tmp_path: Path) -> None:
 
 
 def test_end_without_a_word_is_said() -> None:
-    assert run_detached(lambda: os._exit(3), 30) == ["the process that sends alerts ended without a word"]
+    assert run_detached(lambda: os._exit(3), 30) == ["the process that sends alerts ended without reporting anything"]

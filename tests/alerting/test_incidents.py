@@ -82,5 +82,5 @@ def test_duration_is_written_as_people_say_it(seconds: int, text: str) -> None:
 def test_lateness_says_since_when() -> None:
     queued = datetime(2026, 11, 20, 12, tzinfo=UTC)
     alert = report_lateness("training", "run-1", "deadline-1", queued, queued + timedelta(minutes=30), PAGE)
-    assert alert.headline == "It was to end within 30 min and still runs."
+    assert alert.headline == "Still running after its deadline of 30 min."
     assert alert.state == "is late"

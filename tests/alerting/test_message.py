@@ -42,7 +42,7 @@ def test_subject_says_dag_task_state_and_model() -> None:
 def test_subject_counts_models_when_there_are_many() -> None:
     occurrences = tuple(Occurrence(f"model-{number}", "it broke", "") for number in range(10))
     assert write(make_alert(map_index=0), occurrences).subject == (
-        "training.tune failed: 10 of them: model-0, model-1, ..."
+        "training.tune failed: 10 tasks: model-0, model-1, ..."
     )
 
 
@@ -76,7 +76,7 @@ def test_text_and_html_say_the_same() -> None:
     alert = make_alert(
         headline="ValueError: it broke",
         label="linear_model.Lasso",
-        facts={"Tries": "4"},
+        facts={"Attempts": "4"},
         tables=(Table("Models", ("model", "RMSE"), (("linear_model.Lasso", "8.930"),)),),
         details="last line",
         repeats=3,
@@ -85,13 +85,13 @@ def test_text_and_html_say_the_same() -> None:
     for said in (
         "linear_model.Lasso",
         "ValueError: it broke",
-        "Tries",
+        "Attempts",
         "8.930",
         "last line",
         "http://airflow/log/1",
         "http://airflow/run/1",
-        "Since it was last sent, it happened 3 more times.",
-        "It happened 1 more time until this was sent.",
+        "This has happened 3 more times since the last alert.",
+        "This happened 1 more time before this alert was sent.",
     ):
         assert said in message.text
         assert said in message.html
@@ -124,7 +124,7 @@ def test_tracebacks_end_where_they_would_get_too_many_and_say_where_the_others_a
     message = write(make_alert(map_index=0, details="line of 0"), occurrences)
     for shown in (message.text, message.html):
         assert shown.count("line of") == TRACEBACKS_SHOWN
-        assert "The logs show the errors of the other 2." in shown
+        assert "See the logs for the errors of the other 2." in shown
 
 
 def test_list_ends_where_it_would_get_too_long() -> None:

@@ -55,7 +55,7 @@ def test_preparation_accounts_for_every_trip_by_split_or_by_rule(warehouse_url: 
         "feature_set": "rich",
     }
     alert = report_preparation(warehouse_url, "data_preparation", "run", published, LINKS)
-    assert alert.headline == ("Training set 1 is published: 1,150 examples of 1,300 trips; 150 trips were left out.")
+    assert alert.headline == ("Training set 1 was published: 1,150 examples of 1,300 trips; 150 trips were left out.")
     months, rules = alert.tables
     assert months.rows == (("2024-01", "1,200", "50"), ("2024-02", "100", "100"))
     assert rules.rows == (("too far", "110"), ("target: above TARGET_MAX", "40"))
@@ -72,14 +72,17 @@ def test_training_says_models_by_error_best_parameters_and_how_tuning_went(
             status="ok", loss=loss, parameters="{}", document="{}", generator="{}", started_at="now", finished_at="now",
         )  # fmt: skip
     alert = report(warehouse_url, "http://127.0.0.1:9")
-    assert alert.headline == f"{LASSO} is best with an RMSE of 1.000 min and is registered as challenger, version 7."
+    assert (
+        alert.headline
+        == f"{LASSO} is the best model, with an RMSE of 1.000 min, and is registered as challenger, version 7."
+    )
     models, parameters = alert.tables
     assert models.rows == ((LASSO, "1.000", "0.800", "0.900"), (BOOSTER, "6.500", "4.500", "0.600"))
     assert parameters.rows == ((LASSO, "alpha 0.001591"), (BOOSTER, "max_depth 9, learning_rate 0.25"))
     bars, lines = alert.charts
     assert bars.bars == {LASSO: 1.0, BOOSTER: 6.5}
     assert lines.lines == {LASSO: (9.0, 7.0, 7.0)}
-    assert alert.facts["Champion"] == "unknown, MLflow did not answer"
+    assert alert.facts["Champion"] == "unknown: MLflow did not answer"
 
 
 def test_training_says_the_change_against_the_champion(warehouse_url: str, mlflow_url: str) -> None:
@@ -87,7 +90,7 @@ def test_training_says_the_change_against_the_champion(warehouse_url: str, mlflo
     assert report(warehouse_url, mlflow_url, name="alert-test").facts["Champion"] == "none yet"
     register(tracker, "alert-test", LASSO)
     assert report(warehouse_url, mlflow_url, name="alert-test").facts["Champion"] == (
-        "version 1, RMSE 1.250 min on its own validation: this one is 20.0% lower"
+        "version 1, RMSE 1.250 min on its own validation rows: this one is 20.0% lower"
     )
 
 
@@ -102,7 +105,7 @@ def test_new_champion_is_told_with_both_errors(warehouse_url: str, kind: str, se
     )  # fmt: skip
     [alert] = report_promotions(warehouse_url, "model_promotion", "run", LINKS)
     assert (alert.severity, alert.state, alert.headline) == (severity, state, "It is better.")
-    assert alert.facts and alert.facts["RMSE"] == "5.000 min, against 6.000 of version 4"
+    assert alert.facts and alert.facts["RMSE"] == "5.000 min, against 6.000 for version 4"
     assert alert.charts[0].bars == {"version 7": 5.0, "version 4": 6.0}
 
 
@@ -148,7 +151,7 @@ def test_retraining_says_why_and_what_came_of_it(warehouse_url: str, state: str,
         runs=Jsonb([{"dag_id": "sklearn_training", "state": state}]),
     )  # fmt: skip
     [alert] = report_retraining(warehouse_url, "automatic_retraining", "run", LINKS)
-    assert alert.headline == "Models were trained again: drift; new month."
+    assert alert.headline == "Models were retrained: drift; new month."
     assert (alert.severity, alert.label) == (severity, LASSO)
     assert alert.tables[0].rows == ((LASSO, "7", "6", "5.123", "promoted"),)
     assert alert.charts[0].bars == {"before": 6.0, "after": 5.12345}

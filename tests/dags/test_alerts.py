@@ -231,7 +231,7 @@ def test_run_that_failed_notes_killed_tasks_and_those_whose_line_was_overwritten
     notify("run_failed", context(reason="task_failure"))
     lasso, killed, other = airflow.note.splitlines()
     assert lasso == "tune Lasso failed: ValueError: Lasso broke"
-    assert killed.startswith("tune LinearRegression failed: The task's process or its worker ended without a word")
+    assert killed.startswith("tune LinearRegression failed: The task's process or its worker ended without an error")
     assert other == "tune LinearSVR failed: ValueError: LinearSVR broke"
 
 
@@ -320,6 +320,6 @@ def test_summary_of_a_training_leads_to_the_page_of_this_very_run() -> None:
 def test_decision_that_waits_is_told_with_where_to_decide(mail_server: MailServer) -> None:
     task = SimpleNamespace(subject="Should the winner become champion?", body="RMSE 5.0 against 6.0")
     notify("waiting", context(task=task))
-    assert mail_server.subjects == ["training.tune waits for approval"]
+    assert mail_server.subjects == ["training.tune is waiting for approval"]
     assert "/dags/training/runs/run/tasks/tune/required_actions" in text_of(mail_server)
     assert "RMSE 5.0 against 6.0" in text_of(mail_server)

@@ -51,7 +51,7 @@ def test_failed_task_makes_one_mail_with_error_and_links(bench: Bench, mail_serv
 
 def test_ten_mapped_failures_make_one_mail_that_names_every_model(bench: Bench, mail_server: MailServer) -> None:
     run = drill(bench, "mapped")
-    subject = "alert_drill.train failed: 10 of them: model-0, model-1, ..."
+    subject = "alert_drill.train failed: 10 tasks: model-0, model-1, ..."
     [mail] = wait_for_mails(bench, mail_server, run, [subject])
     assert [number for number in range(10) if f"- model-{number}: Drill" in text_of(mail)] == list(range(10))
 

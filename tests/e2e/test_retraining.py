@@ -249,7 +249,7 @@ def test_person_declines_and_approves_and_rolls_back(
         return run
 
     name = configure(approval="human")
-    asked = f"{PROMOTION}.approve waits for approval"
+    asked = f"{PROMOTION}.approve is waiting for approval"
     asking = train("sklearn_training", LINEAR)
     # `make run` follows it no further than to the question.
     [left] = watch(AirflowApi(bench.stack), [asking], list, Progress(Console(file=io.StringIO())))
