@@ -19,7 +19,7 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
     Raises:
         HTTPException: It is longer, answered as 413; or the caller hung up, which nobody reads the answer of.
     """
-    too_large = HTTPException(status.HTTP_413_CONTENT_TOO_LARGE, f"A body may have {most_bytes} bytes.")
+    too_large = HTTPException(status.HTTP_413_CONTENT_TOO_LARGE, f"A body may have at most {most_bytes} bytes.")
     announced = request.headers.get("content-length", "")
     # A length of any number of digits can be announced.
     if announced.isdecimal() and (len(announced) > len(str(most_bytes)) or int(announced) > most_bytes):
@@ -32,7 +32,7 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
                 raise too_large
             chunks.append(chunk)
     except ClientDisconnect:
-        raise HTTPException(status.HTTP_400_BAD_REQUEST, "The body was not sent to its end.") from None
+        raise HTTPException(status.HTTP_400_BAD_REQUEST, "The body was not sent completely.") from None
     return b"".join(chunks)
 
 

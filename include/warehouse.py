@@ -22,7 +22,7 @@ def _translate_errors() -> Iterator[None]:
     try:
         yield
     except (psycopg.OperationalError, adbc_driver_manager.OperationalError) as error:
-        raise WarehouseUnavailable(f"The warehouse could not be reached, or broke off: {error}") from error
+        raise WarehouseUnavailable(f"The warehouse could not be reached, or was lost: {error}") from error
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def _load_skops(path: Path, _: int) -> Any:
     untrusted = skops.io.get_untrusted_types(file=path)
     refused = sorted(set(untrusted) - ALLOWED_TYPES)
     if refused:
-        raise ModelInvalid(f"{path.name} holds types that are not allowed: {', '.join(refused)}.")
+        raise ModelInvalid(f"{path.name} contains types that are not allowed: {', '.join(refused)}.")
     return predict_by_one_thread(skops.io.load(path, trusted=untrusted))
 
 

@@ -44,7 +44,7 @@ def check_files(directory: Path, digest: str | None = None) -> None:
     if stored != _render(found):
         raise ModelInvalid(f"{directory}: damaged, {_describe(stored, found)}.")
     if digest is not None and digest != hashlib.sha256(stored.encode()).hexdigest():
-        raise ModelInvalid(f"{directory}: whole, but not the files that were registered under this version.")
+        raise ModelInvalid(f"{directory}: complete, but not the files that were registered under this version.")
 
 
 def _hash_files(directory: Path) -> dict[str, str]:
@@ -91,4 +91,4 @@ def _describe(stored: str, found: dict[str, str]) -> str:
         "not listed": sorted(found.keys() - listed.keys()),
     }
     told = [f"{kind}: {', '.join(names)}" for kind, names in parts.items() if names]
-    return "; ".join(told) or f"{MANIFEST} is not as it was written"
+    return "; ".join(told) or f"{MANIFEST} was changed"

@@ -158,5 +158,5 @@ def get_model(name: str, family: Family | None = None) -> ModelType:
     if model is None or (family and model.family != family):
         known = names_of(family) if family else list(MODELS)
         kind = f"{family} model type" if family else "model type"
-        raise SettingsError(f"Unknown {kind} '{name}'; choose among: {', '.join(known)}.")
+        raise SettingsError(f"Unknown {kind} '{name}'; choose from: {', '.join(known)}.")
     return model

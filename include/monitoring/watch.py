@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 # Windows of whole weeks hold every weekday alike, so that one more column would say nothing.
 COLUMNS = ("trip_distance", "target", "pickup_zone", "dropoff_zone", "hour")
 NOTHING_TO_COMPARE = (
-    "Nothing to compare: there is no champion, nothing is known of the training set behind it (one that was registered"
-    " by hand names none), or no week is complete."
+    "Nothing to compare: there is no champion, its training set is unknown (a model registered by hand names none),"
+    " or no week is complete."
 )
 _COLUMNS_OF_TABLE = (
     "name, champion_version, window_start, window_days, column_name, set_version, rows, psi, ks, js, drifted"

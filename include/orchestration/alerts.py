@@ -66,7 +66,7 @@ class AlertNotifier(SmtpNotifier):
             lines = run_detached(self._prepare(context), SECONDS_TO_WAIT)
         except Exception:
             # An alert that fails must not fail a task.
-            self.log.exception("There was something to tell (%s), but no alert could be made of it", self.event)
+            self.log.exception("An event (%s) could not be turned into an alert", self.event)
             return
         for line in ["The alert is on its way."] if lines is None else lines:
             self.log.info(line)
@@ -155,9 +155,9 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 AirflowRuntimeError,
             ],
             retry_delay=RETRY_DELAY,
-            reason="a server was away",
+            reason="a server was unavailable",
         ),
-        RetryRule(StaleInput, retry_delay=timedelta(seconds=5), reason="the input was replaced meanwhile"),
+        RetryRule(StaleInput, retry_delay=timedelta(seconds=5), reason="the input was replaced in the meantime"),
         RetryRule("builtins.Exception", action=RetryAction.FAIL, reason="waiting would not help"),
     ]
 )

@@ -41,7 +41,7 @@ def log_in(location: str, connection_id: str) -> str:
     host = (connection.host or "").rpartition("//")[2].partition("/")[0].lower()
     if host != parts.hostname or connection.port not in (None, parts.port):
         raise SettingsError(
-            f"connection_id: '{connection_id}' is not of the server of {mask(location)}: host and port must be the same"
+            f"connection_id: '{connection_id}' is not for the server of {mask(location)}: host and port must match"
         )
     login = ":".join(quote(part, safe="") for part in (connection.login or "", connection.password or ""))
     return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc.rpartition('@')[2]}"))

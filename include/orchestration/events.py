@@ -30,17 +30,17 @@ from include.settings import read_usable_settings
 Context = Mapping[str, Any]
 MakeAlerts = Callable[[], Sequence[Alert]]
 TIMED_OUT = "timed_out"  # Airflow's reason
-USE_NONE = "Airflow never begins such a run: give no logical date, or null."
+USE_NONE = "Airflow never starts such a run: leave the logical date out, or set it to null."
 NO_TASK_FAILED = (
-    "No task failed, but one could not begin: a task before it has left nothing to work on, or was marked as failed. If"
-    " one was marked as success by hand, clear it, so that it does its work; or start a new run."
+    "No task failed, but one could not start: a task before it passed on no result, or was marked as failed. If one"
+    " was marked as success by hand, clear it, so that it runs; or start a new run."
 )
 # Of these, nothing more is to be heard; what failed is still to be reported by its own callback.
 QUIET_ENDS = {"success", "skipped", "upstream_failed", "removed"}
 
 
 def task_failed(context: Context) -> MakeAlerts:
-    """A task failed after its last try; without an exception where its worker was lost."""
+    """A task failed after its last attempt; without an exception where its worker was lost."""
     failed = find_failed_task(context)
     return lambda: [report_failure(failed)]
 
@@ -103,9 +103,9 @@ def _explain_end(context: Context) -> str:
     if reason != TIMED_OUT:
         return NO_TASK_FAILED
     if run is not None and run.logical_date and run.logical_date > datetime.now(UTC):
-        return f"It was ended: its logical date, {run.logical_date:%Y-%m-%d %H:%M} UTC, lies in the future. {USE_NONE}"
+        return f"It was stopped: its logical date, {run.logical_date:%Y-%m-%d %H:%M} UTC, is in the future. {USE_NONE}"
     allowed = f" within {write_duration(limit)}" if limit else " in time"
-    return f"It was ended, because it did not end by itself{allowed}. The logs of its tasks say how far it came."
+    return f"It was stopped because it did not finish{allowed}. The logs of its tasks show how far it got."
 
 
 def note_failure(event: str, context: Context) -> None:

@@ -31,8 +31,8 @@ def check_handed_over(context: Mapping[str, Any]) -> None:
 def explain_missing(task_id: str, source: str, what: str) -> NothingHandedOver:
     """The error of a task that finds nothing from another one."""
     return NothingHandedOver(
-        f"{task_id} cannot begin: {source or 'a task before it'} has left no `{what}`. If it was marked as success by"
-        " hand, clear it, so that it does its work and hands over what it makes; or start a new run."
+        f"{task_id} cannot start: {source or 'a task before it'} has passed on no `{what}`. If it was marked as success"
+        " by hand, clear it, so that it runs and passes on its result; or start a new run."
     )
 
 
@@ -93,5 +93,5 @@ def list_versions(context: Mapping[str, Any], name: str | None = None) -> set[in
             if type(version) is int and 0 < version <= LARGEST_VERSION:
                 versions.add(version)
             else:
-                log.warning("An event of %s names no version, but %.100r: it counts as one by hand.", asset, version)
+                log.warning("An event of %s names no version, but %.100r: it counts as sent by hand.", asset, version)
     return versions

@@ -19,14 +19,14 @@ def first_sentence(documentation: str | None) -> str:
 
 
 def in_force(key: str, otherwise: str = "") -> str:
-    """What holds where a form's field is left empty: `10, by MAX_EVALUATIONS`.
+    """What holds where a form's field is left empty: `10 (MAX_EVALUATIONS)`.
 
     Args:
         key: The setting's key.
         otherwise: What holds where the setting is empty too.
     """
     value = getattr(read_usable_settings(), key.lower())
-    return f"{_write(value) or otherwise}, by {key}"
+    return f"{_write(value) or otherwise} ({key})"
 
 
 def flag(title: str, description: str) -> Param:
@@ -61,7 +61,7 @@ def hidden(description: str, **schema: Any) -> Param:
     The form hides a field with `const`, which the JSON schema of draft 4 does not know and so does not check.
     """
     draft: dict[str, Any] = {"$schema": "http://json-schema.org/draft-04/schema#", "const": "hidden"}
-    return Param(None, **draft, **schema, title="Not for people", description=description)
+    return Param(None, **draft, **schema, title="Internal", description=description)
 
 
 def _write(value: Any) -> str:

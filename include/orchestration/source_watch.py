@@ -42,7 +42,7 @@ class SourceWatch(BaseEventTrigger):
                 seen = watermark["signs"] if known else {}
                 now = await asyncio.to_thread(read_signs, settings, seen)
             except Exception as error:  # whatever it is, the watch goes on
-                self.log.warning("The source could not be looked at: %s", error)
+                self.log.warning("The source could not be checked: %s", error)
                 continue
             if now is None:
                 continue

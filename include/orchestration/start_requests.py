@@ -36,7 +36,7 @@ class StartRequests:
             return
         body = await _read(receive)
         if body is None:
-            await _answer(send, 413, f"A request that starts a run may have {MOST_BYTES // 1024**2} MB.")
+            await _answer(send, 413, f"A request that starts a run may have at most {MOST_BYTES // 1024**2} MB.")
             return
         if refusal := await _find_refusal(found[1], body):
             await _answer(send, REFUSED, refusal)
@@ -74,7 +74,7 @@ async def _find_refusal(dag_id: str, body: bytes) -> str | None:
     try:
         return await run_sync(find_refusal, dag_id, body, read_settings)
     except Exception:  # a setting that cannot be used, most likely: Airflow looks at the request as well
-        log.exception("What starts a run of %s could not be looked at", dag_id)
+        log.exception("The request to start a run of %s could not be checked", dag_id)
         return None
 
 

@@ -44,21 +44,21 @@ def _params(family: Family) -> dict[str, Param]:
             minimum=1,
             maximum=1000,
             title="Trials",
-            description=f"For each model type, at most. Empty: {in_force('MAX_EVALUATIONS')}.",
+            description=f"Maximum per model type. Empty: {in_force('MAX_EVALUATIONS')}.",
         ),
         "time_budget": Param(
             None,
             type=["number", "null"],
             exclusiveMinimum=0,
             title="Time budget",
-            description=f"Seconds of tuning for each model type, at most. Empty: {in_force('TUNING_TIME_BUDGET')}.",
+            description=f"Maximum seconds of tuning per model type. Empty: {in_force('TUNING_TIME_BUDGET')}.",
         ),
         "random_state": Param(
             None,
             type=["integer", "null"],
             minimum=0,
             title="Seed",
-            description=f"Of everything random. Empty: {in_force('RANDOM_STATE')}.",
+            description=f"Seed of all random choices. Empty: {in_force('RANDOM_STATE')}.",
         ),
         "feature_set": choice(
             "Feature set", "What the models learn from.", FEATURE_SET_NAMES, "the one that the set was prepared for"
@@ -68,10 +68,10 @@ def _params(family: Family) -> dict[str, Param]:
             type=["integer", "null"],
             minimum=1,
             title="Training set",
-            description="Number of its version. Empty: the one of the event, or the newest.",
+            description="Version number. Empty: the version of the event, or the newest.",
         ),
         "requested_at": hidden(
-            "Set by automatic_retraining: a training on this set begun since then is not repeated.",
+            "Set by automatic_retraining: a training on this set that started since then is not repeated.",
             type=["string", "null"],
             format="date-time",
             # Without a package of its own, nobody checks the format.
@@ -82,7 +82,7 @@ def _params(family: Family) -> dict[str, Param]:
 
 @task
 def training_set(family: Family, **context: Any) -> dict[str, Any]:
-    """The job: the training set of the event that started the run, or the newest one, and the parameters."""
+    """Chooses the training set, from the event that started the run or the newest one, and the parameters."""
     from include.sets.examples import choose_training_set
     from include.training.steps import make_job
 
@@ -95,7 +95,7 @@ def training_set(family: Family, **context: Any) -> dict[str, Any]:
         reason = f"No fresh training set: data_preparation was started ({started}); its event starts a new run."
         skip_run(context, reason)
     if not _claim(url, family, found.version, bool(versions), **context):
-        skip_run(context, f"Training set version {found.version} is trained on by another run already.")
+        skip_run(context, f"Another run already trains on training set version {found.version}.")
     chosen = {name: params[name] for name in ("max_evaluations", "time_budget", "random_state", "feature_set")}
     page = context["ti"].log_url.partition("/tasks/")[0]
     return make_job(settings, family, name_run(context), found, page=page, **chosen).to_dict()
@@ -114,7 +114,7 @@ def _claim(url: str, family: Family, version: int, is_event: bool, **context: An
 
 @task
 def load_models(job: dict[str, Any], **context: Any) -> list[str]:
-    """The names of the model types to train."""
+    """Lists the model types to train."""
     from include.training.steps import choose_models
 
     return choose_models(read_settings(), job["family"], context["params"]["models"])
@@ -122,7 +122,7 @@ def load_models(job: dict[str, Any], **context: Any) -> list[str]:
 
 @task(map_index_template=BEST_SO_FAR)
 def tune(job: dict[str, Any], model: str) -> dict[str, Any]:
-    """The best parameters of one model type."""
+    """Searches for the best parameters of one model type."""
     from include.training.steps import Job, tune_model
 
     best = tune_model(get_warehouse_url(), read_settings(), Job.from_dict(job), model)
@@ -132,7 +132,7 @@ def tune(job: dict[str, Any], model: str) -> dict[str, Any]:
 
 @task(map_index_template=TRAINED)
 def train(job: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
-    """The final model of one model type, stored as an artifact."""
+    """Fits the final model of one model type and stores it as an artifact."""
     from include.training.steps import Job, train_model
 
     context = get_current_context()
@@ -154,7 +154,7 @@ def build_training_dag(family: Family, outlet: Asset, doc_md: str | None) -> DAG
     def register(
         job: dict[str, Any], trained: Sequence[dict[str, Any]], *, outlet_events: Any = None
     ) -> dict[str, Any]:
-        """The family's best model as challenger in the registry."""
+        """Registers the family's best model as challenger."""
         from include.training.steps import Job, describe_registered, register_best
 
         registered = register_best(get_warehouse_url(), read_settings(), Job.from_dict(job), list(trained))

@@ -161,7 +161,7 @@ def _parse_trip(record: Any, form: TripFormat, moment: datetime) -> tuple[dict[s
     for given, value in record.items():
         name = form.names.get(given)
         if name is None:
-            wrong.append((str(given)[:MOST_TEXT], f"is no field of a trip; there are {', '.join(form.names)}"))
+            wrong.append((str(given)[:MOST_TEXT], f"is not a field of a trip; the fields are {', '.join(form.names)}"))
         elif name in values:
             wrong.append((given, f"is {name}, which is given twice"))
         else:

@@ -31,7 +31,7 @@ def find_refusal(dag_id: str, body: bytes, read: Callable[[], Settings]) -> str 
         refusal = _check_inputs(conf, read())
         if refusal:
             return refusal
-    odd = (f"{place} must be a number that JSON has, not {value}" for place, value in _list_numbers(conf))
+    odd = (f"{place} must be a valid JSON number, not {value}" for place, value in _list_numbers(conf))
     return next(odd, None)
 
 
@@ -40,7 +40,7 @@ def _check_inputs(conf: Mapping[str, Any], settings: Settings) -> str | None:
     if not isinstance(inputs, list):
         return f"inputs must be a list of trips, not {type(inputs).__name__}"
     if len(inputs) > MOST_TRIPS:
-        return f"inputs must hold 1 to {MOST_TRIPS} trips, not {len(inputs)}"
+        return f"inputs must contain 1 to {MOST_TRIPS} trips, not {len(inputs)}"
     try:
         parse_trips(collect_inputs(conf), TripFormat.of(settings))
     except TaxiError as error:

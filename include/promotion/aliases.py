@@ -61,15 +61,15 @@ def roll_back(url: str, settings: Settings, run_key: str) -> Promotion:
         previous = registry.find_version(tracker, name, PREVIOUS)
         if previous is None:
             raise NoChampion(
-                f"{name} has no previous champion to roll back to; two promotions make one. If a new champion is"
-                f" needed, start {TRAINING_DAGS}."
+                f"{name} has no previous champion to roll back to; there is one after two promotions. If you need"
+                f" a new champion, start {TRAINING_DAGS}."
             )
         try:
             predict_with(tracker, previous)
         except ModelInvalid as error:
             raise ModelInvalid(
-                f"The previous champion, version {previous.version} of {name}, cannot be used, so that all stays as it"
-                f" is: {error} If a new champion is needed, start {TRAINING_DAGS}."
+                f"The previous champion, version {previous.version} of {name}, cannot be used, so nothing was"
+                f" changed: {error} If you need a new champion, start {TRAINING_DAGS}."
             ) from error
         champion = registry.find_version(tracker, name, CHAMPION)
         replaced, kept = f"version {champion.version}" if champion else "no champion", champion
@@ -78,7 +78,7 @@ def roll_back(url: str, settings: Settings, run_key: str) -> Promotion:
                 predict_with(tracker, champion)
             except ModelInvalid as error:
                 replaced, kept = f"{replaced}, which cannot be used ({error})", None
-        reason = f"Rolled back to version {previous.version}, after {replaced}."
+        reason = f"Rolled back to version {previous.version}; it replaces {replaced}."
         rollback = describe("rollback", previous, champion, kept, "moving", reason, run_key)
         decisions.save(url, rollback, {})
         return move_aliases(url, tracker, rollback)

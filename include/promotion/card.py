@@ -79,7 +79,7 @@ def render_card(
         "## Judged on",
         (
             f"The {held_out.split} split of training set {held_out.set_version}, {len(held_out.actual)} rows that"
-            f" neither model has learnt from, against {rival}."
+            f" neither model was trained on, against {rival}."
         ),
     ]
     if comparison:

@@ -143,11 +143,11 @@ def decide_first(comparison: Comparison) -> Verdict:
 def _find_doubts(comparison: Comparison) -> list[str]:
     low, high = comparison.interval
     if not comparison.rows >= MINIMUM_ROWS:
-        return [f"only {comparison.rows} held-out rows that neither has learnt from, {MINIMUM_ROWS} are needed"]
+        return [f"only {comparison.rows} held-out rows that neither was trained on, {MINIMUM_ROWS} are needed"]
     if not all(map(math.isfinite, (low, high, comparison.challenger_rmse, comparison.champion_rmse))):
         return ["an error is not a finite number"]
     if not high < 0:
-        what = "it is worse" if low > 0 else "that may be chance"
+        what = "it is worse" if low > 0 else "this may be chance"
         return [f"{what}, the difference lies between {low:+.3f} and {high:+.3f}"]
     return []
 
@@ -159,7 +159,7 @@ def _find_shortfalls(comparison: Comparison, limits: Limits) -> list[str]:
     if worse := find_regressions(comparison.slices, limits):
         worst = worse[0]
         found.append(
-            f"{worst.slicing} {worst.value} gets worse by {worst.regression:.1%} ({worst.rows} rows), as one of"
+            f"{worst.slicing} {worst.value} gets worse by {worst.regression:.1%} ({worst.rows} rows), one of"
             f" {len(worse)} slices beyond {limits.max_slice_regression:.1%}"
         )
     return found

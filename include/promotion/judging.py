@@ -170,7 +170,7 @@ def _compare(
 ) -> tuple[Comparison | None, Verdict]:
     trips, actual, seed = rival.held_out.trips, rival.held_out.actual, settings.random_state
     if not len(actual):
-        return None, Verdict(False, "There are no held-out rows that neither model has learnt from")
+        return None, Verdict(False, "There are no held-out rows that neither model was trained on")
     if unusable := count_unusable(actual):
         return None, Verdict(False, f"The target of {unusable} of {len(actual)} held-out rows is not a finite number")
     try:

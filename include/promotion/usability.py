@@ -31,10 +31,10 @@ def predict_with(tracker: Tracker, version: RegisteredVersion, trips: Columns = 
     except MemoryError:  # the machine's fault, not the model's
         raise
     except Exception as error:  # estimators fail in many ways
-        raise ModelInvalid(f"It does not predict: {error!r}.") from error
+        raise ModelInvalid(f"It cannot predict: {error!r}.") from error
     expected = len(trips["pickup_zone"])
     if predicted.shape != (expected,):
-        raise ModelInvalid(f"It gives predictions of shape {predicted.shape} for {expected} trips.")
+        raise ModelInvalid(f"It returns predictions of shape {predicted.shape} for {expected} trips.")
     if unusable := count_unusable(predicted):
         raise ModelInvalid(f"{unusable} of its {expected} predictions are not finite numbers.")
     return predicted

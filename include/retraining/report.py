@@ -15,7 +15,7 @@ from include.sources.location import month_bounds
 from include.warehouse import connect
 
 TRAININGS = ("sklearn_training", "xgboost_training")
-DECISIONS = {"promoted": "champion now", "waiting": "won, waits to be moved", "declined": "won, declined by a person"}
+DECISIONS = {"promoted": "champion now", "waiting": "won, to be promoted", "declined": "won, declined by a person"}
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,14 @@ def conclude(
     lines += [_describe(model) for model in models]
     lines += [f"{word}: {run.dag_id} ended as {run.state} ({run.run_id})." for run in failed]
     if not models and not failed:
-        lines.append("Nothing was trained: all of it was there already.")
+        lines.append("Nothing to train: everything is up to date.")
     return Conclusion("success" if is_success else "failed", "\n".join(lines))
 
 
 def _describe(model: JudgedModel) -> str:
     after, before = (f"{error:.3f}" if error is not None else "unknown" for error in (model.after, model.before))
     decision = DECISIONS.get(model.decision, f"not promoted, {model.reason}")
-    return f"{model.family}: {model.model} version {model.version}, RMSE {after} after {before}: {decision}."
+    return f"{model.family}: {model.model} version {model.version}, RMSE {after} (before: {before}): {decision}."
 
 
 def begin(url: str, run_key: str, reasons: Sequence[str], months: Sequence[str]) -> None:

@@ -30,10 +30,10 @@ SECONDS_TO_END = 5
 
 
 def main() -> None:
-    """Serves until it is asked to end."""
+    """Serves until it is stopped."""
     missing = [name for name in ("SERVING_API_KEY", "SERVING_WAREHOUSE_URL") if not os.environ.get(name)]
     if missing:
-        sys.exit(f"The environment lacks {', '.join(missing)}: the service answers nobody without a key.")
+        sys.exit(f"The environment does not have {', '.join(missing)}: set each and start again.")
     for name, value in MLFLOW_LIMITS.items():
         os.environ.setdefault(name, value)
     sys.setswitchinterval(SECONDS_A_THREAD_MAY_KEEP_THE_INTERPRETER)

@@ -1,4 +1,4 @@
-"""Who may ask: the key in a header, or as the password of a login for a browser; and webhooks by their signature."""
+"""Who may send requests: the key in a header, or as the password of a browser's login; webhooks by signature."""
 
 import asyncio
 import base64
@@ -14,8 +14,8 @@ from fastapi.security import APIKeyHeader, HTTPBasic, HTTPBasicCredentials
 
 from include.request_bodies import read_body
 
-KEY_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The key, SERVING_API_KEY.")
-LOGIN = HTTPBasic(auto_error=False, description="Any name, and the key as password: for a browser.")
+KEY_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The API key, SERVING_API_KEY.")
+LOGIN = HTTPBasic(auto_error=False, description="For browsers: any user name, with the API key as the password.")
 # As MLflow signs its webhooks, after https://www.standardwebhooks.com.
 SIGNATURE, DELIVERY, SENT_AT = "X-MLflow-Signature", "X-MLflow-Delivery-Id", "X-MLflow-Timestamp"
 SECONDS_OF_VALIDITY = 300
@@ -38,7 +38,7 @@ class Secrets:
 
 
 def require_key(secrets: Secrets) -> Callable[..., Awaitable[None]]:
-    """A dependency that refuses whoever does not show the key."""
+    """A dependency that refuses requests without the key."""
 
     async def check(
         key: Annotated[str | None, Security(KEY_HEADER)],
@@ -48,7 +48,7 @@ def require_key(secrets: Secrets) -> Callable[..., Awaitable[None]]:
         if not hmac.compare_digest(shown.encode(), secrets.api_key.encode()):
             raise HTTPException(
                 status.HTTP_401_UNAUTHORIZED,
-                "Show the key in the header X-API-Key, or log in with it as the password and any name.",
+                "Send the API key in the header X-API-Key, or log in with any name and the key as the password.",
                 headers={"WWW-Authenticate": 'Basic realm="predictions", charset="UTF-8"'},
             )
 
@@ -56,7 +56,7 @@ def require_key(secrets: Secrets) -> Callable[..., Awaitable[None]]:
 
 
 def require_key_or_signature(secrets: Secrets) -> Callable[..., Awaitable[None]]:
-    """A dependency that also lets in what is signed as a webhook."""
+    """A dependency that also accepts signed webhooks."""
     require, arriving = require_key(secrets), asyncio.Semaphore(MOST_SIGNED_AT_ONCE)
 
     async def check(
@@ -101,7 +101,7 @@ def may_be_signed(headers: Mapping[str, str], secret: str) -> bool:
 
 
 def is_signed(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
-    """Whether a webhook was signed with the secret, and lately."""
+    """Whether a webhook was signed with the secret, and recently."""
     if not may_be_signed(headers, secret):
         return False
     signed = f"{headers.get(DELIVERY, '')}.{headers[SENT_AT]}.".encode() + body

@@ -1,4 +1,4 @@
-"""What the service answers, as it stands in the OpenAPI document; answers themselves are written without them."""
+"""The service's answers, for the OpenAPI document; the answers themselves are written without these classes."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 
 class ModelName(BaseModel):
-    """Which model answered."""
+    """The model that answered."""
 
     name: str
     version: int
@@ -22,10 +22,10 @@ class Predicted(BaseModel):
 
 
 class Explained(Predicted):
-    """What moved each prediction: base and contributions add up to it, in the contributions' unit."""
+    """Why each prediction: the base and the contributions add up to it, in the contributions' unit."""
 
     base: float
-    contributions: list[dict[str, float]] = Field(description="By feature, one object a trip")
+    contributions: list[dict[str, float]] = Field(description="By feature, one object per trip")
     contributions_unit: Literal["minutes", "log minutes"]
 
 
@@ -41,7 +41,7 @@ class ModelInMemory(ModelName):
 
 
 class Ready(BaseModel):
-    """Whether there is a champion to answer with, and what keeps a newer one from being it."""
+    """Whether a champion is loaded, and what prevents loading a newer one."""
 
     ready: bool
     version: int | None
@@ -51,7 +51,7 @@ class Ready(BaseModel):
 
 
 class Reloaded(BaseModel):
-    """What a look at the registry came to."""
+    """The result of checking the registry."""
 
     swapped: bool
     version: int | None

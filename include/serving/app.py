@@ -1,8 +1,8 @@
-"""Predictions by the champion in memory.
+"""Predictions by the current champion.
 
-Trips are given one by one or in lists, by the fields' neutral names or the source's; numbers may be text, and a
-missing time of pickup means now. A zone that training never saw is predicted as an unknown one; all else that cannot
-be used is refused, with the field that it stands in.
+Send one trip or a list of trips, with the neutral field names or the source's. Numbers may be strings, and a missing
+pickup time means now. A zone that training never saw is treated as unknown; any other invalid value is refused, with
+the name of its field.
 """
 
 from collections.abc import AsyncIterator

@@ -35,7 +35,7 @@ def parse_body(body: bytes, form: TripFormat, most_trips: int) -> Columns:
         raise _refuse("trips_type", (), "must be a trip or a list of trips")
     records = document if isinstance(document, list) else [document]
     if not 1 <= len(records) <= most_trips:
-        raise _refuse("trips_number", (), f"must hold 1 to {most_trips} trips, not {len(records)}")
+        raise _refuse("trips_number", (), f"must contain 1 to {most_trips} trips, not {len(records)}")
     try:
         return parse_trips(records, form)
     except TripsInvalid as error:

@@ -24,7 +24,7 @@ def _plain(status: str, text: str, headers: str = "") -> bytes:
 
 
 TOO_SLOW = _plain("408 Request Timeout", "The request did not arrive in time.")
-TOO_LONG = _plain("431 Request Header Fields Too Large", f"A head may have {MOST_HEAD_BYTES} bytes.")
+TOO_LONG = _plain("431 Request Header Fields Too Large", f"Request headers may have at most {MOST_HEAD_BYTES} bytes.")
 TOO_MANY = _plain("503 Service Unavailable", "Too many connections.", "retry-after: 1\r\n")
 
 

@@ -36,7 +36,7 @@ def render_docs(document: dict[str, Any], address: str) -> str:
         f"<meta name=viewport content='width=device-width'><style>{STYLE}</style>"
         f"<main><h1>{title}</h1><p>{escape(info.get('description', ''))}</p>"
         "<p><code>$KEY</code> in the examples is <code>SERVING_API_KEY</code>; <code>make status</code> prints it. "
-        "The whole document: <a href=openapi.json>openapi.json</a></p>"
+        "The full document: <a href=openapi.json>openapi.json</a></p>"
         f"<h2>Routes</h2>{''.join(routes)}"
         f"<h2>Schemas</h2>{''.join(_render_json(name, schema) for name, schema in schemas.items())}</main>"
     )

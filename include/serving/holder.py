@@ -1,4 +1,4 @@
-"""The champion in memory: looked for again and again, loaded and warmed beside the old one, then swapped."""
+"""The champion in memory: checked again and again, loaded and warmed up beside the old one, then swapped."""
 
 import logging
 import threading
@@ -46,19 +46,19 @@ class Champion:
 
 
 class Holder:
-    """Holds the champion, None until there is one, and looks for another in a thread of its own.
+    """Holds the champion, None until there is one, and checks for another in its own thread.
 
-    Settings are read anew at each look, and hold for requests from the next champion on.
+    Settings are read again at each check, and apply to requests from the next champion on.
 
     Attributes:
         current: Is replaced as a whole, so that a request that took it keeps it.
-        problem: Why the registry's champion is not the one in memory, as of the last look.
+        problem: Why the registry's champion is not the one in memory, as of the last check.
         looked_at: When the registry last named a champion.
     """
 
     def __init__(self, metrics: Metrics, read: Callable[[], Settings] = read_settings, store: Path = STORE) -> None:
         self.current: Champion | None = None
-        self.problem: str | None = "The registry was not asked yet."
+        self.problem: str | None = "The registry has not been checked yet."
         self.looked_at: datetime | None = None
         self._metrics, self._read, self._store = metrics, read, store
         self._settings = read()
@@ -69,7 +69,7 @@ class Holder:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Takes the local copy of the last champion, and begins to look for the present one."""
+        """Takes the local copy of the last champion, and starts to check for the current one."""
         copy = load_remembered(self._settings.registered_model, store=self._store)
         if copy:
             try:
@@ -81,16 +81,16 @@ class Holder:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the looking."""
+        """Stops the checks."""
         self._stopping.set()
         if self._thread:
             self._thread.join(timeout=SECONDS_TO_END)
 
     def refresh(self, *, insist: bool = False) -> bool:
-        """Looks the champion up and swaps to it; on any trouble, the old one stays and `problem` says why.
+        """Finds the champion and swaps to it; on any problem, the old one stays and `problem` says why.
 
         Args:
-            insist: Tries a version again that could not be loaded a moment ago.
+            insist: Tries again to load a version that could not be loaded a moment ago.
 
         Returns:
             Whether another champion is in memory now.
@@ -148,7 +148,7 @@ def _warm_up(loaded: LoadedModel) -> None:
         loaded.model.predict({name: np.ones(2, dtype="int64").astype(dtype) for name, dtype in TRIP_COLUMNS.items()})
     # Estimators fail in many ways.
     except Exception as error:
-        raise ModelInvalid(f"Version {loaded.version.version} loads but does not predict: {error!r}") from error
+        raise ModelInvalid(f"Version {loaded.version.version} loads but cannot predict: {error!r}") from error
 
 
 def _is_same(one: RegisteredVersion, other: RegisteredVersion) -> bool:

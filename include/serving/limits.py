@@ -1,4 +1,4 @@
-"""How many requests are answered at once; those beyond are told to come again, but for questions for health."""
+"""How many requests are answered at once; further ones are asked to retry, except health checks."""
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -7,11 +7,11 @@ from include.serving.connections import CROWDED
 
 MOST_REQUESTS = 256
 HEALTH = frozenset({"/healthz", "/readyz"})
-BUSY = "The service has as much to do as it can; try again in a second."
+BUSY = "The service is at its limit; try again in a second."
 
 
 class Limited:
-    """Wraps an application and answers 503 for it where too many requests are under way."""
+    """Wraps an application and answers 503 for it while too many requests are in progress."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

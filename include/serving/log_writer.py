@@ -33,7 +33,7 @@ class Waiting:
 class LogWriter:
     """A queue of predictions, the journal that keeps them meanwhile, and the thread that empties both.
 
-    While the database is away the rows wait, and those that find the queue full are dropped and counted.
+    While the database is unavailable the rows wait; when the queue is full, new ones are dropped and counted.
     """
 
     def __init__(self, url: str, most_rows: int, metrics: Metrics, directory: Path = JOURNALS) -> None:
@@ -67,7 +67,7 @@ class LogWriter:
                 return
         if self._rows:
             unkept = sum(len(waiting.answered) for waiting in self._queue if waiting.place is None)
-            log.warning("%d predictions wait in %s for the next start", self._rows - unkept, self._directory)
+            log.warning("%d predictions are waiting in %s for the next start", self._rows - unkept, self._directory)
             self._metrics.log_rows.labels("dropped").inc(unkept)
         for journal in (*self._full, *self._left):
             journal.close()
@@ -86,7 +86,7 @@ class LogWriter:
         self._metrics.log_rows.labels("dropped").inc(len(answered))
 
     def flush(self) -> bool:
-        """Writes what is queued and what was left; False where the database is away, and the rows wait on."""
+        """Writes what is queued and what was left; False if the database is unavailable, and the rows keep waiting."""
         with self._writing:
             while self._left:
                 if not self._write_left(self._left[0]):
@@ -110,7 +110,7 @@ class LogWriter:
         except OSError as error:
             self._metrics.unkept.inc(len(answered))
             if not self._broken:
-                log.error("Predictions cannot be kept on disk; a kill would lose those not yet written: %s", error)
+                log.error("Predictions cannot be stored on disk; a kill would lose those not yet written: %s", error)
             self._broken = True
             return None
         self._broken = False
@@ -130,7 +130,7 @@ class LogWriter:
             with connect(self._url) as connection:
                 write_once(connection, [(waiting.place, waiting.answered) for waiting in batch])
         except WarehouseUnavailable as error:
-            log.warning("Predictions wait to be written: %s", error)
+            log.warning("Predictions are waiting to be written: %s", error)
             return None
         # A row that the database refuses must not keep the others from being written.
         except Exception:
@@ -172,7 +172,7 @@ class LogWriter:
                 forget_journal(connection, journal.name)
         # A place without its journal does no harm.
         except Exception as error:
-            log.warning("The place of a journal that is done with stays: %s", error)
+            log.warning("The record of a finished journal was not removed: %s", error)
 
     def _run(self) -> None:
         wait = SECONDS_BETWEEN_WRITES

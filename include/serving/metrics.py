@@ -9,13 +9,13 @@ BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.
 
 
 class Metrics:
-    """The service's counters; one instance a process.
+    """The service's counters; one instance per process.
 
     Attributes:
-        log_rows: Predictions by what became of their row in prediction.log: written, dropped as the queue was full, or
-            failed as the database refused them. What another process has left is counted by the one that writes it.
-        unkept: Predictions that could not be kept on disk until the database has them; a kill would have lost them.
-        looks: Looks at the registry: same, swapped, failed.
+        log_rows: Predictions by the outcome of their row in prediction.log: written, dropped as the queue was full, or
+            failed as the database refused them. What another process left is counted by the one that writes it.
+        unkept: Predictions that could not be stored on disk until the database had them; a kill would have lost them.
+        looks: Checks of the registry: same, swapped, failed.
     """
 
     def __init__(self) -> None:
@@ -25,9 +25,9 @@ class Metrics:
         self.seconds = Histogram("request_seconds", "Time to answer", ["route"], buckets=BUCKETS, **options)
         self.trips = Counter("predictions", "Trips predicted", **options)
         self.log_rows = Counter("log_rows", "Predictions for prediction.log", ["outcome"], **options)
-        self.unkept = Counter("log_unkept_rows", "Predictions that were not on disk while they waited", **options)
-        self.queued = Gauge("log_queued_rows", "Predictions that wait to be written", **options)
-        self.looks = Counter("champion_looks", "Looks at the registry's champion", ["outcome"], **options)
+        self.unkept = Counter("log_unkept_rows", "Predictions that were not stored on disk while waiting", **options)
+        self.queued = Gauge("log_queued_rows", "Predictions waiting to be written", **options)
+        self.looks = Counter("champion_looks", "Checks of the registry's champion", ["outcome"], **options)
         self.version = Gauge("model_version", "Version of the champion in memory", **options)
         # Zero, not absent, until something happens.
         for outcome in ("written", "dropped", "failed"):

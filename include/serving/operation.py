@@ -1,4 +1,4 @@
-"""Routes for those who run the service: what it answers with, a new look at the registry, counters, health."""
+"""Routes for operators: the model in use, a check of the registry, metrics, health."""
 
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ def add_operation(app: FastAPI, parts: Parts) -> None:
 
     @app.get(
         "/model",
-        summary="The champion in memory",
+        summary="Show the champion in memory",
         dependencies=known,
         response_model=answers.ModelInMemory,
         response_description="Its version, lineage, parameters and metrics",
@@ -36,10 +36,10 @@ def add_operation(app: FastAPI, parts: Parts) -> None:
 
     @app.post(
         "/reload",
-        summary="Looks for a new champion now; takes MLflow's signed webhooks too",
+        summary="Check for a new champion now; also accepts MLflow's signed webhooks",
         dependencies=[Depends(require_key_or_signature(parts.secrets))],
         response_model=answers.Reloaded,
-        response_description="What the look came to",
+        response_description="The result of the check",
         responses={
             401: REFUSALS[401],
             408: {"model": answers.Refused, "description": "The body of a webhook did not arrive in time"},
@@ -54,22 +54,22 @@ def add_operation(app: FastAPI, parts: Parts) -> None:
 
     @app.get(
         "/metrics",
-        summary="Counters, for Prometheus",
+        summary="Metrics for Prometheus",
         dependencies=known,
         response_class=Response,
-        response_description="Figures in Prometheus' text format",
+        response_description="Metrics in the Prometheus text format",
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, 401: REFUSALS[401]},
     )
     async def metrics() -> Response:
         return Response(parts.metrics.to_text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.get("/healthz", summary="Whether the process lives", response_description="It lives")
+    @app.get("/healthz", summary="Whether the process is alive", response_description="It is alive")
     async def health() -> dict[str, str]:
         return {"status": "alive"}
 
     @app.get(
         "/readyz",
-        summary="Whether it can predict",
+        summary="Whether the service can predict",
         response_model=answers.Ready,
         response_description="It can",
         responses={503: {"model": answers.Ready, "description": "No champion yet"}},

@@ -13,7 +13,7 @@ from include.serving.metrics import Metrics
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": answers.Refused, "description": "The key is missing or wrong"},
-    503: {"model": answers.Refused, "description": "There is no champion to answer with"},
+    503: {"model": answers.Refused, "description": "There is no champion yet"},
 }
 
 

@@ -20,9 +20,9 @@ from include.serving.parts import REFUSALS, Parts
 MOST_EXPLAINED = 100
 MOST_REQUEST_ID = 128
 TRIP_REFUSALS = REFUSALS | {
-    400: {"model": answers.Refused, "description": "The header X-Request-ID cannot be kept"},
+    400: {"model": answers.Refused, "description": "The header X-Request-ID has characters that cannot be printed"},
     413: {"model": answers.Refused, "description": "The body is too large"},
-    422: {"description": "A trip cannot be used: its number, the field and what is wrong with it"},
+    422: {"description": "A trip is invalid: its position, the field and what is wrong"},
 }
 
 
@@ -33,9 +33,9 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
 
     @app.post(
         "/predict",
-        summary="Minutes that trips will take",
+        summary="Predict trip durations",
         dependencies=known,
-        responses={200: {"model": answers.Predicted, "description": "A prediction for each trip"}, **TRIP_REFUSALS},
+        responses={200: {"model": answers.Predicted, "description": "A prediction per trip"}, **TRIP_REFUSALS},
         openapi_extra={"requestBody": describe_body(form, MOST_TRIPS)},
     )
     async def predict(request: Request) -> Response:
@@ -54,11 +54,11 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
 
     @app.post(
         "/explain",
-        summary="What moves the predictions",
+        summary="Explain predictions",
         dependencies=known,
         responses={
-            200: {"model": answers.Explained, "description": "What each feature adds to each prediction"},
-            501: {"model": answers.Refused, "description": "The model's kind cannot be explained"},
+            200: {"model": answers.Explained, "description": "The contribution of each feature to each prediction"},
+            501: {"model": answers.Refused, "description": "Models of this type cannot be explained"},
             **TRIP_REFUSALS,
         },
         openapi_extra={"requestBody": describe_body(form, MOST_EXPLAINED)},
@@ -68,7 +68,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
         trips = await read_trips(request, champion.form, MOST_EXPLAINED)
         if not (can_explain(champion.model) or is_linear(champion.model)):
             kind = type(champion.model.estimator).__name__
-            reason = f"A {kind} cannot be explained here: boosters and linear models can."
+            reason = f"{kind} cannot be explained here; boosters and linear models can."
             raise HTTPException(status.HTTP_501_NOT_IMPLEMENTED, reason)
         explainer = explain if can_explain(champion.model) else explain_linear
         found: Explanation = await anyio.to_thread.run_sync(explainer, champion.model, trips)
@@ -80,7 +80,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
 def _read_request_id(request: Request) -> str | None:
     request_id = request.headers.get("x-request-id")
     if request_id and not request_id.isprintable():
-        raise HTTPException(status.HTTP_400_BAD_REQUEST, "X-Request-ID must be of printable characters.")
+        raise HTTPException(status.HTTP_400_BAD_REQUEST, "X-Request-ID must consist of printable characters.")
     return request_id[:MOST_REQUEST_ID] if request_id else None
 
 

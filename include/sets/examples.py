@@ -56,7 +56,7 @@ def get_training_set(url: str, version: int) -> TrainingSet:
             [version],
         )
     if found is None:
-        raise NoTrainingSet(f"Training set version {version} is not there any more; start data_preparation.")
+        raise NoTrainingSet(f"Training set version {version} no longer exists; start data_preparation.")
     return found
 
 

@@ -33,7 +33,7 @@ def plan(url: str, settings: Settings, parameters: Mapping[str, Any]) -> Planned
     known = [field.name for field in fields(Plan)]
     unknown = sorted(set(parameters) - set(known))
     if unknown:
-        raise SettingsError(f"Unknown parameter: {', '.join(unknown)}; there are {', '.join(known)}.")
+        raise SettingsError(f"Unknown parameter: {', '.join(unknown)}; the parameters are {', '.join(known)}.")
     made = make_plan(settings, **parameters)
     sources = look_up_sources(url, settings, made)
     fresh = None
@@ -50,7 +50,7 @@ def ingest(url: str, settings: Settings, month: str) -> dict[str, Any]:
     for warning in result.warnings:
         log.warning("%s: %s", month, warning)
     state = "loaded" if result.changed else "unchanged, not loaded again"
-    log.info("%s: %s, %d rows, %d of them refused", month, state, result.rows, result.rejected)
+    log.info("%s: %s, %d rows, %d of them rejected", month, state, result.rows, result.rejected)
     return asdict(result)
 
 
@@ -62,7 +62,7 @@ def validate_raw(url: str, settings: Settings, plan: Mapping[str, Any]) -> list[
     """
     results = validate_months(url, settings, Plan.from_dict(plan).months)
     for result in results:
-        log.info("%s: %d rows, refused by rule: %s", result.month, result.rows, result.rejected or "none")
+        log.info("%s: %d rows, rejected by rule: %s", result.month, result.rows, result.rejected or "none")
     return [asdict(result) for result in results]
 
 

@@ -64,7 +64,9 @@ def publish(url: str, version: int, keep: int) -> Published | None:
             [fingerprint, created_at],
         ).fetchone()
         if twin:
-            log.warning("Version %d holds the same and was published meanwhile; %d is dropped.", twin[0], version)
+            log.warning(
+                "Version %d holds the same data and was published in the meantime; %d is dropped.", twin[0], version
+            )
             discard(connection, created_by)
             return None
         connection.execute(

@@ -24,13 +24,13 @@ MODEL_FOLDER = "data/model"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
 DESCRIPTION = (
-    "Minutes that a taxi ride takes. `champion` is in use, `previous` was before it; `challenger` was registered last,"
-    " and is judged by the DAG model_promotion."
+    "Duration of a taxi ride in minutes. `champion` is in use, `previous` was in use before it; `challenger` was"
+    " registered last and is judged by the DAG model_promotion."
 )
 TRAINING_DAGS = "sklearn_training or xgboost_training"
 # What every text on a champion that cannot be used says. Without a fresh training set, a training DAG prepares one.
 WAYS_OUT = (
-    "Put the previous champion back (`make rollback`, or the DAG model_promotion with `rollback`); where there is none,"
+    "Restore the previous champion (`make rollback`, or the DAG model_promotion with `rollback`); if there is none,"
     f" start {TRAINING_DAGS}: a new model is judged without it."
 )
 

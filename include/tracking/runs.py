@@ -51,8 +51,8 @@ def translate_errors(what: str, uri: str) -> Iterator[None]:
         code = getattr(error, "error_code", None)
         if code == "UNAUTHENTICATED":
             raise SettingsError(
-                f"MLflow at {uri} wants a login to {what}: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of the"
-                " environment are missing or not what the server knows."
+                f"MLflow at {uri} requires a login to {what}: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in"
+                " the environment are missing or wrong."
             ) from error
         # A request that MLflow refuses will be refused again; all else is a server that is away or in trouble.
         if code not in (None, "INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"):
@@ -92,7 +92,7 @@ def open_tracker(settings: Settings) -> Tracker:
     if found is None:
         return Tracker(client, uri, NO_EXPERIMENT)
     if found.lifecycle_stage == "deleted":
-        raise SettingsError(f"The MLflow experiment '{name}' is deleted; restore it or change MLFLOW_EXPERIMENT.")
+        raise SettingsError(f"The MLflow experiment '{name}' has been deleted; restore it or change MLFLOW_EXPERIMENT.")
     return Tracker(client, uri, found.experiment_id)
 
 

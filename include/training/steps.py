@@ -105,7 +105,7 @@ def _lineage(url: str, job: Job) -> Lineage:
 
 def _link(job: Job) -> str:
     """As Markdown, which MLflow shows."""
-    return f"Trained by [this run of Airflow]({job.page})." if job.page else ""
+    return f"Trained by [this Airflow run]({job.page})." if job.page else ""
 
 
 def _encode(url: str, job: Job, model: str) -> tuple[EncodedData, Split]:
@@ -202,7 +202,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]
         sample = explanation.sample(validation.trips, explanation.SAMPLE_ROWS, job.random_state)
         explained = explanation.explain(trip_model, sample)
         tables["shap_summary"] = explained.strengths
-        figures["shap_summary.png"] = explanation.draw_summary(explained, f"{model}: what moves its predictions")
+        figures["shap_summary.png"] = explanation.draw_summary(explained, f"{model}: what drives its predictions")
     tracker = runs.open_tracker(settings)
     model_uri = runs.log_model(
         tracker,

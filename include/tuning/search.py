@@ -177,9 +177,9 @@ def tune(
                 verbose=False,
             )
         except AllTrialsFailed as error:
-            raise RuntimeError(f"Not one of {progress.count} trials could be fitted: {progress.last_error}") from error
+            raise RuntimeError(f"None of {progress.count} trials could be fitted: {progress.last_error}") from error
     if progress.best is None:
-        raise RuntimeError(f"Not one of {progress.count} trials could be fitted: {progress.last_error}")
+        raise RuntimeError(f"None of {progress.count} trials could be fitted: {progress.last_error}")
     best_loss = progress.best.loss
     assert best_loss is not None  # only successful trials become the best
     return Best(dict(progress.best.parameters), best_loss, progress.count, progress.stopped_by or "exhausted")

@@ -239,15 +239,15 @@ def test_run_without_a_failed_task_notes_and_tells_that_one_could_not_begin(
     airflow: Airflow, mail_server: MailServer
 ) -> None:
     notify("run_failed", context(reason="task_failure"))
-    assert "a task before it has left nothing to work on" in airflow.note
-    assert "clear it, so that it does its work" in " ".join(text_of(mail_server).split())
+    assert "a task before it passed on no result" in airflow.note
+    assert "clear it, so that it runs" in " ".join(text_of(mail_server).split())
 
 
 @pytest.mark.parametrize(
     ("logical_date", "words"),
     [
-        (None, "It was ended, because it did not end by itself within 10 min"),
-        (datetime(2041, 1, 1, tzinfo=UTC), "its logical date, 2041-01-01 00:00 UTC, lies in the future"),
+        (None, "It was stopped because it did not finish within 10 min"),
+        (datetime(2041, 1, 1, tzinfo=UTC), "its logical date, 2041-01-01 00:00 UTC, is in the future"),
     ],
 )
 def test_run_that_was_ended_notes_and_tells_why(

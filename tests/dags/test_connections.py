@@ -43,9 +43,9 @@ def test_login_of_a_connection_is_put_into_an_address_of_its_server(
     ("connection", "location", "complaint"),
     [
         (None, "https://host/a.csv", "there is no Airflow connection 'city'"),
-        ("http://ann:s3cret@other", "https://host/a.csv", "is not of the server of https://host/a.csv"),
-        ("http://ann:s3cret@host:81", "https://host:82/a.csv", "is not of the server"),
-        ("http://ann:s3cret@", "https://host/a.csv", "is not of the server"),
+        ("http://ann:s3cret@other", "https://host/a.csv", "is not for the server of https://host/a.csv"),
+        ("http://ann:s3cret@host:81", "https://host:82/a.csv", "is not for the server"),
+        ("http://ann:s3cret@", "https://host/a.csv", "is not for the server"),
         ("aws://ann:s3cret@trips", "s3://trips/a.csv", "takes no login"),
     ],
 )

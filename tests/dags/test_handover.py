@@ -73,7 +73,9 @@ def test_task_that_finds_nothing_says_which_task_left_nothing_and_what_to_do(han
     if (dag_id, task.task_id) in MAY_BE_NONE:
         check_handed_over(context)
         return
-    with pytest.raises(NothingHandedOver, match=f"^{task.task_id} cannot begin: {source} has left no `{name}`.*clear"):
+    with pytest.raises(
+        NothingHandedOver, match=f"^{task.task_id} cannot start: {source} has passed on no `{name}`.*clear"
+    ):
         check_handed_over(context)
 
 
@@ -90,7 +92,7 @@ def test_mapped_task_that_left_nothing_is_named_too() -> None:
 
     register = find_dag("sklearn_training").get_task("register")
     values = {"op_args": (), "op_kwargs": {"job": {}, "trained": LazyXComSequence()}}
-    with pytest.raises(NothingHandedOver, match="register cannot begin: train has left no `trained`"):
+    with pytest.raises(NothingHandedOver, match="register cannot start: train has passed on no `trained`"):
         check_handed_over({"task": Resolved(register, **values)})
 
 
@@ -100,7 +102,7 @@ def test_approval_that_was_marked_as_success_by_hand_promotes_nothing() -> None:
     instance = SimpleNamespace(xcom_pull=lambda task_ids, key="return_value": left[task_ids, key])
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(promote.__globals__, "get_warehouse_url", lambda: "postgresql://nowhere")
-        with pytest.raises(NothingHandedOver, match="approve has left no `decision`"):
+        with pytest.raises(NothingHandedOver, match="approve has passed on no `decision`"):
             promote([{"version": 1}], outlet_events={}, ti=instance)
 
 

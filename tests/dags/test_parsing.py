@@ -174,10 +174,10 @@ def test_form_shows_each_parameter_by_a_title_a_description_and_what_holds_witho
 
 def test_form_shows_the_settings_that_hold_and_follows_them() -> None:
     params, changed = (parse(1, trials=given)["dags"] for given in ("10", "77"))
-    assert "Empty: 10, by MAX_EVALUATIONS." in params["sklearn_training"]["params"]["max_evaluations"]["description"]
-    assert "Empty: 77, by MAX_EVALUATIONS." in changed["sklearn_training"]["params"]["max_evaluations"]["description"]
+    assert "Empty: 10 (MAX_EVALUATIONS)." in params["sklearn_training"]["params"]["max_evaluations"]["description"]
+    assert "Empty: 77 (MAX_EVALUATIONS)." in changed["sklearn_training"]["params"]["max_evaluations"]["description"]
     named = params["model_promotion"]["params"]["approval"]["values_display"]
-    assert named == {"null": "auto, by APPROVAL"}
+    assert named == {"null": "auto (APPROVAL)"}
 
 
 @EVERY_DAG

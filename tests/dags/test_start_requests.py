@@ -56,7 +56,7 @@ def test_trip_that_is_wrong_is_400_with_trip_and_field(client: TestClient) -> No
 def test_too_many_trips_are_refused_in_a_sentence(client: TestClient) -> None:
     assert post(client, {"inputs": [TRIP] * 10_001}) == (
         400,
-        {"detail": "inputs must hold 1 to 10000 trips, not 10001"},
+        {"detail": "inputs must contain 1 to 10000 trips, not 10001"},
     )
 
 
@@ -67,7 +67,7 @@ def test_refusal_of_airflow_is_made_short(client: TestClient) -> None:
 def test_body_that_is_too_large_is_not_kept(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start_requests, "MOST_BYTES", 1024 * 1024)
     status, answer = post(client, {"x": "y" * 1024 * 1024})
-    assert (status, answer["detail"]) == (413, "A request that starts a run may have 1 MB.")
+    assert (status, answer["detail"]) == (413, "A request that starts a run may have at most 1 MB.")
 
 
 def test_request_without_a_login_and_other_paths_are_left_alone(client: TestClient) -> None:

@@ -94,7 +94,7 @@ def test_playground_predicts_with_the_champion_and_the_others_and_says_why(model
     [
         ({"pickup_zone": "nowhere"}, "pickup_zone must be a whole number"),
         ({"trip_distance": -1}, "trip_distance must be a number from 0"),
-        ({"passenger": "Jo"}, "passenger is no field of a trip"),
+        ({"passenger": "Jo"}, "passenger is not a field of a trip"),
     ],
 )
 def test_playground_refuses_a_trip_by_the_name_of_its_field(models_site: Site, change: dict, words: str) -> None:

@@ -108,7 +108,7 @@ def test_type_that_is_not_allowed_is_refused_by_name(estimator: Any, tmp_path: P
     save_model(LINEAR, tmp_path)
     skops.io.dump(estimator, tmp_path / "estimator.skops")
     write_manifest(tmp_path)
-    with pytest.raises(ModelInvalid, match=r"estimator.skops holds types that are not allowed: .*Intruder"):
+    with pytest.raises(ModelInvalid, match=r"estimator.skops contains types that are not allowed: .*Intruder"):
         TripModel.load(tmp_path)
 
 

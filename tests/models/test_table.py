@@ -133,12 +133,12 @@ def test_models_that_the_settings_train_are_in_the_table() -> None:
 
 
 def test_unknown_model_type_is_an_error_that_names_those_there_are() -> None:
-    with pytest.raises(SettingsError, match="Unknown model type 'svm.SVR'; choose among: linear_model.Linear"):
+    with pytest.raises(SettingsError, match="Unknown model type 'svm.SVR'; choose from: linear_model.Linear"):
         get_model("svm.SVR")
 
 
 def test_model_type_of_another_family_is_an_error_that_names_those_of_the_family() -> None:
-    with pytest.raises(SettingsError, match="Unknown sklearn model type 'gbtree.gamma'; choose among: ") as error:
+    with pytest.raises(SettingsError, match="Unknown sklearn model type 'gbtree.gamma'; choose from: ") as error:
         get_model("gbtree.gamma", "sklearn")
     assert "dart.squarederror" not in str(error.value)
 

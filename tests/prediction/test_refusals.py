@@ -22,13 +22,13 @@ def refuse(dag_id: str, conf: Any) -> str | None:
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [
-        ([TRIP] * 10_001, "inputs must hold 1 to 10000 trips, not 10001"),
+        ([TRIP] * 10_001, "inputs must contain 1 to 10000 trips, not 10001"),
         ([TRIP, {**TRIP, "pickup_zone": "x"}], "inputs[1].pickup_zone must be a whole number, not 'x'"),
         ([[TRIP]], "inputs[0] must be an object with the fields "),
         ([{**TRIP, "trip_distance": float("nan")}], "inputs[0].trip_distance must be a number from "),
         ([{**TRIP, "pickup_at": "yesterday"}], "inputs[0].pickup_at must be a time such as "),
         ([{**TRIP, "pickup_at": "2024-02-14\n"}], "inputs[0].pickup_at must be a time such as "),
-        ([{**TRIP, "tip": 3}], "inputs[0].tip is no field of a trip"),
+        ([{**TRIP, "tip": 3}], "inputs[0].tip is not a field of a trip"),
         ([TRIP, {}], "inputs[1].pickup_zone is missing"),
         ("all of them", "inputs must be a list of trips, not str"),
     ],
@@ -55,7 +55,7 @@ def test_what_is_no_request_to_start_a_run_is_left_to_airflow(body: bytes) -> No
 @pytest.mark.parametrize("dag_id", ["prediction", "xgboost_training"])
 def test_number_that_json_does_not_have_is_refused_with_its_place(dag_id: str, value: float) -> None:
     said = refuse(dag_id, {"a": 1.5, "deep": [{"time_budget": value}]})
-    assert said == f"deep[0].time_budget must be a number that JSON has, not {value}"
+    assert said == f"deep[0].time_budget must be a valid JSON number, not {value}"
 
 
 json_values = st.recursive(

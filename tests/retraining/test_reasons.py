@@ -261,8 +261,8 @@ def test_report_says_why_what_before_after_and_the_decision() -> None:
     report = conclude(["drifted: hour"], runs, [LOST, WON], ignore_failures=True).report
     assert report.splitlines() == [
         "Retraining, because drifted: hour.",
-        "sklearn: linear_model.Lasso version 6, RMSE 6.000 after 5.500: not promoted, by chance alone.",
-        "xgboost: gbtree.gamma version 7, RMSE 5.000 after 5.500: champion now.",
+        "sklearn: linear_model.Lasso version 6, RMSE 6.000 (before: 5.500): not promoted, by chance alone.",
+        "xgboost: gbtree.gamma version 7, RMSE 5.000 (before: 5.500): champion now.",
     ]
 
 
@@ -275,7 +275,7 @@ def test_report_warns_of_the_family_that_failed() -> None:
 def test_report_of_a_preparation_that_found_all_there_says_so() -> None:
     report = conclude(["drifted: hour"], make_runs(data_preparation="success"), [], ignore_failures=True)
     assert report.state == "success"
-    assert "Nothing was trained" in report.report
+    assert "Nothing to train" in report.report
 
 
 def test_retraining_is_stored_with_its_runs_models_and_report(warehouse_url: str) -> None:

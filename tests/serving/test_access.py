@@ -47,7 +47,7 @@ def test_every_route_but_health_wants_the_key(service: Service, key: str | None)
 def test_body_is_not_looked_at_without_the_key(service: Service) -> None:
     answer = service.client.post("/predict", content="{", headers={"X-API-Key": "wrong"})
     assert answer.status_code == 401
-    assert answer.json()["detail"].startswith("Show the key in the header X-API-Key")
+    assert answer.json()["detail"].startswith("Send the API key in the header X-API-Key")
 
 
 def test_browser_shows_the_key_as_a_password(service: Service) -> None:

@@ -20,7 +20,7 @@ def test_no_route_fails_whatever_it_is_sent(service: Service) -> None:
 @pytest.mark.parametrize("value", [b"a\0b", b"a\x7fb", b"\x1b[31m"], ids=str)
 def test_request_id_that_cannot_be_kept_is_refused(service: Service, value: bytes) -> None:
     answer = service.client.post("/predict", json=TRIP, headers={"X-Request-ID": value})  # type: ignore[dict-item]
-    assert (answer.status_code, answer.json()["detail"]) == (400, "X-Request-ID must be of printable characters.")
+    assert (answer.status_code, answer.json()["detail"]) == (400, "X-Request-ID must consist of printable characters.")
 
 
 @pytest.mark.parametrize("body", ["[" + "5," * 5000 + "5]", '{"' + "x" * 100_000 + '": 1}'], ids=["many", "long"])

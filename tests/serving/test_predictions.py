@@ -117,7 +117,7 @@ def test_more_trips_than_a_request_may_hold_are_refused(service: Service) -> Non
     assert len(service.predict([TRIP] * MOST_TRIPS)["predictions"]) == MOST_TRIPS
     answer = service.client.post("/predict", json=[TRIP] * (MOST_TRIPS + 1))
     assert answer.status_code == 422
-    assert answer.json()["detail"][0]["msg"] == f"must hold 1 to {MOST_TRIPS} trips, not {MOST_TRIPS + 1}"
+    assert answer.json()["detail"][0]["msg"] == f"must contain 1 to {MOST_TRIPS} trips, not {MOST_TRIPS + 1}"
 
 
 def test_body_of_ten_megabytes_is_refused_by_its_field(service: Service) -> None:
@@ -129,7 +129,7 @@ def test_body_of_ten_megabytes_is_refused_by_its_field(service: Service) -> None
 
 def test_body_beyond_the_limit_is_refused_unread(service: Service) -> None:
     answer = service.client.post("/predict", content=b" " * (MOST_BYTES + 1))
-    assert (answer.status_code, answer.json()) == (413, {"detail": f"A body may have {MOST_BYTES} bytes."})
+    assert (answer.status_code, answer.json()) == (413, {"detail": f"A body may have at most {MOST_BYTES} bytes."})
 
 
 def test_each_prediction_is_logged_with_what_it_was_made_of(service: Service, warehouse_url: str) -> None:
@@ -175,13 +175,13 @@ def test_linear_models_are_explained_and_what_cannot_be_says_why(
         if status == 200:
             assert body["base"] + sum(body["contributions"][0].values()) == pytest.approx(body["predictions"][0])
         else:
-            assert body["detail"] == "A RandomForestRegressor cannot be explained here: boosters and linear models can."
+            assert body["detail"] == "RandomForestRegressor cannot be explained here; boosters and linear models can."
 
 
 def test_too_many_trips_to_explain_are_refused(service: Service) -> None:
     answer = service.client.post("/explain", json=[TRIP] * 101)
     assert answer.status_code == 422
-    assert "must hold 1 to 100 trips" in answer.json()["detail"][0]["msg"]
+    assert "must contain 1 to 100 trips" in answer.json()["detail"][0]["msg"]
 
 
 @pytest.mark.parametrize("split", [TRAIN, VALIDATION], ids=["training", "validation"])

@@ -314,7 +314,7 @@ def test_readers_do_not_see_a_version_that_is_not_published(url: str, stage: str
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE training.sets SET state = %s, published_at = now()", [stage])
     assert find_newest(url, 1) is None
-    with pytest.raises(NoTrainingSet, match=f"version {version} is not there any more; start data_preparation"):
+    with pytest.raises(NoTrainingSet, match=f"version {version} no longer exists; start data_preparation"):
         get_training_set(url, version)
 
 
@@ -478,7 +478,7 @@ STEPS: dict[str, Callable[[str], Any]] = {
 @pytest.mark.parametrize("step", STEPS)
 def test_unreachable_warehouse_is_said_to_be_so_at(step: str) -> None:
     port = find_free_port()
-    with pytest.raises(WarehouseUnavailable, match=f"could not be reached, or broke off: .*{port}"):
+    with pytest.raises(WarehouseUnavailable, match=f"could not be reached, or was lost: .*{port}"):
         STEPS[step](f"postgresql://taxi@127.0.0.1:{port}/warehouse")
 
 
@@ -490,7 +490,7 @@ def test_warehouse_that_breaks_off_during_a_step_leaves_nothing_half_written(url
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(build.transform, url, SETTINGS, replace(PLAN, force=True), "after")
             cut_connection(blocker)
-            with pytest.raises(WarehouseUnavailable, match="broke off"):
+            with pytest.raises(WarehouseUnavailable, match="was lost"):
                 running.result()
     assert read_state(url) == {before: "published"}
     assert list_tables(url) == [f"examples_{before}"]

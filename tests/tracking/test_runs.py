@@ -102,7 +102,7 @@ def test_experiment_is_created_once_by_tasks_that_start_together(mlflow_url: str
 
 def test_deleted_experiment_is_an_error_that_says_so(tracker: Tracker, request: pytest.FixtureRequest) -> None:
     tracker.client.delete_experiment(tracker.experiment_id)
-    with pytest.raises(SettingsError, match="experiment '.*' is deleted; restore it or change MLFLOW_EXPERIMENT"):
+    with pytest.raises(SettingsError, match="experiment '.*' has been deleted; restore it or change MLFLOW_EXPERIMENT"):
         open_tracker(configure(tracker.uri, request.node.name))
 
 
@@ -130,7 +130,7 @@ def test_run_says_where_it_comes_from(tracker: Tracker) -> None:
 
 
 def test_run_is_told_apart_by_its_training_set_and_leads_to_the_pipeline_run(tracker: Tracker) -> None:
-    note = "Trained by [this run of Airflow](http://airflow/dags/sklearn_training/runs/manual__1)."
+    note = "Trained by [this Airflow run](http://airflow/dags/sklearn_training/runs/manual__1)."
     run = tracker.client.get_run(open_run(tracker, LINEAGE, "sklearn", LASSO, note))
     assert run.info.run_name == f"{LASSO} · set 3"
     assert run.data.tags["mlflow.note.content"] == note
@@ -403,7 +403,7 @@ def test_login_that_is_missing_or_wrong_is_a_setting_to_mend(
         monkeypatch.delenv("MLFLOW_TRACKING_USERNAME")
         monkeypatch.delenv("MLFLOW_TRACKING_PASSWORD")
     with pytest.raises(
-        SettingsError, match=f"{mlflow_url} wants a login .* MLFLOW_TRACKING_PASSWORD of the environment"
+        SettingsError, match=f"{mlflow_url} requires a login .* MLFLOW_TRACKING_PASSWORD in the environment"
     ):
         open_tracker(configure(mlflow_url, "never opened"))
 

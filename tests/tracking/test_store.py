@@ -129,7 +129,9 @@ def test_registered_version_whose_files_are_damaged_is_invalid_and_no_copy_of_it
     tracker: Tracker, name: str, tmp_path: Path, file: str
 ) -> None:
     version = register_damaged(tracker, name, BOOSTER, file, tmp_path / "original")
-    with pytest.raises(ModelInvalid, match=rf"Version 1 of .* cannot be loaded: .*changed: {file}.*Put the previous"):
+    with pytest.raises(
+        ModelInvalid, match=rf"Version 1 of .* cannot be loaded: .*changed: {file}.*Restore the previous"
+    ):
         load_version(tracker, version, store=tmp_path / "store")
     assert copies(tmp_path / "store", name) == []
     with pytest.raises(ModelInvalid, match=f"changed: {file}"):
@@ -174,7 +176,7 @@ def test_version_whose_artifact_is_gone_is_an_error_that_says_what_to_start(
     run_id = good.tags["run_id"]
     tracker.client.create_model_version(name, f"runs:/{run_id}/nothing", run_id)
     with pytest.raises(
-        ModelInvalid, match=r"Version 2 of .* cannot be loaded: .* Put the previous champion back \(`make rollback`"
+        ModelInvalid, match=r"Version 2 of .* cannot be loaded: .* Restore the previous champion \(`make rollback`"
     ):
         load_version(tracker, replace(good, version=2), store=tmp_path)
     assert copies(tmp_path, name) == []

@@ -87,7 +87,7 @@ def test_models_are_those_asked_for_once_each_or_those_of_the_settings() -> None
 
 @pytest.mark.parametrize("name", ["svm.SVR", SQUARED])
 def test_unknown_model_is_an_error_before_anything_is_trained(name: str) -> None:
-    with pytest.raises(SettingsError, match=f"Unknown sklearn model type '{name}'; choose among: linear_model"):
+    with pytest.raises(SettingsError, match=f"Unknown sklearn model type '{name}'; choose from: linear_model"):
         choose_models(DEFAULTS, "sklearn", [LASSO, name])
 
 
@@ -198,7 +198,7 @@ def test_tuning_without_one_success_fails_its_run_and_says_why(
         raise ValueError("no such solver")
 
     monkeypatch.setattr("include.training.steps.fit", refuse)
-    with pytest.raises(RuntimeError, match="Not one of 3 trials could be fitted: ValueError: no such solver"):
+    with pytest.raises(RuntimeError, match="None of 3 trials could be fitted: ValueError: no such solver"):
         tune_model(url, settings, job, LASSO)
     (parent,) = tracker.client.search_runs([tracker.experiment_id], "tags.role = 'model'")
     assert parent.info.status == "FAILED"
@@ -301,7 +301,7 @@ def test_best_model_is_registered_as_challenger_with_its_lineage(
         "random_state": "42", "months": "2024-01,2024-02",
     }.items()  # fmt: skip
     assert {"git_commit", "training_set_fingerprint"} <= version.tags.keys()
-    assert version.description.endswith(f"Trained by [this run of Airflow]({PAGE}).")
+    assert version.description.endswith(f"Trained by [this Airflow run]({PAGE}).")
     rmse = best["metrics"]["validation_rmse"]
     assert describe_registered(registered) == (
         f"Best: {best['model']}, RMSE {rmse:.3f} min on validation; registered as version 1 of"
@@ -336,7 +336,7 @@ def test_mlflow_server_that_is_away_is_named(
 @pytest.mark.parametrize("step", STEPS)
 def test_warehouse_that_is_away_is_said_to_be_so(settings: Settings, job: Job, step: str) -> None:
     port = find_free_port()
-    with pytest.raises(WarehouseUnavailable, match=f"The warehouse could not be reached, or broke off: .*{port}"):
+    with pytest.raises(WarehouseUnavailable, match=f"The warehouse could not be reached, or was lost: .*{port}"):
         STEPS[step](f"postgresql://taxi@127.0.0.1:{port}/warehouse", settings, job)
 
 
@@ -364,5 +364,5 @@ def test_mlflow_that_breaks_off_during_tuning_loses_no_trial(
 @needs_servers
 @pytest.mark.parametrize("step", STEPS)
 def test_training_set_that_is_not_there_any_more_is_named(url: str, settings: Settings, job: Job, step: str) -> None:
-    with pytest.raises(NoTrainingSet, match="version 99 is not there any more"):
+    with pytest.raises(NoTrainingSet, match="version 99 no longer exists"):
         STEPS[step](url, settings, replace(job, set_version=99))

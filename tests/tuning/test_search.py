@@ -224,7 +224,7 @@ def test_search_without_one_success_is_an_error_that_says_why(trials: int) -> No
         raise ValueError("no such solver")
 
     store, limits = MemoryStore(), Limits(trials, 1e9, 1000)
-    message = f"Not one of {trials} trials could be fitted: ValueError: no such solver"
+    message = f"None of {trials} trials could be fitted: ValueError: no such solver"
     with pytest.raises(RuntimeError, match=message):
         search(store, fit, limits)
     with pytest.raises(RuntimeError, match=message):  # and again when it is tried again
