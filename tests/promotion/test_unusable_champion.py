@@ -203,7 +203,7 @@ def test_rollback_from_a_broken_champion_leaves_none_to_roll_back_to(
         judge_and_promote(url, settings, version)
     delete_artifact(settings, broken)
     back = aliases.roll_back(url, settings, "model_promotion/back")
-    assert f"after version {broken}, which cannot be used" in back.reason
+    assert f"it replaces version {broken}, which cannot be used" in back.reason
     assert aliases.roll_back(url, settings, "model_promotion/back") == back
     assert read_aliases(settings) == {CHAMPION: good}
     with pytest.raises(NoChampion, match="start sklearn_training or xgboost_training"):
