@@ -10,8 +10,9 @@ from benchmarks.running import settings_of
 from benchmarks.trip_data import find_trips
 from include.embedded.stack import Stack
 from include.models.artifact import TripModel
-from include.models.fitting import Split, encode, fit
+from include.models.fitting import encode, fit
 from include.models.table import MODELS
+from include.problem.data import Split
 from include.sets.plan import make_plan
 from include.settings import Settings
 from include.tracking import runs

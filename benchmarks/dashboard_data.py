@@ -61,8 +61,8 @@ def _store_trips(connection: psycopg.Connection, trained: Trained) -> None:
         [len(rows)],
     )
     connection.execute(
-        "INSERT INTO training.sets (state, months, validation_from, feature_set, settings, sources, counts,"
-        " published_at) VALUES ('published', '{2024-02}', '2024-02-01', 'rich', '{}', '{}',"
+        "INSERT INTO training.sets (state, months, validation_from, settings, sources, counts,"
+        " published_at) VALUES ('published', '{2024-02}', '2024-02-01', '{}', '{}',"
         " jsonb_build_object('validation', %s::int), now())",
         [len(rows)],
     )

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from include.models.fitting import Split, encode, fit
+from include.models.fitting import encode, fit
 from include.models.table import FAMILIES, default_names, get_model
+from include.problem.data import Split
 from include.problems.taxi.features import NO_POSITIONS, Positions, trips_of_frame
 from include.problems.taxi.zones import read_zones
 from include.raw.load import Load
@@ -71,9 +72,9 @@ def find_positions(settings: Settings) -> Positions:
     return NO_POSITIONS if zones is None else Positions.from_zones(zones.zone_id, zones.longitude, zones.latitude)
 
 
-def train_model(settings: Settings, plan: Plan, name: str, positions: Positions, splits: tuple[Split, Split]) -> float:
+def train_model(settings: Settings, name: str, positions: Positions, splits: tuple[Split, Split]) -> float:
     """Tunes one model type, fits the final model and returns its validation RMSE in minutes."""
-    data = encode(name, plan.feature_set, positions, *splits)
+    data = encode(name, settings.feature_set, positions, *splits)
     fixed: dict[str, Any] = {"random_state": settings.random_state, "threads": os.cpu_count() or 1}
 
     def evaluate(parameters: Mapping[str, Any]) -> Any:
@@ -91,7 +92,7 @@ def main() -> None:
     splits, positions = split_trips(settings, plan), find_positions(settings)
     for family in FAMILIES:
         for name in default_names(settings, family):
-            print(name, train_model(settings, plan, name, positions, splits), flush=True)
+            print(name, train_model(settings, name, positions, splits), flush=True)
 
 
 if __name__ == "__main__":

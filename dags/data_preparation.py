@@ -7,8 +7,8 @@
 the training DAGs. If the same set was published within `outdated_after`, the later tasks are skipped and there is no
 event.
 
-**Parameters**: `months`, `validation_from`, `test_from`, `feature_set`, `outdated_after` (hours), `force`. Empty ones
-have the settings' values.
+**Parameters**: `months`, `validation_from`, `test_from`, `outdated_after` (hours), `force`. Empty ones have the
+settings' values.
 """
 
 from datetime import timedelta
@@ -22,9 +22,8 @@ from include.configuration.values import MONTH_PATTERN
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
 from include.orchestration.assets import RAW_TRIPS, TRAINING_SET
 from include.orchestration.connections import get_warehouse_url
-from include.orchestration.presentation import DATA, MAIN, choice, first_sentence, flag, in_force
+from include.orchestration.presentation import DATA, MAIN, first_sentence, flag, in_force
 from include.orchestration.runs import name_run, note_run, skip_run
-from include.problems.taxi.feature_set_names import FEATURE_SET_NAMES
 from include.sets.sql_checks import EXAMPLE_COLUMN_CHECKS, EXAMPLE_TABLE_CHECKS, RAW_TABLE_CHECKS
 from include.settings import read_settings
 
@@ -53,9 +52,6 @@ PARAMS = {
         title="Test from",
         description="First day of a third split, for testing. Empty: "
         f"{in_force('TEST_FROM', otherwise='no test split')}.",
-    ),
-    "feature_set": choice(
-        "Feature set", "What models learn from by default.", FEATURE_SET_NAMES, in_force("FEATURE_SET")
     ),
     "outdated_after": Param(
         None,

@@ -82,6 +82,31 @@ def migrate(url: str) -> list[str]:
     return applied
 
 
+def ensure_month(url: str, schema: str, table: str, month: str) -> str:
+    """The partition of `schema.table` that holds `month` (YYYY-MM), by name; created where it is missing."""
+    name = name_partition(table, month)
+    with connect(url) as connection:
+        if connection.execute("SELECT to_regclass(%s)::text", [f"{schema}.{name}"]).fetchone() == (None,):
+            # It locks the whole table: in a transaction of its own, and one run at a time.
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"{schema}.{table}"])
+            create_partition(connection, schema, table, month.replace("-", "_"), "month", month)
+    return name
+
+
+def name_partition(table: str, month: str) -> str:
+    """The name of the partition of `table` that holds `month`."""
+    return f"{table}_{month.replace('-', '_')}"
+
+
+def lock_month(cursor: adbc_driver_postgresql.dbapi.Cursor, schema: str, table: str, month: str) -> None:
+    """Waits until no other transaction writes `month`, and keeps them out until this one ends."""
+    cursor.execute(
+        "SELECT pg_advisory_xact_lock(hashtext($1), CAST($2 AS integer))::text",
+        (f"{schema}.{table}", month.replace("-", "")),
+    )
+    cursor.fetchall()
+
+
 def create_partition(
     connection: psycopg.Connection, schema: str, table: str, suffix: str, column: str, value: str | int
 ) -> str:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from include.models.fitting import Split
-from include.problems.taxi.features import Columns, Positions
+from include.problem.data import Columns, Split
+from include.problems.taxi.features import Positions
 
 ZONES = 6
 # A row of zones along a parallel, 0.02 degrees (about a mile) apart; zone 6 has no position.

@@ -51,7 +51,6 @@ def report_preparation(
         facts={
             "Months": ", ".join(months),
             **{name.capitalize(): f"{count:,.0f} examples" for name, count in splits.items()},
-            "Feature set": str(published["feature_set"]),
         },
         tables=tuple(tables),
         charts=(Chart("Examples by split", "examples", bars=splits),),

@@ -15,7 +15,8 @@ from include.dashboards.kept import keep
 from include.dashboards.registered import Registered, connect_tracker, find_registered
 from include.models import explanation
 from include.models.artifact import TripModel
-from include.problems.taxi.features import TRIP_COLUMNS, Columns, get_feature_set
+from include.problem.data import Columns
+from include.problems.taxi.features import TRIP_COLUMNS, get_feature_set
 from include.problems.taxi.zone_names import read_zone_names
 from include.tracking import registry
 from include.tracking.store import load_version
@@ -26,8 +27,8 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 # Evenly spread over the validation split of the model's training set, or of the newest one where that was dropped.
 _SAMPLE = """
     WITH chosen AS (
-        SELECT version, coalesce((counts->>'validation')::bigint, 0) AS rows FROM training.sets
-        WHERE state = 'published' ORDER BY (version::text = %(version)s) DESC, version DESC LIMIT 1
+        SELECT version, coalesce((counts->>'validation')::bigint, 0) AS rows FROM training.published
+        ORDER BY (version::text = %(version)s) DESC, version DESC LIMIT 1
     )
     SELECT e.pickup_at, e.pickup_zone, e.dropoff_zone, e.trip_distance, e.target,
            p.name AS pickup_name, d.name AS dropoff_name
@@ -48,7 +49,7 @@ class Explained:
 
     Attributes:
         trips: As stored, with zone names and the real minutes as `target`.
-        predicted: Minutes, shape (n,).
+        predicted: Values, shape (n,).
         explanation: Contributions; None where this kind of model has none.
         values: Feature -> its n values; categories are missing.
         texts: For each trip: feature -> its value as people read it.

@@ -67,7 +67,7 @@ def best_trials(warehouse_url: str, run_keys: list[str]) -> list[tuple[str, int,
 def newest_set(warehouse_url: str) -> int | None:
     """The version of the newest published training set."""
     with psycopg.connect(warehouse_url, connect_timeout=10) as connection:
-        newest = connection.execute("SELECT max(version) FROM training.sets WHERE state = 'published'").fetchone()
+        newest = connection.execute("SELECT version FROM training.newest").fetchone()
     return newest[0] if newest else None
 
 

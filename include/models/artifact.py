@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ModelInvalid
 from include.models.encoder import Encoder
-from include.models.evaluation import Minutes
 from include.models.fitting import predict_by_one_thread, predict_encoded
 from include.models.manifest import check_files, write_manifest
-from include.problems.taxi.features import Columns, trips_of_frame
+from include.problem.data import Columns, Values
+from include.problems.taxi.features import trips_of_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ class TripModel:
     estimator: Any
     metadata: Mapping[str, Any]
 
-    def predict(self, trips: Columns) -> Minutes:
+    def predict(self, trips: Columns) -> Values:
         """Predicted minutes, shape (n,), of n trips with the columns of `TRIP_COLUMNS`."""
         return predict_encoded(self.estimator, self.encoder.transform(trips))
 
@@ -116,7 +116,7 @@ class PyfuncModel:
     def __init__(self, model: TripModel) -> None:
         self.model = model
 
-    def predict(self, model_input: "pd.DataFrame", params: Mapping[str, Any] | None = None) -> Minutes:
+    def predict(self, model_input: "pd.DataFrame", params: Mapping[str, Any] | None = None) -> Values:
         """Predicted minutes, shape (n,), of a frame with the columns of `TRIP_COLUMNS`."""
         return self.model.predict(trips_of_frame(model_input))
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from include.problems.taxi.features import NO_POSITIONS, Columns, Positions, get_feature_set
+from include.problem.data import Columns, count_rows
+from include.problems.taxi.features import NO_POSITIONS, Positions, get_feature_set
 
 Encoding = Literal["one_hot", "native"]
 MISSING_CATEGORY = -1
@@ -73,7 +74,7 @@ class Encoder:
         return self._native(columns, codes) if self.encoding == "native" else self._one_hot(columns, codes)
 
     def _native(self, columns: Columns, codes: Columns) -> npt.NDArray[np.float32]:
-        matrix = np.empty((len(columns["trip_distance"]), len(codes) + len(self.numeric)), dtype=np.float32)
+        matrix = np.empty((count_rows(columns), len(codes) + len(self.numeric)), dtype=np.float32)
         for at, code in enumerate(codes.values()):
             matrix[:, at] = np.where(code == MISSING_CATEGORY, np.nan, code)
         for at, name in enumerate(self.numeric, start=len(codes)):
@@ -81,7 +82,7 @@ class Encoder:
         return matrix
 
     def _one_hot(self, columns: Columns, codes: Columns) -> sparse.csr_matrix:
-        rows = len(columns["trip_distance"])
+        rows = count_rows(columns)
         width = len(codes) + len(self.numeric)
         # int32 indices: several linear models of scikit-learn refuse sparse matrices with 64-bit ones.
         at = np.empty((rows, width), dtype=np.int32)
@@ -106,10 +107,7 @@ class Encoder:
         return {
             "feature_set": self.feature_set,
             "encoding": self.encoding,
-            "positions": {
-                axis: [None if np.isnan(value) else float(value) for value in getattr(self.positions, axis)]
-                for axis in ("longitude", "latitude")
-            },
+            "positions": self.positions.to_dict(),
             "categories": {name: codes.tolist() for name, codes in self.categories.items()},
             "numeric": list(self.numeric),
             "scaling": {name: list(values) for name, values in self.scaling.items()},
@@ -121,8 +119,7 @@ class Encoder:
         return cls(
             feature_set=state["feature_set"],
             encoding=state["encoding"],
-            # None becomes NaN.
-            positions=Positions(*(np.array(state["positions"][axis], float) for axis in ("longitude", "latitude"))),
+            positions=Positions.from_dict(state["positions"]),
             categories={name: np.array(codes, dtype=np.int64) for name, codes in state["categories"].items()},
             numeric=tuple(state["numeric"]),
             scaling={name: tuple(values) for name, values in state["scaling"].items()},

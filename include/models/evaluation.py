@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from include.problems.taxi.features import Columns
+from include.problem.data import Columns, Values
 
-Minutes = npt.NDArray[np.float64]
 HOUR_BANDS = {"night 0-6": (0, 6), "morning 6-10": (6, 10), "midday 10-16": (10, 16), "evening 16-24": (16, 24)}
 DISTANCE_BANDS = {
     "under 1 mile": (-np.inf, 1),
@@ -18,7 +17,7 @@ DISTANCE_BANDS = {
 }
 
 
-def measure(actual: Minutes, predicted: Minutes) -> dict[str, float]:
+def measure(actual: Values, predicted: Values) -> dict[str, float]:
     """Errors of `predicted` against `actual`, both (n,) in minutes.
 
     Returns:
@@ -62,7 +61,7 @@ SLICES: Mapping[str, Callable[[Columns], npt.NDArray[np.str_]]] = {
 }
 
 
-def measure_slices(trips: Columns, actual: Minutes, predicted: Minutes) -> list[dict[str, Any]]:
+def measure_slices(trips: Columns, actual: Values, predicted: Values) -> list[dict[str, Any]]:
     """Errors by slice: a row for each value of each slicing, with `rows` and the measures."""
     rows = []
     for slicing, label in SLICES.items():

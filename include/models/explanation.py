@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from include.models.artifact import TripModel
-from include.problems.taxi.features import Columns
+from include.problem.data import Columns, count_rows
 
 # Points enough for a picture; TreeSHAP of a deep booster takes some ten milliseconds a row.
 SAMPLE_ROWS = 250
@@ -115,7 +115,7 @@ def _by_feature(model: TripModel, values: npt.NDArray[np.float64], base: float, 
 
 def sample(trips: Columns, rows: int, random_state: int) -> dict[str, npt.NDArray[Any]]:
     """At most `rows` trips, drawn without replacement, in their order."""
-    count = len(trips["trip_distance"])
+    count = count_rows(trips)
     if count <= rows:
         return dict(trips)
     chosen = np.sort(np.random.default_rng(random_state).choice(count, rows, replace=False))

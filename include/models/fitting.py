@@ -8,24 +8,14 @@ from typing import Any
 import numpy as np
 
 from include.models.encoder import Encoder
-from include.models.evaluation import Minutes, measure
+from include.models.evaluation import measure
 from include.models.table import ModelType, get_model
-from include.problems.taxi.features import Columns, Positions
+from include.problem.data import Split, Values
+from include.problems.taxi.features import Positions
 
 MAXIMUM_ROUNDS = 1500
 EARLY_STOPPING_ROUNDS = 20
 LINEAR_ROUNDS = 100
-
-
-@dataclass(frozen=True)
-class Split:
-    """One split of a training set: n trips by column, and n targets in minutes."""
-
-    trips: Columns
-    target: Minutes
-
-    def __len__(self) -> int:
-        return len(self.target)
 
 
 @dataclass(frozen=True)
@@ -34,9 +24,9 @@ class EncodedData:
 
     encoder: Encoder
     train: Any
-    train_target: Minutes
+    train_target: Values
     validation: Any
-    validation_target: Minutes
+    validation_target: Values
 
 
 @dataclass(frozen=True)
@@ -59,7 +49,7 @@ def encode(model_name: str, feature_set: str, positions: Positions, train: Split
     return EncodedData(encoder, matrices[0], train.target, matrices[1], validation.target)
 
 
-def _quantise(encoder: Encoder, pairs: list[tuple[Any, Minutes]], *, linear: bool) -> list[Any]:
+def _quantise(encoder: Encoder, pairs: list[tuple[Any, Values]], *, linear: bool) -> list[Any]:
     import xgboost
 
     options = {"feature_types": encoder.feature_types, "enable_categorical": True}
@@ -155,7 +145,7 @@ def predict_by_one_thread(estimator: Any) -> Any:
     return estimator
 
 
-def predict_encoded(estimator: Any, matrix: Any) -> Minutes:
+def predict_encoded(estimator: Any, matrix: Any) -> Values:
     """Predicts (n,) minutes from a matrix of the encoder, or from xgboost's own matrix."""
     if hasattr(estimator, "inplace_predict"):
         import xgboost

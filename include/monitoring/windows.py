@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from include.models.fitting import Split
+from include.problem.data import Split
 from include.problems.taxi.features import trips_of_frame
 from include.settings import Settings
 from include.warehouse import connect, connect_bulk

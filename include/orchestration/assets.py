@@ -8,7 +8,7 @@ from include.orchestration.source_watch import SourceWatch
 # `extra`: months.
 RAW_TRIPS = Dataset("raw_trips", "postgres://warehouse:5432/warehouse/raw/trips")
 
-# `extra`: version, fingerprint, months, counts (rows by split), feature_set.
+# `extra`: version, fingerprint, months, counts (rows by split).
 TRAINING_SET = Dataset("training_set", "postgres://warehouse:5432/warehouse/training/sets")
 
 # `extra`: name, version, family, model, run_id, metrics, training_set_version.

@@ -60,9 +60,7 @@ def _params(family: Family) -> dict[str, Param]:
             title="Seed",
             description=f"Seed of all random choices. Empty: {in_force('RANDOM_STATE')}.",
         ),
-        "feature_set": choice(
-            "Feature set", "What the models learn from.", FEATURE_SET_NAMES, "the one that the set was prepared for"
-        ),
+        "feature_set": choice("Feature set", "What the models learn from.", FEATURE_SET_NAMES, in_force("FEATURE_SET")),
         "set_version": Param(
             None,
             type=["integer", "null"],

@@ -7,8 +7,8 @@ from typing import Literal
 
 import psycopg
 
-from include.models.evaluation import Minutes
-from include.problems.taxi.features import TRIP_COLUMNS, Columns
+from include.problem.data import Columns, Values
+from include.problems.taxi.features import TRIP_COLUMNS
 
 _COPY = f"COPY prediction.log (at, source, request_id, model_version, {', '.join(TRIP_COLUMNS)}, predicted) FROM STDIN"
 
@@ -28,7 +28,7 @@ class Predictions:
     request_id: str | None
     model_version: int
     trips: Columns
-    predicted: Minutes
+    predicted: Values
 
     def __len__(self) -> int:
         return len(self.predicted)

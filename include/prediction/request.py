@@ -8,8 +8,10 @@ from typing import Any
 from include.errors import SettingsError
 from include.prediction.inputs import TripFormat, parse_trips
 from include.prediction.log import Predictions, replace_predictions
+from include.problem.data import Values
 from include.problems.taxi.features import TRIP_COLUMNS
 from include.settings import Settings
+from include.tracking.registry import RegisteredVersion
 from include.tracking.runs import open_tracker
 from include.tracking.store import STORE, load_champion
 from include.warehouse import connect
@@ -58,10 +60,15 @@ def predict(
     number = champion.version.version
     with connect(url) as connection:
         replace_predictions(connection, Predictions(datetime.now(UTC), "rest", request_id, number, trips, predicted))
+    return make_answer(champion.version, predicted)
+
+
+def make_answer(version: RegisteredVersion, predicted: Values) -> dict[str, Any]:
+    """What each way of asking answers: `predictions` of n rows in their order, `unit`, and the model behind them."""
     return {
         "predictions": predicted.tolist(),
         "unit": UNIT,
-        "model": {"name": champion.version.name, "version": number},
+        "model": {"name": version.name, "version": version.version},
     }
 
 

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from include.errors import SourceInvalid
 from include.models.artifact import TripModel
-from include.models.evaluation import Minutes
 from include.prediction.inputs import ZONE_BOUNDS, TripFormat
-from include.problems.taxi.features import TRIP_COLUMNS, Columns
+from include.problem.data import Columns, Values
+from include.problems.taxi.features import TRIP_COLUMNS
 from include.raw.coercion import COERCIONS
 from include.raw.columns import check_columns
 from include.settings import Settings
@@ -22,10 +22,10 @@ from include.sources import open_batches
 from include.sources.limits import Allow, allow_all
 from include.sources.location import mask
 from include.tracking.store import LoadedModel
-from include.warehouse import connect, connect_bulk, create_partition
+from include.warehouse import connect_bulk, ensure_month, lock_month
 
 SCORED_ROWS = 65_536
-MONTH_LOCK = 7_202_404  # first key of the advisory lock that a month's writers take
+BATCH = ("prediction", "batch")
 TRIPS = pa.schema(
     [
         ("row_number", pa.int64()),
@@ -107,11 +107,10 @@ def score_month(
     begun = time.perf_counter()
     scoring = Scoring(month, loaded, TripFormat.of(settings))
     opened = _open_location(settings, month, location, allow) if location else _open_loaded(url, month)
-    partition = _ensure_partition(url, month)
+    partition = ensure_month(url, *BATCH, month)
     with opened as batches, connect_bulk(url) as connection, connection.cursor() as cursor:
         # Of two runs at once, the second replaces the first one's rows rather than adding to them.
-        cursor.execute(f"SELECT pg_advisory_xact_lock({MONTH_LOCK}, {int(month.replace('-', ''))})::text")
-        cursor.fetchall()
+        lock_month(cursor, *BATCH, month)
         cursor.execute(f'DELETE FROM prediction."{partition}" WHERE model_version = $1', (loaded.version.version,))
         try:
             with closing(scoring.score(batches)) as scored:
@@ -134,7 +133,7 @@ def score_month(
     }
 
 
-def predict_sorted(model: TripModel, trips: Columns) -> Minutes:
+def predict_sorted(model: TripModel, trips: Columns) -> Values:
     """The model's predictions of n trips, asked for in the order of their zones.
 
     Trips between the same zones take the same paths through a booster's trees, which are in the processor's cache
@@ -144,17 +143,6 @@ def predict_sorted(model: TripModel, trips: Columns) -> Minutes:
     predicted = np.empty(len(order))
     predicted[order] = model.predict({name: values[order] for name, values in trips.items()})
     return predicted
-
-
-def _ensure_partition(url: str, month: str) -> str:
-    suffix = month.replace("-", "_")
-    with connect(url) as connection:
-        # To create one locks the whole table: only where it lacks, and one run at a time.
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [MONTH_LOCK])
-        found = connection.execute("SELECT to_regclass(%s)::text", [f"prediction.batch_{suffix}"]).fetchone()
-        if found == (None,):
-            create_partition(connection, "prediction", "batch", suffix, "month", month)
-    return f"batch_{suffix}"
 
 
 def _find_usable(batch: pa.RecordBatch, form: TripFormat) -> pa.Array:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from include.models.evaluation import Minutes, measure_slices
-from include.problems.taxi.features import Columns
+from include.models.evaluation import measure_slices
+from include.problem.data import Columns, Values
 from include.settings import Settings
 
 RESAMPLES = 1000
@@ -81,13 +81,13 @@ class Verdict:
     reason: str
 
 
-def count_unusable(values: Minutes) -> int:
+def count_unusable(values: Values) -> int:
     """How many of the values errors cannot be measured with: not a number, infinite, or of more than 100 digits."""
     # The comparison is false for what is not a number.
     return len(values) - int(np.count_nonzero(np.abs(values) <= LARGEST))
 
 
-def compare(trips: Columns, actual: Minutes, challenger: Minutes, champion: Minutes, *, seed: int) -> Comparison:
+def compare(trips: Columns, actual: Values, challenger: Values, champion: Values, *, seed: int) -> Comparison:
     """Compares two models' predictions, each (n,), of the same trips.
 
     Raises:

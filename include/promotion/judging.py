@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from include.errors import ModelInvalid
-from include.models.evaluation import Minutes
+from include.problem.data import Values
 from include.promotion import decisions
 from include.promotion.aliases import complete_interrupted_move, move_aliases
 from include.promotion.card import list_sets, load_training_set_facts, render_card
@@ -38,7 +38,7 @@ class Rival:
 
     version: RegisteredVersion | None
     held_out: HeldOut
-    predicted: Minutes | None
+    predicted: Values | None
     is_champion: bool = False
 
 

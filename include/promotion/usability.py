@@ -5,8 +5,8 @@ import logging
 import numpy as np
 
 from include.errors import ModelInvalid
-from include.models.evaluation import Minutes
-from include.problems.taxi.features import TRIP_COLUMNS, Columns
+from include.problem.data import Columns, Values
+from include.problems.taxi.features import TRIP_COLUMNS
 from include.promotion.comparison import count_unusable
 from include.settings import Settings
 from include.tracking import registry, runs
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 ANY_TRIPS: Columns = {name: np.ones(2, dtype="int64").astype(dtype) for name, dtype in TRIP_COLUMNS.items()}
 
 
-def predict_with(tracker: Tracker, version: RegisteredVersion, trips: Columns = ANY_TRIPS) -> Minutes:
+def predict_with(tracker: Tracker, version: RegisteredVersion, trips: Columns = ANY_TRIPS) -> Values:
     """Loads a version from the registry; returns its predictions of n trips, (n,).
 
     Raises:

@@ -13,11 +13,11 @@ from include.raw.load import REJECTED, Load
 from include.raw.rules import SEEN_BY_LOAD
 from include.settings import Settings
 from include.sources import Contents, open_batches, probe
-from include.warehouse import connect, connect_bulk, create_partition
+from include.warehouse import connect_bulk, ensure_month, lock_month
 
 # Goes up when the same bytes of a source become other raw trips: loaded months are read again then.
 READER_VERSION = 2
-MONTH_LOCK = 7_202_402  # first key of the advisory lock that a month's writers take
+TRIPS = ("raw", "trips")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def ingest_month(url: str, settings: Settings, month: str, *, force: bool = Fals
         connection.rollback()
         with open_batches(settings, month) as contents:
             check_columns(contents, settings, month)
-            lock_month(cursor, month)
+            lock_month(cursor, *TRIPS, month)
             stored = None if force else _read_stored(cursor, month)
             if stored and stored["sha256"] == contents.sha256 and stored["reading"] == hash_reading(settings):
                 _refresh(cursor, month, contents)
@@ -70,7 +70,7 @@ def ingest_month(url: str, settings: Settings, month: str, *, force: bool = Fals
                 return _as_unchanged(month, stored)
             warnings = describe_drift(_read_latest_columns(cursor), contents.columns)
             load = Load(settings, month, contents)
-            _replace(cursor, _ensure_partition(url, cursor, month), load)
+            _replace(cursor, ensure_month(url, *TRIPS, month), load)
             connection.commit()
     return Ingest(month, load.rows, load.rejected_rows, contents.sha256, True, warnings)
 
@@ -79,17 +79,6 @@ def hash_reading(settings: Settings) -> str:
     """Hash of the settings that decide how a source's rows become raw trips."""
     recipe = [READER_VERSION, sorted(settings.columns.items()), settings.source_timezone]
     return hashlib.sha256(repr(recipe).encode()).hexdigest()
-
-
-def lock_month(cursor: Cursor, month: str) -> None:
-    """Waits until no other transaction writes `month`, and keeps them out until this one ends."""
-    cursor.execute(f"SELECT pg_advisory_xact_lock({MONTH_LOCK}, {int(month.replace('-', ''))})::text")
-    cursor.fetchall()
-
-
-def name_partition(month: str) -> str:
-    """The partition of raw.trips that holds `month`."""
-    return f"trips_{month.replace('-', '_')}"
 
 
 def _find_unchanged(cursor: Cursor, settings: Settings, month: str) -> Ingest | None:
@@ -128,17 +117,6 @@ def _refresh(cursor: Cursor, month: str, contents: Contents) -> None:
         "UPDATE raw.sources SET location = $2, size = $3, validator = $4 WHERE month = $1",
         (month, contents.location, contents.size, contents.validator),
     )
-
-
-def _ensure_partition(url: str, cursor: Cursor, month: str) -> str:
-    name = name_partition(month)
-    cursor.execute("SELECT to_regclass($1::text)::text", (f"raw.{name}",))
-    if cursor.fetchone() == (None,):
-        # In a transaction of its own: it locks the whole table, which must not last as long as a load.
-        with connect(url) as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", [MONTH_LOCK])
-            create_partition(connection, "raw", "trips", month.replace("-", "_"), "month", month)
-    return name
 
 
 def _replace(cursor: Cursor, partition: str, load: Load) -> None:

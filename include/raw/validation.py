@@ -7,11 +7,11 @@ import pyarrow as pa
 from adbc_driver_postgresql.dbapi import Cursor
 
 from include.errors import DataQualityError
-from include.raw.ingestion import lock_month, name_partition
+from include.raw.ingestion import TRIPS
 from include.raw.load import REJECTED
 from include.raw.rules import MISSING, SEEN_BY_LOAD, find_broken, hash_rules, make_schema
 from include.settings import Settings
-from include.warehouse import connect_bulk
+from include.warehouse import connect_bulk, lock_month, name_partition
 
 NEUTRAL = "pickup_at, dropoff_at, pickup_zone, dropoff_zone, trip_distance, target"
 
@@ -39,7 +39,7 @@ def validate_months(url: str, settings: Settings, months: Sequence[str]) -> list
     validations, failures = [], []
     with connect_bulk(url) as connection, connection.cursor() as cursor:
         for month in months:
-            lock_month(cursor, month)
+            lock_month(cursor, *TRIPS, month)
             rules = hash_rules(settings)
             if _read_rules(cursor, month) != rules:
                 _replace_rejected(cursor, settings, month)
@@ -88,7 +88,7 @@ def _count(cursor: Cursor, month: str) -> tuple[Validation, int]:
 
 
 def _replace_rejected(cursor: Cursor, settings: Settings, month: str) -> None:
-    partition = name_partition(month)
+    partition = name_partition(TRIPS[1], month)
     cursor.execute("DELETE FROM raw.rejected_trips WHERE month = $1 AND rule !~ $2", (month, SEEN_BY_LOAD))
     broken = list(_find_broken(cursor, settings, month, partition))
     if broken:

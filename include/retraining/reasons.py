@@ -173,7 +173,7 @@ def _is_trained(url: str, settings: Settings, hashes: Mapping[str, str]) -> bool
 def _find_fresh_set(url: str, settings: Settings, hashes: Mapping[str, str]) -> int | None:
     with connect(url) as connection:
         row = connection.execute(
-            "SELECT version FROM training.sets WHERE state = 'published' AND sources @> %s AND months = %s"
+            "SELECT version FROM training.published WHERE sources @> %s AND months = %s"
             " AND published_at > now() - make_interval(secs => %s) ORDER BY version DESC LIMIT 1",
             [Jsonb(dict(hashes)), sorted(hashes), settings.outdated_after * 3600],
         ).fetchone()

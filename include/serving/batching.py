@@ -5,8 +5,8 @@ import asyncio
 import anyio.to_thread
 import numpy as np
 
-from include.models.evaluation import Minutes
-from include.problems.taxi.features import TRIP_COLUMNS, Columns
+from include.problem.data import Columns, Values, count_rows
+from include.problems.taxi.features import TRIP_COLUMNS
 from include.serving.holder import Champion
 
 # With more trips than this a request is predicted on its own, beside the loop that answers the others.
@@ -17,17 +17,17 @@ class Batcher:
     """Collects the trips of the requests that the event loop has at hand, and predicts them before it waits again."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Champion, Columns, asyncio.Future[Minutes]]] = []
+        self._waiting: list[tuple[Champion, Columns, asyncio.Future[Values]]] = []
 
-    async def predict(self, champion: Champion, trips: Columns) -> Minutes:
+    async def predict(self, champion: Champion, trips: Columns) -> Values:
         """The champion's predictions of one request's trips."""
-        if len(trips["trip_distance"]) > MOST_TRIPS_TOGETHER:
+        if count_rows(trips) > MOST_TRIPS_TOGETHER:
             return await anyio.to_thread.run_sync(champion.model.predict, trips)
         loop = asyncio.get_running_loop()
         if not self._waiting:
             # Behind the requests that were read along with this one.
             loop.call_soon(self._flush)
-        future: asyncio.Future[Minutes] = loop.create_future()
+        future: asyncio.Future[Values] = loop.create_future()
         self._waiting.append((champion, trips, future))
         return await future
 
@@ -45,7 +45,7 @@ class Batcher:
                 continue
             at = 0
             for trips, future in together:
-                count = len(trips["trip_distance"])
+                count = count_rows(trips)
                 # Whoever has hung up is not waiting any more.
                 if not future.done():
                     future.set_result(predicted[at : at + count])

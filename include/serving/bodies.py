@@ -7,7 +7,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
 from include.prediction.inputs import MOST_TRIPS, TripFormat, TripsInvalid, describe_trip, parse_trips
-from include.problems.taxi.features import Columns
+from include.problem.data import Columns
 from include.request_bodies import describe, parse_json, read_body
 
 MOST_BYTES = 16 * 1024 * 1024

@@ -10,11 +10,11 @@ from pydantic_core import to_json
 from include.models.explanation import Explanation, can_explain, explain, explain_linear, is_linear
 from include.prediction.inputs import MOST_TRIPS, TripFormat
 from include.prediction.log import Predictions
+from include.prediction.request import make_answer
 from include.serving import answers
 from include.serving.access import require_key
 from include.serving.batching import MOST_TRIPS_TOGETHER, Batcher
 from include.serving.bodies import describe_body, read_trips
-from include.serving.holder import Champion
 from include.serving.parts import REFUSALS, Parts
 
 MOST_EXPLAINED = 100
@@ -50,7 +50,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
         else:
             parts.writer.put(answered)
         parts.metrics.trips.inc(len(predicted))
-        return _answer(_describe(champion, predicted))
+        return _answer(make_answer(champion.loaded.version, predicted))
 
     @app.post(
         "/explain",
@@ -74,7 +74,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
         found: Explanation = await anyio.to_thread.run_sync(explainer, champion.model, trips)
         contributions = [dict(zip(found.features, row, strict=True)) for row in found.contributions.tolist()]
         explained = {"base": found.base, "contributions": contributions, "contributions_unit": found.unit}
-        return _answer(_describe(champion, champion.model.predict(trips)) | explained)
+        return _answer(make_answer(champion.loaded.version, champion.model.predict(trips)) | explained)
 
 
 def _read_request_id(request: Request) -> str | None:
@@ -82,11 +82,6 @@ def _read_request_id(request: Request) -> str | None:
     if request_id and not request_id.isprintable():
         raise HTTPException(status.HTTP_400_BAD_REQUEST, "X-Request-ID must consist of printable characters.")
     return request_id[:MOST_REQUEST_ID] if request_id else None
-
-
-def _describe(champion: Champion, predicted: Any) -> dict[str, Any]:
-    model = {"name": champion.loaded.version.name, "version": champion.version}
-    return {"predictions": predicted.tolist(), "unit": "minutes", "model": model}
 
 
 def _answer(content: dict[str, Any]) -> Response:

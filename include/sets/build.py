@@ -14,8 +14,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from include.errors import DataQualityError, StaleInput
-from include.models.encoder import Encoder
-from include.sets.examples import load_positions, load_split
+from include.problems.taxi.features import NO_POSITIONS, Positions
+from include.sets.examples import load_split
 from include.sets.frame_checks import find_example_problems
 from include.sets.left_out import TARGET_ABOVE, TARGET_BELOW, TARGET_MISSING, TARGET_RULES, describe
 from include.sets.plan import Plan, compute_fingerprint, contents_settings
@@ -110,14 +110,14 @@ def _insert_version(
     connection: psycopg.Connection, settings: Settings, plan: Plan, sources: Mapping[str, str], created_by: str
 ) -> int:
     row = connection.execute(
-        "INSERT INTO training.sets (fingerprint, state, months, validation_from, test_from, feature_set, settings,"
+        "INSERT INTO training.sets (fingerprint, state, months, validation_from, test_from, positions, settings,"
         " sources, created_by) VALUES (%s, 'building', %s, %s, %s, %s, %s, %s, %s) RETURNING version",
         [
             fingerprint_of(connection, settings, plan, sources),
             list(plan.months),
             plan.validation_from,
             plan.test_from,
-            plan.feature_set,
+            Jsonb(_read_positions(connection).to_dict()),
             Jsonb(contents_settings(settings)),
             Jsonb(dict(sources)),
             created_by,
@@ -125,6 +125,11 @@ def _insert_version(
     ).fetchone()
     assert row is not None  # RETURNING gives the inserted row
     return int(row[0])
+
+
+def _read_positions(connection: psycopg.Connection) -> Positions:
+    rows = connection.execute("SELECT zone_id, longitude, latitude FROM raw.zones WHERE zone_id >= 0").fetchall()
+    return Positions.from_zones(*zip(*rows, strict=True)) if rows else NO_POSITIONS
 
 
 def table_of(version: int) -> sql.Identifier:
@@ -146,8 +151,8 @@ def build(url: str, version: int) -> dict[str, int]:
     """Completes a version: its examples join `training.examples`, counts and statistics are stored.
 
     Returns:
-        Rows by split, raw rows that a rule `rejected`, raw rows `filtered` because their target is out of bounds, and
-        `features`: columns of the one-hot training matrix. Rows and left-out rows together are all that was loaded.
+        Rows by split, raw rows that a rule `rejected`, and raw rows `filtered` because their target is out of bounds;
+        together all that was loaded.
     """
     with connect(url) as connection:
         table = table_of(version)
@@ -162,16 +167,10 @@ def build(url: str, version: int) -> dict[str, int]:
                     table, sql.Literal(version)
                 )
             )
-        row = connection.execute(
-            "SELECT feature_set, left_out FROM training.sets WHERE version = %s", [version]
-        ).fetchone()
+        row = connection.execute("SELECT left_out FROM training.sets WHERE version = %s", [version]).fetchone()
         assert row is not None
-        feature_set, left_out = row
-        counts = _count(connection, version, left_out)
+        counts = _count(connection, version, row[0])
     train = load_split(url, version, "train")
-    if len(train):
-        encoder = Encoder(feature_set, "one_hot", load_positions(url)).fit(train.trips)
-        counts["features"] = len(encoder.feature_names)
     with connect(url) as connection:
         connection.execute(
             "UPDATE training.sets SET counts = %s, statistics = %s WHERE version = %s",

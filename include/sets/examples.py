@@ -8,11 +8,11 @@ from typing import Any
 import psycopg
 
 from include.errors import NoTrainingSet
-from include.models.fitting import Split
+from include.problem.data import Split
 from include.problems.taxi.features import NO_POSITIONS, Positions, trips_of_frame
 from include.warehouse import connect, connect_bulk
 
-_COLUMNS = "version, fingerprint, months, validation_from::text, test_from::text, feature_set, counts, published_at"
+_COLUMNS = "version, fingerprint, months, validation_from::text, test_from::text, counts, published_at"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,6 @@ class TrainingSet:
     months: tuple[str, ...]
     validation_from: str
     test_from: str | None
-    feature_set: str
     counts: dict[str, int]
     published_at: datetime
 
@@ -35,10 +34,7 @@ class TrainingSet:
 
 
 def _fetch(connection: psycopg.Connection, condition: str, values: list[Any]) -> TrainingSet | None:
-    row = connection.execute(
-        f"SELECT {_COLUMNS} FROM training.sets WHERE {condition} ORDER BY published_at DESC, version DESC LIMIT 1",
-        values,
-    ).fetchone()
+    row = connection.execute(f"SELECT {_COLUMNS} FROM training.{condition}", values).fetchone()
     return TrainingSet(row[0], row[1], tuple(row[2]), *row[3:]) if row else None
 
 
@@ -51,7 +47,7 @@ def get_training_set(url: str, version: int) -> TrainingSet:
     with connect(url) as connection:
         found = _fetch(
             connection,
-            "version = %s AND (state = 'published'"
+            "sets WHERE version = %s AND (state = 'published'"
             " OR (state = 'superseded' AND to_regclass('training.examples_' || version) IS NOT NULL))",
             [version],
         )
@@ -64,9 +60,7 @@ def find_newest(url: str, outdated_after: float) -> TrainingSet | None:
     """The newest published version, None if there is none or it is older than `outdated_after` hours."""
     with connect(url) as connection:
         return _fetch(
-            connection,
-            "state = 'published' AND published_at > now() - make_interval(secs => %s)",
-            [outdated_after * 3600],
+            connection, "newest WHERE published_at > now() - make_interval(secs => %s)", [outdated_after * 3600]
         )
 
 
@@ -83,7 +77,11 @@ def choose_training_set(
     if requested is not None:
         return get_training_set(url, requested)
     with connect(url) as connection:
-        found = _fetch(connection, "state = 'published' AND version = ANY(%s)", [list(announced)])
+        found = _fetch(
+            connection,
+            "published WHERE version = ANY(%s) ORDER BY published_at DESC, version DESC LIMIT 1",
+            [list(announced)],
+        )
     return found or find_newest(url, outdated_after)
 
 
@@ -99,10 +97,8 @@ def load_split(url: str, version: int, split: str) -> Split:
     return Split(trips_of_frame(frame), frame["target"].to_numpy(dtype="float64"))
 
 
-def load_positions(url: str) -> Positions:
-    """Zone positions from `raw.zones`; `NO_POSITIONS` where the table is empty."""
+def load_positions(url: str, version: int) -> Positions:
+    """The zone positions that a set was made with; empty where there was no zones table."""
     with connect(url) as connection:
-        rows = connection.execute("SELECT zone_id, longitude, latitude FROM raw.zones WHERE zone_id >= 0").fetchall()
-    if not rows:
-        return NO_POSITIONS
-    return Positions.from_zones(*zip(*rows, strict=True))
+        row = connection.execute("SELECT positions FROM training.sets WHERE version = %s", [version]).fetchone()
+    return Positions.from_dict(row[0]) if row else NO_POSITIONS

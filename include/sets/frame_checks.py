@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from include.models.fitting import Split
+from include.problem.data import Split
 from include.settings import Settings
 
 

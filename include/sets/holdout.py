@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from include.errors import NoTrainingSet, StaleInput
-from include.models.evaluation import Minutes
-from include.problems.taxi.features import Columns, trips_of_frame
+from include.problem.data import Columns, Values
+from include.problems.taxi.features import trips_of_frame
 from include.warehouse import connect, connect_bulk
 
 # What a model has learnt from is known of pruned sets too: their rows in training.sets stay.
@@ -32,7 +32,7 @@ class HeldOut:
     set_version: int
     split: str
     trips: Columns
-    actual: Minutes
+    actual: Values
 
 
 def load_held_out(url: str, learnt_from: Collection[int]) -> HeldOut:
@@ -56,10 +56,7 @@ def load_held_out(url: str, learnt_from: Collection[int]) -> HeldOut:
 
 def _find_newest(url: str) -> tuple[int, str]:
     with connect(url) as connection:
-        row = connection.execute(
-            "SELECT version, test_from IS NOT NULL FROM training.sets WHERE state = 'published'"
-            " ORDER BY published_at DESC, version DESC LIMIT 1"
-        ).fetchone()
+        row = connection.execute("SELECT version, test_from IS NOT NULL FROM training.newest").fetchone()
     if row is None:
         raise NoTrainingSet("No training set is published, so there is nothing to compare models on.")
     version, has_test_split = row

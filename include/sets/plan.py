@@ -10,7 +10,6 @@ from typing import Any
 
 from include.configuration.values import MONTH_PATTERN
 from include.errors import SettingsError
-from include.problems.taxi.features import get_feature_set
 from include.raw.ingestion import hash_reading
 from include.raw.rules import hash_rules
 from include.settings import Settings
@@ -38,7 +37,6 @@ class Plan:
     months: tuple[str, ...]
     validation_from: str
     test_from: str | None
-    feature_set: str
     outdated_after: float
     force: bool = False
 
@@ -58,7 +56,6 @@ def make_plan(
     months: Sequence[str] | None = None,
     validation_from: str | None = None,
     test_from: str | None = None,
-    feature_set: str | None = None,
     outdated_after: float | None = None,
     force: bool = False,
 ) -> Plan:
@@ -75,11 +72,9 @@ def make_plan(
         months=chosen,
         validation_from=_day(validation_from or settings.validation_from, "validation_from") or _default_split(chosen),
         test_from=_day(test_from or settings.test_from, "test_from"),
-        feature_set=feature_set or settings.feature_set,
         outdated_after=outdated_after or settings.outdated_after,
         force=force,
     )
-    get_feature_set(plan.feature_set)
     first, end = f"{chosen[0]}-01", _month_end(chosen[-1])
     # A person looks for the parameter or for the setting, whichever was given.
     split = "VALIDATION_FROM" if settings.validation_from and not validation_from else "validation_from"
@@ -129,7 +124,6 @@ def compute_fingerprint(settings: Settings, plan: Plan, sources: Mapping[str, st
         "reading": hash_reading(settings),
         "zones": zones,
         "split": [plan.validation_from, plan.test_from],
-        "feature_set": plan.feature_set,
         "settings": contents_settings(settings),
         "rules": hash_rules(settings),
         "preparation": PREPARATION_VERSION,
@@ -171,7 +165,7 @@ def find_fresh(url: str, plan: Plan, fingerprint: str) -> int | None:
         return None
     with connect(url) as connection:
         row = connection.execute(
-            "SELECT version FROM training.sets WHERE fingerprint = %s AND state = 'published'"
+            "SELECT version FROM training.published WHERE fingerprint = %s"
             " AND published_at > now() - make_interval(secs => %s)",
             [fingerprint, plan.outdated_after * 3600],
         ).fetchone()

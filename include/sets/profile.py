@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from include.models.fitting import Split
+from include.problem.data import Split
 
 _QUANTILES = np.linspace(0, 1, 11)
 _MOST_FREQUENT = 50

@@ -32,7 +32,6 @@ class Published:
     fingerprint: str
     months: tuple[str, ...]
     counts: dict[str, int]
-    feature_set: str
 
     def to_dict(self) -> dict[str, Any]:
         """The event's `extra`."""
@@ -49,14 +48,13 @@ def publish(url: str, version: int, keep: int) -> Published | None:
     with connect(url) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('training.sets'))")
         row = connection.execute(
-            "SELECT fingerprint, state, months, counts, feature_set, created_at, created_by"
-            " FROM training.sets WHERE version = %s",
+            "SELECT fingerprint, state, months, counts, created_at, created_by FROM training.sets WHERE version = %s",
             [version],
         ).fetchone()
         if row is None:
             return None
-        fingerprint, state, months, counts, feature_set, created_at, created_by = row
-        published = Published(version, fingerprint, tuple(months), counts, feature_set)
+        fingerprint, state, months, counts, created_at, created_by = row
+        published = Published(version, fingerprint, tuple(months), counts)
         if state == "published":  # a retry after the commit
             return published
         twin = connection.execute(

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import SettingsError, TrackingUnavailable
 from include.models.artifact import TripModel
-from include.models.evaluation import Minutes
-from include.problems.taxi.features import Columns
+from include.problem.data import Columns, Values
 from include.sets.examples import TrainingSet
 from include.settings import Settings
 from include.tracking.lineage import Lineage
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 # What a model needs of this code to be loaded anywhere; it travels with the model.
 MODEL_CODE = (
-    "errors",
+    "errors", "problem/data",
     "models/artifact", "models/encoder", "models/evaluation", "models/fitting", "models/manifest", "models/table",
     "problems/taxi/features", "problems/taxi/feature_set_names",
 )  # fmt: skip
@@ -237,7 +236,7 @@ def log_model(
     from mlflow.models import infer_signature
 
     frame = pd.DataFrame(dict(example))
-    predicted: Minutes = model.predict(example)
+    predicted: Values = model.predict(example)
     requirements = [
         f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "scipy", *_REQUIREMENTS[family])
     ]

@@ -11,8 +11,9 @@ import numpy as np
 from include.models import explanation
 from include.models.artifact import TripModel
 from include.models.evaluation import measure, measure_slices
-from include.models.fitting import EncodedData, Split, encode, fit, fit_estimator
+from include.models.fitting import EncodedData, encode, fit, fit_estimator
 from include.models.table import Family, default_names, get_model
+from include.problem.data import Split
 from include.problems.taxi.features import get_feature_set
 from include.sets.examples import TrainingSet, get_training_set, load_positions, load_split
 from include.settings import Settings
@@ -64,12 +65,12 @@ def make_job(
     feature_set: str | None = None,
     page: str = "",
 ) -> Job:
-    """Completes a job from the settings and the training set.
+    """Completes a job from the settings.
 
     Raises:
         SettingsError: There is no such feature set.
     """
-    name = feature_set or training_set.feature_set
+    name = feature_set or settings.feature_set
     get_feature_set(name)
     return Job(
         run_key=run_key,
@@ -111,7 +112,7 @@ def _link(job: Job) -> str:
 def _encode(url: str, job: Job, model: str) -> tuple[EncodedData, Split]:
     """The encoded data, and the validation split as it was before."""
     train, validation = (load_split(url, job.set_version, split) for split in ("train", "validation"))
-    return encode(model, job.feature_set, load_positions(url), train, validation), validation
+    return encode(model, job.feature_set, load_positions(url, job.set_version), train, validation), validation
 
 
 def _options(settings: Settings, job: Job) -> dict[str, Any]:

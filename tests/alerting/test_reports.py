@@ -44,15 +44,14 @@ def test_preparation_accounts_for_every_trip_by_split_or_by_rule(warehouse_url: 
     insert(warehouse_url, "raw.sources", month="2024-02", rows=100, **source)
     left_out = [("2024-01", "too far", 10), ("2024-01", "target: above TARGET_MAX", 40), ("2024-02", "too far", 100)]
     insert(
-        warehouse_url, "training.sets", state="published", months=["2024-01", "2024-02"], feature_set="rich",
+        warehouse_url, "training.sets", state="published", months=["2024-01", "2024-02"],
         validation_from="2024-01-20", settings="{}", sources="{}",
         left_out=Jsonb([{"month": month, "rule": rule, "rows": rows} for month, rule, rows in left_out]),
     )  # fmt: skip
     published = {
         "version": 1,
         "months": ["2024-01", "2024-02"],
-        "counts": {"train": 1000, "validation": 150, "features": 40},
-        "feature_set": "rich",
+        "counts": {"train": 1000, "validation": 150},
     }
     alert = report_preparation(warehouse_url, "data_preparation", "run", published, LINKS)
     assert alert.headline == ("Training set 1 was published: 1,150 examples of 1,300 trips; 150 trips were left out.")

@@ -41,7 +41,6 @@ PREPARATION_ACCEPTS = [
     {"test_from": "2024-02-15"},
     {"outdated_after": 0.5},
     {"force": True},
-    *({"feature_set": name} for name in FEATURE_SET_NAMES),
 ]
 PREPARATION_REFUSES = [
     {"months": "2024-01"},
@@ -56,8 +55,6 @@ PREPARATION_REFUSES = [
     {"validation_from": "1 Feb 2024"},
     {"validation_from": "2024-02-30"},
     {"test_from": 20240215},
-    {"feature_set": "poor"},
-    {"feature_set": ""},
     {"outdated_after": 0},
     {"outdated_after": -1},
     {"outdated_after": "a week"},
@@ -106,6 +103,7 @@ TRAINING_REFUSES = [
     {"requested_at": "2024-02-14T12:00:00+00:00\n"},
     {"requested_at": "2024-02-14T12:00:00"},
     {"feature_set": "poor"},
+    {"feature_set": ""},
 ]
 
 

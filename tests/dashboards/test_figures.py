@@ -101,10 +101,10 @@ def test_counts_below_six_have_no_halves() -> None:
 
 
 def test_training_set_versions_show_rows_size_and_state() -> None:
-    row = {"version": 3, "months": ["2024-01", "2024-02"], "rows": 1234, "size": 2_500_000, "feature_set": "rich",
+    row = {"version": 3, "months": ["2024-01", "2024-02"], "rows": 1234, "size": 2_500_000,
            "state": "published", "at": NOON}  # fmt: skip
     [shown] = overview_sets.training_set_versions([row]).rows
-    assert shown == (3, "2024-01, 2024-02", "1,234", "2.5 MB", "rich", Cell("published", tone="good"), NOON)
+    assert shown == (3, "2024-01, 2024-02", "1,234", "2.5 MB", Cell("published", tone="good"), NOON)
     [shown] = overview_sets.training_set_versions([{**row, "size": None, "state": "superseded"}]).rows
     assert shown[3] == "dropped"
 

@@ -148,7 +148,7 @@ def test_two_preparations_at_once_publish_one_set(bench: Bench) -> None:
 def test_body_with_a_wrong_parameter_is_refused_by_name(bench: Bench) -> None:
     for dag_id, conf, name in (
         (PREPARATION, {"months": ["2024-13"]}, "months"),
-        (PREPARATION, {"feature_set": "poor"}, "feature_set"),
+        ("sklearn_training", {"feature_set": "poor"}, "feature_set"),
         ("sklearn_training", {"models": ["gbtree.gamma"]}, "models"),
         ("xgboost_training", {"max_evaluations": 0}, "max_evaluations"),
     ):
@@ -162,15 +162,16 @@ def test_main_job_runs_on_real_months(bench: Bench, trip_data: Path) -> None:
         source=f"file://{trip_data}/green_tripdata_{{month}}.parquet",
         zones_source=f"file://{trip_data}/zones.csv",
         max_evaluations=1,
+        feature_set="reference",
     )
-    preparation, [sklearn, xgboost] = bench.prepare(feature_set="reference")
+    preparation, [sklearn, xgboost] = bench.prepare()
     counts = bench.events_of(preparation)[0]["extra"]["counts"]
-    assert (counts["train"], counts["validation"], counts["features"]) == (54_378, 51_492, 5_094)
+    assert (counts["train"], counts["validation"]) == (54_378, 51_492)
     bench.wait(sklearn)
     rmse = bench.events_of(sklearn)[0]["extra"]["metrics"]["validation_rmse"]
     assert rmse == pytest.approx(5.995, abs=0.001)
     bench.wait(xgboost)
-    _, [_, rich] = bench.prepare(feature_set="rich")
+    rich = bench.trigger("xgboost_training", feature_set="rich")
     bench.wait(rich)
     assert bench.events_of(rich)[0]["extra"]["metrics"]["validation_rmse"] <= 4.05
 

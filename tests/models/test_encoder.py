@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from include.models.encoder import Encoder, Encoding
-from include.problems.taxi.features import FEATURE_SETS, NO_POSITIONS, TRIP_COLUMNS, Columns, Positions
+from include.problem.data import Columns
+from include.problems.taxi.features import FEATURE_SETS, NO_POSITIONS, TRIP_COLUMNS, Positions
 from tests.splits import POSITIONS, make_split, make_trips, take
 
 MONDAY = "2024-01-01T08:30"

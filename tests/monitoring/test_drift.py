@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.models.fitting import Split
 from include.monitoring.drift import (
     Measures,
     Thresholds,
@@ -15,6 +14,7 @@ from include.monitoring.drift import (
     has_drifted,
     is_alarming,
 )
+from include.problem.data import Split
 from include.sets.profile import columns_of, profile_split
 from tests.splits import make_split
 

@@ -7,15 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from include.errors import SettingsError
+from include.problem.data import Columns
 from include.problems.taxi.feature_set_names import FEATURE_SET_NAMES
-from include.problems.taxi.features import (
-    FEATURE_SETS,
-    NO_POSITIONS,
-    Columns,
-    Positions,
-    get_feature_set,
-    trips_of_frame,
-)
+from include.problems.taxi.features import FEATURE_SETS, NO_POSITIONS, Positions, get_feature_set, trips_of_frame
 from tests.splits import make_trips
 
 NEW_YORK, LOS_ANGELES, EQUATOR, NORTH, EAST, NOWHERE = 1, 2, 3, 4, 5, 6

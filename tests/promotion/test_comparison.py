@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.models.evaluation import Minutes
+from include.problem.data import Values
 from include.promotion.comparison import (
     MINIMUM_ROWS,
     Comparison,
@@ -146,12 +146,12 @@ def test_slice_without_errors_of_the_champion_gets_infinitely_worse() -> None:
 SPLIT = make_split(2000)
 
 
-def predict(noise: float, seed: int) -> Minutes:
+def predict(noise: float, seed: int) -> Values:
     """The targets with an error of that deviation."""
     return SPLIT.target + np.random.default_rng(seed).normal(0, noise, len(SPLIT))
 
 
-def wins(challenger: Minutes, champion: Minutes, seed: int = 0) -> bool:
+def wins(challenger: Values, champion: Values, seed: int = 0) -> bool:
     return decide(compare(SPLIT.trips, SPLIT.target, challenger, champion, seed=seed), LIMITS).promote
 
 

@@ -15,10 +15,11 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from include.alerting.model_reports import report_unusable
 from include.errors import ModelInvalid, NoChampion
 from include.models.artifact import TripModel
-from include.models.fitting import Split, encode, fit
+from include.models.fitting import encode, fit
 from include.monitoring import watch
 from include.prediction import batch
 from include.prediction.request import predict
+from include.problem.data import Split
 from include.promotion import aliases, decisions, judging
 from include.promotion.usability import check_champion
 from include.retraining.reasons import find_reasons, look
@@ -55,7 +56,7 @@ def register(url: str, settings: Settings) -> Register:
     def train_and_register(
         model: str, parameters: dict[str, Any] | None = None, change: Callable[[Any], None] | None = None
     ) -> int:
-        data = encode(model, "rich", load_positions(url), Split(train.trips, train.target), validation)
+        data = encode(model, "rich", load_positions(url, 1), Split(train.trips, train.target), validation)
         estimator = deepcopy(fit(model, parameters or {}, data, random_state=0, threads=1).estimator)
         if change:
             change(estimator)

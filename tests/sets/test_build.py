@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.errors import DataQualityError, NoTrainingSet, StaleInput, WarehouseUnavailable
-from include.problems.taxi.features import NO_POSITIONS
 from include.raw.ingestion import READER_VERSION
 from include.raw.rules import RULES_VERSION
 from include.sets import build, publish
@@ -27,7 +26,7 @@ from tests.trip_tables import make_trips
 from tests.warehouse_rows import RawTrip, query, store_month, store_zones
 
 SETTINGS = Settings(minimum_rows=1)
-PLAN = Plan(("2024-01", "2024-02"), "2024-02-01", None, "reference", outdated_after=168)
+PLAN = Plan(("2024-01", "2024-02"), "2024-02-01", None, outdated_after=168)
 JANUARY = [RawTrip("2024-01-10 08:00", 10, 1, 2), RawTrip("2024-01-31 23:59:59", 20, 3, 2)]
 FEBRUARY = [RawTrip("2024-02-01 00:00", 30, 1, 2), RawTrip("2024-02-20 12:00", 40, 1, 5)]
 
@@ -123,7 +122,7 @@ def test_rejected_trips_are_left_out_and_each_counted_once(url: str) -> None:
     version = build.transform(url, SETTINGS, PLAN, "run")
     counts = build.build(url, version)
     assert read_targets(url, version)["train"] == [20]
-    assert counts == {"train": 1, "validation": 2, "test": 0, "rejected": 1, "filtered": 0, "features": 2}
+    assert counts == {"train": 1, "validation": 2, "test": 0, "rejected": 1, "filtered": 0}
     assert read_left_out(url, version) == {("2024-01", "pickup_zone: below 1"): 1}
 
 
@@ -138,7 +137,7 @@ def test_account_of_a_set_stays_what_it_was_when_its_months_are_loaded_again(url
 
 
 def test_every_row_of_the_sample_is_an_example_or_is_counted_by_rule(warehouse_url: str) -> None:
-    settings = Settings(_env_file=None, source="sample", sample_rows=2_000, feature_set="reference", target_min=5)
+    settings = Settings(_env_file=None, source="sample", sample_rows=2_000, target_min=5)
     counts = publish_set(warehouse_url, settings).counts
     [(version, loaded)] = query(
         warehouse_url, "SELECT version, (SELECT sum(rows)::int FROM raw.sources) FROM training.sets"
@@ -160,7 +159,7 @@ def test_target_is_the_time_between_instants_when_clocks_change_during_the_trip(
 ) -> None:
     rides = {"2024-03": ("2024-03-10T06:50", "2024-03-10T07:10"), "2024-11": ("2024-11-03T05:50", "2024-11-03T06:10")}
     settings = Settings(
-        _env_file=None, source=f"{tmp_path}/{{month}}.parquet", months=tuple(rides), feature_set="reference",
+        _env_file=None, source=f"{tmp_path}/{{month}}.parquet", months=tuple(rides),
         minimum_rows=1,
     )  # fmt: skip
     for month, instants in rides.items():
@@ -216,13 +215,6 @@ def test_building_twice_gives_the_same(url: str) -> None:
     version = build.transform(url, SETTINGS, PLAN, "run")
     assert build.build(url, version) == build.build(url, version)
     assert read_targets(url, version)["train"] == [10, 20]
-
-
-@pytest.mark.parametrize(("feature_set", "features"), [("reference", 3), ("rich", 7)])
-def test_features_are_counted_as_a_linear_model_sees_them(url: str, feature_set: str, features: int) -> None:
-    # reference: 2 pairs and the distance; rich: 2 pickup and 1 dropoff zone, 2 hours, a weekday and the distance.
-    version = build.transform(url, SETTINGS, replace(PLAN, feature_set=feature_set), "run")
-    assert build.build(url, version)["features"] == features
 
 
 def test_statistics_describe_the_training_split(url: str) -> None:
@@ -301,8 +293,7 @@ def test_published_version_says_what_it_holds(url: str) -> None:
         "version": version,
         "fingerprint": found.fingerprint,
         "months": ["2024-01", "2024-02"],
-        "counts": {"train": 2, "validation": 2, "test": 0, "rejected": 0, "filtered": 0, "features": 3},
-        "feature_set": "reference",
+        "counts": {"train": 2, "validation": 2, "test": 0, "rejected": 0, "filtered": 0},
     }
     assert (found.months, found.validation_from, found.has_test_split) == (PLAN.months, "2024-02-01", False)
     assert find_fresh(url, PLAN, found.fingerprint) == version
@@ -320,7 +311,7 @@ def test_readers_do_not_see_a_version_that_is_not_published(url: str, stage: str
 
 def test_newest_published_version_is_found_unless_it_is_too_old(url: str) -> None:
     publish_version(url, by="first")
-    second = publish_version(url, replace(PLAN, feature_set="rich"), by="second")
+    second = publish_version(url, replace(PLAN, validation_from="2024-02-10"), by="second")
     newest = find_newest(url, outdated_after=1)
     assert newest
     assert newest.version == second
@@ -399,9 +390,9 @@ def test_of_two_runs_that_build_the_same_at_once_one_is_published(url: str) -> N
 
 
 def test_runs_that_build_different_sets_at_once_are_both_published(url: str) -> None:
-    plans = [replace(PLAN, feature_set=name) for name in ("reference", "rich")]
+    plans = [replace(PLAN, test_from=day) for day in (None, "2024-02-10")]
     with ThreadPoolExecutor(2) as pool:
-        versions = list(pool.map(lambda plan: publish_version(url, plan, by=plan.feature_set), plans))
+        versions = list(pool.map(lambda plan: publish_version(url, plan, by=str(plan.test_from)), plans))
     assert read_state(url) == dict.fromkeys(sorted(versions), "published")
     assert all(read_targets(url, version)["train"] == [10, 20] for version in versions)
 
@@ -447,11 +438,13 @@ def test_what_a_killed_run_left_behind_is_removed_a_day_later(url: str) -> None:
 # Zones, and a warehouse that is away
 
 
-def test_positions_come_from_the_zones_that_have_one(url: str) -> None:
-    assert load_positions(url) is NO_POSITIONS
+def test_set_keeps_the_positions_of_the_zones_that_it_was_made_with(url: str) -> None:
+    without = make_version(url, by="without")
     store_zones(url, [(1, "A", -74.0, 40.7), (3, "C", None, None)])
-    positions = load_positions(url)
-    longitudes, _ = positions.of(np.array([1, 2, 3]))
+    version = make_version(url, by="with")
+    query(url, "UPDATE raw.zones SET longitude = -70 RETURNING 1")
+    assert load_positions(url, without).to_dict() == {"longitude": [], "latitude": []}
+    longitudes, _ = load_positions(url, version).of(np.array([1, 2, 3]))
     assert np.degrees(longitudes[0]) == pytest.approx(-74.0)
     assert np.isnan(longitudes[1:]).all()
 
@@ -471,7 +464,7 @@ STEPS: dict[str, Callable[[str], Any]] = {
     "find_newest": lambda url: find_newest(url, 1),
     "get_training_set": lambda url: get_training_set(url, 1),
     "load_split": lambda url: load_split(url, 1, "train"),
-    "load_positions": lambda url: load_positions(url),
+    "load_positions": lambda url: load_positions(url, 1),
 }
 
 

@@ -24,12 +24,11 @@ def configure(**changes: Any) -> Settings:
 
 
 def test_plan_without_a_request_comes_from_the_settings() -> None:
-    settings = configure(months="2024-02,2024-01", feature_set="reference", outdated_after=12)
+    settings = configure(months="2024-02,2024-01", outdated_after=12)
     assert make_plan(settings) == Plan(
         months=TWO_MONTHS,
         validation_from="2024-02-01",
         test_from=None,
-        feature_set="reference",
         outdated_after=12,
         force=False,
     )
@@ -42,11 +41,10 @@ def test_request_wins_over_the_settings() -> None:
         months=["2023-03", "2023-01", "2023-02", "2023-03"],
         validation_from="2023-02-01",
         test_from="2023-03-01",
-        feature_set="reference",
         outdated_after=1.5,
         force=True,
     )
-    assert plan == Plan(("2023-01", "2023-02", "2023-03"), "2023-02-01", "2023-03-01", "reference", 1.5, True)
+    assert plan == Plan(("2023-01", "2023-02", "2023-03"), "2023-02-01", "2023-03-01", 1.5, True)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +89,6 @@ def test_splits_may_start_on_any_day_within_the_months() -> None:
             r"test_from 2024-02-01 must lie after validation_from 2024-02-01 and before 2024-03-01\.",
         ),
         ({"test_from": "2024-03-01"}, "must lie after validation_from 2024-02-01 and before 2024-03-01"),
-        ({"feature_set": "poor"}, "Unknown feature set 'poor'; choose one of: reference, rich"),
     ],
 )
 def test_request_that_cannot_be_met_is_an_error_that_says_why(request_: dict[str, Any], message: str) -> None:
@@ -110,7 +107,7 @@ def test_plan_survives_being_handed_on_as_json() -> None:
     assert plan.to_dict()["months"] == ["2024-01", "2024-02"]
 
 
-PLAN = make_plan(DEFAULTS, months=TWO_MONTHS, test_from="2024-02-20", feature_set="reference")
+PLAN = make_plan(DEFAULTS, months=TWO_MONTHS, test_from="2024-02-20")
 SOURCES = {"2024-01": "a", "2024-02": "b"}
 
 
@@ -128,7 +125,6 @@ INGREDIENTS: dict[str, Callable[[], str]] = {
     "the validation split": lambda: fingerprint(plan=replace(PLAN, validation_from="2024-02-02")),
     "the test split": lambda: fingerprint(plan=replace(PLAN, test_from="2024-02-21")),
     "no test split": lambda: fingerprint(plan=replace(PLAN, test_from=None)),
-    "the feature set": lambda: fingerprint(plan=replace(PLAN, feature_set="rich")),
     "a column": lambda: fingerprint(configure(column_pickup_at="tpep_pickup_datetime")),
     "the target column": lambda: fingerprint(configure(column_target="minutes")),
     "the time zone": lambda: fingerprint(configure(source_timezone="Europe/Berlin")),
@@ -219,8 +215,8 @@ def test_month_that_is_not_there_is_an_error_before_anything_is_read(warehouse_u
 def publish_set(url: str, fingerprint: str, hours_ago: float, state: str = "published") -> int:
     with psycopg.connect(url) as connection:
         row = connection.execute(
-            "INSERT INTO training.sets (fingerprint, state, months, validation_from, feature_set, settings, sources,"
-            " published_at) VALUES (%s, %s, '{}', '2024-02-01', 'rich', '{}', '{}', now() - make_interval(secs => %s))"
+            "INSERT INTO training.sets (fingerprint, state, months, validation_from, settings, sources,"
+            " published_at) VALUES (%s, %s, '{}', '2024-02-01', '{}', '{}', now() - make_interval(secs => %s))"
             " RETURNING version",
             [fingerprint, state, hours_ago * 3600],
         ).fetchone()

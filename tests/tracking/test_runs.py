@@ -46,7 +46,6 @@ SET = TrainingSet(
     months=("2024-01", "2024-02"),
     validation_from="2024-02-01",
     test_from=None,
-    feature_set="rich",
     counts={"train": 300, "validation": 50},
     published_at=datetime(2024, 3, 1, tzinfo=UTC),
 )

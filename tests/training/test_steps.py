@@ -43,13 +43,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:
 def make_set(**changes: Any) -> TrainingSet:
     values = {
         "version": 3, "fingerprint": "f", "months": (), "validation_from": "", "test_from": None,
-        "feature_set": "reference", "counts": {}, "published_at": None,
+        "counts": {}, "published_at": None,
     }  # fmt: skip
     return TrainingSet(**(values | changes))
 
 
-def test_job_without_a_request_comes_from_the_settings_and_the_set() -> None:
-    settings = Settings(max_evaluations=7, tuning_time_budget=8, tuning_patience=9, random_state=0)
+def test_job_without_a_request_comes_from_the_settings() -> None:
+    settings = Settings(
+        max_evaluations=7, tuning_time_budget=8, tuning_patience=9, random_state=0, feature_set="reference"
+    )
     assert make_job(settings, "sklearn", "dag/run", make_set()) == Job(
         "dag/run", "sklearn", 3, "reference", Limits(7, 8, 9), 0
     )

@@ -97,9 +97,8 @@ def raw_durations(rows: Rows) -> Figure:
 _LEFT_OUT = f"""
     SELECT month, rule, count(*) AS rows FROM raw.rejected_trips GROUP BY month, rule
     UNION ALL
-    SELECT l.month, l.rule, l.rows FROM (
-        SELECT left_out FROM training.sets WHERE state = 'published' ORDER BY published_at DESC, version DESC LIMIT 1
-    ) newest, jsonb_to_recordset(left_out) AS l(month text, rule text, rows bigint)
+    SELECT l.month, l.rule, l.rows
+    FROM training.newest, jsonb_to_recordset(left_out) AS l(month text, rule text, rows bigint)
     WHERE l.rule IN {TARGET_RULES}
     ORDER BY month, rows DESC
 """

@@ -18,10 +18,7 @@ PREPARATION = ("data_preparation",)
 SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
 STROKES = dict(zip(SPLITS, DASHES, strict=True))
 DECIMALS = 3
-_NEWEST = """
-    SELECT version, statistics, counts FROM training.sets WHERE state = 'published'
-    ORDER BY published_at DESC, version DESC LIMIT 1
-"""
+_NEWEST = "SELECT version, statistics, counts FROM training.newest"
 
 
 def _set_profile(context: Context) -> Rows:

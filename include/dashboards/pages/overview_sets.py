@@ -14,7 +14,7 @@ _HATCHES = dict(zip(_SPLITS, PATTERNS, strict=True))
     "overview",
     "Training-set versions",
     """
-    SELECT version, months, feature_set, state, coalesce(published_at, created_at) AS at,
+    SELECT version, months, state, coalesce(published_at, created_at) AS at,
            (SELECT sum(value::bigint) FROM jsonb_each_text(counts)
             WHERE key IN ('train', 'validation', 'test')) AS rows,
            pg_total_relation_size(to_regclass('training.examples_' || version)) AS size
@@ -28,14 +28,13 @@ def training_set_versions(rows: Rows) -> Table:
     """Months, rows and size of each version."""
     tones = {"published": "good", "failed": "bad"}
     return Table(
-        ("version", "months", "rows", "size", "features", "state", "since"),
+        ("version", "months", "rows", "size", "state", "since"),
         [
             (
                 row["version"],
                 ", ".join(row["months"]),
                 row["rows"] and f"{row['rows']:,}",
                 show_bytes(row["size"]) or "dropped",
-                row["feature_set"],
                 Cell(row["state"], tone=tones.get(row["state"], "")),
                 row["at"],
             )

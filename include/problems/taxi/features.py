@@ -4,7 +4,7 @@ Everything here works on columns held as NumPy arrays, because the same code pre
 training and a single trip within a millisecond for serving.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from include.errors import SettingsError
+from include.problem.data import Columns
 from include.problems.taxi.feature_set_names import FeatureSetName
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Columns = Mapping[str, npt.NDArray[Any]]
 # More than any zone id: ids are 32-bit integers, so that a pair of them is one 64-bit integer that no other pair has.
 PAIR_BASE = 2**32
 EARTH_RADIUS_MILES = 3958.8
@@ -55,6 +55,18 @@ class Positions:
         table[0, ids] = np.asarray(longitude, dtype=np.float64)
         table[1, ids] = np.asarray(latitude, dtype=np.float64)
         return cls(*table)
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Sequence[float | None]]) -> "Positions":
+        """The inverse of `to_dict`."""
+        return cls(*(np.array(state[axis], dtype=np.float64) for axis in ("longitude", "latitude")))
+
+    def to_dict(self) -> dict[str, list[float | None]]:
+        """Each axis as plain JSON values, None where a zone has no position."""
+        return {
+            axis: [None if np.isnan(value) else float(value) for value in getattr(self, axis)]
+            for axis in ("longitude", "latitude")
+        }
 
     def of(self, zones: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Longitude and latitude of each zone, in radians; NaN for an unknown zone."""

@@ -1,0 +1,1 @@
+"""What every problem is made of, whatever it predicts."""
