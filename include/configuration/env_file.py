@@ -23,7 +23,7 @@ COMMENT = re.compile(r"\s#.*")
 ESCAPE = re.compile(r'\\(?:([abfnrtv"\\$])|0([0-7]{1,3}))')
 ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "$": "$$"}
 VARIABLE = re.compile(r"\$(?:(\$)|([A-Za-z_]\w*)|\{(?:([A-Za-z_]\w*)(:?[-?+]|(?=\})))?)")
-PLAIN_DOLLAR = "a dollar that is meant as such is written $$"
+PLAIN_DOLLAR = "write a literal dollar as $$"
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 # Name, and whether it counts as unset where it is not found -> value.
 LookUp = Callable[[str, bool], str | None]
@@ -151,7 +151,7 @@ def _interpolate(text: str, look_up: LookUp) -> str:
         elif found[2]:
             done += look_up(found[2], True) or ""
         elif not found[3]:
-            raise ValueError(f"'{found[0]}' begins no variable ({PLAIN_DOLLAR})")
+            raise ValueError(f"'{found[0]}' does not start a variable ({PLAIN_DOLLAR})")
         else:
             end = _find_brace(text, position)
             done += _choose(found[3], found[4], text[position:end], look_up)
@@ -182,5 +182,5 @@ def _choose(name: str, operator: str, word: str, look_up: LookUp) -> str:
         case "-" if not is_there:
             return _interpolate(word, look_up)
         case "?" if not is_there:
-            raise ValueError(f"{name} has to be set: {_interpolate(word, look_up)}")
+            raise ValueError(f"{name} must be set: {_interpolate(word, look_up)}")
     return value or ""

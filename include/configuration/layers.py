@@ -96,7 +96,7 @@ def build(kind: type[AnySettings], given: Given, overrides: Mapping[str, Any]) -
         SettingsError: A value cannot be used; the message names each key, where it stands, and what is right.
     """
     for name in overrides.keys() - kind.model_fields.keys():
-        raise SettingsError(f"{name} is no setting{suggest(name, kind.model_fields)}")
+        raise SettingsError(f"{name} is not a setting{suggest(name, kind.model_fields)}")
     try:
         return kind(**{**given.values, **overrides})
     except ValidationError as error:
@@ -124,7 +124,7 @@ def find_misspelt(given: Given, known: Iterable[str], cutoff: float) -> list[str
     """A line on each key of the files that is nearly one of the known ones."""
     known = set(known)
     found = {key: suggest(key.upper(), known, cutoff) for key in given.others if key not in known}
-    return [f"{key} ({given.others[key]}) is no setting{near}" for key, near in found.items() if near]
+    return [f"{key} ({given.others[key]}) is not a setting{near}" for key, near in found.items() if near]
 
 
 @lru_cache(maxsize=100)

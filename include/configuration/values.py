@@ -52,13 +52,13 @@ def _upper(value: Any) -> Any:
 
 def _check_text(text: str) -> str:
     if not text:
-        raise ValueError("a name is needed, it is empty")
+        raise ValueError("a name is required, but it is empty")
     return _check_printable(text)
 
 
 def _check_printable(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("it holds a line break or another character that cannot be printed")
+        raise ValueError("it contains a line break or another character that cannot be printed")
     return text
 
 
@@ -67,7 +67,7 @@ def _check_months(months: tuple[str, ...]) -> tuple[str, ...]:
         if not re.fullmatch(MONTH_PATTERN, month):
             raise ValueError(f"{month!r} is not a month; write months as YYYY-MM, separated by commas")
     if not months:
-        raise ValueError("no month is named; write at least one as YYYY-MM")
+        raise ValueError("no month is given; write at least one as YYYY-MM")
     return tuple(dict.fromkeys(months))
 
 
@@ -115,9 +115,11 @@ def _check_locations(addresses: tuple[str, ...]) -> tuple[str, ...]:
             parts = urlsplit(address)
             _ = parts.scheme in ("http", "https", "postgresql", "postgres") and parts.port
         except ValueError as error:
-            raise ValueError(f"{address!r} is no address: {error}") from None
+            raise ValueError(f"{address!r} is not an address: {error}") from None
         if address not in ("sample", "tlc") and "/" not in address:
-            raise ValueError(f"{address!r} is no address; write it as https://host/path/*.csv or file:///directory/**")
+            raise ValueError(
+                f"{address!r} is not an address; write it as https://host/path/*.csv or file:///directory/**"
+            )
     return tuple(dict.fromkeys(addresses))
 
 
@@ -136,22 +138,22 @@ def _check_models(names: tuple[str, ...], family: Literal["sklearn", "xgboost"])
     for name in names:
         if name not in known:
             near = suggest(name, known) or f"; there are {', '.join(known)}"
-            raise ValueError(f"{name!r} is no model type of {family}{near}")
+            raise ValueError(f"{name!r} is not a model type of {family}{near}")
     if not names:
-        raise ValueError(f"no model type is named; there are {', '.join(known)}")
+        raise ValueError(f"no model type is given; there are {', '.join(known)}")
     return tuple(dict.fromkeys(names))
 
 
 def _check_model_name(name: str) -> str:
     if "/" in name or ":" in name:
-        raise ValueError(f"{name!r} cannot be a model's name in MLflow: it holds / or :")
+        raise ValueError(f"{name!r} cannot be a model's name in MLflow: it contains / or :")
     return _check_text(name)
 
 
 def _check_addresses(addresses: SecretStr) -> SecretStr:
     # They hold tokens, so that no message repeats them.
     if not all("://" in address for address in addresses.get_secret_value().split()):
-        raise ValueError("an address has no ://; write addresses of apprise, separated by spaces")
+        raise ValueError("an address has no ://; write Apprise URLs, separated by spaces")
     return addresses
 
 
@@ -159,7 +161,7 @@ def _check_database(name: str) -> str:
     if not DATABASE.fullmatch(name):
         raise ValueError(f"{name!r} cannot be a database's name; write up to 63 letters, digits and _ . -")
     if name in DATABASES_OF_POSTGRES or name.startswith("pg_"):
-        raise ValueError(f"{name!r} is Postgres' own; choose another name")
+        raise ValueError(f"{name!r} is reserved by Postgres; choose another name")
     return name
 
 

@@ -16,7 +16,7 @@ CONSOLE = Console(highlight=False, soft_wrap=True)
 
 
 def check(target: str) -> int:
-    """Prints what the first deployment needs, and what of it is missing."""
+    """Prints what the first deployment needs and what is missing."""
     from include.deployment.checklist import render, review
 
     findings = review(ROOT, target)
@@ -28,18 +28,18 @@ def check(target: str) -> int:
 
 
 def backup(to: Path) -> int:
-    """Saves databases, artifacts and the encryption key into a new directory."""
+    """Saves databases, artifacts and the encryption key to a new directory."""
     from include.deployment.backup import save
     from include.deployment.places import find_places
 
     for name, size in save(find_places(HOME), to.resolve()).items():
         CONSOLE.print(f"{size / 1e6:10.1f} MB  {to / name}")
-    CONSOLE.print("Keep it where only its owner reads it: it holds the encryption key and all data.")
+    CONSOLE.print("Keep it where only you can read it: it contains the encryption key and all data.")
     return 0
 
 
 def restore(source: Path) -> int:
-    """Makes a new embedded stack of a backup; with addresses in the environment, fills those databases."""
+    """Creates an embedded stack from a backup; with addresses in the environment, fills those databases."""
     from include.deployment.backup import load
     from include.deployment.places import read_environment, restore_embedded, speaks_of_databases
 
@@ -49,15 +49,15 @@ def restore(source: Path) -> int:
 
             create_databases()
         load(source.resolve(), read_environment())
-        CONSOLE.print("The databases hold the backup.")
+        CONSOLE.print("The databases contain the backup.")
         return 0
     restore_embedded(source.resolve(), HOME, lambda text: CONSOLE.print(text))
-    CONSOLE.print(f"{HOME} holds the backup: `make up` starts it.")
+    CONSOLE.print(f"{HOME} contains the backup. Start it with `make up`.")
     return 0
 
 
 def secrets(prefix: str, database_host: str, broker_host: str) -> int:
-    """Fills the secrets that Terraform made empty, and names those that a person has to fill."""
+    """Fills the secrets that Terraform left empty, and lists those that a person has to fill."""
     import boto3
 
     from include.deployment.secret_values import GIVEN, fill, make_values

@@ -97,7 +97,7 @@ def check(source: Path) -> dict[str, str]:
     for name, expected in manifest.pop("sha256").items():
         path = source / name
         if not path.exists() or _hash(path) != expected:
-            raise DeploymentError(f"{path} is missing or is not what was saved: take another backup")
+            raise DeploymentError(f"{path} is missing or was changed after it was saved: use another backup")
     return manifest
 
 

@@ -85,7 +85,7 @@ def _settings(root: Path) -> str | None:
     problems += [
         f"{key} is {values[key]}" for key in values if key.startswith("ALERT_TO_") and "@localhost" in values[key]
     ]
-    return f"{'; '.join(problems)}: change .env, or give them to the environment you deploy to" if problems else None
+    return f"{'; '.join(problems)}: change .env, or set them in the environment you deploy to" if problems else None
 
 
 def _committed(root: Path) -> str | None:
@@ -96,9 +96,9 @@ def _committed(root: Path) -> str | None:
     if not git("rev-parse", "HEAD"):
         return "not a Git repository"
     if git("status", "--porcelain"):
-        return "changes that no commit holds: commit or undo them"
+        return "there are uncommitted changes: commit or undo them"
     if not git("branch", "--remotes", "--contains", "HEAD"):
-        return "no remote branch holds this commit: push it"
+        return "no remote branch contains this commit: push it"
     return None
 
 

@@ -35,7 +35,7 @@ def find_places(home: Path, environment: Mapping[str, str] = os.environ) -> Plac
     stack = find_running(home)
     if not stack:
         raise DeploymentError(
-            f"No stack runs in {home} (`make up`), and the environment lacks {', '.join(VARIABLES.values())}"
+            f"No stack runs in {home} (`make up`), and the environment does not set {', '.join(VARIABLES.values())}"
         )
     return places_of(stack)
 
@@ -59,7 +59,7 @@ def read_environment(environment: Mapping[str, str] = os.environ) -> Places:
 
 
 def restore_embedded(source: Path, home: Path, say: Callable[[str], None] = print) -> None:
-    """Makes a new embedded stack in `home` of a backup; `make up` starts it.
+    """Creates an embedded stack in `home` from a backup; `make up` starts it.
 
     Raises:
         DeploymentError: The backup is damaged, or there is a stack in `home` already.

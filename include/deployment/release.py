@@ -44,7 +44,7 @@ def release(ecs: Any, cluster: str, image: str, *, migrate: bool = True, say: Sa
             settle (then all were moved back).
     """
     if "@sha256:" not in image:
-        raise DeploymentError(f"{image} has no digest: what runs could change unseen")
+        raise DeploymentError(f"{image} has no digest: the image that runs could change unnoticed")
     before = {service["serviceName"]: service for service in _describe(ecs, cluster)}
     if migrate:
         definition = _define(ecs, f"{cluster}-{MIGRATIONS}", image)
@@ -55,7 +55,7 @@ def release(ecs: Any, cluster: str, image: str, *, migrate: bool = True, say: Sa
         _move(ecs, cluster, wanted)
         _wait(ecs, cluster, wanted, say)
     except DeploymentError:
-        say("Going back to what ran before")
+        say("Rolling back to the previous definitions")
         _move(ecs, cluster, former)
         raise
     return former
@@ -70,7 +70,7 @@ def _define(ecs: Any, family: str, image: str) -> str:
 
 
 def _migrate(ecs: Any, cluster: str, definition: str, network: dict[str, Any], say: Say) -> None:
-    say("Migrations run")
+    say("Running migrations")
     started = ecs.run_task(cluster=cluster, taskDefinition=definition, launchType="FARGATE",
                            networkConfiguration=network)  # fmt: skip
     if started.get("failures"):
@@ -82,7 +82,7 @@ def _migrate(ecs: Any, cluster: str, definition: str, network: dict[str, Any], s
         if task["lastStatus"] == "STOPPED":
             break
         if time.monotonic() > deadline:
-            raise DeploymentError(f"The migrations did not end within {SECONDS_TO_MIGRATE} s: {arn}")
+            raise DeploymentError(f"The migrations did not finish within {SECONDS_TO_MIGRATE} s: {arn}")
         time.sleep(SECONDS_BETWEEN_LOOKS)
     codes = [container.get("exitCode") for container in task["containers"]]
     if any(codes) or None in codes:
@@ -105,7 +105,7 @@ def _wait(ecs: Any, cluster: str, wanted: dict[str, str], say: Say) -> None:
         for service in _describe(ecs, cluster):
             name = service["serviceName"]
             if service["taskDefinition"] != wanted[name]:
-                raise DeploymentError(f"{name} went back to {service['taskDefinition']}: its tasks did not come up")
+                raise DeploymentError(f"{name} went back to {service['taskDefinition']}: its tasks did not start")
             settled = len(service["deployments"]) == 1 and service["runningCount"] >= service["desiredCount"]
             if name in waiting and settled:
                 del waiting[name]
@@ -122,7 +122,7 @@ def _describe(ecs: Any, cluster: str) -> list[dict[str, Any]]:
     services = [service for service in answer["services"] if service["status"] == "ACTIVE"]
     missing = set(SERVICES) - {service["serviceName"] for service in services}
     if missing:
-        raise DeploymentError(f"The cluster {cluster} lacks the services {', '.join(sorted(missing))}: apply Terraform")
+        raise DeploymentError(f"The cluster {cluster} has no services {', '.join(sorted(missing))}: apply Terraform")
     return services
 
 

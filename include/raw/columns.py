@@ -20,7 +20,7 @@ FAMILIES = {
 def check_columns(contents: Contents, settings: Settings, month: str) -> None:
     """Raises SourceInvalid where the source lacks a column that the settings name; the message tells what to change."""
     if not contents.columns:
-        raise SourceInvalid(f"{contents.location}: no rows for {month}: take the month out of MONTHS")
+        raise SourceInvalid(f"{contents.location}: no rows for {month}: remove the month from MONTHS")
     # The warehouse keeps the names, and has no place for these.
     unfit = [name for name in contents.columns if "\0" in name or name != name.encode(errors="replace").decode()]
     if unfit:

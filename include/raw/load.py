@@ -122,7 +122,7 @@ class Load:
 
     def _check(self) -> None:
         if not self.rows:
-            raise SourceInvalid(f"{self.contents.location}: no rows for {self.month}: take the month out of MONTHS")
+            raise SourceInvalid(f"{self.contents.location}: no rows for {self.month}: remove the month from MONTHS")
         for neutral, failures in self.failed.items():
             if failures * 2 > self.present[neutral]:
                 name = self.settings.columns[neutral]

@@ -81,7 +81,7 @@ class AllowedLocations:
             return url
         if has_secret(url):
             raise SettingsError(
-                f"location {mask(url)} holds a password or key, which would stay with the run: leave it out, and name "
+                f"location {mask(url)} contains a password or key, which would stay with the run: remove it, and name "
                 "in connection_id the Airflow connection that has it"
             )
         address = self._judge(url, f"location {mask(url)}")
@@ -95,7 +95,7 @@ class AllowedLocations:
     def check_redirect(self, url: str) -> None:
         """Raises SettingsError where a server leads to an address that is not allowed."""
         bare = _replace_login(url, "")
-        self._judge(bare, f"location: a server leads to {mask(bare)}, which")
+        self._judge(bare, f"location: a server redirects to {mask(bare)}, which")
 
     def _judge(self, url: str, subject: str) -> Address:
         try:
@@ -124,7 +124,7 @@ def _compile(patterns: Sequence[str], *, globs: bool) -> list[Pattern]:
                 compiled.append(Pattern(_find_origin(parts), re.compile(path), re.compile(query)))
         except ValueError as error:
             if globs:
-                raise SettingsError(f"BATCH_LOCATIONS {mask(pattern)} is no address: {error}") from error
+                raise SettingsError(f"BATCH_LOCATIONS {mask(pattern)} is not an address: {error}") from error
     return compiled
 
 
@@ -150,15 +150,15 @@ def _parse(url: str) -> Address:
     parts = urlsplit(url)
     if parts.scheme in ("", "file"):
         if any(ord(letter) < ord(" ") for letter in url):
-            raise ValueError("it holds a letter that cannot be seen")
+            raise ValueError("it contains an invisible character")
         return Address("file", str(_find_path(url, parts).resolve()))
     if AMBIGUOUS.search(url) or CHAIN.search(url):
-        raise ValueError("it holds a letter that has no place in an address, or a chain of addresses")
+        raise ValueError("it contains a character that is not allowed in an address, or a chain of addresses")
     path, query = unquote(parts.path), unquote(parts.query)
     if re.search("%2f|%5c|%00", parts.path, re.IGNORECASE) or ENCODED.search(path) or "\\" in path:
         raise ValueError("its path is encoded in a way that servers read differently")
     if {".", ".."} & set(path.split("/")):
-        raise ValueError("its path has `.` or `..` in it")
+        raise ValueError("its path contains `.` or `..`")
     return Address(_find_origin(parts), path, query)
 
 
@@ -176,7 +176,7 @@ def _find_origin(parts: SplitResult) -> str:
     if scheme not in PORTS:
         # A bucket, whose name may be written in one way.
         if "@" in parts.netloc:
-            raise ValueError("it names a user")
+            raise ValueError("it contains a user name")
         return f"{scheme}://{parts.netloc}"
     host = (parts.hostname or "").rstrip(".")
     if not re.fullmatch(r"[a-z0-9._-]*|[0-9a-f:.]+", host):

@@ -191,7 +191,9 @@ def _translate(url: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise SourceInvalid(f"{mask(url)} does not exist: check SOURCE and MONTHS") from error
     except (ImportError, ValueError) as error:
-        raise SettingsError(f"{mask(url)} needs a package or protocol not there: {explain(error, url)}") from error
+        raise SettingsError(
+            f"{mask(url)} needs a package or protocol that is not installed: {explain(error, url)}"
+        ) from error
     except Exception as error:
         reason = explain(error, url)
         if isinstance(error, PermissionError) or "Credential" in type(error).__name__:

@@ -132,7 +132,7 @@ def read_within(limits: Limits, url: str, work: Callable[[Progress], T]) -> T:
         while not wait([outcome], SECONDS_BETWEEN_LOOKS).done:
             if progress.is_too_slow(limits.timeout):
                 raise SourceUnavailable(
-                    f"{mask(url)} was given up: it sent less than {LEAST_SPEED} bytes a second for "
+                    f"{mask(url)} was given up: it sent less than {LEAST_SPEED} bytes per second for "
                     f"{limits.timeout:g} s (SOURCE_TIMEOUT). Try again when it is faster"
                 )
             if monotonic() - begun > limits.time_limit:

@@ -27,7 +27,7 @@ def identify_kind(settings: Settings) -> Kind:
     try:
         urlsplit(source)
     except ValueError as error:
-        raise SettingsError(f"SOURCE is not an address that can be used: {error}") from error
+        raise SettingsError(f"SOURCE is not a usable address: {error}") from error
     if source.startswith(("postgresql://", "postgres://")):
         return "table"
     if source.startswith(("http://", "https://")) and re.search(r"\{(page|offset)\}", source):

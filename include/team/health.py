@@ -37,7 +37,7 @@ def check_heartbeat(program: str, address: str) -> str | None:
     """What Airflow's API server says of a scheduler, dag_processor or triggerer by its heartbeat."""
     with OPENER.open(f"{address}/api/v2/monitor/health", timeout=SECONDS_TO_ANSWER) as answer:
         status = json.load(answer)[program]["status"]
-    return None if status == "healthy" else f"Airflow says that its {program} is {status}"
+    return None if status == "healthy" else f"Airflow reports that its {program} is {status}"
 
 
 def check_worker() -> str | None:

@@ -20,12 +20,12 @@ SECONDS_TO_MIGRATE = 600
 
 
 def create_databases() -> None:
-    """Creates the databases and their owners where they lack; an owner's password becomes what its secret says."""
+    """Creates missing databases and owners; each owner's password is set to the value of its secret."""
     for key in DATABASES:
         address = urlsplit(os.environ[key])
         name, role, password = (unquote(part or "") for part in (address.path[1:], address.username, address.password))
         create_database(os.environ["DATABASE_ADMIN_ADDRESS"], name, role, password)
-        print(f"Database {name} is there, owned by {role}", flush=True)
+        print(f"Database {name} is ready, owned by {role}", flush=True)
 
 
 def main() -> None:

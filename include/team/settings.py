@@ -28,9 +28,9 @@ def _read_users(value: object) -> object:
         if role not in ROLES or not PERSON.fullmatch(name):
             raise ValueError(f"'{pair}' is not name:role; roles are {', '.join(ROLES)}")
         if name == AUTOMATION:
-            raise ValueError(f"'{AUTOMATION}' is the login that tasks have; choose another name")
+            raise ValueError(f"'{AUTOMATION}' is the login of the tasks; choose another name")
         if users.setdefault(name, role) != role:
-            raise ValueError(f"'{name}' is there twice, as {users[name]} and as {role}")
+            raise ValueError(f"'{name}' is given twice, as {users[name]} and as {role}")
     return users
 
 
@@ -38,19 +38,21 @@ def _check_ports(text: str) -> str:
     found = PORTS.fullmatch(text)
     first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
     if not 1 <= first <= last <= MOST_PORT:
-        raise ValueError(f"'{text}' is no range of ports; write it as 8100-8101")
+        raise ValueError(f"'{text}' is not a range of ports; write it as 8100-8101")
     return text
 
 
 def _check_address(text: str) -> str:
     if text and not (urlsplit(text).scheme in ("http", "https") and urlsplit(text).hostname):
-        raise ValueError(f"'{text}' is no address for a browser; write https://airflow.example.org, or leave it empty")
+        raise ValueError(
+            f"'{text}' is not an address for a browser; write https://airflow.example.org, or leave it empty"
+        )
     return text
 
 
 def _check_tag(text: str) -> str:
     if not TAG.fullmatch(text):
-        raise ValueError(f"'{text}' cannot be an image's tag; write letters, digits and _ . -")
+        raise ValueError(f"'{text}' cannot be an image tag; write letters, digits and _ . -")
     return text
 
 

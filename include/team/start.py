@@ -39,9 +39,9 @@ def _fill(key: str, value: str, directory: Path) -> str:
         try:
             secret = path.read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise SecretMissing(f"{key} needs the secret {place[1]}: {error}; scripts/start.sh makes it") from None
+            raise SecretMissing(f"{key} needs the secret {place[1]}: {error}; scripts/start.sh creates it") from None
         if place[0] != value and not PLAIN.fullmatch(secret):
-            raise SecretMissing(f"{key} holds the secret {place[1]} inside of an address: {path} may only hold letters,"
+            raise SecretMissing(f"{key} has the secret {place[1]} inside an address: {path} may only contain letters,"
                                 " digits and . _ ~ = + -")  # fmt: skip
         return secret
 

@@ -8,16 +8,16 @@ AUTOMATION = "automation"
 
 
 def save_users(roles: Mapping[str, str], passwords: Mapping[str, str]) -> list[str]:
-    """Creates the users that lack, and gives each the role that it is to have.
+    """Creates missing users, and gives each user the configured role.
 
-    A password is set once: whoever changed theirs in the web UI keeps it. Users that are not named stay as they are.
+    A password is set once: anyone who changed it in the web UI keeps theirs. Users that are not named stay as they are.
 
     Args:
         roles: User -> role: Admin, Op, User or Viewer.
         passwords: User -> first password.
 
     Returns:
-        What was done, a line a user.
+        What was done, one line per user.
     """
     from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 

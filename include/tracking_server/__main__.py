@@ -49,7 +49,7 @@ def main() -> None:
     """Serves until it is asked to end."""
     missing = [name for name in NEEDED if not os.environ.get(name)]
     if missing:
-        sys.exit(f"The environment lacks {', '.join(missing)}.")
+        sys.exit(f"The environment does not have {', '.join(missing)}.")
     try:
         app = make_app()
     except PasswordsMissing as error:

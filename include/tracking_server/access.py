@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 READER_PASSWORD, WRITER_PASSWORD = "MLFLOW_READER_PASSWORD", "MLFLOW_WRITER_PASSWORD"
 LOGIN_NEEDED = (
-    "MLflow wants a login. Programs take it from MLFLOW_TRACKING_USERNAME (reader or writer) and"
+    "MLflow requires a login. Programs take it from MLFLOW_TRACKING_USERNAME (reader or writer) and"
     " MLFLOW_TRACKING_PASSWORD; docs/tutorial.md says where the passwords are."
 )
-FOREIGN_PAGE = "A page of another address may not use MLflow from a browser."
+FOREIGN_PAGE = "A page from another address may not use MLflow in a browser."
 READERS_CANNOT = "The login 'reader' may only read; 'writer' may do this (docs/tutorial.md)."
 CLOSED = "This stack does not offer this part of MLflow (include/tracking_server/routes.py)."
 

@@ -18,8 +18,8 @@ REFUSED = [
     ("MONTHS", "2024-1", "'2024-1' is not a month; write months as YYYY-MM"),
     ("MONTHS", "2024-13", "is not a month"),
     ("MONTHS", "0000-01", "is not a month"),
-    ("MONTHS", " , ", "no month is named"),
-    ("SOURCE", "", "a name is needed"),
+    ("MONTHS", " , ", "no month is given"),
+    ("SOURCE", "", "a name is required"),
     ("SOURCE", "a\nb", "line break"),
     ("SOURCE_TIMEZONE", "America/NewYork", "did you mean America/New_York"),
     ("SOURCE_TIMEZONE", "America", "is not a time zone"),
@@ -27,8 +27,8 @@ REFUSED = [
     ("SOURCE_TIMEOUT", "inf", "finite number"),
     ("SOURCE_TIMEOUT", "0", "greater than 0, not '0'"),
     ("SAMPLE_SEED", "-1", "greater than or equal to 0"),
-    ("COLUMN_TRIP_DISTANCE", "", "a name is needed"),
-    ("COLUMN_PICKUP_AT", " ", "a name is needed"),
+    ("COLUMN_TRIP_DISTANCE", "", "a name is required"),
+    ("COLUMN_PICKUP_AT", " ", "a name is required"),
     ("COLUMN_DROPOFF_ZONE", "PULocationID", "the name of COLUMN_PICKUP_ZONE already"),
     ("COLUMN_TARGET", "trip_distance", "the name of COLUMN_TRIP_DISTANCE already"),
     ("TRIP_DISTANCE_MIN", "1000000", "1e.06 is not above TRIP_DISTANCE_MIN"),
@@ -39,14 +39,14 @@ REFUSED = [
     ("TEST_FROM", "soon", "is not a day"),
     ("FEATURE_SET", "richer", "'reference' or 'rich', not 'richer'"),
     ("SKLEARN_MODELS", "linear_model.Laso", "did you mean linear_model.Lasso"),  # codespell:ignore laso
-    ("SKLEARN_MODELS", "gbtree.gamma", "no model type of sklearn"),
-    ("XGBOOST_MODELS", "", "no model type is named; there are gbtree"),
+    ("SKLEARN_MODELS", "gbtree.gamma", "not a model type of sklearn"),
+    ("XGBOOST_MODELS", "", "no model type is given; there are gbtree"),
     ("MAX_EVALUATIONS", "many", "valid integer.*, not 'many'"),
     ("MAX_EVALUATIONS", "1_0_", "valid integer"),
     ("RANDOM_STATE", "4294967296", "less than or equal to"),
     ("LOG_LEVEL", "verbose", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
-    ("REGISTERED_MODEL", "trips/duration", "it holds / or :"),
-    ("MLFLOW_EXPERIMENT", "", "a name is needed"),
+    ("REGISTERED_MODEL", "trips/duration", "it contains / or :"),
+    ("MLFLOW_EXPERIMENT", "", "a name is required"),
     ("APPROVAL_DEADLINE", "1e12", "less than or equal to 87840"),
     ("MONITORING_SCHEDULE", "0 6 * *", "write minute, hour, day of month, month and day of week"),
     ("RETRAINING_SCHEDULE", "61 * * * *", "is not a cron expression"),
@@ -146,7 +146,7 @@ def test_secret_is_in_no_message(env_file: Path) -> None:
 
 
 def test_override_that_is_no_setting_is_refused_with_the_nearest_name(env_file: Path) -> None:
-    with pytest.raises(SettingsError, match="max_evaluation is no setting; did you mean max_evaluations"):
+    with pytest.raises(SettingsError, match="max_evaluation is not a setting; did you mean max_evaluations"):
         read_settings(max_evaluation=3)
 
 
@@ -158,7 +158,7 @@ def test_misspelt_key_and_missing_file_are_warned_of_once(env_file: Path, caplog
         read_settings()
     [missing, misspelt] = caplog.messages
     assert missing.startswith("There is no ")
-    assert misspelt == f"MAX_EVALUATION ({env_file}, line 2) is no setting; did you mean MAX_EVALUATIONS?"
+    assert misspelt == f"MAX_EVALUATION ({env_file}, line 2) is not a setting; did you mean MAX_EVALUATIONS?"
 
 
 def test_no_key_of_the_stacks_is_taken_for_a_misspelt_one(env_file: Path) -> None:

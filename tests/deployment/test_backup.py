@@ -149,7 +149,7 @@ def test_backup_that_was_changed_is_refused_before_anything_is_loaded(saved: Sav
         file.write(b"x")
     done = command(tmp_path / "home", "restore", str(copy))
     assert done.returncode == 1
-    assert "mlflow.dump is missing or is not what was saved" in done.stdout
+    assert "mlflow.dump is missing or was changed after it was saved" in done.stdout
     assert not (tmp_path / "home").exists()
 
 

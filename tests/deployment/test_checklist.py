@@ -68,7 +68,7 @@ def test_settings_are_those_of_production_when_they_were_changed(checkout: Path)
     env = checkout / ".env"
     env.write_text(env.read_text().replace("SOURCE=sample", "SOURCE=tlc").replace("@localhost", "@taxi.nyc"))
     assert find(review(checkout, "ecs"), "settings").problem is None
-    assert "no commit holds" in (find(review(checkout, "ecs"), "pushed").problem or "")
+    assert "uncommitted changes" in (find(review(checkout, "ecs"), "pushed").problem or "")
 
 
 def test_pushed_commit_is_ready(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

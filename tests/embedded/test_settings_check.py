@@ -31,7 +31,7 @@ from include.errors import SettingsError
         ("ALERT_URLS", "slak://secret", "apprise does not understand address 1, slak"),
         ("AIRFLOW_PORT", "80", "greater than or equal to 1024, not '80'"),
         ("MLFLOW_DATABASE", "airflow", "already the name of AIRFLOW_DATABASE"),
-        ("WAREHOUSE_DATABASE", "postgres", "is Postgres' own"),
+        ("WAREHOUSE_DATABASE", "postgres", "is reserved by Postgres"),
         ("WAREHOUSE_DATABASE", "a/b", "cannot be a database's name"),
         ("WAREHOUSE_URL", "host=db password=secret", "write postgresql://user:password@host:port/database"),
         ("WAREHOUSE_URL", "mysql://me:secret@db/x", "write postgresql://"),
@@ -72,8 +72,8 @@ def test_env_file_is_searched_for_what_has_no_effect(tmp_path: Path, monkeypatch
         check_settings({})
     path.write_text("A=tl\n" + path.read_text().replace("$A$B", "${A}c$B"))
     assert check_settings({})[1] == [
-        f"MAX_EVALUATION ({path}, line 2) is no setting; did you mean MAX_EVALUATIONS?",
-        f"months ({path}, line 3) is no setting; did you mean MONTHS?",
+        f"MAX_EVALUATION ({path}, line 2) is not a setting; did you mean MAX_EVALUATIONS?",
+        f"months ({path}, line 3) is not a setting; did you mean MONTHS?",
         f"EPOCHS ({path}, line 4) is not a setting and has no effect",
         f"{path} refers to $B, which is not set: it counts as empty.",
     ]

@@ -175,7 +175,7 @@ def test_pattern_that_is_no_address_is_refused_by_its_key(pattern: str) -> None:
 
 @pytest.mark.parametrize("url", ["http://169.254.169.254/a", "https://evil.net/trips/a.parquet", "file:///etc/passwd"])
 def test_redirect_to_where_no_pattern_leads_is_refused(url: str) -> None:
-    with pytest.raises(SettingsError, match="a server leads to .* BATCH_LOCATIONS"):
+    with pytest.raises(SettingsError, match="a server redirects to .* BATCH_LOCATIONS"):
         allow(WEB).check_redirect(url)
 
 

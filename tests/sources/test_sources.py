@@ -222,7 +222,7 @@ def test_table_address_without_a_table_is_refused() -> None:
 
 
 def test_address_that_no_reader_takes_apart_is_a_settings_error() -> None:
-    with pytest.raises(SettingsError, match="SOURCE is not an address"):
+    with pytest.raises(SettingsError, match="SOURCE is not a usable address"):
         probe(settings_for("https://[host/{month}.csv"), MONTH)
 
 

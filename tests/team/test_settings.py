@@ -23,14 +23,14 @@ def test_nobody_but_the_administrator_is_a_team_too() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("TEAM_USERS", "ann:Op,ann:Admin", "'ann' is there twice, as Op and as Admin"),
-        ("TEAM_USERS", "automation:Op", "the login that tasks have"),
-        ("SERVING_PORTS", "8100-", "no range of ports; write it as 8100-8101"),
-        ("SERVING_PORTS", "8101-8100", "no range of ports"),
+        ("TEAM_USERS", "ann:Op,ann:Admin", "'ann' is given twice, as Op and as Admin"),
+        ("TEAM_USERS", "automation:Op", "the login of the tasks"),
+        ("SERVING_PORTS", "8100-", "not a range of ports; write it as 8100-8101"),
+        ("SERVING_PORTS", "8101-8100", "not a range of ports"),
         ("MAILPIT_PORT", "0", "greater than or equal to 1"),
         ("CPU_WORKER_TASKS", "0", "greater than or equal to 1"),
         ("AIRFLOW_ADDRESS", "airflow.example.org", "write https://airflow.example.org"),
-        ("IMAGE_TAG", "a tag", "cannot be an image's tag"),
+        ("IMAGE_TAG", "a tag", "cannot be an image tag"),
     ],
 )
 def test_value_that_containers_could_not_use_is_refused_by_its_key(key: str, value: str, message: str) -> None:

@@ -25,7 +25,7 @@ def test_secret_is_filled_in_wherever_it_is_named(environment: dict[str, str]) -
 
 def test_secret_that_would_break_an_address_is_refused_by_name_and_taken_alone(environment: dict[str, str]) -> None:
     assert complete({**environment, "KEY": "<secret:odd>"})["KEY"] == "p@ss/word"
-    with pytest.raises(SecretMissing, match=r"ADDRESS holds the secret odd inside of an address.*/odd may only hold"):
+    with pytest.raises(SecretMissing, match=r"ADDRESS has the secret odd inside an address.*/odd may only contain"):
         complete({**environment, "ADDRESS": "redis://:<secret:odd>@broker/0"})
 
 
