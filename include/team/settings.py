@@ -60,7 +60,7 @@ class TeamSettings(SettingsModel):
     """What the containers are called and allowed; field `team_users` is `TEAM_USERS` of `.env`."""
 
     SECTIONS: ClassVar[Mapping[str, str]] = {
-        "team_users": "Team server; the ports, databases and administrator above apply to it too",
+        "team_users": "Team server (with the ports, databases and administrator above)",
     }
 
     team_users: Annotated[dict[str, str], BeforeValidator(_read_users)] = Field(
