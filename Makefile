@@ -26,7 +26,7 @@ MLTRAIN_GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(or
 $(foreach name,$(MLTRAIN_GIVEN),$(eval override $(name) := $$(value $(name))))
 export MLTRAIN_GIVEN $(MLTRAIN_GIVEN)
 
-.PHONY: help run up down status logs airflow psql notebook rollback fail reset venv venv-dev test test-fast check format docs lock bench screenshots backup restore deploy-check
+.PHONY: help run up down status logs airflow psql notebook rollback fail reset venv venv-dev test test-fast coverage check format docs lock bench screenshots backup restore deploy-check
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ test: venv-dev ## run all tests, including the end-to-end test on its own stack
 
 test-fast: venv-dev ## run the tests that need no stack
 	$(PYTEST) --ignore tests/e2e -m "not slow"
+
+# Measuring slows the tests down, so that it is not part of them.
+coverage: venv-dev ## run the tests that need no stack, and fail if they reach too little of the code
+	$(PYTEST) --ignore tests/e2e -m "not slow" --cov --cov-report=term:skip-covered
 
 check: venv-dev ## check lint, format, types, spelling and the links of the documentation
 	$(PYTHON) -m ruff check .
