@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 from include.embedded.environment import tracking_environment
 from include.embedded.lifecycle import reset, start
-from include.embedded.stack import PROGRAMS, Stack
+from include.embedded.programs import PROGRAMS
+from include.embedded.stack import Stack
 from include.settings import HOME, Settings, read_settings
 from include.tracking_server.routes import WRITER
 

@@ -22,11 +22,11 @@ from include.embedded.overrides import SECRET, write_overrides
 from include.embedded.places import check_places
 from include.embedded.postgres import find_binaries
 from include.embedded.processes import MARKER
-from include.embedded.programs import load_programs
+from include.embedded.programs import PROGRAMS, load_programs
 from include.embedded.settings_check import KNOWN, check_settings
-from include.embedded.stack import PROGRAMS, Stack
+from include.embedded.stack import Stack
 from include.embedded.supervision import log_path, program_states
-from include.errors import TaxiError
+from include.errors import MltrainError
 from include.settings import HOME, ROOT, read_settings
 from include.tracking_server.routes import READER
 
@@ -222,7 +222,7 @@ def main() -> int:
     REMOVED.extend(isolate(os.environ, (*TOLD, *KNOWN)))
     try:
         return arguments.pop("function")(**arguments)
-    except (StackError, TaxiError) as error:
+    except (StackError, MltrainError) as error:
         CONSOLE.print(f"[red]{type(error).__name__}[/]: ", end="")
         CONSOLE.print(str(error), markup=False, soft_wrap=True)
         return 1

@@ -19,9 +19,9 @@ from include.embedded.health import find_problem
 from include.embedded.patience import Patience
 from include.embedded.ports import hold_ports, load_ports
 from include.embedded.processes import end_processes, find_processes
-from include.embedded.programs import load_programs, save_programs
+from include.embedded.programs import AIRFLOW_PROGRAMS, PROGRAMS, load_programs, make_programs, save_programs
 from include.embedded.settings import StackSettings, read_stack_settings
-from include.embedded.stack import AIRFLOW_PROGRAMS, PROGRAMS, Stack, open_stack, wanted_ports
+from include.embedded.stack import Stack, open_stack, wanted_ports
 from include.embedded.supervision import connect, is_alive, log_path, program_states, start_supervisor, tail
 
 PUBLIC, PRIVATE = 0o755, 0o700
@@ -106,7 +106,7 @@ def reset(home: Path) -> None:
 
 
 def _prepare(stack: Stack, names: tuple[str, ...]) -> None:
-    programs = stack.programs(names)
+    programs = make_programs(stack, names)
     for program in programs:
         if program.name == "postgres":
             postgres.initialise(stack.server, stack.credentials.postgres_password)

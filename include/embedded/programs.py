@@ -1,11 +1,20 @@
 """The programs of the stack: what each runs, where, with which environment, and how it is stopped."""
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from include.embedded.credentials import write_private
+from include.embedded.environment import airflow_environment, base_environment, mlflow_environment, serving_environment
+from include.embedded.processes import MARKER
+from include.embedded.stack import Stack
+from include.tracking_server.routes import READER, WRITER
+
+# In the order in which they start; Postgres stops last.
+PROGRAMS = ("postgres", "mail", "mlflow", "api-server", "scheduler", "dag-processor", "triggerer", "serving")
+AIRFLOW_PROGRAMS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
 @dataclass(frozen=True)
@@ -52,3 +61,69 @@ def load_programs(home: Path) -> dict[str, Program]:
 def _program(entry: dict) -> Program:
     paths = {"directory": Path(entry["directory"]), "stale_files": tuple(map(Path, entry["stale_files"]))}
     return Program(**entry | paths | {"command": tuple(entry["command"])})
+
+
+def make_programs(stack: Stack, names: tuple[str, ...] = PROGRAMS) -> list[Program]:
+    """The programs of the stack among `names`, in the order in which they start."""
+    wanted = [name for name in PROGRAMS if name in names]
+    if stack.settings.warehouse_url:
+        wanted = [name for name in wanted if name != "postgres"]
+    makers = {
+        "postgres": _postgres,
+        "mail": _mail,
+        "mlflow": _mlflow,
+        "serving": _serving,
+    }
+    return [makers[name](stack) if name in makers else _airflow(stack, name) for name in wanted]
+
+
+def _postgres(stack: Stack) -> Program:
+    server = stack.server
+    return Program(
+        "postgres",
+        (str(server.binaries / "postgres"), "-D", str(server.data)),
+        server.data,
+        # Another account's process: it is handed nothing that it does not need.
+        {key: value for key, value in base_environment(stack).items() if key in ("PATH", "TZ", MARKER)},
+        account=server.account,
+        stale_files=(server.data / "postmaster.pid",),
+        # "Fast": open connections are closed. The server ends its own children, in the right order.
+        stop_signal="INT",
+        stop_group=False,
+        stop_seconds=30,
+    )
+
+
+def _mail(stack: Stack) -> Program:
+    command = _python("include.embedded.mail_sink", str(stack.ports["smtp"]), str(stack.mail_directory))
+    return Program("mail", command, _run_directory(stack, "mail"), base_environment(stack))
+
+
+def _mlflow(stack: Stack) -> Program:
+    command = _python("include.tracking_server")
+    return Program("mlflow", command, _run_directory(stack, "mlflow"), mlflow_environment(stack))
+
+
+def _serving(stack: Stack) -> Program:
+    command = _python("include.serving")
+    return Program("serving", command, _run_directory(stack, "serving"), serving_environment(stack))
+
+
+def _airflow(stack: Stack, name: str) -> Program:
+    arguments = {
+        "api-server": ("airflow", "api-server"),
+        "scheduler": ("include.embedded.scheduler",),
+        "dag-processor": ("include.embedded.dag_processor",),
+        "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
+    }[name]
+    # Tasks are children of the scheduler; dashboards and callbacks only read.
+    environment = airflow_environment(stack, WRITER if name == "scheduler" else READER)
+    return Program(name, _python(*arguments), _run_directory(stack, name), environment)
+
+
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module, *arguments)
+
+
+def _run_directory(stack: Stack, name: str) -> Path:
+    return stack.home / "run" / name

@@ -1,6 +1,5 @@
-"""One stack: its directory, settings, ports, addresses, and the table of its programs."""
+"""One stack: its directory, settings, ports and addresses."""
 
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,21 +7,9 @@ from urllib.parse import quote, urlsplit
 
 from include.embedded import postgres
 from include.embedded.credentials import Credentials, read_credentials
-from include.embedded.environment import (
-    airflow_environment,
-    base_environment,
-    mlflow_environment,
-    serving_environment,
-)
 from include.embedded.ports import HOST
-from include.embedded.processes import MARKER
-from include.embedded.programs import Program
 from include.embedded.settings import StackSettings
 from include.tracking_server.routes import READER, WRITER
-
-# In the order in which they start; Postgres stops last.
-PROGRAMS = ("postgres", "mail", "mlflow", "api-server", "scheduler", "dag-processor", "triggerer", "serving")
-AIRFLOW_PROGRAMS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
 @dataclass(frozen=True)
@@ -100,64 +87,6 @@ class Stack:
     def server(self) -> postgres.Server:
         """The embedded Postgres server's parts."""
         return postgres.place_server(self.home)
-
-    def programs(self, names: tuple[str, ...] = PROGRAMS) -> list[Program]:
-        """The programs of the stack among `names`, in the order in which they start."""
-        wanted = [name for name in PROGRAMS if name in names]
-        if self.settings.warehouse_url:
-            wanted = [name for name in wanted if name != "postgres"]
-        makers = {
-            "postgres": self._postgres,
-            "mail": self._mail,
-            "mlflow": self._mlflow,
-            "serving": self._serving,
-        }
-        return [makers[name]() if name in makers else self._airflow(name) for name in wanted]
-
-    def _postgres(self) -> Program:
-        server = self.server
-        return Program(
-            "postgres",
-            (str(server.binaries / "postgres"), "-D", str(server.data)),
-            server.data,
-            # Another account's process: it is handed nothing that it does not need.
-            {key: value for key, value in base_environment(self).items() if key in ("PATH", "TZ", MARKER)},
-            account=server.account,
-            stale_files=(server.data / "postmaster.pid",),
-            # "Fast": open connections are closed. The server ends its own children, in the right order.
-            stop_signal="INT",
-            stop_group=False,
-            stop_seconds=30,
-        )
-
-    def _mail(self) -> Program:
-        command = self._python("include.embedded.mail_sink", str(self.ports["smtp"]), str(self.mail_directory))
-        return Program("mail", command, self._run_directory("mail"), base_environment(self))
-
-    def _mlflow(self) -> Program:
-        command = self._python("include.tracking_server")
-        return Program("mlflow", command, self._run_directory("mlflow"), mlflow_environment(self))
-
-    def _serving(self) -> Program:
-        command = self._python("include.serving")
-        return Program("serving", command, self._run_directory("serving"), serving_environment(self))
-
-    def _airflow(self, name: str) -> Program:
-        arguments = {
-            "api-server": ("airflow", "api-server"),
-            "scheduler": ("include.embedded.scheduler",),
-            "dag-processor": ("include.embedded.dag_processor",),
-            "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
-        }[name]
-        # Tasks are children of the scheduler; dashboards and callbacks only read.
-        environment = airflow_environment(self, WRITER if name == "scheduler" else READER)
-        return Program(name, self._python(*arguments), self._run_directory(name), environment)
-
-    def _python(self, module: str, *arguments: str) -> tuple[str, ...]:
-        return (sys.executable, "-m", module, *arguments)
-
-    def _run_directory(self, name: str) -> Path:
-        return self.home / "run" / name
 
     def _database_url(self, name: str, password: str) -> str:
         if self.settings.warehouse_url:

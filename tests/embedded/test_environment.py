@@ -10,6 +10,7 @@ import pytest
 
 from include.embedded.environment import airflow_environment, base_environment, mlflow_environment
 from include.embedded.overrides import OVERRIDABLE
+from include.embedded.programs import make_programs
 from include.embedded.settings import STACK_KEYS, StackSettings
 from include.embedded.stack import Stack, open_stack, wanted_ports
 from include.settings import ROOT
@@ -46,7 +47,7 @@ def test_each_program_is_told_the_address_of_its_own_database_alone(stack: Stack
 
 def test_only_programs_that_run_tasks_may_write_to_mlflow(stack: Stack) -> None:
     secrets = stack.credentials
-    environments = {program.name: json.dumps(program.environment) for program in stack.programs()}
+    environments = {program.name: json.dumps(program.environment) for program in make_programs(stack)}
     holders = {name for name, text in environments.items() if secrets.mlflow_writer_password in text}
     assert holders == {"mlflow", "scheduler"}
     readers = {name for name, text in environments.items() if secrets.mlflow_reader_password in text}
