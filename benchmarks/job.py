@@ -17,11 +17,12 @@ from benchmarks.trip_data import MONTHS, find_trips
 from include.embedded.airflow_api import AirflowApi
 from include.embedded.databases import create_databases
 from include.embedded.errors import StackError
-from include.embedded.follow import PREPARATION, TRAININGS, report_failure, wait_for_dags
+from include.embedded.follow import PREPARATION, report_failure, wait_for_dags
 from include.embedded.options import SHARED_ENVIRONMENT
 from include.embedded.overrides import write_overrides
 from include.embedded.results import RUN_TAG, find_models
 from include.embedded.stack import Stack
+from include.models.table import TRAINING_DAGS
 from include.settings import ROOT, read_settings
 from include.warehouse import migrate
 
@@ -61,7 +62,7 @@ def run() -> Report:
     with running_stack() as stack:
         api = AirflowApi(stack)
         wait_for_dags(api, stack)
-        for dag_id in (PREPARATION, *TRAININGS):
+        for dag_id in (PREPARATION, *TRAINING_DAGS):
             api.unpause(dag_id)
         for (job, keys), plain in zip(sizes, scripts, strict=True):
             ours = [_say(job, "orchestrated", _run_orchestrated(stack, api, keys)) for _ in range(job.repeats)]
@@ -107,14 +108,14 @@ def _run_orchestrated(stack: Stack, api: AirflowApi, keys: dict[str, str]) -> Ou
     migrate(stack.warehouse_url)
     begun = time.perf_counter()
     runs = [api.trigger(PREPARATION)]
-    while len(runs) <= len(TRAININGS) or not all(run.is_finished for run in runs):
+    while len(runs) <= len(TRAINING_DAGS) or not all(run.is_finished for run in runs):
         time.sleep(SECONDS_BETWEEN_LOOKS)
         runs = [run if run.is_finished else api.refresh(run) for run in runs]
         if failed := [run for run in runs if run.state == "failed"]:
             report_failure(api, stack, failed[0], Console(stderr=True))
             raise StackError(f"{failed[0].dag_id} failed: nothing was measured")
-        if len(runs) == 1 and runs[0].is_finished and (found := api.runs_started_by(runs[0], TRAININGS)):
-            runs += found[1] if len(found[1]) == len(TRAININGS) else []
+        if len(runs) == 1 and runs[0].is_finished and (found := api.runs_started_by(runs[0], TRAINING_DAGS)):
+            runs += found[1] if len(found[1]) == len(TRAINING_DAGS) else []
     seconds = time.perf_counter() - begun
     models = find_models(stack, read_settings(), RUN_TAG, [run.run_id for run in runs])
     return Outcome(seconds, {model.model: model.rmse for model in models})

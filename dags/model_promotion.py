@@ -16,11 +16,11 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import dag, task
+from airflow.sdk import AssetAny, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
-from include.orchestration.assets import CHAMPION_MODEL, SKLEARN_MODEL, XGBOOST_MODEL
+from include.orchestration.assets import CHAMPION_MODEL, FAMILY_MODELS
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.handover import explain_missing, list_versions
 from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, flag, in_force
@@ -115,7 +115,7 @@ def promote(winners: list[dict[str, Any]], *, outlet_events: Any = None, **conte
 
 
 @dag(
-    schedule=(SKLEARN_MODEL | XGBOOST_MODEL),
+    schedule=AssetAny(*FAMILY_MODELS.values()),
     catchup=False,
     # A person may take that long to decide.
     dagrun_timeout=timedelta(hours=read_usable_settings().approval_deadline + 6),

@@ -70,14 +70,14 @@ PARAMS = {
 @task
 def predict(**context: Any) -> dict[str, Any]:
     """Predicts in minutes and names the model; the prediction for a single trip, or the error, is also in the note."""
-    from include.errors import TaxiError
+    from include.errors import MltrainError
     from include.prediction import request
 
     params = context["params"]
     try:
         inputs = request.collect_inputs(params)
         predicted = request.predict(get_warehouse_url(), read_settings(), inputs, context["dag_run"].run_id)
-    except TaxiError as error:
+    except MltrainError as error:
         note_run(context, str(error))
         raise
     if not params["inputs"]:

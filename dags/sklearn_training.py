@@ -12,7 +12,6 @@ best model as `challenger` in the registry; then the asset `sklearn_model` chang
 
 from airflow.sdk import DAG
 
-from include.orchestration.assets import SKLEARN_MODEL
 from include.orchestration.training_dags import build_training_dag
 
-dag: DAG = build_training_dag("sklearn", SKLEARN_MODEL, __doc__)
+dag: DAG = build_training_dag("sklearn", __doc__)

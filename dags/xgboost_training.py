@@ -12,7 +12,6 @@ best model as `challenger` in the registry; then the asset `xgboost_model` chang
 
 from airflow.sdk import DAG
 
-from include.orchestration.assets import XGBOOST_MODEL
 from include.orchestration.training_dags import build_training_dag
 
-dag: DAG = build_training_dag("xgboost", XGBOOST_MODEL, __doc__)
+dag: DAG = build_training_dag("xgboost", __doc__)

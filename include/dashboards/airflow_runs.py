@@ -14,7 +14,7 @@ from sqlalchemy import case, func, select
 
 from include.dashboards.charts import since
 from include.dashboards.context import Context
-from include.errors import TaxiError
+from include.errors import MltrainError
 
 MOST_FAILED = 500
 # Runs every few minutes, whatever else goes on.
@@ -23,7 +23,7 @@ MOST_MEASURED = 200
 RunQuery = Callable[[Context], list[dict[str, Any]]]
 
 
-class NoAirflow(TaxiError):
+class NoAirflow(MltrainError):
     """The pages run alone, without Airflow, so there are no runs to show."""
 
 

@@ -11,7 +11,7 @@ import psycopg
 from include.dashboards.charts import Chart, read_rows
 from include.dashboards.context import Context
 from include.dashboards.tables import Facts, Table
-from include.errors import TaxiError
+from include.errors import MltrainError
 
 log = logging.getLogger(__name__)
 NOT_READABLE = "This card shows runs of {dags}, which you may not read."
@@ -27,7 +27,7 @@ def answer(chart: Chart, context: Context) -> str:
     try:
         rows = read_rows(chart.query, context)
         return _show(chart.draw(rows)) if rows else _say("empty", chart.empty)
-    except TaxiError as error:
+    except MltrainError as error:
         return _say("error", str(error))
     except psycopg.errors.UndefinedTable:
         return _say("empty", NOT_THERE_YET)

@@ -24,7 +24,7 @@ from include.dashboards.pages import PAGES, load_pages
 from include.dashboards.palette import template
 from include.dashboards.playground import list_zones, predict
 from include.dashboards.summary import summarize
-from include.errors import TaxiError
+from include.errors import MltrainError
 from include.models.table import MODELS
 from include.prediction.inputs import TripsInvalid
 from include.request_bodies import cut, describe, parse_json, read_body, refuse_briefly
@@ -94,7 +94,7 @@ def _add_charts(routes: APIRouter, reader: FindViewer, sources: Sources) -> None
             raise HTTPException(404, cut(f"No options {name}"))
         try:
             return asdict(OPTIONS[name](Context(viewer, filters, sources)))
-        except TaxiError as error:
+        except MltrainError as error:
             raise HTTPException(503, str(error)) from error
 
     @routes.get("/summary")
@@ -112,7 +112,7 @@ def _add_predictions(routes: APIRouter, reader: FindViewer, sources: Sources) ->
             return predict(Context(viewer, Filters(), sources), trip)
         except TripsInvalid as error:
             raise HTTPException(422, cut(str(error))) from error
-        except TaxiError as error:
+        except MltrainError as error:
             raise HTTPException(503, str(error)) from error
 
 
@@ -135,7 +135,7 @@ def _add_pages(routes: APIRouter, reader: FindViewer, sources: Sources) -> None:
             raise RequestValidationError(error.errors()) from None
         try:
             save_layout(sources.warehouse_url(), viewer.name, page, layout)
-        except TaxiError as error:
+        except MltrainError as error:
             raise HTTPException(503, str(error)) from error
 
     @routes.get("/{page}")

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from include.errors import TaxiError
+from include.errors import MltrainError
 
 SECONDS_KEPT = 10
 MOST_KEPT = 64
@@ -24,11 +24,11 @@ def keep(key: Hashable, read: Callable[[], Any], seconds: float = SECONDS_KEPT) 
         if found is None or time.monotonic() - found[0] > seconds:
             try:
                 outcome = read()
-            except TaxiError as error:
+            except MltrainError as error:
                 outcome = error
             _kept[key] = found = (time.monotonic(), outcome)
             _forget_oldest()
-    if isinstance(found[1], TaxiError):
+    if isinstance(found[1], MltrainError):
         raise found[1]
     return found[1]
 

@@ -18,19 +18,19 @@ from include.dashboards.figures import figure
 from include.dashboards.pages.explainability import waterfall
 from include.dashboards.palette import mark_of
 from include.dashboards.registered import CHAMPION, Registered, list_registered
-from include.errors import ModelInvalid, TaxiError
+from include.errors import MltrainError, ModelInvalid
 from include.models.artifact import TripModel
 from include.prediction.inputs import TripFormat, parse_trips
-from include.tracking.registry import TRAINING_DAGS
+from include.tracking.registry import START_TRAINING
 
 log = logging.getLogger(__name__)
 MOST_MODELS = 5
-NO_MODEL = f"No model is registered yet: start {TRAINING_DAGS}."
+NO_MODEL = f"No model is registered yet: {START_TRAINING}."
 # Nine of ten validation trips lay within this distance of their prediction.
 INTERVAL_ERROR = "validation_p90_error"
 
 
-class NoModel(TaxiError):
+class NoModel(MltrainError):
     """There is nothing to predict with."""
 
 
@@ -55,7 +55,7 @@ def list_zones(context: Context) -> list[Mapping[str, Any]]:
     """Zones by name; none where there is no zones table or the warehouse is away."""
     try:
         return list(read_rows("SELECT zone_id, name, borough FROM raw.zones ORDER BY name, zone_id", context))
-    except TaxiError:
+    except MltrainError:
         return []
 
 

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 from include.dashboards.context import Context
 from include.dashboards.figures import short
 from include.dashboards.kept import keep
-from include.errors import TaxiError
+from include.errors import MltrainError
 from include.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS
 from include.tracking.runs import NO_EXPERIMENT, Tracker, open_tracker, translate_errors
 
@@ -163,7 +163,7 @@ def find_tracking_page(context: Context, run_key: str) -> str:
     place = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl().rstrip("/")
     try:
         tracker = connect_tracker(context)
-    except TaxiError:
+    except MltrainError:
         return ""
     if tracker.experiment_id == NO_EXPERIMENT:
         return ""

@@ -4,8 +4,8 @@ from include.dashboards.charts import read_rows
 from include.dashboards.context import Context
 from include.dashboards.registered import CHAMPION, list_registered
 from include.dashboards.tables import Fact, Facts, show_age, show_minutes
-from include.errors import TaxiError
-from include.tracking.registry import TRAINING_DAGS
+from include.errors import MltrainError
+from include.tracking.registry import START_TRAINING
 
 # The newest retraining; before the first one, the newest training.
 _LAST = """
@@ -26,10 +26,10 @@ def summarize(context: Context) -> Facts:
 def _champion(context: Context) -> Fact:
     try:
         champion = next((each for each in list_registered(context) if CHAMPION in each.aliases), None)
-    except TaxiError:
+    except MltrainError:
         return Fact("Champion", "unknown", "MLflow is unavailable")
     if champion is None:
-        return Fact("Champion", "none yet", f"start {TRAINING_DAGS}")
+        return Fact("Champion", "none yet", f"{START_TRAINING}")
     detail = f"validation RMSE {show_minutes(champion.metrics.get('validation_rmse'))}, {show_age(champion.created_at)}"
     return Fact("Champion", champion.label, detail)
 
@@ -37,7 +37,7 @@ def _champion(context: Context) -> Fact:
 def _last_training(context: Context) -> Fact:
     try:
         rows = read_rows(_LAST, context)
-    except TaxiError:
+    except MltrainError:
         return Fact("Last training", "unknown", "the warehouse is unavailable")
     if not rows:
         return Fact("Last training", "none yet", "start data_preparation")

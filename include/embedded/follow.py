@@ -19,11 +19,11 @@ from include.embedded.results import (
 )
 from include.embedded.stack import Stack
 from include.embedded.supervision import log_path, tail
+from include.models.table import TRAINING_DAGS
 from include.settings import Settings, read_settings
 
 PREPARATION = "data_preparation"
 PROMOTION, APPROVE = "model_promotion", "approve"
-TRAININGS = ("sklearn_training", "xgboost_training")
 SECONDS_TO_PARSE = 120.0
 # A file that was fixed a moment ago is parsed again within seconds.
 SECONDS_TO_MEND = 15.0
@@ -94,7 +94,7 @@ def wait_for_dags(api: AirflowApi, stack: Stack) -> None:
         StackError: A DAG file cannot be imported, or a DAG does not appear; the message shows the error.
     """
     begun = time.monotonic()
-    wanted = {PREPARATION, *TRAININGS}
+    wanted = {PREPARATION, *TRAINING_DAGS}
     while True:
         errors, missing = api.import_errors(), wanted - api.dags().keys()
         if not errors and not missing:
@@ -139,15 +139,15 @@ def _trainings_after(
 
     On a fresh set, they are those that still run; the first ones are started here.
     """
-    started = _runs_after(api, preparation, TRAININGS) if preparation.state == "success" else []
+    started = _runs_after(api, preparation, TRAINING_DAGS) if preparation.state == "success" else []
     if started is not None:
         return started, None
     fresh = newest_set(stack.warehouse_url)
     console.print(f"The data has not changed and training set {fresh} is fresh: there was nothing to prepare.")
-    active = api.active_runs(TRAININGS)
+    active = api.active_runs(TRAINING_DAGS)
     if not active and not find_models(stack, settings, SET_TAG, [str(fresh)]):
         console.print("No model has been trained on it yet: training starts now.")
-        active = [api.trigger(dag_id) for dag_id in TRAININGS]
+        active = [api.trigger(dag_id) for dag_id in TRAINING_DAGS]
     return active, fresh
 
 

@@ -7,7 +7,7 @@ starts, so that the table can be read (by a DAG file, a form, a page) without lo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from include.errors import SettingsError
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from include.settings import Settings
 
 Family = Literal["sklearn", "xgboost"]
-FAMILIES: tuple[Family, ...] = ("sklearn", "xgboost")
+FAMILIES: tuple[Family, ...] = get_args(Family)
+# A DAG trains each family.
+TRAINING_DAGS = tuple(f"{family}_training" for family in FAMILIES)
 Space = Mapping[str, tuple[Any, ...]]
 
 

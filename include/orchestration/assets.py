@@ -3,6 +3,7 @@
 from airflow.sdk import Asset, AssetWatcher
 from airflow.sdk.definitions.asset import Dataset, Model
 
+from include.models.table import FAMILIES
 from include.orchestration.source_watch import SourceWatch
 
 # `extra`: months.
@@ -12,8 +13,7 @@ RAW_TRIPS = Dataset("raw_trips", "postgres://warehouse:5432/warehouse/raw/trips"
 TRAINING_SET = Dataset("training_set", "postgres://warehouse:5432/warehouse/training/sets")
 
 # `extra`: name, version, family, model, run_id, metrics, training_set_version.
-SKLEARN_MODEL = Model("sklearn_model", "mlflow://registry/trip-duration/sklearn")
-XGBOOST_MODEL = Model("xgboost_model", "mlflow://registry/trip-duration/xgboost")
+FAMILY_MODELS = {family: Model(f"{family}_model", f"mlflow://registry/trip-duration/{family}") for family in FAMILIES}
 
 # `extra`: name, version, previous_version, family, model.
 CHAMPION_MODEL = Model("champion_model", "mlflow://registry/trip-duration/champion")

@@ -7,7 +7,8 @@ from typing import Any
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator, DagRunState
 
-from include.orchestration.assets import SKLEARN_MODEL, TRAINING_SET, XGBOOST_MODEL
+from include.models.table import TRAINING_DAGS
+from include.orchestration.assets import FAMILY_MODELS, TRAINING_SET
 from include.orchestration.connections import list_active_runs, list_events, list_queued_events
 
 # The trigger annotates another class of the same name than tasks may use; it takes texts as well.
@@ -17,9 +18,11 @@ SECONDS_BETWEEN_LOOKS = 3.0
 TIME_TO_START = timedelta(minutes=2)
 # DAG -> the asset whose event goes on from it, and the DAGs that this starts.
 NEXT = {
-    "data_preparation": (TRAINING_SET, ("sklearn_training", "xgboost_training")),
-    "sklearn_training": (SKLEARN_MODEL, ("model_promotion",)),
-    "xgboost_training": (XGBOOST_MODEL, ("model_promotion",)),
+    "data_preparation": (TRAINING_SET, TRAINING_DAGS),
+    **{
+        dag_id: (model, ("model_promotion",))
+        for dag_id, model in zip(TRAINING_DAGS, FAMILY_MODELS.values(), strict=True)
+    },
 }
 Run = Mapping[str, str]
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, Param, get_current_context, task
+from airflow.sdk import DAG, Param, get_current_context, task
 
 from include.models.table import Family, names_of
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
-from include.orchestration.assets import TRAINING_SET
+from include.orchestration.assets import FAMILY_MODELS, TRAINING_SET
 from include.orchestration.connections import get_warehouse_url, start_dag
 from include.orchestration.handover import list_versions
 from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, hidden, in_force
@@ -140,12 +140,9 @@ def train(job: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
     return trained
 
 
-def build_training_dag(family: Family, outlet: Asset, doc_md: str | None) -> DAG:
-    """A DAG that tunes, trains and registers the model types of one family.
-
-    Args:
-        outlet: The asset whose event says that the family has a new challenger.
-    """
+def build_training_dag(family: Family, doc_md: str | None) -> DAG:
+    """A DAG that tunes, trains and registers the model types of one family, whose asset then has a new challenger."""
+    outlet = FAMILY_MODELS[family]
     on_gpu = family == "xgboost" and read_usable_settings().xgboost_device == "cuda"
 
     @task(outlets=[outlet], on_success_callback=AlertNotifier("trained"))

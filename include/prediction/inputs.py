@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.configuration.values import END
-from include.errors import TaxiError
+from include.errors import MltrainError
 from include.problems.taxi.features import TRIP_COLUMNS
 from include.settings import Settings
 
@@ -81,7 +81,7 @@ class Problem:
         return f"inputs[{self.trip}]{'.' * bool(self.field)}{self.field} {self.message}"
 
 
-class TripsInvalid(TaxiError):
+class TripsInvalid(MltrainError):
     """Trips that cannot be used; each problem names its trip and field."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from include.errors import TaxiError
+from include.errors import MltrainError
 from include.prediction.inputs import MOST_TRIPS, TripFormat, parse_trips
 from include.prediction.request import collect_inputs
 from include.settings import Settings
@@ -43,7 +43,7 @@ def _check_inputs(conf: Mapping[str, Any], settings: Settings) -> str | None:
         return f"inputs must contain 1 to {MOST_TRIPS} trips, not {len(inputs)}"
     try:
         parse_trips(collect_inputs(conf), TripFormat.of(settings))
-    except TaxiError as error:
+    except MltrainError as error:
         return str(error)
     return None
 

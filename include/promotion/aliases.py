@@ -13,7 +13,7 @@ from include.promotion.decisions import Promotion, describe
 from include.promotion.usability import forget_unusable, predict_with
 from include.settings import Settings
 from include.tracking import registry, runs
-from include.tracking.registry import CHAMPION, PREVIOUS, TRAINING_DAGS
+from include.tracking.registry import CHAMPION, PREVIOUS, START_TRAINING
 from include.tracking.runs import Tracker
 
 log = logging.getLogger(__name__)
@@ -62,14 +62,14 @@ def roll_back(url: str, settings: Settings, run_key: str) -> Promotion:
         if previous is None:
             raise NoChampion(
                 f"{name} has no previous champion to roll back to; there is one after two promotions. If you need"
-                f" a new champion, start {TRAINING_DAGS}."
+                f" a new champion, {START_TRAINING}."
             )
         try:
             predict_with(tracker, previous)
         except ModelInvalid as error:
             raise ModelInvalid(
                 f"The previous champion, version {previous.version} of {name}, cannot be used, so nothing was"
-                f" changed: {error} If you need a new champion, start {TRAINING_DAGS}."
+                f" changed: {error} If you need a new champion, {START_TRAINING}."
             ) from error
         champion = registry.find_version(tracker, name, CHAMPION)
         replaced, kept = f"version {champion.version}" if champion else "no champion", champion

@@ -8,13 +8,13 @@ from typing import Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from include.models.table import TRAINING_DAGS
 from include.monitoring.watch import answer_alarms
 from include.promotion.usability import answer_unusable
 from include.settings import Settings
 from include.sources.location import month_bounds
 from include.warehouse import connect
 
-TRAININGS = ("sklearn_training", "xgboost_training")
 DECISIONS = {"promoted": "champion now", "waiting": "won, to be promoted", "declined": "won, declined by a person"}
 
 
@@ -59,7 +59,7 @@ def plan_starts(retraining: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if retraining["set_version"] is None:
         return {"data_preparation": retraining["preparation"]}
     parameters = {name: retraining[name] for name in ("set_version", "requested_at")}
-    return dict.fromkeys(TRAININGS, parameters)
+    return dict.fromkeys(TRAINING_DAGS, parameters)
 
 
 def conclude(
@@ -71,9 +71,9 @@ def conclude(
     are a failure.
     """
     failed = [run for run in runs if run.state != "success"]
-    trainings = [run for run in runs if run.dag_id in TRAININGS]
+    trainings = [run for run in runs if run.dag_id in TRAINING_DAGS]
     succeeded = [run for run in trainings if run.state == "success"]
-    is_partial = bool(succeeded) and all(run.dag_id in TRAININGS for run in failed)
+    is_partial = bool(succeeded) and all(run.dag_id in TRAINING_DAGS for run in failed)
     is_success = not failed or (is_partial and ignore_failures)
     word = "Warning" if is_success else "Failed"
     lines = [f"Retraining, because {'; '.join(reasons)}."]

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from include.errors import SourceInvalid, TaxiError
+from include.errors import MltrainError, SourceInvalid
 from include.sources.contents import BATCH_ROWS
 from include.sources.location import explain, mask
 
@@ -42,7 +42,7 @@ def translate_errors(url: str, path: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except TaxiError:
+    except MltrainError:
         raise
     except Exception as error:  # damaged files make libraries raise all kinds of errors
         if path and (line := _find_line_not_utf8(path)):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from include.errors import ModelInvalid, TrackingUnavailable
 from include.models.artifact import TripModel
 from include.models.manifest import MANIFEST, read_digest
+from include.models.table import TRAINING_DAGS
 from include.tracking.runs import Tracker, translate_errors
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ DESCRIPTION = (
     "Duration of a taxi ride in minutes. `champion` is in use, `previous` was in use before it; `challenger` was"
     " registered last and is judged by the DAG model_promotion."
 )
-TRAINING_DAGS = "sklearn_training or xgboost_training"
+START_TRAINING = f"start {' or '.join(TRAINING_DAGS)}"
 # What every text on a champion that cannot be used says. Without a fresh training set, a training DAG prepares one.
 WAYS_OUT = (
     "Restore the previous champion (`make rollback`, or the DAG model_promotion with `rollback`); if there is none,"
-    f" start {TRAINING_DAGS}: a new model is judged without it."
+    f" {START_TRAINING}: a new model is judged without it."
 )
 
 

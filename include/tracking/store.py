@@ -25,7 +25,7 @@ from include.models.manifest import check_files, write_manifest
 from include.settings import HOME
 from include.tracking.registry import (
     CHAMPION,
-    TRAINING_DAGS,
+    START_TRAINING,
     WAYS_OUT,
     RegisteredVersion,
     download_model,
@@ -63,7 +63,7 @@ def find_champion(tracker: Tracker, name: str) -> RegisteredVersion:
     found = find_version(tracker, name, CHAMPION)
     if found is None:
         raise NoChampion(
-            f"The model '{name}' has no version with the alias '{CHAMPION}' at {tracker.uri}: start {TRAINING_DAGS}, "
+            f"The model '{name}' has no version with the alias '{CHAMPION}' at {tracker.uri}: {START_TRAINING}, "
             "whose model becomes champion if it is good enough."
         )
     return found

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
-from include.errors import NoChampion, TaxiError
+from include.errors import MltrainError, NoChampion
 from include.prediction.inputs import MOST_TRIPS
 from tests.dags.test_params import find_dag, validate
 
@@ -89,6 +89,6 @@ def test_reason_of_a_failed_prediction_is_the_runs_note(monkeypatch: pytest.Monk
     monkeypatch.setattr(request, "predict", refuse)
     body = find_dag("prediction").get_task("predict").python_callable
     run = SimpleNamespace(dag_id="prediction", run_id="manual__1")
-    with pytest.raises(TaxiError):
+    with pytest.raises(MltrainError):
         body(params={"inputs": [TRIP]}, dag_run=run)
     assert notes == [("prediction", "manual__1", "no champion: start sklearn_training")]

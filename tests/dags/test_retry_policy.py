@@ -65,15 +65,15 @@ def test_task_is_retried_soon_when_its_input_was_replaced_meanwhile() -> None:
     assert delay < RETRY_DELAY  # type: ignore[operator]
 
 
-def list_domain_errors() -> Iterator[type[errors.TaxiError]]:
+def list_domain_errors() -> Iterator[type[errors.MltrainError]]:
     for value in vars(errors).values():
-        if isinstance(value, type) and issubclass(value, errors.TaxiError) and value is not errors.TaxiError:
+        if isinstance(value, type) and issubclass(value, errors.MltrainError) and value is not errors.MltrainError:
             yield value
 
 
 @pytest.mark.parametrize("error", list_domain_errors(), ids=lambda error: error.__name__)
 def test_error_whose_documentation_says_that_waiting_helps_is_retried_and_no_other(
-    error: type[errors.TaxiError],
+    error: type[errors.MltrainError],
 ) -> None:
     helps = "can help" in (error.__doc__ or "") or "running it again" in (error.__doc__ or "")
     assert (decide(error("any"))[0] == RetryAction.RETRY) == helps

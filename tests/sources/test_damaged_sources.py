@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from include.errors import SourceInvalid, TaxiError
+from include.errors import MltrainError, SourceInvalid
 from include.raw.columns import check_columns
 from include.raw.load import Load
 from include.settings import Settings, read_settings
@@ -213,7 +213,7 @@ def test_file_with_any_bytes_changed_gives_rows_or_an_error_of_ours_that_names_i
             damaged[draw.randrange(len(damaged))] = draw.randrange(256)
         try:
             load_file(tmp_path, form, bytes(damaged))
-        except TaxiError as error:
+        except MltrainError as error:
             refused += 1
             assert form in str(error)
     assert refused

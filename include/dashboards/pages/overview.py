@@ -9,9 +9,9 @@ from include.dashboards.context import Context
 from include.dashboards.figures import short
 from include.dashboards.registered import CHALLENGER, CHAMPION, PREVIOUS, Registered, list_registered
 from include.dashboards.tables import Cell, Fact, Facts, Table, run_page, show_age, show_minutes
-from include.tracking.registry import TRAINING_DAGS
+from include.tracking.registry import START_TRAINING
 
-TRAIN_FIRST = f"No model has been trained yet: start {TRAINING_DAGS}."
+TRAIN_FIRST = f"No model has been trained yet: {START_TRAINING}."
 MOST_MODELS = 6
 _DECISIONS = """
     SELECT kind, version, rival_version, model, state, reason, run_key, split, judged_on, rows,
@@ -50,7 +50,7 @@ def models_in_use(rows: Rows) -> Facts:
     others = _choose_others(versions)
     facts = [_champion_fact(champion, decisions)] if champion else []
     if champion is None:
-        facts = [Fact("Champion", "none yet", f"start {TRAINING_DAGS}")]
+        facts = [Fact("Champion", "none yet", f"{START_TRAINING}")]
     facts += [_other_fact(version, champion, decisions) for version in others]
     return Facts(facts[:MOST_MODELS])
 
