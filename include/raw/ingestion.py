@@ -10,7 +10,6 @@ from adbc_driver_postgresql.dbapi import Cursor
 
 from include.raw.columns import check_columns, describe_drift
 from include.raw.load import REJECTED, Load
-from include.raw.rules import SEEN_BY_LOAD
 from include.settings import Settings
 from include.sources import Contents, open_batches, probe
 from include.warehouse import connect_bulk, ensure_month, lock_month
@@ -99,8 +98,8 @@ def _read_stored(cursor: Cursor, month: str) -> dict | None:
     cursor.execute(
         "SELECT location, validator, sha256, reading, rows, "
         "(SELECT count(DISTINCT row_number) FROM raw.rejected_trips r "
-        "WHERE r.month = s.month AND rule ~ $2) AS rejected FROM raw.sources s WHERE month = $1",
-        (month, SEEN_BY_LOAD),
+        "WHERE r.month = s.month AND stage = 'load') AS rejected FROM raw.sources s WHERE month = $1",
+        (month,),
     )
     row = cursor.fetchone()
     return dict(zip([column[0] for column in cursor.description], row, strict=True)) if row else None

@@ -29,7 +29,13 @@ TRIP_TYPES = {
     "target": pa.float64(),
 }
 REJECTED = pa.schema(
-    [("month", pa.string()), ("row_number", pa.int64()), ("rule", pa.string()), ("detail", pa.string())]
+    [
+        ("month", pa.string()),
+        ("row_number", pa.int64()),
+        ("rule", pa.string()),
+        ("detail", pa.string()),
+        ("stage", pa.string()),
+    ]
 )
 
 
@@ -117,7 +123,8 @@ class Load:
 
     def _reject(self, row_numbers: np.ndarray, rule: str, details: list[str]) -> None:
         size = len(details)
-        columns = [pa.repeat(self.month, size), pa.array(row_numbers), pa.repeat(rule, size), pa.array(details)]
+        month, rules, stage = (pa.repeat(value, size) for value in (self.month, rule, "load"))
+        columns = [month, pa.array(row_numbers), rules, pa.array(details), stage]
         self.rejected.append(pa.record_batch(columns, schema=REJECTED))
 
     def _check(self) -> None:

@@ -16,8 +16,6 @@ WRONG_TYPE = "wrong type"
 BEYOND = "outside of the years 1 to 9999"
 MISSING = "missing"
 DUPLICATE = "duplicate of an earlier row"
-# What only the load can see, as a regular expression: the stored row has null there, or nothing to tell.
-SEEN_BY_LOAD = f"^{DUPLICATE}$|: ({WRONG_TYPE}|{BEYOND})$"
 DURATION = "dropoff_at - pickup_at"
 
 

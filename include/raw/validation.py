@@ -9,7 +9,7 @@ from adbc_driver_postgresql.dbapi import Cursor
 from include.errors import DataQualityError
 from include.raw.ingestion import TRIPS
 from include.raw.load import REJECTED
-from include.raw.rules import MISSING, SEEN_BY_LOAD, find_broken, hash_rules, make_schema
+from include.raw.rules import MISSING, find_broken, hash_rules, make_schema
 from include.settings import Settings
 from include.warehouse import connect_bulk, lock_month, name_partition
 
@@ -89,16 +89,16 @@ def _count(cursor: Cursor, month: str) -> tuple[Validation, int]:
 
 def _replace_rejected(cursor: Cursor, settings: Settings, month: str) -> None:
     partition = name_partition(TRIPS[1], month)
-    cursor.execute("DELETE FROM raw.rejected_trips WHERE month = $1 AND rule !~ $2", (month, SEEN_BY_LOAD))
+    cursor.execute("DELETE FROM raw.rejected_trips WHERE month = $1 AND stage = 'rule'", (month,))
     broken = list(_find_broken(cursor, settings, month, partition))
     if broken:
         reader = pa.RecordBatchReader.from_batches(REJECTED, broken)
         cursor.adbc_ingest("rejected_trips", reader, mode="append", db_schema_name="raw")
     cursor.execute(
         "DELETE FROM raw.rejected_trips r USING raw.rejected_trips w WHERE r.month = $1 AND w.month = $1 "
-        "AND w.row_number = r.row_number AND r.rule LIKE $2 AND w.rule ~ $3 "
+        "AND w.row_number = r.row_number AND r.rule LIKE $2 AND w.stage = 'load' "
         "AND split_part(w.rule, ': ', 1) = split_part(r.rule, ': ', 1)",
-        (month, f"%: {MISSING}", SEEN_BY_LOAD),
+        (month, f"%: {MISSING}"),
     )
 
 
@@ -108,5 +108,5 @@ def _find_broken(cursor: Cursor, settings: Settings, month: str, partition: str)
     for batch in cursor.fetch_record_batch():
         broken = find_broken(batch.to_pandas().set_index("row_number"), schema)
         if len(broken):
-            frame = broken.assign(month=month)[REJECTED.names]
+            frame = broken.assign(month=month, stage="rule")[REJECTED.names]
             yield from pa.Table.from_pandas(frame, schema=REJECTED, preserve_index=False).to_batches()

@@ -174,7 +174,7 @@ def test_value_of_the_wrong_type_becomes_null_and_the_row_is_rejected(warehouse_
     write(settings, make_trips(trip_distance=pa.array(["1.5", "far\0", None, "4"])))
     assert ingest_month(warehouse_url, settings, MONTH).rejected == 1
     assert query(warehouse_url, "SELECT * FROM raw.rejected_trips") == [
-        (MONTH, 1, "trip_distance: wrong type", "far\\0")
+        (MONTH, 1, "trip_distance: wrong type", "far\\0", "load")
     ]
     assert query(warehouse_url, "SELECT trip_distance FROM raw.trips ORDER BY row_number") == [
         (1.5,), (None,), (None,), (4.0,),
@@ -212,7 +212,7 @@ def test_row_that_repeats_another_in_every_column_is_rejected(warehouse_url: str
     write(settings, pa.concat_tables([trips, trips.slice(1, 1)]))
     assert ingest_month(warehouse_url, settings, MONTH).rejected == 1
     assert query(warehouse_url, "SELECT * FROM raw.rejected_trips") == [
-        (MONTH, 3, "duplicate of an earlier row", "row 1")
+        (MONTH, 3, "duplicate of an earlier row", "row 1", "load")
     ]
 
 
