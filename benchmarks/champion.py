@@ -15,7 +15,7 @@ from include.models.table import MODELS
 from include.problem.data import Split
 from include.sets.plan import make_plan
 from include.settings import Settings
-from include.tracking import runs
+from include.tracking import model_logging, runs
 from include.tracking.registry import CHAMPION
 from include.tracking.runs import Tracker
 
@@ -57,7 +57,9 @@ def register(stack: Stack, trained: Trained, versions: int = 1) -> tuple[Setting
     tracker = runs.open_tracker(settings)
     run_id = tracker.client.create_run(tracker.experiment_id).info.run_id
     example = {name: values[:3] for name, values in trained.validation.trips.items()}
-    uri = runs.log_model(tracker, run_id, "xgboost", trained.model, metrics={}, tables={}, figures={}, example=example)
+    uri = model_logging.log_model(
+        tracker, run_id, "xgboost", trained.model, metrics={}, tables={}, figures={}, example=example
+    )
     name = settings.registered_model
     for _ in range(versions):
         mlflow.register_model(uri, name, tags={"run_id": run_id})

@@ -50,6 +50,7 @@ def run() -> Report:
     from include.sets import build, preparation, publish
     from include.sets.examples import get_training_set
     from include.training import steps
+    from include.training.job import choose_models, make_job
 
     trips, peaks = find_trips(), Peaks()
     with running_stack(("postgres", "mlflow")) as stack:
@@ -69,9 +70,9 @@ def run() -> Report:
         peaks.measure("publish", publish.publish, url, version, settings.keep_versions)
         for family in FAMILIES:
             made = get_training_set(url, version)
-            job = steps.make_job(settings, family, f"{family}_training/benchmark", made)
+            job = make_job(settings, family, f"{family}_training/benchmark", made)
             trained = []
-            for model in steps.choose_models(settings, family, None):
+            for model in choose_models(settings, family, None):
                 tuned = peaks.measure(f"tune {model}", steps.tune_model, url, settings, job, model)
                 trained.append(peaks.measure(f"train {model}", steps.train_model, url, settings, job, tuned))
             peaks.measure(f"register {family}", steps.register_best, url, settings, job, trained)

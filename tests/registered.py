@@ -13,7 +13,7 @@ from include.models.artifact import TripModel
 from include.models.fitting import encode, fit
 from include.models.table import MODELS, get_model
 from include.settings import Settings
-from include.tracking import registry, runs
+from include.tracking import model_logging, registry, runs
 from include.tracking.registry import CHAMPION, RegisteredVersion
 from include.tracking.runs import Tracker
 from tests.splits import POSITIONS, make_split, take
@@ -51,7 +51,7 @@ def log_once(mlflow_url: str, model: str) -> tuple[str, str]:
     made = make_model(model)
     example = take(VALIDATION.trips, slice(3))
     options: dict[str, Any] = {"metrics": {"validation_rmse": 1.25}, "tables": {}, "figures": {}, "example": example}
-    return run_id, runs.log_model(tracker, run_id, made.metadata["family"], made, **options)
+    return run_id, model_logging.log_model(tracker, run_id, made.metadata["family"], made, **options)
 
 
 def register(tracker: Tracker, name: str, model: str, alias: str | None = CHAMPION) -> RegisteredVersion:

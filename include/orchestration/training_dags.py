@@ -82,7 +82,7 @@ def _params(family: Family) -> dict[str, Param]:
 def training_set(family: Family, **context: Any) -> dict[str, Any]:
     """Chooses the training set, from the event that started the run or the newest one, and the parameters."""
     from include.sets.examples import choose_training_set
-    from include.training.steps import make_job
+    from include.training.job import make_job
 
     url, settings, run, params = get_warehouse_url(), read_settings(), context["dag_run"], context["params"]
     # Events that came close together start one run: the newest version is the one to train on.
@@ -113,7 +113,7 @@ def _claim(url: str, family: Family, version: int, is_event: bool, **context: An
 @task
 def load_models(job: dict[str, Any], **context: Any) -> list[str]:
     """Lists the model types to train."""
-    from include.training.steps import choose_models
+    from include.training.job import choose_models
 
     return choose_models(read_settings(), job["family"], context["params"]["models"])
 
@@ -121,7 +121,8 @@ def load_models(job: dict[str, Any], **context: Any) -> list[str]:
 @task(map_index_template=BEST_SO_FAR)
 def tune(job: dict[str, Any], model: str) -> dict[str, Any]:
     """Searches for the best parameters of one model type."""
-    from include.training.steps import Job, tune_model
+    from include.training.job import Job
+    from include.training.steps import tune_model
 
     best = tune_model(get_warehouse_url(), read_settings(), Job.from_dict(job), model)
     get_current_context()["best"] = f": best RMSE {best['loss']:.3f} min"  # type: ignore[typeddict-unknown-key]
@@ -131,7 +132,8 @@ def tune(job: dict[str, Any], model: str) -> dict[str, Any]:
 @task(map_index_template=TRAINED)
 def train(job: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
     """Fits the final model of one model type and stores it as an artifact."""
-    from include.training.steps import Job, train_model
+    from include.training.job import Job
+    from include.training.steps import train_model
 
     context = get_current_context()
     trained = train_model(get_warehouse_url(), read_settings(), Job.from_dict(job), tuned)
@@ -150,7 +152,8 @@ def build_training_dag(family: Family, doc_md: str | None) -> DAG:
         job: dict[str, Any], trained: Sequence[dict[str, Any]], *, outlet_events: Any = None
     ) -> dict[str, Any]:
         """Registers the family's best model as challenger."""
-        from include.training.steps import Job, describe_registered, register_best
+        from include.training.job import Job
+        from include.training.steps import describe_registered, register_best
 
         registered = register_best(get_warehouse_url(), read_settings(), Job.from_dict(job), list(trained))
         outlet_events[outlet].extra = registered

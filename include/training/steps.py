@@ -3,7 +3,6 @@
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,91 +11,18 @@ from include.models import explanation
 from include.models.artifact import TripModel
 from include.models.evaluation import measure, measure_slices
 from include.models.fitting import EncodedData, encode, fit, fit_estimator
-from include.models.table import Family, default_names, get_model
+from include.models.table import get_model
 from include.problem.data import Split
-from include.problems.taxi.features import get_feature_set
-from include.sets.examples import TrainingSet, get_training_set, load_positions, load_split
+from include.sets.examples import get_training_set, load_positions, load_split
 from include.settings import Settings
-from include.tracking import registry, runs
+from include.tracking import model_logging, registry, runs
 from include.tracking.lineage import Lineage, find_commit
-from include.tuning.search import Limits, Trial, tune
+from include.training.job import Job
+from include.tuning.search import Trial, tune
 from include.tuning.trials import WarehouseTrials
 
 log = logging.getLogger(__name__)
 EXAMPLE_ROWS = 3
-
-
-@dataclass(frozen=True)
-class Job:
-    """What one run of a training DAG does, the same for each of its model types.
-
-    Attributes:
-        run_key: Names the run, `DAG id/run id`; trials and MLflow runs are found again by it.
-        page: Address of the run's page, for those who look at its models; empty where there is none.
-    """
-
-    run_key: str
-    family: Family
-    set_version: int
-    feature_set: str
-    limits: Limits
-    random_state: int
-    page: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The job as plain JSON values."""
-        return {**self.__dict__, "limits": self.limits.__dict__}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Job":
-        """The inverse of `to_dict`."""
-        return cls(**{**values, "limits": Limits(**values["limits"])})
-
-
-def make_job(
-    settings: Settings,
-    family: Family,
-    run_key: str,
-    training_set: TrainingSet,
-    *,
-    max_evaluations: int | None = None,
-    time_budget: float | None = None,
-    random_state: int | None = None,
-    feature_set: str | None = None,
-    page: str = "",
-) -> Job:
-    """Completes a job from the settings.
-
-    Raises:
-        SettingsError: There is no such feature set.
-    """
-    name = feature_set or settings.feature_set
-    get_feature_set(name)
-    return Job(
-        run_key=run_key,
-        family=family,
-        set_version=training_set.version,
-        feature_set=name,
-        limits=Limits(
-            max_evaluations or settings.max_evaluations,
-            time_budget or settings.tuning_time_budget,
-            settings.tuning_patience,
-        ),
-        random_state=settings.random_state if random_state is None else random_state,
-        page=page,
-    )
-
-
-def choose_models(settings: Settings, family: Family, names: Sequence[str] | None) -> list[str]:
-    """The model types to train, each checked against the table.
-
-    Raises:
-        SettingsError: One is unknown.
-    """
-    chosen = list(dict.fromkeys(names or default_names(settings, family)))
-    for name in chosen:
-        get_model(name, family)
-    return chosen
 
 
 def _lineage(url: str, job: Job) -> Lineage:
@@ -205,7 +131,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]
         tables["shap_summary"] = explained.strengths
         figures["shap_summary.png"] = explanation.draw_summary(explained, f"{model}: what drives its predictions")
     tracker = runs.open_tracker(settings)
-    model_uri = runs.log_model(
+    model_uri = model_logging.log_model(
         tracker,
         tuned["run_id"],
         job.family,

@@ -15,7 +15,7 @@ from include.promotion import aliases, decisions, judging
 from include.sets.examples import TrainingSet, get_training_set, load_positions, load_split
 from include.sets.holdout import load_held_out
 from include.settings import Settings
-from include.tracking import registry, runs
+from include.tracking import model_logging, registry, runs
 from include.tracking.lineage import Lineage
 from include.tracking.registry import CHAMPION, PREVIOUS
 from tests.published_sets import publish_sample
@@ -64,7 +64,9 @@ def store(url: str, settings: Settings, trained: TripModel, model: str, split: S
     lineage = Lineage(run_key, training_set, "rich", "c0ffee", 42)
     run_id = runs.open_run(tracker, lineage, "sklearn", model)
     example = {name: values[:2] for name, values in split.trips.items()}
-    uri = runs.log_model(tracker, run_id, "sklearn", trained, metrics={}, tables={}, figures={}, example=example)
+    uri = model_logging.log_model(
+        tracker, run_id, "sklearn", trained, metrics={}, tables={}, figures={}, example=example
+    )
     tags = {**lineage.tags, "family": "sklearn", "model": model, "run_id": run_id}
     return registry.register_model(tracker, settings.registered_model, run_id, uri, tags, "")
 

@@ -61,7 +61,8 @@ def test_what_was_loaded_can_turn_out_to_be_what_a_fresh_set_holds(warehouse_url
 
 
 def test_unknown_parameter_is_an_error_that_names_those_there_are(warehouse_url: str, settings: Settings) -> None:
-    with pytest.raises(SettingsError, match="Unknown parameter: month; the parameters are months, validation_from, test_from"):
+    message = "Unknown parameter: month; the parameters are months, validation_from, test_from"
+    with pytest.raises(SettingsError, match=message):
         preparation.plan(warehouse_url, settings, {"month": "2024-01"})
 
 

@@ -25,7 +25,7 @@ from include.models.manifest import read_digest
 from include.models.table import MODELS
 from include.sets.examples import TrainingSet
 from include.settings import ROOT, Settings
-from include.tracking import runs
+from include.tracking import model_logging, runs
 from include.tracking.lineage import Lineage
 from include.tracking.registry import CHAMPION, find_version, register_model
 from include.tracking.runs import Tracker, open_run, open_tracker
@@ -246,7 +246,7 @@ def log_small_model(tracker: Tracker, name: str = LASSO, lineage: Lineage = LINE
     """The run's id, the model's address, and the model."""
     family = MODELS[name].family
     run_id, model = open_run(tracker, lineage, family, name), make_model(name)
-    uri = runs.log_model(
+    uri = model_logging.log_model(
         tracker,
         run_id,
         family,
@@ -368,7 +368,7 @@ STEPS: Mapping[str, Callable[[Tracker], Any]] = {
     "list the trials": lambda tracker: runs.list_tracked_trials(tracker, "parent"),
     "log trial 0 of linear_model.Lasso": lambda tracker: runs.log_trial(tracker, "parent", LASSO, TRIAL),
     "mark a run as failed": lambda tracker: runs.fail_run(tracker, "run"),
-    "store the model": lambda tracker: runs.log_model(
+    "store the model": lambda tracker: model_logging.log_model(
         tracker,
         "run",
         "sklearn",

@@ -15,15 +15,8 @@ from include.sets.examples import TrainingSet, get_training_set, load_split
 from include.settings import Settings
 from include.tracking import runs
 from include.tracking.runs import Tracker, open_tracker
-from include.training.steps import (
-    Job,
-    choose_models,
-    describe_registered,
-    make_job,
-    register_best,
-    train_model,
-    tune_model,
-)
+from include.training.job import Job, choose_models, make_job
+from include.training.steps import describe_registered, register_best, train_model, tune_model
 from include.tuning.search import Limits, Trial
 from include.tuning.trials import WarehouseTrials
 from tests.conftest import find_free_port

@@ -1,0 +1,84 @@
+"""What one run of a training DAG does: its job, completed from the settings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from include.models.table import Family, default_names, get_model
+from include.problems.taxi.features import get_feature_set
+from include.sets.examples import TrainingSet
+from include.settings import Settings
+from include.tuning.search import Limits
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one run of a training DAG does, the same for each of its model types.
+
+    Attributes:
+        run_key: Names the run, `DAG id/run id`; trials and MLflow runs are found again by it.
+        page: Address of the run's page, for those who look at its models; empty where there is none.
+    """
+
+    run_key: str
+    family: Family
+    set_version: int
+    feature_set: str
+    limits: Limits
+    random_state: int
+    page: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The job as plain JSON values."""
+        return {**self.__dict__, "limits": self.limits.__dict__}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Job":
+        """The inverse of `to_dict`."""
+        return cls(**{**values, "limits": Limits(**values["limits"])})
+
+
+def make_job(
+    settings: Settings,
+    family: Family,
+    run_key: str,
+    training_set: TrainingSet,
+    *,
+    max_evaluations: int | None = None,
+    time_budget: float | None = None,
+    random_state: int | None = None,
+    feature_set: str | None = None,
+    page: str = "",
+) -> Job:
+    """Completes a job from the settings.
+
+    Raises:
+        SettingsError: There is no such feature set.
+    """
+    name = feature_set or settings.feature_set
+    get_feature_set(name)
+    return Job(
+        run_key=run_key,
+        family=family,
+        set_version=training_set.version,
+        feature_set=name,
+        limits=Limits(
+            max_evaluations or settings.max_evaluations,
+            time_budget or settings.tuning_time_budget,
+            settings.tuning_patience,
+        ),
+        random_state=settings.random_state if random_state is None else random_state,
+        page=page,
+    )
+
+
+def choose_models(settings: Settings, family: Family, names: Sequence[str] | None) -> list[str]:
+    """The model types to train, each checked against the table.
+
+    Raises:
+        SettingsError: One is unknown.
+    """
+    chosen = list(dict.fromkeys(names or default_names(settings, family)))
+    for name in chosen:
+        get_model(name, family)
+    return chosen
