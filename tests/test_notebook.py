@@ -71,7 +71,7 @@ def test_jupyterlab_listens_on_this_machine_alone() -> None:
 def test_notebook_without_a_stack_says_how_to_start_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("WAREHOUSE_URL", raising=False)
     monkeypatch.setattr("include.embedded.notebook.HOME", tmp_path)
-    with pytest.raises(StackError, match="`make up` starts it"):
+    with pytest.raises(StackError, match="Start it with `make up`"):
         connect()
 
 
