@@ -57,7 +57,7 @@ def split_trips(settings: Settings, plan: Plan) -> tuple[Split, Split]:
     trips = pd.concat([load_month(settings, month) for month in plan.months], ignore_index=True)
     minutes = (trips["dropoff_at"] - trips["pickup_at"]).dt.total_seconds() / 60
     target = trips["target"].fillna(minutes) if "target" in trips else minutes
-    kept = target.between(settings.target_min, settings.target_max)
+    kept = target.between(settings.problem.target_min, settings.problem.target_max)
     validates = trips["pickup_at"] >= plan.validation_from
     train, validation = (
         Split(trips_of_frame(trips[kept & chosen]), target[kept & chosen].to_numpy())

@@ -6,10 +6,13 @@ arguments.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from include.configuration.data_settings import DataSettings
 from include.configuration.layers import (
@@ -17,6 +20,7 @@ from include.configuration.layers import (
     HOME,
     OVERRIDES,
     ROOT,
+    Given,
     build,
     find_misspelt,
     gather,
@@ -40,19 +44,23 @@ from include.configuration.values import (
     Seed,
     Severity,
     SklearnModels,
-    Text,
     XgboostModels,
 )
 from include.errors import SettingsError
-from include.problems.taxi.feature_set_names import FeatureSetName
+from include.problem.declaration import DeclarationError, keys_of, read_problem
 
 __all__ = ["HOME", "ROOT", "Settings", "read_settings", "read_usable_settings"]
 # How near a key that is none must be to one that is, to be warned of: nearer than the keys of the stacks are.
 NEAR = 0.85
+DEFAULT_PROBLEM = "taxi"
+NO_VALUES: Mapping[str, Any] = MappingProxyType({})
 
 
 class Settings(DataSettings):
-    """The domain's settings: those of data, and how models are trained, judged, watched and used."""
+    """The domain's settings: the problem, and how its data is kept and models are trained, judged, watched and used.
+
+    Keys that the environment gives for the problem, such as SOURCE or COLUMN_<NAME>, are the problem's.
+    """
 
     SECTIONS: ClassVar[Mapping[str, str]] = {
         "feature_set": "Training",
@@ -64,9 +72,9 @@ class Settings(DataSettings):
         "alert_to_error": "Alerts",
     }
 
-    feature_set: FeatureSetName = "rich"
-    """Features to train on: `reference` for the zone pair and the trip distance, `rich` for positions, distances and
-    the time of day too.
+    feature_set: str = ""
+    """Features to train on: a name among `feature_sets` of the problem, or `default` for those that are made from the
+    kinds of its columns. Empty: the problem's first.
     """
     sklearn_models: SklearnModels = ("linear_model.LinearRegression", "linear_model.Lasso")
     """Model types of scikit-learn to train, separated by commas."""
@@ -88,10 +96,10 @@ class Settings(DataSettings):
     mlflow_tracking_uri: OptionalText = None
     """Address of the MLflow server, when the code is used as a library. The embedded stack always uses its own server.
     """
-    mlflow_experiment: Text = "trip-duration"
-    """Name of the MLflow experiment that holds the runs."""
-    registered_model: ModelName = "trip-duration"
-    """Name of the model in MLflow's registry."""
+    mlflow_experiment: str = ""
+    """Name of the MLflow experiment that holds the runs. Empty: `model` of the problem."""
+    registered_model: ModelName = ""
+    """Name of the model in MLflow's registry. Empty: `model` of the problem."""
 
     approval: Approval = "auto"
     """Who decides on a promotion: `auto` for the comparison alone, `human` if a person must also approve it in Airflow.
@@ -101,7 +109,7 @@ class Settings(DataSettings):
     min_improvement: float = Field(default=0.01, ge=0, lt=1)
     """Minimum share by which the error must fall, from 0 to 1; the fall must also be statistically significant."""
     max_slice_regression: float = Field(default=0.05, ge=0)
-    """Maximum share by which the error may rise in a slice (a busy pickup zone, a band of hours or of distances)."""
+    """Maximum share by which the error may rise in a slice of the rows, such as a band of hours or a frequent value."""
     slice_minimum_rows: Count = 200
     """Minimum rows of a slice; smaller ones are not compared."""
 
@@ -112,8 +120,8 @@ class Settings(DataSettings):
     reach their thresholds.
     """
     drift_ks: float = Field(default=0.1, gt=0, le=1)
-    """Threshold of the Kolmogorov-Smirnov statistic, from 0 to 1. It is measured for quantities, not for zones and
-    hours.
+    """Threshold of the Kolmogorov-Smirnov statistic, from 0 to 1. It is measured for quantities, not for
+    categories and hours.
     """
     drift_js: float = Field(default=0.1, gt=0, le=1)
     """Threshold of the Jensen-Shannon distance, from 0 to 1."""
@@ -167,6 +175,47 @@ class Settings(DataSettings):
     alert_schedule: Cron = "*/5 * * * *"
     """When alerts that could not be sent are sent again, as a cron expression in UTC."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_problem(cls, values: Any) -> Any:
+        """Gathers what is said of the problem, and names what it names."""
+        problem = values.get("problem", DEFAULT_PROBLEM)
+        if isinstance(problem, str):
+            keys = keys_of(problem)
+            problem = read_problem(problem, {key: value for key, value in values.items() if key in keys})
+        named = {key: values.get(key) or problem.model for key in ("mlflow_experiment", "registered_model")}
+        feature_set = values.get("feature_set") or problem.feature_set_names[0]
+        return {**values, **named, "feature_set": feature_set, "problem": problem}
+
+    @model_validator(mode="after")
+    def _knows_its_locations(self) -> "Settings":
+        names = self.problem.source_names
+        for location in self.batch_locations:
+            if "/" not in location and location not in names:
+                raise ValueError(
+                    f"BATCH_LOCATIONS: {location!r} is not an address; write it as https://host/path/*.csv or "
+                    f"file:///directory/**{'; the names are ' * bool(names)}{', '.join(names)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _knows_its_feature_set(self) -> "Settings":
+        names = self.problem.feature_set_names
+        if self.feature_set not in names:
+            raise ValueError(f"FEATURE_SET: there is no feature set {self.feature_set!r}; there are {', '.join(names)}")
+        return self
+
+    def change(self, **values: Any) -> "Settings":
+        """The settings with other values, also of the problem's keys.
+
+        Raises:
+            SettingsError: A value of the problem cannot be used.
+        """
+        keys = keys_of(self.problem.name)
+        of_problem = {key: value for key, value in values.items() if key in keys}
+        others = {key: value for key, value in values.items() if key not in keys}
+        return self.model_copy(update={**others, "problem": self.problem.change(**of_problem)})
+
     @field_validator("drift_windows_needed")
     @classmethod
     def _windows_can_be_enough(cls, needed: int, info: ValidationInfo) -> int:
@@ -176,18 +225,54 @@ class Settings(DataSettings):
         return needed
 
 
+def gather_settings(files: Sequence[Path], environment: Mapping[str, str]) -> Given:
+    """Collects the domain's settings and what is said of the problem; files and environment as `gather` takes them.
+
+    Raises:
+        SettingsError: A file cannot be read.
+    """
+    name = gather(("problem",), files, environment).values.get("problem") or DEFAULT_PROBLEM
+    return gather(known_fields(name), files, environment)
+
+
+def known_fields(problem: str) -> frozenset[str]:
+    """Every key of the domain, in small letters, with those of that problem."""
+    return frozenset(Settings.model_fields) | keys_of(problem)
+
+
+def build_settings(given: Given, overrides: Mapping[str, Any] = NO_VALUES) -> Settings:
+    """Checks values and makes the settings of them; `overrides` win.
+
+    Raises:
+        SettingsError: A value cannot be used; the message names each key, where it stands, and what is right.
+    """
+    values = {**given.values, **overrides}
+    problem = values.get("problem") or DEFAULT_PROBLEM
+    if isinstance(problem, str):
+        keys = keys_of(problem)
+        problem = read_problem(problem, {key: value for key, value in values.items() if key in keys}, given.origins)
+    own = {key: value for key, value in given.values.items() if key in Settings.model_fields}
+    others = {key: value for key, value in overrides.items() if key not in keys_of(problem.name)}
+    return build(Settings, replace(given, values=own), {**others, "problem": problem})
+
+
 def read_settings(**overrides: Any) -> Settings:
-    """Reads the settings anew; `overrides` win over every file.
+    """Reads the settings again; `overrides` win over every file.
 
     Raises:
         SettingsError: A value or a file cannot be used; the message names each key, where it stands, and what is right.
     """
-    given = gather(Settings.model_fields, (ENV_FILE, OVERRIDES), os.environ)
+    given = gather_settings((ENV_FILE, OVERRIDES), os.environ)
     if not ENV_FILE.exists():
         warn_once(f"There is no {shorten(ENV_FILE)}: every setting has its default.")
-    for line in find_misspelt(given, SETTING_KEYS, NEAR):
+    for line in find_misspelt(given, known_keys(given), NEAR):
         warn_once(line)
-    return build(Settings, given, {key: value for key, value in overrides.items() if value is not None})
+    return build_settings(given, {key: value for key, value in overrides.items() if value is not None})
+
+
+def known_keys(given: Given) -> frozenset[str]:
+    """The keys of `known_fields` of the given problem, as files write them."""
+    return frozenset(name.upper() for name in known_fields(given.values.get("problem") or DEFAULT_PROBLEM))
 
 
 def read_usable_settings() -> Settings:
@@ -197,16 +282,28 @@ def read_usable_settings() -> Settings:
     error says what is wrong; so does the import error of `data_preparation`, once for all DAG files.
     """
     try:
-        values = dict(gather(Settings.model_fields, (ENV_FILE, OVERRIDES), os.environ).values)
+        values = dict(gather_settings((ENV_FILE, OVERRIDES), os.environ).values)
     except SettingsError:
-        return Settings()
+        return Settings(**NO_VALUES)
     while True:
         try:
             return Settings(**values)  # type: ignore[arg-type]
-        except ValidationError as error:
-            broken = values.keys() & {str(entry["loc"][0]) for entry in error.errors()}
+        except (ValidationError, DeclarationError) as error:
+            broken = values.keys() & _find_broken(error)
             # A default can contradict a value that is right by itself: then none of the values holds.
             values = {key: value for key, value in values.items() if broken and key not in broken}
+            if not broken:
+                return Settings(**NO_VALUES)
 
 
-SETTING_KEYS = frozenset(name.upper() for name in Settings.model_fields)
+def _find_broken(error: ValidationError | DeclarationError) -> frozenset[str]:
+    if isinstance(error, DeclarationError):
+        return error.fields
+    # What is wrong with the settings as a whole begins with the key.
+    return frozenset(
+        str(entry["loc"][0]) if entry["loc"] else entry["msg"].removeprefix("Value error, ").partition(":")[0].lower()
+        for entry in error.errors()
+    )
+
+
+SETTING_KEYS = frozenset(name.upper() for name in known_fields(DEFAULT_PROBLEM))

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from include.configuration.layers import ENV_FILE, ROOT, SettingsModel
 from include.embedded.settings import StackSettings
-from include.settings import Settings
+from include.problem.declaration import SIMPLE_KEYS, Problem
+from include.settings import DEFAULT_PROBLEM, Settings
 from include.team.settings import TeamSettings
 
 REFERENCE = ROOT / "docs" / "settings.md"
@@ -51,11 +52,20 @@ def _list_group(group: type[SettingsModel]) -> Iterator[Setting]:
     parents = [kind for kind in reversed(group.__mro__) if issubclass(kind, SettingsModel)]
     headings = {name: heading for kind in parents for name, heading in kind.SECTIONS.items()}
     descriptions = {name: text for kind in parents for name, text in _read_descriptions(kind).items()}
-    defaults = group()
     for name in group.model_fields:
         if not descriptions.get(name):
             raise ValueError(f"{name.upper()} has no description: write a docstring below the field")
-        yield Setting(name.upper(), headings.get(name, ""), _to_text(getattr(defaults, name)), descriptions[name])
+        default = DEFAULT_PROBLEM if name == "problem" else _to_text(group.model_fields[name].default)
+        yield Setting(name.upper(), headings.get(name, ""), default, descriptions[name])
+        if name == "problem":
+            yield from _list_keys_of_problem()
+
+
+def _list_keys_of_problem() -> Iterator[Setting]:
+    """What the environment may say instead of the problem's file: nothing, by default."""
+    descriptions = _read_descriptions(Problem)
+    for name in SIMPLE_KEYS:
+        yield Setting(name.upper(), "", "", descriptions[name])
 
 
 def _read_descriptions(kind: type[SettingsModel]) -> dict[str, str]:

@@ -107,8 +107,11 @@ def explain(kind: type[SettingsModel], error: ValidationError, origins: Mapping[
     """What is wrong with each key."""
     problems = []
     for entry in error.errors(include_url=False):
-        field = str(entry["loc"][0])
-        key, problem = field.upper(), entry["msg"].removeprefix("Value error, ")
+        problem = entry["msg"].removeprefix("Value error, ")
+        # What is wrong with the settings as a whole begins with the key.
+        field = str(entry["loc"][0]) if entry["loc"] else problem.partition(":")[0].lower()
+        key = field.upper()
+        problem = problem.removeprefix(f"{key}: ")
         if entry["type"] != "value_error" and not is_secret(kind, field):
             problem += f", not {entry['input']!r}"
         problems.append(f"{key} ({origins[key]}): {problem}" if key in origins else f"{key}: {problem}")

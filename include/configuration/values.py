@@ -17,6 +17,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 END = r"$(?!\n)"
 MONTH_TEXT = r"[12][0-9]{3}-(0[1-9]|1[0-2])"
 MONTH_PATTERN = f"^{MONTH_TEXT}{END}"
+# The name of a problem's source, instead of an address.
+SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 CRON_FIELDS = 5
 CRON_NAMES = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
 MAIL_ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+")
@@ -32,7 +34,7 @@ def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _split_list(value: Any) -> Any:
+def split_list(value: Any) -> Any:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
@@ -116,7 +118,7 @@ def _check_locations(addresses: tuple[str, ...]) -> tuple[str, ...]:
             _ = parts.scheme in ("http", "https", "postgresql", "postgres") and parts.port
         except ValueError as error:
             raise ValueError(f"{address!r} is not an address: {error}") from None
-        if address not in ("sample", "tlc") and "/" not in address:
+        if not SOURCE_NAME.fullmatch(address) and "/" not in address:
             raise ValueError(
                 f"{address!r} is not an address; write it as https://host/path/*.csv or file:///directory/**"
             )
@@ -171,7 +173,7 @@ def _check_person(name: str) -> str:
     return name
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_split_list)]
+Names = Annotated[tuple[str, ...], BeforeValidator(split_list)]
 Months = Annotated[Names, AfterValidator(_check_months)]
 MailAddresses = Annotated[Names, AfterValidator(_check_mail_addresses)]
 Locations = Annotated[Names, AfterValidator(_check_locations)]

@@ -23,7 +23,7 @@ from include.embedded.places import check_places
 from include.embedded.postgres import find_binaries
 from include.embedded.processes import MARKER
 from include.embedded.programs import PROGRAMS, load_programs
-from include.embedded.settings_check import KNOWN, check_settings
+from include.embedded.settings_check import check_settings, find_known
 from include.embedded.stack import Stack
 from include.embedded.supervision import log_path, program_states
 from include.errors import MltrainError
@@ -219,7 +219,7 @@ def main() -> int:
         if name == "psql":
             command.add_argument("arguments", nargs="*", help="arguments for psql")
     arguments = vars(parser.parse_args())
-    REMOVED.extend(isolate(os.environ, (*TOLD, *KNOWN)))
+    REMOVED.extend(isolate(os.environ, (*TOLD, *find_known(os.environ))))
     try:
         return arguments.pop("function")(**arguments)
     except (StackError, MltrainError) as error:

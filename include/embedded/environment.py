@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from include.embedded.isolation import choose_environment
 from include.embedded.options import AIRFLOW_OPTIONS, MLFLOW_SERVER_ENVIRONMENT, SHARED_ENVIRONMENT, name_variables
-from include.embedded.overrides import OVERRIDABLE
+from include.embedded.overrides import list_overridable
 from include.embedded.ports import HOST
 from include.embedded.processes import MARKER
 from include.embedded.settings import STACK_KEYS
@@ -30,7 +30,8 @@ def base_environment(stack: "Stack", caller: Mapping[str, str] = os.environ) -> 
 
     Settings are left out because each task reads them from their files again.
     """
-    kept = {key: value for key, value in choose_environment(caller).items() if key not in OVERRIDABLE | STACK_KEYS}
+    left_out = list_overridable(caller) | STACK_KEYS
+    kept = {key: value for key, value in choose_environment(caller).items() if key not in left_out}
     return kept | {
         **SHARED_ENVIRONMENT,
         MARKER: str(stack.home),

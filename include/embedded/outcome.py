@@ -69,6 +69,6 @@ def next_steps(stack: Stack, settings: Settings) -> Table:
     table.add_row("Explore data and models", f"{stack.airflow_address}{DASHBOARDS}")
     table.add_row("Predict a trip", f"{stack.airflow_address}{PLAYGROUND}")
     table.add_row("Work with them in Python", "make notebook")
-    if settings.source == "sample":
+    if settings.problem.source == "sample":
         table.add_row("Train on real trips", "make run SOURCE=tlc MONTHS=2024-01,2024-02")
     return table

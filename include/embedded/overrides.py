@@ -9,15 +9,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from include.configuration.env_file import quote
-from include.configuration.layers import is_secret
+from include.configuration.layers import ENV_FILE, gather, is_secret
 from include.embedded.credentials import write_private
-from include.settings import Settings
+from include.settings import Settings, known_keys
 
 # Where tasks track is the stack's own MLflow server; a variable in the caller's shell must not lead them elsewhere.
-OVERRIDABLE = frozenset(name.upper() for name in Settings.model_fields) - {"MLFLOW_TRACKING_URI"}
+OWN = frozenset(("MLFLOW_TRACKING_URI",))
 
 # They hold passwords or tokens, which no terminal has to show.
 SECRET = frozenset(name.upper() for name in Settings.model_fields if is_secret(Settings, name))
+
+
+def list_overridable(environment: Mapping[str, str]) -> frozenset[str]:
+    """The keys that hold for tasks without being in their environment, with those of the problem that is chosen."""
+    return known_keys(gather(("problem",), (ENV_FILE,), environment)) - OWN
 
 
 def write_overrides(home: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -26,7 +31,7 @@ def write_overrides(home: Path, environment: Mapping[str, str] = os.environ) -> 
     Returns:
         The overrides that hold from now on, by key.
     """
-    overrides = {key: environment[key] for key in sorted(OVERRIDABLE) if key in environment}
+    overrides = {key: environment[key] for key in sorted(list_overridable(environment)) if key in environment}
     text = "".join(f"{key}={quote(value)}\n" for key, value in overrides.items())
     write_private(home / "settings.env", text)
     return overrides

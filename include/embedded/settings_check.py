@@ -12,20 +12,24 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from include.configuration.layers import ENV_FILE, Given, build, find_misspelt, gather, shorten
+from include.configuration.layers import ENV_FILE, Given, find_misspelt, gather, shorten
 from include.configuration.values import suggest
 from include.embedded.errors import StackError
 from include.embedded.settings import STACK_KEYS, StackSettings, read_stack_settings
 from include.errors import SettingsError
-from include.settings import SETTING_KEYS, Settings
+from include.settings import Settings, build_settings, gather_settings, known_keys
 from include.team.settings import TEAM_KEYS, read_team_settings
 
-KNOWN = SETTING_KEYS | STACK_KEYS | TEAM_KEYS
 # What `make` itself is told, beside settings.
 OF_MAKE = frozenset(("PROGRAM", "HOW", "ARGS", "TO", "FROM", "TARGET", "PYTHON3", "PYTHON", "VENV", "TEST_PROCESSES"))
 OF_COMPOSE = ("COMPOSE_", "DOCKER_", "BUILDKIT_")
 # How near a name has to be to a setting's to be taken for it, among those that a person gave, and among all others.
 NEAR_GIVEN, NEAR = 0.6, 0.9
+
+
+def find_known(environment: Mapping[str, str]) -> frozenset[str]:
+    """Every key that means something, those of the problem that the environment or `.env` names among them."""
+    return known_keys(gather(("problem",), (ENV_FILE,), environment)) | STACK_KEYS | TEAM_KEYS
 
 
 def check_settings(
@@ -45,12 +49,13 @@ def check_settings(
         SettingsError, StackError: A value or a file cannot be used; the message names each key, where it stands, and
             what is right.
     """
-    given = gather(Settings.model_fields, (ENV_FILE,), environment)
-    settings = build(Settings, given, {})
+    given = gather_settings((ENV_FILE,), environment)
+    settings = build_settings(given)
     stack = read_stack_settings(environment)
     read_team_settings(environment)
     check_use(settings)
-    return stack, [*_warn_of_file(given), *_warn_of_names(given_names, other_names)]
+    known = known_keys(given) | STACK_KEYS | TEAM_KEYS
+    return stack, [*_warn_of_file(given, known), *_warn_of_names(known, given_names, other_names)]
 
 
 def check_use(settings: Settings) -> None:
@@ -61,14 +66,14 @@ def check_use(settings: Settings) -> None:
     """
     from include.problems.taxi.zones import split_source
     from include.sets.plan import make_plan
-    from include.sources.location import ALIASES, identify_kind, mask
+    from include.sources.location import identify_kind, mask
     from include.sources.table import split_address
 
     kind = identify_kind(settings)
     if kind == "table":
-        split_address(settings.source)
+        split_address(settings.problem.source)
     elif kind != "sample":
-        _check_address("SOURCE", ALIASES.get(settings.source, settings.source))
+        _check_address("SOURCE", settings.problem.address)
     for address in split_source(settings):
         _check_address("ZONES_SOURCE", address)
     make_plan(settings)
@@ -106,27 +111,27 @@ def _check_address(key: str, address: str) -> None:
             raise SettingsError(f"{key}: {protocol}:// cannot be read here: {error}") from None
 
 
-def _warn_of_file(given: Given) -> list[str]:
+def _warn_of_file(given: Given, known: frozenset[str]) -> list[str]:
     warnings = [] if ENV_FILE.exists() else [f"There is no {shorten(ENV_FILE)}: every setting has its default."]
-    near = find_misspelt(given, KNOWN, NEAR_GIVEN)
+    near = find_misspelt(given, known, NEAR_GIVEN)
     named = {line.partition(" ")[0] for line in near}
     strange = [
         f"{key} ({where}) is not a setting and has no effect"
         for key, where in given.others.items()
-        if key not in KNOWN | named and not key.startswith(OF_COMPOSE)
+        if key not in known | named and not key.startswith(OF_COMPOSE)
     ]
     file = shorten(ENV_FILE)
     unset = [f"{file} refers to ${name}, which is not set: it counts as empty." for name in sorted(given.unset)]
     return [*warnings, *near, *strange, *unset]
 
 
-def _warn_of_names(given_names: Iterable[str], other_names: Iterable[str]) -> list[str]:
+def _warn_of_names(known: frozenset[str], given_names: Iterable[str], other_names: Iterable[str]) -> list[str]:
     lines = [
-        f"{name} (given to make) is not a setting and has no effect{suggest(name, KNOWN, NEAR_GIVEN)}"
-        for name in sorted(set(given_names) - KNOWN - OF_MAKE)
+        f"{name} (given to make) is not a setting and has no effect{suggest(name, known, NEAR_GIVEN)}"
+        for name in sorted(set(given_names) - known - OF_MAKE)
     ]
-    others = sorted(set(other_names) - KNOWN - OF_MAKE - set(given_names))
-    near = {name: suggest(name, KNOWN, NEAR) for name in others}
+    others = sorted(set(other_names) - known - OF_MAKE - set(given_names))
+    near = {name: suggest(name, known, NEAR) for name in others}
     return lines + [f"{name} (in the environment) is not a setting{near[name]}" for name in others if near[name]]
 
 

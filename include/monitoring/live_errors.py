@@ -32,7 +32,7 @@ def measure_live_errors(url: str, settings: Settings) -> int:
     Returns:
         The number of logged predictions whose real trip has arrived; 0 where nothing was ever predicted.
     """
-    bounds = {"target_min": settings.target_min, "target_max": settings.target_max}
+    bounds = {"target_min": settings.problem.target_min, "target_max": settings.problem.target_max}
     with connect(url) as connection:
         if connection.execute("SELECT to_regclass('prediction.log')").fetchone() == (None,):
             return 0

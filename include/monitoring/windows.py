@@ -56,7 +56,7 @@ def list_windows(url: str, settings: Settings) -> list[Window]:
             return []
         rows = connection.execute(
             f"SELECT pickup_at::date, count(*) {_TRIPS} AND target BETWEEN %s AND %s AND month = ANY(%s) GROUP BY 1",
-            [settings.target_min, settings.target_max, months],
+            [settings.problem.target_min, settings.problem.target_max, months],
         ).fetchall()
     windows = find_windows(dict(rows), settings.drift_window_days, settings.drift_minimum_rows)
     return choose_windows(windows, months[0], settings.drift_windows)
@@ -69,7 +69,7 @@ def load_window(url: str, settings: Settings, window: Window) -> Split:
             f"SELECT pickup_at, pickup_zone, dropoff_zone, trip_distance, target {_TRIPS}"
             " AND target BETWEEN $1 AND $2 AND pickup_at >= $3::date AND pickup_at < $3::date + $4::integer"
             " AND month IN (to_char($3::date, 'YYYY-MM'), to_char($3::date + $4::integer - 1, 'YYYY-MM'))",
-            (settings.target_min, settings.target_max, window.start, window.days),
+            (settings.problem.target_min, settings.problem.target_max, window.start, window.days),
         )
         frame = cursor.fetch_arrow_table().to_pandas()
     return Split(trips_of_frame(frame), frame["target"].to_numpy(dtype="float64"))

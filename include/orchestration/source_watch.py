@@ -34,7 +34,7 @@ class SourceWatch(BaseEventTrigger):
             await asyncio.sleep(pause)
             try:
                 settings = read_settings()
-                if source != (source := mask(settings.source)):
+                if source != (source := mask(settings.problem.source)):
                     before = {}
                 pause = settings.watch_interval or SECONDS_BETWEEN_READINGS
                 watermark: Any = await self.asset_state_store.aget(WATERMARK) or {}

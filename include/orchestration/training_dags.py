@@ -14,7 +14,6 @@ from include.orchestration.handover import list_versions
 from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, hidden, in_force
 from include.orchestration.runs import name_run, note_run, skip_run
 from include.prediction.inputs import MOMENT
-from include.problems.taxi.feature_set_names import FEATURE_SET_NAMES
 from include.settings import read_settings, read_usable_settings
 
 BEST_SO_FAR = "{{ task.op_kwargs['model'] }}{{ best | default('') }}"
@@ -60,7 +59,12 @@ def _params(family: Family) -> dict[str, Param]:
             title="Seed",
             description=f"Seed of all random choices. Empty: {in_force('RANDOM_STATE')}.",
         ),
-        "feature_set": choice("Feature set", "What the models learn from.", FEATURE_SET_NAMES, in_force("FEATURE_SET")),
+        "feature_set": choice(
+            "Feature set",
+            "What the models learn from.",
+            read_usable_settings().problem.feature_set_names,
+            in_force("FEATURE_SET"),
+        ),
         "set_version": Param(
             None,
             type=["integer", "null"],

@@ -43,7 +43,7 @@ def plan(
     if location:
         allowed = AllowedLocations(settings)
         for month in chosen:
-            allowed.check(fill_in(location, month))
+            allowed.check(fill_in(settings.problem, location, month))
     log.info("Version %d of %s scores %s", champion.version, champion.name, ", ".join(chosen))
     job = {
         "location": location,
@@ -68,7 +68,7 @@ def score(
         log_in: Puts the login of a connection into an address: location, connection_id -> location.
     """
     allowed = AllowedLocations(settings)
-    location = allowed.check(fill_in(job["location"], job["month"])) if job["location"] else None
+    location = allowed.check(fill_in(settings.problem, job["location"], job["month"])) if job["location"] else None
     if location and log_in and job["connection_id"]:
         location = log_in(location, job["connection_id"])
     tracker = open_tracker(settings)

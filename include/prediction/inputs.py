@@ -64,9 +64,10 @@ class TripFormat:
         """The format that the settings describe."""
         names = {name: name for name in TRIP_COLUMNS}
         for name in TRIP_COLUMNS:
-            names.setdefault(settings.columns[name], name)
-        bounds = (settings.trip_distance_min, settings.trip_distance_max)
-        return cls(names, ZoneInfo(settings.source_timezone), bounds)
+            names.setdefault(settings.problem.read_columns[name], name)
+        column = settings.problem.columns["trip_distance"]
+        bounds = (float(column.minimum or 0), float(column.maximum or 0))
+        return cls(names, ZoneInfo(settings.problem.timezone), bounds)
 
 
 @dataclass(frozen=True)

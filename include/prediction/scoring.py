@@ -164,12 +164,11 @@ def _open_loaded(url: str, month: str) -> Iterator[Iterator[pa.RecordBatch]]:
 @contextmanager
 def _open_location(settings: Settings, month: str, location: str, allow: Allow) -> Iterator[Iterator[pa.RecordBatch]]:
     # What is to be predicted does not have to be there.
-    changes = {"source": location, "months": (month,), "column_dropoff_at": "", "column_target": None}
-    changed = settings.model_copy(update=changes)
+    changed = settings.change(source=location, months=(month,))
     with open_batches(changed, month, allow) as contents:
         check_columns(contents, changed, month)
-        names = [changed.columns[name] for name in TRIP_COLUMNS]
-        yield _coerce(contents.read(names), names, settings.source_timezone)
+        names = [changed.problem.columns[name].source for name in TRIP_COLUMNS]
+        yield _coerce(contents.read(names), names, settings.problem.timezone)
 
 
 def _coerce(batches: Iterator[pa.RecordBatch], names: Sequence[str], timezone: str) -> Iterator[pa.RecordBatch]:

@@ -30,7 +30,7 @@ def check_columns(contents: Contents, settings: Settings, month: str) -> None:
         )
     problems = [
         f"no column '{name}'{_suggest(name, neutral, list(contents.columns))}"
-        for neutral, name in settings.columns.items()
+        for neutral, name in settings.problem.read_columns.items()
         if name not in contents.columns
     ]
     if problems:

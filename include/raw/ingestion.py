@@ -76,7 +76,7 @@ def ingest_month(url: str, settings: Settings, month: str, *, force: bool = Fals
 
 def hash_reading(settings: Settings) -> str:
     """Hash of the settings that decide how a source's rows become raw trips."""
-    recipe = [READER_VERSION, sorted(settings.columns.items()), settings.source_timezone]
+    recipe = [READER_VERSION, sorted(settings.problem.read_columns.items()), settings.problem.timezone]
     return hashlib.sha256(repr(recipe).encode()).hexdigest()
 
 

@@ -65,7 +65,7 @@ class Load:
     @property
     def schema(self) -> pa.Schema:
         """The columns of raw.trips that are sent: not the month, which a partition knows, nor any without a source."""
-        named = [(neutral, TRIP_TYPES[neutral]) for neutral in self.settings.columns]
+        named = [(neutral, TRIP_TYPES[neutral]) for neutral in self.settings.problem.read_columns]
         return pa.schema([("row_number", pa.int64()), *named])
 
     def read_batches(self) -> Generator[pa.RecordBatch, None, None]:
@@ -95,9 +95,9 @@ class Load:
     def _coerce(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         size = batch.num_rows
         coerced: dict[str, Coerced] = {}
-        for neutral, name in self.settings.columns.items():
+        for neutral, name in self.settings.problem.read_columns.items():
             source = batch.column(name)
-            coerced[neutral] = COERCIONS[TRIP_TYPES[neutral]](source, self.settings.source_timezone)
+            coerced[neutral] = COERCIONS[TRIP_TYPES[neutral]](source, self.settings.problem.timezone)
             self.present[neutral] += size - source.null_count
             for rule, marks in ((WRONG_TYPE, coerced[neutral].failed), (BEYOND, coerced[neutral].beyond)):
                 if marks is not None:
@@ -132,7 +132,7 @@ class Load:
             raise SourceInvalid(f"{self.contents.location}: no rows for {self.month}: remove the month from MONTHS")
         for neutral, failures in self.failed.items():
             if failures * 2 > self.present[neutral]:
-                name = self.settings.columns[neutral]
+                name = self.settings.problem.read_columns[neutral]
                 raise SourceInvalid(
                     f"{self.contents.location}: column '{name}' is of type {self.contents.columns[name]}, and "
                     f"{failures} of its {self.present[neutral]} values cannot be read as {TRIP_TYPES[neutral]}, "

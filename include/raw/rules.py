@@ -42,7 +42,8 @@ def _within_month(times: "pd.Series", settings: Settings, month: str) -> "pd.Ser
 
 
 def _within_distance(miles: "pd.Series", settings: Settings, _month: str) -> "pd.Series":
-    return miles.between(settings.trip_distance_min, settings.trip_distance_max)
+    column = settings.problem.columns["trip_distance"]
+    return miles.between(column.minimum, column.maximum)  # type: ignore[arg-type]
 
 
 RULES = (
@@ -56,13 +57,13 @@ RULES = (
 )
 # Goes up when the same row under the same settings gets another verdict.
 RULES_VERSION = 1
-RULE_SETTINGS = ("month_tolerance_days", "trip_distance_min", "trip_distance_max")
 
 
 def hash_rules(settings: Settings) -> str:
     """Identifies the rules and the settings that they follow; a difference makes stored verdicts outdated."""
-    values = [getattr(settings, name) for name in RULE_SETTINGS]
-    return hashlib.sha256(repr([RULES_VERSION, sorted(settings.columns), values]).encode()).hexdigest()
+    columns = settings.problem.columns.values()
+    rules = [[each.name, each.required, each.minimum, each.maximum, each.after] for each in columns]
+    return hashlib.sha256(repr([RULES_VERSION, settings.month_tolerance_days, sorted(rules)]).encode()).hexdigest()
 
 
 def make_schema(settings: Settings, month: str) -> "pa.DataFrameSchema":
@@ -72,11 +73,12 @@ def make_schema(settings: Settings, month: str) -> "pa.DataFrameSchema":
     def check(rule: Rule) -> "pa.Check":
         return pa.Check(lambda values: rule.holds(values, settings, month), error=rule.broken, ignore_na=True)
 
-    names = dict.fromkeys([*settings.columns, *(rule.column for rule in RULES)])
+    names = dict.fromkeys([*settings.problem.read_columns, *(rule.column for rule in RULES)])
     return pa.DataFrameSchema(
         {
             name: pa.Column(
-                nullable=name not in settings.columns, checks=[check(rule) for rule in RULES if rule.column == name]
+                nullable=name not in settings.problem.read_columns,
+                checks=[check(rule) for rule in RULES if rule.column == name],
             )
             for name in names
         }

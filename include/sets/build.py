@@ -95,8 +95,8 @@ def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
         connection.execute(sql.SQL("CREATE TABLE {} (LIKE training.examples)").format(table))
         chosen = {
             "months": list(plan.months),
-            "target_min": settings.target_min,
-            "target_max": settings.target_max,
+            "target_min": settings.problem.target_min,
+            "target_max": settings.problem.target_max,
         }
         split = {"version": version, "validation_from": plan.validation_from, "test_from": plan.test_from}
         connection.execute(sql.SQL(_INSERT_EXAMPLES).format(table=table), chosen | split)

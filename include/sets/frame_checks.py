@@ -22,9 +22,11 @@ def find_example_problems(
         *([pa.Check.ge(pd.Timestamp(starts_on), error="leak from the split before")] if starts_on else []),
         *([pa.Check.lt(pd.Timestamp(ends_before), error="leak from the split after")] if ends_before else []),
     ]
-    target_range = pa.Check.in_range(settings.target_min, settings.target_max, error="outside TARGET_MIN..TARGET_MAX")
+    problem = settings.problem
+    distance = problem.columns["trip_distance"]
+    target_range = pa.Check.in_range(problem.target_min, problem.target_max, error="outside TARGET_MIN..TARGET_MAX")
     distance_range = pa.Check.in_range(
-        settings.trip_distance_min, settings.trip_distance_max, error="outside TRIP_DISTANCE_MIN..TRIP_DISTANCE_MAX"
+        distance.minimum, distance.maximum, error="outside TRIP_DISTANCE_MIN..TRIP_DISTANCE_MAX"
     )
     zone = pa.Column("int64", pa.Check.ge(1, error="below 1"))
     schema = pa.DataFrameSchema(

@@ -108,8 +108,13 @@ def _month_end(month: str) -> str:
 
 def contents_settings(settings: Settings) -> dict[str, Any]:
     """The settings that change what a set holds."""
-    names = ("columns", "month_tolerance_days", "trip_distance_min", "trip_distance_max", "target_min", "target_max")
-    return {name: getattr(settings, name) for name in names}
+    problem = settings.problem
+    return {
+        "columns": problem.read_columns,
+        "month_tolerance_days": settings.month_tolerance_days,
+        "bounds": {column.name: [column.minimum, column.maximum] for column in problem.columns.values()},
+        "target": [problem.elapsed, problem.unit, problem.target_min, problem.target_max],
+    }
 
 
 def compute_fingerprint(settings: Settings, plan: Plan, sources: Mapping[str, str], zones: str | None) -> str:

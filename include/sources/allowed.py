@@ -12,8 +12,9 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from include.errors import SettingsError
+from include.problem.declaration import SAMPLE
 from include.settings import Settings
-from include.sources.location import ALIASES, has_secret, mask
+from include.sources.location import has_secret, mask
 
 PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 # What may stand in the place of these in an address; pages are filled in when they are asked for.
@@ -63,10 +64,11 @@ class AllowedLocations:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._names = {settings.source, *settings.batch_locations} & {"sample", *ALIASES}
-        self._source = ALIASES.get(settings.source, settings.source)
+        problem = settings.problem
+        self._names = {problem.source, *settings.batch_locations} & set(problem.source_names)
+        self._source = problem.address
         self._of_source = _compile([self._source], globs=False)
-        self._patterns = _compile([ALIASES.get(name, name) for name in settings.batch_locations], globs=True)
+        self._patterns = _compile([problem.sources.get(name, name) for name in settings.batch_locations], globs=True)
 
     def check(self, url: str) -> str:
         """The address to read, which is `url` without detours: links on the way to a file are followed already.
@@ -77,7 +79,7 @@ class AllowedLocations:
         Raises:
             SettingsError: It is not allowed, holds a password or key, or hides where it leads.
         """
-        if url == "sample" and url in self._names:
+        if url == SAMPLE and url in self._names:
             return url
         if has_secret(url):
             raise SettingsError(

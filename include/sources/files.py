@@ -22,7 +22,7 @@ from include.sources import http
 from include.sources.contents import Contents, Probe
 from include.sources.formats import guard, open_csv, open_parquet, translate_errors
 from include.sources.limits import Allow, Limits, Progress, allow_all, read_within
-from include.sources.location import ALIASES, explain, locate, mask
+from include.sources.location import explain, locate, mask
 
 MONTH = "{month}"
 # What stores call the sign that an object changed.
@@ -31,7 +31,7 @@ VALIDATOR_KEYS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModifi
 
 def list_months(settings: Settings, known: Collection[str]) -> list[str]:
     """The months that there is a file of; where files cannot be listed, those known and the ones that follow them."""
-    template = ALIASES.get(settings.source, settings.source)
+    template = settings.problem.address
     if MONTH not in template:
         return list(settings.months)
     if _is_http(template):
@@ -91,7 +91,9 @@ def open_month(settings: Settings, month: str, allow: Allow = allow_all) -> Iter
         size = _require_file(path, mask(url))
         text = path if ".csv" in urlsplit(url).path.lower() else None
         with translate_errors(url, text):
-            columns, read = open_csv(text, url, settings.columns.values()) if text else open_parquet(path, url)
+            columns, read = (
+                open_csv(text, url, settings.problem.read_columns.values()) if text else open_parquet(path, url)
+            )
             sha256 = hash_file(path)
         yield Contents(mask(url), size, validator, sha256, columns, lambda names: guard(lambda: read(names), url, text))
 

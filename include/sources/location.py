@@ -6,11 +6,11 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from include.errors import SettingsError
+from include.problem.declaration import SAMPLE, Problem
 from include.settings import Settings
 
 Kind = Literal["sample", "table", "api", "file"]
 
-ALIASES = {"tlc": "https://d37ci6vzurychx.cloudfront.net/trip-data/green_tripdata_{month}.parquet"}
 FILE_SUFFIXES = (".parquet", ".csv", ".csv.gz")
 SECRET_PARAMETER = re.compile(r"(?i)\b([\w-]*(?:sig|token|key|secret|password|credential)[\w-]*=)[^&\s]+")
 
@@ -21,8 +21,8 @@ def identify_kind(settings: Settings) -> Kind:
     Raises:
         SettingsError: No reader fits, or one file would have to be several months.
     """
-    source = ALIASES.get(settings.source, settings.source)
-    if source == "sample":
+    source = settings.problem.address
+    if source == SAMPLE and settings.problem.sample:
         return "sample"
     try:
         urlsplit(source)
@@ -35,12 +35,16 @@ def identify_kind(settings: Settings) -> Kind:
         return "api"
     if not urlsplit(source).path.lower().endswith(FILE_SUFFIXES):
         raise SettingsError(
-            f"SOURCE {mask(source)}: cannot tell what it is. Give `sample`, `tlc`, a URL or path that ends in "
+            f"SOURCE {mask(source)}: cannot tell what it is. Give {_name_sources(settings)}a URL or path that ends in "
             f"{', '.join(FILE_SUFFIXES)}, postgresql://user:password@host:port/database/schema.table, "
             "or the http(s) URL of a JSON API with {page} or {offset} in it"
         )
     _require_month(settings, source, r"\{month\}")
     return "file"
+
+
+def _name_sources(settings: Settings) -> str:
+    return "".join(f"`{name}`, " for name in settings.problem.source_names)
 
 
 def _require_month(settings: Settings, source: str, placeholder: str) -> None:
@@ -53,13 +57,13 @@ def _require_month(settings: Settings, source: str, placeholder: str) -> None:
 
 def locate(settings: Settings, month: str) -> str:
     """The address of `month` (YYYY-MM), secrets included; an API's page placeholders are left in."""
-    return fill_in(settings.source, month)
+    return fill_in(settings.problem, settings.problem.source, month)
 
 
-def fill_in(source: str, month: str) -> str:
+def fill_in(problem: Problem, source: str, month: str) -> str:
     """As `locate`, of any address that is written as SOURCE is."""
     start, end = month_bounds(month)
-    source = ALIASES.get(source, source)
+    source = problem.sources.get(source, source)
     for placeholder, value in {"month": month, "month_start": start, "month_end": end}.items():
         source = source.replace(f"{{{placeholder}}}", str(value))
     return source

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pyarrow as pa
 
-from include.problems.taxi.sample import GENERATOR_VERSION, generate_trips, list_columns
 from include.settings import Settings
 from include.sources.contents import Contents, Probe
 from include.sources.limits import Allow, allow_all
@@ -27,18 +27,30 @@ def probe(settings: Settings, month: str) -> Probe:
 def open_month(settings: Settings, month: str, _allow: Allow = allow_all) -> Iterator[Contents]:
     """Opens the generator for `month`."""
     digest = _hash(settings, month)
+    generator = _find_generator(settings)
 
     def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        batches = generate_trips(settings.sample_seed, settings.sample_rows, month)
+        batches = generator.generate(settings.sample_seed, settings.sample_rows, month)
         return (batch.select(list(names)) for batch in batches)
 
-    yield Contents(_name(settings, month), None, digest, digest, list_columns(), read)
+    yield Contents(_name(settings, month), None, digest, digest, generator.list_columns(), read)
+
+
+def _find_generator(settings: Settings) -> Any:
+    """The problem's module that makes rows up.
+
+    It has `GENERATOR_VERSION`, which goes up when the same seed gives other rows; `list_columns()`, names and types;
+    and `generate(seed, rows, month)`, an iterator of record batches, the same for the same arguments.
+    """
+    problem = settings.problem
+    assert problem.sample is not None  # the kind of the source is `sample` only then
+    return problem.resolve(problem.sample)
 
 
 def _name(settings: Settings, month: str) -> str:
-    return f"sample:{month} (synthetic trips, seed {settings.sample_seed})"
+    return f"sample:{month} (synthetic, seed {settings.sample_seed})"
 
 
 def _hash(settings: Settings, month: str) -> str:
-    recipe = f"{GENERATOR_VERSION}:{settings.sample_seed}:{settings.sample_rows}:{month}"
+    recipe = f"{_find_generator(settings).GENERATOR_VERSION}:{settings.sample_seed}:{settings.sample_rows}:{month}"
     return hashlib.sha256(recipe.encode()).hexdigest()

@@ -49,17 +49,17 @@ KEPT_TYPES = {*MONTH_FILTERS, "smallint", "integer", "bigint", "real", "double p
 
 def list_months(settings: Settings, _known: Collection[str]) -> list[str]:
     """The months that have at least MINIMUM_ROWS rows: stray dates make no month. Reads the whole column."""
-    url = settings.source
+    url = settings.problem.source
     address, table = split_address(url)
     limits = Limits.of(settings)
     with _translate(url, limits), connect(address) as connection:
         _limit(connection, limits.time_limit)
         columns = _read_columns(connection, table, url)
-        kind = columns.get(settings.column_pickup_at)
+        kind = columns.get(settings.problem.of_time.source)
         if kind not in MONTH_NAMES:
             return list(settings.months)  # what is wrong with the column is said when a month is opened
         name = sql.SQL(MONTH_NAMES[kind]).format(
-            column=sql.Identifier(settings.column_pickup_at), zone=sql.Literal(settings.source_timezone)
+            column=sql.Identifier(settings.problem.of_time.source), zone=sql.Literal(settings.problem.timezone)
         )
         query = sql.SQL("SELECT {} FROM {} GROUP BY 1 HAVING count(*) >= {}")
         rows = connection.execute(query.format(name, table, settings.minimum_rows)).fetchall()
@@ -139,7 +139,7 @@ def _read_columns(connection: psycopg.Connection, table: sql.Identifier, url: st
 
 
 def _filter_month(settings: Settings, month: str, columns: dict[str, str], url: str) -> sql.Composable:
-    name = settings.column_pickup_at
+    name = settings.problem.of_time.source
     if name not in columns:
         return sql.SQL("false")  # the missing column is reported with all others by the reader of the contents
     if columns[name] not in MONTH_FILTERS:
@@ -150,7 +150,7 @@ def _filter_month(settings: Settings, month: str, columns: dict[str, str], url: 
     start, end = month_bounds(month)
     return sql.SQL(MONTH_FILTERS[columns[name]]).format(
         column=sql.Identifier(name), start=sql.Literal(str(start)), end=sql.Literal(str(end)),
-        zone=sql.Literal(settings.source_timezone), month=sql.Literal(month),
+        zone=sql.Literal(settings.problem.timezone), month=sql.Literal(month),
     )  # fmt: skip
 
 

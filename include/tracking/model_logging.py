@@ -15,7 +15,7 @@ from include.tracking.runs import Tracker, translate_errors
 MODEL_CODE = (
     "errors", "problem/data",
     "models/artifact", "models/encoder", "models/evaluation", "models/fitting", "models/manifest", "models/table",
-    "problems/taxi/features", "problems/taxi/feature_set_names",
+    "problems/taxi/features",
 )  # fmt: skip
 # Under a name that nobody else's code has: `include` is in many a project of Airflow's.
 MODEL_PACKAGE = "mltrain_model"

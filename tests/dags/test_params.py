@@ -9,7 +9,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 
 from include.models.table import FAMILIES, names_of
-from include.problems.taxi.feature_set_names import FEATURE_SET_NAMES
+from include.settings import Settings
 from tests.dags.conftest import DAG_IDS
 
 TRAINING_DAGS = [f"{family}_training" for family in FAMILIES]
@@ -84,7 +84,7 @@ TRAINING_ACCEPTS = [
     {"requested_at": "2026-11-26T00:10:34.164623+00:00"},
     {"requested_at": "2026-11-26T00:10:34Z"},
     {"feature_set": None},
-    *({"feature_set": name} for name in FEATURE_SET_NAMES),
+    *({"feature_set": name} for name in Settings().problem.feature_set_names),
 ]
 TRAINING_REFUSES = [
     {"models": ["svm.SVR"]},

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from include.embedded.environment import airflow_environment, base_environment, mlflow_environment
-from include.embedded.overrides import OVERRIDABLE
+from include.embedded.overrides import list_overridable
 from include.embedded.programs import make_programs
 from include.embedded.settings import STACK_KEYS, StackSettings
 from include.embedded.stack import Stack, open_stack, wanted_ports
@@ -23,9 +23,9 @@ def stack(tmp_path: Path) -> Stack:
 
 
 def test_settings_of_the_shell_are_left_out_so_that_tasks_read_them_anew(stack: Stack) -> None:
-    shell = dict.fromkeys(OVERRIDABLE | STACK_KEYS, "1") | {"AWS_PROFILE": "mine"}
+    shell = dict.fromkeys(list_overridable({}) | STACK_KEYS, "1") | {"AWS_PROFILE": "mine"}
     environment = base_environment(stack, shell)
-    assert not environment.keys() & (OVERRIDABLE | STACK_KEYS)
+    assert not environment.keys() & (list_overridable({}) | STACK_KEYS)
     assert environment["AWS_PROFILE"] == "mine"
 
 

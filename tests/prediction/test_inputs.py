@@ -77,7 +77,7 @@ def test_missing_pickup_is_now(given_as: Any) -> None:
 
 
 def test_now_is_the_wall_time_of_the_source() -> None:
-    elsewhere = TripFormat.of(Settings(source_timezone="Pacific/Kiritimati"))
+    elsewhere = TripFormat.of(Settings(timezone="Pacific/Kiritimati"))
     trip = {name: value for name, value in TRIP.items() if name != "pickup_at"}
     here, there = (parse_trips([trip], form)["pickup_at"][0] for form in (FORM, elsewhere))
     # New York and the islands that see a day first are 18 or 19 hours apart.

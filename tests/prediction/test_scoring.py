@@ -91,7 +91,7 @@ def test_file_without_dropoffs_is_scored_by_its_address(warehouse_url: str, tmp_
 def test_loaded_month_and_its_file_get_the_same_predictions(warehouse_url: str, tmp_path: Path) -> None:
     settings = ingest(warehouse_url, tmp_path, make_table(200))
     score_month(warehouse_url, settings, load(1), MONTH)
-    score_month(warehouse_url, settings, load(2), MONTH, settings.source)
+    score_month(warehouse_url, settings, load(2), MONTH, settings.problem.source)
     with psycopg.connect(warehouse_url) as connection:
         [(same,)] = connection.execute(
             "SELECT count(*) FROM prediction.batch a JOIN prediction.batch b USING (row_number, predicted)"
@@ -126,7 +126,7 @@ def test_earlier_predictions_stay_where_the_source_is_damaged(warehouse_url: str
 def test_earlier_predictions_stay_where_no_trip_can_be_used(warehouse_url: str, tmp_path: Path) -> None:
     settings = ingest(warehouse_url, tmp_path, make_table(3))
     score_month(warehouse_url, settings, load(), MONTH)
-    strict = settings.model_copy(update={"trip_distance_min": 100.0})
+    strict = settings.change(trip_distance_min=100.0)
     with pytest.raises(SourceInvalid, match="None of the 3 trips of 2024-01 can be predicted"):
         score_month(warehouse_url, strict, load(), MONTH)
     assert len(read_batch(warehouse_url)) == 3

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from include.errors import SettingsError
 from include.problem.data import Columns
-from include.problems.taxi.feature_set_names import FEATURE_SET_NAMES
+from include.problem.declaration import read_problem
 from include.problems.taxi.features import FEATURE_SETS, NO_POSITIONS, Positions, get_feature_set, trips_of_frame
 from tests.splits import make_trips
 
@@ -127,7 +127,7 @@ def test_reference_features_tell_every_pair_of_zones_apart_whatever_their_ids(pa
 
 
 def test_every_feature_set_is_offered_by_its_name() -> None:
-    assert tuple(FEATURE_SETS) == FEATURE_SET_NAMES
+    assert FEATURE_SETS.keys() == read_problem("taxi").feature_sets.keys()
 
 
 @pytest.mark.parametrize("name", FEATURE_SETS)

@@ -4,14 +4,15 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.problems.taxi.sample import BLOCK_ROWS, SCHEMA, UNPLACED_ZONES, ZONE_COUNT, generate_trips, place_zones
+from include.problems.taxi import sample as generator
+from include.problems.taxi.sample import BLOCK_ROWS, SCHEMA, UNPLACED_ZONES, ZONE_COUNT, place_zones
 from include.raw import ingest_month, validate_months
 from include.settings import read_settings
 from include.sources import open_batches, probe
 
 
 def generate(seed: int, rows: int, month: str = "2024-01") -> pa.Table:
-    return pa.Table.from_batches(generate_trips(seed, rows, month), SCHEMA)
+    return pa.Table.from_batches(generator.generate(seed, rows, month), SCHEMA)
 
 
 @settings(max_examples=15, deadline=None)
@@ -32,7 +33,7 @@ def test_other_seeds_and_months_give_other_trips() -> None:
 
 
 def test_any_number_of_rows_comes_in_blocks() -> None:
-    sizes = [batch.num_rows for batch in generate_trips(7, BLOCK_ROWS + 10, "2024-01")]
+    sizes = [batch.num_rows for batch in generator.generator.generate(7, BLOCK_ROWS + 10, "2024-01")]
     assert sizes == [BLOCK_ROWS, 10]
 
 

@@ -25,7 +25,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def write(settings: Settings, table: pa.Table, month: str = MONTH) -> None:
-    pq.write_table(table, settings.source.replace("{month}", month))
+    pq.write_table(table, settings.problem.source.replace("{month}", month))
 
 
 def query(url: str, statement: str) -> list[tuple]:
@@ -70,7 +70,7 @@ def test_yellow_columns_work_by_settings_alone(warehouse_url: str, settings: Set
 
 def test_target_column_is_stored_when_the_settings_name_one(warehouse_url: str, settings: Settings) -> None:
     write(settings, make_trips(2, minutes=pa.array([5, 7])))
-    ingest_month(warehouse_url, settings.model_copy(update={"column_target": "minutes"}), MONTH)
+    ingest_month(warehouse_url, settings.change(target="minutes"), MONTH)
     assert query(warehouse_url, "SELECT target FROM raw.trips ORDER BY row_number") == [(5.0,), (7.0,)]
 
 
@@ -287,7 +287,7 @@ def test_warehouse_that_cannot_be_reached_is_unavailable(settings: Settings) -> 
 def test_damaged_page_in_the_middle_is_invalid_and_keeps_the_month(warehouse_url: str, settings: Settings) -> None:
     write(settings, make_trips(4))
     ingest_month(warehouse_url, settings, MONTH)
-    path = Path(settings.source.replace("{month}", MONTH))
+    path = Path(settings.problem.source.replace("{month}", MONTH))
     write(settings, make_trips(100_000))
     contents = bytearray(path.read_bytes())
     middle = len(contents) // 2

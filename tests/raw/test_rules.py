@@ -22,7 +22,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def load(url: str, settings: Settings, table: pa.Table, month: str = MONTH) -> None:
-    pq.write_table(table, settings.source.replace("{month}", month))
+    pq.write_table(table, settings.problem.source.replace("{month}", month))
     ingest_month(url, settings, month)
 
 
@@ -109,7 +109,7 @@ def test_month_is_judged_again_only_when_its_rows_or_the_rules_change(warehouse_
     first = read_time()
     validate_months(warehouse_url, settings, [MONTH])
     assert read_time() == first
-    stricter = settings.model_copy(update={"trip_distance_max": 2.0})
+    stricter = settings.change(trip_distance_max=2.0)
     assert hash_rules(stricter) != hash_rules(settings)
     assert validate_months(warehouse_url, stricter, [MONTH])[0].rejected == {
         "trip_distance: outside the allowed range": 1

@@ -169,7 +169,7 @@ def test_target_is_the_time_between_instants_when_clocks_change_during_the_trip(
             else pa.array([f"{instant}:00+00:00"])
             for name, instant in zip(("lpep_pickup_datetime", "lpep_dropoff_datetime"), instants, strict=True)
         }
-        pq.write_table(make_trips(1, month, **columns), settings.source.replace("{month}", month))
+        pq.write_table(make_trips(1, month, **columns), settings.problem.source.replace("{month}", month))
     version = publish_set(warehouse_url, settings).version
     assert read_targets(warehouse_url, version) == {"train": [20], "validation": [20], "test": []}
     assert query(warehouse_url, "SELECT pickup_at::text FROM training.examples ORDER BY 1") == [

@@ -41,7 +41,7 @@ def test_same_request_finds_the_published_set_fresh(warehouse_url: str, settings
 
 def test_changed_source_makes_a_set_stale(warehouse_url: str, settings: Settings) -> None:
     publish_set(warehouse_url, settings, months=MONTHS)
-    pq.write_table(make_trips(31, month="2024-02"), settings.source.replace("{month}", "2024-02"))
+    pq.write_table(make_trips(31, month="2024-02"), settings.problem.source.replace("{month}", "2024-02"))
     assert find_fresh(warehouse_url, settings, months=MONTHS) is None
 
 
@@ -76,7 +76,7 @@ def test_month_without_a_file_stops_the_preparation_before_anything_is_written(
 
 def test_failed_preparation_leaves_the_published_set_in_place(warehouse_url: str, settings: Settings) -> None:
     version = publish_set(warehouse_url, settings, months=MONTHS).version
-    Path(settings.source.replace("{month}", "2024-02")).write_bytes(b"PAR1 and then nothing")
+    Path(settings.problem.source.replace("{month}", "2024-02")).write_bytes(b"PAR1 and then nothing")
     with pytest.raises(SourceInvalid):
         publish_set(warehouse_url, settings, months=MONTHS)
     assert query(warehouse_url, "SELECT version, state FROM training.sets") == [(version, "published")]

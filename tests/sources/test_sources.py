@@ -157,7 +157,7 @@ def test_table_source_cuts_times_with_a_zone_by_the_local_month(trips_table: str
             "ALTER TABLE city.trips ALTER lpep_pickup_datetime TYPE timestamptz "
             "USING lpep_pickup_datetime AT TIME ZONE 'America/New_York'"
         )
-    rows, _ = read_all(settings_for(trips_table, source_timezone="America/New_York"))
+    rows, _ = read_all(settings_for(trips_table, timezone="America/New_York"))
     assert [row["PULocationID"] for row in rows] == [1, 3]
 
 

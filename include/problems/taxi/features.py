@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from include.errors import SettingsError
 from include.problem.data import Columns
-from include.problems.taxi.feature_set_names import FeatureSetName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,7 +142,7 @@ class FeatureSet:
     scaled: bool = True
 
 
-FEATURE_SETS: dict[FeatureSetName, FeatureSet] = {
+FEATURE_SETS: dict[str, FeatureSet] = {
     "reference": FeatureSet(_reference, ("PU_DO",), ("trip_distance",), scaled=False),
     "rich": FeatureSet(
         _rich,

@@ -107,7 +107,7 @@ def place_zones(seed: int) -> tuple[tuple[str, ...], np.ndarray]:
     return (*boroughs, *["Unknown"] * UNPLACED_ZONES), np.vstack([positions, unplaced])
 
 
-def generate_trips(seed: int, rows: int, month: str) -> Iterator[pa.RecordBatch]:
+def generate(seed: int, rows: int, month: str) -> Iterator[pa.RecordBatch]:
     """Generates the trips of `month` (YYYY-MM), by blocks so that any number of rows fits in memory.
 
     Args:

@@ -49,7 +49,7 @@ PRECISION = 5  # decimals of a degree: a metre
 
 
 def read_zones(settings: Settings) -> "pd.DataFrame | None":
-    """Reads the zones that `settings.zones_source` names.
+    """Reads the zones that ZONES_SOURCE names.
 
     Returns:
         A row a zone: zone_id, name, borough, longitude and latitude in degrees (NaN for zones without a position);
@@ -75,7 +75,7 @@ def read_zones(settings: Settings) -> "pd.DataFrame | None":
 
 
 def split_source(settings: Settings) -> list[str]:
-    """The addresses of the files that `settings.zones_source` names: none, a lookup, or a lookup and shapes.
+    """The addresses of the files that ZONES_SOURCE names: none, a lookup, or a lookup and shapes.
 
     Raises:
         SettingsError: The setting names nothing that can be read.
@@ -93,8 +93,8 @@ def split_source(settings: Settings) -> list[str]:
 
 
 def _choose_source(settings: Settings) -> str:
-    source = settings.zones_source
-    return OF_SOURCE.get(settings.source, "none") if source == "auto" else source
+    source = settings.problem.references["zones"].source
+    return OF_SOURCE.get(settings.problem.source, "none") if source == "auto" else source
 
 
 def load_zones(url: str, settings: Settings) -> dict[str, int | str]:
