@@ -1,4 +1,4 @@
-"""Scoring a month: from `raw.trips` to `prediction.batch`, and how much of it is the model's own time."""
+"""Scoring a month: from `raw.rows` to `prediction.batch`, and how much of it is the model's own time."""
 
 import importlib
 from datetime import UTC, datetime
@@ -53,4 +53,4 @@ def _speeds(runs: list[dict[str, Any]]) -> list[str]:
 def _measure(trained: Trained) -> float:
     from include.models.evaluation import measure
 
-    return measure(trained.validation.target, trained.model.predict(trained.validation.trips))["rmse"]
+    return measure(trained.validation.target, trained.model.predict(trained.validation.rows))["rmse"]

@@ -9,7 +9,7 @@ from benchmarks.plain_script import find_positions, split_trips
 from benchmarks.running import settings_of
 from benchmarks.trip_data import find_trips
 from include.embedded.stack import Stack
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.models.fitting import encode, fit
 from include.models.table import MODELS
 from include.problem.data import Split
@@ -27,7 +27,7 @@ MONTHS = ("2024-01", "2024-02")
 class Trained:
     """The model, the trips that it was validated on, and what trips they are."""
 
-    model: TripModel
+    model: Model
     validation: Split
     label: str
 
@@ -48,7 +48,7 @@ def train(**changes: Any) -> Trained:
     parameters = {**MODELS[MODEL].start, **changes}
     fitted = fit(MODEL, parameters, data, random_state=settings.random_state, threads=2)
     metadata = {"family": "xgboost", "model": MODEL, "parameters": parameters, "lineage": {}}
-    return Trained(TripModel(data.encoder, fitted.estimator, metadata), splits[1], trips.label)
+    return Trained(Model(data.encoder, fitted.estimator, metadata), splits[1], trips.label)
 
 
 def register(stack: Stack, trained: Trained, versions: int = 1) -> tuple[Settings, Tracker]:
@@ -56,7 +56,7 @@ def register(stack: Stack, trained: Trained, versions: int = 1) -> tuple[Setting
     settings = settings_of({}, mlflow_tracking_uri=stack.mlflow_address)
     tracker = runs.open_tracker(settings)
     run_id = tracker.client.create_run(tracker.experiment_id).info.run_id
-    example = {name: values[:3] for name, values in trained.validation.trips.items()}
+    example = {name: values[:3] for name, values in trained.validation.rows.items()}
     uri = model_logging.log_model(
         tracker, run_id, "xgboost", trained.model, metrics={}, tables={}, figures={}, example=example
     )

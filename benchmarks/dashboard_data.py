@@ -50,10 +50,10 @@ def store_history(stack: Stack, trained: Trained) -> None:
 
 def _store_trips(connection: psycopg.Connection, trained: Trained) -> None:
     """The validation split as a raw month and as a published training set."""
-    trips, target = trained.validation.trips, trained.validation.target
+    trips, target = trained.validation.rows, trained.validation.target
     columns = [trips[name].tolist() for name in ("pickup_at", "pickup_zone", "dropoff_zone", "trip_distance")]
     rows = list(zip(*columns, target.tolist(), strict=True))
-    create_partition(connection, "raw", "trips", "2024_02", "month", "2024-02")
+    create_partition(connection, "raw", "rows", "2024_02", "month", "2024-02")
     create_partition(connection, "training", "examples", "1", "version", 1)
     connection.execute(
         "INSERT INTO raw.sources (month, location, sha256, columns, reading, rows)"
@@ -67,7 +67,7 @@ def _store_trips(connection: psycopg.Connection, trained: Trained) -> None:
         [len(rows)],
     )
     with connection.cursor() as cursor:
-        with cursor.copy("COPY raw.trips FROM STDIN") as copy:
+        with cursor.copy("COPY raw.rows FROM STDIN") as copy:
             for number, (at, pickup, dropoff, distance, minutes) in enumerate(rows):
                 end = at + timedelta(minutes=minutes)
                 copy.write_row(("2024-02", number, at, end, pickup, dropoff, distance, None))

@@ -41,7 +41,7 @@ def run() -> Report:
 
         ingest()
         ingest_together()
-        rows = connection.execute("SELECT count(*) FROM raw.trips").fetchall()[0][0]
+        rows = connection.execute("SELECT count(*) FROM raw.rows").fetchall()[0][0]
         payloads = _read_payloads(connection)
         ways: dict[str, Callable[[], None]] = {
             "ingest, months one after another": ingest,
@@ -70,7 +70,7 @@ def run() -> Report:
 
 
 def _read_payloads(connection: psycopg.Connection) -> dict[str, bytes]:
-    """Table in the schema `copied` -> what COPY sends for it; the tables are made like the partitions of raw.trips."""
+    """Table in the schema `copied` -> what COPY sends for it; the tables are made like the partitions of raw.rows."""
     connection.execute("CREATE SCHEMA copied")
     payloads = {}
     for month in MONTHS:
@@ -90,7 +90,7 @@ def _copy(connection: psycopg.Connection, payloads: Mapping[str, bytes]) -> None
 
 
 def _time(stack: Stack, connection: psycopg.Connection, load: Callable[[], None]) -> float:
-    connection.execute("TRUNCATE raw.trips, raw.sources, raw.rejected_trips")
+    connection.execute("TRUNCATE raw.rows, raw.sources, raw.rejected")
     for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'copied'").fetchall():
         connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier("copied", name)))
     with psycopg.connect(stack.admin_url, autocommit=True) as admin:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from include.models.fitting import encode, fit
 from include.models.table import FAMILIES, default_names, get_model
 from include.problem.data import Split
-from include.problems.taxi.features import NO_POSITIONS, Positions, trips_of_frame
+from include.problems.taxi.features import NO_POSITIONS, Positions, rows_of_frame
 from include.problems.taxi.zones import read_zones
 from include.raw.load import Load
 from include.raw.rules import find_broken, make_schema
@@ -60,7 +60,7 @@ def split_trips(settings: Settings, plan: Plan) -> tuple[Split, Split]:
     kept = target.between(settings.problem.target_min, settings.problem.target_max)
     validates = trips["pickup_at"] >= plan.validation_from
     train, validation = (
-        Split(trips_of_frame(trips[kept & chosen]), target[kept & chosen].to_numpy())
+        Split(rows_of_frame(trips[kept & chosen]), target[kept & chosen].to_numpy())
         for chosen in (~validates, validates)
     )
     return train, validation

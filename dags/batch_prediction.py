@@ -6,7 +6,7 @@
 replaced in one transaction.
 
 **Parameters**: `months` (empty: the loaded ones of the settings' months), `location` of the trips, written like SOURCE
-(empty: the months in `raw.trips`; allowed are SOURCE and the locations in BATCH_LOCATIONS), `connection_id` for a
+(empty: the months in `raw.rows`; allowed are SOURCE and the locations in BATCH_LOCATIONS), `connection_id` for a
 location that requires a login.
 """
 
@@ -38,7 +38,7 @@ PARAMS = {
         pattern=WITHOUT_LOGIN,
         title="Location",
         description="Address of the trips, with `{month}` in it: SOURCE, or one that BATCH_LOCATIONS allows. "
-        "Put no password here; name a connection below. Empty: the months in `raw.trips`.",
+        "Put no password here; name a connection below. Empty: the months in `raw.rows`.",
     ),
     "connection_id": Param(
         None,

@@ -2,7 +2,7 @@
 
 **Starts** by hand, through the REST API, or when a training DAG finds no fresh set.
 
-**Produces** the months in `raw.trips`, rejected rows in `raw.rejected_trips`, an immutable version in
+**Produces** the months in `raw.rows`, rejected rows in `raw.rejected`, an immutable version in
 `training.examples`, and a note that accounts for each loaded row; then the asset `training_set` changes, which starts
 the training DAGs. If the same set was published within `outdated_after`, the later tasks are skipped and there is no
 event.
@@ -20,7 +20,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.configuration.values import MONTH_PATTERN
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
-from include.orchestration.assets import RAW_TRIPS, TRAINING_SET
+from include.orchestration.assets import RAW_ROWS, TRAINING_SET
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.presentation import DATA, MAIN, first_sentence, flag, in_force
 from include.orchestration.runs import name_run, note_run, skip_run
@@ -92,18 +92,18 @@ def plan(**context: Any) -> list[str]:
 
 @task(map_index_template="{{ task.op_kwargs['month'] }}")
 def ingest(month: str) -> dict[str, Any]:
-    """Loads one month into `raw.trips`."""
+    """Loads one month into `raw.rows`."""
     from include.sets import preparation
 
     return preparation.ingest(get_warehouse_url(), read_settings(), month)
 
 
-@task(outlets=[RAW_TRIPS])
+@task(outlets=[RAW_ROWS])
 def validate_raw(plan: dict[str, Any], *, outlet_events: Any = None) -> list[dict[str, Any]]:
     """Checks the months' rows against the rules."""
     from include.sets import preparation
 
-    outlet_events[RAW_TRIPS].extra = {"months": plan["months"]}
+    outlet_events[RAW_ROWS].extra = {"months": plan["months"]}
     return preparation.validate_raw(get_warehouse_url(), read_settings(), plan)
 
 
@@ -171,7 +171,7 @@ def data_preparation() -> None:
     check_raw = SQLTableCheckOperator(
         task_id="check_raw",
         conn_id="warehouse",
-        table="raw.trips",
+        table="raw.rows",
         partition_clause=MONTHS,
         checks=RAW_TABLE_CHECKS,
     )

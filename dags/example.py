@@ -2,7 +2,7 @@
 
 **Starts** by hand or through the REST API.
 
-**Produces** the table `example.trips` in the warehouse, replaced as a whole, so that running it twice changes nothing;
+**Produces** the table `example.rows` in the warehouse, replaced as a whole, so that running it twice changes nothing;
 then the asset `example_trips` changes.
 
 **Parameters**: `numbers`, the statistic that replaces a missing number.
@@ -27,8 +27,8 @@ TRIPS: list[dict[str, Any]] = [
 PARAMS = {
     "numbers": Param("median", enum=["median", "mean"], title="Missing numbers", description="What replaces them.")
 }
-CREATE = "CREATE TABLE example.trips (trip integer PRIMARY KEY, borough text, miles float, minutes float)"
-INSERT = "INSERT INTO example.trips VALUES (%(trip)s, %(borough)s, %(miles)s, %(minutes)s)"
+CREATE = "CREATE TABLE example.rows (trip integer PRIMARY KEY, borough text, miles float, minutes float)"
+INSERT = "INSERT INTO example.rows VALUES (%(trip)s, %(borough)s, %(miles)s, %(minutes)s)"
 
 
 @task
@@ -56,7 +56,7 @@ def save(trips: list[dict[str, Any]], *, outlet_events: Any = None) -> None:
 
     with connect(get_warehouse_url()) as connection:
         connection.execute("CREATE SCHEMA IF NOT EXISTS example")
-        connection.execute("DROP TABLE IF EXISTS example.trips")
+        connection.execute("DROP TABLE IF EXISTS example.rows")
         connection.execute(CREATE)
         connection.cursor().executemany(INSERT, trips)
     outlet_events[EXAMPLE_TRIPS].extra = {"rows": len(trips)}

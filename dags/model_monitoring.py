@@ -15,7 +15,7 @@ from airflow.sdk import AssetOrTimeSchedule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
-from include.orchestration.assets import DRIFT, RAW_TRIPS
+from include.orchestration.assets import DRIFT, RAW_ROWS
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.presentation import MODELS, first_sentence
 from include.orchestration.runs import name_run, note_run
@@ -59,7 +59,7 @@ def raise_alarm(report: dict[str, Any] | None, *, outlet_events: Any = None, **c
 
 
 @dag(
-    schedule=AssetOrTimeSchedule(timetable=cron(read_usable_settings().monitoring_schedule), assets=[RAW_TRIPS]),
+    schedule=AssetOrTimeSchedule(timetable=cron(read_usable_settings().monitoring_schedule), assets=[RAW_ROWS]),
     catchup=False,
     dagrun_timeout=timedelta(hours=2),
     is_paused_upon_creation=False,

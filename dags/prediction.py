@@ -17,12 +17,12 @@ from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.presentation import PREDICTIONS, first_sentence
 from include.orchestration.runs import note_run
-from include.prediction.inputs import MOST_TRIPS, TIME, ZONE_BOUNDS, TripFormat, describe_trip
+from include.prediction.inputs import MOST_ROWS, TIME, ZONE_BOUNDS, InputFormat, describe_row
 from include.problems.taxi.zone_names import read_zone_names
 from include.settings import read_settings, read_usable_settings
 
 # The source's column names are settings, and the form's schema accepts them: both are read as the file is parsed.
-FORMAT = TripFormat.of(read_usable_settings())
+FORMAT = InputFormat.of(read_usable_settings())
 ZONES = read_zone_names()
 ZONE: dict[str, Any] = {"type": ["integer", "null"], "minimum": ZONE_BOUNDS[0], "maximum": ZONE_BOUNDS[1]}
 if ZONES:
@@ -56,8 +56,8 @@ PARAMS = {
     "inputs": Param(
         None,
         type=["array", "null"],
-        items=describe_trip(FORMAT),
-        maxItems=MOST_TRIPS,
+        items=describe_row(FORMAT),
+        maxItems=MOST_ROWS,
         title="Trips as JSON",
         section="Several trips",
         description='Instead of the one trip above, for example [{"pickup_zone": 74, "dropoff_zone": 75, '

@@ -9,7 +9,7 @@ import mlflow
 import numpy as np
 from mlflow.exceptions import MlflowException
 
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.models.fitting import encode, fit
 from include.models.table import MODELS, get_model
 from include.settings import Settings
@@ -28,7 +28,7 @@ def configure(mlflow_url: str | None, name: str = "trip-duration", **others: Any
 
 
 @cache
-def make_model(model: str, feature_set: str = "rich") -> TripModel:
+def make_model(model: str, feature_set: str = "rich") -> Model:
     """A model type with its first parameters, fitted to seeded trips."""
     data = encode(model, feature_set, POSITIONS, TRAIN, VALIDATION)
     fitted = fit(model, MODELS[model].start, data, random_state=1, threads=1)
@@ -40,7 +40,7 @@ def make_model(model: str, feature_set: str = "rich") -> TripModel:
     }
     if hasattr(fitted.estimator, "coef_"):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
-    return TripModel(data.encoder, fitted.estimator, metadata)
+    return Model(data.encoder, fitted.estimator, metadata)
 
 
 @cache
@@ -49,7 +49,7 @@ def log_once(mlflow_url: str, model: str) -> tuple[str, str]:
     tracker = runs.open_tracker(configure(mlflow_url))
     run_id = tracker.client.create_run(tracker.experiment_id).info.run_id
     made = make_model(model)
-    example = take(VALIDATION.trips, slice(3))
+    example = take(VALIDATION.rows, slice(3))
     options: dict[str, Any] = {"metrics": {"validation_rmse": 1.25}, "tables": {}, "figures": {}, "example": example}
     return run_id, model_logging.log_model(tracker, run_id, made.metadata["family"], made, **options)
 

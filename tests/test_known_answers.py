@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.models.fitting import encode, fit
 from include.models.table import MODELS
 from include.prediction import request as rest
-from include.prediction.inputs import TripFormat, parse_trips
+from include.prediction.inputs import InputFormat, parse_rows
 from include.problem.data import Split
 from include.sets.examples import get_training_set, load_positions, load_split
 from include.sets.publish import Published
@@ -115,8 +115,8 @@ def predict_by_hand(
     """Errors on the validation split, and the minutes of the known trips, by a model with its first parameters."""
     data = encode(model, feature_set, load_positions(url, version), splits["train"], splits["validation"])
     fitted = fit(model, MODELS[model].start, data, random_state=RANDOM_STATE, threads=1)
-    trips = parse_trips(TRIPS, TripFormat.of(Settings(**SETTINGS)), NOW)
-    return fitted.metrics, TripModel(data.encoder, fitted.estimator, {}).predict(trips)
+    trips = parse_rows(TRIPS, InputFormat.of(Settings(**SETTINGS)), NOW)
+    return fitted.metrics, Model(data.encoder, fitted.estimator, {}).predict(trips)
 
 
 @pytest.mark.parametrize(("model", "feature_set"), MODELS_AND_FEATURES)

@@ -38,13 +38,13 @@ def store_month(
         for pickup_at in [datetime.fromisoformat(trip.pickup_at)]
     ]  # fmt: skip
     with connect(url) as connection:
-        create_partition(connection, "raw", "trips", month.replace("-", "_"), "month", month)
-        for table in ("trips", "rejected_trips", "sources"):
+        create_partition(connection, "raw", "rows", month.replace("-", "_"), "month", month)
+        for table in ("trips", "rejected", "sources"):
             connection.execute(f"DELETE FROM raw.{table} WHERE month = %s".encode(), [month])
         cursor = connection.cursor()
-        cursor.executemany("INSERT INTO raw.trips VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", rows)
+        cursor.executemany("INSERT INTO raw.rows VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", rows)
         cursor.executemany(
-            "INSERT INTO raw.rejected_trips VALUES (%s, %s, 'pickup_zone: below 1', '0')",
+            "INSERT INTO raw.rejected VALUES (%s, %s, 'pickup_zone: below 1', '0')",
             [(month, number) for number in rejected],
         )
         connection.execute(

@@ -26,7 +26,7 @@ from include.dashboards.playground import list_zones, predict
 from include.dashboards.summary import summarize
 from include.errors import MltrainError
 from include.models.table import MODELS
-from include.prediction.inputs import TripsInvalid
+from include.prediction.inputs import InputsInvalid
 from include.request_bodies import cut, describe, parse_json, read_body, refuse_briefly
 
 # A layout of all cards has a few kilobytes.
@@ -110,7 +110,7 @@ def _add_predictions(routes: APIRouter, reader: FindViewer, sources: Sources) ->
         require_runner(viewer)
         try:
             return predict(Context(viewer, Filters(), sources), trip)
-        except TripsInvalid as error:
+        except InputsInvalid as error:
             raise HTTPException(422, cut(str(error))) from error
         except MltrainError as error:
             raise HTTPException(503, str(error)) from error

@@ -14,7 +14,7 @@ from include.dashboards.context import Context
 from include.dashboards.kept import keep
 from include.dashboards.registered import Registered, connect_tracker, find_registered
 from include.models import explanation
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.problem.data import Columns
 from include.problems.taxi.features import TRIP_COLUMNS, get_feature_set
 from include.problems.taxi.zone_names import read_zone_names
@@ -48,7 +48,7 @@ class Explained:
     """A sample of n trips as one model sees them.
 
     Attributes:
-        trips: As stored, with zone names and the real minutes as `target`.
+        rows: As stored, with zone names and the real minutes as `target`.
         predicted: Values, shape (n,).
         explanation: Contributions; None where this kind of model has none.
         values: Feature -> its n values; categories are missing.
@@ -56,25 +56,25 @@ class Explained:
     """
 
     version: Registered
-    trips: Sequence[Mapping[str, Any]]
+    rows: Sequence[Mapping[str, Any]]
     predicted: npt.NDArray[np.float64]
     explanation: explanation.Explanation | None
     values: Columns
     texts: Sequence[Mapping[str, str]]
 
 
-def load_model(context: Context, version: Registered) -> TripModel:
+def load_model(context: Context, version: Registered) -> Model:
     """The version's model, kept in memory: a version never changes."""
     tracker = connect_tracker(context)
     name = context.settings.registered_model
 
-    def load() -> TripModel:
+    def load() -> Model:
         return load_version(tracker, registry.get_version(tracker, name, version.version)).model
 
     return keep(("model", tracker.uri, name, version.run_id), load, SECONDS_KEPT)
 
 
-def explain_trips(model: TripModel, trips: Columns) -> explanation.Explanation | None:
+def explain_rows(model: Model, trips: Columns) -> explanation.Explanation | None:
     """Contributions of features; None where this kind of model has none."""
     if explanation.can_explain(model):
         return explanation.explain(model, trips)
@@ -107,13 +107,13 @@ def _explain(context: Context, version: Registered) -> Explained | None:
         version,
         rows,
         model.predict(trips),
-        explain_trips(model, trips),
+        explain_rows(model, trips),
         {name: columns[name] for name in columns if name not in features.categorical},
         [_name_values(columns, trips, at, names) for at in range(len(rows))],
     )
 
 
-def name_features(model: TripModel, trips: Columns) -> dict[str, str]:
+def name_features(model: Model, trips: Columns) -> dict[str, str]:
     """Each feature of the first trip with its value as people read it."""
     columns = get_feature_set(model.encoder.feature_set).compute(trips, model.encoder.positions)
     return _name_values(columns, trips, 0, read_zone_names())

@@ -49,7 +49,7 @@ def list_trips(context: Context) -> Options:
     explained = explain_sample(context)
     if explained is None:
         return Options([], "")
-    pairs = [(str(at), describe(trip)) for at, trip in enumerate(explained.trips)]
+    pairs = [(str(at), describe(trip)) for at, trip in enumerate(explained.rows)]
     return Options(pairs, str(min(context.filters.trip, len(pairs) - 1)))
 
 

@@ -13,14 +13,14 @@ from plotly.graph_objects import Figure, Scatter
 
 from include.dashboards.charts import read_rows
 from include.dashboards.context import Context
-from include.dashboards.explanations import explain_trips, load_model, name_features
+from include.dashboards.explanations import explain_rows, load_model, name_features
 from include.dashboards.figures import figure
 from include.dashboards.pages.explainability import waterfall
 from include.dashboards.palette import mark_of
 from include.dashboards.registered import CHAMPION, Registered, list_registered
 from include.errors import MltrainError, ModelInvalid
-from include.models.artifact import TripModel
-from include.prediction.inputs import TripFormat, parse_trips
+from include.models.artifact import Model
+from include.prediction.inputs import InputFormat, parse_rows
 from include.tracking.registry import START_TRAINING
 
 log = logging.getLogger(__name__)
@@ -76,17 +76,17 @@ def predict(context: Context, trip: Mapping[str, Any]) -> dict[str, Any]:
         `predictions`, the champion's first; `models` and `contributions`, figures; `trip`, as it was understood.
 
     Raises:
-        TripsInvalid: The trip cannot be used; says why, field by field.
+        InputsInvalid: The trip cannot be used; says why, field by field.
         NoModel: No model is registered.
         TrackingUnavailable, ModelInvalid: A model cannot be loaded.
     """
-    trips = parse_trips([trip], TripFormat.of(context.settings))
+    trips = parse_rows([trip], InputFormat.of(context.settings))
     chosen = choose_models(context)
     if not chosen:
         raise NoModel(NO_MODEL)
     models = _load_usable(context, chosen)
     predictions = [_with_interval(version, float(model.predict(trips)[0])) for version, model in models]
-    explanation = explain_trips(models[0][1], trips)
+    explanation = explain_rows(models[0][1], trips)
     contributions = None
     if explanation:
         contributions = json.loads(waterfall(explanation, 0, name_features(models[0][1], trips)).to_json())
@@ -99,7 +99,7 @@ def predict(context: Context, trip: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _load_usable(context: Context, chosen: Sequence[Registered]) -> list[tuple[Registered, TripModel]]:
+def _load_usable(context: Context, chosen: Sequence[Registered]) -> list[tuple[Registered, Model]]:
     """The versions with their models, but for those beside the first one that cannot be loaded."""
     models = [(chosen[0], load_model(context, chosen[0]))]
     for version in chosen[1:]:

@@ -17,7 +17,7 @@ from include.models.encoder import Encoder
 from include.models.fitting import predict_by_one_thread, predict_encoded
 from include.models.manifest import check_files, write_manifest
 from include.problem.data import Columns, Values
-from include.problems.taxi.features import trips_of_frame
+from include.problems.taxi.features import rows_of_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ ALLOWED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
 
 
 @dataclass(frozen=True)
-class TripModel:
+class Model:
     """A model that takes trips and gives minutes.
 
     Attributes:
@@ -63,7 +63,7 @@ class TripModel:
         write_manifest(directory)
 
     @classmethod
-    def load(cls, directory: Path, *, threads: int = 1, digest: str | None = None) -> "TripModel":
+    def load(cls, directory: Path, *, threads: int = 1, digest: str | None = None) -> "Model":
         """Reads what `save` wrote.
 
         Args:
@@ -113,14 +113,14 @@ _LOADERS = {"estimator.ubj": _load_booster, "estimator.skops": _load_skops}
 class PyfuncModel:
     """What MLflow's generic loader hands out: frames in, minutes out."""
 
-    def __init__(self, model: TripModel) -> None:
+    def __init__(self, model: Model) -> None:
         self.model = model
 
     def predict(self, model_input: "pd.DataFrame", params: Mapping[str, Any] | None = None) -> Values:
         """Predicted minutes, shape (n,), of a frame with the columns of `TRIP_COLUMNS`."""
-        return self.model.predict(trips_of_frame(model_input))
+        return self.model.predict(rows_of_frame(model_input))
 
 
 def _load_pyfunc(data_path: str) -> PyfuncModel:
     """Entry point that MLflow calls by this name."""
-    return PyfuncModel(TripModel.load(Path(data_path)))
+    return PyfuncModel(Model.load(Path(data_path)))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.problem.data import Columns, count_rows
 
 # Points enough for a picture; TreeSHAP of a deep booster takes some ten milliseconds a row.
@@ -56,12 +56,12 @@ class Explanation:
         ]
 
 
-def can_explain(model: TripModel) -> bool:
+def can_explain(model: Model) -> bool:
     """Whether the estimator is a booster, which explains itself."""
     return hasattr(model.estimator, "inplace_predict")
 
 
-def explain(model: TripModel, trips: Columns) -> Explanation:
+def explain(model: Model, trips: Columns) -> Explanation:
     """Explains the predictions of n trips; keep n small, one-hot encodings are dense here.
 
     Raises:
@@ -79,12 +79,12 @@ def explain(model: TripModel, trips: Columns) -> Explanation:
     return _by_feature(model, values[:, :-1], float(values[0, -1]), unit)
 
 
-def is_linear(model: TripModel) -> bool:
+def is_linear(model: Model) -> bool:
     """Whether the estimator is a linear model of scikit-learn."""
     return hasattr(model.estimator, "coef_")
 
 
-def explain_linear(model: TripModel, trips: Columns) -> Explanation:
+def explain_linear(model: Model, trips: Columns) -> Explanation:
     """Explains a linear model's predictions of n trips: each coefficient times its column's distance from the mean.
 
     The means are those of the training split, kept in the model's metadata; without them, contributions are told from
@@ -103,7 +103,7 @@ def explain_linear(model: TripModel, trips: Columns) -> Explanation:
     return _by_feature(model, values, intercept + float(means @ coefficients), MINUTES)
 
 
-def _by_feature(model: TripModel, values: npt.NDArray[np.float64], base: float, unit: str) -> Explanation:
+def _by_feature(model: Model, values: npt.NDArray[np.float64], base: float, unit: str) -> Explanation:
     """Adds up the columns that encode one feature, the strongest feature first."""
     owners = [name.split("=", 1)[0] for name in model.encoder.feature_names]
     names = list(dict.fromkeys(owners))

@@ -40,8 +40,8 @@ class Fitted:
 def encode(model_name: str, feature_set: str, positions: Positions, train: Split, validation: Split) -> EncodedData:
     """Fits the encoder on the training split and encodes both splits the way the model type takes them."""
     model = get_model(model_name)
-    encoder = Encoder(feature_set, "native" if model.native_categories else "one_hot", positions).fit(train.trips)
-    matrices = [encoder.transform(split.trips) for split in (train, validation)]
+    encoder = Encoder(feature_set, "native" if model.native_categories else "one_hot", positions).fit(train.rows)
+    matrices = [encoder.transform(split.rows) for split in (train, validation)]
     if model.family == "xgboost":
         # Quantised once here, not in every trial.
         pairs = list(zip(matrices, (train.target, validation.target), strict=True))

@@ -8,7 +8,7 @@ from include.warehouse import connect
 _MEASURE = """
     WITH rides AS (
         SELECT pickup_at, pickup_zone, dropoff_zone, trip_distance, avg(target) AS minutes
-        FROM raw.accepted_trips
+        FROM raw.accepted
         WHERE pickup_at BETWEEN (SELECT min(pickup_at) FROM prediction.log)
                             AND (SELECT max(pickup_at) FROM prediction.log)
           AND target BETWEEN %(target_min)s AND %(target_max)s

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from include.problem.data import Split
-from include.problems.taxi.features import trips_of_frame
+from include.problems.taxi.features import rows_of_frame
 from include.settings import Settings
 from include.warehouse import connect, connect_bulk
 
@@ -13,7 +13,7 @@ from include.warehouse import connect, connect_bulk
 FIRST_DAY = date(1970, 1, 5)
 # A trip belongs to its file's month; strays outside of it make no window.
 _TRIPS = """
-    FROM raw.accepted_trips
+    FROM raw.accepted
     WHERE to_char(pickup_at, 'YYYY-MM') = month
 """
 
@@ -72,4 +72,4 @@ def load_window(url: str, settings: Settings, window: Window) -> Split:
             (settings.problem.target_min, settings.problem.target_max, window.start, window.days),
         )
         frame = cursor.fetch_arrow_table().to_pandas()
-    return Split(trips_of_frame(frame), frame["target"].to_numpy(dtype="float64"))
+    return Split(rows_of_frame(frame), frame["target"].to_numpy(dtype="float64"))

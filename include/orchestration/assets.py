@@ -7,7 +7,7 @@ from include.models.table import FAMILIES
 from include.orchestration.source_watch import SourceWatch
 
 # `extra`: months.
-RAW_TRIPS = Dataset("raw_trips", "postgres://warehouse:5432/warehouse/raw/trips")
+RAW_ROWS = Dataset("raw_rows", "postgres://warehouse:5432/warehouse/raw/trips")
 
 # `extra`: version, fingerprint, months, counts (rows by split).
 TRAINING_SET = Dataset("training_set", "postgres://warehouse:5432/warehouse/training/sets")

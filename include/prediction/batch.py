@@ -30,7 +30,7 @@ def plan(
 
     Args:
         months: YYYY-MM; None: those of the settings that are loaded, or with a location all of them.
-        location: Address of the trips, as SOURCE has it; None: `raw.trips`.
+        location: Address of the trips, as SOURCE has it; None: `raw.rows`.
         connection_id: What `score` is to log in with there.
 
     Raises:

@@ -25,8 +25,8 @@ from include.errors import MltrainError
 from include.problems.taxi.features import TRIP_COLUMNS
 from include.settings import Settings
 
-MOST_TRIPS = 10_000
-MOST_PROBLEMS = 20
+MOST_ROWS = 10_000
+MOST_FLAWS = 20
 MOST_TEXT = 60
 ZONE_BOUNDS = (1, 2**31 - 1)
 # As text, within the bounds that numbers have by default: a JSON Schema cannot tell more of a text.
@@ -46,7 +46,7 @@ OPTIONAL = ("pickup_at",)
 
 
 @dataclass(frozen=True)
-class TripFormat:
+class InputFormat:
     """How trips are written.
 
     Attributes:
@@ -60,7 +60,7 @@ class TripFormat:
     distance: tuple[float, float]
 
     @classmethod
-    def of(cls, settings: Settings) -> "TripFormat":
+    def of(cls, settings: Settings) -> "InputFormat":
         """The format that the settings describe."""
         names = {name: name for name in TRIP_COLUMNS}
         for name in TRIP_COLUMNS:
@@ -71,7 +71,7 @@ class TripFormat:
 
 
 @dataclass(frozen=True)
-class Problem:
+class Flaw:
     """What is wrong with one field of one trip, numbered from 0; the field is empty where it is the trip itself."""
 
     trip: int
@@ -82,15 +82,15 @@ class Problem:
         return f"inputs[{self.trip}]{'.' * bool(self.field)}{self.field} {self.message}"
 
 
-class TripsInvalid(MltrainError):
+class InputsInvalid(MltrainError):
     """Trips that cannot be used; each problem names its trip and field."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Flaw]) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(map(str, problems)))
 
 
-def parse_trips(records: Sequence[Any], form: TripFormat, now: datetime | None = None) -> dict[str, npt.NDArray[Any]]:
+def parse_rows(records: Sequence[Any], form: InputFormat, now: datetime | None = None) -> dict[str, npt.NDArray[Any]]:
     """Turns records into the columns that models take.
 
     Args:
@@ -101,26 +101,26 @@ def parse_trips(records: Sequence[Any], form: TripFormat, now: datetime | None =
         The columns of `TRIP_COLUMNS`, each of the records' number and order.
 
     Raises:
-        TripsInvalid: Something cannot be used; names up to `MOST_PROBLEMS` of them.
+        InputsInvalid: Something cannot be used; names up to `MOST_FLAWS` of them.
     """
     moment = now or datetime.now(form.timezone).replace(tzinfo=None, microsecond=0)
     columns: dict[str, list[Any]] = {name: [] for name in TRIP_COLUMNS}
-    problems: list[Problem] = []
+    problems: list[Flaw] = []
     for number, record in enumerate(records):
         values, wrong = _parse_trip(record, form, moment)
         if wrong:
-            problems += [Problem(number, field, message) for field, message in wrong]
-            if len(problems) >= MOST_PROBLEMS:
+            problems += [Flaw(number, field, message) for field, message in wrong]
+            if len(problems) >= MOST_FLAWS:
                 break
         for name, column in columns.items():
             column.append(values.get(name))
     if problems:
-        raise TripsInvalid(problems[:MOST_PROBLEMS])
+        raise InputsInvalid(problems[:MOST_FLAWS])
     return {name: np.array(columns[name], dtype=dtype) for name, dtype in TRIP_COLUMNS.items()}
 
 
-def describe_trip(form: TripFormat) -> dict[str, Any]:
-    """The JSON Schema of one trip: refuses what `parse_trips` refuses, as far as a schema can tell."""
+def describe_row(form: InputFormat) -> dict[str, Any]:
+    """The JSON Schema of one trip: refuses what `parse_rows` refuses, as far as a schema can tell."""
     required = [[name for name, neutral in form.names.items() if neutral == field] for field in TRIP_COLUMNS]
     return {
         "type": "object",
@@ -136,7 +136,7 @@ def describe_trip(form: TripFormat) -> dict[str, Any]:
     }
 
 
-def _schemas(form: TripFormat) -> dict[str, dict[str, Any]]:
+def _schemas(form: InputFormat) -> dict[str, dict[str, Any]]:
     low, high = ZONE_BOUNDS
     zone = {"type": ["integer", "string"], "minimum": low, "maximum": high, "pattern": WHOLE_NUMBER}
     shortest, longest = form.distance
@@ -153,7 +153,7 @@ def _schemas(form: TripFormat) -> dict[str, dict[str, Any]]:
     }
 
 
-def _parse_trip(record: Any, form: TripFormat, moment: datetime) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def _parse_trip(record: Any, form: InputFormat, moment: datetime) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """The trip's values by neutral name, and what is wrong: field as it was given, and message."""
     if not isinstance(record, Mapping):
         return {}, [("", f"must be an object with the fields {', '.join(TRIP_COLUMNS)}")]
@@ -177,7 +177,7 @@ def _parse_trip(record: Any, form: TripFormat, moment: datetime) -> tuple[dict[s
     return values, wrong
 
 
-def _parse_zone(value: Any, _form: TripFormat) -> int:
+def _parse_zone(value: Any, _form: InputFormat) -> int:
     if isinstance(value, str) and re.match(WHOLE_NUMBER, value):
         value = int(value)
     if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
@@ -188,7 +188,7 @@ def _parse_zone(value: Any, _form: TripFormat) -> int:
     return int(value)
 
 
-def _parse_distance(value: Any, form: TripFormat) -> float:
+def _parse_distance(value: Any, form: InputFormat) -> float:
     if isinstance(value, str) and re.match(NUMBER, value):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -200,7 +200,7 @@ def _parse_distance(value: Any, form: TripFormat) -> float:
     return float(value)
 
 
-def _parse_time(value: Any, form: TripFormat) -> datetime | None:
+def _parse_time(value: Any, form: InputFormat) -> datetime | None:
     if value is None:
         return None
     if not isinstance(value, str) or not re.match(TIME, value):
@@ -211,7 +211,7 @@ def _parse_time(value: Any, form: TripFormat) -> datetime | None:
     return time.astimezone(form.timezone).replace(tzinfo=None) if time.tzinfo else time
 
 
-PARSERS: dict[str, Callable[[Any, TripFormat], Any]] = {
+PARSERS: dict[str, Callable[[Any, InputFormat], Any]] = {
     "pickup_at": _parse_time,
     "pickup_zone": _parse_zone,
     "dropoff_zone": _parse_zone,

@@ -19,7 +19,7 @@ class Predictions:
 
     Attributes:
         at: When, with a zone.
-        trips: n trips by column.
+        rows: n rows by column.
         predicted: Shape (n,), in minutes.
     """
 
@@ -27,7 +27,7 @@ class Predictions:
     source: Literal["rest", "service"]
     request_id: str | None
     model_version: int
-    trips: Columns
+    rows: Columns
     predicted: Values
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ def write_predictions(connection: psycopg.Connection, answered: Sequence[Predict
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         for each in answered:
             head = (each.at, each.source, each.request_id, each.model_version)
-            columns = [each.trips[name].tolist() for name in TRIP_COLUMNS]
+            columns = [each.rows[name].tolist() for name in TRIP_COLUMNS]
             for trip in zip(*columns, each.predicted.tolist(), strict=True):
                 copy.write_row((*head, *trip))
     return sum(map(len, answered))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from include.errors import MltrainError
-from include.prediction.inputs import MOST_TRIPS, TripFormat, parse_trips
+from include.prediction.inputs import MOST_ROWS, InputFormat, parse_rows
 from include.prediction.request import collect_inputs
 from include.settings import Settings
 
@@ -39,10 +39,10 @@ def _check_inputs(conf: Mapping[str, Any], settings: Settings) -> str | None:
     inputs = conf["inputs"]
     if not isinstance(inputs, list):
         return f"inputs must be a list of trips, not {type(inputs).__name__}"
-    if len(inputs) > MOST_TRIPS:
-        return f"inputs must contain 1 to {MOST_TRIPS} trips, not {len(inputs)}"
+    if len(inputs) > MOST_ROWS:
+        return f"inputs must contain 1 to {MOST_ROWS} trips, not {len(inputs)}"
     try:
-        parse_trips(collect_inputs(conf), TripFormat.of(settings))
+        parse_rows(collect_inputs(conf), InputFormat.of(settings))
     except MltrainError as error:
         return str(error)
     return None

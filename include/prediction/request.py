@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from include.errors import SettingsError
-from include.prediction.inputs import TripFormat, parse_trips
+from include.prediction.inputs import InputFormat, parse_rows
 from include.prediction.log import Predictions, replace_predictions
 from include.problem.data import Values
 from include.problems.taxi.features import TRIP_COLUMNS
@@ -43,18 +43,18 @@ def predict(
 
     Args:
         url: The warehouse's libpq address.
-        inputs: One mapping a trip, see `parse_trips`.
+        inputs: One mapping a trip, see `parse_rows`.
         request_id: Names the request; asked again, its rows are replaced.
 
     Returns:
         predictions (one a trip, in the inputs' order), unit, and the model's name and version.
 
     Raises:
-        TripsInvalid: A trip cannot be used.
+        InputsInvalid: A trip cannot be used.
         NoChampion, ModelInvalid: There is no champion, or one that cannot be loaded.
         TrackingUnavailable, WarehouseUnavailable: A server is away.
     """
-    trips = parse_trips(inputs, TripFormat.of(settings))
+    trips = parse_rows(inputs, InputFormat.of(settings))
     champion = load_champion(open_tracker(settings), settings.registered_model, store=store)
     predicted = champion.model.predict(trips)
     number = champion.version.version

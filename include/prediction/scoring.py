@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.errors import SourceInvalid
-from include.models.artifact import TripModel
-from include.prediction.inputs import ZONE_BOUNDS, TripFormat
+from include.models.artifact import Model
+from include.prediction.inputs import ZONE_BOUNDS, InputFormat
 from include.problem.data import Columns, Values
 from include.problems.taxi.features import TRIP_COLUMNS
 from include.raw.coercion import COERCIONS
@@ -51,7 +51,7 @@ class Scoring:
 
     month: str
     loaded: LoadedModel
-    form: TripFormat
+    form: InputFormat
     rows: int = 0
     skipped: int = 0
     model_seconds: float = 0.0
@@ -94,7 +94,7 @@ def score_month(
     Args:
         url: The warehouse's libpq address.
         month: YYYY-MM.
-        location: Address of the trips, as SOURCE has it; None: the month as loaded in `raw.trips`.
+        location: Address of the trips, as SOURCE has it; None: the month as loaded in `raw.rows`.
         allow: Raises for an address that the location's server must not lead to.
 
     Returns:
@@ -105,7 +105,7 @@ def score_month(
         WarehouseUnavailable: The warehouse cannot be reached, or broke off.
     """
     begun = time.perf_counter()
-    scoring = Scoring(month, loaded, TripFormat.of(settings))
+    scoring = Scoring(month, loaded, InputFormat.of(settings))
     opened = _open_location(settings, month, location, allow) if location else _open_loaded(url, month)
     partition = ensure_month(url, *BATCH, month)
     with opened as batches, connect_bulk(url) as connection, connection.cursor() as cursor:
@@ -133,7 +133,7 @@ def score_month(
     }
 
 
-def predict_sorted(model: TripModel, trips: Columns) -> Values:
+def predict_sorted(model: Model, trips: Columns) -> Values:
     """The model's predictions of n trips, asked for in the order of their zones.
 
     Trips between the same zones take the same paths through a booster's trees, which are in the processor's cache
@@ -145,7 +145,7 @@ def predict_sorted(model: TripModel, trips: Columns) -> Values:
     return predicted
 
 
-def _find_usable(batch: pa.RecordBatch, form: TripFormat) -> pa.Array:
+def _find_usable(batch: pa.RecordBatch, form: InputFormat) -> pa.Array:
     bounds = {"pickup_zone": ZONE_BOUNDS, "dropoff_zone": ZONE_BOUNDS, "trip_distance": form.distance}
     usable = pc.is_valid(batch["pickup_at"])
     for name, (low, high) in bounds.items():
@@ -157,7 +157,7 @@ def _find_usable(batch: pa.RecordBatch, form: TripFormat) -> pa.Array:
 @contextmanager
 def _open_loaded(url: str, month: str) -> Iterator[Iterator[pa.RecordBatch]]:
     with connect_bulk(url) as connection, connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(TRIPS.names)} FROM raw.trips WHERE month = $1", (month,))
+        cursor.execute(f"SELECT {', '.join(TRIPS.names)} FROM raw.rows WHERE month = $1", (month,))
         yield iter(cursor.fetch_record_batch())
 
 
@@ -188,4 +188,4 @@ def _explain_nothing(month: str, location: str | None, skipped: int) -> str:
         return f"None of the {skipped} trips of {month} can be predicted: a value is missing or out of bounds in each."
     if location:
         return f"{mask(location)} has no trips for {month}."
-    return f"raw.trips has no trips of {month}: start data_preparation with that month, or give a location."
+    return f"raw.rows has no trips of {month}: start data_preparation with that month, or give a location."

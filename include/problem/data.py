@@ -21,7 +21,7 @@ def count_rows(columns: Columns) -> int:
 class Split:
     """One split of a training set: n rows by column, and n targets."""
 
-    trips: Columns
+    rows: Columns
     target: Values
 
     def __len__(self) -> int:

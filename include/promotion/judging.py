@@ -150,7 +150,7 @@ def _choose_rival(
     for version in filter(None, (champion, previous)):
         held_out = load_held_out(url, _list_learnt(challenger, version))
         try:
-            predicted = predict_with(tracker, version, held_out.trips if len(held_out.actual) else ANY_TRIPS)
+            predicted = predict_with(tracker, version, held_out.rows if len(held_out.actual) else ANY_TRIPS)
         except ModelInvalid as error:
             if version is champion:
                 note_unusable(url, champion, str(error))
@@ -168,7 +168,7 @@ def _list_learnt(*versions: RegisteredVersion) -> list[int]:
 def _compare(
     url: str, settings: Settings, tracker: Tracker, challenger: RegisteredVersion, rival: Rival
 ) -> tuple[Comparison | None, Verdict]:
-    trips, actual, seed = rival.held_out.trips, rival.held_out.actual, settings.random_state
+    trips, actual, seed = rival.held_out.rows, rival.held_out.actual, settings.random_state
     if not len(actual):
         return None, Verdict(False, "There are no held-out rows that neither model was trained on")
     if unusable := count_unusable(actual):

@@ -16,7 +16,7 @@ from include.warehouse import connect_bulk, ensure_month, lock_month
 
 # Goes up when the same bytes of a source become other raw trips: loaded months are read again then.
 READER_VERSION = 2
-TRIPS = ("raw", "trips")
+ROWS = ("raw", "rows")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Ingest:
 
 
 def ingest_month(url: str, settings: Settings, month: str, *, force: bool = False) -> Ingest:
-    """Loads `month` (YYYY-MM) from the source into its partition of raw.trips, or finds that nothing changed.
+    """Loads `month` (YYYY-MM) from the source into its partition of raw.rows, or finds that nothing changed.
 
     Everything is replaced in one transaction, under a lock of the month: readers see the old rows or the new ones,
     and of two runs at once the second finds the first one's work.
@@ -61,7 +61,7 @@ def ingest_month(url: str, settings: Settings, month: str, *, force: bool = Fals
         connection.rollback()
         with open_batches(settings, month) as contents:
             check_columns(contents, settings, month)
-            lock_month(cursor, *TRIPS, month)
+            lock_month(cursor, *ROWS, month)
             stored = None if force else _read_stored(cursor, month)
             if stored and stored["sha256"] == contents.sha256 and stored["reading"] == hash_reading(settings):
                 _refresh(cursor, month, contents)
@@ -69,7 +69,7 @@ def ingest_month(url: str, settings: Settings, month: str, *, force: bool = Fals
                 return _as_unchanged(month, stored)
             warnings = describe_drift(_read_latest_columns(cursor), contents.columns)
             load = Load(settings, month, contents)
-            _replace(cursor, ensure_month(url, *TRIPS, month), load)
+            _replace(cursor, ensure_month(url, *ROWS, month), load)
             connection.commit()
     return Ingest(month, load.rows, load.rejected_rows, contents.sha256, True, warnings)
 
@@ -97,7 +97,7 @@ def _as_unchanged(month: str, stored: dict) -> Ingest:
 def _read_stored(cursor: Cursor, month: str) -> dict | None:
     cursor.execute(
         "SELECT location, validator, sha256, reading, rows, "
-        "(SELECT count(DISTINCT row_number) FROM raw.rejected_trips r "
+        "(SELECT count(DISTINCT row_number) FROM raw.rejected r "
         "WHERE r.month = s.month AND stage = 'load') AS rejected FROM raw.sources s WHERE month = $1",
         (month,),
     )
@@ -121,7 +121,7 @@ def _refresh(cursor: Cursor, month: str, contents: Contents) -> None:
 def _replace(cursor: Cursor, partition: str, load: Load) -> None:
     month, contents = load.month, load.contents
     cursor.execute(f'DELETE FROM raw."{partition}"')
-    cursor.execute("DELETE FROM raw.rejected_trips WHERE month = $1", (month,))
+    cursor.execute("DELETE FROM raw.rejected WHERE month = $1", (month,))
     try:
         with closing(load.read_batches()) as batches:
             reader = pa.RecordBatchReader.from_batches(load.schema, batches)
@@ -132,7 +132,7 @@ def _replace(cursor: Cursor, partition: str, load: Load) -> None:
         raise
     if load.rejected:
         reader = pa.RecordBatchReader.from_batches(REJECTED, load.rejected)
-        cursor.adbc_ingest("rejected_trips", reader, mode="append", db_schema_name="raw")
+        cursor.adbc_ingest("rejected", reader, mode="append", db_schema_name="raw")
     cursor.execute(
         "INSERT INTO raw.sources (month, location, size, validator, sha256, columns, reading, rows) "
         "VALUES ($1, $2, $3, $4, $5, CAST($6::text AS jsonb), $7, $8) ON CONFLICT (month) DO UPDATE SET "

@@ -19,7 +19,7 @@ from include.sources import Contents
 MOST_DETAIL = 200
 # Small enough that the server stores one batch while the next is encoded: nearly twice as fast as whole batches.
 COPY_ROWS = 1_024
-# Exactly the types of raw.trips and raw.rejected_trips: binary COPY converts nothing.
+# Exactly the types of raw.rows and raw.rejected: binary COPY converts nothing.
 TRIP_TYPES = {
     "pickup_at": pa.timestamp("us"),
     "dropoff_at": pa.timestamp("us"),
@@ -64,7 +64,7 @@ class Load:
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns of raw.trips that are sent: not the month, which a partition knows, nor any without a source."""
+        """The columns of raw.rows that are sent: not the month, which a partition knows, nor any without a source."""
         named = [(neutral, TRIP_TYPES[neutral]) for neutral in self.settings.problem.read_columns]
         return pa.schema([("row_number", pa.int64()), *named])
 

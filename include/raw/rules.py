@@ -25,7 +25,7 @@ class Rule:
 
     Attributes:
         column: A neutral column, or `DURATION`, the frame's difference of its two times.
-        broken: What is wrong with a row that breaks it; `rule` in raw.rejected_trips.
+        broken: What is wrong with a row that breaks it; `rule` in raw.rejected.
     """
 
     column: str

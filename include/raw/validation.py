@@ -7,7 +7,7 @@ import pyarrow as pa
 from adbc_driver_postgresql.dbapi import Cursor
 
 from include.errors import DataQualityError
-from include.raw.ingestion import TRIPS
+from include.raw.ingestion import ROWS
 from include.raw.load import REJECTED
 from include.raw.rules import MISSING, find_broken, hash_rules, make_schema
 from include.settings import Settings
@@ -33,13 +33,13 @@ def validate_months(url: str, settings: Settings, months: Sequence[str]) -> list
 
     Raises:
         DataQualityError: A month is not loaded, or more of its rows than `rejected_max_share` were refused; those
-            rows stand in raw.rejected_trips, which the message counts by rule.
+            rows stand in raw.rejected, which the message counts by rule.
         WarehouseUnavailable: The warehouse cannot be reached, or broke off.
     """
     validations, failures = [], []
     with connect_bulk(url) as connection, connection.cursor() as cursor:
         for month in months:
-            lock_month(cursor, *TRIPS, month)
+            lock_month(cursor, *ROWS, month)
             rules = hash_rules(settings)
             if _read_rules(cursor, month) != rules:
                 _replace_rejected(cursor, settings, month)
@@ -54,7 +54,7 @@ def validate_months(url: str, settings: Settings, months: Sequence[str]) -> list
     if failures:
         raise DataQualityError(
             f"More rows refused than REJECTED_MAX_SHARE={settings.rejected_max_share:g} allows: {'; '.join(failures)}. "
-            "The rows are in raw.rejected_trips: correct the source, the rules' settings or that share"
+            "The rows are in raw.rejected: correct the source, the rules' settings or that share"
         )
     return validations
 
@@ -68,18 +68,18 @@ def _read_rules(cursor: Cursor, month: str) -> str | None:
     cursor.execute("SELECT rules FROM raw.sources WHERE month = $1", (month,))
     row = cursor.fetchone()
     if row is None:
-        raise DataQualityError(f"{month} is not in raw.trips: ingest it before it is validated")
+        raise DataQualityError(f"{month} is not in raw.rows: ingest it before it is validated")
     return row[0]
 
 
 def _count(cursor: Cursor, month: str) -> tuple[Validation, int]:
     cursor.execute(
-        "SELECT rule, count(*) FROM raw.rejected_trips WHERE month = $1 GROUP BY rule ORDER BY count(*) DESC, rule",
+        "SELECT rule, count(*) FROM raw.rejected WHERE month = $1 GROUP BY rule ORDER BY count(*) DESC, rule",
         (month,),
     )
     rejected = dict(cursor.fetchall())
     cursor.execute(
-        "SELECT rows, (SELECT count(DISTINCT row_number) FROM raw.rejected_trips r WHERE r.month = s.month) "
+        "SELECT rows, (SELECT count(DISTINCT row_number) FROM raw.rejected r WHERE r.month = s.month) "
         "FROM raw.sources s WHERE month = $1",
         (month,),
     )
@@ -88,14 +88,14 @@ def _count(cursor: Cursor, month: str) -> tuple[Validation, int]:
 
 
 def _replace_rejected(cursor: Cursor, settings: Settings, month: str) -> None:
-    partition = name_partition(TRIPS[1], month)
-    cursor.execute("DELETE FROM raw.rejected_trips WHERE month = $1 AND stage = 'rule'", (month,))
+    partition = name_partition(ROWS[1], month)
+    cursor.execute("DELETE FROM raw.rejected WHERE month = $1 AND stage = 'rule'", (month,))
     broken = list(_find_broken(cursor, settings, month, partition))
     if broken:
         reader = pa.RecordBatchReader.from_batches(REJECTED, broken)
-        cursor.adbc_ingest("rejected_trips", reader, mode="append", db_schema_name="raw")
+        cursor.adbc_ingest("rejected", reader, mode="append", db_schema_name="raw")
     cursor.execute(
-        "DELETE FROM raw.rejected_trips r USING raw.rejected_trips w WHERE r.month = $1 AND w.month = $1 "
+        "DELETE FROM raw.rejected r USING raw.rejected w WHERE r.month = $1 AND w.month = $1 "
         "AND w.row_number = r.row_number AND r.rule LIKE $2 AND w.stage = 'load' "
         "AND split_part(w.rule, ': ', 1) = split_part(r.rule, ': ', 1)",
         (month, f"%: {MISSING}"),

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import uvicorn
 
-from include.prediction.inputs import TripFormat
+from include.prediction.inputs import InputFormat
 from include.serving.access import Secrets
 from include.serving.app import create_app
 from include.serving.connections import Connection, Server
@@ -49,7 +49,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     config = uvicorn.Config(
-        create_app(parts, TripFormat.of(settings)),
+        create_app(parts, InputFormat.of(settings)),
         host=os.environ.get("SERVING_HOST", "127.0.0.1"),
         port=int(os.environ.get("SERVING_PORT", "8100")),
         http=Connection,

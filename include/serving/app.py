@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from include.prediction.inputs import TripFormat
+from include.prediction.inputs import InputFormat
 from include.request_bodies import refuse_briefly
 from include.serving.access import require_key
 from include.serving.docs import render_docs
@@ -23,7 +23,7 @@ from include.serving.parts import Parts
 from include.serving.predictions import add_predictions
 
 
-def create_app(parts: Parts, form: TripFormat) -> FastAPI:
+def create_app(parts: Parts, form: InputFormat) -> FastAPI:
     """The application; its start and end are the parts'.
 
     Args:

@@ -6,7 +6,7 @@ import anyio.to_thread
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
-from include.prediction.inputs import MOST_TRIPS, TripFormat, TripsInvalid, describe_trip, parse_trips
+from include.prediction.inputs import MOST_ROWS, InputFormat, InputsInvalid, describe_row, parse_rows
 from include.problem.data import Columns
 from include.request_bodies import describe, parse_json, read_body
 
@@ -15,7 +15,7 @@ MOST_BYTES = 16 * 1024 * 1024
 INLINE_BYTES = 16 * 1024
 
 
-async def read_trips(request: Request, form: TripFormat, most_trips: int = MOST_TRIPS) -> Columns:
+async def read_trips(request: Request, form: InputFormat, most_trips: int = MOST_ROWS) -> Columns:
     """The trips of a request whose body is one trip or a list of them.
 
     Raises:
@@ -28,7 +28,7 @@ async def read_trips(request: Request, form: TripFormat, most_trips: int = MOST_
     return await anyio.to_thread.run_sync(parse_body, body, form, most_trips)
 
 
-def parse_body(body: bytes, form: TripFormat, most_trips: int) -> Columns:
+def parse_body(body: bytes, form: InputFormat, most_trips: int) -> Columns:
     """The trips in a JSON document; raises RequestValidationError."""
     document = parse_json(body)
     if not isinstance(document, dict | list):
@@ -37,8 +37,8 @@ def parse_body(body: bytes, form: TripFormat, most_trips: int) -> Columns:
     if not 1 <= len(records) <= most_trips:
         raise _refuse("trips_number", (), f"must contain 1 to {most_trips} trips, not {len(records)}")
     try:
-        return parse_trips(records, form)
-    except TripsInvalid as error:
+        return parse_rows(records, form)
+    except InputsInvalid as error:
         problems = []
         for problem in error.problems:
             place = (problem.trip, problem.field) if isinstance(document, list) else (problem.field,)
@@ -46,9 +46,9 @@ def parse_body(body: bytes, form: TripFormat, most_trips: int) -> Columns:
         raise RequestValidationError(problems) from None
 
 
-def describe_body(form: TripFormat, most_trips: int) -> dict[str, Any]:
+def describe_body(form: InputFormat, most_trips: int) -> dict[str, Any]:
     """The body for the OpenAPI document."""
-    trip = describe_trip(form)
+    trip = describe_row(form)
     return {
         "required": True,
         "content": {

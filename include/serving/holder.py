@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from include.errors import ModelInvalid
-from include.models.artifact import TripModel
-from include.prediction.inputs import TripFormat
+from include.models.artifact import Model
+from include.prediction.inputs import InputFormat
 from include.problems.taxi.features import TRIP_COLUMNS
 from include.serving.metrics import Metrics
 from include.settings import Settings, read_settings
@@ -31,7 +31,7 @@ class Champion:
     """What one request is answered with, from its first byte to its last."""
 
     loaded: LoadedModel
-    form: TripFormat
+    form: InputFormat
     since: datetime
 
     @property
@@ -40,7 +40,7 @@ class Champion:
         return self.loaded.version.version
 
     @property
-    def model(self) -> TripModel:
+    def model(self) -> Model:
         """What predicts."""
         return self.loaded.model
 
@@ -132,7 +132,7 @@ class Holder:
 
     def _take(self, loaded: LoadedModel) -> None:
         _warm_up(loaded)
-        self.current = Champion(loaded, TripFormat.of(self._settings), datetime.now(UTC))
+        self.current = Champion(loaded, InputFormat.of(self._settings), datetime.now(UTC))
         self._metrics.version.set(loaded.version.version)
         log.info("Version %d of %s answers from now on", loaded.version.version, loaded.version.name)
 

@@ -129,7 +129,7 @@ def _find_age(path: Path) -> float:
 
 
 def _write_line(number: int, answered: Predictions) -> bytes:
-    trips = answered.trips
+    trips = answered.rows
     record = [
         number,
         answered.at,

@@ -23,7 +23,7 @@ class Metrics:
         options: dict[str, Any] = {"namespace": "serving", "registry": self.registry}
         self.requests = Counter("requests", "Requests answered", ["route", "status"], **options)
         self.seconds = Histogram("request_seconds", "Time to answer", ["route"], buckets=BUCKETS, **options)
-        self.trips = Counter("predictions", "Trips predicted", **options)
+        self.rows = Counter("predictions", "Trips predicted", **options)
         self.log_rows = Counter("log_rows", "Predictions for prediction.log", ["outcome"], **options)
         self.unkept = Counter("log_unkept_rows", "Predictions that were not stored on disk while waiting", **options)
         self.queued = Gauge("log_queued_rows", "Predictions waiting to be written", **options)

@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response, status
 from pydantic_core import to_json
 
 from include.models.explanation import Explanation, can_explain, explain, explain_linear, is_linear
-from include.prediction.inputs import MOST_TRIPS, TripFormat
+from include.prediction.inputs import MOST_ROWS, InputFormat
 from include.prediction.log import Predictions
 from include.prediction.request import make_answer
 from include.serving import answers
@@ -26,7 +26,7 @@ TRIP_REFUSALS = REFUSALS | {
 }
 
 
-def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
+def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
     """Adds the routes to an application."""
     known = [Depends(require_key(parts.secrets))]
     batcher = Batcher()
@@ -36,7 +36,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
         summary="Predict trip durations",
         dependencies=known,
         responses={200: {"model": answers.Predicted, "description": "A prediction per trip"}, **TRIP_REFUSALS},
-        openapi_extra={"requestBody": describe_body(form, MOST_TRIPS)},
+        openapi_extra={"requestBody": describe_body(form, MOST_ROWS)},
     )
     async def predict(request: Request) -> Response:
         request_id = _read_request_id(request)
@@ -49,7 +49,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
             await anyio.to_thread.run_sync(parts.writer.put, answered)
         else:
             parts.writer.put(answered)
-        parts.metrics.trips.inc(len(predicted))
+        parts.metrics.rows.inc(len(predicted))
         return _answer(make_answer(champion.loaded.version, predicted))
 
     @app.post(
@@ -63,7 +63,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: TripFormat) -> None:
         },
         openapi_extra={"requestBody": describe_body(form, MOST_EXPLAINED)},
     )
-    async def explain_trips(request: Request) -> Response:
+    async def explain_rows(request: Request) -> Response:
         champion = parts.take_champion()
         trips = await read_trips(request, champion.form, MOST_EXPLAINED)
         if not (can_explain(champion.model) or is_linear(champion.model)):

@@ -36,19 +36,19 @@ _INSERT_EXAMPLES = """
                 WHEN %(test_from)s::timestamp IS NULL OR t.pickup_at < %(test_from)s THEN 'validation'
                 ELSE 'test' END,
            t.pickup_at, t.pickup_zone, t.dropoff_zone, t.trip_distance, t.target
-    FROM raw.accepted_trips t
+    FROM raw.accepted t
     WHERE t.month = ANY(%(months)s) AND t.target BETWEEN %(target_min)s AND %(target_max)s
     ORDER BY t.month, t.row_number
 """
 # A row that broke several rules is counted under the first of them, so that the counts add up.
 _LEFT_OUT = """
     SELECT month, rule, count(*) AS rows FROM (
-        SELECT month, min(rule) AS rule FROM raw.rejected_trips WHERE month = ANY(%(months)s)
+        SELECT month, min(rule) AS rule FROM raw.rejected WHERE month = ANY(%(months)s)
         GROUP BY month, row_number
         UNION ALL
         SELECT month, CASE WHEN target < %(target_min)s THEN %(below)s
                            WHEN target > %(target_max)s THEN %(above)s ELSE %(missing)s END
-        FROM raw.accepted_trips
+        FROM raw.accepted
         WHERE month = ANY(%(months)s) AND (target BETWEEN %(target_min)s AND %(target_max)s) IS NOT TRUE
     ) AS rows_left_out
     GROUP BY month, rule ORDER BY month, rows DESC, rule
@@ -88,7 +88,7 @@ def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
         ).fetchall()
         missing = sorted(set(plan.months) - {month for (month,) in validated})
         if missing:
-            raise StaleInput(f"Not validated in raw.trips: {', '.join(missing)}. Run the preparation again.")
+            raise StaleInput(f"Not validated in raw.rows: {', '.join(missing)}. Run the preparation again.")
         sources = read_source_hashes(connection, plan.months)
         version = _insert_version(connection, settings, plan, sources, created_by)
         table = table_of(version)

@@ -9,7 +9,7 @@ import psycopg
 
 from include.errors import NoTrainingSet
 from include.problem.data import Split
-from include.problems.taxi.features import NO_POSITIONS, Positions, trips_of_frame
+from include.problems.taxi.features import NO_POSITIONS, Positions, rows_of_frame
 from include.warehouse import connect, connect_bulk
 
 _COLUMNS = "version, fingerprint, months, validation_from::text, test_from::text, counts, published_at"
@@ -94,7 +94,7 @@ def load_split(url: str, version: int, split: str) -> Split:
             (version, split),
         )
         frame = cursor.fetch_arrow_table().to_pandas()
-    return Split(trips_of_frame(frame), frame["target"].to_numpy(dtype="float64"))
+    return Split(rows_of_frame(frame), frame["target"].to_numpy(dtype="float64"))
 
 
 def load_positions(url: str, version: int) -> Positions:

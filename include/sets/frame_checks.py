@@ -40,7 +40,7 @@ def find_example_problems(
         strict=True,
     )
     try:
-        schema.validate(pd.DataFrame({**split.trips, "target": split.target}), lazy=True)
+        schema.validate(pd.DataFrame({**split.rows, "target": split.target}), lazy=True)
     except pa.errors.SchemaErrors as error:
         counts = error.failure_cases.groupby(["column", "check"]).size()
         return [f"{name}: {column} {check}: {rows} rows" for (column, check), rows in counts.items()]

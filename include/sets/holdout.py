@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from include.errors import NoTrainingSet, StaleInput
 from include.problem.data import Columns, Values
-from include.problems.taxi.features import trips_of_frame
+from include.problems.taxi.features import rows_of_frame
 from include.warehouse import connect, connect_bulk
 
 # What a model has learnt from is known of pruned sets too: their rows in training.sets stay.
@@ -31,7 +31,7 @@ class HeldOut:
 
     set_version: int
     split: str
-    trips: Columns
+    rows: Columns
     actual: Values
 
 
@@ -51,7 +51,7 @@ def load_held_out(url: str, learnt_from: Collection[int]) -> HeldOut:
         frame = cursor.fetch_arrow_table().to_pandas()
     if _find_newest(url)[0] != version:
         raise StaleInput(f"Training set {version} was superseded while its {split} split was read.")
-    return HeldOut(version, split, trips_of_frame(frame), frame["target"].to_numpy(dtype="float64"))
+    return HeldOut(version, split, rows_of_frame(frame), frame["target"].to_numpy(dtype="float64"))
 
 
 def _find_newest(url: str) -> tuple[int, str]:

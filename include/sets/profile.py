@@ -13,7 +13,7 @@ _QUANTITIES = ("trip_distance", "target")
 
 def columns_of(split: Split) -> dict[str, np.ndarray]:
     """What is profiled, each (n,): the columns, and hour (0 to 23) and weekday (0 is Monday) of pickups."""
-    trips = split.trips
+    trips = split.rows
     hours = trips["pickup_at"].astype("datetime64[h]").astype(np.int64)
     return {
         "trip_distance": trips["trip_distance"],

@@ -4,7 +4,7 @@ CREATE SCHEMA IF NOT EXISTS training;
 
 -- One partition a month, so that a month is replaced without touching the others.
 -- Times are the source's local wall time: hour and weekday are what the traffic follows.
-CREATE TABLE raw.trips (
+CREATE TABLE raw.rows (
     month         text      NOT NULL,
     row_number    bigint    NOT NULL,
     pickup_at     timestamp,
@@ -14,8 +14,8 @@ CREATE TABLE raw.trips (
     trip_distance double precision,
     target        double precision
 ) PARTITION BY LIST (month);
-COMMENT ON COLUMN raw.trips.row_number IS 'Position in the source, from 0: the way back to the row as published';
-COMMENT ON COLUMN raw.trips.target IS 'Minutes, where the source has the target as a column; else null';
+COMMENT ON COLUMN raw.rows.row_number IS 'Position in the source, from 0: the way back to the row as published';
+COMMENT ON COLUMN raw.rows.target IS 'Minutes, where the source has the target as a column; else null';
 
 CREATE TABLE raw.sources (
     month        text PRIMARY KEY,
@@ -35,13 +35,13 @@ COMMENT ON COLUMN raw.sources.columns IS 'The source''s column names and types, 
 COMMENT ON COLUMN raw.sources.reading IS 'Hash of the settings that the month was read by';
 COMMENT ON COLUMN raw.sources.rules IS 'Hash of the row rules that the month was last validated by';
 
-CREATE TABLE raw.rejected_trips (
+CREATE TABLE raw.rejected (
     month      text   NOT NULL,
     row_number bigint NOT NULL,
     rule       text   NOT NULL,
     detail     text
 );
-CREATE INDEX rejected_trips_by_row ON raw.rejected_trips (month, row_number);
+CREATE INDEX rejected_by_row ON raw.rejected (month, row_number);
 
 CREATE TABLE raw.zones (
     zone_id   integer PRIMARY KEY,

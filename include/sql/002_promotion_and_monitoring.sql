@@ -61,12 +61,12 @@ CREATE TABLE training.retrainings (
 COMMENT ON COLUMN training.retrainings.runs IS 'The runs that it started or followed, with their states';
 COMMENT ON COLUMN training.retrainings.models IS 'For each model: errors before and after, and the decision';
 
-CREATE VIEW raw.accepted_trips AS
+CREATE VIEW raw.accepted AS
 SELECT t.month, t.row_number, t.pickup_at, t.pickup_zone, t.dropoff_zone, t.trip_distance,
        coalesce(t.target, extract(epoch FROM t.dropoff_at - t.pickup_at)::double precision / 60) AS target
-FROM raw.trips t
-WHERE NOT EXISTS (SELECT FROM raw.rejected_trips r WHERE r.month = t.month AND r.row_number = t.row_number);
-COMMENT ON VIEW raw.accepted_trips IS 'Trips that broke no rule, with their target, whatever its size';
+FROM raw.rows t
+WHERE NOT EXISTS (SELECT FROM raw.rejected r WHERE r.month = t.month AND r.row_number = t.row_number);
+COMMENT ON VIEW raw.accepted IS 'Trips that broke no rule, with their target, whatever its size';
 
 CREATE TABLE monitoring.drift (
     name             text        NOT NULL,

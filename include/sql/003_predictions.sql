@@ -14,7 +14,7 @@ CREATE TABLE prediction.log (
 );
 COMMENT ON COLUMN prediction.log.source IS 'rest: a run of the DAG prediction; service: the serving process';
 COMMENT ON COLUMN prediction.log.request_id IS 'rest: the DAG run''s id; service: the header X-Request-ID, if there was one';
-COMMENT ON COLUMN prediction.log.pickup_at IS 'The source''s local wall time, as in raw.trips: a ride is found there by it, zones and distance';
+COMMENT ON COLUMN prediction.log.pickup_at IS 'The source''s local wall time, as in raw.rows: a ride is found there by it, zones and distance';
 COMMENT ON COLUMN prediction.log.predicted IS 'Minutes';
 CREATE INDEX log_by_time ON prediction.log (at);
 CREATE INDEX log_by_pickup ON prediction.log (pickup_at);
@@ -29,7 +29,7 @@ CREATE TABLE prediction.journals (
 COMMENT ON COLUMN prediction.journals.name IS 'Of the file in the home directory of the process, without its suffix';
 COMMENT ON COLUMN prediction.journals.written IS 'Number of the last line in prediction.log';
 
--- One partition a month, as in raw.trips; within it, the rows of a model version are replaced together.
+-- One partition a month, as in raw.rows; within it, the rows of a model version are replaced together.
 CREATE TABLE prediction.batch (
     month         text             NOT NULL,
     model_version integer          NOT NULL,
@@ -40,5 +40,5 @@ CREATE TABLE prediction.batch (
     trip_distance double precision NOT NULL,
     predicted     double precision NOT NULL
 ) PARTITION BY LIST (month);
-COMMENT ON COLUMN prediction.batch.row_number IS 'Position in the source, as in raw.trips';
+COMMENT ON COLUMN prediction.batch.row_number IS 'Position in the source, as in raw.rows';
 COMMENT ON COLUMN prediction.batch.predicted IS 'Minutes';

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.problem.data import Columns, Values
 from include.tracking.runs import Tracker, translate_errors
 
@@ -26,7 +26,7 @@ def log_model(
     tracker: Tracker,
     run_id: str,
     family: str,
-    model: TripModel,
+    model: Model,
     *,
     metrics: Mapping[str, float],
     tables: Mapping[str, list[dict[str, Any]]],

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.errors import ModelInvalid, TrackingUnavailable
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.models.manifest import MANIFEST, read_digest
 from include.models.table import TRAINING_DAGS
 from include.tracking.runs import Tracker, translate_errors
@@ -150,7 +150,7 @@ def tag_version(tracker: Tracker, name: str, version: int, tags: Mapping[str, st
             tracker.client.set_model_version_tag(name, str(version), key, value)
 
 
-def load_model(tracker: Tracker, version: RegisteredVersion, *, threads: int = 1) -> TripModel:
+def load_model(tracker: Tracker, version: RegisteredVersion, *, threads: int = 1) -> Model:
     """Downloads a version's artifact and loads it with this code.
 
     Raises:
@@ -159,11 +159,11 @@ def load_model(tracker: Tracker, version: RegisteredVersion, *, threads: int = 1
     """
     with tempfile.TemporaryDirectory() as directory:
         folder = download_model(tracker, version, Path(directory))
-        return TripModel.load(folder, threads=threads, digest=version.digest)
+        return Model.load(folder, threads=threads, digest=version.digest)
 
 
 def download_model(tracker: Tracker, version: RegisteredVersion, directory: Path) -> Path:
-    """Downloads a version's artifact; returns the folder that `TripModel.load` reads.
+    """Downloads a version's artifact; returns the folder that `Model.load` reads.
 
     Raises:
         ModelInvalid: The registry has the version, but no such artifact.

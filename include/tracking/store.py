@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from include.errors import ModelInvalid, NoChampion
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.models.manifest import check_files, write_manifest
 from include.settings import HOME
 from include.tracking.registry import (
@@ -50,7 +50,7 @@ class LoadedModel:
 
     version: RegisteredVersion
     metrics: Mapping[str, float]
-    model: TripModel
+    model: Model
 
 
 def find_champion(tracker: Tracker, name: str) -> RegisteredVersion:
@@ -143,7 +143,7 @@ def _load(directory: Path, digest: str | None, threads: int) -> LoadedModel:
         metrics: Mapping[str, float] = kept["metrics"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelInvalid(f"{directory}: version.json cannot be read ({error}).") from error
-    model = TripModel.load(directory / "model", threads=threads, digest=digest or version.digest)
+    model = Model.load(directory / "model", threads=threads, digest=digest or version.digest)
     return LoadedModel(version, metrics, model)
 
 

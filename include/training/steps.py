@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from include.models import explanation
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.models.evaluation import measure, measure_slices
 from include.models.fitting import EncodedData, encode, fit, fit_estimator
 from include.models.table import get_model
@@ -115,18 +115,18 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]
         "parameters": dict(tuned["parameters"]),
         "lineage": dict(lineage.tags),
     }
-    trip_model = TripModel(data.encoder, estimator, metadata)
+    trip_model = Model(data.encoder, estimator, metadata)
     if explanation.is_linear(trip_model):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
     metrics: dict[str, float] = {}
     slices: list[dict[str, Any]] = []
     for name, split in held_out.items():
-        predicted = trip_model.predict(split.trips)
+        predicted = trip_model.predict(split.rows)
         metrics |= {f"{name}_{measure_name}": value for measure_name, value in measure(split.target, predicted).items()}
-        slices += [{"split": name, **row} for row in measure_slices(split.trips, split.target, predicted)]
+        slices += [{"split": name, **row} for row in measure_slices(split.rows, split.target, predicted)]
     tables, figures = {"slices": slices}, {}
     if explanation.can_explain(trip_model):
-        sample = explanation.sample(validation.trips, explanation.SAMPLE_ROWS, job.random_state)
+        sample = explanation.sample(validation.rows, explanation.SAMPLE_ROWS, job.random_state)
         explained = explanation.explain(trip_model, sample)
         tables["shap_summary"] = explained.strengths
         figures["shap_summary.png"] = explanation.draw_summary(explained, f"{model}: what drives its predictions")
@@ -139,7 +139,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]
         metrics=metrics,
         tables=tables,
         figures=figures,
-        example={name: values[:EXAMPLE_ROWS] for name, values in validation.trips.items()},
+        example={name: values[:EXAMPLE_ROWS] for name, values in validation.rows.items()},
     )
     return {"model": model, "run_id": tuned["run_id"], "model_uri": model_uri, "metrics": metrics}
 

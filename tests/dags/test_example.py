@@ -25,7 +25,7 @@ def body(example: Any) -> Callable[[str], Callable[..., Any]]:
 
 def read_table(url: str) -> list[tuple]:
     with psycopg.connect(url) as connection:
-        return connection.execute("SELECT trip, borough, miles, minutes FROM example.trips ORDER BY trip").fetchall()
+        return connection.execute("SELECT trip, borough, miles, minutes FROM example.rows ORDER BY trip").fetchall()
 
 
 def test_fill_replaces_numbers_by_their_median_and_text_by_its_most_frequent_value(body: Callable) -> None:

@@ -158,7 +158,7 @@ def test_training_accepts_every_model_of_its_family_and_none_of_the_other(family
     [
         "https://host/{month}.csv",
         "s3://trips/{month}.parquet",
-        "postgresql://ann@host/db/city.trips",
+        "postgresql://ann@host/db/city.rows",
         "/data/a:b@c.csv",
     ],
 )
@@ -171,7 +171,7 @@ def test_batch_prediction_accepts_a_location_without_a_password(location: str) -
     "conf",
     [
         {"location": "https://ann:s3cret@host/{month}.csv"},
-        {"location": "postgresql://ann:s3cret@host/db/city.trips"},
+        {"location": "postgresql://ann:s3cret@host/db/city.rows"},
         {"location": "https://:s3cret@host/{month}.csv"},
         {"connection_id": "a b"},
         {"connection_id": ""},

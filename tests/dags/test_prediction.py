@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
 from include.errors import MltrainError, NoChampion
-from include.prediction.inputs import MOST_TRIPS
+from include.prediction.inputs import MOST_ROWS
 from tests.dags.test_params import find_dag, validate
 
 TRIP = {"pickup_zone": 236, "dropoff_zone": 239, "trip_distance": 1.98}
@@ -17,7 +17,7 @@ ACCEPTS = [
     {"inputs": [{**TRIP, "pickup_at": "2024-02-14T18:30:00"}, {**TRIP, "pickup_at": None}]},
     {"inputs": [{"PULocationID": "236", "DOLocationID": "239", "trip_distance": "1.98"}]},
     {"inputs": [{"lpep_pickup_datetime": "2024-02-14 18:30", **TRIP}]},
-    {"inputs": [TRIP] * MOST_TRIPS},
+    {"inputs": [TRIP] * MOST_ROWS},
     {"inputs": []},
     {"trip_distance": 1.98, "pickup_at": "2024-02-14T18:30"},
 ]
@@ -33,7 +33,7 @@ REFUSES = [
     ({"inputs": [{"pickup_zone": 1, "trip_distance": 2}]}, "inputs", "'dropoff_zone'"),
     ({"inputs": [{**TRIP, "fare_amount": 3}]}, "inputs", "'fare_amount' is not one of"),
     ({"inputs": [{**TRIP, "PULocationID": 3}]}, "inputs", "PULocationID"),
-    ({"inputs": [TRIP] * (MOST_TRIPS + 1)}, "inputs", "is too long"),
+    ({"inputs": [TRIP] * (MOST_ROWS + 1)}, "inputs", "is too long"),
     ({"pickup_zone": "Queens"}, "pickup_zone", "Queens"),
     ({"trip_distance": -1}, "trip_distance", "-1 is less than the minimum"),
     ({"pickup_at": "soon"}, "pickup_at", "soon"),

@@ -101,7 +101,7 @@ def test_raw_month_is_profiled_once_for_a_source(site: Site, warehouse_url: str)
     assert float(columns["duration, minutes"]["median"]) == 10
     assert sum(bar["rows"] for bar in columns["duration, minutes"]["bars"]) == 2
     with connect(warehouse_url) as connection:
-        connection.execute("DELETE FROM raw.trips")
+        connection.execute("DELETE FROM raw.rows")
     assert read_profile(site.context())[0]["rows"] == 2, "kept"
     store_month(warehouse_url, "2024-01", trips[:1], sha256="another")
     assert read_profile(site.context())[0]["rows"] == 1, "a new source is profiled anew"

@@ -165,7 +165,7 @@ class Bench:
     def events_of(self, run: Run) -> list[dict[str, Any]]:
         """The asset events that a run emitted, but for that of the ingest, which every preparation emits."""
         events = self.get("assets/events", source_dag_id=run.dag_id, source_run_id=run.run_id)["asset_events"]
-        return [event for event in events if event["name"] != "raw_trips"]
+        return [event for event in events if event["name"] != "raw_rows"]
 
     def runs_after(self, run: Run, *dag_ids: str) -> list[Run]:
         """The runs of these DAGs that a run's event starts, once they are there, by DAG."""

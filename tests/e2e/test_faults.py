@@ -96,7 +96,7 @@ def test_too_many_refused_rows_fail_the_run_by_rule_and_leave_the_published_set(
     assert "trip_distance: outside the allowed range" in "".join(bench.log(run, "validate_raw"))
     assert bench.events_of(run) == []
     assert set_versions(bench) == before
-    rejected = bench.query("SELECT count(*) FROM raw.rejected_trips WHERE rule LIKE 'trip_distance%%'")[0][0]
+    rejected = bench.query("SELECT count(*) FROM raw.rejected WHERE rule LIKE 'trip_distance%%'")[0][0]
     assert rejected > 1000
 
 

@@ -92,4 +92,4 @@ def test_role_of_one_database_cannot_enter_another(small_stack: Stack) -> None:
 
 def test_warehouse_is_migrated_when_the_stack_is_up(small_stack: Stack) -> None:
     with psycopg.connect(small_stack.warehouse_url) as connection:
-        assert connection.execute("SELECT count(*) FROM raw.trips").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM raw.rows").fetchone() == (0,)

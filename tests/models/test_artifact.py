@@ -18,7 +18,7 @@ from sklearn.datasets import make_regression
 from sklearn.preprocessing import FunctionTransformer
 
 from include.errors import ModelInvalid
-from include.models.artifact import PyfuncModel, TripModel, _load_pyfunc
+from include.models.artifact import Model, PyfuncModel, _load_pyfunc
 from include.models.fitting import encode, fit
 from include.models.manifest import MANIFEST, check_files, read_digest, write_manifest
 from include.models.table import MODELS
@@ -32,13 +32,13 @@ LINEAR, BOOSTED = "linear_model.LinearRegression", "gbtree.squarederror"
 
 
 @cache
-def make_model(name: str, feature_set: str = "rich") -> TripModel:
+def make_model(name: str, feature_set: str = "rich") -> Model:
     data = encode(name, feature_set, POSITIONS, TRAIN, OTHERS)
     fitted = fit(name, MODELS[name].start, data, random_state=1, threads=1)
-    return TripModel(data.encoder, fitted.estimator, METADATA)
+    return Model(data.encoder, fitted.estimator, METADATA)
 
 
-def save_model(name: str, directory: Path, feature_set: str = "rich") -> TripModel:
+def save_model(name: str, directory: Path, feature_set: str = "rich") -> Model:
     model = make_model(name, feature_set)
     model.save(directory)
     return model
@@ -47,53 +47,53 @@ def save_model(name: str, directory: Path, feature_set: str = "rich") -> TripMod
 @EVERY_MODEL
 def test_loaded_model_predicts_exactly_as_the_one_that_was_saved(name: str, tmp_path: Path) -> None:
     model = save_model(name, tmp_path)
-    loaded = TripModel.load(tmp_path)
-    assert np.array_equal(loaded.predict(OTHERS.trips), model.predict(OTHERS.trips))
+    loaded = Model.load(tmp_path)
+    assert np.array_equal(loaded.predict(OTHERS.rows), model.predict(OTHERS.rows))
     assert loaded.metadata == METADATA
 
 
 @pytest.mark.parametrize("name", [LINEAR, BOOSTED])
 def test_reference_features_survive_too(name: str, tmp_path: Path) -> None:
     model = save_model(name, tmp_path, "reference")
-    assert np.array_equal(TripModel.load(tmp_path).predict(OTHERS.trips), model.predict(OTHERS.trips))
+    assert np.array_equal(Model.load(tmp_path).predict(OTHERS.rows), model.predict(OTHERS.rows))
 
 
 @EVERY_MODEL
 def test_one_trip_is_predicted_as_within_a_batch(name: str, tmp_path: Path) -> None:
     save_model(name, tmp_path)
-    model = TripModel.load(tmp_path)
-    batch = model.predict(OTHERS.trips)
-    alone = [model.predict(take(OTHERS.trips, slice(row, row + 1)))[0] for row in range(len(OTHERS))]
+    model = Model.load(tmp_path)
+    batch = model.predict(OTHERS.rows)
+    alone = [model.predict(take(OTHERS.rows, slice(row, row + 1)))[0] for row in range(len(OTHERS))]
     assert alone == pytest.approx(batch.tolist(), rel=1e-6)
 
 
 def test_booster_uses_as_many_threads_as_it_is_given(tmp_path: Path) -> None:
     save_model(BOOSTED, tmp_path)
-    config = json.loads(TripModel.load(tmp_path, threads=2).estimator.save_config())
+    config = json.loads(Model.load(tmp_path, threads=2).estimator.save_config())
     assert int(config["learner"]["generic_param"]["nthread"]) == 2
 
 
 def test_forest_predicts_by_one_thread_however_it_was_stored(tmp_path: Path) -> None:
     model = make_model("ensemble.RandomForestRegressor")
-    TripModel(model.encoder, clone(model.estimator).set_params(n_jobs=2).fit(*make_regression()), {}).save(tmp_path)
-    assert TripModel.load(tmp_path, threads=2).estimator.n_jobs == 1
+    Model(model.encoder, clone(model.estimator).set_params(n_jobs=2).fit(*make_regression()), {}).save(tmp_path)
+    assert Model.load(tmp_path, threads=2).estimator.n_jobs == 1
 
 
 def test_zone_that_the_model_never_saw_is_predicted(tmp_path: Path) -> None:
-    trips = {**take(OTHERS.trips, slice(0, 2)), "pickup_zone": np.array([999, -1])}
+    trips = {**take(OTHERS.rows, slice(0, 2)), "pickup_zone": np.array([999, -1])}
     for name in (LINEAR, BOOSTED):
         directory = tmp_path / name
         directory.mkdir()
         save_model(name, directory)
-        assert np.isfinite(TripModel.load(directory).predict(trips)).all()
+        assert np.isfinite(Model.load(directory).predict(trips)).all()
 
 
 def test_generic_loader_takes_frames(tmp_path: Path) -> None:
     model = save_model(LINEAR, tmp_path)
     loaded = _load_pyfunc(str(tmp_path))
     assert isinstance(loaded, PyfuncModel)
-    frame = pd.DataFrame(dict(OTHERS.trips)).assign(fare=1.0)
-    assert np.array_equal(loaded.predict(frame), model.predict(OTHERS.trips))
+    frame = pd.DataFrame(dict(OTHERS.rows)).assign(fare=1.0)
+    assert np.array_equal(loaded.predict(frame), model.predict(OTHERS.rows))
 
 
 class Intruder:
@@ -109,7 +109,7 @@ def test_type_that_is_not_allowed_is_refused_by_name(estimator: Any, tmp_path: P
     skops.io.dump(estimator, tmp_path / "estimator.skops")
     write_manifest(tmp_path)
     with pytest.raises(ModelInvalid, match=r"estimator.skops contains types that are not allowed: .*Intruder"):
-        TripModel.load(tmp_path)
+        Model.load(tmp_path)
 
 
 @pytest.mark.parametrize("function", [os.system, np.save])
@@ -118,12 +118,12 @@ def test_function_that_a_model_would_call_is_refused_by_name(function: Any, tmp_
     skops.io.dump(FunctionTransformer(function), tmp_path / "estimator.skops")
     write_manifest(tmp_path)
     with pytest.raises(ModelInvalid, match=f"types that are not allowed: .*{function.__name__}"):
-        TripModel.load(tmp_path)
+        Model.load(tmp_path)
 
 
 def test_missing_directory_is_invalid_and_named(tmp_path: Path) -> None:
     with pytest.raises(ModelInvalid, match=f"{tmp_path}/nowhere: not a model that this code can load"):
-        TripModel.load(tmp_path / "nowhere")
+        Model.load(tmp_path / "nowhere")
 
 
 def flip(contents: bytes) -> bytes:
@@ -158,7 +158,7 @@ def test_damaged_file_is_invalid(name: str, file: str, damage: str, tmp_path: Pa
     # A hash that is damaged looks like the file that it is of.
     named = file if file != MANIFEST else ""
     with pytest.raises(ModelInvalid, match=rf"{tmp_path}: .*{named}"):
-        TripModel.load(tmp_path)
+        Model.load(tmp_path)
 
 
 @pytest.mark.parametrize(("name", "file"), FILES)
@@ -166,7 +166,7 @@ def test_missing_file_is_invalid_and_named(name: str, file: str, tmp_path: Path)
     save_model(name, tmp_path)
     (tmp_path / file).unlink()
     with pytest.raises(ModelInvalid, match=rf"{tmp_path}: .*\b{file}"):
-        TripModel.load(tmp_path)
+        Model.load(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["estimator.pkl", "sub/model.json", ".hidden"])
@@ -175,7 +175,7 @@ def test_file_that_was_added_is_invalid_and_named(name: str, tmp_path: Path) -> 
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch()
     with pytest.raises(ModelInvalid, match=f"damaged, not listed: {name}"):
-        TripModel.load(tmp_path)
+        Model.load(tmp_path)
 
 
 @pytest.mark.parametrize("file", ["estimator.ubj", "model.json", MANIFEST])
@@ -187,25 +187,25 @@ def test_link_is_invalid_even_to_the_very_same_file(file: str, tmp_path: Path) -
     (model / file).unlink()
     (model / file).symlink_to(elsewhere / file)
     with pytest.raises(ModelInvalid, match=f"{file} is not a plain file"):
-        TripModel.load(model)
+        Model.load(model)
 
 
 def test_other_whole_model_in_its_place_is_invalid_where_the_digest_is_known(tmp_path: Path) -> None:
     save_model(LINEAR, tmp_path)
     digest = read_digest(tmp_path)
-    assert TripModel.load(tmp_path, digest=digest).metadata == METADATA
+    assert Model.load(tmp_path, digest=digest).metadata == METADATA
     for path in tmp_path.iterdir():
         path.unlink()
     save_model(BOOSTED, tmp_path)
     check_files(tmp_path)
     with pytest.raises(ModelInvalid, match="not the files that were registered under this version"):
-        TripModel.load(tmp_path, digest=digest)
+        Model.load(tmp_path, digest=digest)
 
 
 LOAD_DAMAGED = """
 import random, sys
 from pathlib import Path
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.errors import ModelInvalid
 
 directory, generator, refused = Path(sys.argv[1]), random.Random(7), 0
@@ -219,11 +219,11 @@ for path in sorted(directory.iterdir()):
             del damaged[generator.randrange(len(whole)):]
         path.write_bytes(damaged)
         try:
-            TripModel.load(directory)
+            Model.load(directory)
         except ModelInvalid:
             refused += damaged != whole
     path.write_bytes(whole)
-TripModel.load(directory)
+Model.load(directory)
 print(refused)
 """
 
@@ -244,7 +244,7 @@ def test_archive_that_holds_no_estimator_is_invalid(tmp_path: Path) -> None:
         archive.writestr("readme.txt", "nothing")
     write_manifest(tmp_path)
     with pytest.raises(ModelInvalid, match="not a model that this code can load"):
-        TripModel.load(tmp_path)
+        Model.load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -262,10 +262,10 @@ def test_document_of_another_kind_is_invalid(change: dict[str, Any], message: st
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     write_manifest(tmp_path)
     with pytest.raises(ModelInvalid, match=message):
-        TripModel.load(tmp_path)
+        Model.load(tmp_path)
 
 
 def test_metadata_that_is_no_json_cannot_be_saved(tmp_path: Path) -> None:
     model = make_model(LINEAR)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        TripModel(model.encoder, model.estimator, {"rmse": float("nan")}).save(tmp_path)
+        Model(model.encoder, model.estimator, {"rmse": float("nan")}).save(tmp_path)

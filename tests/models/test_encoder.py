@@ -113,13 +113,13 @@ def test_zone_without_a_position_is_like_the_median_when_one_hot() -> None:
 
 def test_scaled_columns_have_mean_0_and_deviation_1_on_the_training_split() -> None:
     split = make_split(2_000)
-    encoder = Encoder("rich", "one_hot", POSITIONS).fit(split.trips)
-    values = dense(encoder.transform(split.trips))[:, encoder.feature_names.index("trip_distance")]
+    encoder = Encoder("rich", "one_hot", POSITIONS).fit(split.rows)
+    values = dense(encoder.transform(split.rows))[:, encoder.feature_names.index("trip_distance")]
     assert (values.mean(), values.std()) == (pytest.approx(0, abs=1e-9), pytest.approx(1))
 
 
 def test_outlier_counts_as_the_highest_value_seen() -> None:
-    encoder = Encoder("rich", "one_hot", POSITIONS).fit(make_split(2_000).trips)
+    encoder = Encoder("rich", "one_hot", POSITIONS).fit(make_split(2_000).rows)
     far, farthest = (encode_one(encoder, (1, 2), distance=miles)["trip_distance"] for miles in (50, 1e6))
     assert far == farthest < 3
 
@@ -141,16 +141,16 @@ def test_no_trips_give_a_matrix_without_rows(feature_set: str, encoding: Encodin
 @BOTH_SETS
 def test_trip_alone_is_encoded_as_within_a_batch(feature_set: str, encoding: Encoding) -> None:
     train, others = make_split(300), make_split(50, seed=1)
-    encoder = Encoder(feature_set, encoding, POSITIONS).fit(train.trips)
-    batch = dense(encoder.transform(others.trips))
-    alone = [dense(encoder.transform(take(others.trips, slice(row, row + 1))))[0] for row in range(50)]
+    encoder = Encoder(feature_set, encoding, POSITIONS).fit(train.rows)
+    batch = dense(encoder.transform(others.rows))
+    alone = [dense(encoder.transform(take(others.rows, slice(row, row + 1))))[0] for row in range(50)]
     assert np.array_equal(np.array(alone), batch, equal_nan=True)
 
 
 def test_fitting_looks_at_the_training_split_only() -> None:
     encoder = Encoder("rich", "native", POSITIONS).fit(TRAIN)
     before = json.dumps(encoder.to_dict())
-    encoder.transform(make_split(100).trips)
+    encoder.transform(make_split(100).rows)
     assert json.dumps(encoder.to_dict()) == before
 
 

@@ -13,7 +13,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from include.errors import SettingsError
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.models.fitting import Fitted, encode, fit, threads_for
 from include.models.table import FAMILIES, MODELS, default_names, get_model, names_of
 from include.problems.taxi.features import FEATURE_SETS
@@ -26,12 +26,12 @@ EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
 PARALLEL_MODEL = pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.parallel])
 
 
-def fit_small(name: str, feature_set: str = "rich", **parameters: Any) -> tuple[Fitted, TripModel]:
+def fit_small(name: str, feature_set: str = "rich", **parameters: Any) -> tuple[Fitted, Model]:
     """A model type fitted on the small splits, from its start but for `parameters` and what so few rows need."""
     start = {parameter: FOR_FEW_ROWS.get(parameter, value) for parameter, value in MODELS[name].start.items()}
     data = encode(name, feature_set, POSITIONS, TRAIN, VALIDATION)
     fitted = fit(name, start | parameters, data, random_state=7, threads=1)
-    return fitted, TripModel(data.encoder, fitted.estimator, {})
+    return fitted, Model(data.encoder, fitted.estimator, {})
 
 
 fit_once = cache(fit_small)
@@ -45,7 +45,7 @@ def test_model_type_takes_its_parameters_and_beats_the_mean(name: str, feature_s
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted, model = fit_once(name, feature_set)
-    predicted = model.predict(VALIDATION.trips)
+    predicted = model.predict(VALIDATION.rows)
     assert (predicted.shape, predicted.dtype) == ((100,), np.float64)
     assert fitted.metrics["rmse"] < VALIDATION.target.std()
 
@@ -53,14 +53,14 @@ def test_model_type_takes_its_parameters_and_beats_the_mean(name: str, feature_s
 @EVERY_MODEL
 def test_error_that_is_tuned_is_that_of_the_stored_model(name: str) -> None:
     fitted, model = fit_once(name, "rich")
-    error = model.predict(VALIDATION.trips) - VALIDATION.target
+    error = model.predict(VALIDATION.rows) - VALIDATION.target
     assert np.sqrt(np.mean(error**2)) == pytest.approx(fitted.metrics["rmse"], rel=1e-5)
 
 
 @EVERY_MODEL
 def test_same_seed_gives_the_same_model(name: str) -> None:
     (_, first), (_, second) = fit_once(name, "rich"), fit_small(name)
-    assert np.array_equal(first.predict(VALIDATION.trips), second.predict(VALIDATION.trips))
+    assert np.array_equal(first.predict(VALIDATION.rows), second.predict(VALIDATION.rows))
 
 
 @PARALLEL_MODEL

@@ -134,16 +134,16 @@ NEWEST_WEEKS = ("2024-02-05", "2024-02-12", "2024-02-19")
 
 
 def pick(split: Split, chosen: np.ndarray) -> Split:
-    return Split({name: values[chosen] for name, values in split.trips.items()}, split.target[chosen])
+    return Split({name: values[chosen] for name, values in split.rows.items()}, split.target[chosen])
 
 
 def shift_distances(split: Split, first_day: str, days: int) -> Split:
     """The split with distances 1.6 times as long on some days."""
     start = np.datetime64(first_day)
-    pickup_at = split.trips["pickup_at"]
+    pickup_at = split.rows["pickup_at"]
     shifted = (pickup_at >= start) & (pickup_at < start + np.timedelta64(days, "D"))
-    distance = split.trips["trip_distance"]
-    return Split({**split.trips, "trip_distance": np.where(shifted, distance * 1.6, distance)}, split.target)
+    distance = split.rows["trip_distance"]
+    return Split({**split.rows, "trip_distance": np.where(shifted, distance * 1.6, distance)}, split.target)
 
 
 def find_alarms(learnt: Split, new: Split) -> list[str]:
@@ -151,7 +151,7 @@ def find_alarms(learnt: Split, new: Split) -> list[str]:
     profile, values = profile_split(learnt), columns_of(learnt)
     flags: dict[str, list[bool]] = {name: [] for name in COLUMNS}
     for monday in map(np.datetime64, NEWEST_WEEKS):
-        pickup_at = new.trips["pickup_at"]
+        pickup_at = new.rows["pickup_at"]
         week = columns_of(pick(new, (pickup_at >= monday) & (pickup_at < monday + np.timedelta64(7, "D"))))
         for name in COLUMNS:
             flags[name].append(has_drifted(compare_column(profile[name], week[name], values[name]), THRESHOLDS))

@@ -71,7 +71,7 @@ def test_window_holds_accepted_trips_of_both_months_that_it_spans(warehouse_url:
     spanning = load_window(warehouse_url, SETTINGS, Window(date(2024, 1, 29), 7))
     assert len(spanning) == 7
     assert set(spanning.target) == {10.0}
-    assert sorted(spanning.trips["trip_distance"]) == [0.0, 1.0, 1.5, 1.5, 1.5, 2.0, 3.0]
+    assert sorted(spanning.rows["trip_distance"]) == [0.0, 1.0, 1.5, 1.5, 1.5, 2.0, 3.0]
 
 
 def test_there_is_no_window_without_data(warehouse_url: str) -> None:

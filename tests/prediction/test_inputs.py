@@ -8,19 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.prediction.inputs import (
-    MOST_PROBLEMS,
+    MOST_FLAWS,
     NUMBER,
     TIME,
     WHOLE_NUMBER,
-    TripFormat,
-    TripsInvalid,
-    describe_trip,
-    parse_trips,
+    InputFormat,
+    InputsInvalid,
+    describe_row,
+    parse_rows,
 )
 from include.problems.taxi.features import TRIP_COLUMNS
 from include.settings import Settings
 
-FORM = TripFormat.of(Settings())
+FORM = InputFormat.of(Settings())
 TRIP = {"pickup_at": "2024-02-14T18:30:00", "pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}
 NOW = datetime(2024, 3, 10, 12, 0)
 
@@ -28,22 +28,22 @@ NOW = datetime(2024, 3, 10, 12, 0)
 def parse_one(**changes: Any) -> dict[str, Any]:
     """The values of one trip; a change to `...` leaves the field out."""
     trip = {name: value for name, value in {**TRIP, **changes}.items() if value is not ...}
-    return {name: column[0] for name, column in parse_trips([trip], FORM, NOW).items()}
+    return {name: column[0] for name, column in parse_rows([trip], FORM, NOW).items()}
 
 
 def problems_of(*trips: Any) -> list[tuple[int, str, str]]:
-    with pytest.raises(TripsInvalid) as caught:
-        parse_trips(trips, FORM, NOW)
+    with pytest.raises(InputsInvalid) as caught:
+        parse_rows(trips, FORM, NOW)
     return [(problem.trip, problem.field, problem.message) for problem in caught.value.problems]
 
 
 def is_described(trip: Any) -> bool:
     """Whether the JSON Schema accepts the trip."""
-    return jsonschema.Draft202012Validator(describe_trip(FORM)).is_valid(trip)
+    return jsonschema.Draft202012Validator(describe_row(FORM)).is_valid(trip)
 
 
 def test_columns_come_in_the_types_and_order_that_features_are_computed_of() -> None:
-    columns = parse_trips([TRIP, {**TRIP, "pickup_zone": 41}], FORM)
+    columns = parse_rows([TRIP, {**TRIP, "pickup_zone": 41}], FORM)
     assert {name: str(column.dtype) for name, column in columns.items()} == TRIP_COLUMNS
     assert columns["pickup_zone"].tolist() == [74, 41]
 
@@ -52,13 +52,13 @@ def test_source_names_mean_the_same_as_neutral_ones() -> None:
     source = {
         "lpep_pickup_datetime": TRIP["pickup_at"], "PULocationID": 74, "DOLocationID": 75, "trip_distance": 1.98,
     }  # fmt: skip
-    assert parse_trips([source], FORM) == parse_trips([TRIP], FORM)
+    assert parse_rows([source], FORM) == parse_rows([TRIP], FORM)
 
 
 def test_names_follow_the_settings() -> None:
-    yellow = TripFormat.of(Settings(column_pickup_at="tpep_pickup_datetime"))
+    yellow = InputFormat.of(Settings(column_pickup_at="tpep_pickup_datetime"))
     trip = {"tpep_pickup_datetime": "2024-02-14", "pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1}
-    assert parse_trips([trip], yellow)["pickup_at"][0] == np.datetime64("2024-02-14")
+    assert parse_rows([trip], yellow)["pickup_at"][0] == np.datetime64("2024-02-14")
 
 
 @pytest.mark.parametrize("given_as", [74, 74.0, "74", " 74 "])
@@ -77,9 +77,9 @@ def test_missing_pickup_is_now(given_as: Any) -> None:
 
 
 def test_now_is_the_wall_time_of_the_source() -> None:
-    elsewhere = TripFormat.of(Settings(timezone="Pacific/Kiritimati"))
+    elsewhere = InputFormat.of(Settings(timezone="Pacific/Kiritimati"))
     trip = {name: value for name, value in TRIP.items() if name != "pickup_at"}
-    here, there = (parse_trips([trip], form)["pickup_at"][0] for form in (FORM, elsewhere))
+    here, there = (parse_rows([trip], form)["pickup_at"][0] for form in (FORM, elsewhere))
     # New York and the islands that see a day first are 18 or 19 hours apart.
     assert there - here > np.timedelta64(17, "h")
 
@@ -162,18 +162,18 @@ def test_record_that_is_no_object_is_refused(record: Any) -> None:
 
 
 def test_every_wrong_trip_is_numbered_and_the_message_names_them() -> None:
-    with pytest.raises(TripsInvalid, match=r"inputs\[1\]\.pickup_zone must .*; inputs\[3\]\.trip_distance is missing"):
-        parse_trips([TRIP, {**TRIP, "pickup_zone": "x"}, TRIP, {"pickup_zone": 1, "dropoff_zone": 2}], FORM)
+    with pytest.raises(InputsInvalid, match=r"inputs\[1\]\.pickup_zone must .*; inputs\[3\]\.trip_distance is missing"):
+        parse_rows([TRIP, {**TRIP, "pickup_zone": "x"}, TRIP, {"pickup_zone": 1, "dropoff_zone": 2}], FORM)
 
 
 def test_only_the_first_problems_are_named_where_there_are_many() -> None:
-    assert len(problems_of(*[{}] * 1000)) == MOST_PROBLEMS
+    assert len(problems_of(*[{}] * 1000)) == MOST_FLAWS
 
 
 def test_distance_bounds_are_those_that_training_keeps() -> None:
-    near = TripFormat.of(Settings(trip_distance_min=0.5, trip_distance_max=10))
-    with pytest.raises(TripsInvalid, match="trip_distance must be a number from 0.5 to 10"):
-        parse_trips([{**TRIP, "trip_distance": 11}], near)
+    near = InputFormat.of(Settings(trip_distance_min=0.5, trip_distance_max=10))
+    with pytest.raises(InputsInvalid, match="trip_distance must be a number from 0.5 to 10"):
+        parse_rows([{**TRIP, "trip_distance": 11}], near)
 
 
 JSON = st.recursive(
@@ -186,8 +186,8 @@ JSON = st.recursive(
 @given(st.lists(JSON, max_size=3))
 def test_whatever_json_comes_is_parsed_or_refused(records: list[Any]) -> None:
     try:
-        columns = parse_trips(records, FORM)
-    except TripsInvalid as error:
+        columns = parse_rows(records, FORM)
+    except InputsInvalid as error:
         assert error.problems
     else:
         assert {len(column) for column in columns.values()} == {len(records)}
@@ -206,4 +206,4 @@ def test_whatever_json_comes_is_parsed_or_refused(records: list[Any]) -> None:
 )
 def test_parser_accepts_what_the_schema_accepts(trip: dict[str, Any]) -> None:
     if is_described(trip):
-        assert parse_trips([trip], FORM)
+        assert parse_rows([trip], FORM)

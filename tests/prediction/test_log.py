@@ -63,14 +63,14 @@ def test_source_is_one_of_those_that_there_are(warehouse_url: str) -> None:
 
 def test_ride_is_found_again_by_its_pickup_zones_and_distance(warehouse_url: str) -> None:
     with connect(warehouse_url) as connection:
-        connection.execute("CREATE TABLE raw.trips_2024_02 PARTITION OF raw.trips FOR VALUES IN ('2024-02')")
+        connection.execute("CREATE TABLE raw.rows_2024_02 PARTITION OF raw.rows FOR VALUES IN ('2024-02')")
         connection.execute(
-            "INSERT INTO raw.trips (month, row_number, pickup_at, dropoff_at, pickup_zone, dropoff_zone, trip_distance)"
+            "INSERT INTO raw.rows (month, row_number, pickup_at, dropoff_at, pickup_zone, dropoff_zone, trip_distance)"
             " VALUES ('2024-02', 0, '2024-02-14 18:30:00.5', '2024-02-14 18:40:00.5', 74, 75, 1.98)"
         )
         write_predictions(connection, [answer()])
         found = connection.execute(
             "SELECT predicted, extract(epoch FROM dropoff_at - pickup_at)::float8 / 60 FROM prediction.log"
-            " JOIN raw.trips USING (pickup_at, pickup_zone, dropoff_zone, trip_distance)"
+            " JOIN raw.rows USING (pickup_at, pickup_zone, dropoff_zone, trip_distance)"
         ).fetchall()
     assert found == [(9.5, 10.0)]

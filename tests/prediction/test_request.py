@@ -5,7 +5,7 @@ import psycopg
 import pytest
 
 from include.errors import NoChampion, SettingsError
-from include.prediction.inputs import TripsInvalid
+from include.prediction.inputs import InputsInvalid
 from include.prediction.request import collect_inputs, predict
 from include.settings import Settings
 from include.tracking.runs import open_tracker
@@ -72,5 +72,5 @@ def test_no_champion_is_an_error_and_nothing_is_logged(warehouse_url: str, setti
 
 
 def test_trip_that_cannot_be_used_is_refused_before_anything_is_asked(warehouse_url: str, tmp_path: Path) -> None:
-    with pytest.raises(TripsInvalid, match=r"inputs\[0\]\.pickup_zone must be a whole number"):
+    with pytest.raises(InputsInvalid, match=r"inputs\[0\]\.pickup_zone must be a whole number"):
         predict(warehouse_url, configure(None), [{**TRIP, "pickup_zone": "x"}], "manual__1", store=tmp_path)

@@ -110,7 +110,7 @@ def test_month_larger_than_a_batch_is_scored_to_its_end(warehouse_url: str, tmp_
 
 
 def test_month_that_is_not_loaded_is_an_error_that_says_what_to_start(warehouse_url: str) -> None:
-    with pytest.raises(SourceInvalid, match=r"raw.trips has no trips of 2024-01: start data_preparation"):
+    with pytest.raises(SourceInvalid, match=r"raw.rows has no trips of 2024-01: start data_preparation"):
         score_month(warehouse_url, SETTINGS, load(), MONTH)
 
 
@@ -158,5 +158,5 @@ def test_two_runs_at_once_leave_each_trip_once(warehouse_url: str, tmp_path: Pat
 def test_sorting_changes_nothing_but_the_time(model: str) -> None:
     made = make_model(model)
     shuffled = np.random.default_rng(0).permutation(len(VALIDATION))
-    trips = {name: values[shuffled] for name, values in VALIDATION.trips.items()}
+    trips = {name: values[shuffled] for name, values in VALIDATION.rows.items()}
     np.testing.assert_array_equal(predict_sorted(made, trips), made.predict(trips))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from include.errors import SettingsError
 from include.problem.data import Columns
 from include.problem.declaration import read_problem
-from include.problems.taxi.features import FEATURE_SETS, NO_POSITIONS, Positions, get_feature_set, trips_of_frame
+from include.problems.taxi.features import FEATURE_SETS, NO_POSITIONS, Positions, get_feature_set, rows_of_frame
 from tests.splits import make_trips
 
 NEW_YORK, LOS_ANGELES, EQUATOR, NORTH, EAST, NOWHERE = 1, 2, 3, 4, 5, 6
@@ -154,7 +154,7 @@ def make_frame() -> pd.DataFrame:
 
 
 def test_frame_becomes_columns_of_the_expected_types_and_no_others() -> None:
-    trips: Columns = trips_of_frame(make_frame())
+    trips: Columns = rows_of_frame(make_frame())
     assert {name: str(values.dtype) for name, values in trips.items()} == {
         "pickup_at": "datetime64[us]",
         "pickup_zone": "int64",
@@ -166,4 +166,4 @@ def test_frame_becomes_columns_of_the_expected_types_and_no_others() -> None:
 
 def test_frame_without_a_column_is_an_error_that_names_it() -> None:
     with pytest.raises(KeyError, match="dropoff_zone"):
-        trips_of_frame(make_frame().drop(columns="dropoff_zone"))
+        rows_of_frame(make_frame().drop(columns="dropoff_zone"))

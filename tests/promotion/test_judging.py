@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from include.errors import NoChampion, NoTrainingSet
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.models.fitting import encode, fit
 from include.problem.data import Split
 from include.promotion import aliases, decisions, judging
@@ -49,21 +49,21 @@ def register(url: str, settings: Settings) -> Callable[..., int]:
     ) -> int:
         train, validation = splits
         if shuffled:
-            train = Split(train.trips, np.random.default_rng(seed).permutation(train.target))
+            train = Split(train.rows, np.random.default_rng(seed).permutation(train.target))
         data = encode(model, "rich", load_positions(url, 1), train, validation)
         fitted = fit(model, parameters or {}, data, random_state=seed, threads=1)
-        return store(url, settings, TripModel(data.encoder, fitted.estimator, {"parameters": {}}), model, validation)
+        return store(url, settings, Model(data.encoder, fitted.estimator, {"parameters": {}}), model, validation)
 
     return train_and_register
 
 
-def store(url: str, settings: Settings, trained: TripModel, model: str, split: Split) -> int:
+def store(url: str, settings: Settings, trained: Model, model: str, split: Split) -> int:
     training_set: TrainingSet = get_training_set(url, 1)
     tracker = runs.open_tracker(settings)
     run_key = f"sklearn_training/{len(registry.list_versions(tracker, settings.registered_model))}"
     lineage = Lineage(run_key, training_set, "rich", "c0ffee", 42)
     run_id = runs.open_run(tracker, lineage, "sklearn", model)
-    example = {name: values[:2] for name, values in split.trips.items()}
+    example = {name: values[:2] for name, values in split.rows.items()}
     uri = model_logging.log_model(
         tracker, run_id, "sklearn", trained, metrics={}, tables={}, figures={}, example=example
     )
@@ -275,7 +275,7 @@ def test_rows_that_a_model_has_learnt_from_are_left_out(url: str) -> None:
         " VALUES ('superseded', '{2024-02}', '2024-02-20', '{}', '{}') RETURNING version",
     )
     later = load_held_out(url, [1, 2])
-    assert later.trips["pickup_at"].min() >= np.datetime64("2024-02-20")
+    assert later.rows["pickup_at"].min() >= np.datetime64("2024-02-20")
     assert 0 < len(later.actual) < len(with_test.actual)
 
 

@@ -14,7 +14,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from include.alerting.model_reports import report_unusable
 from include.errors import ModelInvalid, NoChampion
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.models.fitting import encode, fit
 from include.monitoring import watch
 from include.prediction import batch
@@ -56,11 +56,11 @@ def register(url: str, settings: Settings) -> Register:
     def train_and_register(
         model: str, parameters: dict[str, Any] | None = None, change: Callable[[Any], None] | None = None
     ) -> int:
-        data = encode(model, "rich", load_positions(url, 1), Split(train.trips, train.target), validation)
+        data = encode(model, "rich", load_positions(url, 1), Split(train.rows, train.target), validation)
         estimator = deepcopy(fit(model, parameters or {}, data, random_state=0, threads=1).estimator)
         if change:
             change(estimator)
-        return store(url, settings, TripModel(data.encoder, estimator, {"parameters": {}}), model, validation)
+        return store(url, settings, Model(data.encoder, estimator, {"parameters": {}}), model, validation)
 
     return train_and_register
 
@@ -144,7 +144,7 @@ def test_champion_that_was_mended_while_a_person_decided_is_judged_against(
     assert judge_and_promote(url, settings, best) == "promoted"
     load_model = registry.load_model
 
-    def load(tracker: Any, version: Any, **options: Any) -> TripModel:
+    def load(tracker: Any, version: Any, **options: Any) -> Model:
         if version.version == best:
             raise ModelInvalid("It is damaged.")
         return load_model(tracker, version, **options)

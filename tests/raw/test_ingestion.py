@@ -34,7 +34,7 @@ def query(url: str, statement: str) -> list[tuple]:
 
 
 def count_rows(url: str) -> dict[str, int]:
-    return dict(query(url, "SELECT month, count(*) FROM raw.trips GROUP BY month"))
+    return dict(query(url, "SELECT month, count(*) FROM raw.rows GROUP BY month"))
 
 
 def test_month_is_stored_under_neutral_names_with_its_row_numbers(warehouse_url: str, settings: Settings) -> None:
@@ -44,7 +44,7 @@ def test_month_is_stored_under_neutral_names_with_its_row_numbers(warehouse_url:
     stored = query(
         warehouse_url,
         "SELECT month, row_number, pickup_at::text, dropoff_at::text, pickup_zone, dropoff_zone, trip_distance, target "
-        "FROM raw.trips ORDER BY row_number",
+        "FROM raw.rows ORDER BY row_number",
     )
     assert stored == [
         (MONTH, 0, "2024-01-01 00:00:00", "2024-01-01 00:10:00", 1, 6, 1.5, None),
@@ -55,7 +55,7 @@ def test_month_is_stored_under_neutral_names_with_its_row_numbers(warehouse_url:
 def test_month_larger_than_a_batch_is_stored_whole(warehouse_url: str, settings: Settings) -> None:
     write(settings, make_trips(50_000))
     assert ingest_month(warehouse_url, settings, MONTH).rows == 50_000
-    assert query(warehouse_url, "SELECT count(DISTINCT row_number), max(row_number) FROM raw.trips") == [
+    assert query(warehouse_url, "SELECT count(DISTINCT row_number), max(row_number) FROM raw.rows") == [
         (50_000, 49_999)
     ]
 
@@ -71,18 +71,18 @@ def test_yellow_columns_work_by_settings_alone(warehouse_url: str, settings: Set
 def test_target_column_is_stored_when_the_settings_name_one(warehouse_url: str, settings: Settings) -> None:
     write(settings, make_trips(2, minutes=pa.array([5, 7])))
     ingest_month(warehouse_url, settings.change(target="minutes"), MONTH)
-    assert query(warehouse_url, "SELECT target FROM raw.trips ORDER BY row_number") == [(5.0,), (7.0,)]
+    assert query(warehouse_url, "SELECT target FROM raw.rows ORDER BY row_number") == [(5.0,), (7.0,)]
 
 
 def test_csv_gives_the_same_rows_as_parquet(warehouse_url: str, settings: Settings, tmp_path: Path) -> None:
     trips = make_trips(200)
     write(settings, trips)
     ingest_month(warehouse_url, settings, MONTH)
-    before = query(warehouse_url, "SELECT * FROM raw.trips ORDER BY row_number")
+    before = query(warehouse_url, "SELECT * FROM raw.rows ORDER BY row_number")
     pyarrow.csv.write_csv(trips, tmp_path / f"{MONTH}.csv")
     csv = settings.model_copy(update={"source": f"{tmp_path}/{{month}}.csv"})
     assert ingest_month(warehouse_url, csv, MONTH).rejected == 0
-    assert query(warehouse_url, "SELECT * FROM raw.trips ORDER BY row_number") == before
+    assert query(warehouse_url, "SELECT * FROM raw.rows ORDER BY row_number") == before
 
 
 # What is not loaded again
@@ -115,7 +115,7 @@ def test_month_is_loaded_again_when_the_settings_that_read_it_change(warehouse_u
     ingest_month(warehouse_url, settings, MONTH)
     other = settings.model_copy(update={"column_trip_distance": "fare_amount"})
     assert ingest_month(warehouse_url, other, MONTH).changed
-    assert query(warehouse_url, "SELECT DISTINCT trip_distance FROM raw.trips") == [(10.0,)]
+    assert query(warehouse_url, "SELECT DISTINCT trip_distance FROM raw.rows") == [(10.0,)]
 
 
 def test_changed_month_replaces_its_rows_and_leaves_other_months(warehouse_url: str, settings: Settings) -> None:
@@ -173,10 +173,10 @@ def test_wider_numbers_and_longer_text_are_no_news(warehouse_url: str, settings:
 def test_value_of_the_wrong_type_becomes_null_and_the_row_is_rejected(warehouse_url: str, settings: Settings) -> None:
     write(settings, make_trips(trip_distance=pa.array(["1.5", "far\0", None, "4"])))
     assert ingest_month(warehouse_url, settings, MONTH).rejected == 1
-    assert query(warehouse_url, "SELECT * FROM raw.rejected_trips") == [
+    assert query(warehouse_url, "SELECT * FROM raw.rejected") == [
         (MONTH, 1, "trip_distance: wrong type", "far\\0", "load")
     ]
-    assert query(warehouse_url, "SELECT trip_distance FROM raw.trips ORDER BY row_number") == [
+    assert query(warehouse_url, "SELECT trip_distance FROM raw.rows ORDER BY row_number") == [
         (1.5,), (None,), (None,), (4.0,),
     ]  # fmt: skip
 
@@ -193,7 +193,7 @@ def test_row_with_a_time_that_cannot_be_stored_is_rejected_and_the_month_loaded(
     assert (done.rows, count_rows(warehouse_url)) == (4, {MONTH: 4})
     for _ in range(2):
         validate_months(warehouse_url, settings.model_copy(update={"rejected_max_share": 1.0}), [MONTH])
-        [(number, rule, detail)] = query(warehouse_url, "SELECT row_number, rule, detail FROM raw.rejected_trips")
+        [(number, rule, detail)] = query(warehouse_url, "SELECT row_number, rule, detail FROM raw.rejected")
         assert (number, rule) == (3, f"{column}_at: outside of the years 1 to 9999")
         assert "9999999999999" in detail
 
@@ -211,7 +211,7 @@ def test_row_that_repeats_another_in_every_column_is_rejected(warehouse_url: str
     trips = make_trips(3)
     write(settings, pa.concat_tables([trips, trips.slice(1, 1)]))
     assert ingest_month(warehouse_url, settings, MONTH).rejected == 1
-    assert query(warehouse_url, "SELECT * FROM raw.rejected_trips") == [
+    assert query(warehouse_url, "SELECT * FROM raw.rejected") == [
         (MONTH, 3, "duplicate of an earlier row", "row 1", "load")
     ]
 
@@ -250,13 +250,13 @@ def test_fault_in_the_middle_of_a_load_keeps_the_month_as_it_was(warehouse_url: 
     write(settings, make_trips(4))
     first = ingest_month(warehouse_url, settings, MONTH)
     with psycopg.connect(warehouse_url) as connection:
-        connection.execute("ALTER TABLE raw.trips ADD CONSTRAINT full_disk CHECK (row_number < 30000)")
+        connection.execute("ALTER TABLE raw.rows ADD CONSTRAINT full_disk CHECK (row_number < 30000)")
     write(settings, make_trips(40_000, trip_distance=pa.array(["far"] + ["1"] * 39_999)))
     with pytest.raises(WarehouseError, match="full_disk"):
         ingest_month(warehouse_url, settings, MONTH)
     assert count_rows(warehouse_url) == {MONTH: 4}
     assert query(warehouse_url, "SELECT sha256, rows FROM raw.sources") == [(first.sha256, 4)]
-    assert query(warehouse_url, "SELECT count(*) FROM raw.rejected_trips") == [(0,)]
+    assert query(warehouse_url, "SELECT count(*) FROM raw.rejected") == [(0,)]
 
 
 def test_warehouse_that_breaks_off_is_unavailable_and_keeps_the_month(warehouse_url: str, settings: Settings) -> None:
@@ -269,7 +269,7 @@ def test_warehouse_that_breaks_off_is_unavailable_and_keeps_the_month(warehouse_
             "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$"
         )
         connection.execute(
-            "CREATE TRIGGER restart BEFORE INSERT ON raw.trips FOR EACH ROW "
+            "CREATE TRIGGER restart BEFORE INSERT ON raw.rows FOR EACH ROW "
             "WHEN (NEW.row_number = 30000) EXECUTE FUNCTION end_session()"
         )
     write(settings, make_trips(40_000))

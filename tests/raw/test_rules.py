@@ -29,7 +29,7 @@ def load(url: str, settings: Settings, table: pa.Table, month: str = MONTH) -> N
 def read_rejected(url: str) -> list[tuple]:
     with psycopg.connect(url) as connection:
         return connection.execute(
-            "SELECT row_number, rule, detail FROM raw.rejected_trips ORDER BY month, row_number, rule"
+            "SELECT row_number, rule, detail FROM raw.rejected ORDER BY month, row_number, rule"
         ).fetchall()
 
 
@@ -142,7 +142,7 @@ def test_share_counts_rows_not_broken_rules(warehouse_url: str, settings: Settin
 
 
 def test_month_that_is_not_loaded_cannot_be_validated(warehouse_url: str, settings: Settings) -> None:
-    with pytest.raises(DataQualityError, match="2024-01 is not in raw.trips"):
+    with pytest.raises(DataQualityError, match="2024-01 is not in raw.rows"):
         validate_months(warehouse_url, settings, [MONTH])
 
 
@@ -157,7 +157,7 @@ def test_no_usable_real_trip_is_refused(module_warehouse_url: str, trip_data: Pa
     ]
     with psycopg.connect(module_warehouse_url) as connection:
         kept = connection.execute(
-            "SELECT count(*) FROM raw.trips LEFT JOIN raw.rejected_trips r USING (month, row_number) "
+            "SELECT count(*) FROM raw.rows LEFT JOIN raw.rejected r USING (month, row_number) "
             "WHERE r.rule IS NULL AND dropoff_at - pickup_at BETWEEN '1 minute' AND '60 minutes'"
         ).fetchone()
     assert kept == (105_870,)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from include.prediction.inputs import TripFormat
+from include.prediction.inputs import InputFormat
 from include.serving.access import Secrets
 from include.serving.app import create_app
 from include.serving.holder import Holder
@@ -83,7 +83,7 @@ def build_parts(settings: Settings, warehouse_url: str, store: Path) -> Parts:
 def run_service(settings: Settings, warehouse_url: str, store: Path) -> Iterator[Service]:
     """A service for the length of the block."""
     parts = build_parts(settings, warehouse_url, store)
-    app = create_app(parts, TripFormat.of(settings))
+    app = create_app(parts, InputFormat.of(settings))
     with TestClient(app, headers={"X-API-Key": KEY}, raise_server_exceptions=False) as client:
         yield Service(parts, client)
 

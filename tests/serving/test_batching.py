@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from include.models.artifact import TripModel
-from include.prediction.inputs import TripFormat
+from include.models.artifact import Model
+from include.prediction.inputs import InputFormat
 from include.serving.batching import MOST_TRIPS_TOGETHER, Batcher
 from include.serving.holder import Champion
 from include.settings import Settings
@@ -17,10 +17,10 @@ from include.tracking.store import LoadedModel
 from tests.registered import BOOSTER, LASSO, VALIDATION, make_model
 from tests.splits import take
 
-FORM = TripFormat.of(Settings())
+FORM = InputFormat.of(Settings())
 
 
-def make_champion(model: TripModel, version: int = 1) -> Champion:
+def make_champion(model: Model, version: int = 1) -> Champion:
     now = datetime.now(UTC)
     return Champion(LoadedModel(RegisteredVersion("served", version, {}, now), {}, model), FORM, now)
 
@@ -28,7 +28,7 @@ def make_champion(model: TripModel, version: int = 1) -> Champion:
 class Counting:
     """A model that counts how often it is asked."""
 
-    def __init__(self, model: TripModel) -> None:
+    def __init__(self, model: Model) -> None:
         self.model, self.asked = model, 0
 
     def predict(self, trips: Any) -> Any:
@@ -37,7 +37,7 @@ class Counting:
 
 
 async def ask_together(batcher: Batcher, *requests: tuple[Champion, slice]) -> list[Any]:
-    waiting = [batcher.predict(champion, take(VALIDATION.trips, rows)) for champion, rows in requests]
+    waiting = [batcher.predict(champion, take(VALIDATION.rows, rows)) for champion, rows in requests]
     return await asyncio.gather(*waiting, return_exceptions=True)
 
 
@@ -46,7 +46,7 @@ def test_each_request_gets_its_own_predictions_of_one_look_at_the_model() -> Non
     champion = make_champion(counting)  # type: ignore[arg-type]
     rows = [slice(0, 1), slice(1, 4), slice(4, 5)]
     answers = asyncio.run(ask_together(Batcher(), *((champion, part) for part in rows)))
-    expected = make_model(BOOSTER).predict(VALIDATION.trips)
+    expected = make_model(BOOSTER).predict(VALIDATION.rows)
     for answer, part in zip(answers, rows, strict=True):
         np.testing.assert_array_equal(answer, expected[part])
     assert counting.asked == 1
@@ -56,7 +56,7 @@ def test_requests_of_two_champions_are_not_mixed() -> None:
     old, new = make_champion(make_model(LASSO)), make_champion(make_model(BOOSTER), 2)
     answers = asyncio.run(ask_together(Batcher(), *((champion, slice(0, 2)) for champion in (old, new, old, new))))
     for answer, model in zip(answers, (LASSO, BOOSTER, LASSO, BOOSTER), strict=True):
-        np.testing.assert_allclose(answer, make_model(model).predict(take(VALIDATION.trips, slice(0, 2))))
+        np.testing.assert_allclose(answer, make_model(model).predict(take(VALIDATION.rows, slice(0, 2))))
 
 
 def test_large_request_does_not_wait_for_others_nor_they_for_it() -> None:
@@ -81,7 +81,7 @@ def test_model_that_fails_fails_its_own_requests_alone() -> None:
 def test_caller_who_hangs_up_leaves_the_others_their_answers() -> None:
     async def ask() -> Any:
         batcher, champion = Batcher(), make_champion(make_model(LASSO))
-        tasks = [asyncio.create_task(batcher.predict(champion, take(VALIDATION.trips, slice(0, 1)))) for _ in range(2)]
+        tasks = [asyncio.create_task(batcher.predict(champion, take(VALIDATION.rows, slice(0, 1)))) for _ in range(2)]
         # Both have asked, nothing is predicted yet.
         await asyncio.sleep(0)
         tasks[0].cancel()
@@ -89,4 +89,4 @@ def test_caller_who_hangs_up_leaves_the_others_their_answers() -> None:
 
     gone, answer = asyncio.run(ask())
     assert isinstance(gone, asyncio.CancelledError)
-    assert answer == pytest.approx(make_model(LASSO).predict(take(VALIDATION.trips, slice(0, 1))))
+    assert answer == pytest.approx(make_model(LASSO).predict(take(VALIDATION.rows, slice(0, 1))))

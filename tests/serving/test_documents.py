@@ -12,7 +12,7 @@ from hypothesis import HealthCheck
 from prometheus_client.parser import text_string_to_metric_families
 from schemathesis import GenerationMode
 
-from include.prediction.inputs import TripFormat
+from include.prediction.inputs import InputFormat
 from include.serving.app import create_app
 from include.tracking.runs import Tracker
 from tests.registered import configure
@@ -28,7 +28,7 @@ pytestmark = [
 def document(tracker: Tracker, store: Path, warehouse_url: str) -> Any:
     """The OpenAPI document as it is served."""
     settings = configure(tracker.uri, "served", serving_poll_seconds=60)
-    app = create_app(build_parts(settings, warehouse_url, store), TripFormat.of(settings))
+    app = create_app(build_parts(settings, warehouse_url, store), InputFormat.of(settings))
     return schemathesis.openapi.from_asgi("/openapi.json", app, headers={"X-API-Key": KEY})
 
 

@@ -76,9 +76,9 @@ def test_line_is_read_as_it_was_written(tmp_path: Path) -> None:
             expected.at, expected.source, expected.request_id, expected.model_version,
         )  # fmt: skip
         np.testing.assert_array_equal(each.predicted, expected.predicted)
-        for name, values in expected.trips.items():
-            np.testing.assert_array_equal(each.trips[name], values)
-            assert each.trips[name].dtype == values.dtype
+        for name, values in expected.rows.items():
+            np.testing.assert_array_equal(each.rows[name], values)
+            assert each.rows[name].dtype == values.dtype
     assert path.exists()
 
 

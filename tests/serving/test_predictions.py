@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.prediction.inputs import MOST_TRIPS
+from include.prediction.inputs import MOST_ROWS
 from include.prediction.scoring import score_month
 from include.raw import ingest_month
 from include.serving.bodies import MOST_BYTES
@@ -114,10 +114,10 @@ def test_what_cannot_be_used_is_refused_with_the_trip_and_the_field(
 
 
 def test_more_trips_than_a_request_may_hold_are_refused(service: Service) -> None:
-    assert len(service.predict([TRIP] * MOST_TRIPS)["predictions"]) == MOST_TRIPS
-    answer = service.client.post("/predict", json=[TRIP] * (MOST_TRIPS + 1))
+    assert len(service.predict([TRIP] * MOST_ROWS)["predictions"]) == MOST_ROWS
+    answer = service.client.post("/predict", json=[TRIP] * (MOST_ROWS + 1))
     assert answer.status_code == 422
-    assert answer.json()["detail"][0]["msg"] == f"must contain 1 to {MOST_TRIPS} trips, not {MOST_TRIPS + 1}"
+    assert answer.json()["detail"][0]["msg"] == f"must contain 1 to {MOST_ROWS} trips, not {MOST_ROWS + 1}"
 
 
 def test_body_of_ten_megabytes_is_refused_by_its_field(service: Service) -> None:
@@ -188,11 +188,11 @@ def test_too_many_trips_to_explain_are_refused(service: Service) -> None:
 def test_whole_split_gets_the_batchs_values(service: Service, warehouse_url: str, tmp_path: Path, split: Any) -> None:
     table = pa.table(
         {
-            "lpep_pickup_datetime": split.trips["pickup_at"],
-            "lpep_dropoff_datetime": split.trips["pickup_at"] + np.timedelta64(10, "m"),
-            "PULocationID": split.trips["pickup_zone"],
-            "DOLocationID": split.trips["dropoff_zone"],
-            "trip_distance": split.trips["trip_distance"],
+            "lpep_pickup_datetime": split.rows["pickup_at"],
+            "lpep_dropoff_datetime": split.rows["pickup_at"] + np.timedelta64(10, "m"),
+            "PULocationID": split.rows["pickup_zone"],
+            "DOLocationID": split.rows["dropoff_zone"],
+            "trip_distance": split.rows["trip_distance"],
         }
     )
     pq.write_table(table, tmp_path / "trips.parquet")
@@ -212,4 +212,4 @@ def test_whole_split_gets_the_batchs_values(service: Service, warehouse_url: str
     one_by_one = [service.predict(row)["predictions"][0] for row in rows[:20]]
     np.testing.assert_allclose(by_service, by_batch, rtol=0, atol=1e-5)
     np.testing.assert_allclose(one_by_one, by_batch[:20], rtol=0, atol=1e-5)
-    np.testing.assert_allclose(by_service, make_model(BOOSTER).predict(split.trips), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(by_service, make_model(BOOSTER).predict(split.rows), rtol=0, atol=1e-5)

@@ -86,7 +86,7 @@ def test_split_follows_the_pickup_and_not_the_month_of_the_file(url: str) -> Non
 
 
 def test_examples_hold_the_trips_columns_in_the_sources_order(url: str) -> None:
-    trips = load_split(url, make_version(url), "train").trips
+    trips = load_split(url, make_version(url), "train").rows
     assert {name: values.tolist() for name, values in trips.items() if name != "pickup_at"} == {
         "pickup_zone": [1, 3],
         "dropoff_zone": [2, 2],
@@ -144,7 +144,7 @@ def test_every_row_of_the_sample_is_an_example_or_is_counted_by_rule(warehouse_u
     )
     left_out = read_left_out(warehouse_url, version)
     assert loaded == 4_000 == counts["train"] + counts["validation"] + sum(left_out.values())
-    refused = {rule for (rule,) in query(warehouse_url, "SELECT DISTINCT rule FROM raw.rejected_trips")}
+    refused = {rule for (rule,) in query(warehouse_url, "SELECT DISTINCT rule FROM raw.rejected")}
     assert {rule for _, rule in left_out} == refused | {TARGET_BELOW, TARGET_ABOVE}
 
 
@@ -176,7 +176,7 @@ def test_target_is_the_time_between_instants_when_clocks_change_during_the_trip(
         ("2024-03-10 01:50:00",),
         ("2024-11-03 01:50:00",),
     ]
-    assert query(warehouse_url, "SELECT target FROM raw.accepted_trips") == [(20.0,), (20.0,)]
+    assert query(warehouse_url, "SELECT target FROM raw.accepted") == [(20.0,), (20.0,)]
 
 
 def test_months_that_the_plan_leaves_out_are_not_in_the_set(url: str) -> None:
@@ -188,7 +188,7 @@ def test_months_that_the_plan_leaves_out_are_not_in_the_set(url: str) -> None:
 def test_month_that_is_missing_or_not_validated_is_stale_and_leaves_nothing(url: str, state: str) -> None:
     if state == "not validated":
         store_month(url, "2024-03", FEBRUARY, validated=False)
-    with pytest.raises(StaleInput, match="Not validated in raw.trips: 2024-03. Run the preparation again."):
+    with pytest.raises(StaleInput, match="Not validated in raw.rows: 2024-03. Run the preparation again."):
         build.transform(url, SETTINGS, replace(PLAN, months=("2024-01", "2024-03")), "run")
     assert (read_state(url), list_tables(url)) == ({}, [])
 

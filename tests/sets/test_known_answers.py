@@ -63,7 +63,7 @@ def test_training_set_has_the_known_size(published: Published) -> None:
 
 
 def test_reference_features_have_the_known_number(splits: dict[str, Split]) -> None:
-    train, validation = splits["train"].trips, splits["validation"].trips
+    train, validation = splits["train"].rows, splits["validation"].rows
     assert len(Encoder("reference", "one_hot").fit(train).feature_names) == 5_094
     assert len(Encoder("reference", "one_hot").fit(join(train, validation)).feature_names) == 7_027
 

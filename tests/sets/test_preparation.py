@@ -80,4 +80,4 @@ def test_failed_preparation_leaves_the_published_set_in_place(warehouse_url: str
     with pytest.raises(SourceInvalid):
         publish_set(warehouse_url, settings, months=MONTHS)
     assert query(warehouse_url, "SELECT version, state FROM training.sets") == [(version, "published")]
-    assert query(warehouse_url, "SELECT count(*) FROM raw.trips WHERE month = '2024-02'") == [(30,)]
+    assert query(warehouse_url, "SELECT count(*) FROM raw.rows WHERE month = '2024-02'") == [(30,)]

@@ -30,7 +30,7 @@ WEB = "https://data.example.org/trips/*.parquet"
         ),
         ("https://host/api?*", "https://host/api?page={page}&m=2024-01"),
         ("s3://trips/green/*", "s3://trips/green/2024-01.parquet"),
-        ("postgresql://host/db/city.trips", "postgres://ann@HOST:5432/db/city.trips"),
+        ("postgresql://host/db/city.rows", "postgres://ann@HOST:5432/db/city.rows"),
         ("tlc", "https://d37ci6vzurychx.cloudfront.net/trip-data/green_tripdata_2024-01.parquet"),
         ("sample", "sample"),
     ],
@@ -53,9 +53,9 @@ def test_any_month_of_the_source_itself_is_allowed(source: str, location: str) -
 
 
 def test_login_of_the_source_is_used_for_the_source_alone() -> None:
-    allowed = allow("postgresql://host/db/other.trips", source="postgresql://ann:s3cret@host/db/city.trips")
-    assert allowed.check("postgresql://host:5432/db/city.trips") == "postgresql://ann:s3cret@host:5432/db/city.trips"
-    assert allowed.check("postgresql://host/db/other.trips") == "postgresql://host/db/other.trips"
+    allowed = allow("postgresql://host/db/other.rows", source="postgresql://ann:s3cret@host/db/city.rows")
+    assert allowed.check("postgresql://host:5432/db/city.rows") == "postgresql://ann:s3cret@host:5432/db/city.rows"
+    assert allowed.check("postgresql://host/db/other.rows") == "postgresql://host/db/other.rows"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_login_of_the_source_is_used_for_the_source_alone() -> None:
         "local:///etc/passwd.csv",
         "s3://trips/green/2024-01.parquet",
         "memory://a.csv",
-        "postgresql://host/db/city.trips",
+        "postgresql://host/db/city.rows",
         "tlc",
         "sample",
         "",
@@ -106,10 +106,10 @@ def test_location_that_no_pattern_covers_is_refused_with_the_key(location: str) 
 @pytest.mark.parametrize(
     ("pattern", "location"),
     [
-        ("postgresql://host/db/city.trips", "postgresql://host/db/city.trips?hostaddr=10.0.0.1"),
-        ("postgresql://host/db/city.trips", "postgresql://host,evil/db/city.trips"),
-        ("postgresql://host/db/city.trips", "postgresql://host:6543/db/city.trips"),
-        ("postgresql://host/db/city.trips", "postgresql://host/other/city.trips"),
+        ("postgresql://host/db/city.rows", "postgresql://host/db/city.rows?hostaddr=10.0.0.1"),
+        ("postgresql://host/db/city.rows", "postgresql://host,evil/db/city.rows"),
+        ("postgresql://host/db/city.rows", "postgresql://host:6543/db/city.rows"),
+        ("postgresql://host/db/city.rows", "postgresql://host/other/city.rows"),
         ("s3://trips/green/*", "s3://trips/green/../secret/a.parquet"),
         ("s3://trips/green/*", "s3://key@trips/green/a.parquet"),
         ("s3://trips/green/*", "s3://trips.evil/green/a.parquet"),
@@ -128,12 +128,12 @@ def test_other_kinds_of_source_are_no_way_around_a_pattern(pattern: str, locatio
         "https://:s3cret@data.example.org/trips/a.parquet",
         "https://data.example.org/trips/a.parquet?sig=s3cret",
         "https://data.example.org/trips/a.parquet?API_KEY=s3cret",
-        "postgresql://ann:s3cret@host/db/city.trips",
+        "postgresql://ann:s3cret@host/db/city.rows",
     ],
 )
 def test_location_with_a_password_is_refused_without_repeating_it_and_with_the_way_out(location: str) -> None:
     with pytest.raises(SettingsError, match="connection_id") as caught:
-        allow(WEB, "postgresql://host/db/city.trips").check(location)
+        allow(WEB, "postgresql://host/db/city.rows").check(location)
     assert "s3cret" not in str(caught.value)
 
 

@@ -123,14 +123,14 @@ def trips_table(warehouse_url: str) -> str:
     with psycopg.connect(warehouse_url) as connection:
         connection.execute("CREATE SCHEMA city")
         connection.execute(
-            "CREATE TABLE city.trips (lpep_pickup_datetime timestamp, lpep_dropoff_datetime timestamp, "
+            "CREATE TABLE city.rows (lpep_pickup_datetime timestamp, lpep_dropoff_datetime timestamp, "
             '"PULocationID" smallint, "DOLocationID" smallint, trip_distance numeric, fare_amount real)'
         )
         connection.execute(
-            "INSERT INTO city.trips VALUES ('2024-01-31 23:59:59', '2024-02-01 00:10', 3, 4, 2.25, 1), "
+            "INSERT INTO city.rows VALUES ('2024-01-31 23:59:59', '2024-02-01 00:10', 3, 4, 2.25, 1), "
             "('2024-01-01 00:00', '2024-01-01 00:10', 1, 2, 1.5, 1), ('2024-02-01', '2024-02-01 01:00', 5, 6, 9, 1)"
         )
-    return f"{warehouse_url}/city.trips"
+    return f"{warehouse_url}/city.rows"
 
 
 def test_table_source_gives_the_rows_whose_pickup_is_in_the_month(trips_table: str) -> None:
@@ -144,17 +144,17 @@ def test_table_source_hash_does_not_depend_on_the_order_of_rows_but_on_their_val
     settings = settings_for(trips_table)
     first = read_all(settings)[1]
     with psycopg.connect(warehouse_url) as connection:
-        connection.execute("CREATE TABLE city.turned AS SELECT * FROM city.trips ORDER BY lpep_pickup_datetime DESC")
-    assert read_all(settings_for(trips_table.replace("city.trips", "city.turned")))[1] == first
+        connection.execute("CREATE TABLE city.turned AS SELECT * FROM city.rows ORDER BY lpep_pickup_datetime DESC")
+    assert read_all(settings_for(trips_table.replace("city.rows", "city.turned")))[1] == first
     with psycopg.connect(warehouse_url) as connection:
-        connection.execute('UPDATE city.trips SET trip_distance = 7 WHERE "PULocationID" = 1')
+        connection.execute('UPDATE city.rows SET trip_distance = 7 WHERE "PULocationID" = 1')
     assert read_all(settings)[1] != first
 
 
 def test_table_source_cuts_times_with_a_zone_by_the_local_month(trips_table: str, warehouse_url: str) -> None:
     with psycopg.connect(warehouse_url) as connection:
         connection.execute(
-            "ALTER TABLE city.trips ALTER lpep_pickup_datetime TYPE timestamptz "
+            "ALTER TABLE city.rows ALTER lpep_pickup_datetime TYPE timestamptz "
             "USING lpep_pickup_datetime AT TIME ZONE 'America/New_York'"
         )
     rows, _ = read_all(settings_for(trips_table, timezone="America/New_York"))
@@ -263,7 +263,7 @@ def test_refused_credentials_are_invalid(web_server: WebServer) -> None:
 
 
 @pytest.mark.parametrize("read", [probe, read_all])
-@pytest.mark.parametrize("source", [CLOSED_PORT, "postgresql://user:secret@127.0.0.1:9/trips/city.trips"])
+@pytest.mark.parametrize("source", [CLOSED_PORT, "postgresql://user:secret@127.0.0.1:9/trips/city.rows"])
 def test_unreachable_source_is_unavailable(read, source: str) -> None:
     with pytest.raises(SourceUnavailable, match=r"127\.0\.0\.1:9.* could not be read"):
         read(settings_for(source), MONTH)
@@ -397,11 +397,11 @@ def test_table_that_another_has_locked_is_given_up_after_the_time_limit(
 ) -> None:
     settings = settings_for(trips_table, source_time_limit=0.5, source_timeout=0.5)
     with psycopg.connect(warehouse_url) as connection:
-        connection.execute("LOCK TABLE city.trips IN ACCESS EXCLUSIVE MODE")
+        connection.execute("LOCK TABLE city.rows IN ACCESS EXCLUSIVE MODE")
         if read is probe:
             assert read(settings, MONTH).month == MONTH, "the catalog can be read"
         else:
-            with pytest.raises(SourceUnavailable, match=r"city\.trips was given up.*SOURCE_TIME_LIMIT"):
+            with pytest.raises(SourceUnavailable, match=r"city\.rows was given up.*SOURCE_TIME_LIMIT"):
                 read(settings)
 
 

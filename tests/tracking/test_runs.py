@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from include.errors import SettingsError, TrackingUnavailable
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.models.fitting import encode, fit
 from include.models.manifest import read_digest
 from include.models.table import MODELS
@@ -236,13 +236,13 @@ def test_run_can_be_marked_as_failed(tracker: Tracker) -> None:
 # Models
 
 
-def make_model(name: str) -> TripModel:
+def make_model(name: str) -> Model:
     data = encode(name, "rich", POSITIONS, TRAIN, OTHERS)
     estimator = fit(name, MODELS[name].start, data, random_state=1, threads=1).estimator
-    return TripModel(data.encoder, estimator, {"model": name, "parameters": dict(MODELS[name].start)})
+    return Model(data.encoder, estimator, {"model": name, "parameters": dict(MODELS[name].start)})
 
 
-def log_small_model(tracker: Tracker, name: str = LASSO, lineage: Lineage = LINEAGE) -> tuple[str, str, TripModel]:
+def log_small_model(tracker: Tracker, name: str = LASSO, lineage: Lineage = LINEAGE) -> tuple[str, str, Model]:
     """The run's id, the model's address, and the model."""
     family = MODELS[name].family
     run_id, model = open_run(tracker, lineage, family, name), make_model(name)
@@ -254,7 +254,7 @@ def log_small_model(tracker: Tracker, name: str = LASSO, lineage: Lineage = LINE
         metrics={"validation_rmse": 5.5},
         tables={"slices": [{"slicing": "hour", "rows": 3}]},
         figures={"summary.png": Figure()},
-        example=take(OTHERS.trips, slice(0, 3)),
+        example=take(OTHERS.rows, slice(0, 3)),
     )
     return run_id, uri, model
 
@@ -270,7 +270,7 @@ def test_logged_model_ends_its_run_with_metrics_parameters_tables_and_figures(tr
     assert {file.path for file in tracker.client.list_artifacts(run_id)} >= {"slices.json", "summary.png"}
     table = mlflow.artifacts.load_dict(f"runs:/{run_id}/slices.json")
     assert table == {"rows": [{"slicing": "hour", "rows": 3}]}
-    assert mlflow.models.get_model_info(uri).signature.inputs.input_names() == list(OTHERS.trips)
+    assert mlflow.models.get_model_info(uri).signature.inputs.input_names() == list(OTHERS.rows)
 
 
 def test_logged_model_names_the_exact_packages_that_it_needs(tracker: Tracker) -> None:
@@ -285,8 +285,8 @@ def test_logged_model_names_the_exact_packages_that_it_needs(tracker: Tracker) -
 def test_model_can_be_logged_again_on_a_retry(tracker: Tracker) -> None:
     (first, *_), (again, uri, model) = log_small_model(tracker), log_small_model(tracker)
     assert first == again
-    predicted = mlflow.pyfunc.load_model(uri).predict(pd.DataFrame(dict(OTHERS.trips)))
-    assert np.array_equal(predicted, model.predict(OTHERS.trips))
+    predicted = mlflow.pyfunc.load_model(uri).predict(pd.DataFrame(dict(OTHERS.rows)))
+    assert np.array_equal(predicted, model.predict(OTHERS.rows))
 
 
 PREDICT = """
@@ -304,7 +304,7 @@ print(json.dumps({"predicted": predicted.tolist(), "module": module}))
 @pytest.mark.parametrize("name", [LASSO, GAMMA])
 def test_model_carries_its_code_and_loads_where_the_project_is_not(tracker: Tracker, name: str, tmp_path: Path) -> None:
     _, uri, model = log_small_model(tracker, name)
-    pd.DataFrame(dict(OTHERS.trips)).to_parquet(tmp_path / "trips.parquet")
+    pd.DataFrame(dict(OTHERS.rows)).to_parquet(tmp_path / "trips.parquet")
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
         [sys.executable, "-c", PREDICT, uri, tmp_path / "trips.parquet"],
@@ -316,7 +316,7 @@ def test_model_carries_its_code_and_loads_where_the_project_is_not(tracker: Trac
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
-    assert answer["predicted"] == model.predict(OTHERS.trips).tolist()
+    assert answer["predicted"] == model.predict(OTHERS.rows).tolist()
     assert not Path(answer["module"]).is_relative_to(ROOT)
 
 
@@ -376,7 +376,7 @@ STEPS: Mapping[str, Callable[[Tracker], Any]] = {
         metrics={},
         tables={},
         figures={},
-        example=take(OTHERS.trips, slice(0, 3)),
+        example=take(OTHERS.rows, slice(0, 3)),
     ),
     "register the model": lambda tracker: register_model(tracker, "name", "run", "models:/m-1", {}, ""),
 }

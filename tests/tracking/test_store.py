@@ -62,8 +62,8 @@ def test_champion_predicts_what_the_trained_model_did(tracker: Tracker, name: st
     loaded = load_champion(tracker, name, store=tmp_path)
     assert loaded.version == version
     assert loaded.metrics["validation_rmse"] == 1.25
-    expected = make_model(model).predict(VALIDATION.trips)
-    np.testing.assert_allclose(loaded.model.predict(VALIDATION.trips), expected, rtol=1e-6)
+    expected = make_model(model).predict(VALIDATION.rows)
+    np.testing.assert_allclose(loaded.model.predict(VALIDATION.rows), expected, rtol=1e-6)
 
 
 def test_missing_champion_is_an_error_that_says_what_to_start(tracker: Tracker, name: str) -> None:

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 
 from include.errors import NoTrainingSet, SettingsError, TrackingUnavailable, WarehouseUnavailable
-from include.models.artifact import TripModel
+from include.models.artifact import Model
 from include.models.evaluation import measure
 from include.models.fitting import Fitted
 from include.sets.examples import TrainingSet, get_training_set, load_split
@@ -219,7 +219,7 @@ def test_trained_model_is_stored_with_its_errors_on_all_held_out_splits(
     loaded = load_stored(trained)
     for split in ("validation", "test"):
         examples = load_split(url, 1, split)
-        expected = measure(examples.target, loaded.predict(examples.trips))
+        expected = measure(examples.target, loaded.predict(examples.rows))
         found = {name: trained["metrics"][f"{split}_{name}"] for name in expected}
         assert found == pytest.approx(expected, rel=1e-6)
     run = tracker.client.get_run(trained["run_id"])
@@ -228,9 +228,9 @@ def test_trained_model_is_stored_with_its_errors_on_all_held_out_splits(
     json.dumps(trained, allow_nan=False)
 
 
-def load_stored(trained: dict[str, Any]) -> TripModel:
+def load_stored(trained: dict[str, Any]) -> Model:
     directory = Path(mlflow.artifacts.download_artifacts(trained["model_uri"]))
-    return TripModel.load(directory / "data" / "model")
+    return Model.load(directory / "data" / "model")
 
 
 @needs_servers

@@ -95,7 +95,7 @@ def raw_durations(rows: Rows) -> Figure:
 
 # Rows that the newest set left out by their target were accepted, so nothing else lists them.
 _LEFT_OUT = f"""
-    SELECT month, rule, count(*) AS rows FROM raw.rejected_trips GROUP BY month, rule
+    SELECT month, rule, count(*) AS rows FROM raw.rejected GROUP BY month, rule
     UNION ALL
     SELECT l.month, l.rule, l.rows
     FROM training.newest, jsonb_to_recordset(left_out) AS l(month text, rule text, rows bigint)

@@ -28,7 +28,7 @@ def _explained(context: Context) -> Rows:
     explained = explain_sample(context)
     if explained is None or explained.explanation is None:
         return []
-    return [{"explained": explained, "trip": min(context.filters.trip, len(explained.trips) - 1)}]
+    return [{"explained": explained, "trip": min(context.filters.trip, len(explained.rows) - 1)}]
 
 
 @chart("explainability", "What drives predictions, trip by trip", _explained, empty=NOTHING, columns=8, height=480)
@@ -120,7 +120,7 @@ def mean_contributions(rows: Rows) -> Figure:
 def picked_trip(rows: Rows) -> Facts:
     """The trip that the next chart explains. Select another one above, or click a point."""
     explained, at = rows[0]["explained"], rows[0]["trip"]
-    trip = explained.trips[at]
+    trip = explained.rows[at]
     predicted = float(explained.predicted[at])
     error = predicted - trip["target"]
     return Facts(

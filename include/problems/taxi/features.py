@@ -29,7 +29,7 @@ TRIP_COLUMNS = {
 }
 
 
-def trips_of_frame(frame: "pd.DataFrame") -> dict[str, npt.NDArray[Any]]:
+def rows_of_frame(frame: "pd.DataFrame") -> dict[str, npt.NDArray[Any]]:
     """The columns of `TRIP_COLUMNS` as arrays; a frame may hold others.
 
     Raises:
