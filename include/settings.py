@@ -20,6 +20,7 @@ from include.configuration.layers import (
     HOME,
     OVERRIDES,
     ROOT,
+    UNUSABLE,
     Given,
     build,
     find_misspelt,
@@ -247,13 +248,19 @@ def build_settings(given: Given, overrides: Mapping[str, Any] = NO_VALUES) -> Se
         SettingsError: A value cannot be used; the message names each key, where it stands, and what is right.
     """
     values = {**given.values, **overrides}
-    problem = values.get("problem") or DEFAULT_PROBLEM
-    if isinstance(problem, str):
-        keys = keys_of(problem)
-        problem = read_problem(problem, {key: value for key, value in values.items() if key in keys}, given.origins)
-    own = {key: value for key, value in given.values.items() if key in Settings.model_fields}
-    others = {key: value for key, value in overrides.items() if key not in keys_of(problem.name)}
-    return build(Settings, replace(given, values=own), {**others, "problem": problem})
+    name = values.get("problem") or DEFAULT_PROBLEM
+    keys = keys_of(name)
+    own = replace(given, values={key: value for key, value in given.values.items() if key not in keys})
+    others = {key: value for key, value in overrides.items() if key not in keys}
+    try:
+        problem = read_problem(name, {key: value for key, value in values.items() if key in keys}, given.origins)
+    except DeclarationError as error:
+        try:
+            build(Settings, own, {**others, "problem": DEFAULT_PROBLEM})
+        except SettingsError as other:
+            raise SettingsError(f"{error}; {str(other).removeprefix(UNUSABLE)}") from None
+        raise
+    return build(Settings, own, {**others, "problem": problem})
 
 
 def read_settings(**overrides: Any) -> Settings:

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("MLTRAIN_HOME") or ROOT / ".local").resolve()
 ENV_FILE = ROOT / ".env"
 OVERRIDES = HOME / "settings.env"
+UNUSABLE = "Settings that cannot be used: "
 FROM_ENVIRONMENT = "from the command line or the environment"
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ def explain(kind: type[SettingsModel], error: ValidationError, origins: Mapping[
         if entry["type"] != "value_error" and not is_secret(kind, field):
             problem += f", not {entry['input']!r}"
         problems.append(f"{key} ({origins[key]}): {problem}" if key in origins else f"{key}: {problem}")
-    return f"Settings that cannot be used: {'; '.join(problems)}"
+    return f"{UNUSABLE}{'; '.join(problems)}"
 
 
 def is_secret(kind: type[SettingsModel], field: str) -> bool:

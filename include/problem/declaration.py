@@ -7,6 +7,7 @@ environment wins, so that what must not be in git need not be.
 It is read whenever a DAG file is, so that it imports nothing slow.
 """
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from include.configuration.layers import SettingsModel
+from include.configuration.layers import UNUSABLE, SettingsModel
 from include.configuration.values import Names, OptionalText, Text, TimeZone, split_list, suggest
 from include.errors import SettingsError
 from include.problem.kinds import KINDS, Kind, KindName
@@ -114,21 +115,33 @@ class Reference(_Declared):
     source: str = "auto"
 
 
+def _open_ends(bands: Any) -> Any:
+    """Infinite ends as None, which unlike infinity can be kept as JSON."""
+    if not isinstance(bands, Mapping):
+        return bands
+    return {
+        name: [None if isinstance(end, float) and math.isinf(end) else end for end in ends]
+        for name, ends in bands.items()
+    }
+
+
+Bands = Annotated[dict[str, tuple[float | None, float | None]], BeforeValidator(_open_ends)]
+
+
 class Slice(_Declared):
     """A way to cut rows into parts whose errors are compared: by bands of a number, or by the most frequent values.
 
     Attributes:
         name: What reports call it; empty: the column's name.
         column: A column, or `hour` of the problem's time.
-        bands: Label -> least value and the value that is no longer in; inf has no end.
+        bands: Label -> least value and the value that is no longer in; None where there is no end, `inf` in the file.
         most_frequent: So many values have a slice each, all others share one.
     """
 
     name: str = ""
     column: str
-    bands: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    bands: Bands = Field(default_factory=dict)
     most_frequent: int = Field(default=0, ge=0, le=50)
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
 
     @property
     def label(self) -> str:
@@ -267,6 +280,15 @@ class Problem(SettingsModel):
     def of_time(self) -> Column:
         """The column that rows are loaded, split and watched by."""
         return self.columns[self.time]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The declaration as plain JSON values, as it is frozen with each training set and in each model."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    @classmethod
+    def from_dict(cls, declaration: Mapping[str, Any]) -> "Problem":
+        """The inverse of `to_dict`."""
+        return cls(**declaration)
 
     def change(self, **given: Any) -> "Problem":
         """The problem with other values of the keys that the environment can give, see `keys_of`.
@@ -450,7 +472,7 @@ def _explain(
             )
         else:
             problems.append(f"{file}: {'.'.join(where)}: {message}" if where else f"{file}: {message}")
-    return DeclarationError(f"Settings that cannot be used: {'; '.join(problems)}", frozenset(fields))
+    return DeclarationError(f"{UNUSABLE}{'; '.join(problems)}", frozenset(fields))
 
 
 def _field_of(where: list[str], message: str) -> str:

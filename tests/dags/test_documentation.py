@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from include.prediction.refusals import find_refusal
-from include.settings import Settings
+from include.settings import SETTING_KEYS, Settings
 from tests.dags.test_params import validate
 from tests.documented import find_given_settings, find_requests
 
@@ -26,6 +26,6 @@ def test_documented_run_can_be_started(dag_id: str, body: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("given", find_given_settings(), ids=str)
 def test_documented_settings_can_be_used(given: dict[str, str]) -> None:
-    names = {name.upper() for name in Settings.model_fields}
+    names = SETTING_KEYS
     assert set(given) <= names | {"START_TIMEOUT", "WAREHOUSE_URL"}
     Settings(**{name.lower(): value for name, value in given.items() if name in names})

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from include.configuration.layers import build, gather
 from include.embedded.overrides import write_overrides
-from include.settings import Settings
+from include.settings import Settings, build_settings, gather_settings
 
 
 def read(home: Path) -> Settings:
-    return build(Settings, gather(Settings.model_fields, (home / "settings.env",), {}), {})
+    return build_settings(gather_settings((home / "settings.env",), {}))
 
 
 def test_settings_in_the_environment_reach_the_file_that_tasks_read(tmp_path: Path) -> None:
@@ -22,7 +21,7 @@ def test_settings_in_the_environment_reach_the_file_that_tasks_read(tmp_path: Pa
 def test_settings_given_before_are_gone_when_not_given_again(tmp_path: Path) -> None:
     write_overrides(tmp_path, {"SOURCE": "tlc"})
     write_overrides(tmp_path, {"MAX_EVALUATIONS": "3"})
-    assert read(tmp_path).source == "sample"
+    assert read(tmp_path).problem.source == "sample"
     assert read(tmp_path).max_evaluations == 3
 
 
@@ -31,7 +30,7 @@ def test_settings_given_before_are_gone_when_not_given_again(tmp_path: Path) -> 
 )
 def test_value_is_read_as_it_was_given(tmp_path: Path, value: str) -> None:
     write_overrides(tmp_path, {"SOURCE": value})
-    assert read(tmp_path).source == value
+    assert read(tmp_path).problem.source == value
 
 
 def test_tracking_address_of_the_shell_does_not_lead_tasks_elsewhere(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ TRIPS = make_trips(["2024-02-14T18:30:00.5", "2024-02-15"], [(74, 75), (41, 42)]
 
 def answer(**changes: Any) -> Predictions:
     values: dict[str, Any] = {
-        "at": AT, "source": "service", "request_id": "r-1", "model_version": 3, "trips": TRIPS,
+        "at": AT, "source": "service", "request_id": "r-1", "model_version": 3, "rows": TRIPS,
         "predicted": np.array([9.5, 4.25]),
     }  # fmt: skip
     return Predictions(**{**values, **changes})

@@ -33,7 +33,7 @@ def test_other_seeds_and_months_give_other_trips() -> None:
 
 
 def test_any_number_of_rows_comes_in_blocks() -> None:
-    sizes = [batch.num_rows for batch in generator.generator.generate(7, BLOCK_ROWS + 10, "2024-01")]
+    sizes = [batch.num_rows for batch in generator.generate(7, BLOCK_ROWS + 10, "2024-01")]
     assert sizes == [BLOCK_ROWS, 10]
 
 

@@ -299,7 +299,7 @@ def test_broken_champion_is_a_reason_to_train_again_until_a_training_has_followe
     promote_by_hand(settings, broken)
 
     def reasons() -> list[str]:
-        sample = settings.model_copy(update={"source": "sample", "months": ("2024-01", "2024-02")})
+        sample = settings.change(source="sample", months=("2024-01", "2024-02"))
         return find_reasons(look(url, sample, datetime.now(UTC))[0], 1e9, force=False)
 
     reason = f"the champion, version {broken}, cannot be used"

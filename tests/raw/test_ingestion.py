@@ -62,9 +62,7 @@ def test_month_larger_than_a_batch_is_stored_whole(warehouse_url: str, settings:
 
 def test_yellow_columns_work_by_settings_alone(warehouse_url: str, settings: Settings) -> None:
     write(settings, make_trips().rename_columns({**YELLOW}))
-    yellow = settings.model_copy(
-        update={"column_pickup_at": "tpep_pickup_datetime", "column_dropoff_at": "tpep_dropoff_datetime"}
-    )
+    yellow = settings.change(column_pickup_at="tpep_pickup_datetime", column_dropoff_at="tpep_dropoff_datetime")
     assert ingest_month(warehouse_url, yellow, MONTH).rows == 4
 
 
@@ -80,7 +78,7 @@ def test_csv_gives_the_same_rows_as_parquet(warehouse_url: str, settings: Settin
     ingest_month(warehouse_url, settings, MONTH)
     before = query(warehouse_url, "SELECT * FROM raw.rows ORDER BY row_number")
     pyarrow.csv.write_csv(trips, tmp_path / f"{MONTH}.csv")
-    csv = settings.model_copy(update={"source": f"{tmp_path}/{{month}}.csv"})
+    csv = settings.change(source=f"{tmp_path}/{{month}}.csv")
     assert ingest_month(warehouse_url, csv, MONTH).rejected == 0
     assert query(warehouse_url, "SELECT * FROM raw.rows ORDER BY row_number") == before
 
@@ -113,7 +111,7 @@ def test_same_bytes_written_anew_are_unchanged_and_their_validator_is_refreshed(
 def test_month_is_loaded_again_when_the_settings_that_read_it_change(warehouse_url: str, settings: Settings) -> None:
     write(settings, make_trips())
     ingest_month(warehouse_url, settings, MONTH)
-    other = settings.model_copy(update={"column_trip_distance": "fare_amount"})
+    other = settings.change(column_trip_distance="fare_amount")
     assert ingest_month(warehouse_url, other, MONTH).changed
     assert query(warehouse_url, "SELECT DISTINCT trip_distance FROM raw.rows") == [(10.0,)]
 

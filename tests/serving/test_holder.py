@@ -167,7 +167,7 @@ def test_settings_are_read_anew_for_a_new_champion(tracker: Tracker, settings: S
     holder = Holder(Metrics(), lambda: changing, tmp_path)
     register(tracker, settings.registered_model, LASSO)
     holder.refresh()
-    changing = settings.model_copy(update={"column_pickup_zone": "from_zone"})
+    changing = settings.change(column_pickup_zone="from_zone")
     register(tracker, settings.registered_model, BOOSTER)
     holder.refresh()
     assert holder.current

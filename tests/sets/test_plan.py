@@ -179,7 +179,7 @@ def files(tmp_path: Path) -> Settings:
 def test_files_are_known_by_their_contents(warehouse_url: str, files: Settings) -> None:
     loaded = {month: ingest_month(warehouse_url, files, month).sha256 for month in TWO_MONTHS}
     assert look_up_sources(warehouse_url, files, PLAN) == loaded
-    pq.write_table(make_trips(9, month="2024-02"), files.source.replace("{month}", "2024-02"))
+    pq.write_table(make_trips(9, month="2024-02"), files.problem.source.replace("{month}", "2024-02"))
     changed = look_up_sources(warehouse_url, files, PLAN)
     assert changed
     assert (changed["2024-01"] == loaded["2024-01"], changed["2024-02"] == loaded["2024-02"]) == (True, False)
@@ -189,7 +189,7 @@ def test_web_pages_are_known_once_loaded_and_while_their_tag_stays(
     warehouse_url: str, files: Settings, web_server: WebServer
 ) -> None:
     for month in TWO_MONTHS:
-        web_server.pages[f"/{month}.parquet"] = Path(files.source.replace("{month}", month)).read_bytes()
+        web_server.pages[f"/{month}.parquet"] = Path(files.problem.source.replace("{month}", month)).read_bytes()
     web_server.headers["ETag"] = '"first"'
     web = configure(source=f"{web_server.url}/{{month}}.parquet")
     assert look_up_sources(warehouse_url, web, PLAN) is None

@@ -47,7 +47,7 @@ def test_changed_source_makes_a_set_stale(warehouse_url: str, settings: Settings
 
 def test_changed_zones_make_a_set_stale(warehouse_url: str, settings: Settings) -> None:
     publish_set(warehouse_url, settings, months=MONTHS)
-    with_zones = settings.model_copy(update={"zones_source": "sample"})
+    with_zones = settings.change(zones_source="sample")
     version = publish_set(warehouse_url, with_zones, months=MONTHS).version
     assert find_fresh(warehouse_url, with_zones, months=MONTHS) == version == 2
 

@@ -139,7 +139,7 @@ def test_all_readers_read_the_same_from_a_line(project: Path, monkeypatch: pytes
         "ADMIN_USER": stack_module.read_stack_settings({}).admin_user,
         "REGISTERED_MODEL": domain_module.read_settings().registered_model,
         "IMAGE_TAG": team_module.read_team_settings({}).image_tag,
-        "SOURCE": domain_module.read_settings().source,
+        "SOURCE": domain_module.read_settings().problem.source,
     }
     assert read == wanted
     assert any("SOURCE is the synthetic sample" in str(finding.problem) for finding in review(project, "helm"))
