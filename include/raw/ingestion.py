@@ -15,7 +15,7 @@ from include.sources import Contents, open_batches, probe
 from include.warehouse import connect_bulk, ensure_month, lock_month
 
 # Goes up when the same bytes of a source become other raw trips: loaded months are read again then.
-READER_VERSION = 2
+READER_VERSION = 3
 ROWS = ("raw", "rows")
 
 
@@ -27,7 +27,8 @@ class Ingest:
         rejected: Rows with a value of the wrong type or a time beyond what can be stored, which is null now, and rows
             that repeat an earlier one entirely.
         changed: False where the source held what is loaded already.
-        warnings: Columns that appeared, vanished or changed type since the load before.
+        warnings: What was decided in reading the source that a person should know, and columns that appeared,
+            vanished or changed type since the load before.
     """
 
     month: str
@@ -67,7 +68,7 @@ def ingest_month(url: str, settings: Settings, month: str, *, force: bool = Fals
                 _refresh(cursor, month, contents)
                 connection.commit()
                 return _as_unchanged(month, stored)
-            warnings = describe_drift(_read_latest_columns(cursor), contents.columns)
+            warnings = (*contents.warnings, *describe_drift(_read_latest_columns(cursor), contents.columns))
             load = Load(settings, month, contents)
             _replace(cursor, ensure_month(url, *ROWS, month), load)
             connection.commit()

@@ -1,12 +1,13 @@
 """Where trips come from: one reader a kind of source, all of the same shape.
 
 Every kind's module has `list_months(settings, known)`, the months that are there, `probe(settings, month)`, a cheap
-look at one, and `open_month(settings, month)`, its contents.
+look at one, and `open_month(settings, month, allow, reading)`, its contents.
 """
 
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 
+from include.problem.reading import DETECT, Reading
 from include.settings import Settings
 from include.sources import api, files, sample, table
 from include.sources.contents import BATCH_ROWS, Contents, Probe
@@ -42,10 +43,13 @@ def probe(settings: Settings, month: str) -> Probe:
     return READERS[identify_kind(settings)].probe(settings, month)
 
 
-def open_batches(settings: Settings, month: str, allow: Allow = allow_all) -> AbstractContextManager[Contents]:
+def open_batches(
+    settings: Settings, month: str, allow: Allow = allow_all, *, reading: Reading = DETECT
+) -> AbstractContextManager[Contents]:
     """Opens `month` (YYYY-MM) for reading in batches with the source's column names; raises what `probe` raises.
 
     Args:
         allow: Raises for an address that a server must not redirect to.
+        reading: How the source's text is to be read, where it does not show it itself.
     """
-    return READERS[identify_kind(settings)].open_month(settings, month, allow)
+    return READERS[identify_kind(settings)].open_month(settings, month, allow, reading)

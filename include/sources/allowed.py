@@ -95,9 +95,9 @@ class AllowedLocations:
         return url
 
     def check_redirect(self, url: str) -> None:
-        """Raises SettingsError where a server leads to an address that is not allowed."""
+        """Raises SettingsError where a server or a link leads to an address that is not allowed."""
         bare = _replace_login(url, "")
-        self._judge(bare, f"location: a server redirects to {mask(bare)}, which")
+        self._judge(bare, f"location: a server or a link leads to {mask(bare)}, which")
 
     def _judge(self, url: str, subject: str) -> Address:
         try:

@@ -9,17 +9,19 @@ import json
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count, islice
+from itertools import count
 from typing import IO, Any
 
 import pyarrow as pa
 
 from include.errors import SourceInvalid
+from include.problem.reading import DETECT, Reading
 from include.settings import Settings
 from include.sources import http
-from include.sources.contents import BATCH_ROWS, Contents, Probe
+from include.sources.contents import Contents, Probe
 from include.sources.limits import Allow, Limits, Progress, allow_all, read_within
 from include.sources.location import locate, mask
+from include.sources.records import Types, make_batches
 
 PAGE_ROWS = 10_000
 # What no month of trips needs: a server that goes on beyond them does not page, or gives more than it is asked for.
@@ -27,7 +29,6 @@ MOST_PAGES = 100_000
 MOST_ROWS = 100_000_000
 MOST_BYTES = 20 * 2**30
 MOST_PAGE_BYTES = 2**28
-JSON_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 
 
 def list_months(settings: Settings, _known: Collection[str]) -> list[str]:
@@ -41,26 +42,26 @@ def probe(settings: Settings, month: str) -> Probe:
 
 
 @contextmanager
-def open_month(settings: Settings, month: str, allow: Allow = allow_all) -> Iterator[Contents]:
+def open_month(
+    settings: Settings, month: str, allow: Allow = allow_all, reading: Reading = DETECT
+) -> Iterator[Contents]:
     """Reads every page of `month` to a temporary file, whose records can be read until the block ends."""
     url = locate(settings, month)
     limits = Limits.of(settings, allow)
+    at = reading.records or settings.source_records
     with tempfile.TemporaryFile("w+b") as file:
-        columns, sha256 = read_within(limits, url, lambda progress: _collect(url, settings, limits, progress, file))
+        columns, sha256 = read_within(limits, url, lambda progress: _collect(url, at, limits, progress, file))
         yield Contents(mask(url), file.tell(), None, sha256, columns, lambda names: _read_batches(file, names))
 
 
-def _collect(
-    url: str, settings: Settings, limits: Limits, progress: Progress, file: IO[bytes]
-) -> tuple[dict[str, str], str]:
+def _collect(url: str, at: str, limits: Limits, progress: Progress, file: IO[bytes]) -> tuple[dict[str, str], str]:
     """Writes a line for each record, and returns the columns and the hash of all lines."""
-    types: dict[str, set[str]] = {}
+    types = Types()
     digest = hashlib.sha256()
     rows = 0
-    for records, lines in _ask(url, settings, limits, progress):
+    for records, lines in _ask(url, at, limits, progress):
         for record in records:
-            for name, value in record.items():
-                types.setdefault(name, set()).update([JSON_TYPES[type(value)]] if value is not None else [])
+            types.note(record)
         rows += len(records)
         digest.update(lines)
         with http.explain_full_disk(url):
@@ -70,12 +71,10 @@ def _collect(
                 f"{mask(url)} gives more than {MOST_ROWS:,} records or {MOST_BYTES:,} bytes for one month: narrow what "
                 "it is asked for, for instance by {month_start} and {month_end} in SOURCE, or offer the month as a file"
             )
-    return {name: "|".join(sorted(kinds)) or "null" for name, kinds in types.items()}, digest.hexdigest()
+    return types.columns, digest.hexdigest()
 
 
-def _ask(
-    url: str, settings: Settings, limits: Limits, progress: Progress
-) -> Iterator[tuple[list[dict[str, Any]], bytes]]:
+def _ask(url: str, at: str, limits: Limits, progress: Progress) -> Iterator[tuple[list[dict[str, Any]], bytes]]:
     """Each page's records, and the same as lines of JSON."""
     limit = PAGE_ROWS if "{limit}" in url else None
     offset = 0
@@ -86,7 +85,7 @@ def _ask(
             for placeholder, value in {"page": page, "offset": offset, "limit": limit}.items():
                 address = address.replace(f"{{{placeholder}}}", str(value))
             document = http.get_json(client, address, progress, MOST_PAGE_BYTES)
-            records = _find_records(document, settings.source_records, address)
+            records = _find_records(document, at, address)
             lines = _write_lines(records, address)
             before = seen.setdefault(hashlib.sha256(lines).digest(), page)
             if records and before < page:
@@ -127,16 +126,4 @@ def _find_records(document: Any, path: str, url: str) -> list[dict[str, Any]]:
 
 def _read_batches(file: IO[bytes], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     file.seek(0)
-    while lines := list(islice(file, BATCH_ROWS)):
-        records = [json.loads(line) for line in lines]
-        yield pa.record_batch([_make_array([record.get(name) for record in records]) for name in names], list(names))
-
-
-def _make_array(values: list[Any]) -> pa.Array:
-    try:
-        return pa.array(values)
-    except (pa.ArrowException, OverflowError, ValueError):
-        # Several types in one column, or what no type can hold: as text, so that each value is judged by itself.
-        # Half of a pair of surrogates is no text in UTF-8.
-        texts = [None if value is None else str(value).encode(errors="replace").decode() for value in values]
-        return pa.array(texts, pa.string())
+    return make_batches(map(json.loads, file), names)

@@ -5,8 +5,14 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from include.errors import SourceInvalid
+from include.sources.location import mask
+
 # Reading one batch goes on while the warehouse stores the one before; larger ones would leave it waiting.
 BATCH_ROWS = 16_384
+
+# Gives batches of the named columns.
+Read = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Contents:
         sha256: Hash of the contents.
         read: Gives batches of the named columns, at most about `BATCH_ROWS` rows each, in the source's own types,
             which may differ between batches where the format has no schema.
+        warnings: What was decided in reading that a person should know.
     """
 
     location: str
@@ -40,4 +47,30 @@ class Contents:
     validator: str | None
     sha256: str
     columns: dict[str, str]
-    read: Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
+    read: Read
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An opened file's table: as in `Contents`, of which it is a part."""
+
+    columns: dict[str, str]
+    read: Read
+    warnings: tuple[str, ...] = ()
+
+
+def name_columns(names: Sequence[str], url: str) -> list[str]:
+    """The columns' names without blanks around them.
+
+    Raises:
+        SourceInvalid: Two columns have one name: which one was meant, nobody can tell.
+    """
+    names = [name.strip() for name in names]
+    for name in dict.fromkeys(names):
+        if (times := names.count(name)) > 1:
+            positions = [str(position) for position, other in enumerate(names, 1) if other == name]
+            often = "twice" if times == 2 else f"{times} times"
+            places = f"{', '.join(positions[:-1])} and {positions[-1]}"
+            raise SourceInvalid(f"{mask(url)}: column '{name}' is there {often} (positions {places}): rename one")
+    return names

@@ -13,6 +13,7 @@ import httpx
 from include.errors import SourceInvalid, SourceUnavailable
 from include.sources.limits import Limits, Progress, read_within
 from include.sources.location import explain, list_span, mask, next_month
+from include.sources.records import make_object
 
 GONE = {404, 410}
 TRY_LATER = {408, 425, 429}
@@ -114,20 +115,12 @@ def get_json(client: httpx.Client, url: str, progress: Progress, most_bytes: int
                     "for instance by {limit}"
                 )
     try:
-        return json.loads(bytes(body), object_pairs_hook=_make_object)
+        return json.loads(bytes(body), object_pairs_hook=make_object)
     # Nesting that is too deep, or a text that is no JSON or not in UTF-8.
     except (RecursionError, ValueError) as error:
         raise SourceInvalid(
             f"{mask(url)} did not answer with JSON that can be used ({explain(error, url)}): check SOURCE"
         ) from error
-
-
-def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"a record has the key '{next(name for name in names if names.count(name) > 1)}' twice")
-    return found
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class Limits:
     Attributes:
         timeout: Seconds to wait for an answer, and over which an answer must bring `LEAST_SPEED` bytes a second.
         time_limit: Seconds for everything together.
-        allow: Raises for an address that must not be asked; called for each that a server redirects to.
+        allow: Raises for an address that must not be asked; called for each that a server or a link leads to.
     """
 
     timeout: float

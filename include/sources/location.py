@@ -11,7 +11,13 @@ from include.settings import Settings
 
 Kind = Literal["sample", "table", "api", "file"]
 
-FILE_SUFFIXES = (".parquet", ".csv", ".csv.gz")
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
+PACKED_SUFFIXES = (".gz", ".zst", ".zip")
+BINARY_SUFFIXES = (".parquet", ".arrow", ".feather", ".xlsx")
+FILE_SUFFIXES = (
+    *BINARY_SUFFIXES,
+    *(f"{suffix}{packed}" for suffix in TEXT_SUFFIXES for packed in ("", *PACKED_SUFFIXES)),
+)
 SECRET_PARAMETER = re.compile(r"(?i)\b([\w-]*(?:sig|token|key|secret|password|credential)[\w-]*=)[^&\s]+")
 
 
@@ -36,7 +42,8 @@ def identify_kind(settings: Settings) -> Kind:
     if not urlsplit(source).path.lower().endswith(FILE_SUFFIXES):
         raise SettingsError(
             f"SOURCE {mask(source)}: cannot tell what it is. Give {_name_sources(settings)}a URL or path that ends in "
-            f"{', '.join(FILE_SUFFIXES)}, postgresql://user:password@host:port/database/schema.table, "
+            f"{', '.join((*BINARY_SUFFIXES, *TEXT_SUFFIXES))} (the last {len(TEXT_SUFFIXES)} also with "
+            f"{', '.join(PACKED_SUFFIXES)} after it), postgresql://user:password@host:port/database/schema.table, "
             "or the http(s) URL of a JSON API with {page} or {offset} in it"
         )
     _require_month(settings, source, r"\{month\}")

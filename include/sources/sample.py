@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from include.problem.reading import DETECT, Reading
 from include.settings import Settings
 from include.sources.contents import Contents, Probe
 from include.sources.limits import Allow, allow_all
@@ -24,7 +25,9 @@ def probe(settings: Settings, month: str) -> Probe:
 
 
 @contextmanager
-def open_month(settings: Settings, month: str, _allow: Allow = allow_all) -> Iterator[Contents]:
+def open_month(
+    settings: Settings, month: str, _allow: Allow = allow_all, _reading: Reading = DETECT
+) -> Iterator[Contents]:
     """Opens the generator for `month`."""
     digest = _hash(settings, month)
     generator = _find_generator(settings)

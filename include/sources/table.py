@@ -16,6 +16,7 @@ from psycopg import sql
 
 from include.configuration.values import MONTH_PATTERN
 from include.errors import SettingsError, SourceInvalid, SourceUnavailable, WarehouseUnavailable
+from include.problem.reading import DETECT, Reading
 from include.settings import Settings
 from include.sources.contents import Contents, Probe
 from include.sources.limits import Allow, Limits, allow_all, explain_time_limit
@@ -78,7 +79,9 @@ def probe(settings: Settings, month: str) -> Probe:
 
 
 @contextmanager
-def open_month(settings: Settings, month: str, allow: Allow = allow_all) -> Iterator[Contents]:
+def open_month(
+    settings: Settings, month: str, allow: Allow = allow_all, _reading: Reading = DETECT
+) -> Iterator[Contents]:
     """Opens the rows of `month` by the pickup column, all of them as of one moment."""
     url = locate(settings, month)
     address, table = split_address(url)

@@ -93,7 +93,7 @@ def test_allowed_location_that_redirects_elsewhere_is_refused(
     web_server.pages["/2024-01.parquet"] = lambda query: (302, b"")
     web_server.headers["Location"] = target
     [job] = batch.plan(warehouse_url, allowing, ["2024-01"], f"{web_server.url}/{{month}}.parquet")
-    with pytest.raises(SettingsError, match=r"a server redirects to .*(BATCH_LOCATIONS|cannot be used)"):
+    with pytest.raises(SettingsError, match=r"a server or a link leads to .*(BATCH_LOCATIONS|cannot be used)"):
         batch.score(warehouse_url, allowing, job, store=tmp_path)
 
 

@@ -83,6 +83,16 @@ def test_csv_gives_the_same_rows_as_parquet(warehouse_url: str, settings: Settin
     assert query(warehouse_url, "SELECT * FROM raw.rows ORDER BY row_number") == before
 
 
+def test_what_was_decided_in_reading_a_file_is_a_warning(warehouse_url: str, tmp_path: Path) -> None:
+    pyarrow.csv.write_csv(make_trips(), tmp_path / "trips.csv")
+    with (tmp_path / "trips.csv").open("ab") as file:
+        file.write(b"2024-01-02 12:00:00,2024-01-02 12:10:00,1,2,1.5,\xe9\n")
+    csv = read_settings(source=f"{tmp_path}/trips.csv", months=(MONTH,))
+    assert ingest_month(warehouse_url, csv, MONTH).warnings == (
+        f"{tmp_path}/trips.csv: byte 0xE9 in line 6 is not UTF-8; read as cp1252. Set ENCODING to say otherwise",
+    )
+
+
 # What is not loaded again
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from include.errors import SettingsError
 from include.settings import Settings, read_settings
+from include.sources import open_batches
 from include.sources.allowed import AllowedLocations
 
 
@@ -167,6 +168,20 @@ def test_file_that_a_link_or_dots_lead_out_to_is_refused(directory: Path, form: 
         allow(f"{directory}/data/*.csv").check(form.format(directory))
 
 
+def test_link_among_the_files_of_a_pattern_is_refused_where_it_leads_out(directory: Path) -> None:
+    allowed = allow(f"{directory}/data/*.csv")
+    location = allowed.check(f"{directory}/linked/*.csv")
+    settings = read_settings(source=location, months=("2024-01",))
+    with (
+        pytest.raises(SettingsError, match=r"a link leads to .*secret\.csv.* BATCH_LOCATIONS"),
+        open_batches(settings, "2024-01", allowed.check_redirect),
+    ):
+        pass
+    (directory / "data/leak.csv").unlink()
+    with open_batches(settings, "2024-01", allowed.check_redirect) as contents:
+        assert contents.columns == {"a": "text"}
+
+
 @pytest.mark.parametrize("pattern", ["https://[host/*", "https://host:port/*", "anything"])
 def test_pattern_that_is_no_address_is_refused_by_its_key(pattern: str) -> None:
     with pytest.raises(SettingsError, match="BATCH_LOCATIONS"):
@@ -175,7 +190,7 @@ def test_pattern_that_is_no_address_is_refused_by_its_key(pattern: str) -> None:
 
 @pytest.mark.parametrize("url", ["http://169.254.169.254/a", "https://evil.net/trips/a.parquet", "file:///etc/passwd"])
 def test_redirect_to_where_no_pattern_leads_is_refused(url: str) -> None:
-    with pytest.raises(SettingsError, match="a server redirects to .* BATCH_LOCATIONS"):
+    with pytest.raises(SettingsError, match="a server or a link leads to .* BATCH_LOCATIONS"):
         allow(WEB).check_redirect(url)
 
 

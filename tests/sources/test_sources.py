@@ -204,9 +204,9 @@ def test_api_source_gives_mixed_types_as_text(web_server: WebServer) -> None:
 # What cannot
 
 
-@pytest.mark.parametrize("source", ["trips", "https://host/{month}.json", "ftp://host/{month}", "file:///trips.xlsx"])
+@pytest.mark.parametrize("source", ["trips", "https://host/{month}.json", "ftp://host/{month}", "file:///trips.docx"])
 def test_unknown_kind_of_source_is_refused_with_the_kinds_that_there_are(source: str) -> None:
-    with pytest.raises(SettingsError, match="ends in .parquet, .csv"):
+    with pytest.raises(SettingsError, match="ends in .parquet, .arrow, .feather, .xlsx, .csv, .tsv"):
         probe(settings_for(source), MONTH)
 
 

@@ -1,0 +1,156 @@
+"""Text with a line for each row: which character separates the values, which mark the decimals, and all rows."""
+
+import csv
+import re
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from include.errors import SettingsError, SourceInvalid
+from include.problem.reading import DETECT, Reading
+from include.sources.contents import Opened, Read, name_columns
+from include.sources.encoding import read_text
+from include.sources.location import mask
+
+DELIMITERS = ",;\t|"
+SNIFFED = 20_000
+MOST_LINES = 10  # that may be blank, before the names
+# A line that some spreadsheets write, and read, before the names.
+DELIMITER_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*$", re.IGNORECASE)
+# One number with a decimal comma; a currency or a unit around it stays there.
+DECIMAL_COMMA = r"^([^\d,]*)(\d{1,3}(?:[.'\x{a0}\x{202f} ]\d{3})+|\d+)(?:,(\d+))?([^\d,]*)$"
+WITH_COMMA = r"\d,\d"
+THOUSANDS = r"\d[.'\x{a0}\x{202f} ]\d{3}"
+DETECTED_SHARE = 0.95
+DECLARED_SHARE = 0.5
+
+
+def open_csv(path: Path, url: str, wanted: Collection[str] = (), reading: Reading = DETECT) -> Opened:
+    """Opens a text file with a line for each row and the names in the first one; every value is text.
+
+    Args:
+        wanted: Columns that tell which delimiter is right: where one gives fewer of them than another one.
+
+    Raises:
+        SourceInvalid: It is in an encoding that nothing shows, or has a name twice, or one column alone.
+        SettingsError: What is declared cannot be.
+    """
+    text = read_text(path, url, reading)
+    lines = text.head.lstrip("\r\n").splitlines()[:MOST_LINES] or [""]
+    named = DELIMITER_LINE.match(lines[0])
+    header = next((line for line in lines[1 if named else 0 :] if line.strip()), "")
+    delimiter = named[1] if named else _choose_delimiter(reading, text.head, header, wanted)
+    if header.count('"') % 2 == 0:  # else a name goes on in the next line
+        _refuse_single_column(name_columns(_split(header, delimiter), url), delimiter, url)
+    skipped = text.head[: len(text.head) - len(text.head.lstrip("\r\n"))].count("\n") + 1 if named else 0
+
+    def open_reader(names: Sequence[str] | None = None) -> pa.csv.CSVStreamingReader:
+        # Everything as text: a value of the wrong type is then one refused row, not a file that cannot be read.
+        return pa.csv.open_csv(
+            pa.input_stream(str(path), compression=None),
+            # Arrow skips the mark of UTF-8 by itself.
+            read_options=pa.csv.ReadOptions(
+                encoding="utf8" if text.encoding.startswith("utf-8") else text.encoding, skip_rows=skipped
+            ),
+            # To look for values that go on in the next line takes longer.
+            parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=text.has_quotes),
+            convert_options=pa.csv.ConvertOptions(
+                include_columns=names,
+                column_types=dict.fromkeys(names or (), pa.string()),
+                strings_can_be_null=True,
+                null_values=[""],
+            ),
+        )
+
+    given = open_reader().schema.names
+    names = name_columns(given, url)
+    raw = dict(zip(names, given, strict=True))
+
+    def read_as_it_is(wanted: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for batch in open_reader([raw[name] for name in wanted]):
+            yield batch.rename_columns(list(wanted))
+
+    commas = _find_decimal_commas(read_as_it_is, names, delimiter, reading)
+
+    def read(wanted: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        changed = commas.intersection(wanted)
+        for batch in read_as_it_is(wanted):
+            yield _write_points(batch, changed) if changed else batch
+
+    return Opened(dict.fromkeys(names, "text"), read, text.warnings)
+
+
+def _choose_delimiter(reading: Reading, head: str, header: str, wanted: Collection[str]) -> str:
+    if reading.delimiter is not None:
+        if len(reading.delimiter) != 1 or reading.delimiter in '"\r\n':
+            raise SettingsError(f"DELIMITER {reading.delimiter!r} is not one character: give one such as ; or \\t")
+        return reading.delimiter
+    sniffed = _sniff(head)
+
+    def judge(delimiter: str) -> tuple[int, bool, int]:
+        names = _split(header, delimiter)
+        return len(set(names) & set(wanted)), delimiter == sniffed, len(names)
+
+    return max(DELIMITERS, key=judge)
+
+
+def _split(header: str, delimiter: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    except csv.Error:  # a name without end
+        return [header]
+
+
+def _sniff(head: str) -> str | None:
+    sample = head[:SNIFFED]
+    if len(head) > SNIFFED:
+        sample = sample[: sample.rfind("\n") + 1] or sample
+    try:
+        return csv.Sniffer().sniff(sample, DELIMITERS).delimiter
+    except csv.Error:
+        return None
+
+
+def _refuse_single_column(names: list[str], delimiter: str, url: str) -> None:
+    others = [other for other in DELIMITERS if len(names) == 1 and other != delimiter and other in names[0]]
+    if others:
+        likely = max(others, key=names[0].count)
+        shown = "\\t" if likely == "\t" else likely
+        raise SourceInvalid(
+            f"{mask(url)}: one column was found, '{names[0][:80]}': the file seems to be separated by '{shown}'. "
+            f"Set DELIMITER={shown}"
+        )
+
+
+def _find_decimal_commas(read: Read, names: list[str], delimiter: str, reading: Reading) -> set[str]:
+    """The columns whose numbers have a decimal comma, judged by the first rows."""
+    if reading.decimal not in (None, ".", ","):
+        raise SettingsError(f"DECIMAL {reading.decimal!r} is not known: give . or ,")
+    if reading.decimal == "." or (reading.decimal is None and delimiter != ";"):
+        return set()
+    first = next(read(names), None)
+    marks = pa.array(sorted(reading.marks), pa.string())
+    return {name for name in names if first and _has_decimal_commas(first[name], reading.decimal is not None, marks)}
+
+
+def _has_decimal_commas(column: pa.Array, declared: bool, marks: pa.Array) -> bool:
+    text = pc.utf8_trim_whitespace(column).drop_null()
+    text = text.filter(pc.invert(pc.is_in(text, marks)))
+    fitting = text.filter(pc.match_substring_regex(text, DECIMAL_COMMA))
+    if not len(fitting) or len(fitting) < (DECLARED_SHARE if declared else DETECTED_SHARE) * len(text):
+        return False
+    return declared or bool(pc.any(pc.match_substring_regex(fitting, WITH_COMMA)).as_py())
+
+
+def _write_points(batch: pa.RecordBatch, names: Collection[str]) -> pa.RecordBatch:
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    for name in names:
+        text = pc.utf8_trim_whitespace(columns[name])
+        grouped = pc.match_substring_regex(text, THOUSANDS)
+        ungrouped = pc.replace_substring_regex(text, r"[.'\x{a0}\x{202f} ](\d{3})", r"\1")
+        written = pc.replace_substring(pc.if_else(grouped, ungrouped, text), ",", ".")
+        columns[name] = pc.if_else(pc.match_substring_regex(text, DECIMAL_COMMA), written, columns[name])
+    return pa.record_batch(columns)

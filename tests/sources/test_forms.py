@@ -1,0 +1,272 @@
+"""A file of any usual form gives the same table."""
+
+import gzip
+import io
+import json
+import zipfile
+from datetime import datetime
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+import pytest
+
+from include.errors import SourceInvalid
+from include.settings import read_settings
+from include.sources import BATCH_ROWS, Contents, open_batches, packing, probe, workbooks
+from tests.sources.workbook_files import write_workbook
+
+MONTH = "2024-01"
+ROWS = [
+    {"age": 19, "sex": "female", "bmi": 27.9, "charges": 16884.924},
+    {"age": 18, "sex": "male", "bmi": None, "charges": 1725.5523},
+    {"age": 28, "sex": "male", "bmi": 33.0, "charges": 4449.462},
+]
+TABLE = pa.Table.from_pylist(ROWS)
+CSV = b"age,sex,bmi,charges\n19,female,27.9,16884.924\n18,male,,1725.5523\n28,male,33.0,4449.462\n"
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+
+
+def settings_for(path: Path | str):
+    return read_settings(source=str(path), months=(MONTH,))
+
+
+def read(path: Path | str, **options) -> tuple[list[dict], Contents]:
+    with open_batches(settings_for(path), MONTH, **options) as contents:
+        return [row for batch in contents.read(list(contents.columns)) for row in batch.to_pylist()], contents
+
+
+def as_numbers(rows: list[dict]) -> list[dict]:
+    """With numbers where a form without types gives texts."""
+    numbers = ("age", "bmi", "charges")
+    return [{n: v if v is None or n not in numbers else float(v) for n, v in row.items()} for row in rows]
+
+
+def pack_zip(contents: bytes, *more: str) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        archive.writestr("table.csv", contents)
+        for name in more:
+            archive.writestr(name, "a note")
+    return sink.getvalue()
+
+
+def write_arrow(stream: bool) -> bytes:
+    sink = pa.BufferOutputStream()
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(sink, TABLE.schema) as writer:
+        writer.write_table(TABLE)
+    return sink.getvalue().to_pybytes()
+
+
+def write_parquet() -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(TABLE, sink)
+    return sink.getvalue().to_pybytes()
+
+
+def write_feather() -> bytes:
+    sink = pa.BufferOutputStream()
+    pyarrow.feather.write_feather(TABLE, sink, compression="zstd")
+    return sink.getvalue().to_pybytes()
+
+
+def pack_zstd(contents: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as file:
+        file.write(contents)
+    return sink.getvalue().to_pybytes()
+
+
+FORMS = {
+    "table.csv": CSV,
+    "table.tsv": CSV.replace(b",", b"\t"),
+    "table.txt": CSV.replace(b",", b"|"),
+    "TABLE.CSV": CSV,
+    "table.csv.gz": gzip.compress(CSV),
+    "table.tsv.zst": pack_zstd(CSV.replace(b",", b"\t")),
+    "table.csv.zip": pack_zip(CSV, "__MACOSX/table.csv", ".DS_Store"),
+    "table.jsonl": LINES,
+    "table.ndjson": b"\xef\xbb\xbf" + LINES.replace(b"\n", b"\r\n\r\n"),
+    "table.jsonl.gz": gzip.compress(LINES),
+    "table.ndjson.zst": pack_zstd(LINES),
+    "table.parquet": write_parquet(),
+    "table.arrow": write_arrow(stream=False),
+    "stream.arrow": write_arrow(stream=True),
+    "table.feather": write_feather(),
+    # Called by another name than what they are.
+    "packed.csv": gzip.compress(CSV),
+    "packed_by_zstd.csv.gz": pack_zstd(CSV),
+    "not_packed.csv.gz": CSV,
+    "parquet.csv": write_parquet(),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_file_of_any_usual_form_gives_the_same_rows(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(FORMS[name])
+    rows, contents = read(tmp_path / name)
+    assert as_numbers(rows) == ROWS
+    assert (list(contents.columns), contents.warnings) == (list(ROWS[0]), ())
+    found = probe(settings_for(tmp_path / name), MONTH)
+    assert (found.sha256, found.validator) == (contents.sha256, contents.validator)
+
+
+@pytest.mark.parametrize("form", ["table.parquet", "table.arrow", "table.jsonl"])
+def test_names_lose_the_blanks_around_them_and_may_be_spelt_in_any_way(tmp_path: Path, form: str) -> None:
+    names = ["select", "Temperature(°C)", 'région; "x"', "a/b", "'", "é" * 200, "$"]
+    table = pa.table({f" {name}\t": [1] for name in names})
+    if form == "table.jsonl":
+        (tmp_path / form).write_text(json.dumps(table.to_pylist()[0]))
+    else:
+        write = pq.write_table if form == "table.parquet" else pyarrow.feather.write_feather
+        write(table, tmp_path / form)
+    rows, contents = read(tmp_path / form)
+    assert list(contents.columns) == names
+    assert rows == [dict.fromkeys(names, 1)]
+
+
+def test_wide_batches_of_an_arrow_file_are_cut(tmp_path: Path) -> None:
+    pyarrow.feather.write_feather(pa.table({"a": range(BATCH_ROWS + 1)}), tmp_path / "a.arrow", compression="lz4")
+    with open_batches(settings_for(tmp_path / "a.arrow"), MONTH) as contents:
+        assert [batch.num_rows for batch in contents.read(["a"])] == [BATCH_ROWS, 1]
+
+
+# Workbooks
+
+
+def test_workbook_gives_the_rows_of_its_first_shown_sheet_with_whole_numbers_times_and_gaps(tmp_path: Path) -> None:
+    when = datetime(2024, 2, 29, 18, 30)
+    table = [[None], ["age", " when ", 2024, "smoker", "code"], [19, when, 1.5, True, 7], [], [28, None, 2, False, "x"]]
+    write_workbook(tmp_path / "a.xlsx", {"Old": [["a"], [1]], "Empty": [], "Data": table}, hidden=["Old"])
+    rows, contents = read(tmp_path / "a.xlsx")
+    assert rows == [
+        {"age": 19, "when": when, "2024": 1.5, "smoker": True, "code": "7"},
+        {"age": 28, "when": None, "2024": 2.0, "smoker": False, "code": "x"},
+    ]
+    assert list(contents.columns.items())[:2] == [("age", "int64"), ("when", "timestamp[us]")]
+    assert contents.warnings == ()
+
+
+def test_workbook_of_several_sheets_is_read_with_a_warning_that_names_them(tmp_path: Path) -> None:
+    write_workbook(tmp_path / "a.xlsx", {"One": [["a"], [1]], "Two": [["b"], [2]]})
+    rows, contents = read(tmp_path / "a.xlsx")
+    assert rows == [{"a": 1}]
+    assert contents.warnings == (f"{tmp_path}/a.xlsx has the sheets 'One', 'Two': the first one was read",)
+
+
+@pytest.mark.parametrize(
+    ("sheets", "complaint"),
+    [({"A": []}, "has no sheet with a value"), ({"A": [["a", "b", "a"]]}, r"'a' is there twice \(positions 1 and 3\)")],
+)
+def test_workbook_without_a_table_is_refused(tmp_path: Path, sheets: dict, complaint: str) -> None:
+    write_workbook(tmp_path / "a.xlsx", sheets)
+    with pytest.raises(SourceInvalid, match=complaint):
+        read(tmp_path / "a.xlsx")
+
+
+def test_workbook_that_needs_too_much_memory_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_workbook(tmp_path / "a.xlsx", {"A": [["a"], *([1] for _ in range(200_000))]})
+    monkeypatch.setattr(workbooks, "MOST_BYTES", 100_000)
+    with pytest.raises(SourceInvalid, match="too large for a workbook.*save the sheet as CSV or Parquet"):
+        read(tmp_path / "a.xlsx")
+
+
+# What cannot be read
+
+
+@pytest.mark.parametrize(
+    ("name", "contents", "complaint"),
+    [
+        ("a.csv.zip", pack_zip(CSV, "b.csv"), r"holds 2 files \(table.csv, b.csv\): a zip file must hold exactly one"),
+        ("a.csv.gz", gzip.compress(b""), "empty .* when it is unpacked"),
+        ("a.csv.gz", gzip.compress(CSV * 900)[:-20], "damaged or cut short"),
+        ("a.csv.zst", pack_zstd(CSV * 900)[:-20], "damaged or cut short"),
+        ("a.csv.zip", pack_zip(CSV * 900)[:-20], "damaged or cut short"),
+        ("a.csv", b"7z\xbc\xaf\x27\x1c", "compressed by 7-Zip"),
+        ("a.jsonl", b'{"a": 1}\n[1]\n', "line 2, is no record: write one per line"),
+        ("a.jsonl", b'{"a": 1}\n\n{"a": 1\n', "line 3, is no JSON"),
+        ("a.jsonl", b'{"a": 1, "a": 2}\n', "line 1, is no JSON .a record has the key 'a' twice"),
+        ("a.jsonl", '{"a": "é"}\n'.encode("latin-1"), "line 1, is no JSON .* in UTF-8"),
+        ("a.jsonl", b"[" * 200_000, "line 1, is no JSON"),
+        ("a.arrow", write_arrow(stream=False)[:-90], "damaged or cut short"),
+        ("a.arrow", CSV, "damaged or cut short"),
+        ("a.feather", b"FEA1" + bytes(90), "version 1 of Feather"),
+        ("a.xlsx", CSV, "damaged or cut short"),
+        ("a.xlsx", workbooks.OLE_MAGIC + bytes(900), "an old form, or is protected by a password: save it as .xlsx"),
+        ("a.xlsx", pack_zip(CSV, "[Content_Types].xml"), "damaged or cut short"),
+    ],
+)  # fmt: skip
+def test_file_that_cannot_be_used_is_named_with_the_remedy(
+    tmp_path: Path, name: str, contents: bytes, complaint: str
+) -> None:
+    (tmp_path / name).write_bytes(contents)
+    with pytest.raises(SourceInvalid, match=f"(?s){name}.*{complaint}"):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, pack_zstd])
+def test_file_that_unpacks_to_far_more_than_a_table_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack
+) -> None:
+    monkeypatch.setattr(packing, "ALWAYS_ALLOWED", 2**20)
+    (tmp_path / "a.csv.gz").write_bytes(pack(bytes(2**24)))
+    with pytest.raises(SourceInvalid, match="becomes more than 3?[0-9,]+ bytes when it is unpacked"):
+        read(tmp_path / "a.csv.gz")
+
+
+# Several files
+
+
+def test_files_of_a_pattern_are_one_table_by_name_whatever_the_order_of_their_columns(tmp_path: Path) -> None:
+    (tmp_path / "part-0.csv").write_bytes(CSV)
+    (tmp_path / "part-1.csv").write_bytes(gzip.compress(b"charges,sex,age,bmi\n1.5,female,50,20\n"))
+    (tmp_path / ".half-part-2.csv").write_bytes(b"half of it\n")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/part-3.csv").write_bytes(CSV)
+    rows, contents = read(f"file://{tmp_path}/**part-*.csv")
+    assert as_numbers(rows) == [*ROWS, {"age": 50, "sex": "female", "bmi": 20, "charges": 1.5}]
+    found = probe(settings_for(f"file://{tmp_path}/**part-*.csv"), MONTH)
+    assert (found.sha256, found.validator, found.size) == (contents.sha256, contents.validator, contents.size)
+
+
+def test_files_of_a_pattern_are_found_in_a_store(tmp_path: Path) -> None:
+    store = fsspec.filesystem("memory")
+    for name in ("part-0.csv", "part-1.csv"):
+        store.pipe(f"/pattern/2024-01/{name}", CSV)
+    rows, contents = read("memory://pattern/{month}/part-*.csv")
+    assert as_numbers(rows) == ROWS * 2
+    assert probe(settings_for("memory://pattern/{month}/part-*.csv"), MONTH).validator == contents.validator
+
+
+def test_change_of_one_file_of_a_pattern_changes_the_sign_of_all(tmp_path: Path) -> None:
+    for name in ("part-0.csv", "part-1.csv"):
+        (tmp_path / name).write_bytes(CSV)
+    before = probe(settings_for(tmp_path / "part-*.csv"), MONTH)
+    (tmp_path / "part-1.csv").write_bytes(CSV + b"1,male,1,1\n")
+    after = probe(settings_for(tmp_path / "part-*.csv"), MONTH)
+    assert before.sha256 != after.sha256
+    assert before.validator != after.validator
+
+
+@pytest.mark.parametrize(
+    ("second", "complaint"),
+    [
+        (b"age,sex,charges\n1,male,1\n", r"part-1.csv has no column 'bmi', which .*part-0.csv has"),
+        (b"age,sex,bmi,charges,region\n1,male,1,1,x\n", r"part-0.csv has no column 'region', which .*part-1.csv has"),
+    ],
+)
+def test_file_of_a_pattern_with_other_columns_is_refused_by_name(tmp_path: Path, second: bytes, complaint: str) -> None:
+    (tmp_path / "part-0.csv").write_bytes(CSV)
+    (tmp_path / "part-1.csv").write_bytes(second)
+    with pytest.raises(SourceInvalid, match=complaint):
+        read(tmp_path / "part-*.csv")
+
+
+@pytest.mark.parametrize("source", ["{}/part-*.csv", "memory://nowhere/part-*.csv"])
+def test_pattern_that_no_file_matches_is_refused(tmp_path: Path, source: str) -> None:
+    with pytest.raises(SourceInvalid, match=r"part-\*.csv: no file matches: check SOURCE"):
+        read(source.format(tmp_path))
