@@ -1,10 +1,11 @@
 """The warehouse: connections, schema migrations, and bulk transfer through ADBC."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, Self
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
@@ -37,6 +38,45 @@ def connect(url: str, *, autocommit: bool = False) -> Iterator[psycopg.Connectio
     """
     with _translate_errors(), psycopg.connect(url, autocommit=autocommit, connect_timeout=10) as connection:
         yield connection
+
+
+class KeptConnection:
+    """One connection for a series of statements, each committed as soon as it is done; a context manager."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def execute(self, statement: str, values: Sequence[Any]) -> None:
+        """Executes a statement which, when it is repeated, changes nothing more.
+
+        Raises:
+            WarehouseUnavailable: The server cannot be reached, also not by a new connection.
+        """
+        if self._connection is not None:
+            try:
+                self._connection.execute(statement.encode(), values)
+                return
+            # The server may have restarted since the last statement.
+            except psycopg.OperationalError:
+                self._close()
+        with _translate_errors():
+            # An hour may pass between two statements, and a firewall may forget a connection that is silent.
+            self._connection = psycopg.connect(
+                self._url, autocommit=True, connect_timeout=10, keepalives_idle=30, tcp_user_timeout=30_000
+            )
+            self._connection.execute(statement.encode(), values)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 @contextmanager

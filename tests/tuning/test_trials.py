@@ -21,6 +21,8 @@ from include.tuning.search import Limits, Trial, tune
 from include.tuning.trials import WarehouseTrials
 from tests.conftest import find_free_port
 from tests.tuning.test_search import bowl
+from tests.waiting import wait_until
+from tests.warehouse_rows import query
 
 LASSO = "linear_model.Lasso"
 TRIAL = Trial(
@@ -40,8 +42,14 @@ def open_trials(url: str, run_key: str = "sklearn_training/run", model: str = LA
     return WarehouseTrials(url, run_key, model, set_version=3)
 
 
+def store(url: str, *trials: Trial) -> None:
+    with open_trials(url) as opened:
+        for trial in trials:
+            opened.append(trial)
+
+
 def test_trial_comes_back_as_it_was(warehouse_url: str) -> None:
-    open_trials(warehouse_url).append(TRIAL)
+    store(warehouse_url, TRIAL)
     assert open_trials(warehouse_url).load() == [TRIAL]
 
 
@@ -65,9 +73,9 @@ def test_generator_and_numbers_come_back_exactly(
         metrics={"rmse": metric},
         generator=generator.bit_generator.state,
     )
-    trials = open_trials(module_warehouse_url, run_key=f"{seed}/{draws}/{numbers}")
-    trials.append(stored)
-    (loaded,) = trials.load()
+    with open_trials(module_warehouse_url, run_key=f"{seed}/{draws}/{numbers}") as trials:
+        trials.append(stored)
+        (loaded,) = trials.load()
     assert (loaded.parameters, loaded.loss, loaded.metrics) == ({"alpha": alpha}, loss, {"rmse": metric})
     restored = np.random.default_rng()
     restored.bit_generator.state = loaded.generator
@@ -75,15 +83,14 @@ def test_generator_and_numbers_come_back_exactly(
 
 
 def test_trials_come_back_in_order(warehouse_url: str) -> None:
-    for number in (2, 0, 10, 1):
-        open_trials(warehouse_url).append(replace(TRIAL, number=number))
+    store(warehouse_url, *(replace(TRIAL, number=number) for number in (2, 0, 10, 1)))
     assert [trial.number for trial in open_trials(warehouse_url).load()] == [0, 1, 2, 10]
 
 
 def test_failed_trial_keeps_its_error_and_says_so_to_sql(warehouse_url: str) -> None:
     document = {"result": {"status": "fail", "error": "ValueError: too deep"}}
     failed = replace(TRIAL, loss=None, metrics={}, error="ValueError: too deep", document=document)
-    open_trials(warehouse_url).append(failed)
+    store(warehouse_url, failed)
     assert open_trials(warehouse_url).load() == [failed]
     with psycopg.connect(warehouse_url) as connection:
         row = connection.execute("SELECT status, loss, set_version FROM training.trials").fetchone()
@@ -91,16 +98,49 @@ def test_failed_trial_keeps_its_error_and_says_so_to_sql(warehouse_url: str) -> 
 
 
 def test_trial_stored_twice_stays_as_first_stored(warehouse_url: str) -> None:
-    trials = open_trials(warehouse_url)
-    trials.append(TRIAL)
-    trials.append(replace(TRIAL, loss=1.0))
-    assert trials.load() == [TRIAL]
+    store(warehouse_url, TRIAL, replace(TRIAL, loss=1.0))
+    assert open_trials(warehouse_url).load() == [TRIAL]
 
 
 def test_searches_of_other_runs_and_models_are_apart(warehouse_url: str) -> None:
-    open_trials(warehouse_url).append(TRIAL)
+    store(warehouse_url, TRIAL)
     assert open_trials(warehouse_url, run_key="sklearn_training/other").load() == []
     assert open_trials(warehouse_url, model="svm.LinearSVR").load() == []
+
+
+def list_connections(url: str) -> list[int]:
+    """Process ids of the connections by which trials were stored and which are still there."""
+    rows = query(
+        url,
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE datname = current_database() AND query LIKE 'INSERT INTO training.trials%'",
+    )
+    return [pid for (pid,) in rows]
+
+
+def test_search_stores_its_trials_by_one_connection_until_it_ends(warehouse_url: str) -> None:
+    with open_trials(warehouse_url) as trials:
+        trials.append(TRIAL)
+        first = list_connections(warehouse_url)
+        trials.append(replace(TRIAL, number=1))
+        assert first == list_connections(warehouse_url)
+        assert len(first) == 1
+    wait_until(lambda: not list_connections(warehouse_url), "the connection is closed")
+
+
+def test_trial_is_there_for_others_as_soon_as_it_is_stored(warehouse_url: str) -> None:
+    with open_trials(warehouse_url) as trials:
+        trials.append(TRIAL)
+        assert open_trials(warehouse_url).load() == [TRIAL]
+
+
+def test_connection_that_was_lost_between_two_trials_is_opened_again(warehouse_url: str) -> None:
+    with open_trials(warehouse_url) as trials:
+        trials.append(TRIAL)
+        [pid] = list_connections(warehouse_url)
+        assert query(warehouse_url, f"SELECT pg_terminate_backend({pid}, 10000)") == [(True,)]
+        trials.append(replace(TRIAL, number=1))
+        assert [trial.number for trial in trials.load()] == [0, 1]
 
 
 def test_unreachable_warehouse_is_said_to_be_so() -> None:
@@ -140,7 +180,8 @@ def test_search_of_a_killed_process_goes_on_as_if_it_had_not_been(warehouse_url:
     broken, whole = open_trials(warehouse_url, run_key="run"), open_trials(warehouse_url, run_key="whole")
     assert len(broken.load()) == 3
     for trials in (broken, whole):
-        tune(MODELS[LASSO], fit_lasso, trials, Limits(6, 60, 60), random_state=1)
+        with trials:
+            tune(MODELS[LASSO], fit_lasso, trials, Limits(6, 60, 60), random_state=1)
     resumed, uninterrupted = ([trial.parameters for trial in trials.load()] for trials in (broken, whole))
     assert resumed == uninterrupted
     assert len({parameters["alpha"] for parameters in resumed}) == 6
