@@ -17,8 +17,9 @@ from include.sets.examples import get_training_set, load_positions, load_split
 from include.settings import Settings
 from include.tracking import model_logging, registry, runs
 from include.tracking.lineage import Lineage, find_commit
+from include.tracking.trial_writer import write_trials
 from include.training.job import Job
-from include.tuning.search import Trial, tune
+from include.tuning.search import Best, Trial, tune
 from include.tuning.trials import WarehouseTrials
 
 log = logging.getLogger(__name__)
@@ -68,32 +69,46 @@ def tune_model(
     """
     tracker = runs.open_tracker(settings)
     run_id = runs.open_run(tracker, _lineage(url, job), job.family, model, _link(job))
-    store = WarehouseTrials(url, job.run_key, model, job.set_version)
     tracked = runs.list_tracked_trials(tracker, run_id)
-
-    def track(trial: Trial) -> None:
-        if trial.number not in tracked:
-            runs.log_trial(tracker, run_id, model, trial)
-        on_trial(trial)
-        loss = f"{trial.loss:.3f} min" if trial.loss is not None else trial.error
-        log.info("%s trial %d: %s in %.1f s with %s", model, trial.number, loss, trial.seconds, dict(trial.parameters))
-
-    for trial in store.load():
-        track(trial)
-    data, _ = _encode(url, job, model)
     try:
-        best = tune(
-            get_model(model),
-            lambda parameters: fit(model, parameters, data, **_options(settings, job)),
-            store,
-            job.limits,
-            random_state=job.random_state,
-            on_trial=track,
-        )
+        with (
+            WarehouseTrials(url, job.run_key, model, job.set_version) as store,
+            write_trials(tracker, run_id, model) as write,
+        ):
+
+            def track(trial: Trial) -> None:
+                if trial.number not in tracked:
+                    write(trial)
+                on_trial(trial)
+                log.info("%s %s", model, _describe_trial(trial))
+
+            best = _search(url, settings, job, model, store, track)
     except RuntimeError:
         runs.fail_run(tracker, run_id)
         raise
     return {"model": model, "run_id": run_id, **best.__dict__}
+
+
+def _search(
+    url: str, settings: Settings, job: Job, model: str, store: WarehouseTrials, on_trial: Callable[[Trial], None]
+) -> Best:
+    """Goes on after the stored trials, which it hands to `on_trial` as it does the new ones."""
+    for trial in store.load():
+        on_trial(trial)
+    data, _ = _encode(url, job, model)
+    return tune(
+        get_model(model),
+        lambda parameters: fit(model, parameters, data, **_options(settings, job)),
+        store,
+        job.limits,
+        random_state=job.random_state,
+        on_trial=on_trial,
+    )
+
+
+def _describe_trial(trial: Trial) -> str:
+    outcome = f"{trial.loss:.3f} min" if trial.loss is not None else trial.error
+    return f"trial {trial.number}: {outcome} in {trial.seconds:.1f} s with {dict(trial.parameters)}"
 
 
 def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]) -> dict[str, Any]:
