@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 # What means a missing value in any table.
 MISSING_MARKS = frozenset({"", "-", "?", "NA", "N/A", "n/a", "#N/A", "null", "NULL", "Null", "NaN", "nan"})
+# The format of times that need none declared.
+ISO = "iso"
 
 
 @dataclass(frozen=True)

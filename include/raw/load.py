@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.errors import SourceInvalid
-from include.raw.coercion import COERCIONS, Coerced, end_after
+from include.raw.coercion import COERCIONS, Coerced, ColumnReading, NumberForm, end_after
 from include.raw.duplicates import find_duplicates, hash_rows
 from include.raw.rules import BEYOND, DUPLICATE, WRONG_TYPE
 from include.settings import Settings
@@ -49,6 +49,7 @@ class Load:
         failed: Values that could not be turned into the column's type, by neutral column.
         rejected: A row for each of those and for each duplicate, in the schema `REJECTED`.
         hashes: A hash for each row over all of the source's columns.
+        forms: What stands around the numbers of a column of text, by neutral column: the first ones decide.
         error: What ended the reading, None while nothing has.
     """
 
@@ -60,6 +61,7 @@ class Load:
     failed: Counter[str] = field(default_factory=Counter)
     rejected: list[pa.RecordBatch] = field(default_factory=list)
     hashes: list[np.ndarray] = field(default_factory=list)
+    forms: dict[str, NumberForm | None] = field(default_factory=dict)
     error: Exception | None = None
 
     @property
@@ -97,7 +99,9 @@ class Load:
         coerced: dict[str, Coerced] = {}
         for neutral, name in self.settings.problem.read_columns.items():
             source = batch.column(name)
-            coerced[neutral] = COERCIONS[TRIP_TYPES[neutral]](source, self.settings.problem.timezone)
+            how = ColumnReading(form=self.forms.get(neutral))
+            coerced[neutral] = COERCIONS[TRIP_TYPES[neutral]](source, self.settings.problem.timezone, how)
+            self.forms[neutral] = coerced[neutral].form
             self.present[neutral] += size - source.null_count
             for rule, marks in ((WRONG_TYPE, coerced[neutral].failed), (BEYOND, coerced[neutral].beyond)):
                 if marks is not None:

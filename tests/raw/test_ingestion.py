@@ -11,6 +11,7 @@ from adbc_driver_manager import Error as WarehouseError
 from include.errors import SourceInvalid, WarehouseUnavailable
 from include.raw import ingest_month, validate_months
 from include.settings import Settings, read_settings
+from include.sources import BATCH_ROWS
 from tests.servers import WebServer
 from tests.trip_tables import make_trips
 
@@ -81,6 +82,16 @@ def test_csv_gives_the_same_rows_as_parquet(warehouse_url: str, settings: Settin
     csv = settings.change(source=f"{tmp_path}/{{month}}.csv")
     assert ingest_month(warehouse_url, csv, MONTH).rejected == 0
     assert query(warehouse_url, "SELECT * FROM raw.rows ORDER BY row_number") == before
+
+
+def test_unit_of_the_first_numbers_is_that_of_the_column(warehouse_url: str, settings: Settings) -> None:
+    size = BATCH_ROWS + 2
+    distances = [f"{number} miles" for number in range(1, size)]
+    write(settings, make_trips(size, trip_distance=pa.array([*distances, "3 km"])))
+    done = ingest_month(warehouse_url, settings, MONTH)
+    assert (done.rows, done.rejected) == (size, 1)
+    assert query(warehouse_url, "SELECT rule, detail FROM raw.rejected") == [("trip_distance: wrong type", "3 km")]
+    assert query(warehouse_url, "SELECT max(trip_distance) FROM raw.rows") == [(size - 1.0,)]
 
 
 def test_what_was_decided_in_reading_a_file_is_a_warning(warehouse_url: str, tmp_path: Path) -> None:

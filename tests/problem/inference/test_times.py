@@ -1,0 +1,98 @@
+from datetime import date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.problem.inference.times import Ambiguous, find_time_format
+from include.problem.reading import ISO
+from include.raw.coerced import ColumnReading
+from include.raw.times import coerce_timestamp
+
+FORMATS = ["%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%Y/%m/%d"]
+CLOCKS = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"]
+
+
+def write(time_format: str, days: int = 40, start: date = date(2024, 1, 1)) -> list[str | None]:
+    first = datetime.combine(start, datetime.min.time())
+    return [(first + timedelta(days=day, minutes=37 * day)).strftime(time_format) for day in range(days)]
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+@pytest.mark.parametrize("day", FORMATS)
+def test_format_is_found_by_all_values_of_the_column(day: str, clock: str) -> None:
+    assert find_time_format(write(day + clock)) == day + clock
+
+
+def test_single_day_after_the_12th_decides_for_all_others() -> None:
+    ambiguous = write("%d-%m-%Y", 12)
+    assert find_time_format([*ambiguous, "13-02-2024"]) == "%d-%m-%Y"
+    assert find_time_format([*ambiguous, "02-13-2024"]) == "%m-%d-%Y"
+
+
+def test_days_without_leading_zeros_are_known() -> None:
+    assert find_time_format(["1/12/2017", "30/11/2018"]) == "%d/%m/%Y"
+
+
+def test_times_that_no_value_decides_are_ambiguous_with_both_answers() -> None:
+    found = find_time_format(["01-01-2010", "05-02-2010", "12-02-2010"])
+    assert found == Ambiguous("%d-%m-%Y", "%m-%d-%Y", "05-02-2010")
+    assert found.question == (
+        "'05-02-2010' can be 5 February or 2 May, and no value decides. Set TIME_FORMAT=%d-%m-%Y or %m-%d-%Y"
+    )
+    assert isinstance(find_time_format(["01/01/2010 10:00"]), Ambiguous)
+
+
+def test_points_put_the_day_first_as_everyone_who_writes_them_does() -> None:
+    assert find_time_format(["05.02.2010", "06.02.2010"]) == "%d.%m.%Y"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["2024-01-31", "2024-02-01"],
+        ["2024-01-31 18:30", "2024-02-01T18:30:00.123456"],
+        ["2013-01-01T10:00:00Z", "2013-01-01T10:00:00+01:00"],
+    ],
+)
+def test_iso_8601_is_known_with_and_without_time_and_zone(values: list[str]) -> None:
+    assert find_time_format(values) == ISO
+
+
+def test_missing_values_and_a_few_errors_do_not_hide_the_format() -> None:
+    values = [*write("%d/%m/%Y"), None, "", " NA ", "-", "unknown"]
+    assert find_time_format(values) == "%d/%m/%Y"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        [None, "NA"],
+        ["female", "male"],
+        ["517", "2359"],
+        ["2014", "2015"],
+        ["23.4 kmpl", "12.5 kmpl"],
+        ["1.234", "12.500"],
+        ["31/31/2024", "30/30/2024"],
+        ["2024-13-01"],
+        ["01/02-2024"],
+        ["13/01/2024", "2024-01-13", "13.01.2024"],
+        ["13/01/2024", "14/01/2024 10:00"],
+    ],
+)
+def test_values_that_are_no_times_or_of_several_formats_have_none(values: list[str | None]) -> None:
+    assert find_time_format(values) is None
+
+
+@given(st.lists(st.dates(date(1900, 1, 1), date(2100, 1, 1)), min_size=1), st.sampled_from(FORMATS))
+def test_format_that_is_found_gives_the_days_back(days: list[date], written: str) -> None:
+    import pyarrow as pa
+
+    texts = [day.strftime(written) for day in days]
+    found = find_time_format(texts)
+    if isinstance(found, Ambiguous):
+        assert written in (found.day_first, found.month_first)
+        found = written
+    times = coerce_timestamp(pa.array(texts), "UTC", ColumnReading(time_format=found)).array.to_pylist()
+    assert [time.date() for time in times] == days
