@@ -26,6 +26,7 @@ from include.orchestration.following import FollowRuns, find_rival
 from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, flag, in_force
 from include.orchestration.runs import name_run, note_run, skip_run
 from include.orchestration.schedules import cron
+from include.retraining.results import EndedRun, RetrainingValues, StartedRun
 from include.settings import read_settings, read_usable_settings
 
 PARAMS = {
@@ -40,7 +41,7 @@ PARAMS = {
 
 
 @task
-def detect(**context: Any) -> dict[str, Any]:
+def detect(**context: Any) -> RetrainingValues:
     """Finds the reasons to retrain and what to train on; skips the rest if there is none or a run is in progress."""
     from include.retraining import reasons, report
 
@@ -56,7 +57,7 @@ def detect(**context: Any) -> dict[str, Any]:
 
 
 @task
-def start(found: dict[str, Any], **context: Any) -> list[dict[str, str]]:
+def start(found: RetrainingValues, **context: Any) -> list[StartedRun]:
     """Starts a run of the preparation, or of both training DAGs."""
     from include.retraining.report import plan_starts
 
@@ -70,7 +71,7 @@ def start(found: dict[str, Any], **context: Any) -> list[dict[str, str]]:
 
 
 @task(on_success_callback=AlertNotifier("retrained"))
-def report(found: dict[str, Any], runs: list[dict[str, str]], **context: Any) -> str:
+def report(found: RetrainingValues, runs: list[EndedRun], **context: Any) -> str:
     """Reports what was trained, the errors before and after, and the decisions."""
     from include.retraining import report
 

@@ -14,6 +14,7 @@ from typing import Any
 from airflow.sdk import AssetOrTimeSchedule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include.monitoring.results import AlarmValues, DriftValues
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier
 from include.orchestration.assets import DRIFT, RAW_ROWS
 from include.orchestration.connections import get_warehouse_url
@@ -32,7 +33,7 @@ def measure_live_errors() -> int:
 
 
 @task(max_active_tis_per_dag=1, on_success_callback=AlertNotifier("unusable"))
-def measure_drift(**context: Any) -> dict[str, Any] | None:
+def measure_drift(**context: Any) -> DriftValues | None:
     """Finds the columns that drift, and in which weeks; checks that the champion can be used at all."""
     from include.monitoring import watch
     from include.promotion import usability
@@ -46,11 +47,12 @@ def measure_drift(**context: Any) -> dict[str, Any] | None:
 
 
 @task(outlets=[DRIFT], on_success_callback=AlertNotifier("drift"))
-def raise_alarm(report: dict[str, Any] | None, *, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
+def raise_alarm(report: DriftValues | None, *, outlet_events: Any = None, **context: Any) -> AlarmValues:
     """Raises the alarm, unless it was raised before."""
+    from include.monitoring import report as reports
     from include.monitoring import watch
 
-    found = watch.DriftReport.from_dict(report) if report else None
+    found = reports.DriftReport.from_dict(report) if report else None
     alarm = watch.raise_alarm(get_warehouse_url(), found, name_run(context)) if found else None
     if alarm is None:
         raise AirflowSkipException("There is no new alarm.")

@@ -25,6 +25,7 @@ from include.orchestration.connections import get_warehouse_url
 from include.orchestration.handover import explain_missing, list_versions
 from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, flag, in_force
 from include.orchestration.runs import name_run, note_run
+from include.promotion.results import NewChampion, Winner
 from include.settings import read_settings, read_usable_settings
 
 PARAMS = {
@@ -48,7 +49,7 @@ def choose(**context: Any) -> str:
 
 
 @task(outlets=[CHAMPION_MODEL], on_success_callback=TELL)
-def roll_back(*, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
+def roll_back(*, outlet_events: Any = None, **context: Any) -> NewChampion:
     """Makes the previous champion the champion again."""
     from include.promotion import aliases
 
@@ -60,7 +61,7 @@ def roll_back(*, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
 
 # One at a time, and never by `max_active_runs`, with which events of further models are lost.
 @task(max_active_tis_per_dag=1, on_success_callback=AlertNotifier("unusable"))
-def judge(**context: Any) -> list[dict[str, Any]]:
+def judge(**context: Any) -> list[Winner]:
     """Judges all versions that have not been judged yet; lists the winners with the reasons."""
     from include.promotion import judging
 
@@ -78,7 +79,7 @@ def judge(**context: Any) -> list[dict[str, Any]]:
 
 
 @task.branch
-def ask(winners: list[dict[str, Any]], **context: Any) -> str | None:
+def ask(winners: list[Winner], **context: Any) -> str | None:
     """Chooses what follows: whether there is a winner, and whether a person decides on it."""
     if not winners:
         return None
@@ -94,7 +95,7 @@ def ask(winners: list[dict[str, Any]], **context: Any) -> str | None:
     max_active_tis_per_dag=1,
     on_success_callback=TELL,
 )
-def promote(winners: list[dict[str, Any]], *, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
+def promote(winners: list[Winner], *, outlet_events: Any = None, **context: Any) -> NewChampion:
     """Promotes the last winner that still wins, unless a person declined or the deadline passed."""
     from include.promotion import judging
 

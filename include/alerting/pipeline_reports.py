@@ -9,6 +9,7 @@ from include.errors import TrackingUnavailable
 from include.sets.left_out import sum_by_rule
 from include.settings import Settings
 from include.tracking import registry, runs
+from include.training.results import Registered, Trained, Tuned
 from include.warehouse import connect
 
 RETRAINED_COLUMNS = ("model", "version", "before", "after", "decision")
@@ -63,18 +64,12 @@ def report_training(
     settings: Settings,
     dag_id: str,
     run_id: str,
-    registered: Mapping[str, Any],
-    trained: Sequence[Mapping[str, Any]],
-    tuned: Sequence[Mapping[str, Any]],
+    registered: Registered,
+    trained: Sequence[Trained],
+    tuned: Sequence[Tuned],
     links: dict[str, str],
 ) -> Alert:
-    """Models were trained: their errors, the best parameters, and a comparison with the champion.
-
-    Args:
-        registered: What `register_best` returned.
-        trained: What `train_model` returned for each model type.
-        tuned: What `tune_model` returned for each model type.
-    """
+    """Models were trained: their errors, the best parameters, and a comparison with the champion."""
     ranked = sorted(trained, key=lambda model: model["metrics"]["validation_rmse"])
     best = registered["model"]
     rmse = registered["metrics"]["validation_rmse"]

@@ -1,10 +1,10 @@
 """What a look at the newest data has found, and the alarm that may follow, in forms that tasks can hand on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
+from include.monitoring.results import AlarmValues, DriftValues
 from include.monitoring.windows import Window
 
 
@@ -35,16 +35,17 @@ class DriftReport:
                 lines.append(f"{name} drifts in the windows from {', '.join(starts)}: {word}.")
         return "\n".join(lines if len(lines) > 1 else [*lines, "Nothing drifts."])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> DriftValues:
         """As plain JSON values."""
         windows = [{"start": str(window.start), "days": window.days} for window in self.windows]
-        return {**self.__dict__, "windows": windows}
+        return cast(DriftValues, {**asdict(self), "windows": windows})
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "DriftReport":
+    def from_dict(cls, values: DriftValues) -> "DriftReport":
         """The inverse of `to_dict`."""
         windows = tuple(Window(date.fromisoformat(window["start"]), window["days"]) for window in values["windows"])
-        return cls(**{**values, "windows": windows})
+        fields: dict[str, Any] = {**values, "windows": windows}
+        return cls(**fields)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Alarm:
     columns: tuple[str, ...]
     windows: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> AlarmValues:
         """The event's `extra`."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in self.__dict__.items()}
+        return {
+            "champion_version": self.champion_version,
+            "columns": list(self.columns),
+            "windows": list(self.windows),
+        }

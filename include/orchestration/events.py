@@ -185,7 +185,7 @@ def unusable(context: Context) -> MakeAlerts:
     return partial(model_reports.report_unusable, url, name, ti.dag_id, ti.run_id, links)
 
 
-def _pull_mapped(ti: Any, task_id: str) -> list[dict[str, Any]]:
+def _pull_mapped(ti: Any, task_id: str) -> list[Any]:
     """What each instance of a mapped task returned, a dict; of a single one, Airflow gives that dict itself."""
     returned = ti.xcom_pull(task_ids=task_id)
     return [returned] if isinstance(returned, dict) else list(returned or [])

@@ -15,6 +15,7 @@ from include.orchestration.presentation import MAIN, MODELS, choice, first_sente
 from include.orchestration.runs import name_run, note_run, skip_run
 from include.prediction.inputs import MOMENT
 from include.settings import read_settings, read_usable_settings
+from include.training.results import JobValues, Registered, Trained, Tuned
 
 BEST_SO_FAR = "{{ task.op_kwargs['model'] }}{{ best | default('') }}"
 TRAINED = "{{ task.op_kwargs['tuned']['model'] }}{{ trained | default('') }}"
@@ -83,7 +84,7 @@ def _params(family: Family) -> dict[str, Param]:
 
 
 @task
-def training_set(family: Family, **context: Any) -> dict[str, Any]:
+def training_set(family: Family, **context: Any) -> JobValues:
     """Chooses the training set, from the event that started the run or the newest one, and the parameters."""
     from include.sets.examples import choose_training_set
     from include.training.job import make_job
@@ -115,7 +116,7 @@ def _claim(url: str, family: Family, version: int, is_event: bool, **context: An
 
 
 @task
-def load_models(job: dict[str, Any], **context: Any) -> list[str]:
+def load_models(job: JobValues, **context: Any) -> list[str]:
     """Lists the model types to train."""
     from include.training.job import choose_models
 
@@ -123,7 +124,7 @@ def load_models(job: dict[str, Any], **context: Any) -> list[str]:
 
 
 @task(map_index_template=BEST_SO_FAR)
-def tune(job: dict[str, Any], model: str) -> dict[str, Any]:
+def tune(job: JobValues, model: str) -> Tuned:
     """Searches for the best parameters of one model type."""
     from include.training.job import Job
     from include.training.steps import tune_model
@@ -134,7 +135,7 @@ def tune(job: dict[str, Any], model: str) -> dict[str, Any]:
 
 
 @task(map_index_template=TRAINED)
-def train(job: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
+def train(job: JobValues, tuned: Tuned) -> Trained:
     """Fits the final model of one model type and stores it as an artifact."""
     from include.training.job import Job
     from include.training.steps import train_model
@@ -152,9 +153,7 @@ def build_training_dag(family: Family, doc_md: str | None) -> DAG:
     on_gpu = family == "xgboost" and read_usable_settings().xgboost_device == "cuda"
 
     @task(outlets=[outlet], on_success_callback=AlertNotifier("trained"))
-    def register(
-        job: dict[str, Any], trained: Sequence[dict[str, Any]], *, outlet_events: Any = None
-    ) -> dict[str, Any]:
+    def register(job: JobValues, trained: Sequence[Trained], *, outlet_events: Any = None) -> Registered:
         """Registers the family's best model as challenger."""
         from include.training.job import Job
         from include.training.steps import describe_registered, register_best

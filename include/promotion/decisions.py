@@ -8,6 +8,7 @@ from typing import Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from include.promotion.results import NewChampion
 from include.tracking.registry import RegisteredVersion
 from include.warehouse import connect
 
@@ -40,7 +41,7 @@ class Promotion:
     reason: str
     run_key: str
 
-    def to_event(self) -> dict[str, Any]:
+    def to_event(self) -> NewChampion:
         """What the asset event says of a new champion."""
         return {
             "name": self.name,

@@ -1,14 +1,14 @@
 """Whether there is a reason to train again, and on what."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from include.monitoring.watch import find_open_alarms
 from include.promotion.usability import is_unanswered
+from include.retraining.results import PreparationRequest, RetrainingValues
 from include.retraining.watching import choose_window
 from include.settings import Settings
 from include.sources import Probe, list_months, probe
@@ -63,12 +63,18 @@ class Retraining:
     reasons: tuple[str, ...]
     months: tuple[str, ...]
     set_version: int | None
-    preparation: dict[str, Any]
+    preparation: PreparationRequest
     requested_at: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> RetrainingValues:
         """As plain JSON values."""
-        return {**asdict(self), "reasons": list(self.reasons), "months": list(self.months)}
+        return {
+            "reasons": list(self.reasons),
+            "months": list(self.months),
+            "set_version": self.set_version,
+            "preparation": self.preparation,
+            "requested_at": self.requested_at,
+        }
 
 
 def find_reasons(findings: Findings, max_age: float, *, force: bool) -> list[str]:
@@ -91,13 +97,12 @@ def find_reasons(findings: Findings, max_age: float, *, force: bool) -> list[str
     return reasons
 
 
-def plan_preparation(months: Sequence[str], *, has_test_split: bool) -> dict[str, Any]:
+def plan_preparation(months: Sequence[str], *, has_test_split: bool) -> PreparationRequest:
     """The parameters of data_preparation for a rolling window: the newest month is held out, to test or validate."""
     days = [f"{month}-01" for month in months]
-    splits: dict[str, Any] = {"validation_from": days[-1] if len(days) > 1 else None}
     if has_test_split and len(days) > 2:
-        splits = {"validation_from": days[-2], "test_from": days[-1]}
-    return {"months": list(months), **splits}
+        return {"months": list(months), "validation_from": days[-2], "test_from": days[-1]}
+    return {"months": list(months), "validation_from": days[-1] if len(days) > 1 else None}
 
 
 def detect(url: str, settings: Settings, *, force: bool) -> Retraining | None:

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from include.models.table import TRAINING_DAGS
 from include.monitoring.watch import answer_alarms
 from include.promotion.usability import answer_unusable
+from include.retraining.results import RetrainingValues
 from include.settings import Settings
 from include.sources.location import month_bounds
 from include.warehouse import connect
@@ -54,11 +55,11 @@ class Conclusion:
     report: str
 
 
-def plan_starts(retraining: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def plan_starts(retraining: RetrainingValues) -> dict[str, Mapping[str, Any]]:
     """DAG to start -> its parameters: the preparation, whose event starts both trainings, unless the set is there."""
     if retraining["set_version"] is None:
         return {"data_preparation": retraining["preparation"]}
-    parameters = {name: retraining[name] for name in ("set_version", "requested_at")}
+    parameters = {"set_version": retraining["set_version"], "requested_at": retraining["requested_at"]}
     return dict.fromkeys(TRAINING_DAGS, parameters)
 
 
@@ -104,7 +105,7 @@ def finish(
     url: str,
     settings: Settings,
     run_key: str,
-    retraining: Mapping[str, Any],
+    retraining: RetrainingValues,
     runs: Sequence[FollowedRun],
     *,
     ignore_failures: bool,

@@ -1,13 +1,14 @@
 """What one run of a training DAG does: its job, completed from the settings."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 from include.models.table import Family, default_names, get_model
 from include.problems.taxi.features import get_feature_set
 from include.sets.examples import TrainingSet
 from include.settings import Settings
+from include.training.results import JobValues
 from include.tuning.search import Limits
 
 
@@ -28,14 +29,15 @@ class Job:
     random_state: int
     page: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JobValues:
         """The job as plain JSON values."""
-        return {**self.__dict__, "limits": self.limits.__dict__}
+        return cast(JobValues, asdict(self))
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Job":
+    def from_dict(cls, values: JobValues) -> "Job":
         """The inverse of `to_dict`."""
-        return cls(**{**values, "limits": Limits(**values["limits"])})
+        fields: dict[str, Any] = {**values, "limits": Limits(**values["limits"])}
+        return cls(**fields)
 
 
 def make_job(

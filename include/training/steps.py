@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from include.tracking import model_logging, registry, runs
 from include.tracking.lineage import Lineage, find_commit
 from include.tracking.trial_writer import write_trials
 from include.training.job import Job
+from include.training.results import Registered, Trained, Tuned
 from include.tuning.search import Best, Trial, tune
 from include.tuning.trials import WarehouseTrials
 
@@ -58,14 +59,11 @@ def tune_model(
     model: str,
     *,
     on_trial: Callable[[Trial], None] = lambda trial: None,
-) -> dict[str, Any]:
+) -> Tuned:
     """Searches the model type's best parameters; each trial is kept in the warehouse and tracked in MLflow.
 
     Args:
         on_trial: Called with each finished trial, also with those that an interrupted try had finished.
-
-    Returns:
-        model, parameters, loss (minutes), trials, stopped_by and run_id of the model type's MLflow run.
     """
     tracker = runs.open_tracker(settings)
     run_id = runs.open_run(tracker, _lineage(url, job), job.family, model, _link(job))
@@ -86,7 +84,14 @@ def tune_model(
     except RuntimeError:
         runs.fail_run(tracker, run_id)
         raise
-    return {"model": model, "run_id": run_id, **best.__dict__}
+    return {
+        "model": model,
+        "run_id": run_id,
+        "parameters": best.parameters,
+        "loss": best.loss,
+        "trials": best.trials,
+        "stopped_by": best.stopped_by,
+    }
 
 
 def _search(
@@ -111,13 +116,13 @@ def _describe_trial(trial: Trial) -> str:
     return f"trial {trial.number}: {outcome} in {trial.seconds:.1f} s with {dict(trial.parameters)}"
 
 
-def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]) -> dict[str, Any]:
+def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained:
     """Fits the final model with the best parameters, evaluates it on held-out splits and stores it as one artifact.
 
     Returns:
         model, run_id, model_uri and metrics (`validation_rmse`, `test_mae`, ...; minutes but for r2).
     """
-    model = str(tuned["model"])
+    model = tuned["model"]
     lineage = _lineage(url, job)
     data, validation = _encode(url, job, model)
     estimator = fit_estimator(model, tuned["parameters"], data, **_options(settings, job))
@@ -159,7 +164,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Mapping[str, Any]
     return {"model": model, "run_id": tuned["run_id"], "model_uri": model_uri, "metrics": metrics}
 
 
-def describe_registered(registered: Mapping[str, Any]) -> str:
+def describe_registered(registered: Registered) -> str:
     """What `register_best` returned, in one sentence."""
     rmse = registered["metrics"]["validation_rmse"]
     return (
@@ -168,17 +173,17 @@ def describe_registered(registered: Mapping[str, Any]) -> str:
     )
 
 
-def choose_best(trained: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def choose_best(trained: Sequence[Trained]) -> Trained:
     """The model with the lowest validation RMSE; one whose RMSE is no number comes after all others."""
 
-    def rank(candidate: Mapping[str, Any]) -> tuple[bool, float]:
+    def rank(candidate: Trained) -> tuple[bool, float]:
         rmse = candidate["metrics"]["validation_rmse"]
         return not math.isfinite(rmse), rmse
 
     return min(trained, key=rank)
 
 
-def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Trained]) -> Registered:
     """Registers the family's model with the lowest validation RMSE as `challenger`.
 
     Returns:

@@ -1,0 +1,60 @@
+"""What the tasks of a training hand to each other, to alerts and to asset events, as plain JSON values.
+
+DAG files read this module: it imports nothing that takes time.
+"""
+
+from typing import Any, TypedDict
+
+from include.models.table import Family
+
+
+class LimitValues(TypedDict):
+    """The values of a `Limits`."""
+
+    max_evaluations: int
+    time_budget: float
+    patience: int
+
+
+class JobValues(TypedDict):
+    """The values of a `Job`."""
+
+    run_key: str
+    family: Family
+    set_version: int
+    feature_set: str
+    limits: LimitValues
+    random_state: int
+    page: str
+
+
+class Tuned(TypedDict):
+    """The best parameters of a model type; `loss` is their RMSE on validation, `run_id` the model type's MLflow run."""
+
+    model: str
+    run_id: str
+    parameters: dict[str, Any]
+    loss: float
+    trials: int
+    stopped_by: str
+
+
+class Trained(TypedDict):
+    """A stored model, and its errors by split (`validation_rmse`, `test_mae`, ...) in the target's unit but for r2."""
+
+    model: str
+    run_id: str
+    model_uri: str
+    metrics: dict[str, float]
+
+
+class Registered(TypedDict):
+    """A family's best model as a version of the registered model `name`; what the asset event says of it."""
+
+    name: str
+    version: int
+    family: Family
+    model: str
+    run_id: str
+    metrics: dict[str, float]
+    training_set_version: int
