@@ -5,15 +5,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from benchmarks.champion import Trained
 from include.embedded.environment import airflow_environment
 from include.embedded.stack import Stack
+from include.settings import Settings
 from include.warehouse import create_partition
 
 RUNS, TRIALS, DAYS = 10_000, 100_000, 365
 DAGS = ("data_preparation", "sklearn_training", "xgboost_training", "model_promotion", "model_monitoring")
 TASKS = ("training_set", "load_models", "tune", "train", "register")
+INPUTS = "pickup_at, pickup_zone, dropoff_zone, trip_distance"
 TRIALS_A_MODEL = 10
 MODELS = {
     "sklearn_training": ("linear_model.Lasso", "linear_model.LinearRegression"),
@@ -54,26 +57,29 @@ def _store_trips(connection: psycopg.Connection, trained: Trained) -> None:
     columns = [trips[name].tolist() for name in ("pickup_at", "pickup_zone", "dropoff_zone", "trip_distance")]
     rows = list(zip(*columns, target.tolist(), strict=True))
     create_partition(connection, "raw", "rows", "2024_02", "month", "2024-02")
-    create_partition(connection, "training", "examples", "1", "version", 1)
+    connection.execute(
+        "CREATE TABLE training.examples_1 AS SELECT month, row_number, ''::text AS split, pickup_at, pickup_zone,"
+        " dropoff_zone, trip_distance, target FROM raw.rows"
+    )
     connection.execute(
         "INSERT INTO raw.sources (month, location, sha256, columns, reading, rows)"
         " VALUES ('2024-02', '', '0', '{}', '', %s)",
         [len(rows)],
     )
     connection.execute(
-        "INSERT INTO training.sets (state, months, validation_from, settings, sources, counts,"
-        " published_at) VALUES ('published', '{2024-02}', '2024-02-01', '{}', '{}',"
+        "INSERT INTO training.sets (state, months, validation_from, declaration, settings, sources, counts,"
+        " published_at) VALUES ('published', '{2024-02}', '2024-02-01', %s, '{}', '{}',"
         " jsonb_build_object('validation', %s::int), now())",
-        [len(rows)],
+        [Jsonb(Settings().problem.to_dict()), len(rows)],
     )
     with connection.cursor() as cursor:
-        with cursor.copy("COPY raw.rows FROM STDIN") as copy:
+        with cursor.copy(f"COPY raw.rows (month, row_number, dropoff_at, {INPUTS}, target) FROM STDIN") as copy:
             for number, (at, pickup, dropoff, distance, minutes) in enumerate(rows):
                 end = at + timedelta(minutes=minutes)
-                copy.write_row(("2024-02", number, at, end, pickup, dropoff, distance, None))
-        with cursor.copy("COPY training.examples FROM STDIN") as copy:
+                copy.write_row(("2024-02", number, end, at, pickup, dropoff, distance, minutes))
+        with cursor.copy(f"COPY training.examples_1 (month, row_number, split, {INPUTS}, target) FROM STDIN") as copy:
             for number, row in enumerate(rows):
-                copy.write_row((1, "2024-02", number, "validation", *row))
+                copy.write_row(("2024-02", number, "validation", *row))
 
 
 def _store_runs(stack: Stack) -> None:

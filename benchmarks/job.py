@@ -23,6 +23,7 @@ from include.embedded.overrides import write_overrides
 from include.embedded.results import RUN_TAG, find_models
 from include.embedded.stack import Stack
 from include.models.table import TRAINING_DAGS
+from include.raw.tables import ensure_columns
 from include.settings import ROOT, read_settings
 from include.warehouse import migrate
 
@@ -106,6 +107,7 @@ def _run_orchestrated(stack: Stack, api: AirflowApi, keys: dict[str, str]) -> Ou
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
     create_databases(stack)
     migrate(stack.warehouse_url)
+    ensure_columns(stack.warehouse_url, read_settings().problem)
     begun = time.perf_counter()
     runs = [api.trigger(PREPARATION)]
     while len(runs) <= len(TRAINING_DAGS) or not all(run.is_finished for run in runs):

@@ -46,7 +46,6 @@ def run() -> Report:
         importlib.import_module(name)
     # As every task has loaded them by its end, they are loaded for all.
     from include.models.table import FAMILIES
-    from include.problems.taxi import zones
     from include.sets import build, preparation, publish
     from include.sets.examples import get_training_set
     from include.training import steps
@@ -59,7 +58,7 @@ def run() -> Report:
             trips.settings, months=MONTHS, mlflow_tracking_uri=stack.mlflow_address, max_evaluations=EVALUATIONS
         )
         peaks.measure("(nothing)", int)
-        peaks.measure("load_zones", zones.load_zones, url, settings)
+        peaks.measure("load_references", preparation.load_references, url, settings)
         plan = peaks.measure("plan", preparation.plan, url, settings, {}).plan.to_dict()
         for month in MONTHS:
             peaks.measure("ingest", preparation.ingest, url, settings, month)

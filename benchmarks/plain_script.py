@@ -48,7 +48,7 @@ def load_month(settings: Settings, month: str) -> pd.DataFrame:
         load = Load(settings, month, contents)
         frame = pa.Table.from_batches(list(load.read_batches())).to_pandas().set_index("row_number")
     refused = [batch["row_number"].to_numpy() for batch in load.rejected]
-    refused.append(find_broken(frame, make_schema(settings, month))["row_number"].to_numpy())
+    refused.append(find_broken(frame, settings.problem, make_schema(settings, month))["row_number"].to_numpy())
     return frame.drop(index=np.unique(np.concatenate(refused)))
 
 

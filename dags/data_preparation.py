@@ -1,11 +1,11 @@
-"""Start here: loads trips and, unless a fresh training set exists, publishes a new one, which starts training.
+"""Start here: loads rows and, unless a fresh training set exists, publishes a new one, which starts training.
 
 **Starts** by hand, through the REST API, or when a training DAG finds no fresh set.
 
 **Produces** the months in `raw.rows`, rejected rows in `raw.rejected`, an immutable version in
-`training.examples`, and a note that accounts for each loaded row; then the asset `training_set` changes, which starts
-the training DAGs. If the same set was published within `outdated_after`, the later tasks are skipped and there is no
-event.
+`training.examples_<version>`, and a note that accounts for each loaded row; then the asset `training_set` changes and
+starts the training DAGs. If the same set was published within `outdated_after`, the later tasks are skipped and there
+is no event.
 
 **Parameters**: `months`, `validation_from`, `test_from`, `outdated_after` (hours), `force`. Empty ones have the
 settings' values.
@@ -24,12 +24,12 @@ from include.orchestration.assets import RAW_ROWS, TRAINING_SET
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.presentation import DATA, MAIN, first_sentence, flag, in_force
 from include.orchestration.runs import name_run, note_run, skip_run
-from include.sets.sql_checks import EXAMPLE_COLUMN_CHECKS, EXAMPLE_TABLE_CHECKS, RAW_TABLE_CHECKS
+from include.sets.sql_checks import RAW_TABLE_CHECKS, list_column_checks, list_table_checks
 from include.settings import read_settings
 
 # The other DAG files are read whatever a setting says. Here, one that cannot be used becomes the import error that
 # people see; without its data, nothing would go on anyway.
-read_settings()
+PROBLEM = read_settings().problem
 DAY: dict[str, Any] = {"type": ["string", "null"], "format": "date"}
 PARAMS = {
     "months": Param(
@@ -63,17 +63,17 @@ PARAMS = {
     "force": flag("Build anyway", "Build the set even if it is fresh."),
 }
 MONTHS = "month = ANY('{{ '{' ~ ti.xcom_pull(task_ids='plan') | join(',') ~ '}' }}')"
-VERSION = "version = {{ ti.xcom_pull(task_ids='transform') }}"
+EXAMPLES = "training.examples_{{ ti.xcom_pull(task_ids='transform') }}"
 
 
 @task
-def load_zones() -> dict[str, Any]:
-    """Loads the zones table, if the settings name one."""
-    from include.problems.taxi import zones
+def load_references() -> dict[str, Any]:
+    """Loads the tables that the problem's features look up, if it has any."""
     from include.problems.taxi.zone_names import write_zone_names
+    from include.sets import preparation
 
     url = get_warehouse_url()
-    loaded = zones.load_zones(url, read_settings())
+    loaded = preparation.load_references(url, read_settings())
     write_zone_names(url)
     return loaded
 
@@ -180,21 +180,19 @@ def data_preparation() -> None:
         SQLColumnCheckOperator(
             task_id="check_columns",
             conn_id="warehouse",
-            table="training.examples",
-            partition_clause=VERSION,
-            column_mapping=EXAMPLE_COLUMN_CHECKS,
+            table=EXAMPLES,
+            column_mapping=list_column_checks(PROBLEM),
             accept_none=False,
         ),
         SQLTableCheckOperator(
             task_id="check_table",
             conn_id="warehouse",
-            table="training.examples",
-            partition_clause=VERSION,
-            checks=EXAMPLE_TABLE_CHECKS,
+            table=EXAMPLES,
+            checks=list_table_checks(PROBLEM),
         ),
         validate_training_set(version),
     ]
-    load_zones() >> months
+    load_references() >> months
     ingest.expand(month=months) >> [validate_raw(planned), check_raw] >> version
     build(version) >> checks >> publish(version)
 

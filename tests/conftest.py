@@ -24,6 +24,7 @@ from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
 from include.embedded.options import MLFLOW_SERVER_ENVIRONMENT
+from include.raw.tables import ensure_columns
 from include.settings import Settings
 from include.warehouse import migrate
 
@@ -120,6 +121,7 @@ def migrated_template(postgres_url: str) -> str:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
     migrate(name_database(postgres_url, TEMPLATE))
+    ensure_columns(name_database(postgres_url, TEMPLATE), Settings().problem)
     return TEMPLATE
 
 

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from include.problems.taxi import zones
 from include.sets import build, preparation, publish
 from include.settings import Settings
 
 
 def publish_set(url: str, settings: Settings, created_by: str = "run", **request: Any) -> publish.Published:
     """Runs every step from the source to a published version."""
-    zones.load_zones(url, settings)
+    preparation.load_references(url, settings)
     plan = preparation.plan(url, settings, request).plan
     for month in plan.months:
         preparation.ingest(url, settings, month)

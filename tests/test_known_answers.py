@@ -20,7 +20,7 @@ from include.models.table import MODELS
 from include.prediction import request as rest
 from include.prediction.inputs import InputFormat, parse_rows
 from include.problem.data import Split
-from include.sets.examples import get_training_set, load_positions, load_split
+from include.sets.examples import get_training_set, load_references, load_split
 from include.sets.publish import Published
 from include.settings import Settings
 from include.tracking import runs
@@ -43,7 +43,7 @@ EXAMPLES = """
     FROM (
         SELECT split, month, row_number, concat_ws('|', split, month, row_number,
             to_char(pickup_at, 'YYYY-MM-DD HH24:MI:SS.US'), pickup_zone, dropoff_zone, trip_distance, target) AS line
-        FROM training.examples
+        FROM training.examples_1
     ) AS lines
 """
 RANDOM_STATE = 42
@@ -113,7 +113,7 @@ def predict_by_hand(
     model: str, feature_set: str, url: str, version: int, splits: dict[str, Split]
 ) -> tuple[dict[str, float], np.ndarray]:
     """Errors on the validation split, and the minutes of the known trips, by a model with its first parameters."""
-    data = encode(model, feature_set, load_positions(url, version), splits["train"], splits["validation"])
+    data = encode(model, feature_set, load_references(url, version)["zones"], splits["train"], splits["validation"])
     fitted = fit(model, MODELS[model].start, data, random_state=RANDOM_STATE, threads=1)
     trips = parse_rows(TRIPS, InputFormat.of(Settings(**SETTINGS)), NOW)
     return fitted.metrics, Model(data.encoder, fitted.estimator, {}).predict(trips)

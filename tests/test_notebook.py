@@ -10,10 +10,10 @@ import pytest
 
 from include.embedded.errors import StackError
 from include.embedded.notebook import connect, notebook_command
-from include.problems.taxi.zones import load_zones
 from include.raw import ingest_month, validate_months
 from include.sets import build, publish
 from include.sets.plan import make_plan
+from include.sets.preparation import load_references
 from include.settings import read_settings
 from include.tracking.runs import open_tracker
 from tests.registered import LASSO, register
@@ -27,7 +27,7 @@ MONTHS = ("2024-01", "2024-02")
 def published_url(warehouse_url: str) -> str:
     """Address of a warehouse with a published training set of synthetic trips."""
     settings = read_settings(source="sample", zones_source="sample", sample_rows=2_000, months=MONTHS, minimum_rows=500)
-    load_zones(warehouse_url, settings)
+    load_references(warehouse_url, settings)
     for month in MONTHS:
         ingest_month(warehouse_url, settings, month)
     validate_months(warehouse_url, settings, MONTHS)

@@ -33,16 +33,20 @@ def store_month(
     """Replaces a month; `rejected` are row numbers, and `sha256` stands for the source's contents."""
     rows = [
         (month, number, pickup_at, pickup_at + timedelta(minutes=trip.minutes), trip.pickup_zone, trip.dropoff_zone,
-         trip.trip_distance, trip.target)
+         trip.trip_distance, trip.minutes if trip.target is None else trip.target)
         for number, trip in enumerate(trips)
         for pickup_at in [datetime.fromisoformat(trip.pickup_at)]
     ]  # fmt: skip
     with connect(url) as connection:
         create_partition(connection, "raw", "rows", month.replace("-", "_"), "month", month)
-        for table in ("trips", "rejected", "sources"):
+        for table in ("rows", "rejected", "sources"):
             connection.execute(f"DELETE FROM raw.{table} WHERE month = %s".encode(), [month])
         cursor = connection.cursor()
-        cursor.executemany("INSERT INTO raw.rows VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", rows)
+        cursor.executemany(
+            "INSERT INTO raw.rows (month, row_number, pickup_at, dropoff_at, pickup_zone, dropoff_zone, trip_distance,"
+            " target) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            rows,
+        )
         cursor.executemany(
             "INSERT INTO raw.rejected VALUES (%s, %s, 'pickup_zone: below 1', '0')",
             [(month, number) for number in rejected],

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from include.dashboards.context import Context
@@ -18,6 +19,7 @@ from include.models.artifact import Model
 from include.problem.data import Columns
 from include.problems.taxi.features import TRIP_COLUMNS, get_feature_set
 from include.problems.taxi.zone_names import read_zone_names
+from include.sets.examples import table_of
 from include.tracking import registry
 from include.tracking.store import load_version
 from include.warehouse import connect
@@ -25,21 +27,18 @@ from include.warehouse import connect
 SECONDS_KEPT = 900
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 # Evenly spread over the validation split of the model's training set, or of the newest one where that was dropped.
+_CHOSEN = """
+    SELECT version, coalesce((counts->>'validation')::bigint, 0) FROM training.published
+    ORDER BY (version::text = %(version)s) DESC, version DESC LIMIT 1
+"""
 _SAMPLE = """
-    WITH chosen AS (
-        SELECT version, coalesce((counts->>'validation')::bigint, 0) AS rows FROM training.published
-        ORDER BY (version::text = %(version)s) DESC, version DESC LIMIT 1
-    )
-    SELECT e.pickup_at, e.pickup_zone, e.dropoff_zone, e.trip_distance, e.target,
-           p.name AS pickup_name, d.name AS dropoff_name
-    FROM chosen c
-    CROSS JOIN LATERAL (
-        SELECT *, row_number() OVER (ORDER BY month, row_number) AS n FROM training.examples
-        WHERE version = c.version AND split = 'validation'
+    SELECT e.*, p.name AS pickup_name, d.name AS dropoff_name
+    FROM (
+        SELECT *, row_number() OVER (ORDER BY month, row_number) AS n FROM {examples} WHERE split = 'validation'
     ) e
     LEFT JOIN raw.zones p ON p.zone_id = e.pickup_zone
     LEFT JOIN raw.zones d ON d.zone_id = e.dropoff_zone
-    WHERE e.n %% greatest(c.rows / %(size)s, 1) = 0 ORDER BY e.n LIMIT %(size)s
+    WHERE e.n %% greatest(%(rows)s / %(size)s, 1) = 0 ORDER BY e.n LIMIT %(size)s
 """
 
 
@@ -94,8 +93,12 @@ def explain_sample(context: Context) -> Explained | None:
 
 def _explain(context: Context, version: Registered) -> Explained | None:
     with connect(context.sources.warehouse_url()) as connection:
-        parameters = {"version": version.set_version, "size": explanation.SAMPLE_ROWS}
-        rows = connection.cursor(row_factory=dict_row).execute(_SAMPLE, parameters).fetchall()
+        chosen = connection.execute(_CHOSEN, {"version": version.set_version}).fetchone()
+        if chosen is None:
+            return None
+        sample = sql.SQL(_SAMPLE).format(examples=table_of(chosen[0]))
+        parameters = {"rows": chosen[1], "size": explanation.SAMPLE_ROWS}
+        rows = connection.cursor(row_factory=dict_row).execute(sample, parameters).fetchall()
     if not rows:
         return None
     trips = {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in TRIP_COLUMNS.items()}

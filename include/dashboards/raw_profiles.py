@@ -29,17 +29,17 @@ _SUMMARY = """
     SELECT count(*) AS rows, count(*) - count({column}) AS missing, count(DISTINCT {column}) AS distinct,
            min({column})::text AS min, max({column})::text AS max,
            {mean} AS mean, {median} AS median, mode() WITHIN GROUP (ORDER BY {column})::text AS frequent
-    FROM raw.known WHERE month = %s
+    FROM raw.rows WHERE month = %s
 """
 _MEAN, _MEDIAN = "avg({column})::text", "percentile_disc(0.5) WITHIN GROUP (ORDER BY {column})::text"
 # Without the largest hundredth: single outliers would flatten all else.
 _HISTOGRAM = """
     WITH ends AS (
         SELECT percentile_disc(ARRAY[0.0, 0.99]) WITHIN GROUP (ORDER BY {column}) AS e
-        FROM raw.known WHERE month = %(month)s
+        FROM raw.rows WHERE month = %(month)s
     )
     SELECT e[1] AS low, e[2] AS high, b AS bar, count(*) AS rows
-    FROM ends, raw.known, width_bucket({column}, e[1], e[2] + 1e-9, %(bars)s) b
+    FROM ends, raw.rows, width_bucket({column}, e[1], e[2] + 1e-9, %(bars)s) b
     WHERE month = %(month)s AND {column} BETWEEN e[1] AND e[2] AND e[2] > e[1] GROUP BY e, b ORDER BY b
 """
 

@@ -13,6 +13,8 @@ from include.embedded.environment import airflow_environment
 from include.embedded.errors import StackError
 from include.embedded.stack import Stack
 from include.embedded.supervision import log_path, tail
+from include.raw.tables import ensure_columns
+from include.settings import read_settings
 
 
 def create_databases(stack: Stack) -> None:
@@ -47,6 +49,7 @@ def migrate_databases(stack: Stack, *, with_airflow: bool) -> None:
         airflow = pool.submit(_migrate_airflow, stack) if with_airflow else None
         try:
             warehouse.migrate(stack.warehouse_url)
+            ensure_columns(stack.warehouse_url, read_settings().problem)
         except psycopg.Error as error:
             raise StackError(f"The warehouse could not be migrated: {error}") from error
         if airflow:

@@ -6,9 +6,11 @@ from typing import Any
 
 import httpx
 import psycopg
+from psycopg import sql
 
 from include.embedded.errors import StackError
 from include.embedded.stack import Stack
+from include.sets.examples import table_of
 from include.settings import Settings
 from include.tracking.registry import CHAMPION
 from include.tracking_server.routes import READER
@@ -75,12 +77,16 @@ def measure_mean(warehouse_url: str, set_version: int) -> Errors | None:
     """What the mean of a training set's train split misses by on its validation split; None where no row is left."""
     query = """
         SELECT sqrt(avg((e.target - m.mean) ^ 2)), avg(abs(e.target - m.mean))
-        FROM training.examples e
-        JOIN (SELECT version, (statistics #>> '{target,mean}')::float AS mean FROM training.sets) m USING (version)
-        WHERE e.version = %s AND e.split = 'validation'
+        FROM {examples} e,
+             (SELECT (statistics #>> '{{target,mean}}')::float AS mean FROM training.sets WHERE version = %s) m
+        WHERE e.split = 'validation'
     """
+    examples = table_of(set_version)
     with psycopg.connect(warehouse_url, connect_timeout=10) as connection:
-        row = connection.execute(query, [set_version]).fetchone()
+        kept = connection.execute("SELECT to_regclass(%s)", [examples.as_string()]).fetchone()
+        if kept == (None,):
+            return None
+        row = connection.execute(sql.SQL(query).format(examples=examples), [set_version]).fetchone()
     return None if row is None or row[0] is None else Errors(*row)
 
 

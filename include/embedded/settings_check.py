@@ -64,7 +64,7 @@ def check_use(settings: Settings) -> None:
     Raises:
         SettingsError: It cannot.
     """
-    from include.problems.taxi.zones import split_source
+    from include.problem.references import list_references
     from include.sets.plan import make_plan
     from include.sources.location import identify_kind, mask
     from include.sources.table import split_address
@@ -74,8 +74,9 @@ def check_use(settings: Settings) -> None:
         split_address(settings.problem.source)
     elif kind != "sample":
         _check_address("SOURCE", settings.problem.address)
-    for address in split_source(settings):
-        _check_address("ZONES_SOURCE", address)
+    for name, table in list_references(settings.problem):
+        for address in table.list_addresses(settings):
+            _check_address(f"{name.upper()}_SOURCE", address)
     make_plan(settings)
     addresses = settings.alert_urls.get_secret_value().split()
     if addresses:

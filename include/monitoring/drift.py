@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp
 
+from include.sets.profile import count_values, present_values
 from include.settings import Settings
 
 Shares = npt.NDArray[np.float64]
@@ -51,37 +52,50 @@ def compare_column(
         learnt: The values themselves that the profile was made of, None where they are gone; of quantities alone, and
             only for the Kolmogorov-Smirnov statistic, which is then taken at the deciles and is a lower bound.
     """
+    if learnt is not None:
+        learnt = present_values(learnt)
     if "deciles" not in profile:
         expected, actual = _count_categories(profile, values)
         return Measures(compute_psi(expected, actual), None, compute_js(expected, actual))
     deciles = np.asarray(profile["deciles"])
-    expected, actual = _count_quantities(deciles, values, learnt)
-    if learnt is None:
-        ks = float(np.abs(np.cumsum(actual - expected)).max())
+    expected, actual = _count_quantities(profile, deciles, values, learnt)
+    present = present_values(values)
+    if not len(present):
+        ks = None
+    elif learnt is None:
+        ks = float(np.abs(np.cumsum((actual - expected)[:-1])).max())
     else:
-        ks = float(ks_2samp(learnt, values).statistic)
+        ks = float(ks_2samp(learnt, present).statistic)
     return Measures(compute_psi(expected, actual), ks, compute_js(expected, actual))
 
 
 def _count_quantities(
-    deciles: npt.NDArray[np.float64], values: npt.NDArray[Any], learnt: npt.NDArray[Any] | None
+    profile: Mapping[str, Any],
+    deciles: npt.NDArray[np.float64],
+    values: npt.NDArray[Any],
+    learnt: npt.NDArray[Any] | None,
 ) -> tuple[Shares, Shares]:
-    """Shares below, between and above the inner deciles."""
+    """Shares below, between and above the inner deciles, and of missing values."""
     edges = deciles[1:-1]
 
-    def share(column: npt.NDArray[Any]) -> Shares:
-        return np.bincount(np.searchsorted(edges, column), minlength=len(edges) + 1) / len(column)
+    def count(column: npt.NDArray[Any]) -> Shares:
+        counts = np.bincount(np.searchsorted(edges, column), minlength=len(edges) + 1)
+        return counts.astype(np.float64)
 
+    present = present_values(values)
+    actual = np.append(count(present), len(values) - len(present)) / len(values)
+    missing = profile.get("missing", 0) / profile["count"]
     # Values that repeat make bins of unequal size; without the values themselves, equal ones are the best guess.
-    expected = np.full(len(edges) + 1, 1 / (len(edges) + 1)) if learnt is None else share(learnt)
-    return expected, share(values)
+    bins = len(edges) + 1
+    expected = np.full(bins, 1 / bins) if learnt is None else count(learnt) / len(learnt)
+    return np.append(expected * (1 - missing), missing), actual
 
 
 def _count_categories(profile: Mapping[str, Any], values: npt.NDArray[Any]) -> tuple[Shares, Shares]:
     """Shares of the categories that were the most frequent ones, and of all others together."""
-    names = [int(name) for name in profile["frequent"]]
-    expected = np.array([*profile["frequent"].values(), 0], dtype=np.float64) / profile["count"]
-    actual = np.array([*(np.count_nonzero(values == name) for name in names), 0], dtype=np.float64) / len(values)
+    counts, frequent = count_values(values), profile.get("frequent", {})
+    expected = np.array([*frequent.values(), 0], dtype=np.float64) / profile["count"]
+    actual = np.array([*(counts.get(name, 0) for name in frequent), 0], dtype=np.float64) / len(values)
     for shares in (expected, actual):
         shares[-1] = max(0.0, 1 - shares.sum())
     return expected, actual

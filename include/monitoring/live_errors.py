@@ -1,24 +1,27 @@
-"""The error of logged predictions, once the real trips of their time have arrived."""
+"""The error of logged predictions, once the rows of their time have arrived."""
 
+from psycopg import sql
+
+from include.problem.declaration import Column
+from include.sets.examples import list_columns, target_bounds
 from include.settings import Settings
 from include.warehouse import connect
 
-# A ride is found by what was known of it at pickup. Rides that look alike give it each of their durations equally:
-# which of them was asked for, nobody can tell.
+# A row is found by what was known of it when it was predicted. Rows that look alike give it each of their targets
+# equally: which of them was asked for, nobody can tell.
 _MEASURE = """
-    WITH rides AS (
-        SELECT pickup_at, pickup_zone, dropoff_zone, trip_distance, avg(target) AS minutes
+    WITH arrived AS (
+        SELECT {columns}, avg(target) AS actual
         FROM raw.accepted
-        WHERE pickup_at BETWEEN (SELECT min(pickup_at) FROM prediction.log)
-                            AND (SELECT max(pickup_at) FROM prediction.log)
-          AND target BETWEEN %(target_min)s AND %(target_max)s
-        GROUP BY 1, 2, 3, 4
+        WHERE {time} BETWEEN (SELECT min({time}) FROM prediction.log) AND (SELECT max({time}) FROM prediction.log)
+          AND target BETWEEN %(low)s AND %(high)s
+        GROUP BY {columns}
     )
     INSERT INTO monitoring.live_errors (model_version, week, rows, rmse, mae)
-    SELECT l.model_version::text, date_trunc('week', l.pickup_at)::date, count(*),
-           sqrt(avg(power(l.predicted - r.minutes, 2))), avg(abs(l.predicted - r.minutes))
+    SELECT l.model_version::text, date_trunc('week', l.{time})::date, count(*),
+           sqrt(avg(power(l.predicted - a.actual, 2))), avg(abs(l.predicted - a.actual))
     FROM prediction.log l
-    JOIN rides r USING (pickup_at, pickup_zone, dropoff_zone, trip_distance)
+    JOIN arrived a ON {same}
     GROUP BY 1, 2
     ON CONFLICT (model_version, week) DO UPDATE
     SET rows = excluded.rows, rmse = excluded.rmse, mae = excluded.mae, measured_at = now()
@@ -27,13 +30,23 @@ _MEASURE = """
 
 
 def measure_live_errors(url: str, settings: Settings) -> int:
-    """Stores RMSE and MAE, in the target's unit, for each model version and week of pickup.
+    """Stores RMSE and MAE, in the target's unit, for each model version and week of the rows.
 
     Returns:
-        The number of logged predictions whose real trip has arrived; 0 where nothing was ever predicted.
+        The number of logged predictions whose row has arrived since; 0 where nothing was ever predicted.
     """
-    bounds = {"target_min": settings.problem.target_min, "target_max": settings.problem.target_max}
+    problem = settings.problem
+    low, high = target_bounds(problem)
+    query = sql.SQL(_MEASURE).format(
+        columns=list_columns(problem.inputs),
+        time=sql.Identifier(problem.time),
+        same=sql.SQL(" AND ").join(_compare(column) for column in problem.inputs),
+    )
     with connect(url) as connection:
-        if connection.execute("SELECT to_regclass('prediction.log')").fetchone() == (None,):
-            return 0
-        return sum(rows for (rows,) in connection.execute(_MEASURE, bounds))
+        return sum(rows for (rows,) in connection.execute(query, {"low": low, "high": high}))
+
+
+def _compare(column: Column) -> sql.Composed:
+    """Missing values are alike, which plain equality, which can be looked up, does not say."""
+    operator = "=" if column.required else "IS NOT DISTINCT FROM"
+    return sql.SQL("l.{0} " + operator + " a.{0}").format(sql.Identifier(column.name))

@@ -10,16 +10,15 @@ import numpy as np
 from include.monitoring.drift import Thresholds, compare_column, has_drifted, is_alarming
 from include.monitoring.report import Alarm, DriftReport
 from include.monitoring.windows import list_windows, load_window
-from include.sets.examples import load_split
-from include.sets.profile import columns_of
+from include.problem.declaration import Problem
+from include.sets.examples import load_split, read_problem_of
+from include.sets.profile import columns_of, list_watched
 from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.registry import RegisteredVersion
 from include.warehouse import connect
 
 log = logging.getLogger(__name__)
-# Windows of whole weeks hold every weekday alike, so that one more column would say nothing.
-COLUMNS = ("trip_distance", "target", "pickup_zone", "dropoff_zone", "hour")
 NOTHING_TO_COMPARE = (
     "Nothing to compare: there is no champion, its training set is unknown (a model registered by hand names none),"
     " or no week is complete."
@@ -30,7 +29,7 @@ _COLUMNS_OF_TABLE = (
 
 
 def measure_drift(url: str, settings: Settings) -> DriftReport | None:
-    """Compares the newest windows of the raw trips with the champion's training set, and stores every figure.
+    """Compares the newest windows of the raw rows with the champion's training set, and stores every figure.
 
     Returns:
         None if there is no champion, nothing is known of its training set, or no window is complete.
@@ -42,13 +41,16 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
     if not champion or not profile or not windows:
         log.info("Nothing to compare: champion %s, windows %s.", champion and champion.version, windows)
         return None
-    learnt = _load_learnt(url, champion)
+    # The champion's columns are those that it learnt from, whatever is declared now.
+    problem = read_problem_of(url, champion.training_set or 0)
+    watched = list_watched(problem)
+    learnt = _load_learnt(url, problem, champion)
     thresholds = Thresholds.from_settings(settings)
-    drifted: dict[str, list[bool]] = {name: [] for name in COLUMNS}
+    drifted: dict[str, list[bool]] = {name: [] for name in watched}
     rows = []
     for window in windows:
-        values = columns_of(load_window(url, settings, window))
-        for name in COLUMNS:
+        values = columns_of(problem, load_window(url, problem, window))
+        for name in watched:
             measures = compare_column(profile[name], values[name], learnt.get(name))
             drifted[name].append(has_drifted(measures, thresholds))
             rows.append(
@@ -57,7 +59,7 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
             )  # fmt: skip
     _store(url, rows)
     alarming = [
-        name for name in COLUMNS if is_alarming(drifted[name], settings.drift_windows_needed, settings.drift_windows)
+        name for name in watched if is_alarming(drifted[name], settings.drift_windows_needed, settings.drift_windows)
     ]
     by_column = {name: tuple(flags) for name, flags in drifted.items()}
     return DriftReport(champion.name, champion.version, tuple(windows), by_column, tuple(alarming))
@@ -119,10 +121,10 @@ def _read_profile(url: str, champion: RegisteredVersion) -> Mapping[str, Any]:
     return (row[0] if row else None) or {}
 
 
-def _load_learnt(url: str, champion: RegisteredVersion) -> Mapping[str, np.ndarray]:
+def _load_learnt(url: str, problem: Problem, champion: RegisteredVersion) -> Mapping[str, np.ndarray]:
     """The training split's own values by column; none where the set was pruned."""
     split = load_split(url, champion.training_set or 0, "train")
-    return columns_of(split) if len(split) else {}
+    return columns_of(problem, split) if len(split) else {}
 
 
 def _store(url: str, rows: list[tuple[Any, ...]]) -> None:

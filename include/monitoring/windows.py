@@ -1,20 +1,23 @@
-"""Windows of the raw trips: weeks, by default, that are complete."""
+"""Windows of the raw rows: weeks, by default, that are complete."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from psycopg import sql
+
 from include.problem.data import Split
-from include.problems.taxi.features import rows_of_frame
+from include.problem.declaration import Problem
+from include.sets.examples import list_columns, split_of_frame, target_bounds
 from include.settings import Settings
 from include.warehouse import connect, connect_bulk
 
 # A Monday: windows of seven days are calendar weeks, whatever day the data begins on.
 FIRST_DAY = date(1970, 1, 5)
-# A trip belongs to its file's month; strays outside of it make no window.
-_TRIPS = """
+# A row belongs to its file's month; strays outside of it make no window.
+_ROWS = """
     FROM raw.accepted
-    WHERE to_char(pickup_at, 'YYYY-MM') = month
+    WHERE to_char({time}, 'YYYY-MM') = month AND target BETWEEN {low} AND {high}
 """
 
 
@@ -32,10 +35,10 @@ class Window:
 
 
 def find_windows(rows: Mapping[date, int], days: int, least_rows: int) -> list[Window]:
-    """The complete windows, oldest first: trips on every day, and not fewer than `least_rows` of them in all.
+    """The complete windows, oldest first: rows on every day, and not fewer than `least_rows` of them in all.
 
     Args:
-        rows: Day of pickup -> number of trips.
+        rows: Day -> number of rows.
     """
     starts = sorted({day - timedelta(days=(day - FIRST_DAY).days % days) for day in rows})
     windows = [(Window(start, days), [rows.get(start + timedelta(days=n), 0) for n in range(days)]) for start in starts]
@@ -55,21 +58,31 @@ def list_windows(url: str, settings: Settings) -> list[Window]:
         if not months:
             return []
         rows = connection.execute(
-            f"SELECT pickup_at::date, count(*) {_TRIPS} AND target BETWEEN %s AND %s AND month = ANY(%s) GROUP BY 1",
-            [settings.problem.target_min, settings.problem.target_max, months],
+            sql.SQL("SELECT {}::date, count(*) {} AND month = ANY({}) GROUP BY 1").format(
+                sql.Identifier(settings.problem.time), _choose_rows(settings.problem), sql.Literal(months)
+            )
         ).fetchall()
     windows = find_windows(dict(rows), settings.drift_window_days, settings.drift_minimum_rows)
     return choose_windows(windows, months[0], settings.drift_windows)
 
 
-def load_window(url: str, settings: Settings, window: Window) -> Split:
-    """The accepted trips of a window with their targets."""
+def load_window(url: str, problem: Problem, window: Window) -> Split:
+    """The accepted rows of a window with their targets."""
+    query = sql.SQL(
+        "SELECT {columns}, target {rows} AND {time} >= {start}::date AND {time} < {start}::date + {days}"
+        " AND month IN (to_char({start}::date, 'YYYY-MM'), to_char({start}::date + {days} - 1, 'YYYY-MM'))"
+    ).format(
+        columns=list_columns(problem.inputs),
+        rows=_choose_rows(problem),
+        time=sql.Identifier(problem.time),
+        start=sql.Literal(window.start),
+        days=sql.Literal(window.days),
+    )
     with connect_bulk(url) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT pickup_at, pickup_zone, dropoff_zone, trip_distance, target {_TRIPS}"
-            " AND target BETWEEN $1 AND $2 AND pickup_at >= $3::date AND pickup_at < $3::date + $4::integer"
-            " AND month IN (to_char($3::date, 'YYYY-MM'), to_char($3::date + $4::integer - 1, 'YYYY-MM'))",
-            (settings.problem.target_min, settings.problem.target_max, window.start, window.days),
-        )
-        frame = cursor.fetch_arrow_table().to_pandas()
-    return Split(rows_of_frame(frame), frame["target"].to_numpy(dtype="float64"))
+        cursor.execute(query.as_string())
+        return split_of_frame(problem, cursor.fetch_arrow_table().to_pandas())
+
+
+def _choose_rows(problem: Problem) -> sql.Composed:
+    low, high = target_bounds(problem)
+    return sql.SQL(_ROWS).format(time=sql.Identifier(problem.time), low=sql.Literal(low), high=sql.Literal(high))

@@ -1,20 +1,85 @@
-"""Rows as every room hands them on: columns held as NumPy arrays of one length, and what is to be predicted of them."""
+"""Rows as every room hands them on: columns held as NumPy arrays of one length, and what is to be predicted of them.
 
-from collections.abc import Mapping
+Each column has the type of its kind, see `Problem.dtypes`. A missing value is NaN in numbers and flags, None in texts,
+NaT in times and `MISSING_CODE` in codes.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from include.problem.kinds import MISSING_CODE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from include.problem.declaration import Problem
+
 Columns = Mapping[str, npt.NDArray[Any]]
 # Targets and predictions, (n,), in the target's unit.
 Values = npt.NDArray[np.float64]
+# Types of pandas that hold nothing but texts.
+_TEXTS = ("str", "string")
 
 
 def count_rows(columns: Columns) -> int:
     """How many rows the columns have; 0 where there is no column."""
     return len(next(iter(columns.values()), ()))
+
+
+def columns_of_frame(problem: "Problem", frame: "pd.DataFrame") -> dict[str, npt.NDArray[Any]]:
+    """The problem's inputs as columns of their types; a frame may hold others.
+
+    Raises:
+        KeyError: A column is missing.
+    """
+    return {name: _column_of(frame[name], dtype, problem.timezone) for name, dtype in problem.dtypes.items()}
+
+
+def _column_of(series: "pd.Series[Any]", dtype: str, timezone: str) -> npt.NDArray[Any]:
+    if dtype == "object":
+        texts = _with_none(series)
+        if series.dtype.name not in _TEXTS:  # a number where texts are expected is read as it is written
+            texts = make_column([None if text is None else str(text) for text in texts], dtype)
+        return texts
+    if dtype.startswith("datetime64"):
+        if getattr(series.dtype, "tz", None) is not None:
+            series = series.dt.tz_convert(timezone).dt.tz_localize(None)
+        times = series.to_numpy() if series.dtype.kind == "M" else _with_none(series)
+        return times.astype(dtype)
+    return series.to_numpy(dtype=dtype, na_value=MISSING_CODE if dtype == "int64" else np.nan)
+
+
+def _with_none(series: "pd.Series[Any]") -> npt.NDArray[Any]:
+    return series.astype(object).where(series.notna(), None).to_numpy()
+
+
+def columns_of_records(problem: "Problem", records: Sequence[Mapping[str, Any]]) -> dict[str, npt.NDArray[Any]]:
+    """The problem's inputs as columns, of records by column; None is a missing value, and so is a key that is missing.
+
+    The values have the types that the parsers of the kinds return.
+    """
+    return {
+        name: make_column([record.get(name) for record in records], dtype) for name, dtype in problem.dtypes.items()
+    }
+
+
+def make_column(values: Sequence[Any], dtype: str) -> npt.NDArray[Any]:
+    """A column of a type of `Problem.dtypes`; None is a missing value."""
+    if dtype == "int64":
+        values = [MISSING_CODE if value is None else value for value in values]
+    return np.array(values, dtype=dtype)
+
+
+def make_any_rows(problem: "Problem", count: int) -> dict[str, npt.NDArray[Any]]:
+    """Rows of the problem's types, whatever they say: enough to see whether a model predicts."""
+    return {
+        name: np.full(count, "1", dtype) if dtype == "object" else np.ones(count, "int64").astype(dtype)
+        for name, dtype in problem.dtypes.items()
+    }
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ PROBLEMS = Path(__file__).resolve().parents[1] / "problems"
 # The private package that travels with a model has another root.
 ROOT_PACKAGE = __name__.partition(".")[0]
 SAMPLE = "sample"
+# What a frozen declaration says instead of addresses.
+NO_SOURCE = "none"
 DEFAULT_FEATURES = "default"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 # Columns that the warehouse's tables have beside those of the problem.
@@ -282,8 +284,14 @@ class Problem(SettingsModel):
         return self.columns[self.time]
 
     def to_dict(self) -> dict[str, Any]:
-        """The declaration as plain JSON values, as it is frozen with each training set and in each model."""
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        """The declaration as plain JSON values, as it is frozen with each training set and in each model.
+
+        Where rows come from is left out: addresses can be secret, and nothing that is made of rows needs them.
+        """
+        frozen = self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"sources"})
+        for part in (frozen, *frozen.get("references", {}).values()):
+            part["source"] = NO_SOURCE
+        return frozen
 
     @classmethod
     def from_dict(cls, declaration: Mapping[str, Any]) -> "Problem":

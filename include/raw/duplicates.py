@@ -1,6 +1,6 @@
 """Rows that are identical in every column of the source.
 
-All columns count, not only those that are kept: real data has two rows for a trip that was charged and refunded.
+All columns count, not only those that are kept: real data has two rows for what was charged and refunded.
 """
 
 import hashlib

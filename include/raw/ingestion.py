@@ -1,4 +1,4 @@
-"""A month of raw trips: read in batches, coerced, and replaced in one transaction."""
+"""A month of raw rows: read in batches, coerced, and replaced in one transaction."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from include.settings import Settings
 from include.sources import Contents, open_batches, probe
 from include.warehouse import connect_bulk, ensure_month, lock_month
 
-# Goes up when the same bytes of a source become other raw trips: loaded months are read again then.
+# Goes up when the same bytes of a source become other raw rows: loaded months are read again then.
 READER_VERSION = 3
 ROWS = ("raw", "rows")
 
@@ -76,8 +76,11 @@ def ingest_month(url: str, settings: Settings, month: str, *, force: bool = Fals
 
 
 def hash_reading(settings: Settings) -> str:
-    """Hash of the settings that decide how a source's rows become raw trips."""
-    recipe = [READER_VERSION, sorted(settings.problem.read_columns.items()), settings.problem.timezone]
+    """Hash of the settings that decide how a source's rows become raw ones."""
+    problem = settings.problem
+    columns = [(column.name, column.source, column.kind, column.after) for column in problem.stored]
+    target = [problem.target, problem.elapsed, problem.unit if problem.elapsed else ""]
+    recipe = [READER_VERSION, sorted(columns), target, problem.timezone]
     return hashlib.sha256(repr(recipe).encode()).hexdigest()
 
 

@@ -1,7 +1,7 @@
 """A month's rows on their way from the source's columns and types to the warehouse's."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.errors import SourceInvalid
+from include.problem.declaration import Problem
 from include.raw.coercion import COERCIONS, Coerced, ColumnReading, NumberForm, end_after
 from include.raw.duplicates import find_duplicates, hash_rows
 from include.raw.rules import BEYOND, DUPLICATE, WRONG_TYPE
@@ -19,15 +20,7 @@ from include.sources import Contents
 MOST_DETAIL = 200
 # Small enough that the server stores one batch while the next is encoded: nearly twice as fast as whole batches.
 COPY_ROWS = 1_024
-# Exactly the types of raw.rows and raw.rejected: binary COPY converts nothing.
-TRIP_TYPES = {
-    "pickup_at": pa.timestamp("us"),
-    "dropoff_at": pa.timestamp("us"),
-    "pickup_zone": pa.int32(),
-    "dropoff_zone": pa.int32(),
-    "trip_distance": pa.float64(),
-    "target": pa.float64(),
-}
+# Exactly the types of raw.rejected: binary COPY converts nothing.
 REJECTED = pa.schema(
     [
         ("month", pa.string()),
@@ -37,6 +30,24 @@ REJECTED = pa.schema(
         ("stage", pa.string()),
     ]
 )
+
+
+TARGET = "target"
+TARGET_FIELD = (TARGET, pa.float64())
+KIND_TEXTS = {"number": "a number", "code": "a whole number", "time": "a time", "flag": "yes or no"}
+
+
+def stored_types(problem: Problem) -> dict[str, pa.DataType]:
+    """Column -> its type in raw.rows: binary COPY converts nothing."""
+    return {column.name: pa.type_for_alias(column.of_kind.arrow) for column in problem.stored}
+
+
+def measure_elapsed(problem: Problem, arrays: Mapping[str, pa.Array]) -> pa.Array:
+    """The time between the problem's two times in its unit; null where one is missing."""
+    assert problem.elapsed is not None  # a problem without a target column has it
+    start, end = (arrays[name] for name in problem.elapsed)
+    microseconds = pc.subtract(end, start).cast(pa.int64()).cast(pa.float64(), safe=False)
+    return pc.divide(pc.divide(microseconds, 1e6), float(problem.seconds_of_unit))
 
 
 @dataclass
@@ -66,9 +77,8 @@ class Load:
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns of raw.rows that are sent: not the month, which a partition knows, nor any without a source."""
-        named = [(neutral, TRIP_TYPES[neutral]) for neutral in self.settings.problem.read_columns]
-        return pa.schema([("row_number", pa.int64()), *named])
+        """The columns of raw.rows that are sent, in exactly its types; the month is known to the partition."""
+        return pa.schema([("row_number", pa.int64()), *stored_types(self.settings.problem).items(), TARGET_FIELD])
 
     def read_batches(self) -> Generator[pa.RecordBatch, None, None]:
         """Yields batches in the schema; raises SourceInvalid where there is none, or most of a column fails.
@@ -76,8 +86,8 @@ class Load:
         Close it before the contents, as it reads ahead.
         """
         try:
-            for trips in _read_ahead(self._coerce_batches()):
-                yield from (trips.slice(start, COPY_ROWS) for start in range(0, trips.num_rows, COPY_ROWS))
+            for rows in _read_ahead(self._coerce_batches()):
+                yield from (rows.slice(start, COPY_ROWS) for start in range(0, rows.num_rows, COPY_ROWS))
             self._check()
             self._reject_duplicates()
         except Exception as error:
@@ -96,22 +106,27 @@ class Load:
 
     def _coerce(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         size = batch.num_rows
+        problem = self.settings.problem
+        types = {**stored_types(problem), TARGET: pa.float64()}
         coerced: dict[str, Coerced] = {}
-        for neutral, name in self.settings.problem.read_columns.items():
+        for neutral, name in problem.read_columns.items():
             source = batch.column(name)
             how = ColumnReading(form=self.forms.get(neutral))
-            coerced[neutral] = COERCIONS[TRIP_TYPES[neutral]](source, self.settings.problem.timezone, how)
+            coerced[neutral] = COERCIONS[types[neutral]](source, problem.timezone, how)
             self.forms[neutral] = coerced[neutral].form
             self.present[neutral] += size - source.null_count
             for rule, marks in ((WRONG_TYPE, coerced[neutral].failed), (BEYOND, coerced[neutral].beyond)):
                 if marks is not None:
                     self._reject_failed(f"{neutral}: {rule}", neutral, source, marks)
         arrays = {neutral: column.array for neutral, column in coerced.items()}
-        if {"pickup_at", "dropoff_at"} <= coerced.keys():
-            arrays["dropoff_at"] = end_after(coerced["pickup_at"], coerced["dropoff_at"])
+        for column in problem.stored:
+            if column.after:
+                arrays[column.name] = end_after(coerced[column.after], coerced[column.name])
+        if TARGET not in arrays:
+            arrays[TARGET] = measure_elapsed(problem, arrays)
         numbers = pa.array(np.arange(self.rows, self.rows + size))
         self.rows += size
-        return pa.record_batch([numbers, *arrays.values()], schema=self.schema)
+        return pa.record_batch([numbers, *(arrays[name] for name in types)], schema=self.schema)
 
     def _reject_failed(self, rule: str, neutral: str, source: pa.Array, failed: pa.Array) -> None:
         positions = pc.indices_nonzero(failed).to_numpy()
@@ -137,11 +152,13 @@ class Load:
         for neutral, failures in self.failed.items():
             if failures * 2 > self.present[neutral]:
                 name = self.settings.problem.read_columns[neutral]
+                kind = "number" if neutral == TARGET else self.settings.problem.columns[neutral].kind
+                key = "TARGET" if neutral == TARGET else f"COLUMN_{neutral.upper()}"
                 raise SourceInvalid(
                     f"{self.contents.location}: column '{name}' is of type {self.contents.columns[name]}, and "
-                    f"{failures} of its {self.present[neutral]} values cannot be read as {TRIP_TYPES[neutral]}, "
+                    f"{failures} of its {self.present[neutral]} values cannot be read as {KIND_TEXTS[kind]}, "
                     f"which {neutral} needs. "
-                    f"Name another column in COLUMN_{neutral.upper()}, or correct the source: numbers with a point, "
+                    f"Name another column in {key}, or correct the source: numbers with a point, "
                     "times as 2024-01-31 18:30:00"
                 )
 

@@ -1,10 +1,12 @@
 """The rules that a raw row must keep, as a table from which the schema of a frame is made."""
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from include.problem.declaration import Column, Problem
 from include.settings import Settings
 from include.sources.location import month_bounds
 
@@ -16,7 +18,6 @@ WRONG_TYPE = "wrong type"
 BEYOND = "outside of the years 1 to 9999"
 MISSING = "missing"
 DUPLICATE = "duplicate of an earlier row"
-DURATION = "dropoff_at - pickup_at"
 
 
 @dataclass(frozen=True)
@@ -24,37 +25,55 @@ class Rule:
     """A rule on one column of the frame; `holds` gives a boolean a value, and null values are not asked about.
 
     Attributes:
-        column: A neutral column, or `DURATION`, the frame's difference of its two times.
+        column: A neutral column, or the name of a time between two, see `name_elapsed`.
         broken: What is wrong with a row that breaks it; `rule` in raw.rejected.
     """
 
     column: str
     broken: str
-    holds: "Callable[[pd.Series, Settings, str], pd.Series]"
+    holds: "Callable[[pd.Series], pd.Series]"
 
 
-def _within_month(times: "pd.Series", settings: Settings, month: str) -> "pd.Series":
+def name_elapsed(column: Column) -> str:
+    """What the time between a column and the one that it must come after is called."""
+    return f"{column.name} - {column.after}"
+
+
+def list_rules(settings: Settings, month: str) -> list[Rule]:
+    """The rules that the declaration makes for the rows of `month` (YYYY-MM)."""
+    problem = settings.problem
+    rules = [Rule(problem.time, f"{problem.time}: outside its month", _make_within_month(settings, month))]
+    for column in problem.stored:
+        if column.after:
+            broken = f"{column.name}: not after {column.after}"
+            rules.append(Rule(name_elapsed(column), broken, lambda elapsed: elapsed.dt.total_seconds() > 0))
+        if column.minimum is not None or column.maximum is not None:
+            rules.append(Rule(column.name, f"{column.name}: {describe_bounds(column)}", make_within(column)))
+    return rules
+
+
+def describe_bounds(column: Column) -> str:
+    """What is wrong with a value out of the column's bounds."""
+    if column.maximum is None:
+        return f"below {column.minimum:.10g}"
+    return f"above {column.maximum:.10g}" if column.minimum is None else "outside the allowed range"
+
+
+def make_within(column: Column) -> "Callable[[pd.Series], pd.Series]":
+    """The function that says which values are within the column's bounds."""
+    low = -math.inf if column.minimum is None else column.minimum
+    high = math.inf if column.maximum is None else column.maximum
+    return lambda values: values.between(low, high)
+
+
+def _make_within_month(settings: Settings, month: str) -> "Callable[[pd.Series], pd.Series]":
     import pandas as pd
 
     start, end = map(pd.Timestamp, month_bounds(month))
     tolerance = pd.Timedelta(days=settings.month_tolerance_days)
-    return times.between(start - tolerance, end + tolerance, inclusive="left")
+    return lambda times: times.between(start - tolerance, end + tolerance, inclusive="left")
 
 
-def _within_distance(miles: "pd.Series", settings: Settings, _month: str) -> "pd.Series":
-    column = settings.problem.columns["trip_distance"]
-    return miles.between(column.minimum, column.maximum)  # type: ignore[arg-type]
-
-
-RULES = (
-    Rule("pickup_at", "pickup_at: outside its month", _within_month),
-    Rule(
-        DURATION, "dropoff_at: not after pickup_at", lambda duration, settings, month: duration.dt.total_seconds() > 0
-    ),
-    Rule("pickup_zone", "pickup_zone: below 1", lambda zones, settings, month: zones >= 1),
-    Rule("dropoff_zone", "dropoff_zone: below 1", lambda zones, settings, month: zones >= 1),
-    Rule("trip_distance", "trip_distance: outside the allowed range", _within_distance),
-)
 # Goes up when the same row under the same settings gets another verdict.
 RULES_VERSION = 1
 
@@ -67,29 +86,21 @@ def hash_rules(settings: Settings) -> str:
 
 
 def make_schema(settings: Settings, month: str) -> "pa.DataFrameSchema":
-    """The schema of a frame of raw trips of `month` (YYYY-MM); every column that the settings name is required."""
+    """The schema of a frame of raw rows of `month` (YYYY-MM), for `find_broken`."""
     import pandera.pandas as pa
 
-    def check(rule: Rule) -> "pa.Check":
-        return pa.Check(lambda values: rule.holds(values, settings, month), error=rule.broken, ignore_na=True)
-
-    names = dict.fromkeys([*settings.problem.read_columns, *(rule.column for rule in RULES)])
-    return pa.DataFrameSchema(
-        {
-            name: pa.Column(
-                nullable=name not in settings.problem.read_columns,
-                checks=[check(rule) for rule in RULES if rule.column == name],
-            )
-            for name in names
-        }
-    )
+    checks: dict[str, list[pa.Check]] = {column.name: [] for column in settings.problem.stored}
+    for rule in list_rules(settings, month):
+        checks.setdefault(rule.column, []).append(pa.Check(rule.holds, error=rule.broken, ignore_na=True))
+    required = {column.name for column in settings.problem.stored if column.required}
+    return pa.DataFrameSchema({name: pa.Column(nullable=name not in required, checks=checks[name]) for name in checks})
 
 
-def find_broken(frame: "pd.DataFrame", schema: "pa.DataFrameSchema") -> "pd.DataFrame":
-    """Judges a chunk of raw trips.
+def find_broken(frame: "pd.DataFrame", problem: Problem, schema: "pa.DataFrameSchema") -> "pd.DataFrame":
+    """Judges a chunk of raw rows.
 
     Args:
-        frame: Neutral columns, indexed by row number.
+        frame: The problem's stored columns, indexed by row number.
 
     Returns:
         A row for each rule that a row broke: row_number, rule, detail (the value as text).
@@ -97,7 +108,8 @@ def find_broken(frame: "pd.DataFrame", schema: "pa.DataFrameSchema") -> "pd.Data
     import pandas as pd
     import pandera.pandas as pa
 
-    frame = frame.assign(**{DURATION: frame["dropoff_at"] - frame["pickup_at"]})
+    ordered = [column for column in problem.stored if column.after]
+    frame = frame.assign(**{name_elapsed(column): frame[column.name] - frame[column.after] for column in ordered})
     try:
         schema.validate(frame, lazy=True)
     except pa.errors.SchemaErrors as error:

@@ -66,15 +66,15 @@ def join_times(days: pa.Array, clocks: pa.Array, timezone: str, how: ColumnReadi
     return Coerced(times, either(parsed.failed, micros.failed), parsed.beyond)
 
 
-def end_after(pickup: Coerced, dropoff: Coerced) -> pa.Array:
-    """The dropoffs on the clock that held at pickup, so that the difference of the two is the time between them.
+def end_after(start: Coerced, end: Coerced) -> pa.Array:
+    """The ends on the clock that held at the start, so that the difference of the two is the time between them.
 
-    Only a change of the clock during the trip makes a difference; without a zone, nothing can be known of one.
+    Only a change of the clock in between makes a difference; without a zone, nothing can be known of one.
     """
-    if pickup.instants is None or dropoff.instants is None:
-        return dropoff.array
-    ends = pc.add(pickup.array, pc.subtract(dropoff.instants, pickup.instants))
-    return pc.if_else(pc.is_valid(ends), ends, dropoff.array)
+    if start.instants is None or end.instants is None:
+        return end.array
+    ends = pc.add(start.array, pc.subtract(end.instants, start.instants))
+    return pc.if_else(pc.is_valid(ends), ends, end.array)
 
 
 def _place(times: pa.Array, timezone: str) -> Coerced:

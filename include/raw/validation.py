@@ -13,8 +13,6 @@ from include.raw.rules import MISSING, find_broken, hash_rules, make_schema
 from include.settings import Settings
 from include.warehouse import connect_bulk, lock_month, name_partition
 
-NEUTRAL = "pickup_at, dropoff_at, pickup_zone, dropoff_zone, trip_distance, target"
-
 
 @dataclass(frozen=True)
 class Validation:
@@ -104,9 +102,11 @@ def _replace_rejected(cursor: Cursor, settings: Settings, month: str) -> None:
 
 def _find_broken(cursor: Cursor, settings: Settings, month: str, partition: str) -> Iterator[pa.RecordBatch]:
     schema = make_schema(settings, month)
-    cursor.execute(f'SELECT row_number, {NEUTRAL} FROM raw."{partition}"')
+    # The names are checked where they are declared: small letters, digits and _.
+    names = ", ".join(f'"{column.name}"' for column in settings.problem.stored)
+    cursor.execute(f'SELECT row_number, {names} FROM raw."{partition}"')
     for batch in cursor.fetch_record_batch():
-        broken = find_broken(batch.to_pandas().set_index("row_number"), schema)
+        broken = find_broken(batch.to_pandas().set_index("row_number"), settings.problem, schema)
         if len(broken):
             frame = broken.assign(month=month, stage="rule")[REJECTED.names]
             yield from pa.Table.from_pandas(frame, schema=REJECTED, preserve_index=False).to_batches()

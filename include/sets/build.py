@@ -14,8 +14,9 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from include.errors import DataQualityError, StaleInput
-from include.problems.taxi.features import NO_POSITIONS, Positions
-from include.sets.examples import load_split
+from include.problem.declaration import Problem
+from include.problem.references import list_references
+from include.sets.examples import list_columns, load_split, read_problem_of, table_of, target_bounds
 from include.sets.frame_checks import find_example_problems
 from include.sets.left_out import TARGET_ABOVE, TARGET_BELOW, TARGET_MISSING, TARGET_RULES, describe
 from include.sets.plan import Plan, compute_fingerprint, contents_settings
@@ -25,21 +26,19 @@ from include.warehouse import connect
 
 log = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test")
-_ZONES_HASH = """
-    SELECT md5(string_agg(concat_ws('|', zone_id, name, borough, longitude, latitude), E'\\n' ORDER BY zone_id))
-    FROM raw.zones
-"""
 _INSERT_EXAMPLES = """
-    INSERT INTO {table}
-    SELECT %(version)s, t.month, t.row_number,
-           CASE WHEN t.pickup_at < %(validation_from)s THEN 'train'
-                WHEN %(test_from)s::timestamp IS NULL OR t.pickup_at < %(test_from)s THEN 'validation'
+    INSERT INTO {table} (month, row_number, split, {columns}, target)
+    SELECT r.month, r.row_number,
+           CASE WHEN r.{time} < %(validation_from)s THEN 'train'
+                WHEN %(test_from)s::timestamp IS NULL OR r.{time} < %(test_from)s THEN 'validation'
                 ELSE 'test' END,
-           t.pickup_at, t.pickup_zone, t.dropoff_zone, t.trip_distance, t.target
-    FROM raw.accepted t
-    WHERE t.month = ANY(%(months)s) AND t.target BETWEEN %(target_min)s AND %(target_max)s
-    ORDER BY t.month, t.row_number
+           {columns}, r.target
+    FROM raw.accepted r
+    WHERE r.month = ANY(%(months)s) AND {in_bounds}
+    ORDER BY r.month, r.row_number
 """
+# Bounds that the problem does not have are infinite; a missing target is out of any.
+_IN_BOUNDS = "target BETWEEN %(target_min)s AND %(target_max)s"
 # A row that broke several rules is counted under the first of them, so that the counts add up.
 _LEFT_OUT = """
     SELECT month, rule, count(*) AS rows FROM (
@@ -49,7 +48,7 @@ _LEFT_OUT = """
         SELECT month, CASE WHEN target < %(target_min)s THEN %(below)s
                            WHEN target > %(target_max)s THEN %(above)s ELSE %(missing)s END
         FROM raw.accepted
-        WHERE month = ANY(%(months)s) AND (target BETWEEN %(target_min)s AND %(target_max)s) IS NOT TRUE
+        WHERE month = ANY(%(months)s) AND ({in_bounds}) IS NOT TRUE
     ) AS rows_left_out
     GROUP BY month, rule ORDER BY month, rows DESC, rule
 """
@@ -62,13 +61,13 @@ def read_source_hashes(connection: psycopg.Connection, months: tuple[str, ...]) 
 
 
 def fingerprint_of(connection: psycopg.Connection, settings: Settings, plan: Plan, sources: Mapping[str, str]) -> str:
-    """The fingerprint that the plan's set has with these sources and the zones as they are stored."""
-    row = connection.execute(_ZONES_HASH).fetchone()
-    return compute_fingerprint(settings, plan, sources, row[0] if row else None)
+    """The fingerprint that the plan's set has with these sources and the references as they are stored."""
+    references = {name: table.digest(connection) for name, table in list_references(settings.problem)}
+    return compute_fingerprint(settings, plan, sources, references)
 
 
 def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
-    """Turns the plan's accepted raw trips into examples: the target in minutes, filters and split applied.
+    """Turns the plan's accepted raw rows into examples: filters and split applied.
 
     Args:
         created_by: Says who builds, for instance the run; a second call with the same name starts over.
@@ -92,16 +91,23 @@ def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
         sources = read_source_hashes(connection, plan.months)
         version = _insert_version(connection, settings, plan, sources, created_by)
         table = table_of(version)
-        connection.execute(sql.SQL("CREATE TABLE {} (LIKE training.examples)").format(table))
-        chosen = {
-            "months": list(plan.months),
-            "target_min": settings.problem.target_min,
-            "target_max": settings.problem.target_max,
-        }
-        split = {"version": version, "validation_from": plan.validation_from, "test_from": plan.test_from}
-        connection.execute(sql.SQL(_INSERT_EXAMPLES).format(table=table), chosen | split)
+        _create_table(connection, table, settings.problem)
+        low, high = target_bounds(settings.problem)
+        chosen = {"months": list(plan.months), "target_min": low, "target_max": high}
+        split = {"validation_from": plan.validation_from, "test_from": plan.test_from}
+        insert = sql.SQL(_INSERT_EXAMPLES).format(
+            table=table,
+            columns=list_columns(settings.problem.inputs),
+            time=sql.Identifier(settings.problem.time),
+            in_bounds=sql.SQL(_IN_BOUNDS),
+        )
+        connection.execute(insert, chosen | split)
         rules = {"below": TARGET_BELOW, "above": TARGET_ABOVE, "missing": TARGET_MISSING}
-        left_out = connection.cursor(row_factory=dict_row).execute(_LEFT_OUT, chosen | rules).fetchall()
+        left_out = (
+            connection.cursor(row_factory=dict_row)
+            .execute(sql.SQL(_LEFT_OUT).format(in_bounds=sql.SQL(_IN_BOUNDS)), chosen | rules)
+            .fetchall()
+        )
         connection.execute("UPDATE training.sets SET left_out = %s WHERE version = %s", [Jsonb(left_out), version])
     return version
 
@@ -110,14 +116,16 @@ def _insert_version(
     connection: psycopg.Connection, settings: Settings, plan: Plan, sources: Mapping[str, str], created_by: str
 ) -> int:
     row = connection.execute(
-        "INSERT INTO training.sets (fingerprint, state, months, validation_from, test_from, positions, settings,"
-        " sources, created_by) VALUES (%s, 'building', %s, %s, %s, %s, %s, %s, %s) RETURNING version",
+        "INSERT INTO training.sets (fingerprint, state, months, validation_from, test_from, declaration,"
+        " reference, settings, sources, created_by)"
+        " VALUES (%s, 'building', %s, %s, %s, %s, %s, %s, %s, %s) RETURNING version",
         [
             fingerprint_of(connection, settings, plan, sources),
             list(plan.months),
             plan.validation_from,
             plan.test_from,
-            Jsonb(_read_positions(connection).to_dict()),
+            Jsonb(settings.problem.to_dict()),
+            Jsonb({name: table.freeze(connection) for name, table in list_references(settings.problem)}),
             Jsonb(contents_settings(settings)),
             Jsonb(dict(sources)),
             created_by,
@@ -127,14 +135,21 @@ def _insert_version(
     return int(row[0])
 
 
-def _read_positions(connection: psycopg.Connection) -> Positions:
-    rows = connection.execute("SELECT zone_id, longitude, latitude FROM raw.zones WHERE zone_id >= 0").fetchall()
-    return Positions.from_zones(*zip(*rows, strict=True)) if rows else NO_POSITIONS
-
-
-def table_of(version: int) -> sql.Identifier:
-    """The table of a version's examples, a partition of `training.examples` once it is built."""
-    return sql.Identifier("training", f"examples_{version}")
+def _create_table(connection: psycopg.Connection, table: sql.Identifier, problem: Problem) -> None:
+    """The table of a version's examples, with the problem's columns as they are declared now."""
+    columns = [
+        sql.SQL("{} {}").format(
+            sql.Identifier(column.name),
+            sql.SQL(column.of_kind.sql + " NOT NULL" * column.required),
+        )
+        for column in problem.inputs
+    ]
+    connection.execute(
+        sql.SQL(
+            "CREATE TABLE {} (month text NOT NULL, row_number bigint NOT NULL, split text NOT NULL, {},"
+            " target double precision NOT NULL)"
+        ).format(table, sql.SQL(", ").join(columns))
+    )
 
 
 def discard(connection: psycopg.Connection, created_by: str) -> None:
@@ -148,25 +163,13 @@ def discard(connection: psycopg.Connection, created_by: str) -> None:
 
 
 def build(url: str, version: int) -> dict[str, int]:
-    """Completes a version: its examples join `training.examples`, counts and statistics are stored.
+    """Completes a version: counts and statistics are stored.
 
     Returns:
         Rows by split, raw rows that a rule `rejected`, and raw rows `filtered` because their target is out of bounds;
         together all that was loaded.
     """
     with connect(url) as connection:
-        table = table_of(version)
-        attached = connection.execute(
-            "SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass(%s)", [f"training.examples_{version}"]
-        ).fetchone()
-        if not attached:  # a retry finds it so
-            # The check spares the scan that attaching would do.
-            connection.execute(sql.SQL("ALTER TABLE {} ADD CHECK (version = {})").format(table, sql.Literal(version)))
-            connection.execute(
-                sql.SQL("ALTER TABLE training.examples ATTACH PARTITION {} FOR VALUES IN ({})").format(
-                    table, sql.Literal(version)
-                )
-            )
         row = connection.execute("SELECT left_out FROM training.sets WHERE version = %s", [version]).fetchone()
         assert row is not None
         counts = _count(connection, version, row[0])
@@ -174,7 +177,7 @@ def build(url: str, version: int) -> dict[str, int]:
     with connect(url) as connection:
         connection.execute(
             "UPDATE training.sets SET counts = %s, statistics = %s WHERE version = %s",
-            [Jsonb(counts), Jsonb(profile_split(train)), version],
+            [Jsonb(counts), Jsonb(profile_split(read_problem_of(url, version), train)), version],
         )
     log.info(describe(url, version))
     return counts
@@ -184,7 +187,7 @@ def _count(connection: psycopg.Connection, version: int, left_out: list[dict[str
     counts = dict.fromkeys(SPLITS, 0)
     counts |= dict(
         connection.execute(
-            "SELECT split, count(*) FROM training.examples WHERE version = %s GROUP BY split", [version]
+            sql.SQL("SELECT split, count(*) FROM {} GROUP BY split").format(table_of(version))
         ).fetchall()
     )
     filtered = sum(entry["rows"] for entry in left_out if entry["rule"] in TARGET_RULES)
@@ -213,13 +216,14 @@ def validate(url: str, settings: Settings, version: int) -> None:
     validation_from, test_from, counts = row
     bounds = {"train": (None, validation_from), "validation": (validation_from, test_from), "test": (test_from, None)}
     used = SPLITS if test_from else SPLITS[:2]
+    problem = read_problem_of(url, version)
     problems = [
         f"{split}: {counts[split]} rows, but at least {settings.minimum_rows} are needed (MINIMUM_ROWS)"
         for split in used
         if counts[split] < settings.minimum_rows
     ]
     for split in used:
-        problems += find_example_problems(settings, split, load_split(url, version, split), *bounds[split])
+        problems += find_example_problems(problem, split, load_split(url, version, split), *bounds[split])
     if problems:
         mark_failed(url, version)
         raise DataQualityError(f"Training set version {version} is not published: " + "; ".join(problems) + ".")

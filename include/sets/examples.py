@@ -1,16 +1,23 @@
-"""Reads training sets: which are published, their examples by split, and the zone positions."""
+"""Reads training sets: which are published, their examples by split, and what their features look up."""
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import psycopg
+from psycopg import sql
 
 from include.errors import NoTrainingSet
-from include.problem.data import Split
-from include.problems.taxi.features import NO_POSITIONS, Positions, rows_of_frame
+from include.problem.data import Split, columns_of_frame
+from include.problem.declaration import Column, Problem
+from include.problem.references import thaw_references
 from include.warehouse import connect, connect_bulk
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _COLUMNS = "version, fingerprint, months, validation_from::text, test_from::text, counts, published_at"
 
@@ -85,20 +92,59 @@ def choose_training_set(
     return found or find_newest(url, outdated_after)
 
 
-def load_split(url: str, version: int, split: str) -> Split:
-    """The examples of one split, in the source's order."""
-    with connect_bulk(url) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pickup_at, pickup_zone, dropoff_zone, trip_distance, target FROM training.examples"
-            " WHERE version = $1 AND split = $2 ORDER BY month, row_number",
-            (version, split),
-        )
-        frame = cursor.fetch_arrow_table().to_pandas()
-    return Split(rows_of_frame(frame), frame["target"].to_numpy(dtype="float64"))
+def table_of(version: int) -> sql.Identifier:
+    """The table of a version's examples."""
+    return sql.Identifier("training", f"examples_{version}")
 
 
-def load_positions(url: str, version: int) -> Positions:
-    """The zone positions that a set was made with; empty where there was no zones table."""
+def list_columns(columns: Sequence[Column]) -> sql.Composed:
+    """The columns' names for a statement."""
+    return sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+
+
+def target_bounds(problem: Problem) -> tuple[float, float]:
+    """Least and greatest target that a row may have; infinite where the problem has no bound."""
+    low, high = problem.target_min, problem.target_max
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
+def read_problem_of(url: str, version: int) -> Problem:
+    """The problem as it was declared when the set was made.
+
+    Raises:
+        NoTrainingSet: There was never such a set.
+    """
     with connect(url) as connection:
-        row = connection.execute("SELECT positions FROM training.sets WHERE version = %s", [version]).fetchone()
-    return Positions.from_dict(row[0]) if row else NO_POSITIONS
+        row = connection.execute("SELECT declaration FROM training.sets WHERE version = %s", [version]).fetchone()
+    if row is None:
+        raise NoTrainingSet(f"Training set version {version} no longer exists; start data_preparation.")
+    return Problem.from_dict(row[0])
+
+
+def load_split(url: str, version: int, split: str) -> Split:
+    """The examples of one split, in the source's order; none where the version was pruned."""
+    problem = read_problem_of(url, version)
+    with connect(url) as connection:
+        if connection.execute("SELECT to_regclass(%s)", [f"training.examples_{version}"]).fetchone() == (None,):
+            return Split({name: np.empty(0, dtype) for name, dtype in problem.dtypes.items()}, np.empty(0))
+    query = sql.SQL("SELECT {}, target FROM {} WHERE split = {} ORDER BY month, row_number").format(
+        list_columns(problem.inputs), table_of(version), sql.Literal(split)
+    )
+    with connect_bulk(url) as connection, connection.cursor() as cursor:
+        cursor.execute(query.as_string())
+        frame = cursor.fetch_arrow_table().to_pandas()
+    return split_of_frame(problem, frame)
+
+
+def split_of_frame(problem: Problem, frame: "pd.DataFrame") -> Split:
+    """Rows with their targets, of a frame with the problem's inputs and `target`."""
+    return Split(columns_of_frame(problem, frame), frame["target"].to_numpy(dtype="float64"))
+
+
+def load_references(url: str, version: int) -> dict[str, Any]:
+    """What the features look up, as it was when the set was made."""
+    problem = read_problem_of(url, version)
+    with connect(url) as connection:
+        row = connection.execute("SELECT reference FROM training.sets WHERE version = %s", [version]).fetchone()
+    assert row is not None  # it was there a moment ago, and rows are never deleted once published
+    return thaw_references(problem, row[0])

@@ -1,19 +1,26 @@
 """What the examples of one split must be: checked as a frame before a training set is published."""
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 from include.problem.data import Split
-from include.settings import Settings
+from include.problem.declaration import Column, Problem
+from include.problem.kinds import MISSING_CODE
+from include.raw.rules import make_within
+from include.sets.examples import target_bounds
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
 
 
 def find_example_problems(
-    settings: Settings, name: str, split: Split, starts_on: date | None, ends_before: date | None
+    problem: Problem, name: str, split: Split, starts_on: date | None, ends_before: date | None
 ) -> list[str]:
-    """Says what is wrong with a split, a sentence a failed check with how many rows fail it.
+    """Says what is wrong with a split, a sentence for each failed check with how many rows fail it.
 
     Args:
-        starts_on: First pickup day that belongs to the split, None where it is open.
-        ends_before: First pickup day that belongs to the next split: a row from then on would leak.
+        starts_on: First day that belongs to the split, None where it is open.
+        ends_before: First day that belongs to the next split: a row from then on would leak.
     """
     import pandas as pd
     import pandera.pandas as pa
@@ -22,26 +29,41 @@ def find_example_problems(
         *([pa.Check.ge(pd.Timestamp(starts_on), error="leak from the split before")] if starts_on else []),
         *([pa.Check.lt(pd.Timestamp(ends_before), error="leak from the split after")] if ends_before else []),
     ]
-    problem = settings.problem
-    distance = problem.columns["trip_distance"]
-    target_range = pa.Check.in_range(problem.target_min, problem.target_max, error="outside TARGET_MIN..TARGET_MAX")
-    distance_range = pa.Check.in_range(
-        distance.minimum, distance.maximum, error="outside TRIP_DISTANCE_MIN..TRIP_DISTANCE_MAX"
-    )
-    zone = pa.Column("int64", pa.Check.ge(1, error="below 1"))
-    schema = pa.DataFrameSchema(
-        {
-            "pickup_at": pa.Column("datetime64[us]", in_time),
-            "pickup_zone": zone,
-            "dropoff_zone": zone,
-            "trip_distance": pa.Column("float64", distance_range),
-            "target": pa.Column("float64", target_range),
-        },
-        strict=True,
-    )
+    low, high = target_bounds(problem)
+    target = pa.Check.in_range(low, high, error="outside TARGET_MIN..TARGET_MAX")
+    columns = {
+        column.name: pa.Column(
+            column.of_kind.dtype,
+            [*(in_time if column.name == problem.time else []), *_check_bounds(column), *_check_missing(column)],
+            nullable=True,
+        )
+        for column in problem.inputs
+    }
+    schema = pa.DataFrameSchema({**columns, "target": pa.Column("float64", target)}, strict=True)
     try:
         schema.validate(pd.DataFrame({**split.rows, "target": split.target}), lazy=True)
     except pa.errors.SchemaErrors as error:
         counts = error.failure_cases.groupby(["column", "check"]).size()
         return [f"{name}: {column} {check}: {rows} rows" for (column, check), rows in counts.items()]
     return []
+
+
+def _check_bounds(column: Column) -> "list[pa.Check]":
+    import pandera.pandas as pa
+
+    if column.minimum is None and column.maximum is None:
+        return []
+    key = column.name.upper()
+    broken = f"below {column.minimum:.10g}" if column.maximum is None else f"outside {key}_MIN..{key}_MAX"
+    within = make_within(column)
+    if column.kind == "code":
+        return [pa.Check(lambda values: within(values) | (values == MISSING_CODE), error=broken)]
+    return [pa.Check(within, error=broken, ignore_na=True)]
+
+
+def _check_missing(column: Column) -> "list[pa.Check]":
+    import pandera.pandas as pa
+
+    if not column.required:
+        return []
+    return [pa.Check(lambda values: values.notna() & (values != MISSING_CODE), error="missing", ignore_na=False)]

@@ -3,19 +3,21 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import adbc_driver_manager
+from psycopg import sql
+
 from include.errors import NoTrainingSet, StaleInput
 from include.problem.data import Columns, Values
-from include.problems.taxi.features import rows_of_frame
+from include.sets.examples import list_columns, read_problem_of, split_of_frame, table_of
 from include.warehouse import connect, connect_bulk
 
 # What a model has learnt from is known of pruned sets too: their rows in training.sets stay.
 _ROWS = """
-    SELECT e.pickup_at, e.pickup_zone, e.dropoff_zone, e.trip_distance, e.target
-    FROM training.examples e
-    WHERE e.version = $1 AND e.split = $2 AND NOT EXISTS (
+    SELECT {columns}, e.target
+    FROM {table} e
+    WHERE e.split = {split} AND NOT EXISTS (
         SELECT FROM training.sets s
-        WHERE s.version::text = ANY(string_to_array($3, ','))
-          AND e.month = ANY(s.months) AND e.pickup_at < s.validation_from
+        WHERE s.version = ANY({learnt_from}) AND e.month = ANY(s.months) AND e.{time} < s.validation_from
     )
     ORDER BY e.month, e.row_number
 """
@@ -26,7 +28,7 @@ class HeldOut:
     """Rows of the test split, else of the validation split, of one training set.
 
     Attributes:
-        actual: Target of each trip, (n,).
+        actual: Target of each row, (n,).
     """
 
     set_version: int
@@ -46,12 +48,25 @@ def load_held_out(url: str, learnt_from: Collection[int]) -> HeldOut:
         StaleInput: The set was pruned while it was read.
     """
     version, split = _find_newest(url)
+    problem = read_problem_of(url, version)
+    query = sql.SQL(_ROWS).format(
+        columns=list_columns(problem.inputs),
+        table=table_of(version),
+        split=sql.Literal(split),
+        learnt_from=sql.Literal(list(learnt_from)) + sql.SQL("::bigint[]"),
+        time=sql.Identifier(problem.time),
+    )
     with connect_bulk(url) as connection, connection.cursor() as cursor:
-        cursor.execute(_ROWS, (version, split, ",".join(map(str, learnt_from))))
-        frame = cursor.fetch_arrow_table().to_pandas()
-    if _find_newest(url)[0] != version:
+        try:
+            cursor.execute(query.as_string())
+        except adbc_driver_manager.ProgrammingError:
+            # It is asked below whether the version is gone.
+            found = None
+        else:
+            found = split_of_frame(problem, cursor.fetch_arrow_table().to_pandas())
+    if found is None or _find_newest(url)[0] != version:
         raise StaleInput(f"Training set {version} was superseded while its {split} split was read.")
-    return HeldOut(version, split, rows_of_frame(frame), frame["target"].to_numpy(dtype="float64"))
+    return HeldOut(version, split, found.rows, found.target)
 
 
 def _find_newest(url: str) -> tuple[int, str]:

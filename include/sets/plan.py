@@ -28,8 +28,8 @@ class Plan:
 
     Attributes:
         months: As YYYY-MM, ascending.
-        validation_from: Pickups from this day on (local, ISO) validate; earlier ones train.
-        test_from: Pickups from this day on test; None for no third split.
+        validation_from: Rows from this day on (local, ISO) validate; earlier ones train.
+        test_from: Rows from this day on test; None for no third split.
         outdated_after: Hours after which a published set counts as outdated.
         force: Rebuild even if the set is fresh.
     """
@@ -110,24 +110,25 @@ def contents_settings(settings: Settings) -> dict[str, Any]:
     """The settings that change what a set holds."""
     problem = settings.problem
     return {
-        "columns": problem.read_columns,
-        "month_tolerance_days": settings.month_tolerance_days,
-        "bounds": {column.name: [column.minimum, column.maximum] for column in problem.columns.values()},
-        "target": [problem.elapsed, problem.unit, problem.target_min, problem.target_max],
+        "inputs": [[column.name, column.kind] for column in problem.inputs],
+        "time": problem.time,
+        "target": [problem.target_min, problem.target_max],
     }
 
 
-def compute_fingerprint(settings: Settings, plan: Plan, sources: Mapping[str, str], zones: str | None) -> str:
+def compute_fingerprint(
+    settings: Settings, plan: Plan, sources: Mapping[str, str], references: Mapping[str, str | None]
+) -> str:
     """The identity of a set's contents.
 
     Args:
         sources: Month -> SHA-256 of its source.
-        zones: Hash of the zones table, None where it is empty.
+        references: Reference -> hash of its table, None where it is empty.
     """
     identity = {
         "sources": {month: sources[month] for month in plan.months},
         "reading": hash_reading(settings),
-        "zones": zones,
+        "references": dict(references),
         "split": [plan.validation_from, plan.test_from],
         "settings": contents_settings(settings),
         "rules": hash_rules(settings),

@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from include.errors import SettingsError
+from include.problem.references import list_references
 from include.raw import ingest_month, validate_months
+from include.raw.tables import ensure_columns
 from include.sets import build
 from include.sets.plan import Plan, find_fresh, look_up_sources, make_plan
 from include.settings import Settings
@@ -35,6 +37,8 @@ def plan(url: str, settings: Settings, parameters: Mapping[str, Any]) -> Planned
     if unknown:
         raise SettingsError(f"Unknown parameter: {', '.join(unknown)}; the parameters are {', '.join(known)}.")
     made = make_plan(settings, **parameters)
+    for changed in ensure_columns(url, settings.problem):
+        log.info("%s is as the problem declares it now", changed)
     sources = look_up_sources(url, settings, made)
     fresh = None
     if sources is not None:
@@ -42,6 +46,12 @@ def plan(url: str, settings: Settings, parameters: Mapping[str, Any]) -> Planned
             fingerprint = build.fingerprint_of(connection, settings, made, sources)
         fresh = find_fresh(url, made, fingerprint)
     return Planned(made, fresh)
+
+
+def load_references(url: str, settings: Settings) -> dict[str, Any]:
+    """Loads what the problem's features look up; returns what became of each reference."""
+    ensure_columns(url, settings.problem)
+    return {name: table.load(url, settings) for name, table in list_references(settings.problem)}
 
 
 def ingest(url: str, settings: Settings, month: str) -> dict[str, Any]:

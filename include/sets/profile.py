@@ -1,58 +1,125 @@
 """What a column of a training set looks like, in a few figures: for pages, and as the reference for drift."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from include.problem.data import Split
+from include.problem.declaration import Column, Problem
+from include.problem.kinds import MISSING_CODE
 
+HOUR, WEEKDAY, TARGET = "hour", "weekday", "target"
 _QUANTILES = np.linspace(0, 1, 11)
 _MOST_FREQUENT = 50
-_QUANTITIES = ("trip_distance", "target")
 
 
-def columns_of(split: Split) -> dict[str, np.ndarray]:
-    """What is profiled, each (n,): the columns, and hour (0 to 23) and weekday (0 is Monday) of pickups."""
-    trips = split.rows
-    hours = trips["pickup_at"].astype("datetime64[h]").astype(np.int64)
-    return {
-        "trip_distance": trips["trip_distance"],
-        "target": split.target,
-        "pickup_zone": trips["pickup_zone"],
-        "dropoff_zone": trips["dropoff_zone"],
-        "hour": hours % 24,
-        # Day 0 of the epoch was a Thursday.
-        "weekday": (hours // 24 + 3) % 7,
-    }
+def columns_of(problem: Problem, split: Split) -> dict[str, npt.NDArray[Any]]:
+    """What is profiled, each (n,): the inputs and the target.
+
+    Of times it is the hour (0 to 23) and the weekday (0 is Monday). The problem's own time gives `hour` and `weekday`;
+    another one's have its name before them.
+    """
+    found: dict[str, npt.NDArray[Any]] = {}
+    for column in problem.inputs:
+        values = split.rows[column.name]
+        match column.of_kind.view:
+            case "clock":
+                found |= _read_clock(problem, column, values)
+            case "quantity" | "frequencies":
+                found[column.name] = values
+    return {**found, TARGET: split.target}
 
 
-def profile_split(split: Split) -> dict[str, Any]:
+def name_hour(problem: Problem, column: Column) -> str:
+    """What the hours of a time are called."""
+    return HOUR if column.name == problem.time else f"{column.name}_{HOUR}"
+
+
+def list_quantities(problem: Problem) -> tuple[str, ...]:
+    """Those of `columns_of` that are quantities; the others are categories."""
+    return (*(column.name for column in problem.inputs if column.of_kind.view == "quantity"), TARGET)
+
+
+def list_watched(problem: Problem) -> tuple[str, ...]:
+    """Those of `columns_of` that are watched for drift.
+
+    Windows of whole weeks hold every weekday alike, so that one more column would say nothing.
+    """
+    return tuple(_name_watched(problem))
+
+
+def _name_watched(problem: Problem) -> Iterator[str]:
+    for column in problem.inputs:
+        match column.of_kind.view:
+            case "clock":
+                yield name_hour(problem, column)
+            case "quantity" | "frequencies":
+                yield column.name
+    yield TARGET
+
+
+def _read_clock(problem: Problem, column: Column, times: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    hours = times.astype("datetime64[h]").astype(np.int64)
+    missing = np.isnat(times)
+    hour = name_hour(problem, column)
+    clock = {
+        hour: hours % 24,
+        hour.removesuffix(HOUR) + WEEKDAY: (hours // 24 + 3) % 7,
+    }  # the epoch began on a Thursday
+    return {name: np.where(missing, MISSING_CODE, values) for name, values in clock.items()}
+
+
+def profile_split(problem: Problem, split: Split) -> dict[str, Any]:
     """Column -> figures: deciles, mean and standard deviation of quantities, the most frequent values of the others.
 
-    An empty split has an empty profile.
+    Where values are missing, `missing` is their number. An empty split has an empty profile.
     """
     if not len(split):
         return {}
+    quantities = list_quantities(problem)
     return {
-        name: _quantity(values) if name in _QUANTITIES else _frequencies(values)
-        for name, values in columns_of(split).items()
+        name: _quantity(values) if name in quantities else _frequencies(values)
+        for name, values in columns_of(problem, split).items()
     }
 
 
-def _quantity(values: np.ndarray) -> dict[str, Any]:
-    return {
-        "count": len(values),
-        "mean": float(values.mean()),
-        "deviation": float(values.std()),
-        "deciles": [float(value) for value in np.quantile(values, _QUANTILES)],
+def present_values(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The values that are not missing, in any type of `Problem.dtypes`."""
+    if values.dtype == object:
+        return values[np.array([value is not None for value in values], dtype=bool)]
+    return values[values != MISSING_CODE] if values.dtype == np.int64 else values[~np.isnan(values)]
+
+
+def count_values(values: npt.NDArray[Any]) -> dict[str, int]:
+    """Value as text -> how often it is there, in the order of the values; missing ones do not count."""
+    found, counts = np.unique(present_values(values), return_counts=True)
+    return {str(value): int(count) for value, count in zip(found, counts, strict=True)}
+
+
+def _note_missing(values: npt.NDArray[Any], present: int) -> dict[str, int]:
+    return {"missing": len(values) - present} if present < len(values) else {}
+
+
+def _quantity(values: npt.NDArray[np.float64]) -> dict[str, Any]:
+    present = present_values(values)
+    figures = {"count": len(values), **_note_missing(values, len(present))}
+    if not len(present):
+        return figures
+    return figures | {
+        "mean": float(present.mean()),
+        "deviation": float(present.std()),
+        "deciles": [float(value) for value in np.quantile(present, _QUANTILES)],
     }
 
 
-def _frequencies(values: np.ndarray) -> dict[str, Any]:
-    found, counts = np.unique(values, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:_MOST_FREQUENT]
+def _frequencies(values: npt.NDArray[Any]) -> dict[str, Any]:
+    counts = count_values(values)
+    frequent = sorted(counts.items(), key=lambda item: -item[1])[:_MOST_FREQUENT]
     return {
         "count": len(values),
-        "distinct": len(found),
-        "frequent": {str(found[at]): int(counts[at]) for at in order},
+        **_note_missing(values, sum(counts.values())),
+        "distinct": len(counts),
+        "frequent": dict(frequent),
     }

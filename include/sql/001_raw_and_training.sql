@@ -1,21 +1,17 @@
--- Trips as their source gave them, reference data, training sets and tuning trials.
+-- Rows as their source gave them, training sets and tuning trials. The columns of the problem are added to the tables
+-- from its declaration, see include/raw/tables.py.
 CREATE SCHEMA IF NOT EXISTS raw;
 CREATE SCHEMA IF NOT EXISTS training;
 
 -- One partition a month, so that a month is replaced without touching the others.
--- Times are the source's local wall time: hour and weekday are what the traffic follows.
+-- Times are wall time of the problem's time zone: hour and weekday are what most things follow.
 CREATE TABLE raw.rows (
-    month         text      NOT NULL,
-    row_number    bigint    NOT NULL,
-    pickup_at     timestamp,
-    dropoff_at    timestamp,
-    pickup_zone   integer,
-    dropoff_zone  integer,
-    trip_distance double precision,
-    target        double precision
+    month      text   NOT NULL,
+    row_number bigint NOT NULL,
+    target     double precision
 ) PARTITION BY LIST (month);
 COMMENT ON COLUMN raw.rows.row_number IS 'Position in the source, from 0: the way back to the row as published';
-COMMENT ON COLUMN raw.rows.target IS 'Minutes, where the source has the target as a column; else null';
+COMMENT ON COLUMN raw.rows.target IS 'What is predicted, as the problem declares it: a column of the source, or computed when it is loaded';
 
 CREATE TABLE raw.sources (
     month        text PRIMARY KEY,
@@ -43,14 +39,6 @@ CREATE TABLE raw.rejected (
 );
 CREATE INDEX rejected_by_row ON raw.rejected (month, row_number);
 
-CREATE TABLE raw.zones (
-    zone_id   integer PRIMARY KEY,
-    name      text NOT NULL,
-    borough   text,
-    longitude double precision,
-    latitude  double precision
-);
-
 CREATE TABLE training.sets (
     version        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     fingerprint    text,
@@ -58,7 +46,8 @@ CREATE TABLE training.sets (
     months         text[]      NOT NULL,
     validation_from date       NOT NULL,
     test_from      date,
-    feature_set    text        NOT NULL,
+    declaration    jsonb       NOT NULL,
+    reference      jsonb       NOT NULL DEFAULT '{}',
     settings       jsonb       NOT NULL,
     sources        jsonb       NOT NULL,
     counts         jsonb,
@@ -67,20 +56,10 @@ CREATE TABLE training.sets (
     created_at     timestamptz NOT NULL DEFAULT now(),
     published_at   timestamptz
 );
+COMMENT ON COLUMN training.sets.declaration IS 'The problem as it was declared; training.examples_<version> has its columns';
+COMMENT ON COLUMN training.sets.reference IS 'What its features look up, by name, as it was when the set was made';
 -- Two runs that build the same set at once: one is published, the other finds it there.
 CREATE UNIQUE INDEX one_published_set_a_fingerprint ON training.sets (fingerprint) WHERE state = 'published';
-
-CREATE TABLE training.examples (
-    version       bigint           NOT NULL,
-    month         text             NOT NULL,
-    row_number    bigint           NOT NULL,
-    split         text             NOT NULL,
-    pickup_at     timestamp        NOT NULL,
-    pickup_zone   integer          NOT NULL,
-    dropoff_zone  integer          NOT NULL,
-    trip_distance double precision NOT NULL,
-    target        double precision NOT NULL
-) PARTITION BY LIST (version);
 
 CREATE TABLE training.trials (
     run_key     text        NOT NULL,

@@ -61,13 +61,6 @@ CREATE TABLE training.retrainings (
 COMMENT ON COLUMN training.retrainings.runs IS 'The runs that it started or followed, with their states';
 COMMENT ON COLUMN training.retrainings.models IS 'For each model: errors before and after, and the decision';
 
-CREATE VIEW raw.accepted AS
-SELECT t.month, t.row_number, t.pickup_at, t.pickup_zone, t.dropoff_zone, t.trip_distance,
-       coalesce(t.target, extract(epoch FROM t.dropoff_at - t.pickup_at)::double precision / 60) AS target
-FROM raw.rows t
-WHERE NOT EXISTS (SELECT FROM raw.rejected r WHERE r.month = t.month AND r.row_number = t.row_number);
-COMMENT ON VIEW raw.accepted IS 'Trips that broke no rule, with their target, whatever its size';
-
 CREATE TABLE monitoring.drift (
     name             text        NOT NULL,
     champion_version bigint      NOT NULL,
@@ -110,5 +103,5 @@ CREATE TABLE monitoring.live_errors (
     measured_at   timestamptz      NOT NULL DEFAULT now(),
     PRIMARY KEY (model_version, week)
 );
-COMMENT ON COLUMN monitoring.live_errors.week IS 'Monday of the week of pickup';
-COMMENT ON COLUMN monitoring.live_errors.rows IS 'Logged predictions whose real trip has arrived';
+COMMENT ON COLUMN monitoring.live_errors.week IS 'Monday of the week of the row''s time';
+COMMENT ON COLUMN monitoring.live_errors.rows IS 'Logged predictions whose row has arrived since';

@@ -6,18 +6,11 @@ CREATE TABLE prediction.log (
     source        text             NOT NULL CHECK (source IN ('rest', 'service')),
     request_id    text,
     model_version integer          NOT NULL,
-    pickup_at     timestamp        NOT NULL,
-    pickup_zone   integer          NOT NULL,
-    dropoff_zone  integer          NOT NULL,
-    trip_distance double precision NOT NULL,
     predicted     double precision NOT NULL
 );
 COMMENT ON COLUMN prediction.log.source IS 'rest: a run of the DAG prediction; service: the serving process';
 COMMENT ON COLUMN prediction.log.request_id IS 'rest: the DAG run''s id; service: the header X-Request-ID, if there was one';
-COMMENT ON COLUMN prediction.log.pickup_at IS 'The source''s local wall time, as in raw.rows: a ride is found there by it, zones and distance';
-COMMENT ON COLUMN prediction.log.predicted IS 'Minutes';
 CREATE INDEX log_by_time ON prediction.log (at);
-CREATE INDEX log_by_pickup ON prediction.log (pickup_at);
 -- A task that is tried again replaces what its run wrote before.
 CREATE INDEX log_by_run ON prediction.log (request_id) WHERE source = 'rest';
 
@@ -34,11 +27,6 @@ CREATE TABLE prediction.batch (
     month         text             NOT NULL,
     model_version integer          NOT NULL,
     row_number    bigint           NOT NULL,
-    pickup_at     timestamp        NOT NULL,
-    pickup_zone   integer          NOT NULL,
-    dropoff_zone  integer          NOT NULL,
-    trip_distance double precision NOT NULL,
     predicted     double precision NOT NULL
 ) PARTITION BY LIST (month);
 COMMENT ON COLUMN prediction.batch.row_number IS 'Position in the source, as in raw.rows';
-COMMENT ON COLUMN prediction.batch.predicted IS 'Minutes';

@@ -20,4 +20,4 @@ COMMENT ON COLUMN dashboards.profiles.sha256 IS 'Hash of the source that was pro
 
 -- Pages look at trials by time; the index alone answers.
 CREATE INDEX trials_by_time ON training.trials (finished_at) INCLUDE (run_key, model, loss);
-CREATE INDEX rejected_trips_by_rule ON raw.rejected (month, rule);
+CREATE INDEX rejected_by_rule ON raw.rejected (month, rule);

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from include.embedded import settings_check
 from include.embedded.postgres import create_database
+from include.raw.tables import ensure_columns
+from include.settings import read_settings
 from include.team.settings import read_team_settings
 from include.team.users import AUTOMATION, read_passwords, save_users
 from include.warehouse import migrate
@@ -33,6 +35,7 @@ def main() -> None:
     stack = settings_check.main()
     create_databases()
     print("Warehouse: applied", migrate(os.environ["WAREHOUSE_ADDRESS"]) or "nothing", flush=True)
+    ensure_columns(os.environ["WAREHOUSE_ADDRESS"], read_settings().problem)
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, timeout=SECONDS_TO_MIGRATE)
     people = {**read_team_settings().team_users, stack.admin_user: "Admin"}
     passwords = {AUTOMATION: os.environ["AUTOMATION_PASSWORD"], **read_passwords(os.environ["USER_PASSWORDS"])}

@@ -126,7 +126,7 @@ def _log_training_set(tracker: Tracker, run_id: str, training_set: TrainingSet) 
         # MLflow keeps 36 characters.
         digest=training_set.fingerprint[:36],
         source_type="postgres",
-        source=json.dumps({"table": "training.examples", "version": training_set.version}),
+        source=json.dumps({"table": f"training.examples_{training_set.version}"}),
         profile=json.dumps(training_set.counts),
     )
     try:

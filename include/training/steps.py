@@ -13,7 +13,7 @@ from include.models.evaluation import measure, measure_slices
 from include.models.fitting import EncodedData, encode, fit, fit_estimator
 from include.models.table import get_model
 from include.problem.data import Split
-from include.sets.examples import get_training_set, load_positions, load_split
+from include.sets.examples import get_training_set, load_references, load_split
 from include.settings import Settings
 from include.tracking import model_logging, registry, runs
 from include.tracking.lineage import Lineage, find_commit
@@ -40,7 +40,7 @@ def _link(job: Job) -> str:
 def _encode(url: str, job: Job, model: str) -> tuple[EncodedData, Split]:
     """The encoded data, and the validation split as it was before."""
     train, validation = (load_split(url, job.set_version, split) for split in ("train", "validation"))
-    return encode(model, job.feature_set, load_positions(url, job.set_version), train, validation), validation
+    return encode(model, job.feature_set, load_references(url, job.set_version)["zones"], train, validation), validation
 
 
 def _options(settings: Settings, job: Job) -> dict[str, Any]:

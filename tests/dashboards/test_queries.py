@@ -118,8 +118,8 @@ def test_rows_left_out_are_those_that_a_rule_refused_and_those_that_the_newest_s
         for hour, rows in ((8, 5), (9, 1)):
             too_long = [{"month": "2024-01", "rule": TARGET_ABOVE, "rows": rows}, refused]
             connection.execute(
-                "INSERT INTO training.sets (state, months, validation_from, settings, sources, left_out,"
-                " published_at) VALUES ('published', '{2024-01}', '2024-01-20', '{}', '{}', %s, %s)",
+                "INSERT INTO training.sets (state, months, validation_from, declaration, settings, sources, left_out,"
+                " published_at) VALUES ('published', '{2024-01}', '2024-01-20', '{}', '{}', '{}', %s, %s)",
                 [Jsonb(too_long), f"2024-03-01 {hour:02}:00"],
             )
     assert rows_of(site, "rejected_rows") == [refused, {"month": "2024-01", "rule": TARGET_ABOVE, "rows": 1}]

@@ -15,11 +15,13 @@ from include.monitoring.drift import (
     is_alarming,
 )
 from include.problem.data import Split
+from include.problem.declaration import read_problem
 from include.sets.profile import columns_of, profile_split
 from tests.splits import make_split
 
 THRESHOLDS = Thresholds(psi=0.2, ks=0.1, js=0.1)
 shares = st.lists(st.floats(0.01, 1), min_size=3, max_size=3).map(lambda values: np.array(values) / sum(values))
+PROBLEM = read_problem("taxi")
 
 
 # The measures
@@ -45,8 +47,8 @@ def test_empty_bin_is_a_large_index_not_an_infinite_one() -> None:
 
 def test_quantity_is_compared_by_its_deciles_and_by_its_values() -> None:
     split = make_split(3000)
-    distances = columns_of(split)["trip_distance"]
-    profile = profile_split(split)["trip_distance"]
+    distances = columns_of(PROBLEM, split)["trip_distance"]
+    profile = profile_split(PROBLEM, split)["trip_distance"]
     same = compare_column(profile, distances, distances)
     assert (same.psi, same.ks, same.js) == pytest.approx((0, 0, 0), abs=1e-6)
     twice = compare_column(profile, distances * 2, distances)
@@ -56,8 +58,8 @@ def test_quantity_is_compared_by_its_deciles_and_by_its_values() -> None:
 
 def test_pruned_values_leave_a_lower_bound_of_the_statistic() -> None:
     split = make_split(3000)
-    distances = columns_of(split)["trip_distance"]
-    profile = profile_split(split)["trip_distance"]
+    distances = columns_of(PROBLEM, split)["trip_distance"]
+    profile = profile_split(PROBLEM, split)["trip_distance"]
     exact, bound = (compare_column(profile, distances * 1.5, learnt) for learnt in (distances, None))
     assert exact.ks is not None
     assert bound.ks is not None
@@ -66,7 +68,7 @@ def test_pruned_values_leave_a_lower_bound_of_the_statistic() -> None:
 
 
 def test_category_is_compared_by_its_frequencies_and_has_no_order() -> None:
-    profile = profile_split(make_split(3000))["pickup_zone"]
+    profile = profile_split(PROBLEM, make_split(3000))["pickup_zone"]
     assert compare_column(profile, np.repeat([1, 2, 3, 4, 5, 6], 10)).psi < 0.01
     elsewhere = compare_column(profile, np.repeat([1, 77], 10))
     assert elsewhere.ks is None
@@ -148,11 +150,11 @@ def shift_distances(split: Split, first_day: str, days: int) -> Split:
 
 def find_alarms(learnt: Split, new: Split) -> list[str]:
     """The columns for which the newest weeks are an alarm."""
-    profile, values = profile_split(learnt), columns_of(learnt)
+    profile, values = profile_split(PROBLEM, learnt), columns_of(PROBLEM, learnt)
     flags: dict[str, list[bool]] = {name: [] for name in COLUMNS}
     for monday in map(np.datetime64, NEWEST_WEEKS):
         pickup_at = new.rows["pickup_at"]
-        week = columns_of(pick(new, (pickup_at >= monday) & (pickup_at < monday + np.timedelta64(7, "D"))))
+        week = columns_of(PROBLEM, pick(new, (pickup_at >= monday) & (pickup_at < monday + np.timedelta64(7, "D"))))
         for name in COLUMNS:
             flags[name].append(has_drifted(compare_column(profile[name], week[name], values[name]), THRESHOLDS))
     return [name for name in COLUMNS if is_alarming(flags[name], 2, 3)]
@@ -170,8 +172,8 @@ def test_real_month_with_shifted_distances_is_an_alarm_on_them_alone_and_a_shift
 
 def test_nothing_drifts_from_one_real_month_to_the_next(trip_data: Path) -> None:
     for before, after in (("2023-01", "2023-02"), ("2024-01", "2024-02"), ("2023-03", "2024-01")):
-        learnt, new = load_month(trip_data, before), columns_of(load_month(trip_data, after))
-        profile, old = profile_split(learnt), columns_of(learnt)
+        learnt, new = load_month(trip_data, before), columns_of(PROBLEM, load_month(trip_data, after))
+        profile, old = profile_split(PROBLEM, learnt), columns_of(PROBLEM, learnt)
         drifted = [
             name for name in COLUMNS if has_drifted(compare_column(profile[name], new[name], old[name]), THRESHOLDS)
         ]

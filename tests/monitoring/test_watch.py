@@ -68,7 +68,7 @@ def test_window_holds_accepted_trips_of_both_months_that_it_spans(warehouse_url:
     assert [window.start for window in windows] == [date(2024, 1, 15), date(2024, 1, 22), date(2024, 1, 29), MONDAY][
         -3:
     ]
-    spanning = load_window(warehouse_url, SETTINGS, Window(date(2024, 1, 29), 7))
+    spanning = load_window(warehouse_url, SETTINGS.problem, Window(date(2024, 1, 29), 7))
     assert len(spanning) == 7
     assert set(spanning.target) == {10.0}
     assert sorted(spanning.rows["trip_distance"]) == [0.0, 1.0, 1.5, 1.5, 1.5, 2.0, 3.0]
@@ -156,8 +156,5 @@ def test_rides_that_look_alike_are_compared_with_their_mean(warehouse_url: str) 
     assert query(warehouse_url, "SELECT rmse FROM monitoring.live_errors") == [(0.0,)]
 
 
-def test_live_error_waits_until_there_is_a_log(warehouse_url: str) -> None:
-    assert measure_live_errors(warehouse_url, SETTINGS) == 0
-    with connect(warehouse_url) as connection:
-        connection.execute("DROP SCHEMA prediction CASCADE")
+def test_live_error_waits_until_something_was_predicted(warehouse_url: str) -> None:
     assert measure_live_errors(warehouse_url, SETTINGS) == 0

@@ -9,7 +9,8 @@ import shapefile
 
 from include.errors import SettingsError, SourceInvalid, SourceUnavailable
 from include.problems.taxi import zones
-from include.problems.taxi.zones import load_zones, read_zones
+from include.problems.taxi.zone_table import ZONES
+from include.problems.taxi.zones import read_zones
 from include.settings import read_settings
 from tests.servers import WebServer
 
@@ -152,18 +153,18 @@ def test_stored_zones_are_replaced_when_they_differ_and_emptied_for_none(warehou
     path = tmp_path / "zones.csv"
     settings = read_settings(zones_source=str(path))
     path.write_text("zone_id,name\n1,A\n2,B\n")
-    first = load_zones(warehouse_url, settings)
+    first = ZONES.load(warehouse_url, settings)
     assert (first["rows"], count_zones(warehouse_url)) == (2, 2)
-    assert load_zones(warehouse_url, settings) == first
+    assert ZONES.load(warehouse_url, settings) == first
     path.write_text("zone_id,name\n1,A\n")
-    assert load_zones(warehouse_url, settings)["sha256"] != first["sha256"]
+    assert ZONES.load(warehouse_url, settings)["sha256"] != first["sha256"]
     assert count_zones(warehouse_url) == 1
-    assert load_zones(warehouse_url, read_settings(zones_source="none"))["rows"] == 0
+    assert ZONES.load(warehouse_url, read_settings(zones_source="none"))["rows"] == 0
     assert count_zones(warehouse_url) == 0
 
 
 def test_zones_stay_as_they_were_when_the_new_ones_cannot_be_read(warehouse_url: str, tmp_path: Path) -> None:
-    load_zones(warehouse_url, read_settings(zones_source="sample"))
+    ZONES.load(warehouse_url, read_settings(zones_source="sample"))
     with pytest.raises(SourceInvalid):
-        load_zones(warehouse_url, read_settings(zones_source=f"{tmp_path}/none.csv"))
+        ZONES.load(warehouse_url, read_settings(zones_source=f"{tmp_path}/none.csv"))
     assert count_zones(warehouse_url) == 265

@@ -12,7 +12,7 @@ from include.models.artifact import Model
 from include.models.fitting import encode, fit
 from include.problem.data import Split
 from include.promotion import aliases, decisions, judging
-from include.sets.examples import TrainingSet, get_training_set, load_positions, load_split
+from include.sets.examples import TrainingSet, get_training_set, load_references, load_split
 from include.sets.holdout import load_held_out
 from include.settings import Settings
 from include.tracking import model_logging, registry, runs
@@ -50,7 +50,7 @@ def register(url: str, settings: Settings) -> Callable[..., int]:
         train, validation = splits
         if shuffled:
             train = Split(train.rows, np.random.default_rng(seed).permutation(train.target))
-        data = encode(model, "rich", load_positions(url, 1), train, validation)
+        data = encode(model, "rich", load_references(url, 1)["zones"], train, validation)
         fitted = fit(model, parameters or {}, data, random_state=seed, threads=1)
         return store(url, settings, Model(data.encoder, fitted.estimator, {"parameters": {}}), model, validation)
 
@@ -271,8 +271,8 @@ def test_rows_that_a_model_has_learnt_from_are_left_out(url: str) -> None:
     # A set whose training split reaches into the held-out rows of the other.
     query(
         url,
-        "INSERT INTO training.sets (state, months, validation_from, settings, sources)"
-        " VALUES ('superseded', '{2024-02}', '2024-02-20', '{}', '{}') RETURNING version",
+        "INSERT INTO training.sets (state, months, validation_from, declaration, settings, sources)"
+        " VALUES ('superseded', '{2024-02}', '2024-02-20', '{}', '{}', '{}') RETURNING version",
     )
     later = load_held_out(url, [1, 2])
     assert later.rows["pickup_at"].min() >= np.datetime64("2024-02-20")

@@ -24,7 +24,7 @@ from include.promotion import aliases, decisions, judging
 from include.promotion.usability import check_champion
 from include.retraining.reasons import find_reasons, look
 from include.retraining.report import finish
-from include.sets.examples import load_positions, load_split
+from include.sets.examples import load_references, load_split
 from include.sets.holdout import load_held_out
 from include.settings import Settings
 from include.tracking import registry, runs
@@ -56,7 +56,7 @@ def register(url: str, settings: Settings) -> Register:
     def train_and_register(
         model: str, parameters: dict[str, Any] | None = None, change: Callable[[Any], None] | None = None
     ) -> int:
-        data = encode(model, "rich", load_positions(url, 1), Split(train.rows, train.target), validation)
+        data = encode(model, "rich", load_references(url, 1)["zones"], Split(train.rows, train.target), validation)
         estimator = deepcopy(fit(model, parameters or {}, data, random_state=0, threads=1).estimator)
         if change:
             change(estimator)

@@ -48,8 +48,8 @@ def test_month_is_stored_under_neutral_names_with_its_row_numbers(warehouse_url:
         "FROM raw.rows ORDER BY row_number",
     )
     assert stored == [
-        (MONTH, 0, "2024-01-01 00:00:00", "2024-01-01 00:10:00", 1, 6, 1.5, None),
-        (MONTH, 1, "2024-01-01 01:00:00", "2024-01-01 01:10:00", 2, 7, 2.5, None),
+        (MONTH, 0, "2024-01-01 00:00:00", "2024-01-01 00:10:00", 1, 6, 1.5, 10.0),
+        (MONTH, 1, "2024-01-01 01:00:00", "2024-01-01 01:10:00", 2, 7, 2.5, 10.0),
     ]
 
 

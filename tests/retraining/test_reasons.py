@@ -213,9 +213,9 @@ def test_run_that_is_tried_again_keeps_its_claim(warehouse_url: str) -> None:
 def publish(url: str, version_state: str) -> None:
     query(
         url,
-        "INSERT INTO training.sets (fingerprint, state, months, validation_from, settings, sources,"
+        "INSERT INTO training.sets (fingerprint, state, months, validation_from, declaration, settings, sources,"
         f" counts, published_at) VALUES (gen_random_uuid(), '{version_state}', '{{2024-02}}', '2024-02-20',"
-        " '{}', '{}', '{}', now()) RETURNING version",
+        " '{}', '{}', '{}', '{}', now()) RETURNING version",
     )
 
 

@@ -11,7 +11,7 @@ from include.models.fitting import EncodedData, encode, fit
 from include.models.table import MODELS
 from include.problem.data import Columns, Split
 from include.problems.taxi.features import NO_POSITIONS
-from include.sets.examples import load_positions, load_split
+from include.sets.examples import load_references, load_split
 from include.sets.left_out import sum_by_rule
 from include.sets.publish import Published
 from include.settings import Settings
@@ -82,7 +82,7 @@ def test_linear_regression_on_reference_features_has_the_known_error(splits: dic
 def test_booster_on_rich_features_is_as_good_as_by_hand(
     module_warehouse_url: str, published: Published, splits: dict[str, Split]
 ) -> None:
-    positions = load_positions(module_warehouse_url, published.version)
+    positions = load_references(module_warehouse_url, published.version)["zones"]
     data = encode(BOOSTED, "rich", positions, splits["train"], splits["validation"])
     assert fit_start(BOOSTED, data) <= 4.05
 

@@ -114,7 +114,7 @@ SOURCES = {"2024-01": "a", "2024-02": "b"}
 def fingerprint(
     settings: Settings = DEFAULTS, plan: Plan = PLAN, sources: dict[str, str] = SOURCES, zones: str | None = "z"
 ) -> str:
-    return compute_fingerprint(settings, plan, sources, zones)
+    return compute_fingerprint(settings, plan, sources, {"zones": zones})
 
 
 INGREDIENTS: dict[str, Callable[[], str]] = {
@@ -215,8 +215,8 @@ def test_month_that_is_not_there_is_an_error_before_anything_is_read(warehouse_u
 def publish_set(url: str, fingerprint: str, hours_ago: float, state: str = "published") -> int:
     with psycopg.connect(url) as connection:
         row = connection.execute(
-            "INSERT INTO training.sets (fingerprint, state, months, validation_from, settings, sources,"
-            " published_at) VALUES (%s, %s, '{}', '2024-02-01', '{}', '{}', now() - make_interval(secs => %s))"
+            "INSERT INTO training.sets (fingerprint, state, months, validation_from, declaration, settings, sources,"
+            " published_at) VALUES (%s, %s, '{}', '2024-02-01', '{}', '{}', '{}', now() - make_interval(secs => %s))"
             " RETURNING version",
             [fingerprint, state, hours_ago * 3600],
         ).fetchone()

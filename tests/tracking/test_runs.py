@@ -138,7 +138,7 @@ def test_run_is_told_apart_by_its_training_set_and_leads_to_the_pipeline_run(tra
 def test_run_has_the_training_set_as_its_input(tracker: Tracker) -> None:
     (found,) = tracker.client.get_run(open_run(tracker, LINEAGE, "sklearn", LASSO)).inputs.dataset_inputs
     assert (found.dataset.name, found.dataset.digest) == ("training-set-3", "f" * 36)
-    assert json.loads(found.dataset.source) == {"table": "training.examples", "version": 3}
+    assert json.loads(found.dataset.source) == {"table": "training.examples_3"}
     assert json.loads(found.dataset.profile) == {"train": 300, "validation": 50}
 
 

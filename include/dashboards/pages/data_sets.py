@@ -74,7 +74,7 @@ def _histogram(name: str) -> Any:
         version = int(newest[0]["version"])
         text = (
             f"SELECT split, ({value})::float AS low, count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share"
-            f" FROM training.examples WHERE version = {version} AND {condition} GROUP BY 1, 2 ORDER BY 1, 2"
+            f" FROM training.examples_{version} WHERE {condition} GROUP BY 1, 2 ORDER BY 1, 2"
         )
         # A published version never changes.
         return keep(

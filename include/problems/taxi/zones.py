@@ -1,6 +1,5 @@
-"""Zones: id, name, borough and position, from wherever the zones setting says, into raw.zones."""
+"""Zones: id, name, borough and position, from wherever ZONES_SOURCE says."""
 
-import hashlib
 import io
 import re
 import zipfile
@@ -19,14 +18,12 @@ from include.sources.files import fetch
 from include.sources.limits import Limits
 from include.sources.location import mask
 from include.sources.packing import GZIP_MAGIC
-from include.warehouse import connect_bulk
 
 if TYPE_CHECKING:
     import pandas as pd
     import shapefile
 
-ZONE_LOCK = 7_202_403
-ZONES = pa.schema(
+SCHEMA = pa.schema(
     [
         ("zone_id", pa.int32()),
         ("name", pa.string()),
@@ -96,28 +93,6 @@ def split_source(settings: Settings) -> list[str]:
 def _choose_source(settings: Settings) -> str:
     source = settings.problem.references["zones"].source
     return OF_SOURCE.get(settings.problem.source, "none") if source == "auto" else source
-
-
-def load_zones(url: str, settings: Settings) -> dict[str, int | str]:
-    """Replaces raw.zones by the zones of the settings in one transaction, where they differ; `none` leaves it empty.
-
-    Args:
-        url: The warehouse's libpq address.
-
-    Returns:
-        `rows`, and `sha256` of the contents.
-    """
-    frame = read_zones(settings)
-    table = pa.Table.from_pandas(frame, ZONES, preserve_index=False) if frame is not None else ZONES.empty_table()
-    with connect_bulk(url) as connection, connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_advisory_xact_lock({ZONE_LOCK})::text")
-        cursor.fetchall()
-        cursor.execute("SELECT zone_id, name, borough, longitude, latitude FROM raw.zones ORDER BY zone_id")
-        if cursor.fetch_arrow_table().to_pylist() != table.to_pylist():
-            cursor.execute("DELETE FROM raw.zones")
-            cursor.adbc_ingest("zones", table, mode="append", db_schema_name="raw")
-        connection.commit()
-    return {"rows": table.num_rows, "sha256": hashlib.sha256(repr(table.to_pylist()).encode()).hexdigest()}
 
 
 def _make_sample(seed: int) -> "pd.DataFrame":
@@ -199,16 +174,16 @@ def _read_projection(path: Path) -> str | None:
 
 
 def _finish(frame: "pd.DataFrame", location: str) -> "pd.DataFrame":
-    """The columns of raw.zones in their types, ordered by id."""
+    """The columns of zones in their types, ordered by id."""
     lacking = [name for name in ("zone_id", "name") if name not in frame]
     if lacking:
         raise SourceInvalid(
-            f"{location}: zones need the columns {', '.join(ZONES.names)}; {', '.join(lacking)} not among "
+            f"{location}: zones need the columns {', '.join(SCHEMA.names)}; {', '.join(lacking)} not among "
             f"{', '.join(map(str, frame.columns))}. Check ZONES_SOURCE"
         )
     import pandas as pd
 
-    frame = frame.reindex(columns=ZONES.names).sort_values("zone_id", ignore_index=True)
+    frame = frame.reindex(columns=SCHEMA.names).sort_values("zone_id", ignore_index=True)
     problem = (
         "is empty"
         if frame.empty
