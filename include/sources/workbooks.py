@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # What old and encrypted workbooks begin with.
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-# The reader holds a sheet in memory, which takes about as much as its text does here.
-MOST_BYTES = 2**28
+# The reader holds a sheet in memory, which takes about three times as much.
+MOST_BYTES = 2**27
 
 
 def open_workbook(path: Path, url: str) -> Opened:

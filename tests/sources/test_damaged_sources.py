@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,6 +22,7 @@ from include.raw.load import Load
 from include.settings import Settings, read_settings
 from include.sources import open_batches
 from tests.servers import WebServer
+from tests.sources.workbook_files import write_workbook
 from tests.trip_tables import make_trips
 
 MONTH = "2024-01"
@@ -198,13 +200,29 @@ def test_parquet_column_of_any_type_gives_rows_or_an_error_of_ours(tmp_path: Pat
         assert len(rows) == 4
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("form", ["a.csv", "a.csv.gz", "a.parquet"])
-def test_file_with_any_bytes_changed_gives_rows_or_an_error_of_ours_that_names_it(tmp_path: Path, form: str) -> None:
+def write_form(directory: Path, form: str) -> bytes:
     table = make_trips(300)
+    rows = [{name: str(value) for name, value in row.items()} for row in table.to_pylist()]
     sink = io.BytesIO()
-    pa.csv.write_csv(table, sink)
-    whole = {"a.csv": sink.getvalue(), "a.csv.gz": gzip.compress(sink.getvalue()), "a.parquet": to_parquet(table)}[form]
+    match form:
+        case "a.csv" | "a.csv.gz":
+            pa.csv.write_csv(table, sink)
+        case "a.jsonl":
+            sink.write("\n".join(map(json.dumps, rows)).encode())
+        case "a.arrow":
+            pyarrow.feather.write_feather(table, sink, compression="lz4")
+        case "a.xlsx":
+            write_workbook(directory / form, {"A": [NAMES, *(list(row.values()) for row in rows)]})
+            return (directory / form).read_bytes()
+        case "a.parquet":
+            return to_parquet(table)
+    return gzip.compress(sink.getvalue()) if form == "a.csv.gz" else sink.getvalue()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["a.csv", "a.csv.gz", "a.parquet", "a.jsonl", "a.arrow", "a.xlsx"])
+def test_file_with_any_bytes_changed_gives_rows_or_an_error_of_ours_that_names_it(tmp_path: Path, form: str) -> None:
+    whole = write_form(tmp_path, form)
     draw = random.Random(7)
     refused = 0
     for _ in range(300):

@@ -15,7 +15,7 @@ import pytest
 
 from include.errors import SourceInvalid
 from include.settings import read_settings
-from include.sources import BATCH_ROWS, Contents, open_batches, packing, probe, workbooks
+from include.sources import BATCH_ROWS, Contents, list_months, open_batches, packing, probe, workbooks
 from tests.sources.workbook_files import write_workbook
 
 MONTH = "2024-01"
@@ -240,6 +240,19 @@ def test_files_of_a_pattern_are_found_in_a_store(tmp_path: Path) -> None:
     rows, contents = read("memory://pattern/{month}/part-*.csv")
     assert as_numbers(rows) == ROWS * 2
     assert probe(settings_for("memory://pattern/{month}/part-*.csv"), MONTH).validator == contents.validator
+
+
+def test_months_of_files_by_a_pattern_are_listed_once_each(tmp_path: Path) -> None:
+    for name in (
+        "2024-02/part-0.csv",
+        "2024-01/part-0.csv",
+        "2024-01/part-1.csv",
+        "2024-13/part-0.csv",
+        "2024-03/a.csv",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(CSV)
+    assert list_months(settings_for(f"{tmp_path}/{{month}}/part-*.csv")) == ["2024-01", "2024-02"]
 
 
 def test_change_of_one_file_of_a_pattern_changes_the_sign_of_all(tmp_path: Path) -> None:
