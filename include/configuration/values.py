@@ -40,7 +40,7 @@ def split_list(value: Any) -> Any:
     return value
 
 
-def _none_if_blank(value: Any) -> Any:
+def none_if_blank(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
@@ -182,15 +182,15 @@ XgboostModels = Annotated[Names, AfterValidator(_check_xgboost)]
 ModelName = Annotated[str, AfterValidator(_check_model_name)]
 Addresses = Annotated[SecretStr, AfterValidator(_check_addresses)]
 Text = Annotated[str, AfterValidator(_check_text)]
-OptionalText = Annotated[str | None, BeforeValidator(_none_if_blank)]
-Day = Annotated[Annotated[str, AfterValidator(_check_day)] | None, BeforeValidator(_none_if_blank)]
+OptionalText = Annotated[str | None, BeforeValidator(none_if_blank)]
+Day = Annotated[Annotated[str, AfterValidator(_check_day)] | None, BeforeValidator(none_if_blank)]
 TimeZone = Annotated[str, AfterValidator(_check_time_zone)]
 Cron = Annotated[str, AfterValidator(_check_cron)]
 Database = Annotated[str, AfterValidator(_check_database)]
 Person = Annotated[str, AfterValidator(_check_person)]
 Port = Annotated[int, Field(ge=1024, le=65535)]
 Count = Annotated[int, Field(ge=1, le=MOST)]
-OptionalCount = Annotated[Annotated[int, Field(ge=1, le=MOST)] | None, BeforeValidator(_none_if_blank)]
+OptionalCount = Annotated[Annotated[int, Field(ge=1, le=MOST)] | None, BeforeValidator(none_if_blank)]
 Seed = Annotated[int, Field(ge=0, le=MOST)]
 Share = Annotated[float, Field(ge=0, le=1)]
 # Longer than anything waits or lives, and short enough for every calculation with times.

@@ -11,6 +11,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -19,9 +20,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from include.configuration.layers import UNUSABLE, SettingsModel
-from include.configuration.values import Names, OptionalText, Text, TimeZone, split_list, suggest
+from include.configuration.values import Names, OptionalText, Text, TimeZone, none_if_blank, split_list, suggest
 from include.errors import SettingsError
 from include.problem.kinds import KINDS, Kind, KindName
+from include.problem.reading import ISO, Reading
 
 PROBLEMS = Path(__file__).resolve().parents[1] / "problems"
 # The private package that travels with a model has another root.
@@ -30,6 +32,9 @@ SAMPLE = "sample"
 # What a frozen declaration says instead of addresses.
 NO_SOURCE = "none"
 DEFAULT_FEATURES = "default"
+TAB = "tab"
+TAB_NAMES = (TAB, "\t", "\\t")
+UNIX = ("unix", "unix_ms")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 # Columns that the warehouse's tables have beside those of the problem.
 RESERVED = frozenset(
@@ -49,6 +54,22 @@ class DeclarationError(SettingsError):
     def __init__(self, message: str, fields: frozenset[str] = frozenset()) -> None:
         super().__init__(message)
         self.fields = fields
+
+
+def _check_time_format(time_format: str) -> str:
+    if time_format in ("", ISO, *UNIX):
+        return time_format
+    some = datetime(2003, 4, 5, 16, 7, 8)
+    try:
+        day = datetime.strptime(some.strftime(time_format), time_format).date()
+    except ValueError:
+        day = None
+    if day != some.date():
+        raise ValueError(f"{time_format!r} is no format of times with a day: give one such as %d/%m/%Y %H:%M, or unix")
+    return time_format
+
+
+TimeFormat = Annotated[str, AfterValidator(_check_time_format)]
 
 
 class _Declared(BaseModel):
@@ -76,6 +97,7 @@ class Column(_Declared):
         after: A time column that it must come after.
         reference: The reference whose names its values have.
         when_missing: What stands for a value that a request leaves out: `now`, for a time.
+        time_format: How the source writes a time that is not in ISO 8601; empty: as the problem's `time_format` says.
     """
 
     name: str = ""
@@ -91,6 +113,7 @@ class Column(_Declared):
     after: str = ""
     reference: str = ""
     when_missing: Literal["", "now"] = ""
+    time_format: TimeFormat = ""
 
     @property
     def of_kind(self) -> Kind:
@@ -155,6 +178,24 @@ def _as_pair(value: Any) -> Any:
     return (value, f"{value}s") if isinstance(value, str) else value
 
 
+def _read_delimiter(value: Any) -> Any:
+    # A tab alone would be taken for blanks around a value.
+    if isinstance(value, str) and value.strip(" ").lower() in TAB_NAMES:
+        return TAB
+    return none_if_blank(value)
+
+
+def _check_delimiter(delimiter: str | None) -> str | None:
+    if delimiter is not None and delimiter != TAB and (len(delimiter) != 1 or delimiter in "\"'"):
+        raise ValueError("give one character that is not a quote, such as ; or the word tab")
+    return delimiter
+
+
+def _as_texts(value: Any) -> Any:
+    marks = split_list(value)
+    return tuple(map(str, marks)) if isinstance(marks, list | tuple) else marks
+
+
 def _check_unit(unit: str) -> str:
     if not unit.isprintable():
         raise ValueError("it contains a character that cannot be printed")
@@ -198,6 +239,18 @@ class Problem(SettingsModel):
     """Time zone whose clock gives hours and days. Times with an offset become wall time of this zone; the time
     between two of them is the time that passed, even when the clock changes.
     """
+    time_format: TimeFormat = ""
+    """How the source writes times that are not in ISO 8601: a format of `strptime`, such as `%d/%m/%Y %H:%M`; `unix` or
+    `unix_ms` for seconds or milliseconds since 1970. A column's own format wins.
+    """
+    delimiter: Annotated[str | None, BeforeValidator(_read_delimiter), AfterValidator(_check_delimiter)] = None
+    """What separates the values in a line of the source's text files: one character, or `tab`. Empty: detected."""
+    decimal: Annotated[Literal[".", ","] | None, BeforeValidator(none_if_blank)] = None
+    """Decimal mark of the source's text files, `.` or `,`. Empty: detected."""
+    encoding: OptionalText = None
+    """Encoding of the source's text files, such as `latin-1`. Empty: a byte order mark, else UTF-8, else cp1252."""
+    missing: Annotated[tuple[str, ...], BeforeValidator(_as_texts)] = ()
+    """Values that mean a missing one, besides empty ones, NA, N/A, null, NaN, - and ?; for example -200."""
     known_later: Names = ()
     """Columns that are not known when one predicts: never features."""
     batch_order: Names = ()
@@ -262,6 +315,17 @@ class Problem(SettingsModel):
         """Neutral name -> the source's name of every column that is read; `target` where it is one."""
         names = {column.name: column.source for column in self.stored}
         return names | ({"target": self.target} if self.target else {})
+
+    @property
+    def reading(self) -> Reading:
+        """How the source's text is read."""
+        delimiter = "\t" if self.delimiter == TAB else self.delimiter
+        return Reading(delimiter, self.decimal, self.encoding, self.missing)
+
+    def time_format_of(self, name: str) -> str | None:
+        """How the source writes the times of that column; None for ISO 8601, and for columns of other kinds."""
+        column = self.columns.get(name)
+        return (column.time_format or self.time_format or None) if column and column.kind == "time" else None
 
     @property
     def seconds_of_unit(self) -> int:
@@ -370,7 +434,8 @@ def _check_bounds(problem: Problem) -> None:
 
 # Top-level keys that are one value, so that the environment can give them.
 SIMPLE_KEYS = (
-    "title", "source", "target", "unit", "target_min", "target_max", "time", "timezone", "known_later",
+    "title", "source", "target", "unit", "target_min", "target_max", "time", "timezone", "time_format", "delimiter",
+    "decimal", "encoding", "missing", "known_later",
 )  # fmt: skip
 # The keys whose empty value says something; any other empty value of the environment leaves the file's.
 _MAY_BE_EMPTY = frozenset(("target",))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from include.problem.declaration import Problem
 from include.problem.kinds import FLAGS
 from include.raw.coerced import (
     USUAL,
@@ -20,12 +21,21 @@ from include.raw.coerced import (
 from include.raw.numbers import clear_numbers, coerce_float, coerce_integer, nan_to_null
 from include.raw.times import coerce_timestamp, end_after, join_times
 
-__all__ = ["COERCIONS", "Coerced", "ColumnReading", "NumberForm", "end_after", "join_times"]
+__all__ = ["COERCIONS", "Coerced", "ColumnReading", "NumberForm", "end_after", "join_times", "reading_of"]
 
 # Floats hold all whole numbers up to this one.
 EXACT_LIMIT = 2**53
 # Files have short words too.
 FLAG_WORDS = {**FLAGS, "t": True, "f": False, "y": True, "n": False}
+
+
+def reading_of(problem: Problem, name: str, form: NumberForm | None = None) -> ColumnReading:
+    """How the problem's column is read.
+
+    Args:
+        form: What its earlier values showed.
+    """
+    return ColumnReading(problem.reading.marks, problem.time_format_of(name), form)
 
 
 def coerce_flag(array: pa.Array, _timezone: str = "", how: ColumnReading = USUAL) -> Coerced:

@@ -78,9 +78,12 @@ def ingest_month(url: str, settings: Settings, month: str, *, force: bool = Fals
 def hash_reading(settings: Settings) -> str:
     """Hash of the settings that decide how a source's rows become raw ones."""
     problem = settings.problem
-    columns = [(column.name, column.source, column.kind, column.after) for column in problem.stored]
+    columns = [
+        (column.name, column.source, column.kind, column.after, problem.time_format_of(column.name))
+        for column in problem.stored
+    ]
     target = [problem.target, problem.elapsed, problem.unit if problem.elapsed else ""]
-    recipe = [READER_VERSION, sorted(columns), target, problem.timezone]
+    recipe = [READER_VERSION, sorted(columns, key=repr), target, problem.timezone, problem.reading]
     return hashlib.sha256(repr(recipe).encode()).hexdigest()
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from include.errors import SourceInvalid
 from include.problem.declaration import Problem
-from include.raw.coercion import COERCIONS, Coerced, ColumnReading, NumberForm, end_after
+from include.raw.coercion import COERCIONS, Coerced, NumberForm, end_after, reading_of
 from include.raw.duplicates import find_duplicates, hash_rows
 from include.raw.rules import BEYOND, DUPLICATE, WRONG_TYPE
 from include.settings import Settings
@@ -111,7 +111,7 @@ class Load:
         coerced: dict[str, Coerced] = {}
         for neutral, name in problem.read_columns.items():
             source = batch.column(name)
-            how = ColumnReading(form=self.forms.get(neutral))
+            how = reading_of(problem, neutral, self.forms.get(neutral))
             coerced[neutral] = COERCIONS[types[neutral]](source, problem.timezone, how)
             self.forms[neutral] = coerced[neutral].form
             self.present[neutral] += size - source.null_count

@@ -7,7 +7,7 @@ look at one, and `open_month(settings, month, allow, reading)`, its contents.
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 
-from include.problem.reading import DETECT, Reading
+from include.problem.reading import Reading
 from include.settings import Settings
 from include.sources import api, files, sample, table
 from include.sources.contents import BATCH_ROWS, Contents, Probe
@@ -44,12 +44,12 @@ def probe(settings: Settings, month: str) -> Probe:
 
 
 def open_batches(
-    settings: Settings, month: str, allow: Allow = allow_all, *, reading: Reading = DETECT
+    settings: Settings, month: str, allow: Allow = allow_all, *, reading: Reading | None = None
 ) -> AbstractContextManager[Contents]:
     """Opens `month` (YYYY-MM) for reading in batches with the source's column names; raises what `probe` raises.
 
     Args:
         allow: Raises for an address that a server must not redirect to.
-        reading: How the source's text is to be read, where it does not show it itself.
+        reading: How the source's text is to be read, where it does not show it itself; None: as the problem declares.
     """
-    return READERS[identify_kind(settings)].open_month(settings, month, allow, reading)
+    return READERS[identify_kind(settings)].open_month(settings, month, allow, reading or settings.problem.reading)

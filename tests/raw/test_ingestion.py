@@ -10,6 +10,7 @@ from adbc_driver_manager import Error as WarehouseError
 
 from include.errors import SourceInvalid, WarehouseUnavailable
 from include.raw import ingest_month, validate_months
+from include.raw.ingestion import hash_reading
 from include.settings import Settings, read_settings
 from include.sources import BATCH_ROWS
 from tests.servers import WebServer
@@ -102,6 +103,28 @@ def test_what_was_decided_in_reading_a_file_is_a_warning(warehouse_url: str, tmp
     assert ingest_month(warehouse_url, csv, MONTH).warnings == (
         f"{tmp_path}/trips.csv: byte 0xE9 in line 6 is not UTF-8; read as cp1252. Set ENCODING to say otherwise",
     )
+
+
+DECLARED = {"delimiter": "~", "decimal": ",", "encoding": "cp437", "missing": "-200", "time_format": "%d/%m/%Y %H:%M"}
+
+
+def test_file_is_read_as_the_problem_declares(warehouse_url: str, tmp_path: Path) -> None:
+    (tmp_path / "trips.txt").write_text(
+        "lpep_pickup_datetime~lpep_dropoff_datetime~PULocationID~DOLocationID~trip_distance~fare_é\n"
+        "05/01/2024 10:00~05/01/2024 10:10~1~2~1,5~1\n13/01/2024 10:00~13/01/2024 10:10~1~2~-200~1\n",
+        "cp437",
+    )
+    settings = read_settings(source=f"{tmp_path}/trips.txt", months=(MONTH,), **DECLARED)
+    done = ingest_month(warehouse_url, settings, MONTH)
+    assert (done.rows, done.rejected, done.warnings) == (2, 0, ())
+    assert query(warehouse_url, "SELECT pickup_at::text, trip_distance FROM raw.rows ORDER BY row_number") == [
+        ("2024-01-05 10:00:00", 1.5),
+        ("2024-01-13 10:00:00", None),
+    ]
+    assert not ingest_month(warehouse_url, settings, MONTH).changed
+    for key in ("missing", "time_format"):
+        changed = read_settings(source=f"{tmp_path}/trips.txt", months=(MONTH,), **{**DECLARED, key: ""})
+        assert hash_reading(changed) != hash_reading(settings)
 
 
 # What is not loaded again
