@@ -1,7 +1,8 @@
-"""`python -m scripts.settings_reference` writes `docs/settings.md` and the comments of `.env` from the settings."""
+"""`python -m scripts.settings_reference` writes docs/settings.md, the comments of `.env` and the schema of problems."""
 
 import ast
 import inspect
+import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from include.problem.declaration import SIMPLE_KEYS, Problem
 from include.settings import DEFAULT_PROBLEM, Settings
 from include.team.settings import TeamSettings
 
+SCHEMA = ROOT / "include" / "problem" / "problem.schema.json"
 REFERENCE = ROOT / "docs" / "settings.md"
 GROUPS = (Settings, StackSettings, TeamSettings)
 WIDTH = 120
@@ -132,8 +134,23 @@ def _cut(text: str, mark: str) -> str:
     return text.partition(mark)[0]
 
 
+def render_schema() -> str:
+    """The JSON Schema of `problem.toml`, for editors."""
+    schema = Problem.model_json_schema(by_alias=True)
+    # Folders and keys say the names.
+    for declared in (schema, schema["$defs"]["Column"]):
+        declared["properties"].pop("name")
+        if "required" in declared:
+            declared["required"].remove("name")
+    for name, description in _read_descriptions(Problem).items():
+        if name in schema["properties"]:
+            schema["properties"][name]["description"] = description
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
 def main() -> None:
-    """Writes both files."""
+    """Writes the page, the file and the schema."""
+    SCHEMA.write_text(render_schema(), encoding="utf-8")
     settings = list_settings()
     for path, render in ((REFERENCE, render_page), (ENV_FILE, render_file)):
         path.write_text(render(path.read_text(encoding="utf-8"), settings), encoding="utf-8")

@@ -1,11 +1,15 @@
 """`docs/settings.md` and `.env` say what the code says."""
 
+import json
 import re
+import tomllib
 
+import jsonschema
 import pytest
 
 from include.configuration.layers import ENV_FILE
-from scripts.settings_reference import REFERENCE, list_settings, render_file, render_page
+from include.problem.declaration import PROBLEMS, list_problems
+from scripts.settings_reference import REFERENCE, SCHEMA, list_settings, render_file, render_page, render_schema
 
 PAGE = REFERENCE.read_text(encoding="utf-8")
 FILE = ENV_FILE.read_text(encoding="utf-8")
@@ -17,6 +21,17 @@ def test_page_of_settings_is_what_the_code_says() -> None:
 
 def test_comments_of_the_env_file_are_what_the_code_says() -> None:
     assert render_file(FILE, list_settings()) == FILE, "`make docs` writes them again"
+
+
+def test_schema_of_problems_is_what_the_code_says() -> None:
+    assert SCHEMA.read_text(encoding="utf-8") == render_schema(), "`make docs` writes it again"
+
+
+@pytest.mark.parametrize("name", list_problems())
+def test_shipped_problem_is_valid_for_editors(name: str) -> None:
+    text = (PROBLEMS / name / "problem.toml").read_text(encoding="utf-8")
+    assert text.startswith("#:schema ../../problem/problem.schema.json\n")
+    jsonschema.validate(tomllib.loads(text), json.loads(render_schema()))
 
 
 def test_no_two_settings_share_a_description() -> None:
@@ -37,7 +52,7 @@ def test_every_setting_that_a_description_refers_to_is_one() -> None:
 
 
 def test_values_that_somebody_has_changed_are_kept() -> None:
-    changed = FILE.replace("\nSOURCE=sample\n", "\nSOURCE='file:///my data/{month}.csv' # ours\n")
+    changed = FILE.replace("\nSOURCE=\n", "\nSOURCE='file:///my data/{month}.csv' # ours\n")
     assert render_file(changed, list_settings()) == changed
 
 
