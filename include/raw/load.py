@@ -18,6 +18,7 @@ from include.settings import Settings
 from include.sources import Contents
 
 MOST_DETAIL = 200
+MOST_EXAMPLE = 60
 # Small enough that the server stores one batch while the next is encoded: nearly twice as fast as whole batches.
 COPY_ROWS = 1_024
 # Exactly the types of raw.rejected: binary COPY converts nothing.
@@ -34,7 +35,15 @@ REJECTED = pa.schema(
 
 TARGET = "target"
 TARGET_FIELD = (TARGET, pa.float64())
-KIND_TEXTS = {"number": "a number", "code": "a whole number", "time": "a time", "flag": "yes or no"}
+_NUMBERS = "with a point, as 1234.5. For decimal commas in a text file set DECIMAL=, and for missing values MISSING"
+# Kind -> what a value of it is called, and how it has to be written.
+KIND_TEXTS = {
+    "number": ("a number", _NUMBERS),
+    "code": ("a whole number", _NUMBERS),
+    "time": ("a time", "as 2024-01-31 18:30:00. For another format set TIME_FORMAT, such as %d/%m/%Y %H:%M"),
+    "flag": ("yes or no", "as yes and no, true and false, or 1 and 0"),
+}
+OTHER_KIND = ("a text", "as one text for each row")
 
 
 def stored_types(problem: Problem) -> dict[str, pa.DataType]:
@@ -58,6 +67,7 @@ class Load:
         rows: Rows given so far.
         present: Values that were there, by neutral column.
         failed: Values that could not be turned into the column's type, by neutral column.
+        examples: The first of those, by neutral column.
         rejected: A row for each of those and for each duplicate, in the schema `REJECTED`.
         hashes: A hash for each row over all of the source's columns.
         forms: What stands around the numbers of a column of text, by neutral column: the first ones decide.
@@ -70,6 +80,7 @@ class Load:
     rows: int = 0
     present: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
     rejected: list[pa.RecordBatch] = field(default_factory=list)
     hashes: list[np.ndarray] = field(default_factory=list)
     forms: dict[str, NumberForm | None] = field(default_factory=dict)
@@ -133,6 +144,7 @@ class Load:
         self.failed[neutral] += len(positions)
         # Postgres has no place for the NUL character in a text.
         details = [text[:MOST_DETAIL].replace("\0", "\\0") for text in _write(source.take(positions))]
+        self.examples.setdefault(neutral, details[0][:MOST_EXAMPLE])
         self._reject(positions + self.rows, rule, details)
 
     def _reject_duplicates(self) -> None:
@@ -154,12 +166,12 @@ class Load:
                 name = self.settings.problem.read_columns[neutral]
                 kind = "number" if neutral == TARGET else self.settings.problem.columns[neutral].kind
                 key = "TARGET" if neutral == TARGET else f"COLUMN_{neutral.upper()}"
+                what, form = KIND_TEXTS.get(kind, OTHER_KIND)
                 raise SourceInvalid(
                     f"{self.contents.location}: column '{name}' is of type {self.contents.columns[name]}, and "
-                    f"{failures} of its {self.present[neutral]} values cannot be read as {KIND_TEXTS[kind]}, "
-                    f"which {neutral} needs. "
-                    f"Name another column in {key}, or correct the source: numbers with a point, "
-                    "times as 2024-01-31 18:30:00"
+                    f"{failures} of its {self.present[neutral]} values cannot be read as {what}, "
+                    f"which {neutral} needs, such as {self.examples[neutral]!r}. "
+                    f"Name another column in {key}, or write its values {form}"
                 )
 
 

@@ -240,11 +240,32 @@ def test_row_with_a_time_that_cannot_be_stored_is_rejected_and_the_month_loaded(
         assert "9999999999999" in detail
 
 
-def test_column_that_mostly_cannot_be_read_is_invalid(warehouse_url: str, settings: Settings) -> None:
-    write(settings, make_trips(trip_distance=pa.array(["near", "far", None, "4"])))
-    with pytest.raises(
-        SourceInvalid, match=r"'trip_distance' is of type string, and 2 of its 3 .* COLUMN_TRIP_DISTANCE"
-    ):
+@pytest.mark.parametrize(
+    ("column", "values", "complaint"),
+    [
+        (
+            "trip_distance",
+            ["near", "far", None, "4"],
+            r"is of type string, and 2 of its 3 values cannot be read as a number, .*'near'.* COLUMN_TRIP_DISTANCE, or",
+        ),
+        (
+            "trip_distance",
+            ["2,5", "3,5", "4,5", "5,5"],
+            "such as '2,5'.* For decimal commas in a text file set DECIMAL=,",
+        ),
+        (
+            "lpep_pickup_datetime",
+            ["05-02-2010"] * 4,
+            "a time, which pickup_at needs.*format set TIME_FORMAT",
+        ),
+        ("PULocationID", [[1]] * 4, "cannot be read as a whole number, which pickup_zone needs"),
+    ],
+)
+def test_column_that_mostly_cannot_be_read_is_invalid_with_an_example_and_the_remedy(
+    warehouse_url: str, settings: Settings, column: str, values: list, complaint: str
+) -> None:
+    write(settings, make_trips(4, **{column: pa.array(values)}))
+    with pytest.raises(SourceInvalid, match=complaint):
         ingest_month(warehouse_url, settings, MONTH)
     assert count_rows(warehouse_url) == {}
 
