@@ -251,7 +251,7 @@ def test_row_with_a_time_that_cannot_be_stored_is_rejected_and_the_month_loaded(
         (
             "trip_distance",
             ["2,5", "3,5", "4,5", "5,5"],
-            "such as '2,5'.* For decimal commas in a text file set DECIMAL=,",
+            "'2,5'.* decimal commas in a text file set DECIMAL=,",
         ),
         (
             "lpep_pickup_datetime",
