@@ -24,6 +24,7 @@ from include.orchestration.assets import RAW_ROWS, TRAINING_SET
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.presentation import DATA, MAIN, first_sentence, flag, in_force
 from include.orchestration.runs import name_run, note_run, skip_run
+from include.sets.results import IngestValues, PlanValues, PublishedValues, ValidationValues
 from include.sets.sql_checks import RAW_TABLE_CHECKS, list_column_checks, list_table_checks
 from include.settings import read_settings
 
@@ -91,7 +92,7 @@ def plan(**context: Any) -> list[str]:
 
 
 @task(map_index_template="{{ task.op_kwargs['month'] }}")
-def ingest(month: str) -> dict[str, Any]:
+def ingest(month: str) -> IngestValues:
     """Loads one month into `raw.rows`."""
     from include.sets import preparation
 
@@ -99,7 +100,7 @@ def ingest(month: str) -> dict[str, Any]:
 
 
 @task(outlets=[RAW_ROWS])
-def validate_raw(plan: dict[str, Any], *, outlet_events: Any = None) -> list[dict[str, Any]]:
+def validate_raw(plan: PlanValues, *, outlet_events: Any = None) -> list[ValidationValues]:
     """Checks the months' rows against the rules."""
     from include.sets import preparation
 
@@ -108,7 +109,7 @@ def validate_raw(plan: dict[str, Any], *, outlet_events: Any = None) -> list[dic
 
 
 @task
-def transform(plan: dict[str, Any], **context: Any) -> int:
+def transform(plan: PlanValues, **context: Any) -> int:
     """Writes the examples of a new version; skips the rest if a fresh version already holds the same."""
     from include.sets import preparation
 
@@ -134,7 +135,7 @@ def validate_training_set(version: int) -> None:
 
 
 @task(outlets=[TRAINING_SET], on_success_callback=AlertNotifier("prepared"))
-def publish(version: int, *, outlet_events: Any = None, **context: Any) -> dict[str, Any]:
+def publish(version: int, *, outlet_events: Any = None, **context: Any) -> PublishedValues:
     """Publishes the version for readers, sends the event, and accounts for each row in the run's note."""
     from include.sets import left_out, publish
 

@@ -8,14 +8,23 @@ import pytest
 from include.monitoring.report import Alarm, DriftReport
 from include.monitoring.results import AlarmValues, DriftValues, WindowValues
 from include.monitoring.windows import Window
+from include.raw.ingestion import Ingest
+from include.raw.validation import Validation
 from include.retraining.reasons import Retraining
 from include.retraining.report import FollowedRun
 from include.retraining.results import EndedRun, RetrainingValues
+from include.sets.plan import Plan
+from include.sets.publish import Published
+from include.sets.results import IngestValues, PlanValues, PublishedValues, ValidationValues
 from include.training.job import Job
 from include.training.results import JobValues, LimitValues
 from include.tuning.search import Limits
 
 PAIRS = [
+    (Plan, PlanValues),
+    (Ingest, IngestValues),
+    (Validation, ValidationValues),
+    (Published, PublishedValues),
     (Job, JobValues),
     (Limits, LimitValues),
     (DriftReport, DriftValues),

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 from include.configuration.values import MONTH_PATTERN
 from include.errors import SettingsError
 from include.raw.ingestion import hash_reading
 from include.raw.rules import hash_rules
+from include.sets.results import PlanValues
 from include.settings import Settings
 from include.sources import probe
 from include.warehouse import connect
@@ -40,14 +41,15 @@ class Plan:
     outdated_after: float
     force: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> PlanValues:
         """The plan as plain JSON values."""
-        return {**asdict(self), "months": list(self.months)}
+        return cast(PlanValues, {**asdict(self), "months": list(self.months)})
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Plan":
+    def from_dict(cls, values: PlanValues) -> "Plan":
         """The inverse of `to_dict`."""
-        return cls(**{**values, "months": tuple(values["months"])})
+        fields: dict[str, Any] = {**values, "months": tuple(values["months"])}
+        return cls(**fields)
 
 
 def make_plan(

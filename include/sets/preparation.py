@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 from include.errors import SettingsError
 from include.problem.references import list_references
@@ -11,6 +11,7 @@ from include.raw import ingest_month, validate_months
 from include.raw.tables import ensure_columns
 from include.sets import build
 from include.sets.plan import Plan, find_fresh, look_up_sources, make_plan
+from include.sets.results import IngestValues, PlanValues, ValidationValues
 from include.settings import Settings
 from include.warehouse import connect
 
@@ -54,17 +55,17 @@ def load_references(url: str, settings: Settings) -> dict[str, Any]:
     return {name: table.load(url, settings) for name, table in list_references(settings.problem)}
 
 
-def ingest(url: str, settings: Settings, month: str) -> dict[str, Any]:
+def ingest(url: str, settings: Settings, month: str) -> IngestValues:
     """Loads one month; returns what became of it, see `raw.Ingest`."""
     result = ingest_month(url, settings, month)
     for warning in result.warnings:
         log.warning("%s: %s", month, warning)
     state = "loaded" if result.changed else "unchanged, not loaded again"
     log.info("%s: %s, %d rows, %d of them rejected", month, state, result.rows, result.rejected)
-    return asdict(result)
+    return cast(IngestValues, asdict(result))
 
 
-def validate_raw(url: str, settings: Settings, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+def validate_raw(url: str, settings: Settings, plan: PlanValues) -> list[ValidationValues]:
     """Judges the plan's months; returns rows and refused rows by rule, a month each.
 
     Raises:
@@ -73,10 +74,10 @@ def validate_raw(url: str, settings: Settings, plan: Mapping[str, Any]) -> list[
     results = validate_months(url, settings, Plan.from_dict(plan).months)
     for result in results:
         log.info("%s: %d rows, rejected by rule: %s", result.month, result.rows, result.rejected or "none")
-    return [asdict(result) for result in results]
+    return [cast(ValidationValues, asdict(result)) for result in results]
 
 
-def find_fresh_version(url: str, settings: Settings, plan: Mapping[str, Any]) -> int | None:
+def find_fresh_version(url: str, settings: Settings, plan: PlanValues) -> int | None:
     """The fresh version that holds what is loaded now, for sources that could not be told before they were read."""
     made = Plan.from_dict(plan)
     with connect(url) as connection:
@@ -87,6 +88,6 @@ def find_fresh_version(url: str, settings: Settings, plan: Mapping[str, Any]) ->
     return find_fresh(url, made, fingerprint)
 
 
-def transform(url: str, settings: Settings, plan: Mapping[str, Any], created_by: str) -> int:
+def transform(url: str, settings: Settings, plan: PlanValues, created_by: str) -> int:
     """Builds a new version's examples, see `training_set.transform`."""
     return build.transform(url, settings, Plan.from_dict(plan), created_by)

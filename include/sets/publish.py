@@ -1,13 +1,14 @@
 """Makes a training set that is built and checked the newest that readers see, for good, and drops old ones."""
 
 import logging
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import cast
 
 import psycopg
 from psycopg import sql
 
 from include.sets.build import discard, table_of
+from include.sets.results import PublishedValues
 from include.warehouse import connect
 
 log = logging.getLogger(__name__)
@@ -33,9 +34,9 @@ class Published:
     months: tuple[str, ...]
     counts: dict[str, int]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> PublishedValues:
         """The event's `extra`."""
-        return {**self.__dict__, "months": list(self.months)}
+        return cast(PublishedValues, {**asdict(self), "months": list(self.months)})
 
 
 def publish(url: str, version: int, keep: int) -> Published | None:
