@@ -5,7 +5,7 @@ from typing import Any
 
 import mlflow
 
-from benchmarks.plain_script import find_positions, split_trips
+from benchmarks.plain_script import find_references, split_trips
 from benchmarks.running import settings_of
 from benchmarks.trip_data import find_trips
 from include.embedded.stack import Stack
@@ -44,9 +44,9 @@ def train(**changes: Any) -> Trained:
     trips = find_trips()
     settings = settings_of(trips.settings, months=MONTHS)
     splits = split_trips(settings, make_plan(settings))
-    data = encode(MODEL, "rich", find_positions(settings), *splits)
+    data = encode(MODELS[MODEL], settings.problem, "rich", find_references(settings), *splits)
     parameters = {**MODELS[MODEL].start, **changes}
-    fitted = fit(MODEL, parameters, data, random_state=settings.random_state, threads=2)
+    fitted = fit(MODELS[MODEL], parameters, data, random_state=settings.random_state, threads=2)
     metadata = {"family": "xgboost", "model": MODEL, "parameters": parameters, "lineage": {}}
     return Trained(Model(data.encoder, fitted.estimator, metadata), splits[1], trips.label)
 

@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow as pa
 
 from include.models.fitting import encode, fit
-from include.models.table import FAMILIES, default_names, get_model
-from include.problem.data import Split
-from include.problems.taxi.features import NO_POSITIONS, Positions, rows_of_frame
+from include.models.table import FAMILIES, ModelType, default_names, get_model
+from include.problem.data import Split, columns_of_frame
+from include.problems.taxi.features import Positions
 from include.problems.taxi.zones import read_zones
 from include.raw.load import Load
 from include.raw.rules import find_broken, make_schema
@@ -60,39 +60,41 @@ def split_trips(settings: Settings, plan: Plan) -> tuple[Split, Split]:
     kept = target.between(settings.problem.target_min, settings.problem.target_max)
     validates = trips["pickup_at"] >= plan.validation_from
     train, validation = (
-        Split(rows_of_frame(trips[kept & chosen]), target[kept & chosen].to_numpy())
+        Split(columns_of_frame(settings.problem, trips[kept & chosen]), target[kept & chosen].to_numpy())
         for chosen in (~validates, validates)
     )
     return train, validation
 
 
-def find_positions(settings: Settings) -> Positions:
+def find_references(settings: Settings) -> dict[str, Any]:
     """Zone positions, where the settings name zones."""
     zones = read_zones(settings)
-    return NO_POSITIONS if zones is None else Positions.from_zones(zones.zone_id, zones.longitude, zones.latitude)
+    return {} if zones is None else {"zones": Positions.from_zones(zones.zone_id, zones.longitude, zones.latitude)}
 
 
-def train_model(settings: Settings, name: str, positions: Positions, splits: tuple[Split, Split]) -> float:
+def train_model(
+    settings: Settings, model: ModelType, references: Mapping[str, Any], splits: tuple[Split, Split]
+) -> float:
     """Tunes one model type, fits the final model and returns its validation RMSE in minutes."""
-    data = encode(name, settings.feature_set, positions, *splits)
+    data = encode(model, settings.problem, settings.feature_set, references, *splits)
     fixed: dict[str, Any] = {"random_state": settings.random_state, "threads": os.cpu_count() or 1}
 
     def evaluate(parameters: Mapping[str, Any]) -> Any:
-        return fit(name, parameters, data, **fixed)
+        return fit(model, parameters, data, **fixed)
 
     limits = Limits(settings.max_evaluations, settings.tuning_time_budget, settings.tuning_patience)
-    best = tune(get_model(name), evaluate, KeptTrials(), limits, random_state=settings.random_state)
-    return fit(name, best.parameters, data, **fixed).metrics["rmse"]
+    best = tune(model, evaluate, KeptTrials(), limits, random_state=settings.random_state)
+    return fit(model, best.parameters, data, **fixed).metrics["rmse"]
 
 
 def main() -> None:
     """Trains every model type that the settings name."""
     settings = read_settings()
     plan = make_plan(settings)
-    splits, positions = split_trips(settings, plan), find_positions(settings)
+    splits, references = split_trips(settings, plan), find_references(settings)
     for family in FAMILIES:
         for name in default_names(settings, family):
-            print(name, train_model(settings, name, positions, splits), flush=True)
+            print(name, train_model(settings, get_model(name), references, splits), flush=True)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,9 @@ def _make_fit() -> Callable[[Mapping[str, Any]], Fitted]:
     validation = xgboost.QuantileDMatrix(values[half:], target[half:], ref=train)
     # No trial encodes.
     data = EncodedData(None, train, target[:half], validation, target[half:])  # type: ignore[arg-type]
-    return lambda parameters: fit(MODEL, {**parameters, "n_estimators": ROUNDS}, data, random_state=0, threads=1)
+    return lambda parameters: fit(
+        get_model(MODEL), {**parameters, "n_estimators": ROUNDS}, data, random_state=0, threads=1
+    )
 
 
 def _search(fit_small: Clocked, store: TrialStore, on_trial: Callable[[Trial], None] = lambda trial: None) -> None:

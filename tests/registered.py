@@ -16,7 +16,7 @@ from include.settings import Settings
 from include.tracking import model_logging, registry, runs
 from include.tracking.registry import CHAMPION, RegisteredVersion
 from include.tracking.runs import Tracker
-from tests.splits import POSITIONS, make_split, take
+from tests.splits import PROBLEM, REFERENCES, make_split, take
 
 LASSO, BOOSTER, FOREST = "linear_model.Lasso", "gbtree.squarederror", "ensemble.RandomForestRegressor"
 TRAIN, VALIDATION = make_split(300), make_split(60, seed=3)
@@ -30,8 +30,8 @@ def configure(mlflow_url: str | None, name: str = "trip-duration", **others: Any
 @cache
 def make_model(model: str, feature_set: str = "rich") -> Model:
     """A model type with its first parameters, fitted to seeded trips."""
-    data = encode(model, feature_set, POSITIONS, TRAIN, VALIDATION)
-    fitted = fit(model, MODELS[model].start, data, random_state=1, threads=1)
+    data = encode(MODELS[model], PROBLEM, feature_set, REFERENCES, TRAIN, VALIDATION)
+    fitted = fit(MODELS[model], MODELS[model].start, data, random_state=1, threads=1)
     metadata: dict[str, Any] = {
         "family": get_model(model).family,
         "model": model,

@@ -3,13 +3,17 @@
 import numpy as np
 
 from include.problem.data import Columns, Split
+from include.problem.declaration import read_problem
 from include.problems.taxi.features import Positions
 
+PROBLEM = read_problem("taxi")
 ZONES = 6
 # A row of zones along a parallel, 0.02 degrees (about a mile) apart; zone 6 has no position.
 POSITIONS = Positions.from_zones(
     range(1, ZONES + 1), [-74.00, -73.98, -73.96, -73.94, -73.92, np.nan], [40.7, 40.7, 40.7, 40.7, 40.7, np.nan]
 )
+
+REFERENCES = {"zones": POSITIONS}
 
 
 def make_trips(pickup_at: list[str], zones: list[tuple[int, int]], distance: list[float]) -> Columns:

@@ -31,6 +31,7 @@ from include.tuning.search import Limits
 from tests.published_sets import publish_set
 from tests.registered import configure
 from tests.serving.conftest import run_service
+from tests.splits import PROBLEM
 from tests.warehouse_rows import query
 
 ANSWERS = Path(__file__).with_name("known_answers.json")
@@ -113,8 +114,15 @@ def predict_by_hand(
     model: str, feature_set: str, url: str, version: int, splits: dict[str, Split]
 ) -> tuple[dict[str, float], np.ndarray]:
     """Errors on the validation split, and the minutes of the known trips, by a model with its first parameters."""
-    data = encode(model, feature_set, load_references(url, version)["zones"], splits["train"], splits["validation"])
-    fitted = fit(model, MODELS[model].start, data, random_state=RANDOM_STATE, threads=1)
+    data = encode(
+        MODELS[model],
+        PROBLEM,
+        feature_set,
+        load_references(url, version),
+        splits["train"],
+        splits["validation"],
+    )
+    fitted = fit(MODELS[model], MODELS[model].start, data, random_state=RANDOM_STATE, threads=1)
     trips = parse_rows(TRIPS, InputFormat.of(Settings(**SETTINGS)), NOW)
     return fitted.metrics, Model(data.encoder, fitted.estimator, {}).predict(trips)
 

@@ -17,7 +17,7 @@ from include.dashboards.registered import Registered, connect_tracker, find_regi
 from include.models import explanation
 from include.models.artifact import Model
 from include.problem.data import Columns
-from include.problems.taxi.features import TRIP_COLUMNS, get_feature_set
+from include.problems.taxi.features import TRIP_COLUMNS
 from include.problems.taxi.zone_names import read_zone_names
 from include.sets.examples import table_of
 from include.tracking import registry
@@ -103,22 +103,21 @@ def _explain(context: Context, version: Registered) -> Explained | None:
         return None
     trips = {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in TRIP_COLUMNS.items()}
     model = load_model(context, version)
-    features = get_feature_set(model.encoder.feature_set)
-    columns = features.compute(trips, model.encoder.positions)
+    columns = model.encoder.compute(trips)
     names = read_zone_names()
     return Explained(
         version,
         rows,
         model.predict(trips),
         explain_rows(model, trips),
-        {name: columns[name] for name in columns if name not in features.categorical},
+        {name: columns[name] for name in columns if name not in model.encoder.features.categorical},
         [_name_values(columns, trips, at, names) for at in range(len(rows))],
     )
 
 
 def name_features(model: Model, trips: Columns) -> dict[str, str]:
     """Each feature of the first trip with its value as people read it."""
-    columns = get_feature_set(model.encoder.feature_set).compute(trips, model.encoder.positions)
+    columns = model.encoder.compute(trips)
     return _name_values(columns, trips, 0, read_zone_names())
 
 

@@ -1,6 +1,6 @@
 """The registered model as one directory: features, encoder and estimator together, without arbitrary pickles.
 
-model.json      encoder, zone positions, model type, parameters and lineage
+model.json      problem, encoder with what its features look up, model type, parameters and lineage
 estimator.ubj   an xgboost booster, or
 estimator.skops a scikit-learn estimator, loaded only if each type in it is allowed
 manifest.json   SHA-256 of the others, compared before any library reads them: a damaged booster would end the process
@@ -16,20 +16,20 @@ from include.errors import ModelInvalid
 from include.models.encoder import Encoder
 from include.models.fitting import predict_by_one_thread, predict_encoded
 from include.models.manifest import check_files, write_manifest
-from include.problem.data import Columns, Values
-from include.problems.taxi.features import rows_of_frame
+from include.problem.data import Columns, Values, columns_of_frame
+from include.problem.declaration import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
+FORMAT = 2
 # What the regressors of the model table are made of, beyond the types that skops trusts by itself.
 ALLOWED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that takes trips and gives minutes.
+    """A model that takes rows and gives predictions of the target.
 
     Attributes:
         metadata: Model type, parameters, metrics and lineage, as plain JSON values.
@@ -39,9 +39,14 @@ class Model:
     estimator: Any
     metadata: Mapping[str, Any]
 
-    def predict(self, trips: Columns) -> Values:
-        """Predicted minutes, shape (n,), of n trips with the columns of `TRIP_COLUMNS`."""
-        return predict_encoded(self.estimator, self.encoder.transform(trips))
+    @property
+    def problem(self) -> Problem:
+        """What it predicts, from what: as it was declared when the model was trained."""
+        return self.encoder.problem
+
+    def predict(self, rows: Columns) -> Values:
+        """Predictions, shape (n,), in the problem's unit, of n rows with the columns of `Problem.dtypes`."""
+        return predict_encoded(self.estimator, self.encoder.transform(rows))
 
     def save(self, directory: Path) -> None:
         """Writes the model into an existing empty directory."""
@@ -56,6 +61,7 @@ class Model:
         document = {
             "format": FORMAT,
             "estimator": name,
+            "problem": self.problem.to_dict(),
             "encoder": self.encoder.to_dict(),
             "metadata": dict(self.metadata),
         }
@@ -79,7 +85,7 @@ class Model:
             document = json.loads((directory / "model.json").read_text())
             if document["format"] != FORMAT:
                 raise ModelInvalid(f"{directory}: format {document['format']}, but this code reads format {FORMAT}.")
-            encoder = Encoder.from_dict(document["encoder"])
+            encoder = Encoder.from_dict(Problem.from_dict(document["problem"]), document["encoder"])
             estimator = _LOADERS[document["estimator"]](directory / document["estimator"], threads)
         except ModelInvalid:
             raise
@@ -111,14 +117,14 @@ _LOADERS = {"estimator.ubj": _load_booster, "estimator.skops": _load_skops}
 
 
 class PyfuncModel:
-    """What MLflow's generic loader hands out: frames in, minutes out."""
+    """What MLflow's generic loader hands out: frames in, predictions out."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
 
     def predict(self, model_input: "pd.DataFrame", params: Mapping[str, Any] | None = None) -> Values:
-        """Predicted minutes, shape (n,), of a frame with the columns of `TRIP_COLUMNS`."""
-        return self.model.predict(rows_of_frame(model_input))
+        """Predictions, shape (n,), of a frame with the columns of `Problem.dtypes`."""
+        return self.model.predict(columns_of_frame(self.model.problem, model_input))
 
 
 def _load_pyfunc(data_path: str) -> PyfuncModel:

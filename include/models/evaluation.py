@@ -1,28 +1,26 @@
-"""How good predictions are: errors in minutes, over a whole split and by slice of it."""
+"""How good predictions are: errors in the target's unit, over a whole split and by slice of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from include.problem.data import Columns, Values
+from include.problem.declaration import HOUR, Problem, Slice
+from include.problem.kinds import MISSING_CODE
 
-HOUR_BANDS = {"night 0-6": (0, 6), "morning 6-10": (6, 10), "midday 10-16": (10, 16), "evening 16-24": (16, 24)}
-DISTANCE_BANDS = {
-    "under 1 mile": (-np.inf, 1),
-    "1-3 miles": (1, 3),
-    "3-8 miles": (3, 8),
-    "over 8 miles": (8, np.inf),
-}
+# What is in no band, and what is not among the most frequent values.
+OTHER = "other"
+MISSING = "missing"
 
 
 def measure(actual: Values, predicted: Values) -> dict[str, float]:
-    """Errors of `predicted` against `actual`, both (n,) in minutes.
+    """Errors of `predicted` against `actual`, both (n,).
 
     Returns:
-        rmse, mae, the median and the 90 % quantile of the absolute error in minutes, and r2 (if `actual` is constant:
-        1 without any error, else 0, which unlike NaN can be stored as JSON).
+        rmse, mae, the median and the 90 % quantile of the absolute error in the target's unit, and r2 (if `actual` is
+        constant: 1 without any error, else 0, which unlike NaN can be stored as JSON).
     """
     error = predicted - actual
     absolute = np.abs(error)
@@ -37,37 +35,46 @@ def measure(actual: Values, predicted: Values) -> dict[str, float]:
     }
 
 
-def _banded(values: npt.NDArray[Any], bands: Mapping[str, tuple[float, float]]) -> npt.NDArray[np.str_]:
-    labels = np.full(len(values), "", dtype=f"<U{max(map(len, bands))}")
-    for name, (low, high) in bands.items():
-        labels[(values >= low) & (values < high)] = name
-    return labels
-
-
-def _hour(trips: Columns) -> npt.NDArray[np.int64]:
-    return trips["pickup_at"].astype("datetime64[h]").astype(np.int64) % 24
-
-
-def _busiest_zones(trips: Columns) -> npt.NDArray[np.str_]:
-    zones, counts = np.unique(trips["pickup_zone"], return_counts=True)
-    top = zones[np.argsort(-counts, kind="stable")[:5]]
-    return np.where(np.isin(trips["pickup_zone"], top), trips["pickup_zone"].astype(str), "other")
-
-
-SLICES: Mapping[str, Callable[[Columns], npt.NDArray[np.str_]]] = {
-    "hour": lambda trips: _banded(_hour(trips), HOUR_BANDS),
-    "distance": lambda trips: _banded(trips["trip_distance"], DISTANCE_BANDS),
-    "pickup_zone": _busiest_zones,
-}
-
-
-def measure_slices(trips: Columns, actual: Values, predicted: Values) -> list[dict[str, Any]]:
-    """Errors by slice: a row for each value of each slicing, with `rows` and the measures."""
-    rows = []
-    for slicing, label in SLICES.items():
-        labels = label(trips)
+def measure_slices(problem: Problem, rows: Columns, actual: Values, predicted: Values) -> list[dict[str, Any]]:
+    """Errors by slice: a row for each value of each of the problem's slicings, with `rows` and the measures."""
+    measured = []
+    for slicing in problem.slices:
+        labels = _label(problem, slicing, rows)
         for value in np.unique(labels):
             inside = labels == value
             errors = measure(actual[inside], predicted[inside])
-            rows.append({"slicing": slicing, "value": str(value), "rows": int(inside.sum()), **errors})
-    return rows
+            measured.append({"slicing": slicing.label, "value": str(value), "rows": int(inside.sum()), **errors})
+    return measured
+
+
+def _label(problem: Problem, slicing: Slice, rows: Columns) -> npt.NDArray[np.str_]:
+    if slicing.column == HOUR and HOUR not in problem.columns:
+        values = rows[problem.time].astype("datetime64[h]").astype(np.int64) % 24
+    else:
+        values = rows[slicing.column]
+    return _by_band(values, slicing.bands) if slicing.bands else _by_frequency(values, slicing.most_frequent)
+
+
+def _by_band(values: npt.NDArray[Any], bands: Mapping[str, tuple[float | None, float | None]]) -> npt.NDArray[np.str_]:
+    labels = np.full(len(values), OTHER, dtype=f"<U{max(map(len, (OTHER, *bands)))}")
+    for name, (low, high) in bands.items():
+        labels[(values >= (-np.inf if low is None else low)) & (values < (np.inf if high is None else high))] = name
+    return labels
+
+
+def _by_frequency(values: npt.NDArray[Any], most: int) -> npt.NDArray[np.str_]:
+    # Texts in the order of their letters, codes in that of their numbers: of values as frequent the first is taken.
+    known, at, counts = np.unique(_comparable(values), return_inverse=True, return_counts=True)
+    top = np.argsort(-counts, kind="stable")[:most]
+    return np.where(np.isin(at, top), np.array([_show(value) for value in known])[at], OTHER)
+
+
+def _comparable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The values as they can be sorted: a missing text is an empty one, which no other is."""
+    return values if values.dtype != object else np.array([value or "" for value in values.tolist()], dtype=str)
+
+
+def _show(value: Any) -> str:
+    if value == "" or value == MISSING_CODE or value != value:
+        return MISSING
+    return f"{value:g}" if isinstance(value, float) else str(value)

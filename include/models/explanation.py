@@ -1,4 +1,4 @@
-"""What moves a model's predictions: contributions of its features to those of a few trips.
+"""What moves a model's predictions: contributions of its features to those of a few rows.
 
 A booster's are xgboost's own exact TreeSHAP (Lundberg et al., "Consistent Individualized Feature Attribution for
 Tree Ensembles", 2018); both kinds are summed over the columns that encode one feature.
@@ -19,7 +19,6 @@ from include.problem.data import Columns, count_rows
 # Points enough for a picture; TreeSHAP of a deep booster takes some ten milliseconds a row.
 SAMPLE_ROWS = 250
 LOG_LINKED = ("reg:gamma", "reg:tweedie")
-MINUTES, LOG_MINUTES = "minutes", "log minutes"
 # Steps of an axis of factors, the smallest first.
 RATIOS = (1.01, 1.02, 1.05, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0, 100.0)
 MOST_TICKS = 9
@@ -31,21 +30,18 @@ class Explanation:
 
     Attributes:
         features: The k names, the strongest first.
-        contributions: Shape (n, k), in the unit of the model's margin: minutes, or log-minutes where the objective
-            has a log link.
+        contributions: Shape (n, k), in the unit of the model's margin: the target's, or its logarithm where the
+            objective has a log link.
         base: The margin without any feature.
-        unit: `minutes`, or `log minutes`.
+        unit: Of the contributions: the target's, behind `log` where they multiply.
+        multiplies: Whether contributions are logarithms of factors on the prediction, rather than summands.
     """
 
     features: tuple[str, ...]
     contributions: npt.NDArray[np.float64]
     base: float
     unit: str
-
-    @property
-    def multiplies(self) -> bool:
-        """Whether contributions are logarithms of factors on the prediction, rather than minutes."""
-        return self.unit == LOG_MINUTES
+    multiplies: bool = False
 
     @property
     def strengths(self) -> list[dict[str, Any]]:
@@ -61,8 +57,8 @@ def can_explain(model: Model) -> bool:
     return hasattr(model.estimator, "inplace_predict")
 
 
-def explain(model: Model, trips: Columns) -> Explanation:
-    """Explains the predictions of n trips; keep n small, one-hot encodings are dense here.
+def explain(model: Model, rows: Columns) -> Explanation:
+    """Explains the predictions of n rows; keep n small, one-hot encodings are dense here.
 
     Raises:
         TypeError: The estimator is not a booster (see `can_explain`).
@@ -72,11 +68,10 @@ def explain(model: Model, trips: Columns) -> Explanation:
     if not can_explain(model):
         raise TypeError(f"{type(model.estimator).__name__} has no Shapley values of its own")
     encoder = model.encoder
-    matrix = xgboost.DMatrix(encoder.transform(trips), feature_types=encoder.feature_types, enable_categorical=True)
+    matrix = xgboost.DMatrix(encoder.transform(rows), feature_types=encoder.feature_types, enable_categorical=True)
     values = np.asarray(model.estimator.predict(matrix, pred_contribs=True), dtype=np.float64)
     objective = json.loads(model.estimator.save_config())["learner"]["objective"]["name"]
-    unit = LOG_MINUTES if objective in LOG_LINKED else MINUTES
-    return _by_feature(model, values[:, :-1], float(values[0, -1]), unit)
+    return _by_feature(model, values[:, :-1], float(values[0, -1]), multiplies=objective in LOG_LINKED)
 
 
 def is_linear(model: Model) -> bool:
@@ -84,8 +79,8 @@ def is_linear(model: Model) -> bool:
     return hasattr(model.estimator, "coef_")
 
 
-def explain_linear(model: Model, trips: Columns) -> Explanation:
-    """Explains a linear model's predictions of n trips: each coefficient times its column's distance from the mean.
+def explain_linear(model: Model, rows: Columns) -> Explanation:
+    """Explains a linear model's predictions of n rows: each coefficient times its column's distance from the mean.
 
     The means are those of the training split, kept in the model's metadata; without them, contributions are told from
     zero.
@@ -97,29 +92,30 @@ def explain_linear(model: Model, trips: Columns) -> Explanation:
         raise TypeError(f"{type(model.estimator).__name__} has no coefficients")
     coefficients = np.asarray(model.estimator.coef_, dtype=np.float64).ravel()
     means = np.asarray(model.metadata.get("means") or np.zeros_like(coefficients))
-    values = (sparse.csr_matrix(model.encoder.transform(trips)).toarray() - means) * coefficients
+    values = (sparse.csr_matrix(model.encoder.transform(rows)).toarray() - means) * coefficients
     # Some of these models keep the intercept in an array.
     intercept = float(np.ravel(model.estimator.intercept_)[0])
-    return _by_feature(model, values, intercept + float(means @ coefficients), MINUTES)
+    return _by_feature(model, values, intercept + float(means @ coefficients))
 
 
-def _by_feature(model: Model, values: npt.NDArray[np.float64], base: float, unit: str) -> Explanation:
+def _by_feature(model: Model, values: npt.NDArray[np.float64], base: float, *, multiplies: bool = False) -> Explanation:
     """Adds up the columns that encode one feature, the strongest feature first."""
     owners = [name.split("=", 1)[0] for name in model.encoder.feature_names]
     names = list(dict.fromkeys(owners))
     columns = np.zeros((len(values), len(names)))
     np.add.at(columns.T, [names.index(owner) for owner in owners], values.T)
     order = np.argsort(-np.abs(columns).mean(axis=0), kind="stable")
-    return Explanation(tuple(names[at] for at in order), columns[:, order], base, unit)
+    unit = f"{'log ' * multiplies}{model.problem.unit}".strip()
+    return Explanation(tuple(names[at] for at in order), columns[:, order], base, unit, multiplies)
 
 
-def sample(trips: Columns, rows: int, random_state: int) -> dict[str, npt.NDArray[Any]]:
-    """At most `rows` trips, drawn without replacement, in their order."""
-    count = count_rows(trips)
-    if count <= rows:
-        return dict(trips)
-    chosen = np.sort(np.random.default_rng(random_state).choice(count, rows, replace=False))
-    return {name: values[chosen] for name, values in trips.items()}
+def sample(rows: Columns, most: int, random_state: int) -> dict[str, npt.NDArray[Any]]:
+    """At most so many of the rows, drawn without replacement, in their order."""
+    count = count_rows(rows)
+    if count <= most:
+        return dict(rows)
+    chosen = np.sort(np.random.default_rng(random_state).choice(count, most, replace=False))
+    return {name: values[chosen] for name, values in rows.items()}
 
 
 def tick_factors(low: float, high: float) -> list[float]:
@@ -135,7 +131,7 @@ def show_factor(factor: float) -> str:
 
 
 def draw_summary(explanation: Explanation, title: str) -> Any:
-    """A matplotlib figure: bars of the mean absolute contributions beside every trip's contribution as a point."""
+    """A matplotlib figure: bars of the mean absolute contributions beside every row's contribution as a point."""
     from matplotlib.figure import Figure
 
     names = explanation.features[::-1]
@@ -143,7 +139,7 @@ def draw_summary(explanation: Explanation, title: str) -> Any:
     figure = Figure(figsize=(11, 0.42 * len(names) + 1.6), layout="constrained")
     bars, points = figure.subplots(1, 2, sharey=True)
     bars.barh(at, np.abs(explanation.contributions).mean(axis=0)[::-1], color="#3b6fb6")
-    label = "factor on the predicted minutes" if explanation.multiplies else "minutes"
+    label = "factor on the prediction" if explanation.multiplies else explanation.unit
     bars.set(title="mean |SHAP|", xlabel=label, yticks=at, yticklabels=names)
     jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(explanation.contributions))
     for row in at:
@@ -151,7 +147,7 @@ def draw_summary(explanation: Explanation, title: str) -> Any:
             explanation.contributions[:, ::-1][:, row], row + jitter, ".", markersize=2, alpha=0.5, color="#c05a2e"
         )
     points.axvline(0, color="gray", linewidth=0.8)
-    points.set(title="SHAP by trip", xlabel=label)
+    points.set(title="SHAP by row", xlabel=label)
     for axes in (bars, points) if explanation.multiplies else ():
         axes.xaxis.set_major_formatter(lambda value, _: show_factor(math.exp(value)))
     figure.suptitle(title)

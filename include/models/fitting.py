@@ -1,21 +1,25 @@
 """Fits one model type with given parameters on encoded examples."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from include.models.encoder import Encoder
+from include.models.encoder import Encoder, Encoding
 from include.models.evaluation import measure
-from include.models.table import ModelType, get_model
+from include.models.table import ModelType, Statistic
 from include.problem.data import Split, Values
-from include.problems.taxi.features import Positions
+from include.problem.declaration import Problem
 
 MAXIMUM_ROUNDS = 1500
 EARLY_STOPPING_ROUNDS = 20
 LINEAR_ROUNDS = 100
+_STATISTICS: Mapping[Statistic, Callable[[Values], Any]] = {
+    "median": np.median,
+    "spread": lambda target: np.subtract(*np.quantile(target, [0.75, 0.25])) or 1.0,
+}
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,22 @@ class Fitted:
     metrics: dict[str, float]
 
 
-def encode(model_name: str, feature_set: str, positions: Positions, train: Split, validation: Split) -> EncodedData:
-    """Fits the encoder on the training split and encodes both splits the way the model type takes them."""
-    model = get_model(model_name)
-    encoder = Encoder(feature_set, "native" if model.native_categories else "one_hot", positions).fit(train.rows)
+def encode(
+    model: ModelType,
+    problem: Problem,
+    feature_set: str,
+    references: Mapping[str, Any],
+    train: Split,
+    validation: Split,
+) -> EncodedData:
+    """Fits the encoder on the training split and encodes both splits the way the model type takes them.
+
+    Args:
+        feature_set: Its name, see `find_feature_set`.
+        references: What its features look up, by name.
+    """
+    encoding: Encoding = "native" if model.native_categories else "one_hot"
+    encoder = Encoder(problem, feature_set, encoding, references).fit(train.rows)
     matrices = [encoder.transform(split.rows) for split in (train, validation)]
     if model.family == "xgboost":
         # Quantised once here, not in every trial.
@@ -71,7 +87,7 @@ def threads_for(threads: int) -> int:
 
 
 def fit_estimator(
-    model_name: str,
+    model: ModelType,
     parameters: Mapping[str, Any],
     data: EncodedData,
     *,
@@ -87,23 +103,21 @@ def fit_estimator(
     Returns:
         A scikit-learn regressor or an xgboost Booster.
     """
-    model = get_model(model_name)
+    of_target = {name: float(_STATISTICS[statistic](data.train_target)) for name, statistic in model.of_target.items()}
+    options = {**model.fixed, **of_target, **parameters}
     if model.family == "xgboost":
-        return _fit_xgboost(model, {**parameters, "device": device}, data, random_state, threads_for(threads))
-    return _fit_sklearn(model_name, model, parameters, data, random_state, threads_for(threads))
+        return _fit_xgboost({**options, "device": device}, data, random_state, threads_for(threads))
+    return _fit_sklearn(model, options, data, random_state, threads_for(threads))
 
 
-def fit(model_name: str, parameters: Mapping[str, Any], data: EncodedData, **options: Any) -> Fitted:
+def fit(model: ModelType, parameters: Mapping[str, Any], data: EncodedData, **options: Any) -> Fitted:
     """Fits as `fit_estimator` does, with its options, and measures the errors on the validation split."""
-    estimator = fit_estimator(model_name, parameters, data, **options)
+    estimator = fit_estimator(model, parameters, data, **options)
     return Fitted(estimator, measure(data.validation_target, predict_encoded(estimator, data.validation)))
 
 
-def _fit_sklearn(
-    name: str, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, random_state: int, threads: int
-) -> Any:
-    module, class_name = name.rsplit(".", 1)
-    options = {**model.fixed, **parameters}
+def _fit_sklearn(model: ModelType, options: dict[str, Any], data: EncodedData, random_state: int, threads: int) -> Any:
+    module, class_name = model.name.rsplit(".", 1)
     if model.seeded:
         options["random_state"] = random_state
     if model.parallel:
@@ -112,12 +126,10 @@ def _fit_sklearn(
     return predict_by_one_thread(estimator.fit(data.train, data.train_target))
 
 
-def _fit_xgboost(
-    model: ModelType, parameters: Mapping[str, Any], data: EncodedData, random_state: int, threads: int
-) -> Any:
+def _fit_xgboost(parameters: Mapping[str, Any], data: EncodedData, random_state: int, threads: int) -> Any:
     import xgboost
 
-    options = {**model.fixed, **parameters, "seed": random_state, "nthread": threads, "eval_metric": "rmse"}
+    options = {**parameters, "seed": random_state, "nthread": threads, "eval_metric": "rmse"}
     booster_kind = options["booster"]
     rounds = options.pop("n_estimators", LINEAR_ROUNDS if booster_kind == "gblinear" else MAXIMUM_ROUNDS)
     booster = xgboost.train(
@@ -146,7 +158,7 @@ def predict_by_one_thread(estimator: Any) -> Any:
 
 
 def predict_encoded(estimator: Any, matrix: Any) -> Values:
-    """Predicts (n,) minutes from a matrix of the encoder, or from xgboost's own matrix."""
+    """Predictions, (n,), from a matrix of the encoder, or from xgboost's own matrix."""
     if hasattr(estimator, "inplace_predict"):
         import xgboost
 

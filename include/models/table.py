@@ -5,7 +5,7 @@ starts, so that the table can be read (by a DAG file, a form, a page) without lo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -19,6 +19,8 @@ FAMILIES: tuple[Family, ...] = get_args(Family)
 # A DAG trains each family.
 TRAINING_DAGS = tuple(f"{family}_training" for family in FAMILIES)
 Space = Mapping[str, tuple[Any, ...]]
+# The middle of the targets, and the distance between their quartiles.
+Statistic = Literal["median", "spread"]
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,12 @@ class ModelType:
     """One entry of the table.
 
     Attributes:
+        name: Its key in the table; of scikit-learn, where the estimator's class is.
         native_categories: Whether it takes categories as they are, where the feature set allows.
         start: The first trial's parameters; the search goes on from there.
         space: What the search may change.
         fixed: What it may not.
+        of_target: Parameters that follow from the training split's target, by the name of a statistic of it.
         seeded: Whether the estimator takes a `random_state`.
     """
 
@@ -37,10 +41,14 @@ class ModelType:
     space: Space
     start: Mapping[str, Any]
     fixed: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    of_target: Mapping[str, Statistic] = field(default_factory=lambda: MappingProxyType({}))
     native_categories: bool = False
     seeded: bool = True
     parallel: bool = False
+    name: str = ""
 
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _TREES: Space = {
     "n_estimators": ("int", 10, 40),
@@ -70,18 +78,21 @@ _BOOSTED_START = {
 }
 
 
-def _boosted(objective: str, booster: str = "gbtree", **fixed: Any) -> ModelType:
+def _boosted(
+    objective: str, booster: str = "gbtree", *, of_target: Mapping[str, Statistic] = NOTHING, **fixed: Any
+) -> ModelType:
     return ModelType(
         "xgboost",
         space=_BOOSTED,
         start=_BOOSTED_START,
         fixed={"booster": booster, "objective": objective, "tree_method": "hist", **fixed},
+        of_target=of_target,
         native_categories=True,
         parallel=True,
     )
 
 
-MODELS: Mapping[str, ModelType] = MappingProxyType(
+_ENTRIES: Mapping[str, ModelType] = MappingProxyType(
     {
         "linear_model.LinearRegression": ModelType(
             "sklearn",
@@ -121,8 +132,11 @@ MODELS: Mapping[str, ModelType] = MappingProxyType(
         "gbtree.squarederror": _boosted("reg:squarederror"),
         "gbtree.gamma": _boosted("reg:gamma"),
         "gbtree.absoluteerror": _boosted("reg:absoluteerror"),
-        # xgboost's own first guess, one step from 0, lands far beyond any trip, where this loss has hardly a gradient.
-        "gbtree.pseudohubererror": _boosted("reg:pseudohubererror", huber_slope=10.0, base_score=15.0),
+        # xgboost's own first guess, one step from 0, lands far beyond any target, where this loss has hardly a
+        # gradient; and the slope is the size from which on an error counts as large.
+        "gbtree.pseudohubererror": _boosted(
+            "reg:pseudohubererror", of_target={"base_score": "median", "huber_slope": "spread"}
+        ),
         "gbtree.tweedie": _boosted("reg:tweedie", tweedie_variance_power=1.3),
         "dart.squarederror": _boosted("reg:squarederror", booster="dart", rate_drop=0.1, n_estimators=60),
         "gblinear.squarederror": ModelType(
@@ -137,6 +151,10 @@ MODELS: Mapping[str, ModelType] = MappingProxyType(
             fixed={"booster": "gblinear", "objective": "reg:squarederror", "updater": "coord_descent"},
         ),
     }
+)
+
+MODELS: Mapping[str, ModelType] = MappingProxyType(
+    {name: replace(entry, name=name) for name, entry in _ENTRIES.items()}
 )
 
 

@@ -129,8 +129,10 @@ def tune(job: JobValues, model: str) -> Tuned:
     from include.training.job import Job
     from include.training.steps import tune_model
 
-    best = tune_model(get_warehouse_url(), read_settings(), Job.from_dict(job), model)
-    get_current_context()["best"] = f": best RMSE {best['loss']:.3f} min"  # type: ignore[typeddict-unknown-key]
+    settings = read_settings()
+    best = tune_model(get_warehouse_url(), settings, Job.from_dict(job), model)
+    error = settings.problem.in_unit(best["loss"])
+    get_current_context()["best"] = f": best RMSE {error}"  # type: ignore[typeddict-unknown-key]
     return best
 
 
@@ -140,10 +142,10 @@ def train(job: JobValues, tuned: Tuned) -> Trained:
     from include.training.job import Job
     from include.training.steps import train_model
 
-    context = get_current_context()
-    trained = train_model(get_warehouse_url(), read_settings(), Job.from_dict(job), tuned)
-    rmse = trained["metrics"]["validation_rmse"]
-    context["trained"] = f": RMSE {rmse:.3f} min"  # type: ignore[typeddict-unknown-key]
+    context, settings = get_current_context(), read_settings()
+    trained = train_model(get_warehouse_url(), settings, Job.from_dict(job), tuned)
+    error = settings.problem.in_unit(trained["metrics"]["validation_rmse"])
+    context["trained"] = f": RMSE {error}"  # type: ignore[typeddict-unknown-key]
     return trained
 
 
@@ -158,9 +160,10 @@ def build_training_dag(family: Family, doc_md: str | None) -> DAG:
         from include.training.job import Job
         from include.training.steps import describe_registered, register_best
 
-        registered = register_best(get_warehouse_url(), read_settings(), Job.from_dict(job), list(trained))
+        settings = read_settings()
+        registered = register_best(get_warehouse_url(), settings, Job.from_dict(job), list(trained))
         outlet_events[outlet].extra = registered
-        note_run(get_current_context(), describe_registered(registered))
+        note_run(get_current_context(), describe_registered(settings.problem, registered))
         return registered
 
     with DAG(

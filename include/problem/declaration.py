@@ -35,6 +35,8 @@ DEFAULT_FEATURES = "default"
 TAB = "tab"
 TAB_NAMES = (TAB, "\t", "\\t")
 UNIX = ("unix", "unix_ms")
+# What slices may be of besides columns: the hour of the problem's time.
+HOUR = "hour"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 # Columns that the warehouse's tables have beside those of the problem.
 RESERVED = frozenset(
@@ -42,6 +44,7 @@ RESERVED = frozenset(
 )
 DotName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.]*(:[A-Za-z_][A-Za-z0-9_]*)?$")]
 _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
+_SHORT_UNITS = {"seconds": "s", "minutes": "min", "hours": "h"}
 
 
 class DeclarationError(SettingsError):
@@ -282,6 +285,7 @@ class Problem(SettingsModel):
     @model_validator(mode="after")
     def _fits_together(self) -> "Problem":
         _check_names(self)
+        _check_slices(self)
         _check_sources(self)
         _check_bounds(self)
         if self.target is None and self.elapsed is None:
@@ -380,6 +384,15 @@ class Problem(SettingsModel):
         found = import_module(f"{ROOT_PACKAGE}.problems.{self.name}.{module}")
         return getattr(found, attribute) if attribute else found
 
+    @property
+    def label(self) -> str:
+        """What is predicted, in a few words: the title, else the target, else the name."""
+        return self.title or self.target or self.name.replace("_", " ").capitalize()
+
+    def in_unit(self, value: float, decimals: int = 3) -> str:
+        """An amount of the target in its unit, as short as people write it."""
+        return f"{value:.{decimals}f} {_SHORT_UNITS.get(self.unit, self.unit)}".rstrip()
+
 
 def _check_names(problem: Problem) -> None:
     for name in problem.columns:
@@ -391,7 +404,7 @@ def _check_names(problem: Problem) -> None:
         "elapsed": problem.elapsed or (),
         "known_later": problem.known_later,
         "batch_order": problem.batch_order,
-        "slices": tuple(part.column for part in problem.slices if part.column != "hour"),
+        "slices": tuple(part.column for part in problem.slices if part.column != HOUR),
         **{f"columns.{column.name}.after": (column.after,) for column in problem.columns.values() if column.after},
     }
     for key, names in mentioned.items():
@@ -407,6 +420,15 @@ def _check_names(problem: Problem) -> None:
             raise ValueError(f"columns.{column.name}.reference: there is no reference {column.reference!r}")
     if problem.elapsed and problem.unit not in _SECONDS:
         raise ValueError(f"unit: a time between two columns is in {', '.join(_SECONDS)}, not {problem.unit!r}")
+
+
+def _check_slices(problem: Problem) -> None:
+    for part in problem.slices:
+        name = problem.time if part.column == HOUR and HOUR not in problem.columns else part.column
+        if name not in problem.dtypes:
+            raise ValueError(f"slices: {name!r} is not known when one predicts, or says nothing; choose another column")
+        if not part.bands and not part.most_frequent:
+            raise ValueError(f"slices: say for {part.column!r} what its slices are: bands, or most_frequent")
 
 
 def _check_sources(problem: Problem) -> None:

@@ -39,7 +39,5 @@ def list_references(problem: Problem) -> list[tuple[str, ReferenceTable]]:
 
 
 def thaw_references(problem: Problem, frozen: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that features take, of what `freeze` gave for each reference."""
-    return {
-        name: problem.resolve(reference.value).from_dict(frozen[name]) for name, reference in problem.references.items()
-    }
+    """The values that features take, of what `freeze` gave for each reference, or `to_dict` of the value."""
+    return {name: problem.resolve(problem.references[name].value).from_dict(state) for name, state in frozen.items()}

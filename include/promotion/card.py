@@ -62,17 +62,19 @@ def render_card(
     held_out: HeldOut,
     comparison: Comparison | None,
 ) -> str:
-    """The card of a version that was just judged; errors in minutes."""
+    """The card of a version that was just judged; errors in the unit of the target."""
     role = "the champion" if decision.rival_version == decision.champion_version else "the previous champion"
     rival = f"version {decision.rival_version}, {role}" if decision.rival_version else "the mean"
+    problem = held_out.problem
     parts = [
         f"# {version.name} version {version.version}: {decision.model}",
         f"**{DECISIONS[decision.state]}** {decision.reason}.",
         "## Data",
         (
-            f"Training set {facts.version}: months {', '.join(facts.months)}; pickups before {facts.validation_from}"
-            f" train ({facts.counts['train']} rows). The target's mean there is {facts.target_mean:.2f}, its deviation"
-            f" {facts.target_deviation:.2f} minutes."
+            f"Training set {facts.version}: months {', '.join(facts.months)}; {problem.row[1]} before"
+            f" {facts.validation_from} train ({facts.counts['train']} rows). The target's mean there is"
+            f" {facts.target_mean:.2f}, its deviation {facts.target_deviation:.2f} {problem.unit}".rstrip()
+            + "."
         ),
         "## Lineage",
         _table(("what", "value"), [(name, version.tags.get(name, "")) for name in LINEAGE]),

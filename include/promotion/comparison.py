@@ -11,6 +11,7 @@ import numpy as np
 
 from include.models.evaluation import measure_slices
 from include.problem.data import Columns, Values
+from include.problem.declaration import Problem
 from include.settings import Settings
 
 RESAMPLES = 1000
@@ -87,8 +88,10 @@ def count_unusable(values: Values) -> int:
     return len(values) - int(np.count_nonzero(np.abs(values) <= LARGEST))
 
 
-def compare(trips: Columns, actual: Values, challenger: Values, champion: Values, *, seed: int) -> Comparison:
-    """Compares two models' predictions, each (n,), of the same trips.
+def compare(
+    problem: Problem, rows: Columns, actual: Values, challenger: Values, champion: Values, *, seed: int
+) -> Comparison:
+    """Compares two models' predictions, each (n,), of the same rows.
 
     Raises:
         ValueError: There are no rows, or a value is unusable, see `count_unusable`.
@@ -99,8 +102,8 @@ def compare(trips: Columns, actual: Values, challenger: Values, champion: Values
         if unusable := count_unusable(values):
             raise ValueError(f"{unusable} of {len(values)} values of the {name} are not finite numbers.")
     errors = np.stack([(challenger - actual) ** 2, (champion - actual) ** 2])
-    own = measure_slices(trips, actual, challenger)
-    others = measure_slices(trips, actual, champion)
+    own = measure_slices(problem, rows, actual, challenger)
+    others = measure_slices(problem, rows, actual, champion)
     slices = tuple(
         SliceErrors(mine["slicing"], mine["value"], mine["rows"], mine["rmse"], other["rmse"])
         for mine, other in zip(own, others, strict=True)

@@ -14,7 +14,7 @@ from include.promotion.aliases import complete_interrupted_move, move_aliases
 from include.promotion.card import list_sets, load_training_set_facts, render_card
 from include.promotion.comparison import Comparison, Limits, Verdict, compare, count_unusable, decide, decide_first
 from include.promotion.decisions import Promotion, describe
-from include.promotion.usability import ANY_TRIPS, find_unusable, forget_unusable, note_unusable, predict_with
+from include.promotion.usability import find_unusable, forget_unusable, note_unusable, predict_with
 from include.sets.holdout import HeldOut, load_held_out
 from include.settings import Settings
 from include.tracking import registry, runs
@@ -150,7 +150,7 @@ def _choose_rival(
     for version in filter(None, (champion, previous)):
         held_out = load_held_out(url, _list_learnt(challenger, version))
         try:
-            predicted = predict_with(tracker, version, held_out.rows if len(held_out.actual) else ANY_TRIPS)
+            predicted = predict_with(tracker, version, held_out.rows if len(held_out.actual) else None)
         except ModelInvalid as error:
             if version is champion:
                 note_unusable(url, champion, str(error))
@@ -168,23 +168,24 @@ def _list_learnt(*versions: RegisteredVersion) -> list[int]:
 def _compare(
     url: str, settings: Settings, tracker: Tracker, challenger: RegisteredVersion, rival: Rival
 ) -> tuple[Comparison | None, Verdict]:
-    trips, actual, seed = rival.held_out.rows, rival.held_out.actual, settings.random_state
+    rows, actual, seed = rival.held_out.rows, rival.held_out.actual, settings.random_state
+    problem = rival.held_out.problem
     if not len(actual):
         return None, Verdict(False, "There are no held-out rows that neither model was trained on")
     if unusable := count_unusable(actual):
         return None, Verdict(False, f"The target of {unusable} of {len(actual)} held-out rows is not a finite number")
     try:
-        predicted = predict_with(tracker, challenger, trips)
+        predicted = predict_with(tracker, challenger, rows)
     except ModelInvalid as error:
         return None, Verdict(False, f"The model cannot be used: {str(error).rstrip('.')}")
     if rival.predicted is not None:
-        comparison = compare(trips, actual, predicted, rival.predicted, seed=seed)
+        comparison = compare(problem, rows, actual, predicted, rival.predicted, seed=seed)
         name = "the champion's" if rival.is_champion else "the previous champion's"
         return comparison, decide(comparison, Limits.from_settings(settings), name)
     mean = np.full(len(actual), load_training_set_facts(url, challenger.training_set).target_mean, dtype="float64")
     if count_unusable(mean):
         return None, Verdict(False, f"The mean of training set {challenger.training_set} is not a finite number")
-    comparison = compare(trips, actual, predicted, mean, seed=seed)
+    comparison = compare(problem, rows, actual, predicted, mean, seed=seed)
     return comparison, decide_first(comparison)
 
 

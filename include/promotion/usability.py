@@ -5,8 +5,7 @@ import logging
 import numpy as np
 
 from include.errors import ModelInvalid
-from include.problem.data import Columns, Values
-from include.problems.taxi.features import TRIP_COLUMNS
+from include.problem.data import Columns, Values, count_rows, make_any_rows
 from include.promotion.comparison import count_unusable
 from include.settings import Settings
 from include.tracking import registry, runs
@@ -15,26 +14,29 @@ from include.tracking.runs import Tracker
 from include.warehouse import connect
 
 log = logging.getLogger(__name__)
-ANY_TRIPS: Columns = {name: np.ones(2, dtype="int64").astype(dtype) for name, dtype in TRIP_COLUMNS.items()}
 
 
-def predict_with(tracker: Tracker, version: RegisteredVersion, trips: Columns = ANY_TRIPS) -> Values:
-    """Loads a version from the registry; returns its predictions of n trips, (n,).
+def predict_with(tracker: Tracker, version: RegisteredVersion, rows: Columns | None = None) -> Values:
+    """Loads a version from the registry; returns its predictions of n rows, (n,).
+
+    Args:
+        rows: None: any rows, to see whether it predicts at all.
 
     Raises:
-        ModelInvalid: It cannot be loaded, does not predict, or does not give a finite number for each trip.
+        ModelInvalid: It cannot be loaded, does not predict, or does not give a finite number for each row.
         TrackingUnavailable: MLflow is away.
     """
     model = registry.load_model(tracker, version)
+    rows = make_any_rows(model.problem, 2) if rows is None else rows
     try:
-        predicted = np.asarray(model.predict(trips), dtype="float64")
+        predicted = np.asarray(model.predict(rows), dtype="float64")
     except MemoryError:  # the machine's fault, not the model's
         raise
     except Exception as error:  # estimators fail in many ways
         raise ModelInvalid(f"It cannot predict: {error!r}.") from error
-    expected = len(trips["pickup_zone"])
+    expected = count_rows(rows)
     if predicted.shape != (expected,):
-        raise ModelInvalid(f"It returns predictions of shape {predicted.shape} for {expected} trips.")
+        raise ModelInvalid(f"It returns predictions of shape {predicted.shape} for {expected} rows.")
     if unusable := count_unusable(predicted):
         raise ModelInvalid(f"{unusable} of its {expected} predictions are not finite numbers.")
     return predicted

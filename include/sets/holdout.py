@@ -8,6 +8,7 @@ from psycopg import sql
 
 from include.errors import NoTrainingSet, StaleInput
 from include.problem.data import Columns, Values
+from include.problem.declaration import Problem
 from include.sets.examples import list_columns, read_problem_of, split_of_frame, table_of
 from include.warehouse import connect, connect_bulk
 
@@ -28,9 +29,11 @@ class HeldOut:
     """Rows of the test split, else of the validation split, of one training set.
 
     Attributes:
+        problem: As it was declared when the set was made.
         actual: Target of each row, (n,).
     """
 
+    problem: Problem
     set_version: int
     split: str
     rows: Columns
@@ -66,7 +69,7 @@ def load_held_out(url: str, learnt_from: Collection[int]) -> HeldOut:
             found = split_of_frame(problem, cursor.fetch_arrow_table().to_pandas())
     if found is None or _find_newest(url)[0] != version:
         raise StaleInput(f"Training set {version} was superseded while its {split} split was read.")
-    return HeldOut(version, split, found.rows, found.target)
+    return HeldOut(problem, version, split, found.rows, found.target)
 
 
 def _find_newest(url: str) -> tuple[int, str]:

@@ -1,6 +1,5 @@
-"""Models in MLflow: a final model with its metrics, tables and figures, and the code that it needs anywhere."""
+"""Models in MLflow: a final model with its metrics, tables and figures, and what it needs anywhere."""
 
-import re
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -9,16 +8,11 @@ from typing import Any
 
 from include.models.artifact import Model
 from include.problem.data import Columns, Values
+from include.tracking.model_code import LOADER, MODEL_PACKAGE, stage_code
 from include.tracking.runs import Tracker, translate_errors
 
-# What a model needs of this code to be loaded anywhere; it travels with the model.
-MODEL_CODE = (
-    "errors", "problem/data",
-    "models/artifact", "models/encoder", "models/evaluation", "models/fitting", "models/manifest", "models/table",
-    "problems/taxi/features",
-)  # fmt: skip
-# Under a name that nobody else's code has: `include` is in many a project of Airflow's.
-MODEL_PACKAGE = "mltrain_model"
+# The problem names a time zone, and not every machine knows them.
+_REQUIRED = ("mlflow", "numpy", "pandas", "pydantic", "scipy", "tzdata")
 _REQUIREMENTS = {"sklearn": ("scikit-learn", "skops"), "xgboost": ("xgboost",)}
 
 
@@ -37,7 +31,7 @@ def log_model(
 
     Args:
         figures: File name -> matplotlib figure.
-        example: A few trips that show what the model takes.
+        example: A few rows that show what the model takes.
 
     Returns:
         The model's URI.
@@ -48,9 +42,7 @@ def log_model(
 
     frame = pd.DataFrame(dict(example))
     predicted: Values = model.predict(example)
-    requirements = [
-        f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "scipy", *_REQUIREMENTS[family])
-    ]
+    requirements = [f"{name}=={version(name)}" for name in (*_REQUIRED, *_REQUIREMENTS[family])]
     with translate_errors("store the model", tracker.uri), tempfile.TemporaryDirectory() as directory:
         data = Path(directory) / "model"
         data.mkdir()
@@ -58,9 +50,9 @@ def log_model(
         with mlflow.start_run(run_id=run_id):
             logged = mlflow.pyfunc.log_model(
                 name="model",
-                loader_module=f"{MODEL_PACKAGE}.models.artifact",
+                loader_module=f"{MODEL_PACKAGE}.{LOADER}",
                 data_path=str(data),
-                code_paths=[str(_stage_code(Path(directory)))],
+                code_paths=[str(stage_code(model.problem, Path(directory)))],
                 signature=infer_signature(frame, predicted),
                 input_example=frame,
                 # Given, because inferring them loads the model in another process, which takes ten seconds.
@@ -73,15 +65,3 @@ def log_model(
             for name, figure in figures.items():
                 mlflow.log_figure(figure, name)
     return str(logged.model_uri)
-
-
-def _stage_code(directory: Path) -> Path:
-    """Copies the model's own code into a package of `MODEL_PACKAGE`'s name; returns its folder."""
-    source, package = Path(__file__).parents[1], directory / MODEL_PACKAGE
-    for name in MODEL_CODE:
-        target = package / f"{name}.py"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        code = (source / f"{name}.py").read_text(encoding="utf-8")
-        code = re.sub(r"^(\s*from )include\.", rf"\1{MODEL_PACKAGE}.", code, flags=re.MULTILINE)
-        target.write_text(code, encoding="utf-8")
-    return package

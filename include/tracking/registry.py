@@ -24,9 +24,9 @@ DIGEST_TAG = "files_sha256"
 MODEL_FOLDER = "data/model"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
-DESCRIPTION = (
-    "Duration of a taxi ride in minutes. `champion` is in use, `previous` was in use before it; `challenger` was"
-    " registered last and is judged by the DAG model_promotion."
+ALIASES = (
+    "`champion` is in use, `previous` was in use before it; `challenger` was registered last and is judged by the DAG"
+    " model_promotion."
 )
 START_TRAINING = f"start {' or '.join(TRAINING_DAGS)}"
 # What every text on a champion that cannot be used says. Without a fresh training set, a training DAG prepares one.
@@ -67,9 +67,14 @@ def _read_version(found: "ModelVersion") -> RegisteredVersion:
 
 
 def register_model(
-    tracker: Tracker, name: str, run_id: str, model_uri: str, tags: Mapping[str, str], description: str
+    tracker: Tracker, name: str, run_id: str, model_uri: str, tags: Mapping[str, str], description: str, about: str = ""
 ) -> int:
-    """Registers a logged model as a new version and points the alias `challenger` at it; found again on a retry."""
+    """Registers a logged model as a new version and points the alias `challenger` at it; found again on a retry.
+
+    Args:
+        description: Of the version.
+        about: What the model predicts, a sentence.
+    """
     import mlflow
 
     with translate_errors("register the model", tracker.uri):
@@ -80,7 +85,7 @@ def register_model(
             registered = int(mlflow.register_model(model_uri, name, tags=dict(tags)).version)
             tracker.client.update_model_version(name, str(registered), description)
             if registered == 1:
-                tracker.client.update_registered_model(name, DESCRIPTION)
+                tracker.client.update_registered_model(name, f"{about} {ALIASES}".lstrip())
         if not found or DIGEST_TAG not in found[0].tags:
             digest = _find_digest(name, registered, tracker.uri)
             tracker.client.set_model_version_tag(name, str(registered), DIGEST_TAG, digest)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from include.models.table import Family, default_names, get_model
-from include.problems.taxi.features import get_feature_set
+from include.problem.features import find_feature_set
 from include.sets.examples import TrainingSet
 from include.settings import Settings
 from include.training.results import JobValues
@@ -58,7 +58,7 @@ def make_job(
         SettingsError: There is no such feature set.
     """
     name = feature_set or settings.feature_set
-    get_feature_set(name)
+    find_feature_set(settings.problem, name)
     return Job(
         run_key=run_key,
         family=family,

@@ -11,9 +11,10 @@ from include.models import explanation
 from include.models.artifact import Model
 from include.models.evaluation import measure, measure_slices
 from include.models.fitting import EncodedData, encode, fit, fit_estimator
-from include.models.table import get_model
+from include.models.table import ModelType, get_model
 from include.problem.data import Split
-from include.sets.examples import get_training_set, load_references, load_split
+from include.problem.declaration import Problem
+from include.sets.examples import get_training_set, load_references, load_split, read_problem_of
 from include.settings import Settings
 from include.tracking import model_logging, registry, runs
 from include.tracking.lineage import Lineage, find_commit
@@ -37,10 +38,12 @@ def _link(job: Job) -> str:
     return f"Trained by [this Airflow run]({job.page})." if job.page else ""
 
 
-def _encode(url: str, job: Job, model: str) -> tuple[EncodedData, Split]:
-    """The encoded data, and the validation split as it was before."""
+def _encode(url: str, job: Job, model: ModelType) -> tuple[EncodedData, Split]:
+    """The encoded data, by the declaration that the set was made with, and the validation split as it was before."""
     train, validation = (load_split(url, job.set_version, split) for split in ("train", "validation"))
-    return encode(model, job.feature_set, load_references(url, job.set_version)["zones"], train, validation), validation
+    problem = read_problem_of(url, job.set_version)
+    references = load_references(url, job.set_version)
+    return encode(model, problem, job.feature_set, references, train, validation), validation
 
 
 def _options(settings: Settings, job: Job) -> dict[str, Any]:
@@ -65,6 +68,7 @@ def tune_model(
     Args:
         on_trial: Called with each finished trial, also with those that an interrupted try had finished.
     """
+    model_type = get_model(model)
     tracker = runs.open_tracker(settings)
     run_id = runs.open_run(tracker, _lineage(url, job), job.family, model, _link(job))
     tracked = runs.list_tracked_trials(tracker, run_id)
@@ -78,9 +82,9 @@ def tune_model(
                 if trial.number not in tracked:
                     write(trial)
                 on_trial(trial)
-                log.info("%s %s", model, _describe_trial(trial))
+                log.info("%s %s", model, _describe_trial(settings.problem, trial))
 
-            best = _search(url, settings, job, model, store, track)
+            best = _search(url, settings, job, model_type, store, track)
     except RuntimeError:
         runs.fail_run(tracker, run_id)
         raise
@@ -95,14 +99,19 @@ def tune_model(
 
 
 def _search(
-    url: str, settings: Settings, job: Job, model: str, store: WarehouseTrials, on_trial: Callable[[Trial], None]
+    url: str,
+    settings: Settings,
+    job: Job,
+    model: ModelType,
+    store: WarehouseTrials,
+    on_trial: Callable[[Trial], None],
 ) -> Best:
     """Goes on after the stored trials, which it hands to `on_trial` as it does the new ones."""
     for trial in store.load():
         on_trial(trial)
     data, _ = _encode(url, job, model)
     return tune(
-        get_model(model),
+        model,
         lambda parameters: fit(model, parameters, data, **_options(settings, job)),
         store,
         job.limits,
@@ -111,8 +120,8 @@ def _search(
     )
 
 
-def _describe_trial(trial: Trial) -> str:
-    outcome = f"{trial.loss:.3f} min" if trial.loss is not None else trial.error
+def _describe_trial(problem: Problem, trial: Trial) -> str:
+    outcome = problem.in_unit(trial.loss) if trial.loss is not None else trial.error
     return f"trial {trial.number}: {outcome} in {trial.seconds:.1f} s with {dict(trial.parameters)}"
 
 
@@ -120,55 +129,57 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
     """Fits the final model with the best parameters, evaluates it on held-out splits and stores it as one artifact.
 
     Returns:
-        model, run_id, model_uri and metrics (`validation_rmse`, `test_mae`, ...; minutes but for r2).
+        model, run_id, model_uri and metrics (`validation_rmse`, `test_mae`, ...; in the target's unit but for r2).
     """
-    model = tuned["model"]
+    model_type = get_model(tuned["model"])
     lineage = _lineage(url, job)
-    data, validation = _encode(url, job, model)
-    estimator = fit_estimator(model, tuned["parameters"], data, **_options(settings, job))
+    data, validation = _encode(url, job, model_type)
+    estimator = fit_estimator(model_type, tuned["parameters"], data, **_options(settings, job))
     held_out = {"validation": validation}
     if lineage.training_set.has_test_split:
         held_out["test"] = load_split(url, job.set_version, "test")
     metadata: dict[str, Any] = {
         "family": job.family,
-        "model": model,
+        "model": model_type.name,
         "parameters": dict(tuned["parameters"]),
         "lineage": dict(lineage.tags),
     }
-    trip_model = Model(data.encoder, estimator, metadata)
-    if explanation.is_linear(trip_model):
+    model = Model(data.encoder, estimator, metadata)
+    if explanation.is_linear(model):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
     metrics: dict[str, float] = {}
     slices: list[dict[str, Any]] = []
     for name, split in held_out.items():
-        predicted = trip_model.predict(split.rows)
+        predicted = model.predict(split.rows)
         metrics |= {f"{name}_{measure_name}": value for measure_name, value in measure(split.target, predicted).items()}
-        slices += [{"split": name, **row} for row in measure_slices(split.rows, split.target, predicted)]
+        slices += [{"split": name, **row} for row in measure_slices(model.problem, split.rows, split.target, predicted)]
     tables, figures = {"slices": slices}, {}
-    if explanation.can_explain(trip_model):
+    if explanation.can_explain(model):
         sample = explanation.sample(validation.rows, explanation.SAMPLE_ROWS, job.random_state)
-        explained = explanation.explain(trip_model, sample)
+        explained = explanation.explain(model, sample)
         tables["shap_summary"] = explained.strengths
-        figures["shap_summary.png"] = explanation.draw_summary(explained, f"{model}: what drives its predictions")
+        figures["shap_summary.png"] = explanation.draw_summary(
+            explained, f"{model_type.name}: what drives its predictions"
+        )
     tracker = runs.open_tracker(settings)
     model_uri = model_logging.log_model(
         tracker,
         tuned["run_id"],
         job.family,
-        trip_model,
+        model,
         metrics=metrics,
         tables=tables,
         figures=figures,
         example={name: values[:EXAMPLE_ROWS] for name, values in validation.rows.items()},
     )
-    return {"model": model, "run_id": tuned["run_id"], "model_uri": model_uri, "metrics": metrics}
+    return {"model": model_type.name, "run_id": tuned["run_id"], "model_uri": model_uri, "metrics": metrics}
 
 
-def describe_registered(registered: Registered) -> str:
+def describe_registered(problem: Problem, registered: Registered) -> str:
     """What `register_best` returned, in one sentence."""
-    rmse = registered["metrics"]["validation_rmse"]
+    rmse = problem.in_unit(registered["metrics"]["validation_rmse"])
     return (
-        f"Best: {registered['model']}, RMSE {rmse:.3f} min on validation; registered as version {registered['version']}"
+        f"Best: {registered['model']}, RMSE {rmse} on validation; registered as version {registered['version']}"
         f" of {registered['name']}, trained on set {registered['training_set_version']}."
     )
 
@@ -192,14 +203,16 @@ def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Trai
     best = choose_best(trained)
     tracker = runs.open_tracker(settings)
     lineage = _lineage(url, job)
-    rmse = best["metrics"]["validation_rmse"]
+    problem = settings.problem
+    rmse = problem.in_unit(best["metrics"]["validation_rmse"])
     version = registry.register_model(
         tracker,
         settings.registered_model,
         best["run_id"],
         best["model_uri"],
         {**lineage.tags, "family": job.family, "model": best["model"], "run_id": best["run_id"]},
-        f"{best['model']}, validation RMSE {rmse:.3f} minutes, training set {job.set_version}. {_link(job)}".strip(),
+        f"{best['model']}, validation RMSE {rmse}, training set {job.set_version}. {_link(job)}".strip(),
+        f"{problem.label}{f' in {problem.unit}' if problem.unit else ''}.",
     )
     return {
         "name": settings.registered_model,

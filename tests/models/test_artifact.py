@@ -23,7 +23,7 @@ from include.models.fitting import encode, fit
 from include.models.manifest import MANIFEST, check_files, read_digest, write_manifest
 from include.models.table import MODELS
 from include.settings import ROOT
-from tests.splits import POSITIONS, make_split, take
+from tests.splits import PROBLEM, REFERENCES, make_split, take
 
 TRAIN, OTHERS = make_split(300), make_split(50, seed=2)
 METADATA = {"model": "some model", "parameters": {"alpha": 0.1, "depth": 3}, "lineage": {"run_key": "dag/run"}}
@@ -33,8 +33,8 @@ LINEAR, BOOSTED = "linear_model.LinearRegression", "gbtree.squarederror"
 
 @cache
 def make_model(name: str, feature_set: str = "rich") -> Model:
-    data = encode(name, feature_set, POSITIONS, TRAIN, OTHERS)
-    fitted = fit(name, MODELS[name].start, data, random_state=1, threads=1)
+    data = encode(MODELS[name], PROBLEM, feature_set, REFERENCES, TRAIN, OTHERS)
+    fitted = fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1)
     return Model(data.encoder, fitted.estimator, METADATA)
 
 
@@ -250,7 +250,7 @@ def test_archive_that_holds_no_estimator_is_invalid(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "format 2, but this code reads format 1"),
+        ({"format": 1}, "format 1, but this code reads format 2"),
         ({"estimator": "../../etc/passwd"}, "not a model that this code can load"),
         ({"encoder": {}}, "not a model that this code can load"),
         ({"encoder": None}, "not a model that this code can load"),

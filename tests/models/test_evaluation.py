@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from include.models.evaluation import measure, measure_slices
-from tests.splits import make_trips
+from tests.splits import PROBLEM, make_trips
 
 
 def test_measures_of_known_errors() -> None:
@@ -47,7 +47,7 @@ PREDICTED = np.array([11.0, 12, 13, 14, 15])
 
 
 def test_slices_hold_the_rows_from_their_lower_bound_to_before_their_upper_one() -> None:
-    slices = measure_slices(TRIPS, ACTUAL, PREDICTED)
+    slices = measure_slices(PROBLEM, TRIPS, ACTUAL, PREDICTED)
     found = {(row["slicing"], row["value"]): (row["rows"], row["mae"]) for row in slices}
     assert found == {
         ("hour", "night 0-6"): (1, 1),
@@ -63,12 +63,12 @@ def test_slices_hold_the_rows_from_their_lower_bound_to_before_their_upper_one()
 
 
 def test_slices_of_a_single_row_are_valid_json() -> None:
-    json.dumps(measure_slices(TRIPS, ACTUAL, PREDICTED), allow_nan=False)
+    json.dumps(measure_slices(PROBLEM, TRIPS, ACTUAL, PREDICTED), allow_nan=False)
 
 
 def test_all_but_the_five_busiest_pickup_zones_are_one_slice() -> None:
     zones = [7, 7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 1]
     trips = make_trips(["2024-01-01T12:00"] * 13, [(zone, 1) for zone in zones], [2.0] * 13)
-    slices = measure_slices(trips, np.full(13, 10.0), np.full(13, 11.0))
+    slices = measure_slices(PROBLEM, trips, np.full(13, 10.0), np.full(13, 11.0))
     found = {row["value"]: row["rows"] for row in slices if row["slicing"] == "pickup_zone"}
     assert found == {"7": 3, "6": 2, "5": 2, "4": 2, "3": 2, "other": 2}

@@ -7,15 +7,15 @@ from include.models.artifact import Model
 from include.models.explanation import Explanation, can_explain, draw_summary, explain, sample
 from include.models.fitting import encode, fit
 from include.models.table import MODELS
-from tests.splits import POSITIONS, make_split
+from tests.splits import PROBLEM, REFERENCES, make_split
 
 TRAIN, OTHERS = make_split(400), make_split(40, seed=3)
 
 
 @cache
 def make_model(name: str, feature_set: str = "rich") -> Model:
-    data = encode(name, feature_set, POSITIONS, TRAIN, OTHERS)
-    return Model(data.encoder, fit(name, MODELS[name].start, data, random_state=1, threads=1).estimator, {})
+    data = encode(MODELS[name], PROBLEM, feature_set, REFERENCES, TRAIN, OTHERS)
+    return Model(data.encoder, fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1).estimator, {})
 
 
 @pytest.mark.parametrize("name", ["gbtree.squarederror", "dart.squarederror", "gblinear.squarederror"])

@@ -16,9 +16,8 @@ from include.errors import SettingsError
 from include.models.artifact import Model
 from include.models.fitting import Fitted, encode, fit, threads_for
 from include.models.table import FAMILIES, MODELS, default_names, get_model, names_of
-from include.problems.taxi.features import FEATURE_SETS
 from include.settings import Settings
-from tests.splits import POSITIONS, make_split
+from tests.splits import PROBLEM, REFERENCES, make_split
 
 TRAIN, VALIDATION = make_split(300), make_split(100, seed=1)
 FOR_FEW_ROWS = {"min_child_weight": 5.0, "learning_rate": 0.3}
@@ -29,15 +28,15 @@ PARALLEL_MODEL = pytest.mark.parametrize("name", [name for name, model in MODELS
 def fit_small(name: str, feature_set: str = "rich", **parameters: Any) -> tuple[Fitted, Model]:
     """A model type fitted on the small splits, from its start but for `parameters` and what so few rows need."""
     start = {parameter: FOR_FEW_ROWS.get(parameter, value) for parameter, value in MODELS[name].start.items()}
-    data = encode(name, feature_set, POSITIONS, TRAIN, VALIDATION)
-    fitted = fit(name, start | parameters, data, random_state=7, threads=1)
+    data = encode(MODELS[name], PROBLEM, feature_set, REFERENCES, TRAIN, VALIDATION)
+    fitted = fit(MODELS[name], start | parameters, data, random_state=7, threads=1)
     return fitted, Model(data.encoder, fitted.estimator, {})
 
 
 fit_once = cache(fit_small)
 
 
-@pytest.mark.parametrize("feature_set", FEATURE_SETS)
+@pytest.mark.parametrize("feature_set", PROBLEM.feature_set_names)
 @EVERY_MODEL
 def test_model_type_takes_its_parameters_and_beats_the_mean(name: str, feature_set: str) -> None:
     with warnings.catch_warnings():
@@ -65,18 +64,20 @@ def test_same_seed_gives_the_same_model(name: str) -> None:
 
 @PARALLEL_MODEL
 def test_number_of_threads_does_not_change_the_model(name: str) -> None:
-    data = encode(name, "rich", POSITIONS, TRAIN, VALIDATION)
+    data = encode(MODELS[name], PROBLEM, "rich", REFERENCES, TRAIN, VALIDATION)
     parameters = {**MODELS[name].start, "n_estimators": 5}
-    one, two = (fit(name, parameters, data, random_state=7, threads=threads).metrics["rmse"] for threads in (1, 2))
+    one, two = (
+        fit(MODELS[name], parameters, data, random_state=7, threads=threads).metrics["rmse"] for threads in (1, 2)
+    )
     assert one == pytest.approx(two, rel=1e-4)
 
 
 @PARALLEL_MODEL
 def test_several_threads_give_the_same_errors_to_the_last_digit_every_time(name: str) -> None:
     # So many rows that threads take turns as chance has it.
-    data = encode(name, "rich", POSITIONS, make_split(2000), make_split(2000, seed=1))
+    data = encode(MODELS[name], PROBLEM, "rich", REFERENCES, make_split(2000), make_split(2000, seed=1))
     parameters = {**MODELS[name].start, "n_estimators": 10}
-    errors = [fit(name, parameters, data, random_state=7, threads=2).metrics for _ in range(5)]
+    errors = [fit(MODELS[name], parameters, data, random_state=7, threads=2).metrics for _ in range(5)]
     assert errors == [errors[0]] * 5
 
 
@@ -84,9 +85,11 @@ def test_several_threads_give_the_same_errors_to_the_last_digit_every_time(name:
     bool(shutil.which("nvidia-smi")), reason="xgboost says that it looked for a GPU where it finds none"
 )
 def test_booster_is_fitted_on_the_device_and_predicts_on_the_cpu() -> None:
-    data = encode("gbtree.squarederror", "rich", POSITIONS, TRAIN, VALIDATION)
+    data = encode(MODELS["gbtree.squarederror"], PROBLEM, "rich", REFERENCES, TRAIN, VALIDATION)
     with pytest.warns(UserWarning, match="No visible GPU is found"):
-        fitted = fit("gbtree.squarederror", MODELS["gbtree.squarederror"].start, data, random_state=7, device="cuda")
+        fitted = fit(
+            MODELS["gbtree.squarederror"], MODELS["gbtree.squarederror"].start, data, random_state=7, device="cuda"
+        )
     assert json.loads(fitted.estimator.save_config())["learner"]["generic_param"]["device"] == "cpu"
 
 

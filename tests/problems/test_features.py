@@ -1,16 +1,12 @@
-from datetime import datetime
-
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.errors import SettingsError
-from include.problem.data import Columns
-from include.problem.declaration import read_problem
-from include.problems.taxi.features import FEATURE_SETS, NO_POSITIONS, Positions, get_feature_set, rows_of_frame
-from tests.splits import make_trips
+from include.problem.features import find_feature_set
+from include.problem.references import thaw_references
+from include.problems.taxi.features import REFERENCE, RICH, Positions
+from tests.splits import PROBLEM, make_trips
 
 NEW_YORK, LOS_ANGELES, EQUATOR, NORTH, EAST, NOWHERE = 1, 2, 3, 4, 5, 6
 POSITIONS = Positions.from_zones(
@@ -26,11 +22,12 @@ def compute(
     zones: tuple[int, int] = (EQUATOR, NORTH),
     pickup_at: str = "2024-01-01T08:30:00",
     distance: float = 2.0,
-    positions: Positions = POSITIONS,
+    positions: Positions | None = POSITIONS,
     name: str = "rich",
 ) -> dict[str, float]:
-    """The features of one trip."""
-    columns = get_feature_set(name).compute(make_trips([pickup_at], [zones], [distance]), positions)
+    """The features of one trip; without positions there is no zones table."""
+    references = {} if positions is None else {"zones": positions}
+    columns = find_feature_set(PROBLEM, name).compute(make_trips([pickup_at], [zones], [distance]), references)
     return {feature: values[0] for feature, values in columns.items()}
 
 
@@ -101,7 +98,7 @@ def test_zone_without_a_position_has_no_geometry_but_keeps_the_rest(zone: int) -
 
 
 def test_rich_features_work_without_a_zones_table() -> None:
-    features = compute((1, 2), positions=NO_POSITIONS)
+    features = compute((1, 2), positions=None)
     assert (features["pickup_zone"], features["dropoff_zone"], features["hour"]) == (1, 2, 8.5)
     assert np.isnan(features["straight_distance"])
 
@@ -121,49 +118,21 @@ ZONE = st.integers(1, 12) | st.integers(10**6 - 2, 10**6 + 2) | st.integers(1, L
 @example({(1, 1_000_002), (2, 2), (LARGEST_ZONE, LARGEST_ZONE), (1, LARGEST_ZONE), (LARGEST_ZONE, 1)})
 def test_reference_features_tell_every_pair_of_zones_apart_whatever_their_ids(pairs: set[tuple[int, int]]) -> None:
     trips = make_trips(["2024-01-01"] * len(pairs), list(pairs), [1.0] * len(pairs))
-    columns = get_feature_set("reference").compute(trips, NO_POSITIONS)
+    columns = REFERENCE.compute(trips, {})
     assert len(set(columns["PU_DO"].tolist())) == len(pairs)
     assert set(columns) == {"PU_DO", "trip_distance"}
 
 
-def test_every_feature_set_is_offered_by_its_name() -> None:
-    assert FEATURE_SETS.keys() == read_problem("taxi").feature_sets.keys()
-
-
-@pytest.mark.parametrize("name", FEATURE_SETS)
+@pytest.mark.parametrize("name", PROBLEM.feature_sets)
 def test_feature_set_computes_what_it_declares(name: str) -> None:
-    features = get_feature_set(name)
-    assert {*features.categorical, *features.numeric, *features.cyclic} == set(compute(name=name))
+    assert set(find_feature_set(PROBLEM, name).names) == set(compute(name=name))
 
 
-def test_unknown_feature_set_is_an_error_that_names_those_there_are() -> None:
-    with pytest.raises(SettingsError, match="Unknown feature set 'poor'; choose one of: reference, rich"):
-        get_feature_set("poor")
+def test_declared_feature_sets_consider_every_input() -> None:
+    assert (find_feature_set(PROBLEM, "rich"), find_feature_set(PROBLEM, "reference")) == (RICH, REFERENCE)
 
 
-def make_frame() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "pickup_at": pd.Series([datetime(2024, 1, 1, 8)], dtype="datetime64[ns]"),
-            "pickup_zone": pd.Series([1], dtype="int32"),
-            "dropoff_zone": pd.Series([2], dtype="int16"),
-            "trip_distance": pd.Series([1.5], dtype="float32"),
-            "fare": [10.0],
-        }
-    )
-
-
-def test_frame_becomes_columns_of_the_expected_types_and_no_others() -> None:
-    trips: Columns = rows_of_frame(make_frame())
-    assert {name: str(values.dtype) for name, values in trips.items()} == {
-        "pickup_at": "datetime64[us]",
-        "pickup_zone": "int64",
-        "dropoff_zone": "int64",
-        "trip_distance": "float64",
-    }
-    assert trips["pickup_at"][0] == np.datetime64("2024-01-01T08:00")
-
-
-def test_frame_without_a_column_is_an_error_that_names_it() -> None:
-    with pytest.raises(KeyError, match="dropoff_zone"):
-        rows_of_frame(make_frame().drop(columns="dropoff_zone"))
+def test_positions_survive_being_kept_as_json() -> None:
+    restored = thaw_references(PROBLEM, {"zones": POSITIONS.to_dict()})["zones"]
+    assert np.array_equal(restored.longitude, POSITIONS.longitude, equal_nan=True)
+    assert np.array_equal(restored.latitude, POSITIONS.latitude, equal_nan=True)

@@ -16,7 +16,7 @@ from include.promotion.comparison import (
     decide_first,
     find_regressions,
 )
-from tests.splits import make_split
+from tests.splits import PROBLEM, make_split
 
 LIMITS = Limits(min_improvement=0.01, max_slice_regression=0.05, slice_minimum_rows=200)
 
@@ -152,7 +152,7 @@ def predict(noise: float, seed: int) -> Values:
 
 
 def wins(challenger: Values, champion: Values, seed: int = 0) -> bool:
-    return decide(compare(SPLIT.rows, SPLIT.target, challenger, champion, seed=seed), LIMITS).promote
+    return decide(compare(PROBLEM, SPLIT.rows, SPLIT.target, challenger, champion, seed=seed), LIMITS).promote
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -172,14 +172,14 @@ def test_of_ten_equal_ones_at_most_one_wins() -> None:
 
 
 def test_same_predictions_differ_by_nothing() -> None:
-    comparison = compare(SPLIT.rows, SPLIT.target, predict(4.0, 1), predict(4.0, 1), seed=3)
+    comparison = compare(PROBLEM, SPLIT.rows, SPLIT.target, predict(4.0, 1), predict(4.0, 1), seed=3)
     assert comparison.interval == (0, 0)
     assert comparison.gain == 0
     assert {part.regression for part in comparison.slices} == {0}
 
 
 def test_comparison_covers_every_slicing() -> None:
-    comparison = compare(SPLIT.rows, SPLIT.target, predict(3.0, 1), predict(4.0, 2), seed=3)
+    comparison = compare(PROBLEM, SPLIT.rows, SPLIT.target, predict(3.0, 1), predict(4.0, 2), seed=3)
     assert {part.slicing for part in comparison.slices} == {"hour", "distance", "pickup_zone"}
     hours = [part.rows for part in comparison.slices if part.slicing == "hour"]
     assert sum(hours) == comparison.rows == 2000
@@ -188,7 +188,7 @@ def test_comparison_covers_every_slicing() -> None:
 def test_comparison_without_rows_is_refused() -> None:
     none = {name: values[:0] for name, values in SPLIT.rows.items()}
     with pytest.raises(ValueError, match="no rows"):
-        compare(none, SPLIT.target[:0], SPLIT.target[:0], SPLIT.target[:0], seed=0)
+        compare(PROBLEM, none, SPLIT.target[:0], SPLIT.target[:0], SPLIT.target[:0], seed=0)
 
 
 odd_values = st.sampled_from([np.nan, np.inf, -np.inf, 1e101, -1e200, 1.8e308])
@@ -204,13 +204,13 @@ def test_single_value_that_is_not_finite_is_counted_and_compares_nothing(
     columns[where][places] = values
     assert count_unusable(columns[where]) == len(values)
     with pytest.raises(ValueError, match=f"{len(values)} of 2000 values of the .* are not finite numbers"):
-        compare(SPLIT.rows, columns["actual"], columns["challenger"], columns["champion"], seed=0)
+        compare(PROBLEM, SPLIT.rows, columns["actual"], columns["challenger"], columns["champion"], seed=0)
 
 
 @settings(deadline=None, max_examples=20)
 @given(st.floats(1e-300, 1e100), st.floats(1e-300, 1e100))
 def test_equal_errors_of_any_size_are_compared_by_finite_figures(own: float, other: float) -> None:
-    comparison = compare(SPLIT.rows, SPLIT.target, SPLIT.target + own, SPLIT.target + other, seed=0)
+    comparison = compare(PROBLEM, SPLIT.rows, SPLIT.target, SPLIT.target + own, SPLIT.target + other, seed=0)
     figures = [comparison.challenger_rmse, comparison.champion_rmse, *comparison.interval, comparison.gain]
     assert np.isfinite(figures).all()
     assert own < other or not decide(comparison, LIMITS).promote

@@ -10,6 +10,7 @@ import pytest
 from include.errors import NoChampion, NoTrainingSet
 from include.models.artifact import Model
 from include.models.fitting import encode, fit
+from include.models.table import MODELS
 from include.problem.data import Split
 from include.promotion import aliases, decisions, judging
 from include.sets.examples import TrainingSet, get_training_set, load_references, load_split
@@ -19,6 +20,7 @@ from include.tracking import model_logging, registry, runs
 from include.tracking.lineage import Lineage
 from include.tracking.registry import CHAMPION, PREVIOUS
 from tests.published_sets import publish_sample
+from tests.splits import PROBLEM
 from tests.warehouse_rows import query
 
 LINEAR, FOREST = "linear_model.LinearRegression", "ensemble.ExtraTreesRegressor"
@@ -50,8 +52,8 @@ def register(url: str, settings: Settings) -> Callable[..., int]:
         train, validation = splits
         if shuffled:
             train = Split(train.rows, np.random.default_rng(seed).permutation(train.target))
-        data = encode(model, "rich", load_references(url, 1)["zones"], train, validation)
-        fitted = fit(model, parameters or {}, data, random_state=seed, threads=1)
+        data = encode(MODELS[model], PROBLEM, "rich", load_references(url, 1), train, validation)
+        fitted = fit(MODELS[model], parameters or {}, data, random_state=seed, threads=1)
         return store(url, settings, Model(data.encoder, fitted.estimator, {"parameters": {}}), model, validation)
 
     return train_and_register
@@ -160,7 +162,7 @@ def test_model_that_cannot_be_loaded_is_rejected_and_says_why(
 ) -> None:
     version = register(LINEAR)
     with monkeypatch.context() as patch:
-        patch.setattr("include.models.artifact.FORMAT", 2)
+        patch.setattr("include.models.artifact.FORMAT", 3)
         decision = judging.judge(url, settings, version, RUN)
     assert decision.state == "rejected"
     assert "The model cannot be used" in decision.reason

@@ -16,6 +16,7 @@ from include.alerting.model_reports import report_unusable
 from include.errors import ModelInvalid, NoChampion
 from include.models.artifact import Model
 from include.models.fitting import encode, fit
+from include.models.table import MODELS
 from include.monitoring import watch
 from include.prediction import batch
 from include.prediction.request import predict
@@ -31,6 +32,7 @@ from include.tracking import registry, runs
 from include.tracking.registry import CHAMPION, PREVIOUS, WAYS_OUT
 from tests.promotion.test_judging import FOREST, LINEAR, RUN, SMALL_FOREST, WEAK, judge_and_promote, read_aliases, store
 from tests.published_sets import publish_sample
+from tests.splits import PROBLEM
 
 LASSO = "linear_model.Lasso"
 TRIP = {"pickup_at": "2024-01-14T18:30:00", "pickup_zone": 2, "dropoff_zone": 5, "trip_distance": 1.98}
@@ -56,8 +58,15 @@ def register(url: str, settings: Settings) -> Register:
     def train_and_register(
         model: str, parameters: dict[str, Any] | None = None, change: Callable[[Any], None] | None = None
     ) -> int:
-        data = encode(model, "rich", load_references(url, 1)["zones"], Split(train.rows, train.target), validation)
-        estimator = deepcopy(fit(model, parameters or {}, data, random_state=0, threads=1).estimator)
+        data = encode(
+            MODELS[model],
+            PROBLEM,
+            "rich",
+            load_references(url, 1),
+            Split(train.rows, train.target),
+            validation,
+        )
+        estimator = deepcopy(fit(MODELS[model], parameters or {}, data, random_state=0, threads=1).estimator)
         if change:
             change(estimator)
         return store(url, settings, Model(data.encoder, estimator, {"parameters": {}}), model, validation)

@@ -10,12 +10,12 @@ from include.models.encoder import Encoder
 from include.models.fitting import EncodedData, encode, fit
 from include.models.table import MODELS
 from include.problem.data import Columns, Split
-from include.problems.taxi.features import NO_POSITIONS
 from include.sets.examples import load_references, load_split
 from include.sets.left_out import sum_by_rule
 from include.sets.publish import Published
 from include.settings import Settings
 from tests.published_sets import publish_set
+from tests.splits import PROBLEM
 from tests.warehouse_rows import query
 
 MONTHS = ["2024-01", "2024-02"]
@@ -64,16 +64,16 @@ def test_training_set_has_the_known_size(published: Published) -> None:
 
 def test_reference_features_have_the_known_number(splits: dict[str, Split]) -> None:
     train, validation = splits["train"].rows, splits["validation"].rows
-    assert len(Encoder("reference", "one_hot").fit(train).feature_names) == 5_094
-    assert len(Encoder("reference", "one_hot").fit(join(train, validation)).feature_names) == 7_027
+    assert len(Encoder(PROBLEM, "reference", "one_hot").fit(train).feature_names) == 5_094
+    assert len(Encoder(PROBLEM, "reference", "one_hot").fit(join(train, validation)).feature_names) == 7_027
 
 
 def fit_start(model: str, data: EncodedData, **parameters: Any) -> float:
-    return fit(model, MODELS[model].start | parameters, data, random_state=42).metrics["rmse"]
+    return fit(MODELS[model], MODELS[model].start | parameters, data, random_state=42).metrics["rmse"]
 
 
 def test_linear_regression_on_reference_features_has_the_known_error(splits: dict[str, Split]) -> None:
-    data = encode(LINEAR, "reference", NO_POSITIONS, splits["train"], splits["validation"])
+    data = encode(MODELS[LINEAR], PROBLEM, "reference", {}, splits["train"], splits["validation"])
     assert data.train.shape == (54_378, 5_094)
     assert fit_start(LINEAR, data) == pytest.approx(5.995, abs=0.001)
 
@@ -82,19 +82,19 @@ def test_linear_regression_on_reference_features_has_the_known_error(splits: dic
 def test_booster_on_rich_features_is_as_good_as_by_hand(
     module_warehouse_url: str, published: Published, splits: dict[str, Split]
 ) -> None:
-    positions = load_references(module_warehouse_url, published.version)["zones"]
-    data = encode(BOOSTED, "rich", positions, splits["train"], splits["validation"])
+    references = load_references(module_warehouse_url, published.version)
+    data = encode(MODELS[BOOSTED], PROBLEM, "rich", references, splits["train"], splits["validation"])
     assert fit_start(BOOSTED, data) <= 4.05
 
 
 @pytest.mark.slow
 def test_booster_without_positions_is_as_good_as_by_hand(splits: dict[str, Split]) -> None:
-    data = encode(BOOSTED, "rich", NO_POSITIONS, splits["train"], splits["validation"])
+    data = encode(MODELS[BOOSTED], PROBLEM, "rich", {}, splits["train"], splits["validation"])
     assert fit_start(BOOSTED, data) <= 4.6
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [name for name, entry in MODELS.items() if entry.family == "sklearn"])
 def test_every_sklearn_model_trains_on_reference_features(splits: dict[str, Split], model: str) -> None:
-    data = encode(model, "reference", NO_POSITIONS, splits["train"], splits["validation"])
+    data = encode(MODELS[model], PROBLEM, "reference", {}, splits["train"], splits["validation"])
     assert fit_start(model, data) < splits["validation"].target.std()

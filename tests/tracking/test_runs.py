@@ -31,7 +31,7 @@ from include.tracking.registry import CHAMPION, find_version, register_model
 from include.tracking.runs import Tracker, open_run, open_tracker
 from include.tuning.search import Trial
 from tests.conftest import TrackingServer, find_free_port
-from tests.splits import POSITIONS, make_split, take
+from tests.splits import PROBLEM, REFERENCES, make_split, take
 
 pytestmark = [
     pytest.mark.slow,
@@ -237,8 +237,8 @@ def test_run_can_be_marked_as_failed(tracker: Tracker) -> None:
 
 
 def make_model(name: str) -> Model:
-    data = encode(name, "rich", POSITIONS, TRAIN, OTHERS)
-    estimator = fit(name, MODELS[name].start, data, random_state=1, threads=1).estimator
+    data = encode(MODELS[name], PROBLEM, "rich", REFERENCES, TRAIN, OTHERS)
+    estimator = fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1).estimator
     return Model(data.encoder, estimator, {"model": name, "parameters": dict(MODELS[name].start)})
 
 
@@ -277,7 +277,7 @@ def test_logged_model_names_the_exact_packages_that_it_needs(tracker: Tracker) -
     _, uri, _ = log_small_model(tracker)
     requirements = Path(mlflow.pyfunc.get_model_dependencies(uri)).read_text().split()
     assert {line.partition("==")[0] for line in requirements} == {
-        "mlflow", "numpy", "pandas", "scipy", "scikit-learn", "skops",
+        "mlflow", "numpy", "pandas", "pydantic", "scipy", "tzdata", "scikit-learn", "skops",
     }  # fmt: skip
     assert all("==" in line for line in requirements)
 

@@ -299,7 +299,7 @@ def test_best_model_is_registered_as_challenger_with_its_lineage(
     assert {"git_commit", "training_set_fingerprint"} <= version.tags.keys()
     assert version.description.endswith(f"Trained by [this Airflow run]({PAGE}).")
     rmse = best["metrics"]["validation_rmse"]
-    assert describe_registered(registered) == (
+    assert describe_registered(settings.problem, registered) == (
         f"Best: {best['model']}, RMSE {rmse:.3f} min on validation; registered as version 1 of"
         f" {settings.registered_model}, trained on set 1."
     )

@@ -13,11 +13,11 @@ from include.dashboards.pages.training_run import BEST, NO_TRIALS, TRIALS
 from include.dashboards.palette import BEST_TO_WORST, PALETTE
 from include.dashboards.registered import list_model_runs, read_table
 from include.dashboards.tables import Table
-from include.models.evaluation import DISTANCE_BANDS, HOUR_BANDS
 from include.models.table import MODELS
+from include.problem.declaration import read_problem
 from include.problems.taxi.zone_names import read_zone_names
 
-BANDS = [*HOUR_BANDS, *DISTANCE_BANDS]
+BANDS = [band for part in read_problem("taxi").slices for band in part.bands]
 MOST_TICKS = 10
 
 

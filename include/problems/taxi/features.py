@@ -1,18 +1,14 @@
-"""Feature sets: what is computed of a trip before any model sees it.
+"""Feature sets of trips, see `include.problem.features`."""
 
-Everything here works on columns held as NumPy arrays, because the same code prepares half a million trips for
-training and a single trip within a millisecond for serving.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from include.errors import SettingsError
 from include.problem.data import Columns
+from include.problem.features import FeatureSet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,22 +16,7 @@ if TYPE_CHECKING:
 # More than any zone id: ids are 32-bit integers, so that a pair of them is one 64-bit integer that no other pair has.
 PAIR_BASE = 2**32
 EARTH_RADIUS_MILES = 3958.8
-# What a trip must say at pickup; the dtypes that the functions below rely on.
-TRIP_COLUMNS = {
-    "pickup_at": "datetime64[us]",
-    "pickup_zone": "int64",
-    "dropoff_zone": "int64",
-    "trip_distance": "float64",
-}
-
-
-def rows_of_frame(frame: "pd.DataFrame") -> dict[str, npt.NDArray[Any]]:
-    """The columns of `TRIP_COLUMNS` as arrays; a frame may hold others.
-
-    Raises:
-        KeyError: A column is missing.
-    """
-    return {name: frame[name].to_numpy().astype(dtype) for name, dtype in TRIP_COLUMNS.items()}
+COLUMNS = ("pickup_at", "pickup_zone", "dropoff_zone", "trip_distance")
 
 
 @dataclass(frozen=True)
@@ -83,18 +64,19 @@ class Positions:
 NO_POSITIONS = Positions(np.empty(0), np.empty(0))
 
 
-def _reference(trips: Columns, _positions: Positions) -> Columns:
+def _reference(trips: Columns, _references: Mapping[str, Any]) -> Columns:
     """Pickup and dropoff zone as one category, and the distance: the published baseline's features."""
     pairs = trips["pickup_zone"] * PAIR_BASE + trips["dropoff_zone"]
     return {"PU_DO": pairs, "trip_distance": trips["trip_distance"]}
 
 
-def _rich(trips: Columns, positions: Positions) -> Columns:
+def _rich(trips: Columns, references: Mapping[str, Any]) -> Columns:
     """Zones, the geometry between them and the time of pickup; distances in miles, angles in degrees.
 
     Straight-line distance by the haversine formula and initial bearing, both on a sphere
     (R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68, 1984).
     """
+    positions: Positions = references.get("zones", NO_POSITIONS)
     from_lon, from_lat = positions.of(trips["pickup_zone"])
     to_lon, to_lat = positions.of(trips["dropoff_zone"])
     delta_lon = to_lon - from_lon
@@ -125,49 +107,41 @@ def _rich(trips: Columns, positions: Positions) -> Columns:
     }
 
 
-@dataclass(frozen=True)
-class FeatureSet:
-    """How trips become features, and which of these are categories.
-
-    Attributes:
-        categorical: Features that are integer codes.
-        cyclic: Numeric features that a linear model needs as categories, by their whole part.
-        scaled: Whether the one-hot encoding clips and standardises the numeric features.
-    """
-
-    compute: Callable[[Columns, Positions], Columns]
-    categorical: tuple[str, ...]
-    numeric: tuple[str, ...]
-    cyclic: tuple[str, ...] = ()
-    scaled: bool = True
-
-
-FEATURE_SETS: dict[str, FeatureSet] = {
-    "reference": FeatureSet(_reference, ("PU_DO",), ("trip_distance",), scaled=False),
-    "rich": FeatureSet(
-        _rich,
-        ("pickup_zone", "dropoff_zone"),
-        (
-            "trip_distance",
-            "straight_distance",
-            "detour",
-            "bearing",
-            "pickup_longitude",
-            "pickup_latitude",
-            "dropoff_longitude",
-            "dropoff_latitude",
-        ),
-        cyclic=("hour", "weekday"),
+# Without the time, as the published baseline has it.
+REFERENCE = FeatureSet(
+    _reference, categorical=("PU_DO",), numeric=("trip_distance",), unscaled=("trip_distance",), uses=COLUMNS
+)
+RICH = FeatureSet(
+    _rich,
+    categorical=("pickup_zone", "dropoff_zone"),
+    numeric=(
+        "trip_distance",
+        "straight_distance",
+        "detour",
+        "bearing",
+        "pickup_longitude",
+        "pickup_latitude",
+        "dropoff_longitude",
+        "dropoff_latitude",
     ),
+    cyclic=("hour", "weekday"),
+    uses=COLUMNS,
+)
+
+
+# What a trip must say at pickup.
+TRIP_COLUMNS = {
+    "pickup_at": "datetime64[us]",
+    "pickup_zone": "int64",
+    "dropoff_zone": "int64",
+    "trip_distance": "float64",
 }
 
 
-def get_feature_set(name: str) -> FeatureSet:
-    """The feature set of that name.
+def rows_of_frame(frame: "pd.DataFrame") -> dict[str, npt.NDArray[Any]]:
+    """The columns of `TRIP_COLUMNS` as arrays; a frame may hold others.
 
     Raises:
-        SettingsError: There is none.
+        KeyError: A column is missing.
     """
-    if name not in FEATURE_SETS:
-        raise SettingsError(f"Unknown feature set '{name}'; choose one of: {', '.join(FEATURE_SETS)}.")
-    return FEATURE_SETS[name]
+    return {name: frame[name].to_numpy().astype(dtype) for name, dtype in TRIP_COLUMNS.items()}
