@@ -3,7 +3,7 @@
 **Starts** by hand or through the REST API.
 
 **Produces** the table `example.rows` in the warehouse, replaced as a whole, so that running it twice changes nothing;
-then the asset `example_trips` changes.
+then the asset `example_rows` changes.
 
 **Parameters**: `numbers`, the statistic that replaces a missing number.
 """
@@ -14,43 +14,43 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED
-from include.orchestration.assets import EXAMPLE_TRIPS
+from include.orchestration.assets import EXAMPLE_ROWS
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.presentation import EXAMPLE, first_sentence
 
-TRIPS: list[dict[str, Any]] = [
-    {"trip": 1, "borough": "Brooklyn", "miles": 1.2, "minutes": 8.0},
-    {"trip": 2, "borough": "Queens", "miles": None, "minutes": 21.5},
-    {"trip": 3, "borough": None, "miles": 3.4, "minutes": 17.0},
-    {"trip": 4, "borough": "Brooklyn", "miles": 0.9, "minutes": None},
+WALKS: list[dict[str, Any]] = [
+    {"walk": 1, "district": "North", "kilometres": 1.2, "duration": 8.0},
+    {"walk": 2, "district": "South", "kilometres": None, "duration": 21.5},
+    {"walk": 3, "district": None, "kilometres": 3.4, "duration": 17.0},
+    {"walk": 4, "district": "North", "kilometres": 0.9, "duration": None},
 ]
 PARAMS = {
     "numbers": Param("median", enum=["median", "mean"], title="Missing numbers", description="What replaces them.")
 }
-CREATE = "CREATE TABLE example.rows (trip integer PRIMARY KEY, borough text, miles float, minutes float)"
-INSERT = "INSERT INTO example.rows VALUES (%(trip)s, %(borough)s, %(miles)s, %(minutes)s)"
+CREATE = "CREATE TABLE example.rows (walk integer PRIMARY KEY, district text, kilometres float, duration float)"
+INSERT = "INSERT INTO example.rows VALUES (%(walk)s, %(district)s, %(kilometres)s, %(duration)s)"
 
 
 @task
 def load() -> list[dict[str, Any]]:
     """Loads the table, with its gaps."""
-    return TRIPS
+    return WALKS
 
 
 @task
-def fill(trips: list[dict[str, Any]], **context: Any) -> list[dict[str, Any]]:
+def fill(walks: list[dict[str, Any]], **context: Any) -> list[dict[str, Any]]:
     """Fills the gaps: numbers with the chosen statistic, text with the most frequent value."""
     import pandas as pd
 
-    frame = pd.DataFrame(trips)
+    frame = pd.DataFrame(walks)
     numbers = frame.select_dtypes("number").agg(context["params"]["numbers"])
     texts: Any = frame.select_dtypes("str").agg(lambda column: column.mode()[0])
     filled: list[Any] = frame.fillna({**numbers, **texts}).to_dict("records")
     return filled
 
 
-@task(outlets=[EXAMPLE_TRIPS])
-def save(trips: list[dict[str, Any]], *, outlet_events: Any = None) -> None:
+@task(outlets=[EXAMPLE_ROWS])
+def save(walks: list[dict[str, Any]], *, outlet_events: Any = None) -> None:
     """Writes the table to Postgres and sends the event."""
     from include.warehouse import connect
 
@@ -58,8 +58,8 @@ def save(trips: list[dict[str, Any]], *, outlet_events: Any = None) -> None:
         connection.execute("CREATE SCHEMA IF NOT EXISTS example")
         connection.execute("DROP TABLE IF EXISTS example.rows")
         connection.execute(CREATE)
-        connection.cursor().executemany(INSERT, trips)
-    outlet_events[EXAMPLE_TRIPS].extra = {"rows": len(trips)}
+        connection.cursor().executemany(INSERT, walks)
+    outlet_events[EXAMPLE_ROWS].extra = {"rows": len(walks)}
 
 
 @dag(

@@ -1,9 +1,9 @@
-"""Monitors the champion: how far the newest trips have drifted from its training data, and how large its errors are.
+"""Monitors the champion: how far the newest rows have drifted from its training data, and how large its errors are.
 
 **Starts** daily (`MONITORING_SCHEDULE`), after each ingest, or by hand.
 
 **Produces** three measures of drift per week and column in `monitoring.drift`, and in `monitoring.live_errors` the
-errors of logged predictions whose trips have arrived since. If columns have drifted in `DRIFT_WINDOWS_NEEDED` of the
+errors of logged predictions whose rows have arrived since. If columns have drifted in `DRIFT_WINDOWS_NEEDED` of the
 last `DRIFT_WINDOWS` weeks, including the newest, a row is added to `monitoring.alarms` and the asset `drift` changes,
 once per champion and newest week. A champion that cannot be used is reported by an alert, once.
 """
@@ -26,7 +26,7 @@ from include.settings import read_settings, read_usable_settings
 
 @task
 def measure_live_errors() -> int:
-    """Compares logged predictions with the trips that have arrived since."""
+    """Compares logged predictions with the rows that have arrived since."""
     from include.monitoring import live_errors
 
     return live_errors.measure_live_errors(get_warehouse_url(), read_settings())

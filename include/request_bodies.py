@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 
-# Long enough for what is wrong with a trip, too short to send a body back.
+# Long enough for what is wrong with a row, too short to send a body back.
 MOST_REASON = 500
 MOST_REASONS = 20
 

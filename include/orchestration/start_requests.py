@@ -1,6 +1,6 @@
 """Stands before Airflow's API where runs are started: refuses what is wrong in short words, and shortens Airflow's own.
 
-Airflow repeats the value and the schema in its text, which took a minute and a megabyte for 10,001 trips.
+Airflow repeats the value and the schema in its text, which took a minute and a megabyte for 10,001 rows.
 """
 
 import json
@@ -15,7 +15,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 STARTS_RUN = re.compile(r"/api/v2/dags/([^/]+)/dagRuns/?$")
-# 10,000 trips take about 1.5 MB.
+# 10,000 rows take about 1.5 MB.
 MOST_BYTES = 16 * 1024 * 1024
 REFUSED = 400
 

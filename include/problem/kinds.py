@@ -210,7 +210,7 @@ KINDS: Mapping[KindName, Kind] = MappingProxyType(
         "code": Kind(*_CODE, True, "frequencies", _parse_code, _code_schema, "number"),
         "category": Kind(*_TEXT, True, "frequencies", _parse_text, _text_schema, "text"),
         "flag": Kind(*_FLAG, True, "frequencies", _parse_flag, _flag_schema, "text"),
-        # Wall time of the problem's zone: hours and weekdays are those of its clock.
+        # Wall time of the problem's time zone: hours and weekdays are those of its clock.
         "time": Kind(*_MOMENT, True, "clock", _parse_time, _time_schema, "datetime-local"),
         "text": Kind(*_TEXT, True, "none", _parse_text, _text_schema, "text"),
         "id": Kind(*_TEXT, False, "none", _parse_text, _text_schema, "text"),

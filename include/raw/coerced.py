@@ -42,7 +42,7 @@ class Coerced:
     Attributes:
         failed: Marks values that were there and had to become null, None if none had.
         beyond: Marks times outside of the years that can be stored, which became null too; None if none were.
-        instants: Of times with a zone: the same in UTC, null where a value had none; None if none had.
+        instants: Of times with a time zone: the same in UTC, null where a value had none; None if none had.
         form: Of numbers in text: what stands around them, for the column's next values; None if nothing shows it yet.
     """
 

@@ -1,4 +1,4 @@
-"""Times of any usual form, as the warehouse keeps them: wall time without a zone, in microseconds."""
+"""Times of any usual form, as the warehouse keeps them: wall time without a time zone, in microseconds."""
 
 from dataclasses import replace
 
@@ -20,7 +20,8 @@ from include.raw.coerced import (
 from include.raw.numbers import coerce_float
 
 UTC_OFFSET = r"(Z|[+-]\d{2}(:?\d{2})?)$"
-# Years 1 to 9999, which all of Postgres, Python and NumPy can hold, but for a day at each end that a zone may take.
+# Years 1 to 9999, which all of Postgres, Python and NumPy can hold, but for a day at each end that a time zone may
+# take.
 FIRST_DAY, LAST_DAY = -719_161, 2_932_894
 UNITS_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000}
 # Microseconds of what a number counts, by the name of its format.
@@ -69,7 +70,7 @@ def join_times(days: pa.Array, clocks: pa.Array, timezone: str, how: ColumnReadi
 def end_after(start: Coerced, end: Coerced) -> pa.Array:
     """The ends on the clock that held at the start, so that the difference of the two is the time between them.
 
-    Only a change of the clock in between makes a difference; without a zone, nothing can be known of one.
+    Only a change of the clock in between makes a difference; without a time zone, nothing can be known of one.
     """
     if start.instants is None or end.instants is None:
         return end.array
@@ -119,7 +120,7 @@ def _cast_times(text: pa.Array) -> Coerced | None:
 
 
 def _parse_times(text: pa.Array, timezone: str) -> Coerced:
-    """Times in ISO 8601, some of them with a zone, or something that is no time: value by value."""
+    """Times in ISO 8601, some of them with a time zone, or something that is no time: value by value."""
     if cast := _cast_times(text):
         return cast
     zoned = pc.match_substring_regex(text, r"\d:\d{2}(:\d{2}(\.\d+)?)?" + UTC_OFFSET)

@@ -1,4 +1,4 @@
-"""Builds a training set from the raw trips and checks it, each step a transaction of its own; see `publish`.
+"""Builds a training set from the raw rows and checks it, each step a transaction of its own; see `publish`.
 
 A version is invisible until it is published: its examples stand in a table that readers do not look at before the
 version's state says so. From then on they cannot be changed.

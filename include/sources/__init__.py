@@ -1,4 +1,4 @@
-"""Where trips come from: one reader a kind of source, all of the same shape.
+"""Where rows come from: one reader a kind of source, all of the same shape.
 
 Every kind's module has `list_months(settings, known)`, the months that are there, `probe(settings, month)`, a cheap
 look at one, and `open_month(settings, month, allow, reading)`, its contents.

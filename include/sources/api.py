@@ -1,4 +1,4 @@
-"""A paged HTTP JSON API of trips.
+"""A paged HTTP JSON API of rows.
 
 The address holds `{page}` (from 1) or `{offset}` (from 0), and may hold `{limit}`, `{month}`, `{month_start}` and
 `{month_end}` (first day of the next month). Pages are asked for until one is empty or shorter than the limit.
@@ -24,7 +24,7 @@ from include.sources.location import locate, mask
 from include.sources.records import Types, make_batches
 
 PAGE_ROWS = 10_000
-# What no month of trips needs: a server that goes on beyond them does not page, or gives more than it is asked for.
+# What no month of rows needs: a server that goes on beyond them does not page, or gives more than it is asked for.
 MOST_PAGES = 100_000
 MOST_ROWS = 100_000_000
 MOST_BYTES = 20 * 2**30

@@ -111,7 +111,7 @@ def fetch(url: str, limits: Limits) -> Iterator[tuple[Path, str | None]]:
         _require_file(path, mask(url))
         yield path, _read_mtime(path)
         return
-    with tempfile.TemporaryDirectory(prefix="trips-") as directory:
+    with tempfile.TemporaryDirectory(prefix="source-") as directory:
         path = Path(directory) / "download"
         if is_http(url):
             validator = http.download(url, path, limits)

@@ -1,4 +1,4 @@
-"""Where a month of trips is: the source setting's kinds, its placeholders, and its form without secrets."""
+"""Where a month of rows is: the source setting's kinds, its placeholders, and its form without secrets."""
 
 import re
 from datetime import date

@@ -1,4 +1,4 @@
-"""A Postgres table of trips: `postgresql://user:password@host:port/database/schema.table`."""
+"""A Postgres table: `postgresql://user:password@host:port/database/schema.table`."""
 
 import hashlib
 import re
@@ -26,7 +26,7 @@ from include.warehouse import connect, connect_bulk
 # Ahead of the address's own parameters, which win.
 WATCHED = "keepalives_idle=30&keepalives_interval=10&keepalives_count=3"
 QUERY_CANCELED = "57014"
-# How a month is picked by the pickup column's type; {zone} is the source's time zone.
+# How a month is picked by the type of the time column; {zone} is the source's time zone.
 MONTH_FILTERS = {
     "timestamp without time zone": "{column} >= {start}::timestamp AND {column} < {end}::timestamp",
     "timestamp with time zone": (
@@ -36,7 +36,7 @@ MONTH_FILTERS = {
     "text": "left({column}, 7) = {month}",
     "character varying": "left({column}, 7) = {month}",
 }
-# The month of a row, by the pickup column's type.
+# The month of a row, by the type of the time column.
 MONTH_NAMES = {
     "timestamp without time zone": "to_char({column}, 'YYYY-MM')",
     "timestamp with time zone": "to_char({column} AT TIME ZONE {zone}, 'YYYY-MM')",
@@ -82,7 +82,7 @@ def probe(settings: Settings, month: str) -> Probe:
 def open_month(
     settings: Settings, month: str, allow: Allow = allow_all, _reading: Reading = DETECT
 ) -> Iterator[Contents]:
-    """Opens the rows of `month` by the pickup column, all of them as of one moment."""
+    """Opens the rows of `month` by the time column, all of them as of one moment."""
     url = locate(settings, month)
     address, table = split_address(url)
     limits = Limits.of(settings, allow)
@@ -142,13 +142,14 @@ def _read_columns(connection: psycopg.Connection, table: sql.Identifier, url: st
 
 
 def _filter_month(settings: Settings, month: str, columns: dict[str, str], url: str) -> sql.Composable:
-    name = settings.problem.of_time.source
+    time = settings.problem.of_time
+    name = time.source
     if name not in columns:
         return sql.SQL("false")  # the missing column is reported with all others by the reader of the contents
     if columns[name] not in MONTH_FILTERS:
         raise SourceInvalid(
             f"{mask(url)}: column {name} is of type {columns[name]}, which no month can be picked by. "
-            f"Offer a view where it is one of {', '.join(MONTH_FILTERS)}, or change COLUMN_PICKUP_AT"
+            f"Offer a view where it is one of {', '.join(MONTH_FILTERS)}, or change COLUMN_{time.name.upper()}"
         )
     start, end = month_bounds(month)
     return sql.SQL(MONTH_FILTERS[columns[name]]).format(
