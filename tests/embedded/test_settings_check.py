@@ -18,7 +18,7 @@ from include.errors import SettingsError
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("SOURCE", "green.xlsx", "cannot tell what it is"),
+        ("SOURCE", "green.docx", "cannot tell what it is"),
         ("SOURCE", "/data/green.parquet", "is the same for every month"),
         ("SOURCE", "data/green_{month}.parquet", "is relative; write the absolute path, /"),
         ("SOURCE", "https:///green_{month}.parquet", "has no host"),
