@@ -16,6 +16,7 @@ from include.errors import SettingsError
 from include.models.artifact import Model
 from include.models.fitting import Fitted, encode, fit, threads_for
 from include.models.table import FAMILIES, MODELS, default_names, get_model, names_of
+from include.problem.data import Split
 from include.settings import Settings
 from tests.splits import PROBLEM, REFERENCES, make_split
 
@@ -123,6 +124,22 @@ def test_sklearn_entry_says_rightly_what_its_estimator_takes(name: str) -> None:
 def test_booster_stops_when_the_validation_error_no_longer_falls() -> None:
     fitted, _ = fit_once("gbtree.squarederror", "rich")
     assert 1 <= fitted.estimator.num_boosted_rounds() < 200
+
+
+@pytest.mark.parametrize("factor", [1, 1000])
+def test_robust_booster_begins_at_the_middle_of_the_targets_whatever_their_size(factor: int) -> None:
+    train, validation = (Split(split.rows, split.target * factor) for split in (TRAIN, VALIDATION))
+    model = MODELS["gbtree.pseudohubererror"]
+    data = encode(model, PROBLEM, "rich", REFERENCES, train, validation)
+    fitted = fit(model, model.start | FOR_FEW_ROWS, data, random_state=7, threads=1)
+    learner = json.loads(fitted.estimator.save_config())["learner"]
+    base, slope = (
+        learner["learner_model_param"]["base_score"],
+        learner["objective"]["pseudo_huber_param"]["huber_slope"],
+    )
+    assert float(base.strip("[]")) == pytest.approx(np.median(train.target), rel=1e-4)
+    assert float(slope) == pytest.approx(np.subtract(*np.quantile(train.target, [0.75, 0.25])), rel=1e-4)
+    assert fitted.metrics["rmse"] < validation.target.std()
 
 
 def test_every_model_type_belongs_to_one_family() -> None:

@@ -104,3 +104,24 @@ def test_two_features_of_one_name_are_refused() -> None:
     problem = declare(BIKES, columns=BIKES.to_dict()["columns"] | {"rented_at_hour": {"kind": "number"}})
     with pytest.raises(SettingsError, match="'default' has two features of the name rented_at_hour"):
         find_feature_set(problem, "default")
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"column": "returned", "most_frequent": 2}, "slices: 'returned' is not known when one predicts"),
+        (
+            {"column": "operator", "most_frequent": 2},
+            "slices: 'operator' is not known when one predicts, or says nothing",
+        ),
+        ({"column": "weather"}, "slices: say for 'weather' what its slices are: bands, or most_frequent"),
+    ],
+)
+def test_slices_that_cannot_be_measured_are_refused(part: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        declare(BIKES, slices=[part])
+
+
+def test_amounts_are_shown_in_the_unit_of_the_target() -> None:
+    shown = [problem.in_unit(2.3456) for problem in (PROBLEM, BIKES, declare(BIKES, unit=""))]
+    assert shown == ["2.346 min", "2.346 bikes", "2.346"]

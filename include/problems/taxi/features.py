@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from include.problem.data import Columns
 from include.problem.features import FeatureSet
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # More than any zone id: ids are 32-bit integers, so that a pair of them is one 64-bit integer that no other pair has.
 PAIR_BASE = 2**32
@@ -136,12 +133,3 @@ TRIP_COLUMNS = {
     "dropoff_zone": "int64",
     "trip_distance": "float64",
 }
-
-
-def rows_of_frame(frame: "pd.DataFrame") -> dict[str, npt.NDArray[Any]]:
-    """The columns of `TRIP_COLUMNS` as arrays; a frame may hold others.
-
-    Raises:
-        KeyError: A column is missing.
-    """
-    return {name: frame[name].to_numpy().astype(dtype) for name, dtype in TRIP_COLUMNS.items()}
