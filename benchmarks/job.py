@@ -14,13 +14,13 @@ from rich.console import Console
 from benchmarks.report import Report
 from benchmarks.running import running_stack, settings_of
 from benchmarks.trip_data import MONTHS, find_trips
-from include.embedded.airflow_api import AirflowApi
+from include.embedded.commands.airflow_api import AirflowApi
+from include.embedded.commands.follow import PREPARATION, report_failure, wait_for_dags
+from include.embedded.commands.results import RUN_TAG, find_models
 from include.embedded.databases import create_databases
 from include.embedded.errors import StackError
-from include.embedded.follow import PREPARATION, report_failure, wait_for_dags
 from include.embedded.options import SHARED_ENVIRONMENT
 from include.embedded.overrides import write_overrides
-from include.embedded.results import RUN_TAG, find_models
 from include.embedded.stack import Stack
 from include.models.table import TRAINING_DAGS
 from include.raw.tables import ensure_columns

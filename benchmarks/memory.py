@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.report import Report
 from benchmarks.running import running_stack, settings_of
 from benchmarks.trip_data import MONTHS, find_trips
-from include.embedded.scheduler import PRELOADED
+from include.embedded.programs.scheduler import PRELOADED
 
 GOAL_MB = 600
 EVALUATIONS = 2

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from include.embedded.environment import tracking_environment
 from include.embedded.lifecycle import reset, start
-from include.embedded.programs import PROGRAMS
+from include.embedded.programs.table import PROGRAMS
 from include.embedded.stack import Stack
 from include.settings import HOME, Settings, read_settings
 from include.tracking_server.routes import WRITER

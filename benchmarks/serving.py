@@ -18,9 +18,9 @@ from benchmarks.champion import register, train
 from benchmarks.load import Load, Outcome, put_under, read_outcome
 from benchmarks.report import Report
 from benchmarks.running import running_stack
-from include.embedded.ports import HOST, is_free
+from include.embedded.programs.ports import HOST, is_free
+from include.embedded.programs.supervision import log_path, tail
 from include.embedded.stack import Stack
-from include.embedded.supervision import log_path, tail
 from include.tracking.registry import CHAMPION
 
 GOALS = "at 100 requests a second p50 at most 3 ms and p99 at most 15 ms; 4 times the throughput; no error"

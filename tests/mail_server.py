@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from include.embedded.mail_sink import store_message
+from include.embedded.programs.mail_sink import store_message
 
 HOST, USER, PASSWORD = "127.0.0.1", "alerts", "correct horse"
 

@@ -8,8 +8,8 @@ import nbclient
 import nbformat
 import pytest
 
+from include.embedded.commands.notebook import connect, notebook_command
 from include.embedded.errors import StackError
-from include.embedded.notebook import connect, notebook_command
 from include.raw import ingest_month, validate_months
 from include.sets import build, publish
 from include.sets.plan import make_plan
@@ -70,7 +70,7 @@ def test_jupyterlab_listens_on_this_machine_alone() -> None:
 
 def test_notebook_without_a_stack_says_how_to_start_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("WAREHOUSE_URL", raising=False)
-    monkeypatch.setattr("include.embedded.notebook.HOME", tmp_path)
+    monkeypatch.setattr("include.embedded.commands.notebook.HOME", tmp_path)
     with pytest.raises(StackError, match="Start it with `make up`"):
         connect()
 

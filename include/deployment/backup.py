@@ -21,7 +21,7 @@ import psycopg
 
 from include.deployment.errors import DeploymentError
 from include.embedded.credentials import write_private
-from include.embedded.postgres import find_binaries
+from include.embedded.programs.postgres import find_binaries
 
 # In the order in which they are saved.
 DATABASES = ("airflow", "warehouse", "mlflow")

@@ -10,22 +10,22 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
-from include.embedded.drill import WAYS
+from include.embedded.commands.drill import WAYS
+from include.embedded.commands.notebook import NOT_RUNNING
 from include.embedded.environment import MAIL_SERVER
 from include.embedded.errors import StackError
-from include.embedded.health import find_problem
 from include.embedded.isolation import TERMINAL, isolate
-from include.embedded.launch import become
 from include.embedded.lifecycle import find_running, reset, start, stop
-from include.embedded.notebook import NOT_RUNNING
 from include.embedded.overrides import SECRET, write_overrides
 from include.embedded.places import check_places
-from include.embedded.postgres import find_binaries
-from include.embedded.processes import MARKER
-from include.embedded.programs import PROGRAMS, load_programs
+from include.embedded.programs.health import find_problem
+from include.embedded.programs.launch import become
+from include.embedded.programs.postgres import find_binaries
+from include.embedded.programs.processes import MARKER
+from include.embedded.programs.supervision import log_path, program_states
+from include.embedded.programs.table import PROGRAMS, load_programs
 from include.embedded.settings_check import check_settings, find_known
 from include.embedded.stack import Stack
-from include.embedded.supervision import log_path, program_states
 from include.errors import MltrainError
 from include.settings import HOME, ROOT, read_settings
 from include.tracking_server.routes import READER
@@ -44,8 +44,8 @@ def up() -> int:
 
 def run() -> int:
     """Starts what is not running yet, runs the main job and prints its results."""
-    from include.embedded.follow import follow
-    from include.embedded.outcome import next_steps
+    from include.embedded.commands.follow import follow
+    from include.embedded.commands.outcome import next_steps
 
     stack = _start()
     done = follow(stack, CONSOLE)
@@ -57,7 +57,7 @@ def run() -> int:
 
 def rollback() -> int:
     """Makes the previous model the champion again."""
-    from include.embedded.follow import roll_back
+    from include.embedded.commands.follow import roll_back
 
     stack = find_running(HOME)
     if not stack:
@@ -68,7 +68,7 @@ def rollback() -> int:
 
 def fail(how: str) -> int:
     """Makes a task fail on purpose and prints the mail that arrives."""
-    from include.embedded.drill import fail as drill
+    from include.embedded.commands.drill import fail as drill
 
     stack = find_running(HOME) or _start()
     return 0 if drill(stack, how, CONSOLE) else 1
@@ -138,7 +138,7 @@ def airflow(arguments: str) -> int:
 
 def notebook() -> int:
     """Opens docs/inference.ipynb in JupyterLab, connected to the stack."""
-    from include.embedded.notebook import open_notebook
+    from include.embedded.commands.notebook import open_notebook
 
     return open_notebook()
 

@@ -8,11 +8,11 @@ from importlib.metadata import version
 import psycopg
 
 from include import warehouse
-from include.embedded import postgres
 from include.embedded.environment import airflow_environment
 from include.embedded.errors import StackError
+from include.embedded.programs import postgres
+from include.embedded.programs.supervision import log_path, tail
 from include.embedded.stack import Stack
-from include.embedded.supervision import log_path, tail
 from include.raw.tables import ensure_columns
 from include.settings import read_settings
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from include.embedded.isolation import choose_environment
 from include.embedded.options import AIRFLOW_OPTIONS, MLFLOW_SERVER_ENVIRONMENT, SHARED_ENVIRONMENT, name_variables
 from include.embedded.overrides import list_overridable
-from include.embedded.ports import HOST
-from include.embedded.processes import MARKER
+from include.embedded.programs.ports import HOST
+from include.embedded.programs.processes import MARKER
 from include.embedded.settings import STACK_KEYS
 from include.settings import ROOT
 from include.tracking_server.access import READER_PASSWORD, WRITER_PASSWORD

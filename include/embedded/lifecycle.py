@@ -11,18 +11,18 @@ from xmlrpc.client import Fault
 
 import psutil
 
-from include.embedded import postgres
 from include.embedded.credentials import write_private
 from include.embedded.databases import create_databases, migrate_databases
 from include.embedded.errors import StackError
-from include.embedded.health import find_problem
-from include.embedded.patience import Patience
-from include.embedded.ports import hold_ports, load_ports
-from include.embedded.processes import end_processes, find_processes
-from include.embedded.programs import AIRFLOW_PROGRAMS, PROGRAMS, load_programs, make_programs, save_programs
+from include.embedded.programs import postgres
+from include.embedded.programs.health import find_problem
+from include.embedded.programs.patience import Patience
+from include.embedded.programs.ports import hold_ports, load_ports
+from include.embedded.programs.processes import end_processes, find_processes
+from include.embedded.programs.supervision import connect, is_alive, log_path, program_states, start_supervisor, tail
+from include.embedded.programs.table import AIRFLOW_PROGRAMS, PROGRAMS, load_programs, make_programs, save_programs
 from include.embedded.settings import StackSettings, read_stack_settings
 from include.embedded.stack import Stack, open_stack, wanted_ports
-from include.embedded.supervision import connect, is_alive, log_path, program_states, start_supervisor, tail
 
 PUBLIC, PRIVATE = 0o755, 0o700
 # Postgres runs as another user under root and passes through the home; everything else is its owner's alone.

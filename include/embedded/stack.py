@@ -5,9 +5,9 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from include.embedded import postgres
 from include.embedded.credentials import Credentials, read_credentials
-from include.embedded.ports import HOST
+from include.embedded.programs import postgres
+from include.embedded.programs.ports import HOST
 from include.embedded.settings import StackSettings
 from include.tracking_server.routes import READER, WRITER
 

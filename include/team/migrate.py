@@ -9,7 +9,7 @@ import sys
 from urllib.parse import unquote, urlsplit
 
 from include.embedded import settings_check
-from include.embedded.postgres import create_database
+from include.embedded.programs.postgres import create_database
 from include.raw.tables import ensure_columns
 from include.settings import read_settings
 from include.team.settings import read_team_settings

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from include.embedded.postgres import create_database
+from include.embedded.programs.postgres import create_database
 from include.settings import ROOT
 
 SERVICES = (ROOT / "deploy" / "terraform" / "aws" / "services.tf").read_text(encoding="utf-8")

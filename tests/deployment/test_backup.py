@@ -19,7 +19,7 @@ from include.deployment.errors import DeploymentError
 from include.deployment.places import VARIABLES
 from include.embedded.environment import tracking_environment
 from include.embedded.lifecycle import reset, start, stop
-from include.embedded.postgres import create_database as make_database
+from include.embedded.programs.postgres import create_database as make_database
 from include.embedded.settings import STACK_KEYS
 from include.embedded.stack import Stack
 from include.settings import ROOT

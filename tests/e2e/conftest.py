@@ -17,12 +17,12 @@ import httpx
 import psycopg
 import pytest
 
-from include.embedded.airflow_api import AirflowApi, Run
+from include.embedded.commands.airflow_api import AirflowApi, Run
 from include.embedded.environment import tracking_environment
 from include.embedded.lifecycle import find_running, reset
+from include.embedded.programs.supervision import log_path, tail
 from include.embedded.settings import STACK_KEYS
 from include.embedded.stack import Stack
-from include.embedded.supervision import log_path, tail
 from include.tracking_server.routes import WRITER
 from tests.conftest import find_free_port
 from tests.mail_server import MailServer, run_mail_server

@@ -3,7 +3,7 @@
 from email.message import EmailMessage
 from urllib.parse import quote
 
-from include.embedded.airflow_api import Run
+from include.embedded.commands.airflow_api import Run
 from tests.e2e.conftest import Bench
 from tests.mail_server import MailServer
 from tests.waiting import wait_until

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import psutil
 
-from include.embedded.airflow_api import Run
+from include.embedded.commands.airflow_api import Run
 from tests.e2e.conftest import ROOT, Bench
 from tests.e2e.mails import MAINTENANCE, mails_on, text_of, wait_for_mails
 from tests.mail_server import MailServer

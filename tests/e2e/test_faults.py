@@ -12,8 +12,8 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from include.embedded.airflow_api import Run
-from include.embedded.supervision import program_states
+from include.embedded.commands.airflow_api import Run
+from include.embedded.programs.supervision import program_states
 from include.settings import read_settings
 from include.sources import open_batches
 from tests.e2e.conftest import Bench

@@ -8,8 +8,8 @@ import httpx
 import mlflow
 import pytest
 
-from include.embedded.airflow_api import Run
-from include.embedded.supervision import connect, program_states
+from include.embedded.commands.airflow_api import Run
+from include.embedded.programs.supervision import connect, program_states
 from tests.e2e.conftest import Bench
 from tests.waiting import wait_until
 

@@ -15,8 +15,8 @@ import pytest
 from psycopg import sql
 from rich.console import Console
 
-from include.embedded.airflow_api import AirflowApi, Run
-from include.embedded.progress import Progress, watch
+from include.embedded.commands.airflow_api import AirflowApi, Run
+from include.embedded.commands.progress import Progress, watch
 from include.settings import read_settings
 from include.sources import open_batches
 from include.tracking import registry, runs

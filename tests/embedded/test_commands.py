@@ -7,8 +7,8 @@ import pytest
 
 from include.embedded import __main__ as launcher
 from include.embedded.errors import StackError
-from include.embedded.processes import MARKER
-from include.embedded.programs import Program, save_programs
+from include.embedded.programs.processes import MARKER
+from include.embedded.programs.table import Program, save_programs
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from include.embedded.environment import airflow_environment, base_environment, mlflow_environment
 from include.embedded.overrides import list_overridable
-from include.embedded.programs import make_programs
+from include.embedded.programs.table import make_programs
 from include.embedded.settings import STACK_KEYS, StackSettings
 from include.embedded.stack import Stack, open_stack, wanted_ports
 from include.settings import ROOT

@@ -14,11 +14,11 @@ import pytest
 
 from include.embedded import lifecycle
 from include.embedded.errors import StackError
-from include.embedded.health import find_problem
 from include.embedded.lifecycle import find_running, reset, start, stop
-from include.embedded.postgres import CONFIGURATION
+from include.embedded.programs.health import find_problem
+from include.embedded.programs.postgres import CONFIGURATION
+from include.embedded.programs.supervision import connect, program_states
 from include.embedded.stack import Stack
-from include.embedded.supervision import connect, program_states
 from include.settings import ROOT
 from tests.embedded.conftest import SMALL
 from tests.waiting import wait_until

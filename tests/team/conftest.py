@@ -44,7 +44,7 @@ def sandbox() -> Iterator[Path]:
 def mail(sandbox: Path) -> Iterator[tuple[int, Path]]:
     """Port and directory of the mail sink, which stands for Mailpit: its program is not to be had as a package."""
     port, directory = find_free_port(), sandbox / "mail"
-    command = [sys.executable, "-m", "include.embedded.mail_sink", str(port), str(directory)]
+    command = [sys.executable, "-m", "include.embedded.programs.mail_sink", str(port), str(directory)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         yield port, directory
         process.terminate()

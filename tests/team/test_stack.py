@@ -8,7 +8,7 @@ import mlflow
 import psutil
 import pytest
 
-from include.embedded.airflow_api import Run
+from include.embedded.commands.airflow_api import Run
 from tests.dashboards.test_access import BODIES
 from tests.e2e.conftest import Bench
 from tests.team.conftest import log_in

@@ -1,4 +1,7 @@
-"""`python -m include.embedded.mail_sink <port> <directory>`: an SMTP server that keeps each message as a file."""
+"""An SMTP server that keeps each message as a file.
+
+`python -m include.embedded.programs.mail_sink <port> <directory>` runs it until it is asked to end.
+"""
 
 import asyncio
 import os
@@ -10,7 +13,7 @@ from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from include.embedded.ports import HOST
+from include.embedded.programs.ports import HOST
 
 MAXIMUM_BYTES = 32 * 1024 * 1024
 

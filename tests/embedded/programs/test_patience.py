@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from include.embedded import patience as module
-from include.embedded.patience import MOST_TIMES, SECONDS_OF_WORK, Patience, measure_work
+from include.embedded.programs import patience as module
+from include.embedded.programs.patience import MOST_TIMES, SECONDS_OF_WORK, Patience, measure_work
 from tests.waiting import wait_until
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from include.embedded.errors import StackError
-from include.embedded.ports import HOST, hold_ports, is_free, load_ports
+from include.embedded.programs.ports import HOST, hold_ports, is_free, load_ports
 
 
 def listen() -> socket.socket:
@@ -70,6 +70,6 @@ def test_changed_setting_wins_over_the_port_chosen_before(tmp_path: Path) -> Non
 
 
 def test_error_names_the_setting_when_no_port_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("include.embedded.ports.is_free", lambda port: False)
+    monkeypatch.setattr("include.embedded.programs.ports.is_free", lambda port: False)
     with pytest.raises(StackError, match="MLFLOW_PORT"):
         choose_ports(tmp_path, {"mlflow": 5000})

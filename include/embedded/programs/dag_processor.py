@@ -4,7 +4,7 @@ It forks a process for each look at a file, every minute, and imports beforehand
 the file itself names. The project's own modules are left out, so that a look sees the code as it is.
 """
 
-from include.embedded.scheduler import IMPORTED_BY_DAG_FILES, run_airflow
+from include.embedded.programs.scheduler import IMPORTED_BY_DAG_FILES, run_airflow
 
 if __name__ == "__main__":
     run_airflow(IMPORTED_BY_DAG_FILES, "dag-processor")

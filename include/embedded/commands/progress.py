@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from include.embedded.airflow_api import ASKING, AirflowApi, Run, Task
+from include.embedded.commands.airflow_api import ASKING, AirflowApi, Run, Task
 
 SECONDS_BETWEEN_LOOKS = 1.0
 

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from rich.console import Console
 
-from include.embedded.airflow_api import AirflowApi, Run
+from include.embedded.commands.airflow_api import AirflowApi, Run
 from include.embedded.errors import StackError
 from include.embedded.stack import Stack
 

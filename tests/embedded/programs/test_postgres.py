@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from include.embedded import postgres
 from include.embedded.errors import StackError
+from include.embedded.programs import postgres
 from include.embedded.stack import Stack
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to hand the server to another account")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from include.embedded.errors import StackError
-from include.embedded.launch import become
 from include.embedded.lifecycle import find_running
-from include.embedded.ports import HOST
+from include.embedded.programs.launch import become
+from include.embedded.programs.ports import HOST
 from include.settings import HOME, ROOT
 from include.tracking_server.routes import READER
 

@@ -13,8 +13,8 @@ from xmlrpc.client import Error, ServerProxy
 from include.embedded.credentials import write_private
 from include.embedded.environment import base_environment
 from include.embedded.errors import StackError
-from include.embedded.ports import HOST
-from include.embedded.programs import Program
+from include.embedded.programs.ports import HOST
+from include.embedded.programs.table import Program
 from include.embedded.stack import Stack
 
 USER = "mltrain"
@@ -126,7 +126,7 @@ def write_configuration(stack: Stack, programs: Iterable[Program]) -> Path:
 
 def _program_section(program: Program) -> dict[str, Any]:
     return {
-        "command": f"python -m include.embedded.launch {program.name}",
+        "command": f"python -m include.embedded.programs.launch {program.name}",
         "autostart": "false",
         "autorestart": "true",
         # Each retry waits a second longer than the one before: about a day and a half in all.

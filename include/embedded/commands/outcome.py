@@ -5,7 +5,7 @@ from datetime import UTC
 from rich import box
 from rich.table import Table
 
-from include.embedded.results import Errors, Reign, TrainedModel, find_champion, find_reign
+from include.embedded.commands.results import Errors, Reign, TrainedModel, find_champion, find_reign
 from include.embedded.stack import Stack
 from include.promotion.decisions import find_judgement
 from include.settings import Settings

@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from include.embedded.airflow_api import Run, Task
-from include.embedded.progress import Progress, describe, describe_trials, is_asking
+from include.embedded.commands.airflow_api import Run, Task
+from include.embedded.commands.progress import Progress, describe, describe_trials, is_asking
 
 RUN = Run("sklearn_training", "manual__1", "running")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from include.embedded.credentials import write_private
 from include.embedded.environment import airflow_environment, base_environment, mlflow_environment, serving_environment
-from include.embedded.processes import MARKER
+from include.embedded.programs.processes import MARKER
 from include.embedded.stack import Stack
 from include.tracking_server.routes import READER, WRITER
 
@@ -95,7 +95,7 @@ def _postgres(stack: Stack) -> Program:
 
 
 def _mail(stack: Stack) -> Program:
-    command = _python("include.embedded.mail_sink", str(stack.ports["smtp"]), str(stack.mail_directory))
+    command = _python("include.embedded.programs.mail_sink", str(stack.ports["smtp"]), str(stack.mail_directory))
     return Program("mail", command, _run_directory(stack, "mail"), base_environment(stack))
 
 
@@ -112,8 +112,8 @@ def _serving(stack: Stack) -> Program:
 def _airflow(stack: Stack, name: str) -> Program:
     arguments = {
         "api-server": ("airflow", "api-server"),
-        "scheduler": ("include.embedded.scheduler",),
-        "dag-processor": ("include.embedded.dag_processor",),
+        "scheduler": ("include.embedded.programs.scheduler",),
+        "dag-processor": ("include.embedded.programs.dag_processor",),
         "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
     }[name]
     # Tasks are children of the scheduler; dashboards and callbacks only read.

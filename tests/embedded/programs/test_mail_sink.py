@@ -7,8 +7,8 @@ import sys
 from email.message import EmailMessage
 from pathlib import Path
 
-from include.embedded.mail_sink import store_message
-from include.embedded.ports import HOST
+from include.embedded.programs.mail_sink import store_message
+from include.embedded.programs.ports import HOST
 from include.embedded.stack import Stack
 
 
@@ -38,7 +38,7 @@ def test_full_disk_leaves_no_part_of_a_message_and_asks_to_come_back(tmp_path: P
     script = (
         "import asyncio, pathlib, resource, signal, sys\n"
         "from aiosmtpd.smtp import Envelope\n"
-        "from include.embedded.mail_sink import MailSink\n"
+        "from include.embedded.programs.mail_sink import MailSink\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "envelope = Envelope()\n"

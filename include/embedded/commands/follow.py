@@ -4,11 +4,10 @@ import time
 
 from rich.console import Console
 
-from include.embedded.airflow_api import AirflowApi, Run
-from include.embedded.errors import StackError
-from include.embedded.outcome import model_table, tell_decisions
-from include.embedded.progress import Progress, watch
-from include.embedded.results import (
+from include.embedded.commands.airflow_api import AirflowApi, Run
+from include.embedded.commands.outcome import model_table, tell_decisions
+from include.embedded.commands.progress import Progress, watch
+from include.embedded.commands.results import (
     RUN_TAG,
     SET_TAG,
     TrainedModel,
@@ -17,8 +16,9 @@ from include.embedded.results import (
     measure_mean,
     newest_set,
 )
+from include.embedded.errors import StackError
+from include.embedded.programs.supervision import log_path, tail
 from include.embedded.stack import Stack
-from include.embedded.supervision import log_path, tail
 from include.models.table import TRAINING_DAGS
 from include.settings import Settings, read_settings
 

@@ -1,4 +1,4 @@
-"""`python -m include.embedded.launch <program>`: becomes one program of the stack.
+"""`python -m include.embedded.programs.launch <program>`: becomes one program of the stack.
 
 Between the supervisor and the program for three reasons: processes that outlived a killed program would hold its
 port or work on beside its successor, so they end first; environments with secrets stay out of the supervisor's
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from include.embedded.processes import end_processes, find_processes
-from include.embedded.programs import load_programs
+from include.embedded.programs.processes import end_processes, find_processes
+from include.embedded.programs.table import load_programs
 from include.settings import HOME
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
+from include.embedded.commands.outcome import model_table, next_steps, tell_decisions, tell_reign
+from include.embedded.commands.results import Errors, Reign, TrainedModel, find_reign, measure_mean
 from include.embedded.credentials import Credentials
-from include.embedded.outcome import model_table, next_steps, tell_decisions, tell_reign
-from include.embedded.results import Errors, Reign, TrainedModel, find_reign, measure_mean
 from include.embedded.settings import StackSettings
 from include.embedded.stack import Stack
 from include.promotion import aliases, decisions

@@ -18,7 +18,7 @@ from psycopg import sql
 
 from include.embedded.credentials import write_private
 from include.embedded.errors import StackError
-from include.embedded.ports import HOST
+from include.embedded.programs.ports import HOST
 
 SUPERUSER = "postgres"
 SHARED_DIRECTORY = Path("/var/tmp")  # noqa: S108, what is put there is checked to be ours

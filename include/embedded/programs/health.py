@@ -8,9 +8,9 @@ from functools import lru_cache
 import httpx
 import psycopg
 
-from include.embedded.ports import HOST
+from include.embedded.programs.ports import HOST
+from include.embedded.programs.supervision import program_states
 from include.embedded.stack import Stack
-from include.embedded.supervision import program_states
 from include.tracking_server.routes import READER
 
 SECONDS_TO_ANSWER = 5.0
