@@ -2,10 +2,10 @@
 
 **Starts** when the champion changes, by hand or through the REST API.
 
-**Produces** a row per trip in `prediction.batch`; earlier predictions of the same model version for a month are
+**Produces** a row per prediction in `prediction.batch`; earlier predictions of the same model version for a month are
 replaced in one transaction.
 
-**Parameters**: `months` (empty: the loaded ones of the settings' months), `location` of the trips, written like SOURCE
+**Parameters**: `months` (empty: the loaded ones of the settings' months), `location` of the rows, written like SOURCE
 (empty: the months in `raw.rows`; allowed are SOURCE and the locations in BATCH_LOCATIONS), `connection_id` for a
 location that requires a login.
 """
@@ -37,7 +37,7 @@ PARAMS = {
         type=["string", "null"],
         pattern=WITHOUT_LOGIN,
         title="Location",
-        description="Address of the trips, with `{month}` in it: SOURCE, or one that BATCH_LOCATIONS allows. "
+        description="Address of the rows, with `{month}` in it: SOURCE, or one that BATCH_LOCATIONS allows. "
         "Put no password here; name a connection below. Empty: the months in `raw.rows`.",
     ),
     "connection_id": Param(
@@ -65,7 +65,7 @@ def score(job: dict[str, Any]) -> dict[str, Any]:
     from include.prediction import batch
 
     scored = batch.score(get_warehouse_url(), read_settings(), job, log_in=log_in)
-    get_current_context()["scored"] = f": {scored['rows']} trips"  # type: ignore[typeddict-unknown-key]
+    get_current_context()["scored"] = f": {scored['rows']} rows"  # type: ignore[typeddict-unknown-key]
     return scored
 
 

@@ -70,12 +70,12 @@ EXAMPLES = "training.examples_{{ ti.xcom_pull(task_ids='transform') }}"
 @task
 def load_references() -> dict[str, Any]:
     """Loads the tables that the problem's features look up, if it has any."""
-    from include.problems.taxi.zone_names import write_zone_names
+    from include.prediction.value_names import write_names
     from include.sets import preparation
 
-    url = get_warehouse_url()
-    loaded = preparation.load_references(url, read_settings())
-    write_zone_names(url)
+    url, settings = get_warehouse_url(), read_settings()
+    loaded = preparation.load_references(url, settings)
+    write_names(url, settings.problem)
     return loaded
 
 

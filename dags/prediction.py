@@ -1,11 +1,11 @@
-"""Predicts with the champion on request: the run's result contains a prediction for each trip.
+"""Predicts with the champion on request: the run's result contains a prediction for each row.
 
 **Starts** through the REST API or by hand. `GET .../dagRuns/{id}/wait` returns the result as soon as it is ready.
 
 **Produces** the result, and a row for each prediction in `prediction.log`.
 
-**Parameters**: `inputs`, up to 10,000 trips with pickup_zone, dropoff_zone, trip_distance and pickup_at (empty: now),
-under these names or the source's; or one trip in `pickup_zone`, `dropoff_zone`, `trip_distance`, `pickup_at`.
+**Parameters**: `inputs`, up to 10,000 rows with the problem's inputs as fields, under their neutral names or the
+source's. Or one row, whose fields are parameters of their own; the form says which of them may be left empty:
 """
 
 from datetime import timedelta
@@ -17,51 +17,29 @@ from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.presentation import PREDICTIONS, first_sentence
 from include.orchestration.runs import note_run
-from include.prediction.inputs import MOST_ROWS, TIME, ZONE_BOUNDS, InputFormat, describe_row
-from include.problems.taxi.zone_names import read_zone_names
+from include.prediction.form_fields import make_fields
+from include.prediction.inputs import MOST_ROWS, InputFormat, describe_row
+from include.prediction.value_names import read_names
+from include.problem.words import show_example
 from include.settings import read_settings, read_usable_settings
 
-# The source's column names are settings, and the form's schema accepts them: both are read as the file is parsed.
-FORMAT = InputFormat.of(read_usable_settings())
-ZONES = read_zone_names()
-ZONE: dict[str, Any] = {"type": ["integer", "null"], "minimum": ZONE_BOUNDS[0], "maximum": ZONE_BOUNDS[1]}
-if ZONES:
-    ZONE = {
-        "type": ["integer", "null"],
-        "enum": [None, *ZONES],
-        "values_display": {"null": "none", **{str(zone): f"{zone} {name}" for zone, name in ZONES.items()}},
-    }
+# The problem and the names of its values make the form: both are read as the file is parsed.
+PROBLEM = read_usable_settings().problem
+ONE, SEVERAL = PROBLEM.row
+FIELDS = make_fields(PROBLEM, read_names(PROBLEM))
 PARAMS = {
-    "pickup_zone": Param(
-        None, **ZONE, title="Pickup zone", description="Id of the zone where the ride starts, for example 74."
-    ),
-    "dropoff_zone": Param(
-        None, **ZONE, title="Dropoff zone", description="Id of the zone where the ride ends, for example 75."
-    ),
-    "trip_distance": Param(
-        None,
-        type=["number", "null"],
-        minimum=FORMAT.distance[0],
-        maximum=FORMAT.distance[1],
-        title="Trip distance",
-        description="In the unit of the training data (TLC: miles), for example 1.98.",
-    ),
-    "pickup_at": Param(
-        None,
-        type=["string", "null"],
-        pattern=TIME,
-        title="Pickup at",
-        description="Local time, for example 2024-02-14T18:30. Empty: now.",
-    ),
+    **{
+        field.column.name: Param(None, **field.schema, title=field.title, description=field.description)
+        for field in FIELDS
+    },
     "inputs": Param(
         None,
         type=["array", "null"],
-        items=describe_row(FORMAT),
+        items=describe_row(InputFormat.of(PROBLEM)),
         maxItems=MOST_ROWS,
-        title="Trips as JSON",
-        section="Several trips",
-        description='Instead of the one trip above, for example [{"pickup_zone": 74, "dropoff_zone": 75, '
-        '"trip_distance": 1.98}].',
+        title=f"{SEVERAL.capitalize()} as JSON",
+        section=f"Several {SEVERAL}",
+        description=f"Instead of the one {ONE} above, for example {show_example(PROBLEM)}.",
     ),
 }
 
@@ -69,14 +47,15 @@ PARAMS = {
 @result
 @task
 def predict(**context: Any) -> dict[str, Any]:
-    """Predicts in minutes and names the model; the prediction for a single trip, or the error, is also in the note."""
+    """Predicts and names the unit and the model; the prediction for a single row, or the error, is also in the note."""
     from include.errors import MltrainError
     from include.prediction import request
 
     params = context["params"]
     try:
-        inputs = request.collect_inputs(params)
-        predicted = request.predict(get_warehouse_url(), read_settings(), inputs, context["dag_run"].run_id)
+        settings = read_settings()
+        inputs = request.collect_inputs(params, settings.problem)
+        predicted = request.predict(get_warehouse_url(), settings, inputs, context["dag_run"].run_id)
     except MltrainError as error:
         note_run(context, str(error))
         raise
@@ -95,7 +74,7 @@ def predict(**context: Any) -> dict[str, Any]:
     on_failure_callback=RUN_FAILED,
     params=PARAMS,
     description=first_sentence(__doc__),
-    doc_md=__doc__,
+    doc_md=f"{__doc__.rstrip()} {', '.join(f'`{field.column.name}`' for field in FIELDS)}.",
     tags=[PREDICTIONS],
 )
 def prediction() -> None:

@@ -123,7 +123,7 @@ def predict_by_hand(
         splits["validation"],
     )
     fitted = fit(MODELS[model], MODELS[model].start, data, random_state=RANDOM_STATE, threads=1)
-    trips = parse_rows(TRIPS, InputFormat.of(Settings(**SETTINGS)), NOW)
+    trips = parse_rows(TRIPS, InputFormat.of(PROBLEM), NOW)
     return fitted.metrics, Model(data.encoder, fitted.estimator, {}).predict(trips)
 
 

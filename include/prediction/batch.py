@@ -30,7 +30,7 @@ def plan(
 
     Args:
         months: YYYY-MM; None: those of the settings that are loaded, or with a location all of them.
-        location: Address of the trips, as SOURCE has it; None: `raw.rows`.
+        location: Address of the rows, as SOURCE has it; None: `raw.rows`.
         connection_id: What `score` is to log in with there.
 
     Raises:
@@ -76,8 +76,9 @@ def score(
     loaded = load_version(tracker, version, store=store, threads=threads_for(settings.threads_per_model))
     scored = score_month(url, settings, loaded, job["month"], location, allow=allowed.check_redirect)
     log.info(
-        "%s: %d trips scored in %.1f s (%.1f s in the model), %d skipped",
-        scored["month"], scored["rows"], scored["seconds"], scored["model_seconds"], scored["skipped"],
+        "%s: %d %s scored in %.1f s (%.1f s in the model), %d skipped",
+        scored["month"], scored["rows"], settings.problem.row[1],
+        scored["seconds"], scored["model_seconds"], scored["skipped"],
     )  # fmt: skip
     return scored
 

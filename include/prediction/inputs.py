@@ -1,17 +1,12 @@
-"""Trips as people and programs send them: one parser for the REST API, the service and, for its bounds, the batch.
+"""Rows as people and programs send them: one parser for the REST API, the service and the pages.
 
-Fields have neutral names or those of the source. What is documented as a fallback:
-
-pickup_at      missing, null or empty: now. ISO 8601; with an offset, it becomes wall time in SOURCE_TIMEZONE.
-pickup_zone    a whole number from 1 on, also as text. A zone that training never saw is predicted as an unknown one.
-dropoff_zone   as pickup_zone.
-trip_distance  a number within TRIP_DISTANCE_MIN and TRIP_DISTANCE_MAX, also as text.
-
-All else is refused by the name of its field, as a ride that training refuses by the same bounds would be.
+Fields have neutral names or those of the source. How each is read says its kind, see `include.problem.kinds`; a number
+may also be text. A column that is not required may be left out, null or empty; a time that stands for now when it is
+left out is the wall time of the problem's zone. All else is refused by the name of its field, as training rejects a
+row by the same bounds.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,70 +15,65 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from include.configuration.values import END
 from include.errors import MltrainError
-from include.problems.taxi.features import TRIP_COLUMNS
-from include.settings import Settings
+from include.problem.declaration import Problem
+from include.problem.kinds import Parser, must_be_given
+from include.problem.words import name_one
 
 MOST_ROWS = 10_000
 MOST_FLAWS = 20
 MOST_TEXT = 60
-ZONE_BOUNDS = (1, 2**31 - 1)
-# As text, within the bounds that numbers have by default: a JSON Schema cannot tell more of a text.
-WHOLE_NUMBER = rf"^ *[1-9][0-9]{{0,8}} *{END}"
-NUMBER = rf"^ *[0-9]{{1,6}}(\.[0-9]{{1,15}})? *{END}"
-# ISO 8601 as one expression, days of the month included, so that a JSON Schema refuses what is no time.
-DAY = (
-    r"[12][0-9]{3}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
-    r"|20([02468][048]|[13579][26])-02-29"
-)
-CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
-OFFSET = r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
-TIME = rf"^(({DAY})([T ]{CLOCK}{OFFSET}?)?)?{END}"
-MOMENT = rf"^({DAY})[T ]{CLOCK}{OFFSET}{END}"
-# Which of the fields a trip can do without.
-OPTIONAL = ("pickup_at",)
 
 
 @dataclass(frozen=True)
 class InputFormat:
-    """How trips are written.
+    """How rows of a problem are written.
 
     Attributes:
         names: Every accepted name -> the neutral one.
-        timezone: Of wall times.
-        distance: Least and greatest trip distance.
+        parsers: Neutral name -> what reads a value, a ValueError where it is wrong.
+        left_out: What stands for a field that is not there, of those that may be left out.
+        timed: Fields that stand for now where they are missing.
     """
 
+    problem: Problem
     names: Mapping[str, str]
+    parsers: Mapping[str, Parser]
+    left_out: Mapping[str, Any]
+    timed: tuple[str, ...]
     timezone: ZoneInfo
-    distance: tuple[float, float]
 
     @classmethod
-    def of(cls, settings: Settings) -> "InputFormat":
-        """The format that the settings describe."""
-        names = {name: name for name in TRIP_COLUMNS}
-        for name in TRIP_COLUMNS:
-            names.setdefault(settings.problem.read_columns[name], name)
-        column = settings.problem.columns["trip_distance"]
-        bounds = (float(column.minimum or 0), float(column.maximum or 0))
-        return cls(names, ZoneInfo(settings.problem.timezone), bounds)
+    def of(cls, problem: Problem) -> "InputFormat":
+        """The format that the problem declares."""
+        names = {column.name: column.name for column in problem.inputs}
+        for column in problem.inputs:
+            names.setdefault(column.source, column.name)
+        zone = ZoneInfo(problem.timezone)
+        return cls(
+            problem,
+            names,
+            {column.name: column.of_kind.parser(column, zone) for column in problem.inputs},
+            {column.name: column.of_kind.missing for column in problem.inputs if not must_be_given(column)},
+            tuple(column.name for column in problem.inputs if column.when_missing),
+            zone,
+        )
 
 
 @dataclass(frozen=True)
 class Flaw:
-    """What is wrong with one field of one trip, numbered from 0; the field is empty where it is the trip itself."""
+    """What is wrong with one field of one row, numbered from 0; the field is empty where it is the row itself."""
 
-    trip: int
+    row: int
     field: str
     message: str
 
     def __str__(self) -> str:
-        return f"inputs[{self.trip}]{'.' * bool(self.field)}{self.field} {self.message}"
+        return f"inputs[{self.row}]{'.' * bool(self.field)}{self.field} {self.message}"
 
 
 class InputsInvalid(MltrainError):
-    """Trips that cannot be used; each problem names its trip and field."""
+    """Rows that cannot be used; each problem names its row and field."""
 
     def __init__(self, problems: Sequence[Flaw]) -> None:
         self.problems = tuple(problems)
@@ -94,20 +84,20 @@ def parse_rows(records: Sequence[Any], form: InputFormat, now: datetime | None =
     """Turns records into the columns that models take.
 
     Args:
-        records: One mapping a trip.
-        now: Stands for a missing pickup; None: the clock, as wall time in the format's zone.
+        records: One mapping per row.
+        now: Stands for a time that is left out; None: the clock, as wall time in the format's zone.
 
     Returns:
-        The columns of `TRIP_COLUMNS`, each of the records' number and order.
+        The columns of `problem.dtypes`, each of the records' number and order.
 
     Raises:
         InputsInvalid: Something cannot be used; names up to `MOST_FLAWS` of them.
     """
     moment = now or datetime.now(form.timezone).replace(tzinfo=None, microsecond=0)
-    columns: dict[str, list[Any]] = {name: [] for name in TRIP_COLUMNS}
+    columns: dict[str, list[Any]] = {name: [] for name in form.parsers}
     problems: list[Flaw] = []
     for number, record in enumerate(records):
-        values, wrong = _parse_trip(record, form, moment)
+        values, wrong = _parse_row(record, form, moment)
         if wrong:
             problems += [Flaw(number, field, message) for field, message in wrong]
             if len(problems) >= MOST_FLAWS:
@@ -116,109 +106,52 @@ def parse_rows(records: Sequence[Any], form: InputFormat, now: datetime | None =
             column.append(values.get(name))
     if problems:
         raise InputsInvalid(problems[:MOST_FLAWS])
-    return {name: np.array(columns[name], dtype=dtype) for name, dtype in TRIP_COLUMNS.items()}
+    return {name: np.array(columns[name], dtype=dtype) for name, dtype in form.problem.dtypes.items()}
 
 
 def describe_row(form: InputFormat) -> dict[str, Any]:
-    """The JSON Schema of one trip: refuses what `parse_rows` refuses, as far as a schema can tell."""
-    required = [[name for name, neutral in form.names.items() if neutral == field] for field in TRIP_COLUMNS]
-    return {
+    """The JSON Schema of one row: refuses what `parse_rows` refuses, as far as a schema can compare."""
+    schemas = {column.name: column.of_kind.schema(column) for column in form.problem.inputs}
+    both = [[name for name, neutral in form.names.items() if neutral == field] for field in schemas]
+    schema: dict[str, Any] = {
         "type": "object",
-        "properties": {name: _schemas(form)[neutral] for name, neutral in form.names.items()},
+        "properties": {name: schemas[neutral] for name, neutral in form.names.items()},
         "propertyNames": {"enum": list(form.names)},
-        "allOf": [
-            {"anyOf": [{"required": [name]} for name in names]}
-            for names in required
-            if form.names[names[0]] not in OPTIONAL
-        ],
-        # The second name of a field stands in for the first, never beside it.
-        "not": {"anyOf": [{"required": names} for names in required if len(names) > 1]},
     }
+    if needed := [names for names in both if names[0] not in form.left_out]:
+        schema["allOf"] = [{"anyOf": [{"required": [name]} for name in names]} for names in needed]
+    # The second name of a field stands in for the first, never beside it.
+    if pairs := [names for names in both if len(names) > 1]:
+        schema["not"] = {"anyOf": [{"required": names} for names in pairs]}
+    return schema
 
 
-def _schemas(form: InputFormat) -> dict[str, dict[str, Any]]:
-    low, high = ZONE_BOUNDS
-    zone = {"type": ["integer", "string"], "minimum": low, "maximum": high, "pattern": WHOLE_NUMBER}
-    shortest, longest = form.distance
-    return {
-        "pickup_at": {"type": ["string", "null"], "pattern": TIME},
-        "pickup_zone": zone,
-        "dropoff_zone": zone,
-        "trip_distance": {
-            "type": ["number", "string"],
-            "minimum": shortest,
-            "maximum": longest,
-            "pattern": NUMBER,
-        },
-    }
-
-
-def _parse_trip(record: Any, form: InputFormat, moment: datetime) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """The trip's values by neutral name, and what is wrong: field as it was given, and message."""
+def _parse_row(record: Any, form: InputFormat, moment: datetime) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The row's values by neutral name, and what is wrong: field as it was given, and message."""
     if not isinstance(record, Mapping):
-        return {}, [("", f"must be an object with the fields {', '.join(TRIP_COLUMNS)}")]
+        return {}, [("", f"must be an object with the fields {', '.join(form.parsers)}")]
     values: dict[str, Any] = {}
     wrong: list[tuple[str, str]] = []
     for given, value in record.items():
         name = form.names.get(given)
         if name is None:
-            wrong.append((str(given)[:MOST_TEXT], f"is not a field of a trip; the fields are {', '.join(form.names)}"))
+            wrong.append((str(given)[:MOST_TEXT], _name_fields(form)))
         elif name in values:
             wrong.append((given, f"is {name}, which is given twice"))
         else:
             try:
-                values[name] = PARSERS[name](value, form)
+                values[name] = form.parsers[name](value)
             except ValueError as error:
                 values[name] = None
                 wrong.append((given, str(error)))
-    if values.get("pickup_at") is None:
-        values["pickup_at"] = moment
-    wrong += [(name, "is missing") for name in TRIP_COLUMNS if name not in values]
+    for name in form.timed:
+        if values.get(name) is None:
+            values[name] = moment
+    if len(values) < len(form.parsers):
+        wrong += [(name, "is missing") for name in form.parsers if name not in values and name not in form.left_out]
+        values = {**form.left_out, **values}
     return values, wrong
 
 
-def _parse_zone(value: Any, _form: InputFormat) -> int:
-    if isinstance(value, str) and re.match(WHOLE_NUMBER, value):
-        value = int(value)
-    if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
-        raise ValueError(f"must be a whole number, not {_show(value)}")
-    low, high = ZONE_BOUNDS
-    if not low <= value <= high:
-        raise ValueError(f"must be a whole number from {low} to {high}")
-    return int(value)
-
-
-def _parse_distance(value: Any, form: InputFormat) -> float:
-    if isinstance(value, str) and re.match(NUMBER, value):
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"must be a number, not {_show(value)}")
-    low, high = form.distance
-    # NaN is within no bounds.
-    if not low <= value <= high:
-        raise ValueError(f"must be a number from {low:.10g} to {high:.10g}")
-    return float(value)
-
-
-def _parse_time(value: Any, form: InputFormat) -> datetime | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not re.match(TIME, value):
-        raise ValueError(f"must be a time such as 2024-02-14T18:30:00, not {_show(value)}")
-    if not value:
-        return None
-    time = datetime.fromisoformat(value)
-    return time.astimezone(form.timezone).replace(tzinfo=None) if time.tzinfo else time
-
-
-PARSERS: dict[str, Callable[[Any, InputFormat], Any]] = {
-    "pickup_at": _parse_time,
-    "pickup_zone": _parse_zone,
-    "dropoff_zone": _parse_zone,
-    "trip_distance": _parse_distance,
-}
-
-
-def _show(value: Any) -> str:
-    text = repr(value) if isinstance(value, str | int | float | None) else type(value).__name__
-    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}..."
+def _name_fields(form: InputFormat) -> str:
+    return f"is not a field of {name_one(form.problem)}; the fields are {', '.join(form.names)}"

@@ -1,16 +1,19 @@
-"""`prediction.log`: every prediction that was asked for, to be joined later to the ride's real duration."""
+"""`prediction.log`: every prediction that was asked for, to be joined later to what really happened."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Literal
 
 import psycopg
+from psycopg import sql
 
 from include.problem.data import Columns, Values
-from include.problems.taxi.features import TRIP_COLUMNS
+from include.problem.kinds import KindName
+from include.problem.values import to_plain
 
-_COPY = f"COPY prediction.log (at, source, request_id, model_version, {', '.join(TRIP_COLUMNS)}, predicted) FROM STDIN"
+_HEAD = ("at", "source", "request_id", "model_version")
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Predictions:
     Attributes:
         at: When, with a zone.
         rows: n rows by column.
-        predicted: Shape (n,), in minutes.
+        kinds: The columns' kinds.
+        predicted: Shape (n,), in the target's unit.
     """
 
     at: datetime
@@ -28,6 +32,7 @@ class Predictions:
     request_id: str | None
     model_version: int
     rows: Columns
+    kinds: Mapping[str, KindName]
     predicted: Values
 
     def __len__(self) -> int:
@@ -70,17 +75,21 @@ def forget_journal(connection: psycopg.Connection, journal: str) -> None:
 
 
 def write_predictions(connection: psycopg.Connection, answered: Sequence[Predictions]) -> int:
-    """Appends a row for each trip, in the caller's transaction; returns how many."""
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        for each in answered:
-            head = (each.at, each.source, each.request_id, each.model_version)
-            columns = [each.rows[name].tolist() for name in TRIP_COLUMNS]
-            for trip in zip(*columns, each.predicted.tolist(), strict=True):
-                copy.write_row((*head, *trip))
+    """Appends a row for each prediction, in the caller's transaction; returns how many."""
+    # Around a promotion, one model may take other columns than the next.
+    for names, alike in groupby(answered, lambda each: tuple(each.kinds)):
+        columns = sql.SQL(", ").join(map(sql.Identifier, (*_HEAD, *names, "predicted")))
+        query = sql.SQL("COPY prediction.log ({}) FROM STDIN").format(columns)
+        with connection.cursor() as cursor, cursor.copy(query) as copy:
+            for each in alike:
+                head = (each.at, each.source, each.request_id, each.model_version)
+                values = [to_plain(kind, each.rows[name]) for name, kind in each.kinds.items()]
+                for row in zip(*values, each.predicted.tolist(), strict=True):
+                    copy.write_row((*head, *row))
     return sum(map(len, answered))
 
 
 def replace_predictions(connection: psycopg.Connection, answered: Predictions) -> int:
-    """Writes a DAG run's predictions in place of those that an earlier try of its task wrote."""
+    """Writes a DAG run's predictions in place of those that an earlier attempt of its task wrote."""
     connection.execute("DELETE FROM prediction.log WHERE source = 'rest' AND request_id = %s", [answered.request_id])
     return write_predictions(connection, [answered])

@@ -1,4 +1,4 @@
-"""Why a run cannot be started with what was given, in a sentence: the trip or the place in it, and what is wrong."""
+"""Why a run cannot be started with what was given, in a sentence: the row or the place in it, and what is wrong."""
 
 import json
 import math
@@ -36,20 +36,20 @@ def find_refusal(dag_id: str, body: bytes, read: Callable[[], Settings]) -> str 
 
 
 def _check_inputs(conf: Mapping[str, Any], settings: Settings) -> str | None:
-    inputs = conf["inputs"]
+    inputs, rows = conf["inputs"], settings.problem.row[1]
     if not isinstance(inputs, list):
-        return f"inputs must be a list of trips, not {type(inputs).__name__}"
+        return f"inputs must be a list of {rows}, not {type(inputs).__name__}"
     if len(inputs) > MOST_ROWS:
-        return f"inputs must contain 1 to {MOST_ROWS} trips, not {len(inputs)}"
+        return f"inputs must contain 1 to {MOST_ROWS} {rows}, not {len(inputs)}"
     try:
-        parse_rows(collect_inputs(conf), InputFormat.of(settings))
+        parse_rows(collect_inputs(conf, settings.problem), InputFormat.of(settings.problem))
     except MltrainError as error:
         return str(error)
     return None
 
 
 def _list_numbers(conf: Any) -> Iterator[tuple[str, float]]:
-    """Every number that JSON does not have, NaN and infinity, with its place: `inputs[0].trip_distance`."""
+    """Every number that JSON does not have, NaN and infinity, with its place: `inputs[0].temperature`."""
     waiting = [(str(name), value) for name, value in conf.items()]
     while waiting:
         place, value = waiting.pop()

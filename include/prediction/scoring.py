@@ -4,18 +4,21 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg import sql
 
 from include.errors import SourceInvalid
 from include.models.artifact import Model
-from include.prediction.inputs import ZONE_BOUNDS, InputFormat
 from include.problem.data import Columns, Values
-from include.problems.taxi.features import TRIP_COLUMNS
-from include.raw.coercion import COERCIONS
+from include.problem.declaration import Column, Problem
+from include.problem.kinds import BOUNDED
+from include.problem.values import from_arrow
+from include.raw.coercion import COERCIONS, ColumnReading, NumberForm
 from include.raw.columns import check_columns
 from include.settings import Settings
 from include.sources import open_batches
@@ -26,17 +29,18 @@ from include.warehouse import connect_bulk, ensure_month, lock_month
 
 SCORED_ROWS = 65_536
 BATCH = ("prediction", "batch")
-TRIPS = pa.schema(
-    [
-        ("row_number", pa.int64()),
-        ("pickup_at", pa.timestamp("us")),
-        ("pickup_zone", pa.int32()),
-        ("dropoff_zone", pa.int32()),
-        ("trip_distance", pa.float64()),
-    ]
-)
-# Exactly the types of prediction.batch: binary COPY converts nothing.
-SCORED = pa.schema([("month", pa.string()), ("model_version", pa.int32()), *TRIPS, ("predicted", pa.float64())])
+
+
+def read_schema(problem: Problem) -> pa.Schema:
+    """What is read of a month: each row's number and its inputs."""
+    inputs = [(column.name, pa.type_for_alias(column.of_kind.arrow)) for column in problem.inputs]
+    return pa.schema([("row_number", pa.int64()), *inputs])
+
+
+def scored_schema(problem: Problem) -> pa.Schema:
+    """What is written of it: exactly the types of prediction.batch, as binary COPY converts nothing."""
+    head = [("month", pa.string()), ("model_version", pa.int32())]
+    return pa.schema([*head, *read_schema(problem), ("predicted", pa.float64())])
 
 
 @dataclass
@@ -44,24 +48,24 @@ class Scoring:
     """A month's scoring under way: gives the scored batches, and counts what passes.
 
     Attributes:
-        skipped: Trips that cannot be predicted: a value is missing or out of the bounds that inputs must keep.
+        skipped: Rows that cannot be predicted: a value that is required is missing, or one is out of bounds.
         model_seconds: Time in features and model alone.
         error: What ended the reading, None while nothing has.
     """
 
     month: str
     loaded: LoadedModel
-    form: InputFormat
+    problem: Problem
     rows: int = 0
     skipped: int = 0
     model_seconds: float = 0.0
     error: Exception | None = None
 
     def score(self, batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
-        """Turns batches in the schema `TRIPS` into ones in the schema `SCORED`, of `SCORED_ROWS` rows at most."""
+        """Turns batches in `read_schema` into ones in `scored_schema`, of `SCORED_ROWS` rows at most."""
         try:
             for batch in batches:
-                usable = batch.filter(_find_usable(batch, self.form))
+                usable = batch.filter(find_usable(batch, self.problem))
                 self.skipped += batch.num_rows - usable.num_rows
                 for start in range(0, usable.num_rows, SCORED_ROWS):
                     yield self._score(usable.slice(start, SCORED_ROWS))
@@ -70,14 +74,14 @@ class Scoring:
             raise
 
     def _score(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        trips = {name: batch[name].to_numpy(zero_copy_only=False).astype(TRIP_COLUMNS[name]) for name in TRIP_COLUMNS}
+        rows = {name: from_arrow(kind, batch[name]) for name, kind in self.problem.input_kinds.items()}
         begun = time.perf_counter()
-        predicted = predict_sorted(self.loaded.model, trips)
+        predicted = predict_sorted(self.loaded.model, rows, self.problem)
         self.model_seconds += time.perf_counter() - begun
         self.rows += batch.num_rows
         constants = (self.month, pa.scalar(self.loaded.version.version, pa.int32()))
         heads = [pa.repeat(value, batch.num_rows) for value in constants]
-        return pa.record_batch([*heads, *(batch[name] for name in TRIPS.names), pa.array(predicted)], schema=SCORED)
+        return pa.record_batch([*heads, *batch.columns, pa.array(predicted)], schema=scored_schema(self.problem))
 
 
 def score_month(
@@ -89,12 +93,12 @@ def score_month(
     *,
     allow: Allow = allow_all,
 ) -> dict[str, Any]:
-    """Predicts a month's trips and replaces what the same model version had predicted for it, in one transaction.
+    """Predicts a month's rows and replaces what the same model version had predicted for it, in one transaction.
 
     Args:
         url: The warehouse's libpq address.
         month: YYYY-MM.
-        location: Address of the trips, as SOURCE has it; None: the month as loaded in `raw.rows`.
+        location: Address of the rows, as SOURCE has it; None: the month as loaded in `raw.rows`.
         allow: Raises for an address that the location's server must not lead to.
 
     Returns:
@@ -105,23 +109,24 @@ def score_month(
         WarehouseUnavailable: The warehouse cannot be reached, or broke off.
     """
     begun = time.perf_counter()
-    scoring = Scoring(month, loaded, InputFormat.of(settings))
-    opened = _open_location(settings, month, location, allow) if location else _open_loaded(url, month)
+    problem = settings.problem
+    scoring = Scoring(month, loaded, problem)
+    opened = _open_location(settings, month, location, allow) if location else _open_loaded(url, problem, month)
     partition = ensure_month(url, *BATCH, month)
     with opened as batches, connect_bulk(url) as connection, connection.cursor() as cursor:
         # Of two runs at once, the second replaces the first one's rows rather than adding to them.
         lock_month(cursor, *BATCH, month)
-        cursor.execute(f'DELETE FROM prediction."{partition}" WHERE model_version = $1', (loaded.version.version,))
+        cursor.execute(_delete_from(partition), (loaded.version.version,))
         try:
             with closing(scoring.score(batches)) as scored:
-                reader = pa.RecordBatchReader.from_batches(SCORED, scored)
+                reader = pa.RecordBatchReader.from_batches(scored_schema(problem), scored)
                 cursor.adbc_ingest(partition, reader, mode="append", db_schema_name="prediction")
         except Exception:
             if scoring.error:  # the driver knows the error's text alone
                 raise scoring.error from None
             raise
         if not scoring.rows:
-            raise SourceInvalid(_explain_nothing(month, location, scoring.skipped))
+            raise SourceInvalid(_explain_nothing(problem, month, location, scoring.skipped))
         connection.commit()
     return {
         "month": month,
@@ -133,31 +138,53 @@ def score_month(
     }
 
 
-def predict_sorted(model: Model, trips: Columns) -> Values:
-    """The model's predictions of n trips, asked for in the order of their zones.
+def _delete_from(partition: str) -> str:
+    return (
+        sql.SQL("DELETE FROM {} WHERE model_version = $1").format(sql.Identifier("prediction", partition)).as_string()
+    )
 
-    Trips between the same zones take the same paths through a booster's trees, which are in the processor's cache
-    then.
+
+def predict_sorted(model: Model, rows: Columns, problem: Problem) -> Values:
+    """The model's predictions of n rows, asked for in the problem's `batch_order`.
+
+    Rows that are alike take the same paths through a booster's trees, which are in the processor's cache then.
     """
-    order = np.lexsort((trips["dropoff_zone"], trips["pickup_zone"]))
+    # Texts with missing ones among them have no order.
+    keys = [rows[name] for name in reversed(problem.batch_order) if name in rows and rows[name].dtype != object]
+    if not keys:
+        return model.predict(rows)
+    order = np.lexsort(keys)
     predicted = np.empty(len(order))
-    predicted[order] = model.predict({name: values[order] for name, values in trips.items()})
+    predicted[order] = model.predict({name: values[order] for name, values in rows.items()})
     return predicted
 
 
-def _find_usable(batch: pa.RecordBatch, form: InputFormat) -> pa.Array:
-    bounds = {"pickup_zone": ZONE_BOUNDS, "dropoff_zone": ZONE_BOUNDS, "trip_distance": form.distance}
-    usable = pc.is_valid(batch["pickup_at"])
-    for name, (low, high) in bounds.items():
-        within = pc.and_(pc.greater_equal(batch[name], low), pc.less_equal(batch[name], high))
-        usable = pc.and_(usable, pc.fill_null(within, False))
+def find_usable(batch: pa.RecordBatch, problem: Problem) -> pa.Array:
+    """Which rows can be predicted: no value that is required is missing, and none is out of bounds."""
+    found = [_find_usable_values(batch[column.name], column) for column in problem.inputs]
+    usable: pa.Array = reduce(pc.and_, (each for each in found if each is not None), pa.repeat(True, batch.num_rows))
     return usable
 
 
+def _find_usable_values(values: pa.Array, column: Column) -> pa.Array | None:
+    """Where a column has a value that can be used; None where that is everywhere."""
+    checks = []
+    bounded = column.kind in BOUNDED
+    if bounded and column.minimum is not None:
+        checks.append(pc.greater_equal(values, column.minimum))
+    if bounded and column.maximum is not None:
+        checks.append(pc.less_equal(values, column.maximum))
+    if checks:
+        return pc.fill_null(reduce(pc.and_, checks), not column.required)
+    return pc.is_valid(values) if column.required else None
+
+
 @contextmanager
-def _open_loaded(url: str, month: str) -> Iterator[Iterator[pa.RecordBatch]]:
+def _open_loaded(url: str, problem: Problem, month: str) -> Iterator[Iterator[pa.RecordBatch]]:
+    columns = sql.SQL(", ").join(map(sql.Identifier, read_schema(problem).names))
+    query = sql.SQL("SELECT {} FROM raw.rows WHERE month = $1").format(columns).as_string()
     with connect_bulk(url) as connection, connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(TRIPS.names)} FROM raw.rows WHERE month = $1", (month,))
+        cursor.execute(query, (month,))
         yield iter(cursor.fetch_record_batch())
 
 
@@ -166,26 +193,31 @@ def _open_location(settings: Settings, month: str, location: str, allow: Allow) 
     # What is to be predicted does not have to be there.
     changed = settings.change(source=location, months=(month,))
     with open_batches(changed, month, allow) as contents:
-        check_columns(contents, changed, month)
-        names = [changed.problem.columns[name].source for name in TRIP_COLUMNS]
-        yield _coerce(contents.read(names), names, settings.problem.timezone)
+        sources = {column.name: column.source for column in changed.problem.inputs}
+        check_columns(contents, changed, month, sources)
+        names = list(sources.values())
+        yield _coerce(contents.read(names), names, changed.problem)
 
 
-def _coerce(batches: Iterator[pa.RecordBatch], names: Sequence[str], timezone: str) -> Iterator[pa.RecordBatch]:
-    rows = 0
+def _coerce(batches: Iterator[pa.RecordBatch], names: Sequence[str], problem: Problem) -> Iterator[pa.RecordBatch]:
+    rows, schema = 0, read_schema(problem)
+    # How a column writes its numbers is found in one batch and holds for the next.
+    forms: dict[str, NumberForm | None] = {}
     for batch in batches:
-        numbers = pa.array(np.arange(rows, rows + batch.num_rows))
+        columns = [pa.array(np.arange(rows, rows + batch.num_rows))]
         rows += batch.num_rows
-        columns = [
-            COERCIONS[TRIPS.field(neutral).type](batch[name], timezone).array
-            for neutral, name in zip(TRIP_COLUMNS, names, strict=True)
-        ]
-        yield pa.record_batch([numbers, *columns], schema=TRIPS)
+        for field, name in zip(list(schema)[1:], names, strict=True):
+            how = ColumnReading(form=forms.get(name))
+            coerced = COERCIONS[field.type](batch[name], problem.timezone, how)
+            forms[name] = coerced.form
+            columns.append(coerced.array)
+        yield pa.record_batch(columns, schema=schema)
 
 
-def _explain_nothing(month: str, location: str | None, skipped: int) -> str:
+def _explain_nothing(problem: Problem, month: str, location: str | None, skipped: int) -> str:
+    rows = problem.row[1]
     if skipped:
-        return f"None of the {skipped} trips of {month} can be predicted: a value is missing or out of bounds in each."
+        return f"None of the {skipped} {rows} of {month} can be predicted: a value is missing or out of bounds in each."
     if location:
-        return f"{mask(location)} has no trips for {month}."
-    return f"raw.rows has no trips of {month}: start data_preparation with that month, or give a location."
+        return f"{mask(location)} has no {rows} for {month}."
+    return f"raw.rows has no {rows} of {month}: start data_preparation with that month, or give a location."

@@ -38,9 +38,21 @@ UNIX = ("unix", "unix_ms")
 # What slices may be of besides columns: the hour of the problem's time.
 HOUR = "hour"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
-# Columns that the warehouse's tables have beside those of the problem.
+# Columns that the warehouse's tables have beside those of the problem, and the list of rows in a request.
 RESERVED = frozenset(
-    ("at", "model_version", "month", "predicted", "request_id", "row_number", "source", "split", "target", "version")
+    (
+        "at",
+        "inputs",
+        "model_version",
+        "month",
+        "predicted",
+        "request_id",
+        "row_number",
+        "source",
+        "split",
+        "target",
+        "version",
+    )
 )
 DotName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.]*(:[A-Za-z_][A-Za-z0-9_]*)?$")]
 _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
@@ -309,6 +321,11 @@ class Problem(SettingsModel):
         """The inputs by name, with their NumPy types."""
         return {column.name: column.of_kind.dtype for column in self.inputs}
 
+    @cached_property
+    def input_kinds(self) -> dict[str, KindName]:
+        """The inputs by name, with their kinds."""
+        return {column.name: column.kind for column in self.inputs}
+
     @property
     def feature_set_names(self) -> tuple[str, ...]:
         """What FEATURE_SET may be, the one to begin with first."""
@@ -416,6 +433,8 @@ def _check_names(problem: Problem) -> None:
         if problem.columns[name].kind != "time":
             raise ValueError(f"columns.{name}: its kind must be time, not {problem.columns[name].kind}")
     for column in problem.columns.values():
+        if column.when_missing and column.kind != "time":
+            raise ValueError(f"columns.{column.name}.when_missing: only a time can be now, not a {column.kind}")
         if column.reference and column.reference not in problem.references:
             raise ValueError(f"columns.{column.name}.reference: there is no reference {column.reference!r}")
     if problem.elapsed and problem.unit not in _SECONDS:

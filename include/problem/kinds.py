@@ -5,6 +5,7 @@ It imports nothing slow: DAG files read it. What needs Arrow or a frame finds it
 
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from include.configuration.values import END
+from include.problem import numerals
 
 if TYPE_CHECKING:
     from include.problem.declaration import Column
@@ -23,10 +25,10 @@ KIND_NAMES: tuple[KindName, ...] = get_args(KindName)
 MISSING_CODE = -(2**63)
 MOST_TEXT = 60
 MOST_LETTERS = 10_000
+MOST = sys.float_info.max
+# The kinds whose values `min` and `max` bound.
+BOUNDED: tuple[KindName, ...] = ("number", "code")
 CODE_BOUNDS = (-(2**31), 2**31 - 1)
-# As text, a JSON Schema cannot compare numbers; these are the forms that the parsers read.
-CODE_TEXT = rf"^ *-?[0-9]{{1,9}} *{END}"
-NUMBER_TEXT = rf"^ *-?[0-9]{{1,15}}(\.[0-9]{{1,15}})? *{END}"
 # ISO 8601 as one expression, days of the month included, so that a JSON Schema refuses what is no time.
 DAY = (
     r"[12][0-9]{3}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
@@ -34,8 +36,13 @@ DAY = (
 )
 CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 OFFSET = r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
-TIME = rf"^(({DAY})([T ]{CLOCK}{OFFSET}?)?)?{END}"
+_MOMENT_TEXT = rf"({DAY})([T ]{CLOCK}{OFFSET}?)?"
+TIME = rf"^({_MOMENT_TEXT})?{END}"
+GIVEN_TIME = rf"^{_MOMENT_TEXT}{END}"
+# A time that says which one it is wherever it is read.
+MOMENT = rf"^({DAY})[T ]{CLOCK}{OFFSET}{END}"
 FLAGS = MappingProxyType({"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False})
+_FLAG_TEXT = "|".join("".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in flag) for flag in FLAGS)
 
 Parser = Callable[[Any], Any]
 Schema = dict[str, Any]
@@ -55,7 +62,7 @@ class Kind:
         is_feature: Whether a model learns from it.
         view: How it is profiled and watched for drift.
         parser: Makes the function that reads a value of a request; a wrong one is a ValueError that says what is right.
-            The function returns None for a missing value.
+            Where a value may be left out, the function returns `missing` for null and an empty text.
         schema: Makes the JSON Schema of such a value.
         field: The `type` of the HTML input that asks for it.
     """
@@ -96,40 +103,61 @@ def _name_bounds(low: float, high: float) -> str:
 def _limit(column: "Column", schema: Schema, widest: tuple[float, float] = (-math.inf, math.inf)) -> Schema:
     low, high = _bounds(column, widest)
     limits = {"minimum": low, "maximum": high}
-    return schema | {name: limit for name, limit in limits.items() if math.isfinite(limit)}
+    return schema | {
+        name: int(limit) if limit == int(limit) else limit for name, limit in limits.items() if math.isfinite(limit)
+    }
+
+
+def must_be_given(column: "Column") -> bool:
+    """Whether a request has to name a value of the column."""
+    return column.required and not column.when_missing
+
+
+def _or_missing(column: "Column", read: Parser, missing: Any) -> Parser:
+    """The parser; where a value may be left out, null and an empty text are a missing one."""
+    if must_be_given(column):
+        return read
+
+    def parse(value: Any) -> Any:
+        return missing if value is None or value == "" else read(value)
+
+    return parse
 
 
 def _or_null(column: "Column", *types: str) -> list[str]:
-    return [*types] if column.required and not column.when_missing else [*types, "null"]
+    return [*types] if must_be_given(column) else [*types, "null"]
 
 
 def _parse_number(column: "Column", _zone: ZoneInfo) -> Parser:
     low, high = _bounds(column)
     right = f"must be a number{_name_bounds(low, high)}"
+    is_number = re.compile(numerals.NUMBER).match
 
-    def parse(value: Any) -> float:
-        if isinstance(value, str) and re.match(NUMBER_TEXT, value):
+    def read(value: Any) -> float:
+        if isinstance(value, str) and is_number(value):
             value = float(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"must be a number, not {show(value)}")
-        # NaN is within no bounds, and an infinity is no quantity.
-        if not low <= value <= high or math.isinf(value):
-            raise ValueError(right)
+        # NaN is within no bounds, and neither an infinity nor what no float holds is a quantity.
+        if not low <= value <= high or not -MOST <= value <= MOST:
+            raise ValueError(right if right != "must be a number" else f"must be a number, not {show(value)}")
         return float(value)
 
-    return parse
+    return _or_missing(column, read, math.nan)
 
 
 def _number_schema(column: "Column") -> Schema:
-    return _limit(column, {"type": _or_null(column, "number", "string"), "pattern": NUMBER_TEXT})
+    pattern = numerals.match_number(*_bounds(column), or_empty=not must_be_given(column))
+    return _limit(column, {"type": _or_null(column, "number", "string"), "pattern": pattern})
 
 
 def _parse_code(column: "Column", _zone: ZoneInfo) -> Parser:
     low, high = _bounds(column, CODE_BOUNDS)
     right = f"must be a whole number{_name_bounds(low, high)}"
+    is_whole_number = re.compile(numerals.WHOLE_NUMBER).match
 
-    def parse(value: Any) -> int:
-        if isinstance(value, str) and re.match(CODE_TEXT, value):
+    def read(value: Any) -> int:
+        if isinstance(value, str) and is_whole_number(value):
             value = int(value)
         if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
             raise ValueError(f"must be a whole number, not {show(value)}")
@@ -137,65 +165,72 @@ def _parse_code(column: "Column", _zone: ZoneInfo) -> Parser:
             raise ValueError(right)
         return int(value)
 
-    return parse
+    return _or_missing(column, read, MISSING_CODE)
 
 
 def _code_schema(column: "Column") -> Schema:
-    return _limit(column, {"type": _or_null(column, "integer", "string"), "pattern": CODE_TEXT}, CODE_BOUNDS)
+    pattern = numerals.match_whole_number(*_bounds(column, CODE_BOUNDS), or_empty=not must_be_given(column))
+    return _limit(column, {"type": _or_null(column, "integer", "string"), "pattern": pattern}, CODE_BOUNDS)
 
 
-def _parse_text(_column: "Column", _zone: ZoneInfo) -> Parser:
-    def parse(value: Any) -> str | None:
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+def _parse_text(column: "Column", _zone: ZoneInfo) -> Parser:
+    may_be_blank = not must_be_given(column)
+
+    def read(value: Any) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, str | int | float) or value != value:
             raise ValueError(f"must be a text, not {show(value)}")
-        text = str(value).strip()
+        text = str(value)
         if len(text) > MOST_LETTERS:
             raise ValueError(f"must be a text of at most {MOST_LETTERS} letters")
         # Postgres has no place for NUL, and a lone surrogate is no text.
         if "\0" in text or text != text.encode(errors="replace").decode():
             raise ValueError("must be a text without control characters")
+        text = text.strip()
+        if not (text or may_be_blank):
+            raise ValueError("must be a text that is not empty")
         return text or None
 
-    return parse
+    return _or_missing(column, read, None)
 
 
 def _text_schema(column: "Column") -> Schema:
-    return {"type": _or_null(column, "string", "number"), "maxLength": MOST_LETTERS}
+    pattern = rf"^[^\x00]*[^\s\x00][^\x00]*{END}" if must_be_given(column) else rf"^[^\x00]*{END}"
+    return {"type": _or_null(column, "string", "number"), "maxLength": MOST_LETTERS, "pattern": pattern}
 
 
-def _parse_flag(_column: "Column", _zone: ZoneInfo) -> Parser:
-    def parse(value: Any) -> float:
-        known = value if isinstance(value, bool) else FLAGS.get(str(value).strip().lower())
-        if known is None or not isinstance(value, bool | str | int):
+def _parse_flag(column: "Column", _zone: ZoneInfo) -> Parser:
+    def read(value: Any) -> float:
+        known = FLAGS.get(value.strip(" ").lower()) if isinstance(value, str) else value
+        if not isinstance(known, bool | int | float) or known not in (0, 1):
             raise ValueError(f"must be true or false, not {show(value)}")
         return float(known)
 
-    return parse
+    return _or_missing(column, read, math.nan)
 
 
 def _flag_schema(column: "Column") -> Schema:
     return {
         "type": _or_null(column, "boolean", "string", "integer"),
-        "pattern": f"^(?:{'|'.join(FLAGS)}){END}",
+        "pattern": rf"^ *(?:{_FLAG_TEXT}) *{END}" if must_be_given(column) else rf"^(?: *(?:{_FLAG_TEXT}) *)?{END}",
         "minimum": 0,
         "maximum": 1,
     }
 
 
-def _parse_time(_column: "Column", zone: ZoneInfo) -> Parser:
-    def parse(value: Any) -> datetime | None:
-        if not isinstance(value, str) or not re.match(TIME, value):
+def _parse_time(column: "Column", zone: ZoneInfo) -> Parser:
+    is_time = re.compile(GIVEN_TIME).match
+
+    def read(value: Any) -> datetime:
+        if not isinstance(value, str) or not is_time(value):
             raise ValueError(f"must be a time such as 2024-02-14T18:30:00, not {show(value)}")
-        if not value:
-            return None
         time = datetime.fromisoformat(value)
         return time.astimezone(zone).replace(tzinfo=None) if time.tzinfo else time
 
-    return parse
+    return _or_missing(column, read, None)
 
 
 def _time_schema(column: "Column") -> Schema:
-    return {"type": _or_null(column, "string"), "pattern": TIME}
+    return {"type": _or_null(column, "string"), "pattern": GIVEN_TIME if must_be_given(column) else TIME}
 
 
 _FLOAT = ("double precision", "float64", "float64", math.nan)

@@ -1,7 +1,7 @@
 """The source's columns against those that the settings name, and against those of the load before."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from include.errors import SourceInvalid
@@ -17,8 +17,12 @@ FAMILIES = {
 }
 
 
-def check_columns(contents: Contents, settings: Settings, month: str) -> None:
-    """Raises SourceInvalid where the source lacks a column that the settings name; the message tells what to change."""
+def check_columns(contents: Contents, settings: Settings, month: str, needed: Mapping[str, str] | None = None) -> None:
+    """Raises SourceInvalid where a column is missing that the settings name; the message says what to change.
+
+    Args:
+        needed: Neutral name -> the source's, of the columns that have to be there; None: of all that are read.
+    """
     if not contents.columns:
         raise SourceInvalid(f"{contents.location}: no rows for {month}: remove the month from MONTHS")
     # The warehouse keeps the names, and has no place for these.
@@ -30,7 +34,7 @@ def check_columns(contents: Contents, settings: Settings, month: str) -> None:
         )
     problems = [
         f"no column '{name}'{_suggest(name, neutral, list(contents.columns))}"
-        for neutral, name in settings.problem.read_columns.items()
+        for neutral, name in (settings.problem.read_columns if needed is None else needed).items()
         if name not in contents.columns
     ]
     if problems:

@@ -49,7 +49,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     config = uvicorn.Config(
-        create_app(parts, InputFormat.of(settings)),
+        create_app(parts, InputFormat.of(settings.problem)),
         host=os.environ.get("SERVING_HOST", "127.0.0.1"),
         port=int(os.environ.get("SERVING_PORT", "8100")),
         http=Connection,

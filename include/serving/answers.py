@@ -1,7 +1,7 @@
 """The service's answers, for the OpenAPI document; the answers themselves are written without these classes."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -14,10 +14,10 @@ class ModelName(BaseModel):
 
 
 class Predicted(BaseModel):
-    """A prediction for each trip, in the order of the request."""
+    """A prediction for each row, in the order of the request."""
 
     predictions: list[float]
-    unit: Literal["minutes"]
+    unit: str = Field(description="The unit of what is predicted")
     model: ModelName
 
 
@@ -25,8 +25,8 @@ class Explained(Predicted):
     """Why each prediction: the base and the contributions add up to it, in the contributions' unit."""
 
     base: float
-    contributions: list[dict[str, float]] = Field(description="By feature, one object per trip")
-    contributions_unit: Literal["minutes", "log minutes"]
+    contributions: list[dict[str, float]] = Field(description="By feature, one object per row")
+    contributions_unit: str = Field(description="The unit, or its logarithm")
 
 
 class ModelInMemory(ModelName):

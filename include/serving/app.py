@@ -1,8 +1,7 @@
 """Predictions by the current champion.
 
-Send one trip or a list of trips, with the neutral field names or the source's. Numbers may be strings, and a missing
-pickup time means now. A zone that training never saw is treated as unknown; any other invalid value is refused, with
-the name of its field.
+Send one row or a list of rows, with the neutral field names or the source's. Numbers may be strings. A category that
+training never saw is treated as unknown; any other invalid value is refused, with the name of its field.
 """
 
 from collections.abc import AsyncIterator
@@ -27,7 +26,7 @@ def create_app(parts: Parts, form: InputFormat) -> FastAPI:
     """The application; its start and end are the parts'.
 
     Args:
-        form: How trips are written, for the OpenAPI document.
+        form: How rows are written, for the OpenAPI document.
     """
 
     @asynccontextmanager
@@ -39,8 +38,8 @@ def create_app(parts: Parts, form: InputFormat) -> FastAPI:
         parts.writer.stop()
 
     app = FastAPI(
-        title="Trip duration", version="1", description=__doc__, lifespan=run, docs_url=None, redoc_url=None,
-        openapi_url=None,
+        title=form.problem.title or form.problem.model, version="1", description=__doc__, lifespan=run, docs_url=None,
+        redoc_url=None, openapi_url=None,
     )  # fmt: skip
     # The last is the outermost: what is refused is counted as well.
     app.add_middleware(Limited)

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from include.errors import ModelInvalid
 from include.models.artifact import Model
 from include.prediction.inputs import InputFormat
-from include.problems.taxi.features import TRIP_COLUMNS
+from include.problem.data import make_any_rows
 from include.serving.metrics import Metrics
 from include.settings import Settings, read_settings
 from include.tracking.registry import RegisteredVersion
@@ -21,8 +19,8 @@ from include.tracking.runs import Tracker, open_tracker
 from include.tracking.store import STORE, LoadedModel, find_champion, load_remembered, load_version, remember
 
 log = logging.getLogger(__name__)
-# A version that cannot be loaded is not downloaded at every look.
-SECONDS_BETWEEN_TRIES = 60.0
+# A version that cannot be loaded is not downloaded at every check.
+SECONDS_BETWEEN_ATTEMPTS = 60.0
 SECONDS_TO_END = 5.0
 
 
@@ -119,7 +117,7 @@ class Holder:
             return False
         if self._refused and not insist:
             refused, reason, when = self._refused
-            if _is_same(refused, version) and time.monotonic() < when + SECONDS_BETWEEN_TRIES:
+            if _is_same(refused, version) and time.monotonic() < when + SECONDS_BETWEEN_ATTEMPTS:
                 raise ModelInvalid(reason)
         try:
             loaded = load_version(self._tracker, version, store=self._store)
@@ -131,8 +129,9 @@ class Holder:
         return True
 
     def _take(self, loaded: LoadedModel) -> None:
-        _warm_up(loaded)
-        self.current = Champion(loaded, InputFormat.of(self._settings), datetime.now(UTC))
+        form = InputFormat.of(self._settings.problem)
+        _warm_up(loaded, form)
+        self.current = Champion(loaded, form, datetime.now(UTC))
         self._metrics.version.set(loaded.version.version)
         log.info("Version %d of %s answers from now on", loaded.version.version, loaded.version.name)
 
@@ -142,10 +141,10 @@ class Holder:
             self._stopping.wait(self._settings.serving_poll_seconds)
 
 
-def _warm_up(loaded: LoadedModel) -> None:
+def _warm_up(loaded: LoadedModel, form: InputFormat) -> None:
     """Predicts once: the first prediction is slow, and a broken model's fails; neither is for a request."""
     try:
-        loaded.model.predict({name: np.ones(2, dtype="int64").astype(dtype) for name, dtype in TRIP_COLUMNS.items()})
+        loaded.model.predict(make_any_rows(form.problem, 2))
     # Estimators fail in many ways.
     except Exception as error:
         raise ModelInvalid(f"Version {loaded.version.version} loads but cannot predict: {error!r}") from error

@@ -17,13 +17,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic_core import from_json, to_json
 
 from include.prediction.log import Predictions
-from include.problems.taxi.features import TRIP_COLUMNS
+from include.problem.values import from_json_values, to_json_values
 
 log = logging.getLogger(__name__)
 # A journal of this size is followed by another one, and removed when all of it is in the database.
@@ -129,14 +128,14 @@ def _find_age(path: Path) -> float:
 
 
 def _write_line(number: int, answered: Predictions) -> bytes:
-    trips = answered.rows
+    columns = [[name, kind, to_json_values(kind, answered.rows[name])] for name, kind in answered.kinds.items()]
     record = [
         number,
         answered.at,
         answered.source,
         answered.request_id,
         answered.model_version,
-        [trips["pickup_at"].astype("int64").tolist(), *(trips[name].tolist() for name in list(TRIP_COLUMNS)[1:])],
+        columns,
         answered.predicted.tolist(),
     ]
     body = to_json(record)
@@ -149,11 +148,9 @@ def _read_line(line: bytes) -> tuple[int, Predictions] | None:
         if int(checksum, 16) != zlib.crc32(body):
             return None
         number, at, source, request_id, model_version, columns, predicted = from_json(body)
-        trips: dict[str, Any] = {
-            name: np.array(values, dtype="int64").astype(dtype) if name == "pickup_at" else np.array(values, dtype)
-            for (name, dtype), values in zip(TRIP_COLUMNS.items(), columns, strict=True)
-        }
+        rows = {name: from_json_values(kind, values) for name, kind, values in columns}
+        kinds = {name: kind for name, kind, _ in columns}
         moment = datetime.fromisoformat(at)
-        return number, Predictions(moment, source, request_id, model_version, trips, np.array(predicted))
-    except (ValueError, TypeError):
+        return number, Predictions(moment, source, request_id, model_version, rows, kinds, np.array(predicted))
+    except (ValueError, TypeError, KeyError):
         return None

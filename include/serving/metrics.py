@@ -4,7 +4,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-# Seconds; single trips take one to a few milliseconds.
+# Seconds; single rows take one to a few milliseconds.
 BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -23,7 +23,7 @@ class Metrics:
         options: dict[str, Any] = {"namespace": "serving", "registry": self.registry}
         self.requests = Counter("requests", "Requests answered", ["route", "status"], **options)
         self.seconds = Histogram("request_seconds", "Time to answer", ["route"], buckets=BUCKETS, **options)
-        self.rows = Counter("predictions", "Trips predicted", **options)
+        self.rows = Counter("predictions", "Rows predicted", **options)
         self.log_rows = Counter("log_rows", "Predictions for prediction.log", ["outcome"], **options)
         self.unkept = Counter("log_unkept_rows", "Predictions that were not stored on disk while waiting", **options)
         self.queued = Gauge("log_queued_rows", "Predictions waiting to be written", **options)

@@ -13,44 +13,48 @@ from include.prediction.log import Predictions
 from include.prediction.request import make_answer
 from include.serving import answers
 from include.serving.access import require_key
-from include.serving.batching import MOST_TRIPS_TOGETHER, Batcher
-from include.serving.bodies import describe_body, read_trips
+from include.serving.batching import MOST_ROWS_TOGETHER, Batcher
+from include.serving.bodies import describe_body, read_rows
 from include.serving.parts import REFUSALS, Parts
 
 MOST_EXPLAINED = 100
 MOST_REQUEST_ID = 128
-TRIP_REFUSALS = REFUSALS | {
+ROW_REFUSALS = REFUSALS | {
     400: {"model": answers.Refused, "description": "The header X-Request-ID has characters that cannot be printed"},
     413: {"model": answers.Refused, "description": "The body is too large"},
-    422: {"description": "A trip is invalid: its position, the field and what is wrong"},
+    422: {"description": "A row is invalid: its position, the field and what is wrong"},
 }
 
 
 def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
     """Adds the routes to an application."""
     known = [Depends(require_key(parts.secrets))]
-    batcher = Batcher()
+    batcher, problem = Batcher(), form.problem
 
     @app.post(
         "/predict",
-        summary="Predict trip durations",
+        summary=f"Predict {(problem.title or problem.model).lower()}",
         dependencies=known,
-        responses={200: {"model": answers.Predicted, "description": "A prediction per trip"}, **TRIP_REFUSALS},
+        responses={
+            200: {"model": answers.Predicted, "description": f"A prediction per {problem.row[0]}"},
+            **ROW_REFUSALS,
+        },
         openapi_extra={"requestBody": describe_body(form, MOST_ROWS)},
     )
     async def predict(request: Request) -> Response:
         request_id = _read_request_id(request)
         champion = parts.take_champion()
-        trips = await read_trips(request, champion.form)
-        predicted = await batcher.predict(champion, trips)
-        answered = Predictions(datetime.now(UTC), "service", request_id, champion.version, trips, predicted)
+        rows = await read_rows(request, champion.form)
+        predicted = await batcher.predict(champion, rows)
+        of, now = champion.form.problem, datetime.now(UTC)
+        answered = Predictions(now, "service", request_id, champion.version, rows, of.input_kinds, predicted)
         # Before the answer leaves: whoever has it finds it in prediction.log, even if the process is killed now.
-        if len(predicted) > MOST_TRIPS_TOGETHER:
+        if len(predicted) > MOST_ROWS_TOGETHER:
             await anyio.to_thread.run_sync(parts.writer.put, answered)
         else:
             parts.writer.put(answered)
         parts.metrics.rows.inc(len(predicted))
-        return _answer(make_answer(champion.loaded.version, predicted))
+        return _answer(make_answer(champion.loaded.version, predicted, of.unit))
 
     @app.post(
         "/explain",
@@ -59,22 +63,23 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         responses={
             200: {"model": answers.Explained, "description": "The contribution of each feature to each prediction"},
             501: {"model": answers.Refused, "description": "Models of this type cannot be explained"},
-            **TRIP_REFUSALS,
+            **ROW_REFUSALS,
         },
         openapi_extra={"requestBody": describe_body(form, MOST_EXPLAINED)},
     )
     async def explain_rows(request: Request) -> Response:
         champion = parts.take_champion()
-        trips = await read_trips(request, champion.form, MOST_EXPLAINED)
+        rows = await read_rows(request, champion.form, MOST_EXPLAINED)
         if not (can_explain(champion.model) or is_linear(champion.model)):
             kind = type(champion.model.estimator).__name__
             reason = f"{kind} cannot be explained here; boosters and linear models can."
             raise HTTPException(status.HTTP_501_NOT_IMPLEMENTED, reason)
         explainer = explain if can_explain(champion.model) else explain_linear
-        found: Explanation = await anyio.to_thread.run_sync(explainer, champion.model, trips)
+        found: Explanation = await anyio.to_thread.run_sync(explainer, champion.model, rows)
         contributions = [dict(zip(found.features, row, strict=True)) for row in found.contributions.tolist()]
         explained = {"base": found.base, "contributions": contributions, "contributions_unit": found.unit}
-        return _answer(make_answer(champion.loaded.version, champion.model.predict(trips)) | explained)
+        answer = make_answer(champion.loaded.version, champion.model.predict(rows), champion.form.problem.unit)
+        return _answer(answer | explained)
 
 
 def _read_request_id(request: Request) -> str | None:

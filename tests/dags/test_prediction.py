@@ -55,10 +55,10 @@ def test_zones_are_chosen_by_name_where_names_are_known(monkeypatch: pytest.Monk
     import importlib
 
     import dags.prediction
-    from include.problems.taxi import zone_names
+    from include.prediction import value_names
 
     with monkeypatch.context() as patch:
-        patch.setattr(zone_names.read_zone_names, "__defaults__", (tmp_path / "zones.json",))
+        patch.setattr(value_names.read_names, "__defaults__", (tmp_path,))
         (tmp_path / "zones.json").write_text('{"74": "East Harlem North", "75": "East Harlem South"}')
         with_names = importlib.reload(dags.prediction).PARAMS["pickup_zone"].schema
         (tmp_path / "zones.json").unlink()

@@ -9,18 +9,17 @@ from hypothesis import strategies as st
 
 from include.prediction.inputs import (
     MOST_FLAWS,
-    NUMBER,
-    TIME,
-    WHOLE_NUMBER,
     InputFormat,
     InputsInvalid,
     describe_row,
     parse_rows,
 )
-from include.problems.taxi.features import TRIP_COLUMNS
+from include.problem.kinds import FLAGS, GIVEN_TIME, MISSING_CODE
+from include.problem.numerals import NUMBER, WHOLE_NUMBER
 from include.settings import Settings
+from tests.rentals import HOUR, RENTALS
 
-FORM = InputFormat.of(Settings())
+FORM = InputFormat.of(Settings().problem)
 TRIP = {"pickup_at": "2024-02-14T18:30:00", "pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}
 NOW = datetime(2024, 3, 10, 12, 0)
 
@@ -34,7 +33,7 @@ def parse_one(**changes: Any) -> dict[str, Any]:
 def problems_of(*trips: Any) -> list[tuple[int, str, str]]:
     with pytest.raises(InputsInvalid) as caught:
         parse_rows(trips, FORM, NOW)
-    return [(problem.trip, problem.field, problem.message) for problem in caught.value.problems]
+    return [(problem.row, problem.field, problem.message) for problem in caught.value.problems]
 
 
 def is_described(trip: Any) -> bool:
@@ -44,7 +43,7 @@ def is_described(trip: Any) -> bool:
 
 def test_columns_come_in_the_types_and_order_that_features_are_computed_of() -> None:
     columns = parse_rows([TRIP, {**TRIP, "pickup_zone": 41}], FORM)
-    assert {name: str(column.dtype) for name, column in columns.items()} == TRIP_COLUMNS
+    assert {name: str(column.dtype) for name, column in columns.items()} == FORM.problem.dtypes
     assert columns["pickup_zone"].tolist() == [74, 41]
 
 
@@ -56,7 +55,7 @@ def test_source_names_mean_the_same_as_neutral_ones() -> None:
 
 
 def test_names_follow_the_settings() -> None:
-    yellow = InputFormat.of(Settings(column_pickup_at="tpep_pickup_datetime"))
+    yellow = InputFormat.of(Settings(column_pickup_at="tpep_pickup_datetime").problem)
     trip = {"tpep_pickup_datetime": "2024-02-14", "pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1}
     assert parse_rows([trip], yellow)["pickup_at"][0] == np.datetime64("2024-02-14")
 
@@ -77,7 +76,7 @@ def test_missing_pickup_is_now(given_as: Any) -> None:
 
 
 def test_now_is_the_wall_time_of_the_source() -> None:
-    elsewhere = InputFormat.of(Settings(timezone="Pacific/Kiritimati"))
+    elsewhere = InputFormat.of(Settings(timezone="Pacific/Kiritimati").problem)
     trip = {name: value for name, value in TRIP.items() if name != "pickup_at"}
     here, there = (parse_rows([trip], form)["pickup_at"][0] for form in (FORM, elsewhere))
     # New York and the islands that see a day first are 18 or 19 hours apart.
@@ -171,7 +170,7 @@ def test_only_the_first_problems_are_named_where_there_are_many() -> None:
 
 
 def test_distance_bounds_are_those_that_training_keeps() -> None:
-    near = InputFormat.of(Settings(trip_distance_min=0.5, trip_distance_max=10))
+    near = InputFormat.of(Settings(trip_distance_min=0.5, trip_distance_max=10).problem)
     with pytest.raises(InputsInvalid, match="trip_distance must be a number from 0.5 to 10"):
         parse_rows([{**TRIP, "trip_distance": 11}], near)
 
@@ -200,10 +199,86 @@ def test_whatever_json_comes_is_parsed_or_refused(records: list[Any]) -> None:
             "pickup_zone": st.integers() | st.from_regex(WHOLE_NUMBER),
             "dropoff_zone": st.integers(1, 300).map(str),
             "trip_distance": st.floats(allow_nan=False) | st.from_regex(NUMBER),
-            "pickup_at": st.none() | st.datetimes().map(str) | st.from_regex(TIME),
+            "pickup_at": st.none() | st.datetimes().map(str) | st.from_regex(GIVEN_TIME),
         }
     )
 )
 def test_parser_accepts_what_the_schema_accepts(trip: dict[str, Any]) -> None:
     if is_described(trip):
         assert parse_rows([trip], FORM)
+
+
+# Another problem, with values that may be missing.
+RENTAL_FORM = InputFormat.of(RENTALS)
+RENTAL_VALUES = {
+    "at_hour": st.none() | st.just("") | st.from_regex(GIVEN_TIME),
+    "weather": st.text() | st.floats(allow_nan=False) | st.none(),
+    "holiday": st.booleans() | st.sampled_from([*FLAGS, "Yes", " NO ", "", "maybe", 0, 1, 1.0, 2]),
+    "temperature": st.floats(allow_nan=False) | st.from_regex(NUMBER) | st.sampled_from([None, "", "50.5", "-40"]),
+    "station": st.integers() | st.from_regex(WHOLE_NUMBER) | st.sampled_from([None, "", 1.0, "0"]),
+    "opened_at": st.none() | st.just("") | st.from_regex(GIVEN_TIME),
+    "remark": st.text() | st.none(),
+}
+
+
+def parse_rental(**changes: Any) -> dict[str, Any]:
+    return {name: column[0] for name, column in parse_rows([{**HOUR, **changes}], RENTAL_FORM, NOW).items()}
+
+
+def is_rental_described(record: Any) -> bool:
+    return jsonschema.Draft202012Validator(describe_row(RENTAL_FORM)).is_valid(record)
+
+
+def test_each_kind_is_read_in_its_type() -> None:
+    columns = parse_rows([HOUR, HOUR], RENTAL_FORM)
+    assert {name: str(column.dtype) for name, column in columns.items()} == RENTALS.dtypes
+    row = parse_rental(station="7", remark=" new  bikes ", opened_at="2019-03-01")
+    assert (row["weather"], row["holiday"], row["station"], row["remark"]) == ("sunny", 0.0, 7, "new  bikes")
+    assert row["opened_at"] == np.datetime64("2019-03-01")
+
+
+@pytest.mark.parametrize("left_out", [{}, dict.fromkeys(RENTALS.columns), dict.fromkeys(RENTALS.columns, "")])
+def test_value_that_may_be_missing_becomes_its_kinds_missing_one(left_out: dict[str, Any]) -> None:
+    needed = {"weather": "sunny", "holiday": True}
+    [row] = [{name: column[0] for name, column in parse_rows([{**left_out, **needed}], RENTAL_FORM, NOW).items()}]
+    assert np.isnan(row["temperature"])
+    assert np.isnat(row["opened_at"])
+    assert (row["station"], row["remark"]) == (MISSING_CODE, None)
+    assert row["at_hour"] == np.datetime64(NOW)
+    assert is_rental_described({**left_out, **needed})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weather": " "}, "must be a text that is not empty"),
+        ({"weather": None}, "must be a text, not None"),
+        ({"weather": "a\0"}, "must be a text without control characters"),
+        ({"weather": ["sunny"]}, "must be a text, not list"),
+        ({"holiday": "maybe"}, "must be true or false, not 'maybe'"),
+        ({"holiday": 2}, "must be true or false, not 2"),
+        ({"holiday": None}, "must be true or false, not None"),
+        ({"temperature": "51"}, "must be a number from -40 to 50"),
+        ({"temperature": "hot"}, "must be a number, not 'hot'"),
+        ({"station": -1}, "must be a whole number from 0 to 2147483647"),
+        ({"remark": "x" * 10_001}, "must be a text of at most 10000 letters"),
+        ({"opened_at": "then"}, "must be a time such as 2024-02-14T18:30:00, not 'then'"),
+    ],
+    ids=str,
+)
+def test_wrong_value_of_any_kind_is_refused_by_parser_and_schema(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputsInvalid) as caught:
+        parse_rows([{**HOUR, **change}], RENTAL_FORM)
+    assert [(flaw.field, flaw.message) for flaw in caught.value.problems] == [(next(iter(change)), message)]
+    assert not is_rental_described({**HOUR, **change})
+
+
+def test_rows_are_called_what_the_problem_calls_them() -> None:
+    with pytest.raises(InputsInvalid, match="is not a field of an hour; the fields are at_hour, weather"):
+        parse_rows([{**HOUR, "wind": 3}], RENTAL_FORM)
+
+
+@given(st.fixed_dictionaries(RENTAL_VALUES))
+def test_schema_of_any_kind_accepts_nothing_that_the_parser_refuses(record: dict[str, Any]) -> None:
+    if is_rental_described(record):
+        assert parse_rows([record], RENTAL_FORM)

@@ -6,16 +6,18 @@ import psycopg
 import pytest
 
 from include.prediction.log import Predictions, replace_predictions, write_predictions
+from include.settings import Settings
 from include.warehouse import connect
 from tests.splits import make_trips
 
+KINDS = Settings().problem.input_kinds
 AT = datetime(2024, 2, 14, 23, 30, tzinfo=UTC)
 TRIPS = make_trips(["2024-02-14T18:30:00.5", "2024-02-15"], [(74, 75), (41, 42)], [1.98, 0.5])
 
 
 def answer(**changes: Any) -> Predictions:
     values: dict[str, Any] = {
-        "at": AT, "source": "service", "request_id": "r-1", "model_version": 3, "rows": TRIPS,
+        "at": AT, "source": "service", "request_id": "r-1", "model_version": 3, "rows": TRIPS, "kinds": KINDS,
         "predicted": np.array([9.5, 4.25]),
     }  # fmt: skip
     return Predictions(**{**values, **changes})
@@ -23,7 +25,10 @@ def answer(**changes: Any) -> Predictions:
 
 def read_log(url: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(url) as connection:
-        return connection.execute("SELECT * FROM prediction.log ORDER BY at, request_id, pickup_at").fetchall()
+        return connection.execute(
+            "SELECT at, source, request_id, model_version, pickup_at, pickup_zone, dropoff_zone, trip_distance,"
+            " predicted FROM prediction.log ORDER BY at, request_id, pickup_at"
+        ).fetchall()
 
 
 def test_row_has_the_trip_as_it_was_predicted(warehouse_url: str) -> None:

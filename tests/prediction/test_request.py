@@ -13,6 +13,7 @@ from tests.registered import BOOSTER, configure, make_model, register
 from tests.splits import make_trips
 
 TRIP = {"pickup_at": "2024-01-14T18:30:00", "pickup_zone": 2, "dropoff_zone": 5, "trip_distance": 1.98}
+PROBLEM = Settings().problem
 EMPTY = dict.fromkeys(("inputs", "pickup_at", "pickup_zone", "dropoff_zone", "trip_distance"))
 
 
@@ -31,18 +32,18 @@ def read_log(url: str) -> list[tuple[Any, ...]]:
 
 
 def test_list_of_inputs_is_taken_as_it_is() -> None:
-    assert collect_inputs({**EMPTY, "inputs": [TRIP, TRIP], "pickup_zone": 9}) == [TRIP, TRIP]
+    assert collect_inputs({**EMPTY, "inputs": [TRIP, TRIP], "pickup_zone": 9}, PROBLEM) == [TRIP, TRIP]
 
 
 def test_single_fields_are_one_trip_without_what_was_left_empty() -> None:
     params = {**EMPTY, "pickup_zone": 2, "dropoff_zone": 5, "trip_distance": 1.98}
-    assert collect_inputs(params) == [{"pickup_zone": 2, "dropoff_zone": 5, "trip_distance": 1.98}]
+    assert collect_inputs(params, PROBLEM) == [{"pickup_zone": 2, "dropoff_zone": 5, "trip_distance": 1.98}]
 
 
 @pytest.mark.parametrize("params", [{}, {"inputs": []}, {"pickup_at": "2024-01-14"}])
 def test_nothing_to_predict_is_an_error_with_an_example(params: dict[str, Any]) -> None:
-    with pytest.raises(SettingsError, match=r'give `inputs`, for example \[\{"pickup_zone": 236'):
-        collect_inputs({**EMPTY, **params})
+    with pytest.raises(SettingsError, match=r'give `inputs`, for example \[\{"pickup_zone": 74'):
+        collect_inputs({**EMPTY, **params}, PROBLEM)
 
 
 @pytest.mark.slow

@@ -10,12 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.errors import SourceInvalid
-from include.prediction.scoring import SCORED_ROWS, predict_sorted, score_month
+from include.prediction.scoring import SCORED_ROWS, find_usable, predict_sorted, read_schema, score_month
 from include.raw import ingest_month
 from include.settings import Settings
 from include.tracking.registry import RegisteredVersion
 from include.tracking.store import LoadedModel
 from tests.registered import BOOSTER, LASSO, VALIDATION, make_model
+from tests.rentals import RENTALS
 from tests.splits import make_trips
 from tests.trip_tables import make_trips as make_table
 
@@ -36,7 +37,10 @@ def ingest(url: str, directory: Path, table: pa.Table) -> Settings:
     return settings
 
 
-def read_batch(url: str, columns: str = "*") -> list[tuple[Any, ...]]:
+COLUMNS = "month, model_version, row_number, pickup_at, pickup_zone, dropoff_zone, trip_distance, predicted"
+
+
+def read_batch(url: str, columns: str = COLUMNS) -> list[tuple[Any, ...]]:
     with psycopg.connect(url) as connection:
         return connection.execute(
             f"SELECT {columns} FROM prediction.batch ORDER BY model_version, row_number"
@@ -159,4 +163,18 @@ def test_sorting_changes_nothing_but_the_time(model: str) -> None:
     made = make_model(model)
     shuffled = np.random.default_rng(0).permutation(len(VALIDATION))
     trips = {name: values[shuffled] for name, values in VALIDATION.rows.items()}
-    np.testing.assert_array_equal(predict_sorted(made, trips), made.predict(trips))
+    np.testing.assert_array_equal(predict_sorted(made, trips, SETTINGS.problem), made.predict(trips))
+
+
+def test_rows_without_an_order_are_predicted_as_they_come() -> None:
+    made, trips = make_model(BOOSTER), VALIDATION.rows
+    unordered = SETTINGS.problem.model_copy(update={"batch_order": ()})
+    np.testing.assert_array_equal(predict_sorted(made, trips, unordered), made.predict(trips))
+
+
+def test_only_what_is_required_or_out_of_bounds_makes_a_row_unusable() -> None:
+    schema = read_schema(RENTALS)
+    good = {"row_number": 0, "at_hour": datetime(2024, 5, 1), "weather": "dry", "holiday": False, "temperature": 20.0}
+    changes = [{}, {"temperature": None}, {"temperature": 51.0}, {"weather": None}, {"holiday": None}, {"station": -1}]
+    rows = pa.RecordBatch.from_pylist([{**dict.fromkeys(schema.names), **good, **each} for each in changes], schema)
+    assert find_usable(rows, RENTALS).to_pylist() == [True, True, False, False, False, False]

@@ -83,7 +83,7 @@ def build_parts(settings: Settings, warehouse_url: str, store: Path) -> Parts:
 def run_service(settings: Settings, warehouse_url: str, store: Path) -> Iterator[Service]:
     """A service for the length of the block."""
     parts = build_parts(settings, warehouse_url, store)
-    app = create_app(parts, InputFormat.of(settings))
+    app = create_app(parts, InputFormat.of(settings.problem))
     with TestClient(app, headers={"X-API-Key": KEY}, raise_server_exceptions=False) as client:
         yield Service(parts, client)
 
@@ -108,4 +108,7 @@ def service(tracker: Tracker, store: Path, warehouse_url: str) -> Iterator[Servi
 def read_log(url: str) -> list[tuple[Any, ...]]:
     """All of prediction.log, in the order of pickup zones."""
     with psycopg.connect(url) as connection:
-        return connection.execute("SELECT * FROM prediction.log ORDER BY pickup_zone").fetchall()
+        return connection.execute(
+            "SELECT at, source, request_id, model_version, pickup_at, pickup_zone, dropoff_zone, trip_distance,"
+            " predicted FROM prediction.log ORDER BY pickup_zone"
+        ).fetchall()

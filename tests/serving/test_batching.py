@@ -9,7 +9,7 @@ import pytest
 
 from include.models.artifact import Model
 from include.prediction.inputs import InputFormat
-from include.serving.batching import MOST_TRIPS_TOGETHER, Batcher
+from include.serving.batching import MOST_ROWS_TOGETHER, Batcher
 from include.serving.holder import Champion
 from include.settings import Settings
 from include.tracking.registry import RegisteredVersion
@@ -17,7 +17,7 @@ from include.tracking.store import LoadedModel
 from tests.registered import BOOSTER, LASSO, VALIDATION, make_model
 from tests.splits import take
 
-FORM = InputFormat.of(Settings())
+FORM = InputFormat.of(Settings().problem)
 
 
 def make_champion(model: Model, version: int = 1) -> Champion:
@@ -62,9 +62,9 @@ def test_requests_of_two_champions_are_not_mixed() -> None:
 def test_large_request_does_not_wait_for_others_nor_they_for_it() -> None:
     counting = Counting(make_model(BOOSTER))
     champion = make_champion(counting)  # type: ignore[arg-type]
-    large = slice(0, MOST_TRIPS_TOGETHER + 1)
+    large = slice(0, MOST_ROWS_TOGETHER + 1)
     answers = asyncio.run(ask_together(Batcher(), (champion, large), (champion, slice(0, 1)), (champion, slice(1, 2))))
-    assert [len(answer) for answer in answers] == [MOST_TRIPS_TOGETHER + 1, 1, 1]
+    assert [len(answer) for answer in answers] == [MOST_ROWS_TOGETHER + 1, 1, 1]
     assert counting.asked == 2
 
 

@@ -28,7 +28,7 @@ pytestmark = [
 def document(tracker: Tracker, store: Path, warehouse_url: str) -> Any:
     """The OpenAPI document as it is served."""
     settings = configure(tracker.uri, "served", serving_poll_seconds=60)
-    app = create_app(build_parts(settings, warehouse_url, store), InputFormat.of(settings))
+    app = create_app(build_parts(settings, warehouse_url, store), InputFormat.of(settings.problem))
     return schemathesis.openapi.from_asgi("/openapi.json", app, headers={"X-API-Key": KEY})
 
 

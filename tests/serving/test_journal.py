@@ -23,7 +23,7 @@ from include.serving import journal as journals
 from include.serving.journal import Journal, adopt_journals
 from include.serving.log_writer import LogWriter
 from include.serving.metrics import Metrics
-from include.settings import ROOT
+from include.settings import ROOT, Settings
 from include.tracking.runs import Tracker
 from include.warehouse import connect
 from tests.registered import BOOSTER, register
@@ -33,8 +33,11 @@ from tests.serving.test_log_writer import NOWHERE
 from tests.splits import make_trips
 from tests.waiting import wait_until
 
+KINDS = Settings().problem.input_kinds
 TRIPS = make_trips(["2024-01-14T18:30:00.123456", "1969-12-31"], [(2, 5), (3, 4)], [1.98, 0.1 + 0.2])
-ANSWERED = Predictions(datetime(2024, 2, 14, 23, 30, 0, 7, UTC), "service", "r-1", 3, TRIPS, np.array([9.5, 1 / 3]))
+ANSWERED = Predictions(
+    datetime(2024, 2, 14, 23, 30, 0, 7, UTC), "service", "r-1", 3, TRIPS, KINDS, np.array([9.5, 1 / 3])
+)
 
 
 def answer(number: int, **changes: Any) -> Predictions:

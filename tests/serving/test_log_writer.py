@@ -10,18 +10,20 @@ import pytest
 from include.prediction.log import Predictions
 from include.serving.log_writer import BATCH_ROWS, LogWriter
 from include.serving.metrics import Metrics
+from include.settings import Settings
 from include.tracking.runs import Tracker
 from tests.conftest import find_free_port
 from tests.registered import configure
 from tests.serving.conftest import TRIP, read_log, run_service
 from tests.splits import make_trips
 
+KINDS = Settings().problem.input_kinds
 NOWHERE = f"postgresql://taxi:none@127.0.0.1:{find_free_port()}/warehouse"
 
 
 def answer(rows: int = 1, request_id: str | None = None) -> Predictions:
     trips = make_trips([str(TRIP["pickup_at"])] * rows, [(2, 5)] * rows, [1.98] * rows)
-    return Predictions(datetime.now(UTC), "service", request_id, 3, trips, np.full(rows, 9.5))
+    return Predictions(datetime.now(UTC), "service", request_id, 3, trips, KINDS, np.full(rows, 9.5))
 
 
 def count(metrics: Metrics, outcome: str) -> float:

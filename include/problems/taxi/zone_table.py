@@ -70,8 +70,8 @@ class ZoneTable:
         return (Positions.from_zones(*zip(*rows, strict=True)) if rows else NO_POSITIONS).to_dict()
 
     def read_names(self, connection: psycopg.Connection) -> dict[str, str]:
-        """Zone id -> name."""
-        rows = connection.execute("SELECT zone_id::text, name FROM raw.zones ORDER BY zone_id").fetchall()
+        """Zone id -> name, ordered by id."""
+        rows = connection.execute("SELECT zone_id::text AS id, name FROM raw.zones ORDER BY zone_id").fetchall()
         return dict(rows)
 
 

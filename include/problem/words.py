@@ -1,0 +1,57 @@
+"""Texts about a problem's rows and values, in the words of its declaration."""
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from include.problem.declaration import Column, Problem
+
+# As it is spoken: an order and an hour, but a user.
+_SPOKEN_WITH_A_VOWEL = re.compile(r"(?!uni|use|usa|eu|one)[aeiou]|hour|hono|heir", re.IGNORECASE)
+
+
+def name_one(problem: "Problem") -> str:
+    """One row with its article: `a trip`."""
+    return f"{'an' if _SPOKEN_WITH_A_VOWEL.match(problem.row[0]) else 'a'} {problem.row[0]}"
+
+
+def count_rows_in_words(problem: "Problem", count: int) -> str:
+    """So many rows: `1 trip`, `1,200 trips`."""
+    return f"{count:,} {problem.row[count != 1]}"
+
+
+def show_in_unit(value: float | None, unit: str, decimals: int = 2) -> str:
+    """A value of the target, or an error: `4.41 minutes`; empty where it is not known."""
+    return "" if value is None else f"{value:.{decimals}f} {unit}".rstrip()
+
+
+def name_unit(title: str, unit: str) -> str:
+    """A title with the unit of what it names: `RMSE, minutes`."""
+    return f"{title}, {unit}" if unit else title
+
+
+def make_example(problem: "Problem") -> dict[str, Any]:
+    """A row as people may send it: the example of each input that has one and cannot be left out.
+
+    Where no such input has an example, those of the others.
+    """
+    given = {column.name: column.example for column in problem.inputs if column.example is not None}
+    needed = {column.name for column in problem.inputs if column.required and not column.when_missing}
+    return {name: value for name, value in given.items() if name in needed} or given
+
+
+def show_example(problem: "Problem") -> str:
+    """A list of one such row, as JSON in a sentence."""
+    return json.dumps([make_example(problem)])
+
+
+def describe_column(column: "Column") -> str:
+    """What a person who fills in a form is told of a column: `As measured, for example 1.98. In miles`."""
+    written = ("no", "yes")[column.example] if isinstance(column.example, bool) else column.example
+    example = "" if written is None else f"for example {written}"
+    told = ", ".join(part for part in (column.description.rstrip("."), example) if part)
+    unit = f"In {column.unit}." if column.unit else ""
+    left_out = "Empty: now." if column.when_missing else "" if column.required else "May be empty."
+    sentence = f"{told[:1].upper()}{told[1:]}." if told else ""
+    return " ".join(part for part in (sentence, unit, left_out) if part)

@@ -1,0 +1,32 @@
+import pytest
+
+from include.problem.words import count_rows_in_words, describe_column, make_example, name_one, show_example
+from include.settings import Settings
+from tests.rentals import RENTALS
+
+TRIPS = Settings().problem
+
+
+@pytest.mark.parametrize(
+    ("noun", "named"), [("trip", "a trip"), ("order", "an order"), ("hour", "an hour"), ("user", "a user")]
+)
+def test_one_row_has_its_article(noun: str, named: str) -> None:
+    assert name_one(TRIPS.model_copy(update={"row": (noun, f"{noun}s")})) == named
+
+
+def test_rows_are_counted_in_the_problems_words() -> None:
+    assert count_rows_in_words(TRIPS, 1) == "1 trip"
+    assert count_rows_in_words(RENTALS, 1200) == "1,200 hours"
+
+
+def test_example_holds_what_a_row_cannot_do_without() -> None:
+    assert make_example(TRIPS) == {"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}
+    assert show_example(RENTALS) == '[{"weather": "sunny", "holiday": true}]'
+
+
+def test_form_describes_a_column_with_example_and_unit() -> None:
+    texts = {name: describe_column(column) for name, column in {**TRIPS.columns, **RENTALS.columns}.items()}
+    assert texts["trip_distance"] == "As the meter counts it, for example 1.98. In miles."
+    assert texts["pickup_at"] == "Local time, for example 2024-02-14T18:30. Empty: now."
+    assert texts["holiday"] == "For example yes."
+    assert texts["temperature"] == "For example 21.5. In °C. May be empty."
