@@ -17,7 +17,7 @@ from include.dashboards.context import Context
 from include.errors import MltrainError
 
 MOST_FAILED = 500
-# Runs every few minutes, whatever else goes on.
+# Runs again and again, whatever else goes on.
 HOUSEKEEPING = frozenset({"alert_maintenance"})
 MOST_MEASURED = 200
 RunQuery = Callable[[Context], list[dict[str, Any]]]

@@ -26,7 +26,7 @@ def answer(chart: Chart, context: Context) -> str:
         return _say("empty", NOT_READABLE.format(dags=", ".join(hidden)))
     try:
         rows = read_rows(chart.query, context)
-        return _show(chart.draw(rows)) if rows else _say("empty", chart.empty)
+        return _show(chart.show(rows, context)) if rows else _say("empty", chart.empty)
     except MltrainError as error:
         return _say("error", str(error))
     except psycopg.errors.UndefinedTable:

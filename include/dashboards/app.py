@@ -22,7 +22,7 @@ from include.dashboards.layouts import Layout, read_layout, save_layout
 from include.dashboards.options import OPTIONS
 from include.dashboards.pages import PAGES, load_pages
 from include.dashboards.palette import template
-from include.dashboards.playground import list_zones, predict
+from include.dashboards.playground import describe_form, predict
 from include.dashboards.summary import summarize
 from include.errors import MltrainError
 from include.models.table import MODELS
@@ -104,12 +104,12 @@ def _add_charts(routes: APIRouter, reader: FindViewer, sources: Sources) -> None
 
 def _add_predictions(routes: APIRouter, reader: FindViewer, sources: Sources) -> None:
     @routes.post("/predict")
-    def predict_trip(
-        trip: Annotated[dict[str, Any], Depends(read_document)], viewer: Annotated[Viewer, Depends(reader)]
+    def predict_row(
+        row: Annotated[dict[str, Any], Depends(read_document)], viewer: Annotated[Viewer, Depends(reader)]
     ) -> dict[str, Any]:
         require_runner(viewer)
         try:
-            return predict(Context(viewer, Filters(), sources), trip)
+            return predict(Context(viewer, Filters(), sources), row)
         except InputsInvalid as error:
             raise HTTPException(422, cut(str(error))) from error
         except MltrainError as error:
@@ -181,6 +181,7 @@ def _render(request: Request, page: str, context: Context) -> HTMLResponse:
         "cards": cards,
         "layout": read_layout(context.sources.warehouse_url, context.viewer.name, page),
         "templates": plotly_templates(),
+        "form": describe_form(context) if page == "playground" else None,
     }
     values = {
         "page": PAGES[page],
@@ -189,8 +190,8 @@ def _render(request: Request, page: str, context: Context) -> HTMLResponse:
         "state": json.dumps(state).replace("<", "\\u003c"),
         "plotly_version": metadata.version("plotly"),
         "context": context,
+        "row_noun": context.settings.problem.row[0],
         "models": list(MODELS),
-        "zones": list_zones(context) if page == "playground" else [],
         "may_predict": PREDICTION_DAG in context.viewer.runnable,
         "not_runnable": NOT_RUNNABLE.format(dag=PREDICTION_DAG),
     }

@@ -13,12 +13,14 @@ For example:
         return bars(rows, "day", "trials", y_title="trials")
 
 The query is SQL on the warehouse, with the parameters of `sql_parameters`, or a function of the context; the function
-draws its rows, of which there is at least one. A new page is an entry of `PAGES`.
+draws its rows, of which there is at least one. It can take the problem as well, for units and the names of columns:
+`def errors(rows: Rows, problem: Problem) -> Figure`. A new page is an entry of `PAGES`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 Rows = Sequence[Mapping[str, Any]]
 Query = str | Callable[[Context], Rows]
-Draw = Callable[[Rows], "Figure | Table | Facts"]
+Draw = Callable[..., Any]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A page never waits longer than this for one of its charts.
 STATEMENT_TIMEOUT = "5s"
@@ -62,6 +64,13 @@ class Chart:
     columns: int = 6
     height: int = 320
     live: bool = False
+
+    def show(self, rows: Rows, context: Context) -> "Figure | Table | Facts":
+        """Draws rows, of which there must be at least one."""
+        drawn: Figure | Table | Facts
+        of_problem = len(signature(self.draw).parameters) > 1
+        drawn = self.draw(rows, context.settings.problem) if of_problem else self.draw(rows)
+        return drawn
 
 
 CHARTS: dict[str, Chart] = {}

@@ -41,8 +41,8 @@ class Filters(BaseModel):
     model: Text = ""
     version: Annotated[int | None, Field(ge=0, le=MOST_NUMBER)] = None
     month: Text = ""
-    trip: Annotated[
-        int, Field(ge=0, le=MOST_NUMBER, description="Position of the picked trip in the explained sample.")
+    row: Annotated[
+        int, Field(ge=0, le=MOST_NUMBER, description="Position of the selected row in the explained sample.")
     ] = 0
 
     @property

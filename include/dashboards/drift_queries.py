@@ -1,6 +1,6 @@
 """Queries of measured drift: that of the present champion, or of the one before while it is not measured yet."""
 
-MEASURE_FIRST = "No drift measured yet: model_monitoring needs a champion and trips newer than its training set."
+MEASURE_FIRST = "No drift measured yet: model_monitoring needs a champion and rows newer than its training set."
 # What was promoted or rolled back to last.
 _CHAMPION_NOW = """
     (SELECT version FROM training.promotions WHERE name = %(name)s AND state = 'promoted'

@@ -1,9 +1,8 @@
-"""A registered model on a sample of trips: its predictions and the contributions of features to them."""
+"""A registered model on a sample of rows: its predictions and the contributions of features to them."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,13 @@ from psycopg.rows import dict_row
 from include.dashboards.context import Context
 from include.dashboards.kept import keep
 from include.dashboards.registered import Registered, connect_tracker, find_registered
+from include.dashboards.value_names import find_names
 from include.models import explanation
 from include.models.artifact import Model
-from include.problem.data import Columns
-from include.problems.taxi.features import TRIP_COLUMNS
-from include.problems.taxi.zone_names import read_zone_names
+from include.prediction.value_names import Names, name_value
+from include.problem.data import Columns, columns_of_records
+from include.problem.declaration import Column, Problem
+from include.problem.values import to_plain
 from include.sets.examples import table_of
 from include.tracking import registry
 from include.tracking.store import load_version
@@ -31,35 +32,42 @@ _CHOSEN = """
     SELECT version, coalesce((counts->>'validation')::bigint, 0) FROM training.published
     ORDER BY (version::text = %(version)s) DESC, version DESC LIMIT 1
 """
-_SAMPLE = """
-    SELECT e.*, p.name AS pickup_name, d.name AS dropoff_name
+_SAMPLE = sql.SQL("""
+    SELECT {columns}
     FROM (
         SELECT *, row_number() OVER (ORDER BY month, row_number) AS n FROM {examples} WHERE split = 'validation'
     ) e
-    LEFT JOIN raw.zones p ON p.zone_id = e.pickup_zone
-    LEFT JOIN raw.zones d ON d.zone_id = e.dropoff_zone
     WHERE e.n %% greatest(%(rows)s / %(size)s, 1) = 0 ORDER BY e.n LIMIT %(size)s
-"""
+""")
+# What a line says of a row: so many of its inputs.
+MOST_TOLD = 4
 
 
 @dataclass(frozen=True)
 class Explained:
-    """A sample of n trips as one model sees them.
+    """A sample of n rows as one model sees them.
 
     Attributes:
-        rows: As stored, with zone names and the real minutes as `target`.
+        names: Column -> value -> name, see `find_names`.
+        rows: As stored, the inputs and what really was as `target`.
         predicted: Values, shape (n,).
         explanation: Contributions; None where this kind of model has none.
         values: Feature -> its n values; categories are missing.
-        texts: For each trip: feature -> its value as people read it.
+        texts: For each row: feature -> its value as people read it.
     """
 
+    problem: Problem
+    names: Mapping[str, Names]
     version: Registered
     rows: Sequence[Mapping[str, Any]]
     predicted: npt.NDArray[np.float64]
     explanation: explanation.Explanation | None
     values: Columns
     texts: Sequence[Mapping[str, str]]
+
+    def describe(self, at: int) -> str:
+        """One of the rows in a line, see `describe_row`."""
+        return describe_row(self.problem, self.names, self.rows[at])
 
 
 def load_model(context: Context, version: Registered) -> Model:
@@ -73,12 +81,12 @@ def load_model(context: Context, version: Registered) -> Model:
     return keep(("model", tracker.uri, name, version.run_id), load, SECONDS_KEPT)
 
 
-def explain_rows(model: Model, trips: Columns) -> explanation.Explanation | None:
+def explain_rows(model: Model, rows: Columns) -> explanation.Explanation | None:
     """Contributions of features; None where this kind of model has none."""
     if explanation.can_explain(model):
-        return explanation.explain(model, trips)
+        return explanation.explain(model, rows)
     if explanation.is_linear(model):
-        return explanation.explain_linear(model, trips)
+        return explanation.explain_linear(model, rows)
     return None
 
 
@@ -96,48 +104,83 @@ def _explain(context: Context, version: Registered) -> Explained | None:
         chosen = connection.execute(_CHOSEN, {"version": version.set_version}).fetchone()
         if chosen is None:
             return None
-        sample = sql.SQL(_SAMPLE).format(examples=table_of(chosen[0]))
+        problem = context.settings.problem
+        columns = sql.SQL(", ").join(map(sql.Identifier, (*problem.dtypes, "target")))
+        query = _SAMPLE.format(columns=columns, examples=table_of(chosen[0]))
         parameters = {"rows": chosen[1], "size": explanation.SAMPLE_ROWS}
-        rows = connection.cursor(row_factory=dict_row).execute(sample, parameters).fetchall()
+        rows = connection.cursor(row_factory=dict_row).execute(query, parameters).fetchall()
     if not rows:
         return None
-    trips = {name: np.array([row[name] for row in rows], dtype=dtype) for name, dtype in TRIP_COLUMNS.items()}
-    model = load_model(context, version)
-    columns = model.encoder.compute(trips)
-    names = read_zone_names()
+    inputs = columns_of_records(problem, rows)
+    model, names = load_model(context, version), find_names(context)
+    computed = model.encoder.compute(inputs)
     return Explained(
+        problem,
+        names,
         version,
         rows,
-        model.predict(trips),
-        explain_rows(model, trips),
-        {name: columns[name] for name in columns if name not in model.encoder.features.categorical},
-        [_name_values(columns, trips, at, names) for at in range(len(rows))],
+        model.predict(inputs),
+        explain_rows(model, inputs),
+        {name: computed[name] for name in computed if name not in model.encoder.features.categorical},
+        [_show_features(problem, names, computed, inputs, at) for at in range(len(rows))],
     )
 
 
-def name_features(model: Model, trips: Columns) -> dict[str, str]:
-    """Each feature of the first trip with its value as people read it."""
-    columns = model.encoder.compute(trips)
-    return _name_values(columns, trips, 0, read_zone_names())
+def name_features(context: Context, model: Model, rows: Columns) -> dict[str, str]:
+    """Each feature of the first row with its value as people read it."""
+    computed = model.encoder.compute(rows)
+    return _show_features(context.settings.problem, find_names(context), computed, rows, 0)
 
 
-def _name_values(columns: Columns, trips: Columns, at: int, zones: Mapping[int, str]) -> dict[str, str]:
-    places = [zones.get(int(trips[f"{end}_zone"][at]), str(trips[f"{end}_zone"][at])) for end in ("pickup", "dropoff")]
-    named = {"pickup_zone": places[0], "dropoff_zone": places[1], "PU_DO": " → ".join(places)}
-    return {name: named.get(name) or _show_value(name, float(columns[name][at])) for name in columns}
+def _show_features(
+    problem: Problem, names: Mapping[str, Names], features: Columns, rows: Columns, at: int
+) -> dict[str, str]:
+    values = {name: to_plain(kind, rows[name][at : at + 1])[0] for name, kind in problem.input_kinds.items()}
+    shown = {name: show_value(problem.columns[name], names, value) for name, value in values.items()}
+    # A category that a problem's own code makes of others is a code that nobody can read: it says what it is made of.
+    crossed = " → ".join(text for name, text in shown.items() if problem.columns[name].of_kind.view == "frequencies")
+    return {
+        name: shown[name] if name in shown and problem.columns[name].kind != "number"
+        else crossed if features[name].dtype.kind != "f" and name not in shown
+        else _show_number(name, float(features[name][at]))
+        for name in features
+    }  # fmt: skip
 
 
-def _show_value(feature: str, value: float) -> str:
+def show_value(column: Column, names: Mapping[str, Names], value: Any) -> str:
+    """A value of a column as people read it."""
+    if value is None:
+        return "unknown"
+    match column.kind:
+        case "number":
+            return f"{value:.4g}"
+        case "flag":
+            return "yes" if value else "no"
+        case "time":
+            return f"{value:%Y-%m-%d %H:%M}"
+    return name_value(names, column.name, value)
+
+
+def _show_number(feature: str, value: float) -> str:
     if math.isnan(value):
         return "unknown"
-    if feature == "hour":
-        minutes = round(value * 60)
-        return f"{minutes // 60:02}:{minutes % 60:02}"
-    return WEEKDAYS[int(value)] if feature == "weekday" else f"{value:.4g}"
+    match feature.rpartition("_")[2]:
+        case "hour":
+            minutes = round(value * 60)
+            return f"{minutes // 60:02}:{minutes % 60:02}"
+        case "weekday":
+            return WEEKDAYS[int(value)]
+    return f"{value:.4g}"
 
 
-def describe(trip: Mapping[str, Any]) -> str:
-    """A trip in a line: when, from where to where, how far."""
-    at: datetime = trip["pickup_at"]
-    places = [trip[f"{end}_name"] or f"zone {trip[f'{end}_zone']}" for end in ("pickup", "dropoff")]
-    return f"{at:%a %H:%M} · {' → '.join(places)} · {trip['trip_distance']:.1f} mi"
+def describe_row(problem: Problem, names: Mapping[str, Names], row: Mapping[str, Any]) -> str:
+    """A row in a line, by its first inputs: when, where, how much."""
+    told = []
+    for column in [each for each in problem.inputs if row[each.name] is not None][:MOST_TOLD]:
+        text = show_value(column, names, row[column.name])
+        if column.kind == "time":
+            text = f"{row[column.name]:%a %b %d %H:%M}"
+        elif column.name not in names and column.kind in ("code", "flag"):
+            text = f"{column.label} {text}"
+        told.append(f"{text} {column.unit}".strip())
+    return " · ".join(told)

@@ -55,9 +55,10 @@ def count_on(drawn: Figure, axis: str, largest: float, *, from_zero: bool = True
     return drawn.update_layout({f"{axis}axis": {**steps, **({"rangemode": "tozero"} if from_zero else {})}})
 
 
-def name_point(unit: str = "min", decimals: int = 2) -> str:
+def name_point(unit: str, decimals: int = 2) -> str:
     """The hover text of a point whose x is a time: which line, when, how much."""
-    return f"%{{fullData.name}}, %{{x|%d %b %H:%M}}: %{{y:.{decimals}f}} {unit}<extra></extra>"
+    value = f"%{{y:.{decimals}f}} {unit}".rstrip()
+    return f"%{{fullData.name}}, %{{x|%d %b %H:%M}}: {value}<extra></extra>"
 
 
 def bars(
@@ -113,8 +114,11 @@ def marked_line(place: int, **trace: Any) -> Scatter:
     )
 
 
-def counted(rows: Sequence[Mapping[str, Any]], low: str, high: str, count: str, part: str, **layout: Any) -> Figure:
-    """A histogram from counts that the database made: one bar for each range from `low` to `high`."""
+def counted(
+    rows: Sequence[Mapping[str, Any]], low: str, high: str, count: str, part: str, *, unit: str = "", **layout: Any
+) -> Figure:
+    """A histogram from counts that the database made: one bar for each range from `low` to `high`, in the unit."""
+    value = f"%{{x:.2f}} {unit}".rstrip()
     traces = [
         Bar(
             x=[(row[low] + row[high]) / 2 for row in group],
@@ -122,7 +126,7 @@ def counted(rows: Sequence[Mapping[str, Any]], low: str, high: str, count: str, 
             width=[row[high] - row[low] for row in group],
             name=short(str(name)),
             marker=fill(mark_of(str(name)).color, mark_of(str(name)).pattern),
-            hovertemplate="%{fullData.name}, %{x:.2f} min: %{y:,} trials<extra></extra>",
+            hovertemplate=f"%{{fullData.name}}, {value}: %{{y:,}} trials<extra></extra>",
         )
         for name, group in by(rows, part).items()
     ]

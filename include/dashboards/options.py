@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from include.dashboards.charts import read_rows
 from include.dashboards.context import Context
-from include.dashboards.explanations import describe, explain_sample
+from include.dashboards.explanations import explain_sample
 from include.dashboards.registered import find_registered, list_registered
 
 _RUNS = """
@@ -44,13 +44,13 @@ def list_runs(context: Context) -> Options:
     return Options(pairs, chosen)
 
 
-def list_trips(context: Context) -> Options:
-    """The trips of the explained sample."""
+def list_rows(context: Context) -> Options:
+    """The rows of the explained sample."""
     explained = explain_sample(context)
     if explained is None:
         return Options([], "")
-    pairs = [(str(at), describe(trip)) for at, trip in enumerate(explained.rows)]
-    return Options(pairs, str(min(context.filters.trip, len(pairs) - 1)))
+    pairs = [(str(at), explained.describe(at)) for at in range(len(explained.rows))]
+    return Options(pairs, str(min(context.filters.row, len(pairs) - 1)))
 
 
 def list_months(context: Context) -> Options:
@@ -62,6 +62,6 @@ def list_months(context: Context) -> Options:
 OPTIONS: dict[str, Callable[[Context], Options]] = {
     "versions": list_versions,
     "runs": list_runs,
-    "trips": list_trips,
+    "rows": list_rows,
     "months": list_months,
 }

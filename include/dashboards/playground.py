@@ -1,33 +1,36 @@
-"""One trip with several models: predictions with their intervals, and why the first of them.
+"""One row with several models: predictions with their intervals, and why the first of them.
 
 Nothing of it is stored: `prediction.log` is for real requests.
 """
 
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from plotly.graph_objects import Figure, Scatter
 
-from include.dashboards.charts import read_rows
 from include.dashboards.context import Context
 from include.dashboards.explanations import explain_rows, load_model, name_features
 from include.dashboards.figures import figure
-from include.dashboards.pages.explainability import waterfall
+from include.dashboards.pages.explainability import P90_ERROR, waterfall
 from include.dashboards.palette import mark_of
 from include.dashboards.registered import CHAMPION, Registered, list_registered
+from include.dashboards.value_names import find_names
 from include.errors import MltrainError, ModelInvalid
 from include.models.artifact import Model
+from include.prediction.form_fields import make_fields
 from include.prediction.inputs import InputFormat, parse_rows
+from include.problem.values import to_plain
+from include.problem.words import make_example
 from include.tracking.registry import START_TRAINING
 
 log = logging.getLogger(__name__)
 MOST_MODELS = 5
 NO_MODEL = f"No model is registered yet: {START_TRAINING}."
-# Nine of ten validation trips lay within this distance of their prediction.
-INTERVAL_ERROR = "validation_p90_error"
 
 
 class NoModel(MltrainError):
@@ -36,27 +39,26 @@ class NoModel(MltrainError):
 
 @dataclass(frozen=True)
 class Predicted:
-    """What one model predicts for the trip.
+    """What one model predicts for the row.
 
     Attributes:
-        low: With `high`, the interval that held nine of ten validation trips; None where that is not known.
+        low: With `high`, the interval that held nine of ten validation rows; None where that is not known.
     """
 
     version: int
     label: str
     role: str
     model: str
-    minutes: float
+    value: float
     low: float | None
     high: float | None
 
 
-def list_zones(context: Context) -> list[Mapping[str, Any]]:
-    """Zones by name; none where there is no zones table or the warehouse is away."""
-    try:
-        return list(read_rows("SELECT zone_id, name, borough FROM raw.zones ORDER BY name, zone_id", context))
-    except MltrainError:
-        return []
+def describe_form(context: Context) -> dict[str, Any]:
+    """What the page makes its form of: the fields, and an example of a row."""
+    problem = context.settings.problem
+    fields = [field.to_dict() for field in make_fields(problem, find_names(context))]
+    return {"fields": fields, "example": make_example(problem), "title": problem.title or problem.model}
 
 
 def choose_models(context: Context) -> list[Registered]:
@@ -69,34 +71,43 @@ def choose_models(context: Context) -> list[Registered]:
     return chosen[:MOST_MODELS]
 
 
-def predict(context: Context, trip: Mapping[str, Any]) -> dict[str, Any]:
-    """Predicts one trip with the champion and the newest other models.
+def predict(context: Context, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Predicts one row with the champion and the newest other models.
 
     Returns:
-        `predictions`, the champion's first; `models` and `contributions`, figures; `trip`, as it was understood.
+        `predictions`, the champion's first, and their `unit`; `models` and `contributions`, figures; `row`, as it was
+        understood.
 
     Raises:
-        InputsInvalid: The trip cannot be used; says why, field by field.
+        InputsInvalid: The row cannot be used; says why, field by field.
         NoModel: No model is registered.
         TrackingUnavailable, ModelInvalid: A model cannot be loaded.
     """
-    trips = parse_rows([trip], InputFormat.of(context.settings))
+    problem = context.settings.problem
+    rows = parse_rows([row], InputFormat.of(problem))
+    # What training never sees below 0 is not said to be there.
+    least = 0.0 if problem.target_min is not None and problem.target_min >= 0 else -math.inf
     chosen = choose_models(context)
     if not chosen:
         raise NoModel(NO_MODEL)
     models = _load_usable(context, chosen)
-    predictions = [_with_interval(version, float(model.predict(trips)[0])) for version, model in models]
-    explanation = explain_rows(models[0][1], trips)
+    predictions = [_with_interval(version, float(model.predict(rows)[0]), least) for version, model in models]
+    explanation = explain_rows(models[0][1], rows)
     contributions = None
     if explanation:
-        contributions = json.loads(waterfall(explanation, 0, name_features(models[0][1], trips)).to_json())
+        texts = name_features(context, models[0][1], rows)
+        contributions = json.loads(waterfall(explanation, 0, texts, problem.unit).to_json())
     return {
         "predictions": [prediction.__dict__ for prediction in predictions],
-        "models": json.loads(draw_predictions(predictions).to_json()),
+        "models": json.loads(draw_predictions(predictions, problem.unit).to_json()),
         "contributions": contributions,
-        "trip": {name: values.tolist()[0] for name, values in trips.items() if name != "pickup_at"}
-        | {"pickup_at": str(trips["pickup_at"][0].astype("datetime64[s]"))},
+        "unit": problem.unit,
+        "row": {name: _write(to_plain(kind, rows[name])[0]) for name, kind in problem.input_kinds.items()},
     }
+
+
+def _write(value: Any) -> Any:
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
 
 
 def _load_usable(context: Context, chosen: Sequence[Registered]) -> list[tuple[Registered, Model]]:
@@ -110,38 +121,39 @@ def _load_usable(context: Context, chosen: Sequence[Registered]) -> list[tuple[R
     return models
 
 
-def _with_interval(version: Registered, minutes: float) -> Predicted:
-    error = version.metrics.get(INTERVAL_ERROR)
-    low, high = (max(minutes - error, 0.0), minutes + error) if error is not None else (None, None)
-    return Predicted(version.version, version.label, version.role, version.model, minutes, low, high)
+def _with_interval(version: Registered, value: float, least: float) -> Predicted:
+    error = version.metrics.get(P90_ERROR)
+    low, high = (max(value - error, least), value + error) if error is not None else (None, None)
+    return Predicted(version.version, version.label, version.role, version.model, value, low, high)
 
 
-def draw_predictions(predictions: list[Predicted]) -> Figure:
+def draw_predictions(predictions: list[Predicted], unit: str) -> Figure:
     """A point for each model, with its interval in the same color."""
     names = [f"{each.label} ({each.role})" if each.role != "version" else each.label for each in predictions]
     traces = [
         Scatter(
-            x=[each.minutes],
+            x=[each.value],
             y=[name],
             mode="markers+text",
-            text=[f"{each.minutes:.1f}"],
+            text=[f"{each.value:.1f}"],
             textposition="top center",
             marker={"size": 12, "color": mark_of(each.model).color, "symbol": mark_of(each.model).symbol},
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": [(each.high or each.minutes) - each.minutes],
-                "arrayminus": [each.minutes - (each.minutes if each.low is None else each.low)],
+                "array": [(each.value if each.high is None else each.high) - each.value],
+                "arrayminus": [each.value - (each.value if each.low is None else each.low)],
                 "color": mark_of(each.model).color,
                 "thickness": 1.5,
             },
             name=name,
-            customdata=[f"{each.low:.1f} to {each.high:.1f} min" if each.low is not None else "interval unknown"],
-            hovertemplate="%{y}: %{x:.1f} min, 9 of 10: %{customdata}<extra></extra>",
+            customdata=[f"{each.low:.1f} to {each.high:.1f} {unit}" if each.low is not None else "interval unknown"],
+            hovertemplate=f"%{{y}}: %{{x:.1f}} {unit}, 9 of 10: %{{customdata}}<extra></extra>",
         )
         for each, name in zip(predictions, names, strict=True)
     ]
-    drawn = figure(traces, x_title="minutes, with the interval that covers 9 of 10 validation trips", showlegend=False)
+    title = f"{unit or 'prediction'}, with the interval that covers 9 of 10 validation rows"
+    drawn = figure(traces, x_title=title, showlegend=False)
     return drawn.update_yaxes(range=[len(predictions) - 0.5, -0.5], showgrid=False).update_xaxes(
         showgrid=True, rangemode="tozero"
     )

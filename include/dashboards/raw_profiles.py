@@ -1,39 +1,35 @@
 """What each column of a raw month looks like: made once for a loaded source, then kept in the warehouse.
 
-A month is profiled when somebody first looks at it, not when it is loaded: most loads are never looked at.
+A month is profiled when somebody first views it, not when it is loaded: most loads are never viewed.
 """
 
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from include.dashboards.charts import read_rows
 from include.dashboards.context import Context
+from include.problem.declaration import Problem
+from include.problem.kinds import KINDS, KindName
 from include.warehouse import connect
 
-# Name -> type and SQL; the duration is the source's own where it has one.
-COLUMNS = {
-    "pickup_at": ("time", "pickup_at"),
-    "dropoff_at": ("time", "dropoff_at"),
-    "pickup_zone": ("zone", "pickup_zone"),
-    "dropoff_zone": ("zone", "dropoff_zone"),
-    "trip_distance": ("number", "trip_distance"),
-    "duration, minutes": ("number", "target"),
-}
+TARGET = "target"
 BARS = 40
 
 _MONTH = "SELECT month, sha256 FROM raw.sources WHERE %(month)s IN ('', month) ORDER BY month DESC LIMIT 1"
-_SUMMARY = """
+_SUMMARY = sql.SQL("""
     SELECT count(*) AS rows, count(*) - count({column}) AS missing, count(DISTINCT {column}) AS distinct,
            min({column})::text AS min, max({column})::text AS max,
            {mean} AS mean, {median} AS median, mode() WITHIN GROUP (ORDER BY {column})::text AS frequent
     FROM raw.rows WHERE month = %s
-"""
-_MEAN, _MEDIAN = "avg({column})::text", "percentile_disc(0.5) WITHIN GROUP (ORDER BY {column})::text"
+""")
+_MEAN, _MEDIAN = sql.SQL("avg({})::text"), sql.SQL("percentile_disc(0.5) WITHIN GROUP (ORDER BY {})::text")
+_NOTHING = sql.SQL("NULL")
 # Without the largest hundredth: single outliers would flatten all else.
-_HISTOGRAM = """
+_HISTOGRAM = sql.SQL("""
     WITH ends AS (
         SELECT percentile_disc(ARRAY[0.0, 0.99]) WITHIN GROUP (ORDER BY {column}) AS e
         FROM raw.rows WHERE month = %(month)s
@@ -41,7 +37,7 @@ _HISTOGRAM = """
     SELECT e[1] AS low, e[2] AS high, b AS bar, count(*) AS rows
     FROM ends, raw.rows, width_bucket({column}, e[1], e[2] + 1e-9, %(bars)s) b
     WHERE month = %(month)s AND {column} BETWEEN e[1] AND e[2] AND e[2] > e[1] GROUP BY e, b ORDER BY b
-"""
+""")
 
 
 def read_profile(context: Context) -> list[dict[str, Any]]:
@@ -54,9 +50,10 @@ def read_profile(context: Context) -> list[dict[str, Any]]:
         kept = connection.execute(
             "SELECT columns FROM dashboards.profiles WHERE month = %s AND sha256 = %s", [month, sha256]
         ).fetchone()
-        if kept:
+        kinds = list_kinds(context.settings.problem)
+        if kept and [column["column"] for column in kept[0]] == list(kinds):
             return kept[0]
-        columns = [_profile(connection, month, column) for column in COLUMNS]
+        columns = [_profile(connection, month, column, kind) for column, kind in kinds.items()]
         connection.execute(
             "INSERT INTO dashboards.profiles (month, sha256, columns) VALUES (%s, %s, %s) ON CONFLICT (month)"
             " DO UPDATE SET sha256 = excluded.sha256, columns = excluded.columns, made_at = now()",
@@ -65,15 +62,23 @@ def read_profile(context: Context) -> list[dict[str, Any]]:
     return columns
 
 
-def _profile(connection: psycopg.Connection, month: str, column: str) -> dict[str, Any]:
-    kind, expression = COLUMNS[column]
+def list_kinds(problem: Problem) -> dict[str, KindName]:
+    """The columns that the warehouse keeps with their kinds, and the target, which is a number."""
+    return {**{column.name: column.kind for column in problem.stored}, TARGET: "number"}
+
+
+def _profile(connection: psycopg.Connection, month: str, column: str, kind: KindName) -> dict[str, Any]:
     cursor = connection.cursor(row_factory=dict_row)
-    # The mean of zone numbers says nothing, and times have none.
-    mean = _MEAN.format(column=expression) if kind == "number" else "NULL"
-    query = _SUMMARY.format(column=expression, mean=mean, median=_MEDIAN.format(column=expression))
-    summary = cursor.execute(query.encode(), [month]).fetchone() or {}
+    named: sql.Composable = sql.Identifier(column)
+    if kind == "flag":
+        # Postgres has no least flag.
+        named = sql.SQL("{}::int").format(named)
+    # The mean of codes says nothing, and times have none; texts have no order.
+    view = KINDS[kind].view
+    mean = _MEAN.format(named) if view == "quantity" else _NOTHING
+    median = _MEDIAN.format(named) if view in ("quantity", "clock") else _NOTHING
+    summary = cursor.execute(_SUMMARY.format(column=named, mean=mean, median=median), [month]).fetchone() or {}
     bars: list[dict[str, Any]] = []
-    if kind == "number":
-        histogram = _HISTOGRAM.format(column=expression)
-        bars = cursor.execute(histogram.encode(), {"month": month, "bars": BARS}).fetchall()
+    if view == "quantity":
+        bars = cursor.execute(_HISTOGRAM.format(column=named), {"month": month, "bars": BARS}).fetchall()
     return {"month": month, "column": column, "type": kind, **summary, "bars": bars}

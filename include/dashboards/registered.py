@@ -26,7 +26,7 @@ from include.tracking.runs import NO_EXPERIMENT, Tracker, open_tracker, translat
 MOST_VERSIONS = 50
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ROLES = (CHAMPION, CHALLENGER, PREVIOUS)
-# Read by MLflow's client at each request; its own defaults wait for minutes.
+# Read by MLflow's client at each request; its own defaults wait far longer.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
 
@@ -36,7 +36,7 @@ class Registered:
 
     Attributes:
         aliases: `champion`, `challenger`, `previous` or none.
-        metrics: Of its run: `validation_rmse` and others, minutes but for r2.
+        metrics: Of its run: `validation_rmse` and others, in the unit of the target but for r2.
     """
 
     version: int

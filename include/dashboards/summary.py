@@ -3,8 +3,9 @@
 from include.dashboards.charts import read_rows
 from include.dashboards.context import Context
 from include.dashboards.registered import CHAMPION, list_registered
-from include.dashboards.tables import Fact, Facts, show_age, show_minutes
+from include.dashboards.tables import Fact, Facts, show_age
 from include.errors import MltrainError
+from include.problem.words import show_in_unit
 from include.tracking.registry import START_TRAINING
 
 # The newest retraining; before the first one, the newest training.
@@ -30,7 +31,8 @@ def _champion(context: Context) -> Fact:
         return Fact("Champion", "unknown", "MLflow is unavailable")
     if champion is None:
         return Fact("Champion", "none yet", f"{START_TRAINING}")
-    detail = f"validation RMSE {show_minutes(champion.metrics.get('validation_rmse'))}, {show_age(champion.created_at)}"
+    rmse = show_in_unit(champion.metrics.get("validation_rmse"), context.settings.problem.unit)
+    detail = f"validation RMSE {rmse}, {show_age(champion.created_at)}"
     return Fact("Champion", champion.label, detail)
 
 

@@ -83,8 +83,3 @@ def show_bytes(size: int | None) -> str:
         if size >= factor:
             return f"{size / factor:.1f} {unit}"
     return f"{size} B"
-
-
-def show_minutes(minutes: float | None) -> str:
-    """An error or a duration in minutes."""
-    return "" if minutes is None else f"{minutes:.2f} min"

@@ -18,9 +18,12 @@ from include.dashboards.pages import (
 )
 from include.dashboards.palette import BAD, GOOD, MUTED, PALE, color_of, template
 from include.dashboards.playground import Predicted, draw_predictions
-from include.dashboards.tables import Cell, show_age, show_bytes, show_minutes, show_seconds
+from include.dashboards.tables import Cell, show_age, show_bytes, show_seconds
 from include.models.explanation import Explanation, tick_factors
+from include.settings import Settings
 
+PROBLEM = Settings().problem
+NAMES = {"station": {"7": "Harbour"}}
 LASSO, GAMMA = "linear_model.Lasso", "gbtree.gamma"
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
@@ -42,7 +45,7 @@ def test_error_over_time_is_a_line_for_each_model() -> None:
         trained(LASSO, 5.5, days=1),
         trained(GAMMA, 5.0),
     ]
-    drawn = overview_errors.error_over_time(rows)
+    drawn = overview_errors.error_over_time(rows, PROBLEM)
     assert [(t.name, list(t.y)) for t in drawn.data] == [("Lasso", [6.0, 5.5]), (GAMMA, [5.0])]
     assert [t.line.color for t in drawn.data] == [color_of(LASSO), color_of(GAMMA)]
     assert drawn.layout.yaxis.title.text == "validation RMSE, minutes"
@@ -50,19 +53,19 @@ def test_error_over_time_is_a_line_for_each_model() -> None:
 
 def test_errors_on_an_earlier_training_set_are_pale_and_the_change_is_marked() -> None:
     rows = [trained(LASSO, 4.0), trained(LASSO, 5.5, days=1, version=2), trained(GAMMA, 5.0)]
-    before, now, other = (drawn := overview_errors.error_over_time(rows)).data
+    before, now, other = (drawn := overview_errors.error_over_time(rows, PROBLEM)).data
     assert [(t.name, list(t.y), t.opacity) for t in (before, now, other)] == [
         ("Lasso", [4.0], PALE), ("Lasso", [5.5], 1), (GAMMA, [5.0], PALE),
     ]  # fmt: skip
     assert [t.showlegend for t in (before, now, other)] == [False, True, True]
     [line], [text] = drawn.layout.shapes, drawn.layout.annotations
     assert (line.x0, line.x1, text.text) == (NOON + timedelta(days=1), NOON + timedelta(days=1), "set 2")
-    bars = overview_errors.error_per_run([rows[0], {**rows[1], "run_key": "sklearn_training/b"}]).data[0]
+    bars = overview_errors.error_per_run([rows[0], {**rows[1], "run_key": "sklearn_training/b"}], PROBLEM).data[0]
     assert list(bars.marker.opacity) == [PALE, 1]
 
 
 def test_single_moment_stands_in_the_middle_of_an_hour() -> None:
-    drawn = overview_errors.error_over_time([trained(LASSO, 6.0)])
+    drawn = overview_errors.error_over_time([trained(LASSO, 6.0)], PROBLEM)
     assert list(drawn.layout.xaxis.range) == [NOON - timedelta(minutes=30), NOON + timedelta(minutes=30)]
 
 
@@ -72,7 +75,7 @@ def test_error_per_run_puts_the_models_of_a_run_side_by_side() -> None:
         trained("linear_model.LinearRegression", 7.0, run_key="sklearn_training/a"),
         trained(GAMMA, 5.0, run_key="xgboost_training/b"),
     ]
-    drawn = overview_errors.error_per_run(rows)
+    drawn = overview_errors.error_per_run(rows, PROBLEM)
     assert [(t.name, list(t.x), list(t.y), t.offsetgroup) for t in drawn.data] == [
         ("Lasso", [0], [6.0], "0"),
         ("LinearRegression", [0], [7.0], "1"),
@@ -194,13 +197,13 @@ def test_trigger_is_described_in_words_schedule_and_assets(
 
 def test_error_by_trial_shows_the_best_so_far() -> None:
     rows = [{"model": LASSO, "number": at, "loss": loss} for at, loss in enumerate([6.0, 7.0, 5.0])]
-    points, best = training_run.error_by_trial(rows).data
+    points, best = training_run.error_by_trial(rows, PROBLEM).data
     assert (list(points.y), list(best.y)) == ([6.0, 7.0, 5.0], [6.0, 6.0, 5.0])
 
 
 def test_models_are_compared_by_each_measure() -> None:
     metrics = {"rmse": 6.0, "mae": 4.0, "p50_error": 3.0, "p90_error": 9.0}
-    drawn = training_run.models_compared([{"model": LASSO, "metrics": metrics}])
+    drawn = training_run.models_compared([{"model": LASSO, "metrics": metrics}], PROBLEM)
     assert [(t.name, t.y[0]) for t in drawn.data] == [
         ("RMSE", 6.0), ("MAE", 4.0), ("median error", 3.0), ("90th percentile of errors", 9.0),
     ]  # fmt: skip
@@ -216,7 +219,9 @@ def test_parameters_have_an_axis_each_by_magnitude_where_they_were_drawn_so() ->
         },
         {"model": LASSO, "number": 1, "loss": 5.0, "parameters": {"alpha": 0.1, "selection": "random", "max_iter": 20}},
     ]
-    axes = {axis["label"]: axis for axis in trace(training_run_details.parameters_of_trials(rows))["dimensions"]}
+    axes = {
+        axis["label"]: axis for axis in trace(training_run_details.parameters_of_trials(rows, PROBLEM))["dimensions"]
+    }
     assert axes["alpha"]["values"] == pytest.approx([-2, -1])
     assert list(axes["alpha"]["ticktext"]) == ["0.01", "0.1"]
     assert (list(axes["selection"]["values"]), list(axes["selection"]["ticktext"])) == ([0, 1], ["cyclic", "random"])
@@ -228,23 +233,24 @@ def test_parameters_have_an_axis_each_by_magnitude_where_they_were_drawn_so() ->
 def test_slices_stand_in_the_order_of_their_bands() -> None:
     row = {"model": LASSO, "slicing": "distance", "rows": 5, "mae": 1.0, "p90_error": 2.0}
     rows = [{**row, "value": "over 8 miles", "rmse": 7.0}, {**row, "value": "under 1 mile", "rmse": 2.0}]
-    drawn = trace(training_run_details.slices(rows))
+    rows = [{**each, "shown": each["value"]} for each in rows]
+    drawn = trace(training_run_details.slices(rows, PROBLEM))
     assert (list(drawn["y"][1]), list(drawn["x"])) == (["under 1 mile", "over 8 miles"], [2.0, 7.0])
 
 
 def test_waterfall_adds_up_to_the_prediction_and_joins_the_weak() -> None:
     names = tuple(f"f{at}" for at in range(12))
     explanation = Explanation(names, np.arange(12.0)[None], 10.0, "minutes")
-    drawn = trace(explainability.waterfall(explanation, 0, {"f11": "3.6"}))
+    drawn = trace(explainability.waterfall(explanation, 0, {"f11": "3.6"}, "minutes"))
     assert list(drawn["x"][:3]) == ["mean", "f11<br>= 3.6", "f10"]
     assert list(drawn["x"][-2:]) == ["all others", "prediction"]
     assert drawn["y"][-2] == 0 + 1 + 2
     assert drawn["text"][-1] == "76.00"
 
 
-def test_waterfall_of_a_log_link_is_in_minutes_with_steps_as_factors() -> None:
+def test_waterfall_of_a_log_link_is_in_the_unit_with_steps_as_factors() -> None:
     explanation = Explanation(("a", "b"), np.log([[0.5, 3.0]]), float(np.log(20.0)), "log minutes")
-    drawn = explainability.waterfall(explanation, 0, {})
+    drawn = explainability.waterfall(explanation, 0, {}, "minutes")
     assert drawn.layout.yaxis.title.text == "minutes"
     assert list(drawn.data[0].y) == pytest.approx([20.0, 40.0, -30.0, 0.0]), "b, the stronger, first"
     assert list(drawn.data[0].text) == ["20.00", "x 3.00", "x 0.50", "30.00"]
@@ -267,7 +273,7 @@ def test_interval_stands_around_each_prediction() -> None:
         Predicted(2, "Lasso v2", "champion", LASSO, 12.0, 4.0, 20.0),
         Predicted(1, "x v1", "version", GAMMA, 9.0, None, None),
     ]
-    lasso, other = draw_predictions(predictions).data
+    lasso, other = draw_predictions(predictions, "minutes").data
     assert [list(each.y) for each in (lasso, other)] == [["Lasso v2 (champion)"], ["x v1"]]
     assert (list(lasso.error_x.array), list(lasso.error_x.arrayminus)) == ([8.0], [8.0])
     assert (list(other.error_x.array), list(other.error_x.arrayminus)) == ([0.0], [0.0])
@@ -276,7 +282,7 @@ def test_interval_stands_around_each_prediction() -> None:
 
 def test_raw_profile_shows_what_is_missing() -> None:
     row = {"month": "2024-01", "column": "trip_distance", "type": "number", "rows": 1000, "missing": 2, "distinct": 9,
-           "min": "0.1", "mean": "2.34567", "median": "2.0", "max": "1e3", "frequent": None}  # fmt: skip
+           "min": "0.1", "mean": "2.34567", "median": "2.0", "max": "1e3", "frequent": ""}  # fmt: skip
     table = data.raw_profile([row])
     assert table.columns[0] == "2024-01, column"
     assert table.rows[0] == (
@@ -291,8 +297,8 @@ def test_raw_profile_shows_what_is_missing() -> None:
         "1,000",
         "",
     )
-    [zone] = data.raw_profile([{**row, "column": "pickup_zone", "type": "zone", "frequent": "9999"}]).rows
-    assert zone[5:] == ("", "", "", "", "9999"), "the numbers of zones have no mean"
+    [zone] = data.raw_profile([{**row, "column": "pickup_zone", "type": "code", "frequent": "Newark"}]).rows
+    assert zone[5:] == ("", "", "", "", "Newark"), "codes have no mean"
 
 
 def test_set_profile_shows_quantities_and_categories() -> None:
@@ -305,9 +311,16 @@ def test_set_profile_shows_quantities_and_categories() -> None:
             "deviation": 1.0,
             "deciles": [float(n) for n in range(11)],
         },
-        {"version": 4, "column": "weekday", "count": 10, "distinct": 2, "frequent": {"0": 3, "5": 7}},
+        *(
+            {"version": 4, "column": name, **data_sets.name_frequent(NAMES, name, figures)}
+            for name, figures in (
+                ("weekday", {"count": 10, "distinct": 2, "frequent": {"0": 3, "5": 7}}),
+                ("station", {"count": 10, "distinct": 2, "missing": 4, "frequent": {"7": 6}}),
+            )
+        ),
     ]
-    target, weekday = data_sets.set_profile(rows).rows
+    target, weekday, station = data_sets.set_profile(rows).rows
+    assert (station[3], station[-1]) == ("4", "Harbour (60.0%)")
     assert target[5:9] == ("0.000", "12.000", "5.000", "10.000")
     assert weekday[-1] == "Saturday (70.0%)"
 
@@ -336,7 +349,6 @@ def test_templates_differ_by_theme_in_ink_and_grid() -> None:
 def test_figures_are_told_in_their_largest_fitting_unit() -> None:
     assert [show_seconds(s) for s in (0.5, 45, 300, 7300, 200_000)] == ["0.5 s", "45 s", "5 min", "2 h", "2 d"]
     assert [show_bytes(b) for b in (10, 2_000, 3_000_000)] == ["10 B", "2.0 kB", "3.0 MB"]
-    assert show_minutes(4.4111) == "4.41 min"
     assert show_age(NOON, NOON + timedelta(hours=3)) == "3 h ago"
     assert show_age(None) == "never"
     assert short("linear_model.Lasso") == "Lasso"
@@ -353,6 +365,6 @@ def test_axis_of_factors_names_one_and_a_few_others(low: float, high: float) -> 
 
 def test_trials_are_counted_by_whole_numbers() -> None:
     rows = [{"model": LASSO, "number": at, "loss": 6.0} for at in range(4)]
-    assert training_run.error_by_trial(rows).layout.xaxis.dtick == 1
+    assert training_run.error_by_trial(rows, PROBLEM).layout.xaxis.dtick == 1
     assert training_run_details._whole_ticks(5, 9) == [5, 6, 7, 8, 9]
     assert training_run_details._whole_ticks(1, 40)[-1] == 40

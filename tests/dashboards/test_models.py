@@ -1,5 +1,7 @@
 """Pages of registered models and the playground, with models in a real MLflow."""
 
+import json
+import re
 from itertools import count
 
 import pytest
@@ -34,8 +36,8 @@ def models_site(open_site: OpenSite, settings: Settings, warehouse_url: str) -> 
 def test_models_in_use_show_error_and_version(models_site: Site) -> None:
     facts = models_site.answer("models_in_use")["facts"]
     assert [(fact["label"], fact["value"]) for fact in facts] == [
-        ("Champion, RMSE", "1.25 min"), ("Challenger, waiting to be judged, RMSE", "1.25 min"),
-        ("Waiting to be judged, RMSE", "1.25 min"),
+        ("Champion, RMSE", "1.25 minutes"), ("Challenger, waiting to be judged, RMSE", "1.25 minutes"),
+        ("Waiting to be judged, RMSE", "1.25 minutes"),
     ]  # fmt: skip
     assert facts[0]["detail"].startswith("gbtree.squarederror v3")
     assert [fact["tone"] for fact in facts] == ["", "quiet", "quiet"], "on rows of their own, not to be compared"
@@ -57,8 +59,8 @@ def test_models_in_use_are_compared_on_the_rows_that_both_were_judged_on(
     open_tracker(settings).client.set_registered_model_alias(settings.registered_model, "previous", "1")
     facts = models_site.answer("models_in_use")["facts"]
     assert [(fact["label"], fact["value"], fact["tone"]) for fact in facts] == [
-        ("Champion, RMSE", "5.10 min", ""), ("Previous champion, RMSE", "6.70 min", ""),
-        ("Judged, not better, RMSE", "5.40 min", ""),
+        ("Champion, RMSE", "5.10 minutes", ""), ("Previous champion, RMSE", "6.70 minutes", ""),
+        ("Judged, not better, RMSE", "5.40 minutes", ""),
     ]  # fmt: skip
     assert "promoted 2 h ago · on test rows of training set 2" in facts[0]["detail"]
     assert [fact["detail"].partition(" · ")[2] for fact in facts[1:]] == [
@@ -74,7 +76,7 @@ def test_models_of_dags_that_may_not_be_read_are_not_shown(models_site: Site) ->
 def test_home_card_names_the_champion(models_site: Site) -> None:
     [champion, _] = models_site.visit().get("/summary").json()["facts"]
     assert (champion["label"], champion["value"]) == ("Champion", "gbtree.squarederror v3")
-    assert champion["detail"].startswith("validation RMSE 1.25 min")
+    assert champion["detail"].startswith("validation RMSE 1.25 minutes")
 
 
 def test_playground_predicts_with_the_champion_and_the_others_and_says_why(models_site: Site) -> None:
@@ -82,11 +84,11 @@ def test_playground_predicts_with_the_champion_and_the_others_and_says_why(model
     assert [(each["label"], each["role"]) for each in answer["predictions"]] == [
         ("gbtree.squarederror v3", "champion"), ("Lasso v2", "challenger"), ("RandomForestRegressor v1", "version"),
     ]  # fmt: skip
-    predicted = answer["predictions"][0]["minutes"]
+    predicted = answer["predictions"][0]["value"]
     made = answer["contributions"]["data"][0]
     assert sum(made["y"][:-1]) == pytest.approx(predicted, abs=0.01)
     assert answer["models"]["data"][0]["x"][0] == pytest.approx(predicted)
-    assert answer["trip"]["pickup_at"] == "2024-01-05T18:00:00"
+    assert answer["row"]["pickup_at"] == "2024-01-05T18:00:00"
 
 
 @pytest.mark.parametrize(
@@ -116,8 +118,13 @@ def test_playground_without_a_model_says_what_to_do(
 def test_playground_offers_zones_by_name(site: Site, warehouse_url: str) -> None:
     store_zones(warehouse_url, [(74, "East Harlem North", None, None), (1, "<Newark>", None, None)])
     text = site.visit().get("/playground").text
-    assert '<option value="East Harlem North (74)">' in text
-    assert '<option value="&lt;Newark&gt; (1)">' in text
+    state = json.loads(re.search(r'<script id="state"[^>]*>(.*?)</script>', text)[1])
+    fields = {field["name"]: field for field in state["form"]["fields"]}
+    assert fields["pickup_zone"]["choices"] == [[1, "<Newark>"], [74, "East Harlem North"]]
+    assert fields["dropoff_zone"]["choices"] == fields["pickup_zone"]["choices"]
+    assert (fields["trip_distance"]["type"], fields["trip_distance"]["title"]) == ("number", "Trip distance (miles)")
+    assert state["form"]["example"] == {"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}
+    assert "<Newark>" not in text
 
 
 def test_viewer_is_told_why_predicting_is_not_possible(site: Site) -> None:

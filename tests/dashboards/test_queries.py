@@ -98,8 +98,8 @@ def test_raw_month_is_profiled_once_for_a_source(site: Site, warehouse_url: str)
     columns = {column["column"]: column for column in read_profile(site.context())}
     assert (columns["dropoff_zone"]["missing"], columns["dropoff_zone"]["distinct"]) == (1, 1)
     assert (columns["trip_distance"]["min"], columns["trip_distance"]["mean"]) == ("1", "2")
-    assert float(columns["duration, minutes"]["median"]) == 10
-    assert sum(bar["rows"] for bar in columns["duration, minutes"]["bars"]) == 2
+    assert float(columns["target"]["median"]) == 10
+    assert sum(bar["rows"] for bar in columns["target"]["bars"]) == 2
     with connect(warehouse_url) as connection:
         connection.execute("DELETE FROM raw.rows")
     assert read_profile(site.context())[0]["rows"] == 2, "kept"

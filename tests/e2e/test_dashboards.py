@@ -28,7 +28,7 @@ DRAWN = {
     "pipeline": {"runs_a_day", "runs_by_trigger", "task_durations", "reaction_times"},
     "training_run": {"error_by_trial", "models_compared", "parameters_of_trials", "slices"},
     "explainability": {"beeswarm", "mean_contributions", "why_this_prediction"},
-    "data": {"raw_distances", "raw_durations", "set_durations", "set_distances", "set_hours"},
+    "data": {"raw_numbers", "raw_targets", "set_targets", "set_numbers", "set_hours"},
 }
 # Airflow's own code makes the token, for a person who is not in the stack's configuration.
 MAKE_TOKEN = """
@@ -128,7 +128,7 @@ def test_playground_predicts_a_trip_chosen_by_name(window: Window, bench: Bench)
     frame.locator("[name=dropoff_zone]").fill(str(zone))
     frame.locator("[name=trip_distance]").fill("3.2")
     frame.get_by_role("button", name="Predict").click()
-    expect(frame.locator("#prediction")).to_contain_text(re.compile(r"\d+\.\d min"))
+    expect(frame.locator("#prediction")).to_contain_text(re.compile(r"\d+\.\d minutes"))
     expect(frame.locator("#models .js-plotly-plot")).to_be_visible()
     expect(frame.locator("#contributions .js-plotly-plot")).to_be_visible()
     expect(frame.get_by_role("button", name="Predict")).to_be_enabled()
@@ -261,11 +261,11 @@ def test_zone_is_found_by_its_name_and_a_vague_one_is_told(window: Window, bench
     page = window.page
     page.locator("[name=pickup_zone]").fill("thetic 26")
     page.get_by_role("button", name="Predict").click()
-    expect(page.locator("#trip-note")).to_contain_text("could be Synthetic 26 (26), Synthetic 260 (260), ")
+    expect(page.locator("#row-note")).to_contain_text("could be Synthetic 26 (26), Synthetic 260 (260), ")
     page.locator("[name=pickup_zone]").fill("synthetic 26")
     page.get_by_role("button", name="Predict").click()
     expect(page.locator("[name=pickup_zone]")).to_have_value("Synthetic 26 (26)")
-    expect(page.locator("#trip-note")).to_have_text("")
+    expect(page.locator("#row-note")).to_have_text("")
     assert window.errors == []
 
 

@@ -1,5 +1,6 @@
 """Data, the raw months: what they contain, column by column, and what was rejected."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from plotly.graph_objects import Bar, Figure
@@ -8,9 +9,13 @@ from include.dashboards.charts import Rows, chart
 from include.dashboards.context import Context
 from include.dashboards.figures import by, column, count_on, figure
 from include.dashboards.palette import PALETTE, fill, mark
-from include.dashboards.raw_profiles import BARS, read_profile
+from include.dashboards.raw_profiles import BARS, TARGET, read_profile
 from include.dashboards.tables import Cell, Table
-from include.problems.taxi.zone_names import read_zone_names
+from include.dashboards.value_names import find_names
+from include.prediction.value_names import Names, name_value
+from include.problem.declaration import Column, Problem
+from include.problem.kinds import KINDS
+from include.problem.words import name_unit
 from include.sets.left_out import TARGET_RULES
 
 LOAD_FIRST = "No month is loaded yet: start data_preparation."
@@ -18,7 +23,18 @@ PREPARATION = ("data_preparation",)
 DECIMALS = 3
 
 
-@chart("data", "Raw month, column by column", read_profile, empty=LOAD_FIRST, dags=PREPARATION, columns=12, height=290)
+def _named_profile(context: Context) -> Rows:
+    names = find_names(context)
+    return [{**row, "frequent": _name(names, row)} for row in read_profile(context)]
+
+
+def _name(names: Mapping[str, Names], row: Mapping[str, Any]) -> str:
+    return "" if row["frequent"] is None else name_value(names, row["column"], row["frequent"])
+
+
+@chart(
+    "data", "Raw month, column by column", _named_profile, empty=LOAD_FIRST, dags=PREPARATION, columns=12, height=290
+)
 def raw_profile(rows: Rows) -> Table:
     """The selected month as its source provided it, including rejected rows."""
     headings = (
@@ -42,10 +58,9 @@ def raw_profile(rows: Rows) -> Table:
 
 
 def _statistics(row: Any) -> list[str]:
-    """Minimum, mean, median, maximum and the most frequent value; of zones the last alone, by name."""
-    if row["type"] == "zone":
-        frequent = row["frequent"] or ""
-        return ["", "", "", "", read_zone_names().get(int(frequent), frequent) if frequent.isdigit() else frequent]
+    """Minimum, mean, median, maximum and the most frequent value; of categories and texts the last alone, by name."""
+    if KINDS[row["type"]].view in ("frequencies", "none"):
+        return ["", "", "", "", row["frequent"] or ""]
     return [_short_number(row[name]) for name in ("min", "mean", "median", "max", "frequent")]
 
 
@@ -65,32 +80,40 @@ def _raw_bars(context: Context) -> Rows:
     ]
 
 
-def _draw_raw(rows: Rows, name: str, x_title: str) -> Figure:
+def _draw_raw(rows: Rows, name: str, x_title: str, noun: str) -> Figure:
     drawn = [row for row in rows if row["column"] == name]
     bar = Bar(
         x=[row["low"] + (row["bar"] - 0.5) * row["width"] for row in drawn],
         y=column(drawn, "rows"),
         width=column(drawn, "width"),
         marker_color=PALETTE[0],
-        hovertemplate="%{x:.1f}: %{y:,} trips<extra></extra>",
+        hovertemplate=f"%{{x:.1f}}: %{{y:,}} {noun}<extra></extra>",
     )
-    drawn_bars = figure([bar], x_title=x_title, y_title="trips", bargap=0)
+    drawn_bars = figure([bar], x_title=x_title, y_title=noun, bargap=0)
     return count_on(drawn_bars, "y", max(column(drawn, "rows"), default=0))
+
+
+def first_number(problem: Problem) -> Column | None:
+    """The number among the inputs that charts show; all others have their figures in tables."""
+    return next((column for column in problem.inputs if column.kind == "number"), None)
 
 
 _OF_MONTH: dict[str, Any] = {"empty": LOAD_FIRST, "dags": PREPARATION, "columns": 4}
 
 
-@chart("data", "Distance in the raw month", _raw_bars, **_OF_MONTH)
-def raw_distances(rows: Rows) -> Figure:
-    """Number of trips by distance; the longest 1 % are left out."""
-    return _draw_raw(rows, "trip_distance", "trip distance, in the source's unit (TLC: miles)")
+@chart("data", "First number in the raw month", _raw_bars, **_OF_MONTH)
+def raw_numbers(rows: Rows, problem: Problem) -> Figure:
+    """Number of rows by the first input that is a number; the largest 1 % are left out."""
+    shown = first_number(problem)
+    if shown is None:
+        return figure(x_title="no input is a number")
+    return _draw_raw(rows, shown.name, name_unit(shown.label, shown.unit), problem.row[1])
 
 
-@chart("data", "Duration in the raw month", _raw_bars, **_OF_MONTH)
-def raw_durations(rows: Rows) -> Figure:
-    """Number of trips by duration; the longest 1 % are left out."""
-    return _draw_raw(rows, "duration, minutes", "duration, minutes")
+@chart("data", "Target in the raw month", _raw_bars, **_OF_MONTH)
+def raw_targets(rows: Rows, problem: Problem) -> Figure:
+    """Number of rows by what is predicted; the largest 1 % are left out."""
+    return _draw_raw(rows, TARGET, name_unit(problem.title or "target", problem.unit), problem.row[1])
 
 
 # Rows that the newest set left out by their target were accepted, so nothing else lists them.

@@ -1,7 +1,10 @@
-"""Data, the newest training set: its columns, its histograms, and how later trips drift from the champion's."""
+"""Data, the newest training set: its columns, its histograms, and how later rows drift from the champion's."""
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
+
+from psycopg import sql
 
 from include.dashboards.charts import Rows, chart, read_rows
 from include.dashboards.context import Context
@@ -9,9 +12,14 @@ from include.dashboards.drift_queries import ALL_WEEKS, MEASURE_FIRST
 from include.dashboards.explanations import WEEKDAYS
 from include.dashboards.figures import Figure, Scatter, by, column, figure, span_times
 from include.dashboards.kept import keep
+from include.dashboards.pages.data import first_number
 from include.dashboards.palette import DASHES, MUTED, PALETTE, mark
 from include.dashboards.tables import Table
-from include.problems.taxi.zone_names import read_zone_names
+from include.dashboards.value_names import find_names
+from include.prediction.value_names import Names, name_value
+from include.problem.declaration import Problem
+from include.problem.words import name_unit
+from include.sets.examples import table_of
 
 NOT_PUBLISHED = "No training set has been published yet: start data_preparation."
 PREPARATION = ("data_preparation",)
@@ -22,17 +30,27 @@ _NEWEST = "SELECT version, statistics, counts FROM training.newest"
 
 
 def _set_profile(context: Context) -> Rows:
+    names = find_names(context)
     return [
-        {"version": found["version"], "column": name, **figures}
+        {"version": found["version"], "column": name, **name_frequent(names, name, figures)}
         for found in read_rows(_NEWEST, context)
         for name, figures in sorted((found["statistics"] or {}).items())
     ]
 
 
+def name_frequent(names: Mapping[str, Names], name: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a column, with the most frequent value by its name."""
+    if "frequent" not in figures:
+        return dict(figures)
+    value, count = max(figures["frequent"].items(), key=lambda item: item[1])
+    shown = WEEKDAYS[int(float(value))] if name.endswith("weekday") else name_value(names, name, value)
+    return {**figures, "shown": f"{shown} ({count / figures['count']:.1%})"}
+
+
 @chart("data", "Training set, column by column", _set_profile, empty=NOT_PUBLISHED, dags=PREPARATION, columns=12,
        height=290)  # fmt: skip
 def set_profile(rows: Rows) -> Table:
-    """The training split of the newest version; `target` is the duration in minutes. No values are missing."""
+    """The training split of the newest version; `target` is what is predicted."""
     headings = (
         f"v{rows[0]['version']}, column", "type", "rows", "missing", "unique", "min", "mean", "median", "max",
         "most frequent",
@@ -41,47 +59,44 @@ def set_profile(rows: Rows) -> Table:
 
 
 def _profile_row(row: Any) -> tuple[Any, ...]:
-    rows = f"{row['count']:,}"
+    rows, missing = f"{row['count']:,}", f"{row.get('missing', 0):,}"
     if "deciles" in row:
         deciles = row["deciles"]
         figures = (deciles[0], row["mean"], deciles[len(deciles) // 2], deciles[-1])
-        return (row["column"], "number", rows, "0", "", *(f"{value:,.{DECIMALS}f}" for value in figures), "")
-    value, count = max(row["frequent"].items(), key=lambda item: item[1])
-    name = value
-    if row["column"].endswith("_zone"):
-        name = read_zone_names().get(int(value), value)
-    elif row["column"] == "weekday":
-        name = WEEKDAYS[int(float(value))]
-    share = f"{name} ({count / row['count']:.1%})"
-    return (row["column"], "category", rows, "0", f"{row['distinct']:,}", "", "", "", "", share)
+        return (row["column"], "number", rows, missing, "", *(f"{value:,.{DECIMALS}f}" for value in figures), "")
+    return (row["column"], "category", rows, missing, f"{row['distinct']:,}", "", "", "", "", row["shown"])
 
 
-# Column -> how its values are put into ranges, and from where on they are left out.
-_RANGES = {
-    "target": ("floor(target)", "target < 60"),
-    "trip_distance": ("floor(trip_distance * 2) / 2", "trip_distance < 20"),
-    "hour": ("extract(hour FROM pickup_at)", "true"),
-}
+BARS = 40
+# Without the largest hundredth: single outliers would flatten all else.
+_RANGES = sql.SQL("""
+    WITH chosen AS (SELECT split, {column} AS value FROM {examples}),
+    ends AS (SELECT percentile_disc(ARRAY[0.0, 0.99]) WITHIN GROUP (ORDER BY value) AS e FROM chosen)
+    SELECT split, e[1] + (b - 1) * (e[2] - e[1]) / {bars} AS low,
+           count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share
+    FROM ends, chosen, width_bucket(value, e[1], e[2] + 1e-9, {bars}) b
+    WHERE value BETWEEN e[1] AND e[2] AND e[2] > e[1] GROUP BY split, e, b ORDER BY 1, 2
+""")
+_HOURS = sql.SQL("""
+    SELECT split, extract(hour FROM {column})::float AS low,
+           count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share
+    FROM {examples} GROUP BY 1, 2 ORDER BY 1, 2
+""")
 
 
-def _histogram(name: str) -> Any:
-    value, condition = _RANGES[name]
-
-    def query(context: Context) -> Rows:
-        newest = read_rows(_NEWEST, context)
-        if not newest:
+def _histogram(query: sql.SQL, choose: Callable[[Problem], str | None]) -> Callable[[Context], Rows]:
+    def read(context: Context) -> Rows:
+        newest, name = read_rows(_NEWEST, context), choose(context.settings.problem)
+        if not newest or name is None:
             return []
-        version = int(newest[0]["version"])
-        text = (
-            f"SELECT split, ({value})::float AS low, count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share"
-            f" FROM training.examples_{version} WHERE {condition} GROUP BY 1, 2 ORDER BY 1, 2"
-        )
+        version, url = int(newest[0]["version"]), context.sources.warehouse_url()
+        parts = {"column": sql.Identifier(name), "examples": table_of(version), "bars": sql.Literal(BARS)}
+        text = query.format(**parts).as_string()
         # A published version never changes.
-        return keep(
-            ("histogram", context.sources.warehouse_url(), version, name), lambda: read_rows(text, context), 900
-        )
+        rows: Rows = keep(("histogram", url, version, text), lambda: read_rows(text, context), 900)
+        return rows
 
-    return query
+    return read
 
 
 def _draw_histogram(rows: Rows, x_title: str) -> Figure:
@@ -92,7 +107,7 @@ def _draw_histogram(rows: Rows, x_title: str) -> Figure:
             name=split,
             mode="lines",
             line={"shape": "hv", "color": SPLITS.get(split, MUTED), "dash": STROKES.get(split, "solid"), "width": 2},
-            hovertemplate="%{fullData.name}, from %{x}: %{y:.1f} %<extra></extra>",
+            hovertemplate="%{fullData.name}, from %{x:.3~g}: %{y:.1f} %<extra></extra>",
             fill="tozeroy",
             fillcolor=_faint(SPLITS.get(split, MUTED)),
         )
@@ -109,21 +124,27 @@ def _faint(color: str) -> str:
 _OF_SET: dict[str, Any] = {"empty": NOT_PUBLISHED, "dags": PREPARATION, "columns": 4}
 
 
-@chart("data", "Duration in the training set", _histogram("target"), **_OF_SET)
-def set_durations(rows: Rows) -> Figure:
-    """Share of trips by duration, per split."""
-    return _draw_histogram(rows, "duration, minutes")
+def _first_number_name(problem: Problem) -> str | None:
+    shown = first_number(problem)
+    return shown.name if shown else None
 
 
-@chart("data", "Distance in the training set", _histogram("trip_distance"), **_OF_SET)
-def set_distances(rows: Rows) -> Figure:
-    """Share of trips by distance, per split."""
-    return _draw_histogram(rows, "trip distance (TLC: miles)")
+@chart("data", "Target in the training set", _histogram(_RANGES, lambda _: "target"), **_OF_SET)
+def set_targets(rows: Rows, problem: Problem) -> Figure:
+    """Share of rows by what is predicted, per split; the largest 1 % are left out."""
+    return _draw_histogram(rows, name_unit(problem.title or "target", problem.unit))
 
 
-@chart("data", "Hour of pickup in the training set", _histogram("hour"), **_OF_SET)
+@chart("data", "First number in the training set", _histogram(_RANGES, _first_number_name), **_OF_SET)
+def set_numbers(rows: Rows, problem: Problem) -> Figure:
+    """Share of rows by the first input that is a number, per split; the largest 1 % are left out."""
+    shown = first_number(problem)
+    return _draw_histogram(rows, name_unit(shown.label, shown.unit) if shown else "")
+
+
+@chart("data", "Hour in the training set", _histogram(_HOURS, lambda problem: problem.time), **_OF_SET)
 def set_hours(rows: Rows) -> Figure:
-    """Share of trips by hour of day, per split."""
+    """Share of rows by hour of day, per split."""
     return _draw_histogram(rows, "hour of day")
 
 

@@ -1,4 +1,4 @@
-"""Explainability: what drives a model's predictions, over many trips and for one."""
+"""Explainability: what drives a model's predictions, over many rows and for one."""
 
 import math
 from collections.abc import Mapping
@@ -10,14 +10,18 @@ from plotly.graph_objects import Bar, Figure, Scatter, Waterfall
 
 from include.dashboards.charts import Rows, chart
 from include.dashboards.context import Context
-from include.dashboards.explanations import Explained, describe, explain_sample
+from include.dashboards.explanations import Explained, explain_sample
 from include.dashboards.figures import figure
 from include.dashboards.palette import HIGH, LOW, LOW_TO_HIGH, MUTED, PALETTE
-from include.dashboards.tables import Fact, Facts, show_minutes
+from include.dashboards.tables import Fact, Facts
 from include.models.explanation import Explanation, show_factor, tick_factors
+from include.problem.declaration import Problem
+from include.problem.words import name_unit, show_in_unit
 
 MOST_FEATURES = 12
 MOST_STEPS = 9
+# Nine of ten validation rows lay within this distance of their prediction.
+P90_ERROR = "validation_p90_error"
 NOTHING = (
     "Nothing to explain: no model is registered yet, its training set has been dropped, or its type (forest) provides"
     " no contributions. Start data_preparation, or select another model."
@@ -28,12 +32,12 @@ def _explained(context: Context) -> Rows:
     explained = explain_sample(context)
     if explained is None or explained.explanation is None:
         return []
-    return [{"explained": explained, "trip": min(context.filters.trip, len(explained.rows) - 1)}]
+    return [{"explained": explained, "row": min(context.filters.row, len(explained.rows) - 1)}]
 
 
-@chart("explainability", "What drives predictions, trip by trip", _explained, empty=NOTHING, columns=8, height=480)
-def beeswarm(rows: Rows) -> Figure:
-    """Each point is a feature's contribution to one trip, colored by the feature's value. Click: select the trip."""
+@chart("explainability", "What drives predictions, row by row", _explained, empty=NOTHING, columns=8, height=480)
+def beeswarm(rows: Rows, problem: Problem) -> Figure:
+    """Each point is a feature's contribution to one row, colored by the feature's value. Click: select the row."""
     explained: Explained = rows[0]["explained"]
     explanation = explained.explanation
     assert explanation is not None
@@ -53,9 +57,9 @@ def beeswarm(rows: Rows) -> Figure:
                 name=name,
                 marker=marker,
                 customdata=list(range(len(contributions))),
-                text=[f"{name} = {texts[name]}: {_show_step(value, explanation)}"
+                text=[f"{name} = {texts[name]}: {_show_step(value, explanation, problem.unit)}"
                       for texts, value in zip(explained.texts, contributions.tolist(), strict=True)],
-                hovertemplate="%{text}<br>click to show this trip below<extra></extra>",
+                hovertemplate="%{text}<br>click to show this row below<extra></extra>",
             )
         )  # fmt: skip
     bar = {"title": {"text": "value", "side": "right"}, "tickvals": [0, 1], "ticktext": ["low", "high"],
@@ -66,9 +70,9 @@ def beeswarm(rows: Rows) -> Figure:
     )  # fmt: skip
     drawn = figure(
         [*traces, scale],
-        x_title="factor on the predicted minutes" if explanation.multiplies else "contribution, minutes",
+        x_title="factor on the prediction" if explanation.multiplies else name_unit("contribution", problem.unit),
         showlegend=False,
-        meta={"picks": "trip"},
+        meta={"picks": "row"},
         hovermode="closest",
     )
     if explanation.multiplies:
@@ -99,7 +103,7 @@ def _spread(values: np.ndarray) -> np.ndarray:
 
 
 @chart("explainability", "Mean contribution", _explained, empty=NOTHING, columns=4, height=480)
-def mean_contributions(rows: Rows) -> Figure:
+def mean_contributions(rows: Rows, problem: Problem) -> Figure:
     """How much each feature changes predictions on average, up or down: mean |SHAP| for boosted trees."""
     explanation = rows[0]["explained"].explanation
     strengths = explanation.strengths[:MOST_FEATURES]
@@ -109,48 +113,51 @@ def mean_contributions(rows: Rows) -> Figure:
         y=[entry["feature"] for entry in strengths],
         orientation="h",
         marker_color=PALETTE[0],
-        hovertemplate="%{y}: %{x:.3~g}" + (" %" if explanation.multiplies else " min") + "<extra></extra>",
+        hovertemplate="%{y}: %{x:.3~g}" + (" %" if explanation.multiplies else f" {problem.unit}") + "<extra></extra>",
     )
-    unit = "% of the prediction" if explanation.multiplies else "minutes"
-    drawn = figure([bar], x_title=f"mean change, {unit}")
+    unit = "% of the prediction" if explanation.multiplies else problem.unit
+    drawn = figure([bar], x_title=name_unit("mean change", unit))
     return drawn.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(showgrid=True)
 
 
-@chart("explainability", "Selected trip", _explained, empty=NOTHING, columns=12, height=140)
-def picked_trip(rows: Rows) -> Facts:
-    """The trip that the next chart explains. Select another one above, or click a point."""
-    explained, at = rows[0]["explained"], rows[0]["trip"]
-    trip = explained.rows[at]
-    predicted = float(explained.predicted[at])
-    error = predicted - trip["target"]
+@chart("explainability", "Selected row", _explained, empty=NOTHING, columns=12, height=140)
+def picked_row(rows: Rows, problem: Problem) -> Facts:
+    """The row that the next chart explains. Select another one above, or click a point."""
+    explained, at, unit = rows[0]["explained"], rows[0]["row"], problem.unit
+    predicted, actual = float(explained.predicted[at]), float(explained.rows[at]["target"])
+    error = predicted - actual
+    # Worse than nine of ten rows of the validation split.
+    usual = explained.version.metrics.get(P90_ERROR)
+    is_bad = usual is not None and abs(error) > usual
     return Facts(
         [
-            Fact("Predicted", show_minutes(predicted), explained.version.label),
-            Fact("Actual", show_minutes(trip["target"]), describe(trip)),
-            Fact("Error", f"{error:+.2f} min", "from the validation split", "bad" if abs(error) > 10 else ""),
+            Fact("Predicted", show_in_unit(predicted, unit), explained.version.label),
+            Fact("Actual", show_in_unit(actual, unit), explained.describe(at)),
+            Fact("Error", f"{error:+.2f} {unit}".rstrip(), "from the validation split", "bad" if is_bad else ""),
         ]
     )
 
 
 @chart("explainability", "Why this prediction", _explained, empty=NOTHING, columns=12, height=420)
-def why_this_prediction(rows: Rows) -> Figure:
-    """From the mean prediction to this trip's, feature by feature."""
-    explained, at = rows[0]["explained"], rows[0]["trip"]
+def why_this_prediction(rows: Rows, problem: Problem) -> Figure:
+    """From the mean prediction to this row's, feature by feature."""
+    explained, at = rows[0]["explained"], rows[0]["row"]
     explanation = explained.explanation
-    return waterfall(explanation, at, explained.texts[at])
+    return waterfall(explanation, at, explained.texts[at], problem.unit)
 
 
-def _show_step(contribution: float, explanation: Explanation) -> str:
-    return show_factor(math.exp(contribution)) if explanation.multiplies else f"{contribution:+.2f} min"
+def _show_step(contribution: float, explanation: Explanation, unit: str) -> str:
+    return show_factor(math.exp(contribution)) if explanation.multiplies else f"{contribution:+.2f} {unit}".rstrip()
 
 
-def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str]) -> Figure:
-    """The strongest contributions to one prediction, the rest together, and their total, all in minutes.
+def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str], unit: str) -> Figure:
+    """The strongest contributions to one prediction, the rest together, and their total, all in the unit.
 
-    Where contributions multiply, each step is written as its factor and drawn as the minutes that it makes there.
+    Where contributions multiply, each step is written as its factor and drawn as the change that it makes there.
 
     Args:
         texts: Feature -> its value, shown beside its name.
+        unit: Of the target.
     """
     contributions = dict(zip(explanation.features, explanation.contributions[at].tolist(), strict=True))
     ordered = sorted(contributions.items(), key=lambda item: -abs(item[1]))
@@ -160,18 +167,18 @@ def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str]) -> Fi
     margins = [explanation.base]
     for _, value in steps:
         margins.append(margins[-1] + value)
-    minutes = [math.exp(margin) for margin in margins] if explanation.multiplies else margins
+    values = [math.exp(margin) for margin in margins] if explanation.multiplies else margins
     written = [
         show_factor(math.exp(value)) if explanation.multiplies else f"{value:+.2f}" for _, value in steps
     ]  # fmt: skip
-    changes = [after - before for before, after in pairwise(minutes)]
-    start = "typical trip" if explanation.multiplies else "mean"
+    changes = [after - before for before, after in pairwise(values)]
+    start = "typical row" if explanation.multiplies else "mean"
     names = [start, *(name for name, _ in steps), "prediction"]
     trace = Waterfall(
         x=names,
-        y=[minutes[0], *changes, 0],
+        y=[values[0], *changes, 0],
         measure=["absolute", *["relative"] * len(steps), "total"],
-        text=[f"{minutes[0]:.2f}", *written, f"{minutes[-1]:.2f}"],
+        text=[f"{values[0]:.2f}", *written, f"{values[-1]:.2f}"],
         textposition="outside",
         cliponaxis=False,
         connector={"line": {"color": MUTED, "width": 1}},
@@ -180,11 +187,11 @@ def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str]) -> Fi
         decreasing={"marker": {"color": LOW}},
         totals={"marker": {"color": MUTED}},
         customdata=[
-            f"{name.replace('<br>', ' ')}: {text} min" if name in (start, "prediction") or not explanation.multiplies
-            else f"{name.replace('<br>', ' ')}: {text}, {change:+.2f} min"
-            for name, text, change in zip(names, [f"{minutes[0]:.2f}", *written, f"{minutes[-1]:.2f}"],
+            f"{name.replace('<br>', ' ')}: {text} {unit}" if name in (start, "prediction") or not explanation.multiplies
+            else f"{name.replace('<br>', ' ')}: {text}, {change:+.2f} {unit}"
+            for name, text, change in zip(names, [f"{values[0]:.2f}", *written, f"{values[-1]:.2f}"],
                                           [0, *changes, 0], strict=True)
         ],
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
-    return figure([trace], y_title="minutes", showlegend=False)
+    return figure([trace], y_title=unit or "prediction", showlegend=False)

@@ -8,7 +8,9 @@ from include.dashboards.charts import Rows, chart, read_rows
 from include.dashboards.context import Context
 from include.dashboards.figures import short
 from include.dashboards.registered import CHALLENGER, CHAMPION, PREVIOUS, Registered, list_registered
-from include.dashboards.tables import Cell, Fact, Facts, Table, run_page, show_age, show_minutes
+from include.dashboards.tables import Cell, Fact, Facts, Table, run_page, show_age
+from include.problem.declaration import Problem
+from include.problem.words import show_in_unit
 from include.tracking.registry import START_TRAINING
 
 TRAIN_FIRST = f"No model has been trained yet: {START_TRAINING}."
@@ -42,16 +44,16 @@ def _in_use(context: Context) -> Rows:
 
 
 @chart("overview", "Models in use and waiting", _in_use, empty=TRAIN_FIRST, columns=12, height=150)
-def models_in_use(rows: Rows) -> Facts:
+def models_in_use(rows: Rows, problem: Problem) -> Facts:
     """RMSE of the champion and of other models, each compared with it on the same rows; gray: not comparable."""
     [found] = rows
     versions, decisions = found["versions"], found["decisions"]
     champion = next((version for version in versions if CHAMPION in version.aliases), None)
     others = _choose_others(versions)
-    facts = [_champion_fact(champion, decisions)] if champion else []
+    facts = [_champion_fact(champion, decisions, problem.unit)] if champion else []
     if champion is None:
         facts = [Fact("Champion", "none yet", f"{START_TRAINING}")]
-    facts += [_other_fact(version, champion, decisions) for version in others]
+    facts += [_other_fact(version, champion, decisions, problem.unit) for version in others]
     return Facts(facts[:MOST_MODELS])
 
 
@@ -64,7 +66,7 @@ def _choose_others(versions: Sequence[Registered]) -> list[Registered]:
     return chosen
 
 
-def _champion_fact(champion: Registered, decisions: Rows) -> Fact:
+def _champion_fact(champion: Registered, decisions: Rows, unit: str) -> Fact:
     detail = champion.label
     made = [each for each in decisions if each["version"] == champion.version and each["state"] == "promoted"]
     if made:
@@ -74,12 +76,12 @@ def _champion_fact(champion: Registered, decisions: Rows) -> Fact:
         if each["challenger_rmse"] is not None and champion.version in (each["version"], each["rival_version"]):
             own = "challenger" if each["version"] == champion.version else "champion"
             where = f"{each['split']} rows of training set {each['judged_on']}"
-            return Fact("Champion, RMSE", show_minutes(each[f"{own}_rmse"]), f"{detail} · on {where}")
+            return Fact("Champion, RMSE", show_in_unit(each[f"{own}_rmse"], unit), f"{detail} · on {where}")
     rmse = champion.metrics.get("validation_rmse")
-    return Fact("Champion, RMSE", show_minutes(rmse), f"{detail} · on its own validation rows")
+    return Fact("Champion, RMSE", show_in_unit(rmse, unit), f"{detail} · on its own validation rows")
 
 
-def _other_fact(version: Registered, champion: Registered | None, decisions: Rows) -> Fact:
+def _other_fact(version: Registered, champion: Registered | None, decisions: Rows, unit: str) -> Fact:
     of_version = [each for each in decisions if each["version"] == version.version and each["kind"] == "judgement"]
     standing = _STANDING.get(of_version[0]["state"], "") if of_version else "Waiting to be judged"
     if PREVIOUS in version.aliases:
@@ -94,11 +96,11 @@ def _other_fact(version: Registered, champion: Registered | None, decisions: Row
                 mine, its = its, mine
             rival = "for the champion" if champion else "for the mean"
             detail = f"{version.label} · against {each[its]:.2f} {rival} on the same rows"
-            return Fact(f"{standing}, RMSE", show_minutes(each[mine]), detail)
+            return Fact(f"{standing}, RMSE", show_in_unit(each[mine], unit), detail)
     rmse = version.metrics.get("validation_rmse")
     return Fact(
         f"{standing}, RMSE",
-        show_minutes(rmse),
+        show_in_unit(rmse, unit),
         f"{version.label} · on training set {version.set_version or 'unknown'}, not compared with the champion",
         "quiet",
     )

@@ -8,6 +8,8 @@ from include.dashboards.drift_queries import MEASURE_FIRST, NEWEST_WEEK
 from include.dashboards.figures import Figure, bars, by, column, figure, marked_line, name_point, span_times
 from include.dashboards.palette import BAD, GOOD, MUTED, PATTERNS, fill
 from include.dashboards.tables import Cell, Table, run_page, show_age
+from include.problem.declaration import Problem
+from include.problem.words import name_unit
 
 # Severity -> its word, which says it without color too, and its tone.
 SEVERITIES = {"error": ("✖\u00a0error", "bad"), "warning": ("▲\u00a0warning", "warn"), "info": ("● info", "")}
@@ -81,17 +83,17 @@ def newest_alerts(rows: Rows) -> Table:
     "overview",
     "Live error",
     "SELECT model_version, week, rmse, mae, rows FROM monitoring.live_errors WHERE week > %(since)s ORDER BY week",
-    empty="No prediction was compared with its actual trip yet: predict, load the trips, run model_monitoring.",
+    empty="No prediction was compared with what really happened yet: predict, load those rows, run model_monitoring.",
     dags=("model_monitoring",),
     columns=4,
     height=340,
 )
-def live_error(rows: Rows) -> Figure:
-    """Error of logged predictions compared with the actual trips, by week of pickup."""
+def live_error(rows: Rows, problem: Problem) -> Figure:
+    """Error of logged predictions compared with what really happened, by week."""
     traces = [
         marked_line(place, x=column(group, "week"), y=column(group, "rmse"), name=f"v{version}",
-                    hovertemplate=name_point().replace(" %H:%M", ""))
+                    hovertemplate=name_point(problem.unit).replace(" %H:%M", ""))
         for place, (version, group) in enumerate(by(rows, "model_version").items())
     ]  # fmt: skip
-    drawn = figure(traces, y_title="RMSE, minutes", showlegend=True)
+    drawn = figure(traces, y_title=name_unit("RMSE", problem.unit), showlegend=True)
     return span_times(drawn, column(rows, "week"), timedelta(weeks=4))

@@ -9,6 +9,8 @@ from plotly.graph_objects import Bar, Figure, Pie, Scatter
 from include.dashboards.charts import Rows, chart
 from include.dashboards.figures import bars, by, column, count_on, counted, figure, name_point, short, span_times
 from include.dashboards.palette import MUTED, PALE, color_of, fill, mark_of
+from include.problem.declaration import Problem
+from include.problem.words import name_unit
 
 TRAIN_FIRST = "No model was trained in this period: start data_preparation, whose event starts the training DAGs."
 MOST_NAMED = 8
@@ -32,7 +34,7 @@ _BEST = """
     empty=TRAIN_FIRST,
     columns=8,
 )
-def error_over_time(rows: Rows) -> Figure:
+def error_over_time(rows: Rows, problem: Problem) -> Figure:
     """Validation RMSE of each model type's best trial, run by run.
 
     Pale, left of the last dotted line: measured on an earlier training set, so not comparable. Click a point to open
@@ -43,8 +45,10 @@ def error_over_time(rows: Rows) -> Figure:
     for model, group in by(rows, "model").items():
         now = [row for row in group if row["set_version"] == newest]
         before = [row for row in group if row["set_version"] != newest]
-        traces += [_line(model, part, part is now, part is (now or before)) for part in (before, now) if part]
-    drawn = figure(traces, y_title="validation RMSE, minutes", meta={"opens": "training_run"})
+        traces += [
+            _line(model, part, problem.unit, part is now, part is (now or before)) for part in (before, now) if part
+        ]
+    drawn = figure(traces, y_title=name_unit("validation RMSE", problem.unit), meta={"opens": "training_run"})
     span_times(drawn, column(rows, "finished_at"))
     return _mark_sets(drawn, rows)
 
@@ -53,7 +57,7 @@ def _newest_set(rows: Rows) -> int:
     return max(rows, key=lambda row: row["finished_at"])["set_version"]
 
 
-def _line(model: str, rows: Sequence[Mapping[str, Any]], comparable: bool, in_legend: bool) -> Scatter:
+def _line(model: str, rows: Sequence[Mapping[str, Any]], unit: str, comparable: bool, in_legend: bool) -> Scatter:
     looks = mark_of(model)
     return Scatter(
         x=column(rows, "finished_at"),
@@ -66,7 +70,7 @@ def _line(model: str, rows: Sequence[Mapping[str, Any]], comparable: bool, in_le
         marker={"size": 8, "symbol": looks.symbol},
         opacity=1 if comparable else PALE,
         customdata=[[row["run_key"], row["set_version"]] for row in rows],
-        hovertemplate=name_point().replace("<extra>", ", training set %{customdata[1]}<extra>"),
+        hovertemplate=name_point(unit).replace("<extra>", ", training set %{customdata[1]}<extra>"),
     )
 
 
@@ -113,10 +117,11 @@ def _mark_sets(drawn: Figure, rows: Rows) -> Figure:
     empty=TRAIN_FIRST,
     columns=4,
 )
-def error_distribution(rows: Rows) -> Figure:
+def error_distribution(rows: Rows, problem: Problem) -> Figure:
     """Number of trials by error, on the newest training set; the worst 5 % are left out."""
+    title = name_unit("validation RMSE", problem.unit)
     return counted(
-        rows, "low", "high", "trials", "model", x_title="validation RMSE, minutes", y_title="trials", showlegend=False
+        rows, "low", "high", "trials", "model", unit=problem.unit, x_title=title, y_title="trials", showlegend=False
     )
 
 
@@ -127,7 +132,7 @@ def error_distribution(rows: Rows) -> Figure:
     empty=TRAIN_FIRST,
     columns=8,
 )
-def error_per_run(rows: Rows) -> Figure:
+def error_per_run(rows: Rows, problem: Problem) -> Figure:
     """The latest runs, one bar per model type: the error of its best trial.
 
     Pale: on an earlier training set. Click a bar to open its run.
@@ -148,8 +153,8 @@ def error_per_run(rows: Rows) -> Figure:
             customdata=[
                 [row["run_key"], f"{row['finished_at']:%d %b %H:%M}", row["set_version"]] for row in group
             ],
-            hovertemplate="%{fullData.name}, %{customdata[1]}: %{y:.2f} min, training set %{customdata[2]}"
-            "<extra></extra>",
+            hovertemplate="%{fullData.name}, %{customdata[1]}: %{y:.2f} " + problem.unit
+            + ", training set %{customdata[2]}<extra></extra>",
         )
         for model, group in by(rows, "model").items()
     ]  # fmt: skip
@@ -159,7 +164,9 @@ def error_per_run(rows: Rows) -> Figure:
     labels = [
         f"{first_of[runs[at]]['finished_at']:%d %b %H:%M}<br>set {first_of[runs[at]]['set_version']}" for at in ticks
     ]
-    drawn = figure(traces, barmode="group", y_title="validation RMSE, minutes", meta={"opens": "training_run"})
+    drawn = figure(
+        traces, barmode="group", y_title=name_unit("validation RMSE", problem.unit), meta={"opens": "training_run"}
+    )
     return drawn.update_xaxes(tickmode="array", tickvals=ticks, ticktext=labels)
 
 

@@ -7,7 +7,9 @@ from include.dashboards.context import Context
 from include.dashboards.figures import by, column, count_on, figure, short
 from include.dashboards.palette import PALETTE, PATTERNS, fill, mark_of
 from include.dashboards.registered import find_tracking_page
-from include.dashboards.tables import Fact, Facts, run_page, show_age, show_minutes, show_seconds
+from include.dashboards.tables import Fact, Facts, run_page, show_age, show_seconds
+from include.problem.declaration import Problem
+from include.problem.words import name_unit, show_in_unit
 
 NO_TRIALS = "No trials in this run: it has not tuned a model yet, or it is not a training run."
 # The run that the page is filtered to, else the newest one.
@@ -44,7 +46,7 @@ def _run(context: Context) -> Rows:
     height=140,
     live=True,
 )
-def run_facts(rows: Rows) -> Facts:
+def run_facts(rows: Rows, problem: Problem) -> Facts:
     """The results of the run so far."""
     [row] = rows
     lasted = (row["finished"] - row["began"]).total_seconds()
@@ -56,7 +58,7 @@ def run_facts(rows: Rows) -> Facts:
         [
             Fact(
                 "Best error, RMSE",
-                show_minutes(row["rmse"]),
+                show_in_unit(row["rmse"], problem.unit),
                 f"{short(row['best'])} · training set {row['set_version']}",
             ),
             Fact("Trials", str(row["trials"]), f"{row['failed']} failed" if row["failed"] else "none failed"),
@@ -76,7 +78,7 @@ def run_facts(rows: Rows) -> Facts:
     height=360,
     live=True,
 )
-def error_by_trial(rows: Rows) -> Figure:
+def error_by_trial(rows: Rows, problem: Problem) -> Figure:
     """Each trial as a point, the best so far as a line."""
     traces = []
     for model, trials in by(rows, "model").items():
@@ -84,7 +86,7 @@ def error_by_trial(rows: Rows) -> Figure:
         best = [min(losses[: at + 1]) for at in range(len(losses))]
         looks = mark_of(model)
         marker = {"color": looks.color, "symbol": looks.symbol, "size": 8, "opacity": 0.7}
-        said = "%{fullData.name}, trial %{x}: %{y:.3f} min<extra></extra>"
+        said = f"%{{fullData.name}}, trial %{{x}}: %{{y:.3f}} {problem.unit}<extra></extra>"
         traces += [
             Scatter(x=numbers, y=losses, name=short(model), legendgroup=model, mode="markers", marker=marker,
                     hovertemplate=said),
@@ -99,18 +101,18 @@ def error_by_trial(rows: Rows) -> Figure:
                 hovertemplate=said,
             ),
         ]  # fmt: skip
-    drawn = figure(traces, x_title="trial", y_title="validation RMSE, minutes")
+    drawn = figure(traces, x_title="trial", y_title=name_unit("validation RMSE", problem.unit))
     return count_on(drawn, "x", max(column(rows, "number")), from_zero=False)
 
 
 @chart("training_run", "Model comparison", BEST, empty=NO_TRIALS, columns=5, height=360, live=True)
-def models_compared(rows: Rows) -> Figure:
+def models_compared(rows: Rows, problem: Problem) -> Figure:
     """Errors of each model type with its best parameters."""
     names = [short(row["model"]) for row in rows]
     traces = [
         Bar(x=names, y=[row["metrics"].get(name) for row in rows], name=title,
             marker=fill(PALETTE[at], PATTERNS[at % len(PATTERNS)]),
-            hovertemplate="%{x}, %{fullData.name}: %{y:.2f} min<extra></extra>")
+            hovertemplate=f"%{{x}}, %{{fullData.name}}: %{{y:.2f}} {problem.unit}<extra></extra>")
         for at, (name, title) in enumerate(MEASURES.items())
     ]  # fmt: skip
-    return figure(traces, barmode="group", y_title="minutes")
+    return figure(traces, barmode="group", y_title=problem.unit or "error")

@@ -1,7 +1,7 @@
 """Training runs, in detail: the parameters of the trials, and the slices of the best model."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from plotly.graph_objects import Bar, Figure, Parcoords
@@ -13,11 +13,12 @@ from include.dashboards.pages.training_run import BEST, NO_TRIALS, TRIALS
 from include.dashboards.palette import BEST_TO_WORST, PALETTE
 from include.dashboards.registered import list_model_runs, read_table
 from include.dashboards.tables import Table
+from include.dashboards.value_names import find_names
 from include.models.table import MODELS
-from include.problem.declaration import read_problem
-from include.problems.taxi.zone_names import read_zone_names
+from include.prediction.value_names import Names, name_value
+from include.problem.declaration import Problem
+from include.problem.words import name_unit
 
-BANDS = [band for part in read_problem("taxi").slices for band in part.bands]
 MOST_TICKS = 10
 
 
@@ -35,7 +36,7 @@ MOST_TICKS = 10
     height=340,
     live=True,
 )
-def parameters_of_trials(rows: Rows) -> Figure:
+def parameters_of_trials(rows: Rows, problem: Problem) -> Figure:
     """One line per trial of the best model type, or of the selected one.
 
     Its parameters, then its error; the best trials are orange.
@@ -46,7 +47,12 @@ def parameters_of_trials(rows: Rows) -> Figure:
     dimensions = [_dimension(name, [row["parameters"].get(name) for row in rows], space) for name in names]
     losses = column(rows, "loss")
     dimensions.append({"label": f"RMSE of {short(model)}", "values": losses})
-    bar = {"title": {"text": "RMSE, min", "side": "right"}, "thickness": 8, "outlinewidth": 0, "tickformat": ".2f"}
+    bar = {
+        "title": {"text": name_unit("RMSE", problem.unit), "side": "right"},
+        "thickness": 8,
+        "outlinewidth": 0,
+        "tickformat": ".2f",
+    }
     lines = {"color": losses, "colorscale": BEST_TO_WORST, "showscale": True, "colorbar": bar}
     margin = {"l": 70, "r": 80, "t": 48, "b": 24}
     return figure([Parcoords(dimensions=dimensions, line=lines)], margin=margin)
@@ -87,44 +93,49 @@ def _slices(context: Context) -> Rows:
     best = sorted(read_rows(BEST, context), key=lambda row: row["loss"])
     if not best:
         return []
+    problem, names = context.settings.problem, find_names(context)
     for run in list_model_runs(context, best[0]["run_key"]):
         if run["model"] == best[0]["model"]:
             rows = read_table(context, run["run_id"], "slices")
-            return [{**row, "model": run["model"]} for row in rows if row["split"] == "validation"]
+            return [
+                {**row, "model": run["model"], "shown": _slice_name(row, problem, names)}
+                for row in rows
+                if row["split"] == "validation"
+            ]
     return []
 
 
 @chart("training_run", "Error by slice", _slices, columns=7, height=420,
        empty="Slices appear once the final model is trained, after tuning.")  # fmt: skip
-def slices(rows: Rows) -> Figure:
-    """Validation RMSE of the best model by hour of day, distance and pickup zone."""
-    zones = read_zone_names()
+def slices(rows: Rows, problem: Problem) -> Figure:
+    """Validation RMSE of the best model by slice of the rows, such as a band of hours or a frequent value."""
     traces = [
         Bar(
-            y=[[slicing.replace("_", " ")] * len(group), [_slice_name(row, zones) for row in group]],
+            y=[[slicing.replace("_", " ")] * len(group), column(group, "shown")],
             x=column(group, "rmse"),
             orientation="h",
             marker_color=PALETTE[at],
             customdata=[[row["rows"], row["mae"], row["p90_error"]] for row in group],
-            hovertemplate="RMSE %{x:.2f}, MAE %{customdata[1]:.2f}, 90th percentile %{customdata[2]:.2f} min,"
-            " %{customdata[0]:,} trips<extra></extra>",
+            hovertemplate="RMSE %{x:.2f}, MAE %{customdata[1]:.2f}, 90th percentile %{customdata[2]:.2f} "
+            f"{problem.unit}, %{{customdata[0]:,}} {problem.row[1]}<extra></extra>",
         )
-        for at, (slicing, group) in enumerate(by(sorted(rows, key=_slice_place), "slicing").items())
+        for at, (slicing, group) in enumerate(by(sorted(rows, key=_order(problem)), "slicing").items())
     ]
-    drawn = figure(traces, x_title=f"validation RMSE of {short(rows[0]['model'])}, minutes", showlegend=False)
+    drawn = figure(
+        traces, x_title=name_unit(f"validation RMSE of {short(rows[0]['model'])}", problem.unit), showlegend=False
+    )
     return drawn.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(showgrid=True)
 
 
-def _slice_place(row: Mapping[str, Any]) -> int:
+def _order(problem: Problem) -> Callable[[Mapping[str, Any]], int]:
     """Bands in their own order; all else as it was stored."""
-    return BANDS.index(row["value"]) if row["value"] in BANDS else len(BANDS)
+    bands = [band for part in problem.slices for band in part.bands]
+    return lambda row: bands.index(row["value"]) if row["value"] in bands else len(bands)
 
 
-def _slice_name(row: Mapping[str, Any], zones: Mapping[int, str]) -> str:
-    value = str(row["value"])
-    if row["slicing"] == "pickup_zone" and value.isdigit():
-        return zones.get(int(value), f"zone {value}")
-    return value
+def _slice_name(row: Mapping[str, Any], problem: Problem, names: Mapping[str, Names]) -> str:
+    column = next((part.column for part in problem.slices if part.label == row["slicing"]), row["slicing"])
+    return name_value(names, column, row["value"])
 
 
 @chart(
@@ -135,10 +146,10 @@ def _slice_name(row: Mapping[str, Any], zones: Mapping[int, str]) -> str:
     columns=5,
     height=420,
 )
-def best_parameters(rows: Rows) -> Table:
+def best_parameters(rows: Rows, problem: Problem) -> Table:
     """The parameters of the best trial of each model type."""
     return Table(
-        ("model", "trial", "RMSE, min", "parameters"),
+        ("model", "trial", name_unit("RMSE", problem.unit), "parameters"),
         [
             (
                 short(row["model"]),

@@ -1,44 +1,63 @@
-// The playground: a trip is sent, its predictions are drawn; the same request is spelled for other programs.
+// The playground: a row is sent, its predictions are drawn; the same request is spelled for other programs.
 import { element, facts, note } from "./elements.js";
-import { ask, change, drawFigure, query } from "./page.js";
+import { ask, change, drawFigure, query, state } from "./page.js";
 
-const form = document.getElementById("trip");
-const message = document.getElementById("trip-note");
+const { fields, example, title } = state.form;
+const form = document.getElementById("row");
+const message = document.getElementById("row-note");
+const button = form.querySelector("[type=submit]");
+const MOST_SUGGESTED = 4;
 const drawn = {};
 
-const button = form.querySelector("[type=submit]");
-const NAMED = [...document.querySelectorAll("#zones option")].map((option) => option.value);
-const MOST_SUGGESTED = 4;
+const spelled = ([value, name]) => (String(value) === name ? name : `${name} (${value})`);
 
-// "East Harlem North (74)", "74", or a name that only one zone has, whole or in part: the number is what counts.
-function zoneOf(field) {
-  const text = field.value.trim();
-  const number = text.match(/^(\d+)$|\((\d+)\)$/);
-  if (number) return Number(number[1] ?? number[2]);
-  const [wanted, place] = [text.toLowerCase(), field.labels[0].firstChild.textContent.trim()];
-  const bare = (name) => name.replace(/ \(\d+\)$/, "").toLowerCase();
-  const exact = NAMED.filter((name) => bare(name) === wanted);
-  const found = exact.length ? exact : NAMED.filter((name) => bare(name).includes(wanted));
-  if (found.length === 1) {
-    field.value = found[0];
-    return zoneOf(field);
+function makeInput(field) {
+  const { name, type, required, placeholder } = field;
+  const names = field.choices.map(spelled);
+  if (names.length && type === "text" && field.choices.length <= MOST_SUGGESTED) {
+    const empty = element("option", "", "");
+    return [element("select", { name, required }, empty, ...names.map((text) => element("option", {}, text)))];
   }
-  const some = found.slice(0, MOST_SUGGESTED).join(", ") + (found.length > MOST_SUGGESTED ? ", ..." : "");
-  throw new Error(`${place}: ${found.length ? `“${text}” could be ${some}; choose one` : `no zone is named “${text}”; choose one from the list, or enter its number`}.`);
+  if (names.length) {
+    const list = element("datalist", { id: `choices-${name}` }, ...names.map((value) => element("option", { value })));
+    const input = element("input", { name, required, placeholder: "name or number" });
+    input.setAttribute("list", list.id);
+    return [input, list];
+  }
+  const bounds = { min: field.min ?? "", max: field.max ?? "", step: field.step ?? "" };
+  return [element("input", { name, type, required, placeholder, ...(field.step ? bounds : {}) })];
 }
 
-function readTrip() {
-  const { pickup_zone, dropoff_zone, trip_distance, pickup_at } = form.elements;
-  const trip = {
-    pickup_zone: zoneOf(pickup_zone),
-    dropoff_zone: zoneOf(dropoff_zone),
-    trip_distance: Number(trip_distance.value),
-  };
-  return pickup_at.value ? { ...trip, pickup_at: pickup_at.value } : trip;
+// "East Harlem North (74)", "74", or a name that only one value has, whole or in part: the value is what counts.
+function choose(field, input) {
+  const text = input.value.trim();
+  const given = field.choices.find((choice) => text === String(choice[0]) || text === spelled(choice));
+  if (given) return given[0];
+  if (field.type === "number" && /^-?\d+$/.test(text)) return Number(text);
+  const wanted = text.toLowerCase();
+  const exact = field.choices.filter(([, name]) => name.toLowerCase() === wanted);
+  const found = exact.length ? exact : field.choices.filter(([, name]) => name.toLowerCase().includes(wanted));
+  if (found.length === 1) {
+    input.value = spelled(found[0]);
+    return found[0][0];
+  }
+  const some = found.slice(0, MOST_SUGGESTED).map(spelled).join(", ") + (found.length > MOST_SUGGESTED ? ", ..." : "");
+  throw new Error(`${field.title}: ${found.length ? `“${text}” could be ${some}; choose one` : `nothing is named “${text}”; choose one from the list, or enter its number`}.`);
 }
 
-function spell(trip) {
-  const json = JSON.stringify({ logical_date: null, conf: { inputs: [trip] } });
+function readRow() {
+  const row = {};
+  for (const field of fields) {
+    const input = form.elements[field.name];
+    if (!input.value.trim()) continue;
+    if (field.choices.length) row[field.name] = choose(field, input);
+    else row[field.name] = field.type === "number" ? Number(input.value) : input.value;
+  }
+  return row;
+}
+
+function spell(row) {
+  const json = JSON.stringify({ logical_date: null, conf: { inputs: [row] } });
   const airflow = location.origin + document.body.dataset.base.replace(/\/[^/]*$/, "");
   const runs = `${airflow}/api/v2/dags/prediction/dagRuns`;
   document.getElementById("as-json").textContent = JSON.stringify(JSON.parse(json), null, 2);
@@ -54,10 +73,10 @@ function spell(trip) {
 
 function show(answer) {
   const [first] = answer.predictions;
-  const interval = first.low === null ? "" : `9 of 10: ${first.low.toFixed(1)} to ${first.high.toFixed(1)} min`;
+  const interval = first.low === null ? "" : `9 of 10: ${first.low.toFixed(1)} to ${first.high.toFixed(1)} ${answer.unit}`;
   document.getElementById("prediction").replaceChildren(
     facts([
-      { label: "Predicted duration", value: `${first.minutes.toFixed(1)} min`, detail: interval, tone: "" },
+      { label: title, value: `${first.value.toFixed(1)} ${answer.unit}`, detail: interval, tone: "" },
       { label: "Model", value: first.label, detail: first.role, tone: "" },
     ]),
   );
@@ -76,11 +95,11 @@ function draw() {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
-    const trip = readTrip();
+    const row = readRow();
     change(Object.fromEntries(new FormData(form)));
-    spell(trip);
+    spell(row);
     wait(true);
-    const body = JSON.stringify(trip);
+    const body = JSON.stringify(row);
     show(await ask("predict", { method: "POST", headers: { "Content-Type": "application/json" }, body }));
     message.textContent = "";
   } catch (error) {
@@ -108,7 +127,10 @@ for (const copy of document.querySelectorAll("[data-copy]")) {
   };
 }
 
+const asked = fields.map((field) => element("label", { title: field.hint }, `${field.title} `, ...makeInput(field)));
+button.before(...asked);
 for (const [name, value] of query()) if (form.elements[name]) form.elements[name].value = value;
 document.addEventListener("theme", draw);
-spell({ pickup_zone: 74, dropoff_zone: 75, trip_distance: 2.5 });
-if (query().get("pickup_zone") && !button.disabled) form.requestSubmit();
+spell(example);
+const isFilled = fields.some((field) => query().get(field.name)) && form.checkValidity();
+if (isFilled && !button.disabled) form.requestSubmit();
