@@ -3,6 +3,7 @@
 from datetime import date
 
 from include.alerting.alert import Alert, Chart, Table
+from include.problem.words import show_in_unit
 from include.settings import read_settings
 from include.tracking.registry import WAYS_OUT
 from include.warehouse import connect
@@ -10,6 +11,7 @@ from include.warehouse import connect
 
 def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:
     """The champions that a run has promoted or rolled back to."""
+    unit = read_settings().problem.unit
     with connect(url) as connection:
         rows = connection.execute(
             "SELECT kind, name, version, model, champion_version, rival_version, challenger_rmse, champion_rmse,"
@@ -24,10 +26,10 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
         facts = {"Model": f"{name} version {version}, {model}", "Before": f"version {champion}" if champion else "none"}
         charts: tuple[Chart, ...] = ()
         if after is not None:
-            facts["RMSE"] = f"{after:.3f} min, against {before:.3f} for {rival}"
-            facts["Difference"] = f"{low:+.3f} to {high:+.3f} min (95% interval)"
+            facts["RMSE"] = f"{show_in_unit(after, unit, 3)}, against {before:.3f} for {rival}"
+            facts["Difference"] = f"{low:+.3f} to {high:+.3f} {unit}".rstrip() + " (95% interval)"
             bars = {f"version {version}": after, rival: before}
-            charts = (Chart("RMSE on the same held-out rows", "min", bars=bars),)
+            charts = (Chart("RMSE on the same held-out rows", unit, bars=bars),)
         alerts.append(
             Alert(
                 kind="rolled back" if is_rollback else "promoted",

@@ -6,8 +6,9 @@ from typing import Any
 
 from include.alerting.alert import Alert, Chart, Table
 from include.errors import TrackingUnavailable
+from include.problem.words import name_unit, show_in_unit
 from include.sets.left_out import sum_by_rule
-from include.settings import Settings
+from include.settings import Settings, read_settings
 from include.tracking import registry, runs
 from include.training.results import Registered, Trained, Tuned
 from include.warehouse import connect
@@ -19,7 +20,7 @@ def report_preparation(
     url: str, dag_id: str, run_id: str, published: Mapping[str, Any], links: dict[str, str]
 ) -> Alert:
     """A training set was published: its counts, and the rows that were left out, by rule."""
-    months, counts = list(published["months"]), dict(published["counts"])
+    months, counts, noun = list(published["months"]), dict(published["counts"]), read_settings().problem.row[1]
     with connect(url) as connection:
         loaded = connection.execute(
             "SELECT month, rows FROM raw.sources WHERE month = ANY(%s) ORDER BY month", [months]
@@ -35,10 +36,8 @@ def report_preparation(
         Table("Months", ("month", "rows", "left out"), tuple((m, f"{n:,}", f"{by_month[m]:,}") for m, n in loaded))
     ]
     if left_out:
-        by_rule = sum_by_rule(left_out).items()
-        tables.append(
-            Table("Trips left out, by rule", ("rule", "trips"), tuple((rule, f"{n:,}") for rule, n in by_rule))
-        )
+        by_rule = tuple((rule, f"{n:,}") for rule, n in sum_by_rule(left_out).items())
+        tables.append(Table(f"{noun.capitalize()} left out, by rule", ("rule", noun), by_rule))
     return Alert(
         kind="prepared",
         severity="info",
@@ -48,7 +47,7 @@ def report_preparation(
         label=f"training set {published['version']}",
         event_key=f"prepared/{published['version']}",
         headline=f"Training set {published['version']} was published: {sum(splits.values()):,.0f} examples of"
-        f" {rows:,} trips; {left:,} trips were left out.",
+        f" {rows:,} {noun}; {left:,} {noun} were left out.",
         facts={
             "Months": ", ".join(months),
             **{name.capitalize(): f"{count:,.0f} examples" for name, count in splits.items()},
@@ -72,7 +71,7 @@ def report_training(
     """Models were trained: their errors, the best parameters, and a comparison with the champion."""
     ranked = sorted(trained, key=lambda model: model["metrics"]["validation_rmse"])
     best = registered["model"]
-    rmse = registered["metrics"]["validation_rmse"]
+    rmse, unit = registered["metrics"]["validation_rmse"], settings.problem.unit
     return Alert(
         kind="trained",
         severity="info",
@@ -81,15 +80,15 @@ def report_training(
         state="succeeded",
         label=best,
         event_key=f"trained/{registered['name']}/{registered['version']}",
-        headline=f"{best} is the best model, with an RMSE of {rmse:.3f} min, and is registered as challenger, version"
-        f" {registered['version']}.",
+        headline=f"{best} is the best model, with an RMSE of {show_in_unit(rmse, unit, 3)}, and is registered as"
+        f" challenger, version {registered['version']}.",
         facts={
             "Champion": _against_champion(settings, rmse, registered["version"]),
             "Training set": str(registered["training_set_version"]),
         },
         tables=(
             Table(
-                "Models by validation RMSE (min)",
+                name_unit("Models by validation RMSE", unit),
                 ("model", "RMSE", "MAE", "R²"),
                 tuple((model["model"], *_write_metrics(model["metrics"])) for model in ranked),
             ),
@@ -100,8 +99,8 @@ def report_training(
             ),
         ),
         charts=(
-            Chart("Validation RMSE", "min", bars={m["model"]: m["metrics"]["validation_rmse"] for m in ranked}),
-            *_chart_tuning(url, f"{dag_id}/{run_id}"),
+            Chart("Validation RMSE", unit, bars={m["model"]: m["metrics"]["validation_rmse"] for m in ranked}),
+            *_chart_tuning(url, f"{dag_id}/{run_id}", unit),
         ),
         links=links,
     )
@@ -117,6 +116,7 @@ def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str])
     if row is None:
         return []
     reasons, months, runs, models, report = row
+    unit = read_settings().problem.unit
     is_partial = any(run["state"] != "success" for run in runs)
     alert = Alert(
         kind="retrained",
@@ -129,11 +129,11 @@ def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str])
         headline=f"Models were retrained: {'; '.join(reasons)}.",
         facts={"Months": ", ".join(months)},
         tables=(
-            _pick("Models by RMSE on the same held-out rows (min)", models, RETRAINED_COLUMNS),
+            _pick(name_unit("Models by RMSE on the same held-out rows", unit), models, RETRAINED_COLUMNS),
             _pick("Runs", runs, ("dag_id", "state")),
         ),
         charts=tuple(
-            Chart(f"{model['model']}: RMSE before and after", "min", bars={n: model[n] for n in ("before", "after")})
+            Chart(f"{model['model']}: RMSE before and after", unit, bars={n: model[n] for n in ("before", "after")})
             for model in models
             if model["before"] is not None and model["after"] is not None
         ),
@@ -157,13 +157,14 @@ def _against_champion(settings: Settings, rmse: float, version: int) -> str:
         return "this version"
     if not before:
         return f"version {champion.version}"
+    error = show_in_unit(before, settings.problem.unit, 3)
     return (
-        f"version {champion.version}, RMSE {before:.3f} min on its own validation rows: this one is"
+        f"version {champion.version}, RMSE {error} on its own validation rows: this one is"
         f" {abs(rmse / before - 1):.1%} {'lower' if rmse < before else 'higher'}"
     )
 
 
-def _chart_tuning(url: str, run_key: str) -> tuple[Chart, ...]:
+def _chart_tuning(url: str, run_key: str, unit: str) -> tuple[Chart, ...]:
     """The lowest error so far over the trials of each model."""
     with connect(url) as connection:
         rows = connection.execute(
@@ -174,7 +175,7 @@ def _chart_tuning(url: str, run_key: str) -> tuple[Chart, ...]:
     if not rows:
         return ()
     lines = {model: tuple(accumulate(losses, min)) for model, losses in rows}
-    return (Chart("Lowest error so far, by trial", "RMSE, min", lines=lines),)
+    return (Chart("Lowest error so far, by trial", name_unit("RMSE", unit), lines=lines),)
 
 
 def _write_metrics(metrics: Mapping[str, float]) -> tuple[str, str, str]:

@@ -73,7 +73,7 @@ def test_training_says_models_by_error_best_parameters_and_how_tuning_went(
     alert = report(warehouse_url, "http://127.0.0.1:9")
     assert (
         alert.headline
-        == f"{LASSO} is the best model, with an RMSE of 1.000 min, and is registered as challenger, version 7."
+        == f"{LASSO} is the best model, with an RMSE of 1.000 minutes, and is registered as challenger, version 7."
     )
     models, parameters = alert.tables
     assert models.rows == ((LASSO, "1.000", "0.800", "0.900"), (BOOSTER, "6.500", "4.500", "0.600"))
@@ -89,7 +89,7 @@ def test_training_says_the_change_against_the_champion(warehouse_url: str, mlflo
     assert report(warehouse_url, mlflow_url, name="alert-test").facts["Champion"] == "none yet"
     register(tracker, "alert-test", LASSO)
     assert report(warehouse_url, mlflow_url, name="alert-test").facts["Champion"] == (
-        "version 1, RMSE 1.250 min on its own validation rows: this one is 20.0% lower"
+        "version 1, RMSE 1.250 minutes on its own validation rows: this one is 20.0% lower"
     )
 
 
@@ -104,7 +104,7 @@ def test_new_champion_is_told_with_both_errors(warehouse_url: str, kind: str, se
     )  # fmt: skip
     [alert] = report_promotions(warehouse_url, "model_promotion", "run", LINKS)
     assert (alert.severity, alert.state, alert.headline) == (severity, state, "It is better.")
-    assert alert.facts and alert.facts["RMSE"] == "5.000 min, against 6.000 for version 4"
+    assert alert.facts and alert.facts["RMSE"] == "5.000 minutes, against 6.000 for version 4"
     assert alert.charts[0].bars == {"version 7": 5.0, "version 4": 6.0}
 
 

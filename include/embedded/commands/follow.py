@@ -119,7 +119,7 @@ def report_failure(api: AirflowApi, stack: Stack, run: Run, console: Console) ->
 def _report_models(stack: Stack, settings: Settings, models: list[TrainedModel], console: Console) -> None:
     sets = {model.training_set for model in models if model.training_set is not None}
     mean = measure_mean(stack.warehouse_url, *sets) if len(sets) == 1 else None
-    console.print(model_table(models, mean))
+    console.print(model_table(models, mean, settings.problem.unit))
     for line in tell_decisions(stack, settings, models):
         console.print(line, markup=False, soft_wrap=True)
 

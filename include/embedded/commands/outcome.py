@@ -7,6 +7,8 @@ from rich.table import Table
 
 from include.embedded.commands.results import Errors, Reign, TrainedModel, find_champion, find_reign
 from include.embedded.stack import Stack
+from include.problem.declaration import SAMPLE
+from include.problem.words import name_one, name_unit
 from include.promotion.decisions import find_judgement
 from include.settings import Settings
 
@@ -14,15 +16,16 @@ DASHBOARDS = "/plugin/mltrain_overview"
 PLAYGROUND = "/plugin/mltrain_playground"
 
 
-def model_table(models: list[TrainedModel], mean: Errors | None) -> Table:
+def model_table(models: list[TrainedModel], mean: Errors | None, unit: str) -> Table:
     """Models and their errors on the validation split, in the target's unit, least first.
 
     Args:
         models: The models.
         mean: The errors of the simplest model, which always answers with the mean of the training set.
+        unit: Of the target.
     """
     # The longest name of a model and a champion's aliases fit into 80 characters.
-    table = Table(title="Models by validation error, in minutes", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    table = Table(title=name_unit("Models by validation error", unit), box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     for header in ("model", "family", "RMSE", "MAE", "version"):
         table.add_column(header, no_wrap=True)
     table.add_column("alias")
@@ -67,8 +70,9 @@ def next_steps(stack: Stack, settings: Settings) -> Table:
     """What a newcomer can do next."""
     table = Table(title="Next steps", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("Explore data and models", f"{stack.airflow_address}{DASHBOARDS}")
-    table.add_row("Predict a trip", f"{stack.airflow_address}{PLAYGROUND}")
+    table.add_row(f"Predict {name_one(settings.problem)}", f"{stack.airflow_address}{PLAYGROUND}")
     table.add_row("Work with them in Python", "make notebook")
-    if settings.problem.source == "sample":
-        table.add_row("Train on real trips", "make run SOURCE=tlc MONTHS=2024-01,2024-02")
+    if settings.problem.source == SAMPLE and settings.problem.sources:
+        real = f"make run SOURCE={next(iter(settings.problem.sources))} MONTHS=2024-01,2024-02"
+        table.add_row(f"Train on real {settings.problem.row[1]}", real)
     return table

@@ -55,8 +55,8 @@ def show(what: RenderableType) -> str:
 
 def test_table_names_the_unit_and_what_always_answering_with_the_mean_would_miss_by() -> None:
     longest = "ensemble.GradientBoostingRegressor"
-    shown = show(model_table([trained("12", longest, aliases=("challenger",))], Errors(9.5, 7.25)))
-    assert "in minutes" in shown
+    shown = show(model_table([trained("12", longest, aliases=("challenger",))], Errors(9.5, 7.25), "minutes"))
+    assert "error, minutes" in shown
     [row] = [line.split() for line in shown.splitlines() if longest in line]
     assert row == [longest, "sklearn", "5.210", "3.500", "12", "challenger"]
     [baseline] = [line for line in shown.splitlines() if "mean" in line]
