@@ -18,7 +18,7 @@ from include.problem.data import Columns, Values
 from include.problem.declaration import Column, Problem
 from include.problem.kinds import BOUNDED
 from include.problem.values import from_arrow
-from include.raw.coercion import COERCIONS, ColumnReading, NumberForm
+from include.raw.coercion import COERCIONS, NumberForm, reading_of
 from include.raw.columns import check_columns
 from include.settings import Settings
 from include.sources import open_batches
@@ -207,7 +207,7 @@ def _coerce(batches: Iterator[pa.RecordBatch], names: Sequence[str], problem: Pr
         columns = [pa.array(np.arange(rows, rows + batch.num_rows))]
         rows += batch.num_rows
         for field, name in zip(list(schema)[1:], names, strict=True):
-            how = ColumnReading(form=forms.get(name))
+            how = reading_of(problem, field.name, forms.get(name))
             coerced = COERCIONS[field.type](batch[name], problem.timezone, how)
             forms[name] = coerced.form
             columns.append(coerced.array)
