@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from include.alerting.model_reports import report_drift, report_promotions
 from include.alerting.pipeline_reports import report_preparation, report_retraining, report_training
+from include.settings import Settings
 from include.tracking import runs
 from tests.alerting.conftest import configure
 from tests.registered import BOOSTER, LASSO, register
@@ -45,7 +46,7 @@ def test_preparation_accounts_for_every_trip_by_split_or_by_rule(warehouse_url: 
     left_out = [("2024-01", "too far", 10), ("2024-01", "target: above TARGET_MAX", 40), ("2024-02", "too far", 100)]
     insert(
         warehouse_url, "training.sets", state="published", months=["2024-01", "2024-02"],
-        validation_from="2024-01-20", settings="{}", sources="{}",
+        validation_from="2024-01-20", declaration=Jsonb(Settings().problem.to_dict()), settings="{}", sources="{}",
         left_out=Jsonb([{"month": month, "rule": rule, "rows": rows} for month, rule, rows in left_out]),
     )  # fmt: skip
     published = {

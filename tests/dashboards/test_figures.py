@@ -249,7 +249,7 @@ def test_waterfall_adds_up_to_the_prediction_and_joins_the_weak() -> None:
 
 
 def test_waterfall_of_a_log_link_is_in_the_unit_with_steps_as_factors() -> None:
-    explanation = Explanation(("a", "b"), np.log([[0.5, 3.0]]), float(np.log(20.0)), "log minutes")
+    explanation = Explanation(("a", "b"), np.log([[0.5, 3.0]]), float(np.log(20.0)), "log minutes", True)
     drawn = explainability.waterfall(explanation, 0, {}, "minutes")
     assert drawn.layout.yaxis.title.text == "minutes"
     assert list(drawn.data[0].y) == pytest.approx([20.0, 40.0, -30.0, 0.0]), "b, the stronger, first"
