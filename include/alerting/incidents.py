@@ -123,8 +123,8 @@ def write_duration(duration: timedelta) -> str:
     seconds = round(duration.total_seconds())
     if seconds < 120:
         return f"{seconds} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part)
+    hours, left = divmod(round(seconds / 60), 60)
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{left} min" if left else "") if part)
 
 
 def normalize(text: str) -> str:

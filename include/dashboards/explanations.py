@@ -166,8 +166,8 @@ def _show_number(feature: str, value: float) -> str:
         return "unknown"
     match feature.rpartition("_")[2]:
         case "hour":
-            minutes = round(value * 60)
-            return f"{minutes // 60:02}:{minutes % 60:02}"
+            hour, minute = divmod(round(value * 60), 60)
+            return f"{hour:02}:{minute:02}"
         case "weekday":
             return WEEKDAYS[int(value)]
     return f"{value:.4g}"

@@ -2,8 +2,8 @@
 
 Fields have neutral names or those of the source. How each is read says its kind, see `include.problem.kinds`; a number
 may also be text. A column that is not required may be left out, null or empty; a time that stands for now when it is
-left out is the wall time of the problem's zone. All else is refused by the name of its field, as training rejects a
-row by the same bounds.
+left out is the wall time of the problem's time zone. All else is refused by the name of its field, as training rejects
+a row by the same bounds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,14 +49,14 @@ class InputFormat:
         names = {column.name: column.name for column in problem.inputs}
         for column in problem.inputs:
             names.setdefault(column.source, column.name)
-        zone = ZoneInfo(problem.timezone)
+        timezone = ZoneInfo(problem.timezone)
         return cls(
             problem,
             names,
-            {column.name: column.of_kind.parser(column, zone) for column in problem.inputs},
+            {column.name: column.of_kind.parser(column, timezone) for column in problem.inputs},
             {column.name: column.of_kind.missing for column in problem.inputs if not must_be_given(column)},
             tuple(column.name for column in problem.inputs if column.when_missing),
-            zone,
+            timezone,
         )
 
 
@@ -85,7 +85,7 @@ def parse_rows(records: Sequence[Any], form: InputFormat, now: datetime | None =
 
     Args:
         records: One mapping per row.
-        now: Stands for a time that is left out; None: the clock, as wall time in the format's zone.
+        now: Stands for a time that is left out; None: the clock, as wall time in the format's time zone.
 
     Returns:
         The columns of `problem.dtypes`, each of the records' number and order.

@@ -21,7 +21,7 @@ class Predictions:
     """What one request was answered.
 
     Attributes:
-        at: When, with a zone.
+        at: When, with a time zone.
         rows: n rows by column.
         kinds: The columns' kinds.
         predicted: Shape (n,), in the target's unit.

@@ -251,7 +251,7 @@ class Problem(SettingsModel):
     time: Text
     """The column that says when a row was: rows are loaded, split and watched by it."""
     timezone: TimeZone = "UTC"
-    """Time zone whose clock gives hours and days. Times with an offset become wall time of this zone; the time
+    """Time zone whose clock gives hours and days. Times with an offset become wall time of it; the time
     between two of them is the time that passed, even when the clock changes.
     """
     time_format: TimeFormat = ""

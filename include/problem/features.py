@@ -67,10 +67,10 @@ def _as_time(column: str) -> FeatureSet:
 
     def compute(columns: Columns, _: Mapping[str, Any]) -> Columns:
         times = columns[column]
-        minutes, days, months = (times.astype(f"datetime64[{unit}]").astype(np.int64) for unit in ("m", "D", "M"))
+        clock, days, months = (times.astype(f"datetime64[{unit}]").astype(np.int64) for unit in ("m", "D", "M"))
         year_began = times.astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
         features = {
-            hour: minutes % MINUTES_OF_DAY / 60,
+            hour: clock % MINUTES_OF_DAY / 60,
             # Day 0 of the epoch was a Thursday: 0 is Monday.
             weekday: (days + 3) % 7,
             month: months % 12 + 1,

@@ -128,7 +128,7 @@ def _or_null(column: "Column", *types: str) -> list[str]:
     return [*types] if must_be_given(column) else [*types, "null"]
 
 
-def _parse_number(column: "Column", _zone: ZoneInfo) -> Parser:
+def _parse_number(column: "Column", _timezone: ZoneInfo) -> Parser:
     low, high = _bounds(column)
     right = f"must be a number{_name_bounds(low, high)}"
     is_number = re.compile(numerals.NUMBER).match
@@ -151,7 +151,7 @@ def _number_schema(column: "Column") -> Schema:
     return _limit(column, {"type": _or_null(column, "number", "string"), "pattern": pattern})
 
 
-def _parse_code(column: "Column", _zone: ZoneInfo) -> Parser:
+def _parse_code(column: "Column", _timezone: ZoneInfo) -> Parser:
     low, high = _bounds(column, CODE_BOUNDS)
     right = f"must be a whole number{_name_bounds(low, high)}"
     is_whole_number = re.compile(numerals.WHOLE_NUMBER).match
@@ -173,7 +173,7 @@ def _code_schema(column: "Column") -> Schema:
     return _limit(column, {"type": _or_null(column, "integer", "string"), "pattern": pattern}, CODE_BOUNDS)
 
 
-def _parse_text(column: "Column", _zone: ZoneInfo) -> Parser:
+def _parse_text(column: "Column", _timezone: ZoneInfo) -> Parser:
     may_be_blank = not must_be_given(column)
 
     def read(value: Any) -> str | None:
@@ -198,7 +198,7 @@ def _text_schema(column: "Column") -> Schema:
     return {"type": _or_null(column, "string", "number"), "maxLength": MOST_LETTERS, "pattern": pattern}
 
 
-def _parse_flag(column: "Column", _zone: ZoneInfo) -> Parser:
+def _parse_flag(column: "Column", _timezone: ZoneInfo) -> Parser:
     def read(value: Any) -> float:
         known = FLAGS.get(value.strip(" ").lower()) if isinstance(value, str) else value
         if not isinstance(known, bool | int | float) or known not in (0, 1):
@@ -217,14 +217,14 @@ def _flag_schema(column: "Column") -> Schema:
     }
 
 
-def _parse_time(column: "Column", zone: ZoneInfo) -> Parser:
+def _parse_time(column: "Column", timezone: ZoneInfo) -> Parser:
     is_time = re.compile(GIVEN_TIME).match
 
     def read(value: Any) -> datetime:
         if not isinstance(value, str) or not is_time(value):
             raise ValueError(f"must be a time such as 2024-02-14T18:30:00, not {show(value)}")
         time = datetime.fromisoformat(value)
-        return time.astimezone(zone).replace(tzinfo=None) if time.tzinfo else time
+        return time.astimezone(timezone).replace(tzinfo=None) if time.tzinfo else time
 
     return _or_missing(column, read, None)
 

@@ -12,22 +12,22 @@ _SPOKEN_WITH_A_VOWEL = re.compile(r"(?!uni|use|usa|eu|one)[aeiou]|hour|hono|heir
 
 
 def name_one(problem: "Problem") -> str:
-    """One row with its article: `a trip`."""
+    """One row with its article: `a sale`."""
     return f"{'an' if _SPOKEN_WITH_A_VOWEL.match(problem.row[0]) else 'a'} {problem.row[0]}"
 
 
 def count_rows_in_words(problem: "Problem", count: int) -> str:
-    """So many rows: `1 trip`, `1,200 trips`."""
+    """So many rows: `1 sale`, `1,200 sales`."""
     return f"{count:,} {problem.row[count != 1]}"
 
 
 def show_in_unit(value: float | None, unit: str, decimals: int = 2) -> str:
-    """A value of the target, or an error: `4.41 minutes`; empty where it is not known."""
+    """A value of the target, or an error: `4.41 dollars`; empty where it is not known."""
     return "" if value is None else f"{value:.{decimals}f} {unit}".rstrip()
 
 
 def name_unit(title: str, unit: str) -> str:
-    """A title with the unit of what it names: `RMSE, minutes`."""
+    """A title with the unit of what it names: `RMSE, dollars`."""
     return f"{title}, {unit}" if unit else title
 
 

@@ -10,7 +10,7 @@ from include.sources import Contents
 
 FAMILIES = {
     r"^null$": "nothing",
-    r"^(timestamp|date).*(tz=|with time zone)": "time with a zone",
+    r"^(timestamp|date).*(tz=|with time zone)": "time with a time zone",
     r"^(timestamp|date)": "time",
     r"^u?int|^(float|half|double|decimal|numeric|real|number|smallint|bigint)": "number",
     r"string|^(text|char)": "text",

@@ -34,7 +34,7 @@ CLOCK = (
 
 
 def coerce_timestamp(array: pa.Array, timezone: str, how: ColumnReading = USUAL) -> Coerced:
-    """To timestamps without a zone in microseconds; times with a zone become wall time in `timezone`."""
+    """To timestamps without a time zone in microseconds; times with a time zone become wall time in `timezone`."""
     kind = array.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         times, beyond = _clear_beyond(array)
@@ -79,7 +79,7 @@ def end_after(start: Coerced, end: Coerced) -> pa.Array:
 
 
 def _place(times: pa.Array, timezone: str) -> Coerced:
-    """Times with a zone as wall time in `timezone`, and as instants."""
+    """Times with a time zone as wall time in `timezone`, and as instants."""
     placed = times.cast(pa.timestamp("us", timezone), safe=False)
     return Coerced(pc.local_timestamp(placed), instants=placed.cast(pa.timestamp("us", "UTC")))
 

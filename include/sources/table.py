@@ -26,11 +26,11 @@ from include.warehouse import connect, connect_bulk
 # Ahead of the address's own parameters, which win.
 WATCHED = "keepalives_idle=30&keepalives_interval=10&keepalives_count=3"
 QUERY_CANCELED = "57014"
-# How a month is picked by the type of the time column; {zone} is the source's time zone.
+# How a month is picked by the type of the time column; {timezone} is the source's time zone.
 MONTH_FILTERS = {
     "timestamp without time zone": "{column} >= {start}::timestamp AND {column} < {end}::timestamp",
     "timestamp with time zone": (
-        "{column} >= {start}::timestamp AT TIME ZONE {zone} AND {column} < {end}::timestamp AT TIME ZONE {zone}"
+        "{column} >= {start}::timestamp AT TIME ZONE {timezone} AND {column} < {end}::timestamp AT TIME ZONE {timezone}"
     ),
     "date": "{column} >= {start}::date AND {column} < {end}::date",
     "text": "left({column}, 7) = {month}",
@@ -39,7 +39,7 @@ MONTH_FILTERS = {
 # The month of a row, by the type of the time column.
 MONTH_NAMES = {
     "timestamp without time zone": "to_char({column}, 'YYYY-MM')",
-    "timestamp with time zone": "to_char({column} AT TIME ZONE {zone}, 'YYYY-MM')",
+    "timestamp with time zone": "to_char({column} AT TIME ZONE {timezone}, 'YYYY-MM')",
     "date": "to_char({column}, 'YYYY-MM')",
     "text": "left({column}, 7)",
     "character varying": "left({column}, 7)",
@@ -60,7 +60,7 @@ def list_months(settings: Settings, _known: Collection[str]) -> list[str]:
         if kind not in MONTH_NAMES:
             return list(settings.months)  # what is wrong with the column is said when a month is opened
         name = sql.SQL(MONTH_NAMES[kind]).format(
-            column=sql.Identifier(settings.problem.of_time.source), zone=sql.Literal(settings.problem.timezone)
+            column=sql.Identifier(settings.problem.of_time.source), timezone=sql.Literal(settings.problem.timezone)
         )
         query = sql.SQL("SELECT {} FROM {} GROUP BY 1 HAVING count(*) >= {}")
         rows = connection.execute(query.format(name, table, settings.minimum_rows)).fetchall()
@@ -154,7 +154,7 @@ def _filter_month(settings: Settings, month: str, columns: dict[str, str], url: 
     start, end = month_bounds(month)
     return sql.SQL(MONTH_FILTERS[columns[name]]).format(
         column=sql.Identifier(name), start=sql.Literal(str(start)), end=sql.Literal(str(end)),
-        zone=sql.Literal(settings.problem.timezone), month=sql.Literal(month),
+        timezone=sql.Literal(settings.problem.timezone), month=sql.Literal(month),
     )  # fmt: skip
 
 
