@@ -48,7 +48,7 @@ from include.configuration.values import (
     XgboostModels,
 )
 from include.errors import SettingsError
-from include.problem.declaration import DeclarationError, keys_of, read_problem
+from include.problem.problem_file import DeclarationError, change_problem, keys_of, read_problem
 
 __all__ = ["HOME", "ROOT", "Settings", "read_settings", "read_usable_settings"]
 # How near a key that is none must be to one that is, to be warned of: nearer than the keys of the stacks are.
@@ -215,7 +215,7 @@ class Settings(DataSettings):
         keys = keys_of(self.problem.name)
         of_problem = {key: value for key, value in values.items() if key in keys}
         others = {key: value for key, value in values.items() if key not in keys}
-        return self.model_copy(update={**others, "problem": self.problem.change(**of_problem)})
+        return self.model_copy(update={**others, "problem": change_problem(self.problem, of_problem)})
 
     @field_validator("drift_windows_needed")
     @classmethod

@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from include.configuration.layers import ENV_FILE, ROOT, SettingsModel
 from include.embedded.settings import StackSettings
-from include.problem.declaration import SIMPLE_KEYS, Problem
+from include.problem.declaration import Problem
+from include.problem.problem_file import SIMPLE_KEYS
 from include.settings import DEFAULT_PROBLEM, Settings
 from include.team.settings import TeamSettings
 

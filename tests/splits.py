@@ -3,7 +3,7 @@
 import numpy as np
 
 from include.problem.data import Columns, Split
-from include.problem.declaration import read_problem
+from include.problem.problem_file import read_problem
 from include.problems.taxi.features import Positions
 
 PROBLEM = read_problem("taxi")

@@ -15,7 +15,7 @@ from include.monitoring.windows import list_windows, load_window
 from include.prediction import request as rest
 from include.prediction.form_fields import make_fields
 from include.prediction.inputs import InputFormat, InputsInvalid, describe_row, parse_rows
-from include.problem import declaration
+from include.problem import problem_file
 from include.problem.declaration import Problem
 from include.raw.tables import ensure_columns
 from include.sets.examples import load_references, load_split, read_problem_of
@@ -48,10 +48,10 @@ def problem(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Problem]:
     """The shipped problem with one more column in its file; nothing else is changed."""
     folder = tmp_path_factory.mktemp("problems") / "taxi"
     folder.mkdir()
-    shipped = (declaration.PROBLEMS / "taxi" / "problem.toml").read_text(encoding="utf-8")
+    shipped = (problem_file.PROBLEMS / "taxi" / "problem.toml").read_text(encoding="utf-8")
     (folder / "problem.toml").write_text(shipped.replace("\n[references.zones]", f"{ADDED}\n[references.zones]"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(declaration, "PROBLEMS", folder.parent)
+        patch.setattr(problem_file, "PROBLEMS", folder.parent)
         yield Settings().problem
 
 

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from include.configuration.layers import ENV_FILE
-from include.problem.declaration import PROBLEMS, list_problems
+from include.problem.problem_file import PROBLEMS, list_problems
 from scripts.settings_reference import REFERENCE, SCHEMA, list_settings, render_file, render_page, render_schema
 
 PAGE = REFERENCE.read_text(encoding="utf-8")

@@ -18,7 +18,8 @@ from include.models import explanation
 from include.models.artifact import Model
 from include.prediction.value_names import Names, name_value
 from include.problem.data import Columns, columns_of_records
-from include.problem.declaration import Column, Problem
+from include.problem.declaration import Problem
+from include.problem.parts import Column
 from include.problem.values import to_plain
 from include.sets.examples import table_of
 from include.tracking import registry

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from include.problem.checks import HOUR
 from include.problem.data import Columns, Values
-from include.problem.declaration import HOUR, Problem, Slice
+from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
+from include.problem.parts import Slice
 
 # What is in no band, and what is not among the most frequent values.
 OTHER = "other"

@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from include.problem.declaration import Column
+from include.problem.parts import Column
 from include.sets.examples import list_columns, target_bounds
 from include.settings import Settings
 from include.warehouse import connect

@@ -15,8 +15,9 @@ from psycopg import sql
 from include.errors import SourceInvalid
 from include.models.artifact import Model
 from include.problem.data import Columns, Values
-from include.problem.declaration import Column, Problem
+from include.problem.declaration import Problem
 from include.problem.kinds import BOUNDED
+from include.problem.parts import Column
 from include.problem.values import from_arrow
 from include.raw.coercion import COERCIONS, NumberForm, reading_of
 from include.raw.columns import check_columns

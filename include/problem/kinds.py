@@ -17,7 +17,7 @@ from include.configuration.values import END
 from include.problem import numerals
 
 if TYPE_CHECKING:
-    from include.problem.declaration import Column
+    from include.problem.parts import Column
 
 KindName = Literal["number", "code", "category", "flag", "time", "text", "id", "ignored"]
 KIND_NAMES: tuple[KindName, ...] = get_args(KindName)

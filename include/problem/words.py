@@ -5,7 +5,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from include.problem.declaration import Column, Problem
+    from include.problem.declaration import Problem
+    from include.problem.parts import Column
 
 # As it is spoken: an order and an hour, but a user.
 _SPOKEN_WITH_A_VOWEL = re.compile(r"(?!uni|use|usa|eu|one)[aeiou]|hour|hono|heir", re.IGNORECASE)

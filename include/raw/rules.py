@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.problem.declaration import Column, Problem
+from include.problem.declaration import Problem
+from include.problem.parts import Column
 from include.settings import Settings
 from include.sources.location import month_bounds
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import sql
 
-from include.problem.declaration import Column, Problem
+from include.problem.declaration import Problem
+from include.problem.parts import Column
 from include.problem.references import list_references
 from include.warehouse import connect
 

@@ -12,7 +12,8 @@ from psycopg import sql
 
 from include.errors import NoTrainingSet
 from include.problem.data import Split, columns_of_frame
-from include.problem.declaration import Column, Problem
+from include.problem.declaration import Problem
+from include.problem.parts import Column
 from include.problem.references import thaw_references
 from include.warehouse import connect, connect_bulk
 

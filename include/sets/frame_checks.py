@@ -4,8 +4,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from include.problem.data import Split
-from include.problem.declaration import Column, Problem
+from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
+from include.problem.parts import Column
 from include.raw.rules import make_within
 from include.sets.examples import target_bounds
 

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from include.problem.data import Split
-from include.problem.declaration import Column, Problem
+from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
+from include.problem.parts import Column
 
 HOUR, WEEKDAY, TARGET = "hour", "weekday", "target"
 _QUANTILES = np.linspace(0, 1, 11)

@@ -5,7 +5,8 @@ Each condition is one expression over the rows of one or more months (raw rows) 
 
 from typing import Any
 
-from include.problem.declaration import Column, Problem
+from include.problem.declaration import Problem
+from include.problem.parts import Column
 
 Checks = dict[str, dict[str, Any]]
 RAW_TABLE_CHECKS: Checks = {

@@ -15,7 +15,7 @@ from include.monitoring.drift import (
     is_alarming,
 )
 from include.problem.data import Split
-from include.problem.declaration import read_problem
+from include.problem.problem_file import read_problem
 from include.sets.profile import columns_of, profile_split
 from tests.splits import make_split
 

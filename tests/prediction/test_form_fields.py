@@ -3,7 +3,7 @@ import pytest
 
 from include.prediction.form_fields import MOST_FIELDS, FormField, list_fields, make_fields
 from include.prediction.inputs import InputFormat, parse_rows
-from include.problem.declaration import Column
+from include.problem.parts import Column
 from include.settings import Settings
 from tests.rentals import RENTALS
 

@@ -13,8 +13,9 @@ from include.dashboards.raw_profiles import BARS, TARGET, read_profile
 from include.dashboards.tables import Cell, Table
 from include.dashboards.value_names import find_names
 from include.prediction.value_names import Names, name_value
-from include.problem.declaration import Column, Problem
+from include.problem.declaration import Problem
 from include.problem.kinds import KINDS
+from include.problem.parts import Column
 from include.problem.words import name_unit
 from include.sets.left_out import TARGET_RULES
 

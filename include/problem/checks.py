@@ -1,0 +1,102 @@
+"""Whether the parts of a problem fit together; what is wrong is said by key, with what would be right."""
+
+import re
+from typing import TYPE_CHECKING
+
+from include.configuration.values import suggest
+
+if TYPE_CHECKING:
+    from include.problem.declaration import Problem
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
+# What slices may be of besides columns: the hour of the problem's time.
+HOUR = "hour"
+SECONDS_OF_UNIT = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
+# Columns that the warehouse's tables have beside those of the problem, and the list of rows in a request.
+RESERVED = frozenset(
+    (
+        "at",
+        "inputs",
+        "model_version",
+        "month",
+        "predicted",
+        "request_id",
+        "row_number",
+        "source",
+        "split",
+        "target",
+        "version",
+    )
+)
+
+
+def check_problem(problem: "Problem") -> None:
+    """Raises ValueError where the declaration contradicts itself."""
+    _check_names(problem)
+    _check_slices(problem)
+    _check_sources(problem)
+    _check_bounds(problem)
+    if problem.target is None and problem.elapsed is None:
+        raise ValueError("target: name the column to predict")
+
+
+def _check_names(problem: "Problem") -> None:
+    for name in problem.columns:
+        if not NAME.fullmatch(name) or name in RESERVED:
+            why = "is reserved" if name in RESERVED else "is not made of small letters, digits and _"
+            raise ValueError(f"columns.{name}: the name {why}; choose another one, and say source = {name!r}")
+    mentioned = {
+        "time": (problem.time,),
+        "elapsed": problem.elapsed or (),
+        "known_later": problem.known_later,
+        "batch_order": problem.batch_order,
+        "slices": tuple(part.column for part in problem.slices if part.column != HOUR),
+        **{f"columns.{column.name}.after": (column.after,) for column in problem.columns.values() if column.after},
+    }
+    for key, names in mentioned.items():
+        for name in names:
+            if name not in problem.columns:
+                near = suggest(name, problem.columns) or f"; the columns are {', '.join(problem.columns)}"
+                raise ValueError(f"{key}: there is no column {name!r}{near}")
+    for name in (problem.time, *(problem.elapsed or ())):
+        if problem.columns[name].kind != "time":
+            raise ValueError(f"columns.{name}: its kind must be time, not {problem.columns[name].kind}")
+    for column in problem.columns.values():
+        if column.when_missing and column.kind != "time":
+            raise ValueError(f"columns.{column.name}.when_missing: only a time can be now, not a {column.kind}")
+        if column.reference and column.reference not in problem.references:
+            raise ValueError(f"columns.{column.name}.reference: there is no reference {column.reference!r}")
+    if problem.elapsed and problem.unit not in SECONDS_OF_UNIT:
+        raise ValueError(f"unit: a time between two columns is in {', '.join(SECONDS_OF_UNIT)}, not {problem.unit!r}")
+
+
+def _check_slices(problem: "Problem") -> None:
+    for part in problem.slices:
+        name = problem.time if part.column == HOUR and HOUR not in problem.columns else part.column
+        if name not in problem.dtypes:
+            raise ValueError(f"slices: {name!r} is not known when one predicts, or says nothing; choose another column")
+        if not part.bands and not part.most_frequent:
+            raise ValueError(f"slices: say for {part.column!r} what its slices are: bands, or most_frequent")
+
+
+def _check_sources(problem: "Problem") -> None:
+    taken: dict[str, str] = {}
+    for name, source in problem.read_columns.items():
+        if not source.isprintable():
+            raise ValueError(f"{_key_of(name)}: it contains a character that cannot be printed")
+        if source in taken:
+            raise ValueError(f"{_key_of(name)}: {source!r} is the name of {_key_of(taken[source])} already")
+        taken[source] = name
+
+
+def _key_of(name: str) -> str:
+    """The key of the environment that names the column in the source."""
+    return "TARGET" if name == "target" else f"COLUMN_{name.upper()}"
+
+
+def _check_bounds(problem: "Problem") -> None:
+    bounds = {column.name: (column.minimum, column.maximum) for column in problem.columns.values()}
+    for name, (low, high) in (bounds | {"target": (problem.target_min, problem.target_max)}).items():
+        if low is not None and high is not None and high <= low:
+            key = name.upper()
+            raise ValueError(f"{key}_MAX: {high:g} is not above {key}_MIN, which is {low:g}")

@@ -1,0 +1,70 @@
+"""What the environment may say instead of a problem's file."""
+
+from typing import Any
+
+import pytest
+
+from include.errors import SettingsError
+from include.problem.problem_file import change_problem, keys_of, list_problems, read_problem
+from tests.rentals import RENTALS
+
+TAXI = read_problem("taxi")
+
+
+def test_every_problem_can_be_read_by_its_name() -> None:
+    assert [read_problem(name).name for name in list_problems()] == list_problems()
+
+
+@pytest.mark.parametrize("name", ["taxy", "../taxi", "Taxi", ""])
+def test_problem_that_is_not_there_is_an_error_with_those_that_are(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"PROBLEM: there is no problem '{name}'.*taxi"):
+        read_problem(name)
+
+
+@pytest.mark.parametrize("key", ["target", "source", "unit", "time", "missing"])
+def test_empty_value_leaves_what_is_declared(key: str) -> None:
+    assert change_problem(RENTALS, {key: ""}) == RENTALS
+
+
+@pytest.mark.parametrize(
+    ("given", "changed"),
+    [
+        ({"target_min": "2"}, {"target_min": 2.0}),
+        ({"known_later": "dropoff_at,"}, {"known_later": ("dropoff_at",)}),
+        ({"source": "file:///rides/{month}.csv"}, {"source": "file:///rides/{month}.csv"}),
+    ],
+)
+def test_value_of_the_environment_wins(given: dict[str, str], changed: dict[str, Any]) -> None:
+    problem = read_problem("taxi", given)
+    assert {name: getattr(problem, name) for name in changed} == changed
+
+
+def test_columns_and_references_are_changed_by_their_own_keys() -> None:
+    given = {"column_pickup_zone": "from", "pickup_zone_min": "0", "pickup_zone_max": "300", "zones_source": "none"}
+    assert given.keys() <= keys_of("taxi")
+    problem = read_problem("taxi", given)
+    column = problem.columns["pickup_zone"]
+    assert (column.source, column.minimum, column.maximum) == ("from", 0, 300)
+    assert problem.references["zones"].source == "none"
+    assert problem.columns["dropoff_zone"] == TAXI.columns["dropoff_zone"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"time": "dropof_at"}, r"TIME: there is no column 'dropof_at'; did you mean dropoff_at\?"),
+        ({"time": "pickup_zone"}, "its kind must be time, not code"),
+        ({"known_later": "fare"}, "KNOWN_LATER: there is no column 'fare'; the columns are pickup_at"),
+        ({"unit": "miles"}, "UNIT: a time between two columns is in seconds, minutes, hours, days, not 'miles'"),
+        ({"pickup_zone_max": "0"}, "PICKUP_ZONE_MAX: 0 is not above PICKUP_ZONE_MIN, which is 1"),
+        ({"delimiter": ";;"}, "DELIMITER: give one character"),
+    ],
+)
+def test_value_that_cannot_be_used_is_refused_by_its_key(given: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        read_problem("taxi", given)
+
+
+def test_frozen_declaration_has_no_address() -> None:
+    secret = change_problem(TAXI, {"source": "postgresql://user:secret@host/database/rides"})
+    assert "secret" not in str(secret.to_dict())
