@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from include.models.fitting import encode, fit
-from include.models.table import FAMILIES, ModelType, default_names, get_model
+from include.models.table import FAMILIES, ModelType, get_model
 from include.problem.data import Split, columns_of_frame
 from include.problems.taxi.features import Positions
 from include.problems.taxi.zones import read_zones
@@ -93,7 +93,7 @@ def main() -> None:
     plan = make_plan(settings)
     splits, references = split_trips(settings, plan), find_references(settings)
     for family in FAMILIES:
-        for name in default_names(settings, family):
+        for name in settings.list_model_types(family):
             print(name, train_model(settings, get_model(name), references, splits), flush=True)
 
 

@@ -17,7 +17,7 @@ from include.embedded.settings import StackSettings
 from include.problem.declaration import Problem
 from include.problem.problem_file import SIMPLE_KEYS
 from include.settings import DEFAULT_PROBLEM, Settings
-from include.team.settings import TeamSettings
+from include.settings.team import TeamSettings
 
 SCHEMA = ROOT / "include" / "problem" / "problem.schema.json"
 REFERENCE = ROOT / "docs" / "settings.md"

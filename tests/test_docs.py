@@ -15,7 +15,7 @@ PAGES = {
 README, COMMANDS, ARCHITECTURE = PAGES["README.md"], PAGES["docs/commands.md"], PAGES["docs/architecture.md"]
 LARGEST_README = 12_000
 # Modules of include/ that lie beside the rooms, and belong to its ground.
-GROUND = ("configuration", "errors", "request_bodies", "settings", "warehouse")
+GROUND = ("configuration", "errors", "request_bodies", "warehouse")
 FOLDERS = (
     "dags",
     "plugins",
@@ -133,6 +133,12 @@ def test_every_room_is_in_the_table_and_imports_only_what_its_row_says() -> None
     folders = [path.name for path in (ROOT / "include").iterdir() if (path / "__init__.py").exists()]
     assert sorted(allowed) == sorted({"ground", *folders} - {*GROUND})
     assert {room: names - allowed[room] for room, names in imports_by_room().items() if names - allowed[room]} == {}
+
+
+def test_every_room_imports_only_rooms_above_it_in_the_table() -> None:
+    rooms = re.findall(r"^\| `(\w+)` \|", section(ARCHITECTURE, "Rooms"), re.MULTILINE)
+    above = {room: set(rooms[:place]) for place, room in enumerate(rooms)}
+    assert {room: names - above[room] for room, names in imports_by_room().items() if names - above[room]} == {}
 
 
 def test_every_table_of_the_warehouse_is_explained_and_every_explained_table_is_there() -> None:

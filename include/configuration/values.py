@@ -125,27 +125,6 @@ def _check_locations(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(addresses))
 
 
-def _check_sklearn(names: tuple[str, ...]) -> tuple[str, ...]:
-    return _check_models(names, "sklearn")
-
-
-def _check_xgboost(names: tuple[str, ...]) -> tuple[str, ...]:
-    return _check_models(names, "xgboost")
-
-
-def _check_models(names: tuple[str, ...], family: Literal["sklearn", "xgboost"]) -> tuple[str, ...]:
-    from include.models.table import names_of
-
-    known = names_of(family)
-    for name in names:
-        if name not in known:
-            near = suggest(name, known) or f"; there are {', '.join(known)}"
-            raise ValueError(f"{name!r} is not a model type of {family}{near}")
-    if not names:
-        raise ValueError(f"no model type is given; there are {', '.join(known)}")
-    return tuple(dict.fromkeys(names))
-
-
 def _check_model_name(name: str) -> str:
     if "/" in name or ":" in name:
         raise ValueError(f"{name!r} cannot be a model's name in MLflow: it contains / or :")
@@ -177,8 +156,6 @@ Names = Annotated[tuple[str, ...], BeforeValidator(split_list)]
 Months = Annotated[Names, AfterValidator(_check_months)]
 MailAddresses = Annotated[Names, AfterValidator(_check_mail_addresses)]
 Locations = Annotated[Names, AfterValidator(_check_locations)]
-SklearnModels = Annotated[Names, AfterValidator(_check_sklearn)]
-XgboostModels = Annotated[Names, AfterValidator(_check_xgboost)]
 ModelName = Annotated[str, AfterValidator(_check_model_name)]
 Addresses = Annotated[SecretStr, AfterValidator(_check_addresses)]
 Text = Annotated[str, AfterValidator(_check_text)]

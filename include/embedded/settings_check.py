@@ -18,7 +18,7 @@ from include.embedded.errors import StackError
 from include.embedded.settings import STACK_KEYS, StackSettings, read_stack_settings
 from include.errors import SettingsError
 from include.settings import Settings, build_settings, gather_settings, known_keys
-from include.team.settings import TEAM_KEYS, read_team_settings
+from include.settings.team import TEAM_KEYS, read_team_settings
 
 # What `make` itself is told, beside settings.
 OF_MAKE = frozenset(("PROGRAM", "HOW", "ARGS", "TO", "FROM", "TARGET", "PYTHON3", "PYTHON", "VENV", "TEST_PROCESSES"))
@@ -64,9 +64,9 @@ def check_use(settings: Settings) -> None:
     Raises:
         SettingsError: It cannot.
     """
-    from include.problem.references import list_references
     from include.sets.plan import make_plan
     from include.sources.location import identify_kind, mask
+    from include.sources.references import list_references
     from include.sources.table import split_address
 
     kind = identify_kind(settings)

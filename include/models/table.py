@@ -7,12 +7,9 @@ starts, so that the table can be read (by a DAG file, a form, a page) without lo
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from include.errors import SettingsError
-
-if TYPE_CHECKING:
-    from include.settings import Settings
 
 Family = Literal["sklearn", "xgboost"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -161,11 +158,6 @@ MODELS: Mapping[str, ModelType] = MappingProxyType(
 def names_of(family: Family) -> list[str]:
     """Names of a family's model types, in the table's order."""
     return [name for name, model in MODELS.items() if model.family == family]
-
-
-def default_names(settings: "Settings", family: Family) -> list[str]:
-    """The model types that the settings train."""
-    return list(settings.sklearn_models if family == "sklearn" else settings.xgboost_models)
 
 
 def get_model(name: str, family: Family | None = None) -> ModelType:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from include.problem.declaration import Problem
 from include.problem.parts import Column
-from include.problem.references import list_references
+from include.sources.references import list_references
 from include.warehouse import connect
 
 # Rows of a source are read again when the declaration changes: what is stored of them need not be kept.

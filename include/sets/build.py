@@ -15,13 +15,13 @@ from psycopg.types.json import Jsonb
 
 from include.errors import DataQualityError, StaleInput
 from include.problem.declaration import Problem
-from include.problem.references import list_references
 from include.sets.examples import list_columns, load_split, read_problem_of, table_of, target_bounds
 from include.sets.frame_checks import find_example_problems
 from include.sets.left_out import TARGET_ABOVE, TARGET_BELOW, TARGET_MISSING, TARGET_RULES, describe
 from include.sets.plan import Plan, compute_fingerprint, contents_settings
 from include.sets.profile import profile_split
 from include.settings import Settings
+from include.sources.references import list_references
 from include.warehouse import connect
 
 log = logging.getLogger(__name__)

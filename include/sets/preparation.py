@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, cast
 
 from include.errors import SettingsError
-from include.problem.references import list_references
 from include.raw import ingest_month, validate_months
 from include.raw.tables import ensure_columns
 from include.sets import build
 from include.sets.plan import Plan, find_fresh, look_up_sources, make_plan
 from include.sets.results import IngestValues, PlanValues, ValidationValues
 from include.settings import Settings
+from include.sources.references import list_references
 from include.warehouse import connect
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from include.embedded import settings_check
 from include.embedded.programs.postgres import create_database
 from include.raw.tables import ensure_columns
 from include.settings import read_settings
-from include.team.settings import read_team_settings
-from include.team.users import AUTOMATION, read_passwords, save_users
+from include.settings.team import AUTOMATION, read_team_settings
+from include.team.users import read_passwords, save_users
 from include.warehouse import migrate
 
 # Each names a database, its owner and the owner's password.

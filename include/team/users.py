@@ -3,9 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-# The login of the connection `airflow_api`, by which tasks start runs and write notes.
-AUTOMATION = "automation"
-
 
 def save_users(roles: Mapping[str, str], passwords: Mapping[str, str]) -> list[str]:
     """Creates missing users, and gives each user the configured role.

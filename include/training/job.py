@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from include.models.table import Family, default_names, get_model
+from include.models.table import Family, get_model
 from include.problem.features import find_feature_set
 from include.sets.examples import TrainingSet
 from include.settings import Settings
@@ -80,7 +80,7 @@ def choose_models(settings: Settings, family: Family, names: Sequence[str] | Non
     Raises:
         SettingsError: One is unknown.
     """
-    chosen = list(dict.fromkeys(names or default_names(settings, family)))
+    chosen = list(dict.fromkeys(names or settings.list_model_types(family)))
     for name in chosen:
         get_model(name, family)
     return chosen

@@ -6,7 +6,7 @@ from include.configuration.env_file import read_env_file
 from include.configuration.layers import ENV_FILE, SettingsModel
 from include.embedded.settings import StackSettings
 from include.settings import Settings
-from include.team.settings import TeamSettings
+from include.settings.team import TeamSettings
 
 CLASSES = (Settings, StackSettings, TeamSettings)
 

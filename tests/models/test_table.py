@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from include.errors import SettingsError
 from include.models.artifact import Model
 from include.models.fitting import Fitted, encode, fit, threads_for
-from include.models.table import FAMILIES, MODELS, default_names, get_model, names_of
+from include.models.table import FAMILIES, MODELS, get_model, names_of
 from include.problem.data import Split
 from include.settings import Settings
 from tests.splits import PROBLEM, REFERENCES, make_split
@@ -149,7 +149,7 @@ def test_every_model_type_belongs_to_one_family() -> None:
 def test_models_that_the_settings_train_are_in_the_table() -> None:
     settings = Settings()
     for family in FAMILIES:
-        assert [get_model(name, family).family for name in default_names(settings, family)] == [family, family]
+        assert [get_model(name, family).family for name in settings.list_model_types(family)] == [family, family]
 
 
 def test_unknown_model_type_is_an_error_that_names_those_there_are() -> None:

@@ -152,7 +152,7 @@ def test_neither_secrets_nor_data_nor_history_are_sent_to_the_engine() -> None:
     kept_back = ["secrets/jwt_secret", ".git/config", ".local/secrets.env", ".venv/bin/python", "tests/conftest.py"]
     assert not [path for path in kept_back if is_sent(Path(path))]
     assert not is_sent(Path("include/sets/__pycache__/x.pyc"))
-    assert is_sent(Path("include/settings.py"))
+    assert is_sent(Path("include/settings/__init__.py"))
 
 
 @pytest.fixture(scope="module")

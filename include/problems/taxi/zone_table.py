@@ -28,7 +28,7 @@ _DIGEST = """
 
 
 class ZoneTable:
-    """The reference `zones`; see `include.problem.references.ReferenceTable`."""
+    """The reference `zones`; see `include.sources.references.ReferenceTable`."""
 
     def create(self, connection: psycopg.Connection) -> None:
         """Makes the table where it is missing."""

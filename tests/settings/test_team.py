@@ -3,7 +3,7 @@
 import pytest
 
 from include.errors import SettingsError
-from include.team.settings import read_team_settings
+from include.settings.team import read_team_settings
 
 
 def test_people_are_read_with_their_roles() -> None:

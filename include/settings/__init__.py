@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
-from include.configuration.data_settings import DataSettings
 from include.configuration.layers import (
     ENV_FILE,
     HOME,
@@ -44,11 +43,12 @@ from include.configuration.values import (
     Seconds,
     Seed,
     Severity,
-    SklearnModels,
-    XgboostModels,
 )
 from include.errors import SettingsError
+from include.models.table import Family
 from include.problem.problem_file import DeclarationError, change_problem, keys_of, read_problem
+from include.settings.data import DataSettings
+from include.settings.model_types import SklearnModels, XgboostModels
 
 __all__ = ["HOME", "ROOT", "Settings", "read_settings", "read_usable_settings"]
 # How near a key that is none must be to one that is, to be warned of: nearer than the keys of the stacks are.
@@ -205,6 +205,10 @@ class Settings(DataSettings):
         if self.feature_set not in names:
             raise ValueError(f"FEATURE_SET: there is no feature set {self.feature_set!r}; there are {', '.join(names)}")
         return self
+
+    def list_model_types(self, family: Family) -> list[str]:
+        """The model types of the family that are trained."""
+        return list(self.sklearn_models if family == "sklearn" else self.xgboost_models)
 
     def change(self, **values: Any) -> "Settings":
         """The settings with other values, also of the problem's keys.

@@ -10,8 +10,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from include.configuration.layers import ENV_FILE, SettingsModel, build, gather
 from include.configuration.values import PERSON
-from include.team.users import AUTOMATION
 
+# The login of the connection `airflow_api`, by which tasks start runs and write notes.
+AUTOMATION = "automation"
 ROLES = ("Admin", "Op", "User", "Viewer")
 PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
