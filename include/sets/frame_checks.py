@@ -42,7 +42,9 @@ def find_example_problems(
     }
     schema = pa.DataFrameSchema({**columns, "target": pa.Column("float64", target)}, strict=True)
     try:
-        schema.validate(pd.DataFrame({**split.rows, "target": split.target}), lazy=True)
+        # With their own types: pandas would take texts for texts that are never None.
+        series = {name: pd.Series(values, dtype=values.dtype) for name, values in split.rows.items()}
+        schema.validate(pd.DataFrame({**series, "target": split.target}), lazy=True)
     except pa.errors.SchemaErrors as error:
         counts = error.failure_cases.groupby(["column", "check"]).size()
         return [f"{name}: {column} {check}: {rows} rows" for (column, check), rows in counts.items()]
