@@ -45,7 +45,16 @@ class Model:
         return self.encoder.problem
 
     def predict(self, rows: Columns) -> Values:
-        """Predictions, shape (n,), in the problem's unit, of n rows with the columns of `Problem.dtypes`."""
+        """Predictions, shape (n,), in the problem's unit, of n rows with the columns of `Problem.dtypes`.
+
+        Raises:
+            ModelInvalid: The rows have not all columns that the model was trained with.
+        """
+        if missing := self.problem.dtypes.keys() - rows.keys():
+            raise ModelInvalid(
+                f"The model was trained with {', '.join(sorted(missing))}, which the problem does not declare any more:"
+                " declare it again, or train a new model."
+            )
         return predict_encoded(self.estimator, self.encoder.transform(rows))
 
     def save(self, directory: Path) -> None:

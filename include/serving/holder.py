@@ -145,6 +145,8 @@ def _warm_up(loaded: LoadedModel, form: InputFormat) -> None:
     """Predicts once: the first prediction is slow, and a broken model's fails; neither is for a request."""
     try:
         loaded.model.predict(make_any_rows(form.problem, 2))
+    except ModelInvalid as error:
+        raise ModelInvalid(f"Version {loaded.version.version}: {error}") from error
     # Estimators fail in many ways.
     except Exception as error:
         raise ModelInvalid(f"Version {loaded.version.version} loads but cannot predict: {error!r}") from error

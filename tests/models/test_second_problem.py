@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from include.errors import ModelInvalid
 from include.models.artifact import Model, _load_pyfunc
 from include.models.encoder import Encoder, Encoding
 from include.models.evaluation import measure_slices
@@ -71,6 +72,13 @@ def test_row_alone_is_predicted_as_within_a_batch(name: str) -> None:
     model = save_and_load(name)
     alone = [model.predict(take(OTHERS.rows, slice(at, at + 1)))[0] for at in range(len(OTHERS))]
     assert alone == pytest.approx(model.predict(OTHERS.rows).tolist(), rel=1e-6)
+
+
+@EACH_FAMILY
+def test_rows_without_a_column_that_the_model_learnt_from_are_refused_by_its_name(name: str) -> None:
+    rows = {column: values for column, values in take(OTHERS.rows, slice(1)).items() if column != "weather"}
+    with pytest.raises(ModelInvalid, match="was trained with weather.*declare it again, or train a new model"):
+        fit_once(name)[1].predict(rows)
 
 
 @EACH_FAMILY
