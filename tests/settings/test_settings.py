@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from include import settings as module
 from include.configuration.layers import find_misspelt, gather, warn_once
 from include.embedded.settings import STACK_KEYS
 from include.errors import SettingsError
 from include.settings import NEAR, SETTING_KEYS, Settings, read_settings, read_usable_settings
+from include.settings import reading as module
 from include.settings.team import TEAM_KEYS
 
 # Key, value, what is said of it.

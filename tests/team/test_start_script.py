@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from include import settings as domain_module
 from include.deployment.checklist import review
 from include.embedded import settings as stack_module
+from include.settings import reading as domain_module
 from include.settings import team as team_module
 from include.team.users import read_passwords
 from tests.team.composed import load_compose

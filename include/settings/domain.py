@@ -1,0 +1,203 @@
+"""The domain's settings as one frozen object, with the problem as one of its values."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+
+from include.configuration.values import (
+    Addresses,
+    Approval,
+    Count,
+    Cron,
+    Days,
+    Device,
+    Hours,
+    LogLevel,
+    MailAddresses,
+    ModelName,
+    OptionalCount,
+    OptionalText,
+    Seconds,
+    Seed,
+    Severity,
+)
+from include.models.table import Family
+from include.problem.problem_file import change_problem, keys_of, read_problem
+from include.settings.data import DataSettings
+from include.settings.model_types import SklearnModels, XgboostModels
+
+DEFAULT_PROBLEM = "taxi"
+
+
+class Settings(DataSettings):
+    """The domain's settings: the problem, and how its data is kept and models are trained, judged, watched and used.
+
+    Keys that the environment gives for the problem, such as SOURCE or COLUMN_<NAME>, are the problem's.
+    """
+
+    SECTIONS: ClassVar[Mapping[str, str]] = {
+        "feature_set": "Training",
+        "mlflow_tracking_uri": "MLflow",
+        "approval": "Promotion",
+        "monitoring_schedule": "Monitoring",
+        "retraining_schedule": "Retraining",
+        "serving_poll_seconds": "Prediction service (read when it starts)",
+        "alert_to_error": "Alerts",
+    }
+
+    feature_set: str = ""
+    """Features to train on: a name among `feature_sets` of the problem, or `default` for those that are made from the
+    kinds of its columns. Empty: the problem's first.
+    """
+    sklearn_models: SklearnModels = ("linear_model.LinearRegression", "linear_model.Lasso")
+    """Model types of scikit-learn to train, separated by commas."""
+    xgboost_models: XgboostModels = ("gbtree.squarederror", "gbtree.gamma")
+    """Model types of XGBoost to train, separated by commas."""
+    max_evaluations: int = Field(default=10, ge=1, le=100_000)
+    """Maximum number of trials per model type."""
+    tuning_time_budget: Seconds = 600.0
+    """Maximum time for tuning one model type, in seconds."""
+    tuning_patience: Count = 25
+    """Tuning stops after this many trials in a row without a lower error."""
+    random_state: Seed = 42
+    """Seed for tuning, fitting and comparing models."""
+    threads_per_model: int = Field(default=0, ge=0, le=1_024)
+    """Threads for fitting a model and for batch predictions. 0: one per available core."""
+    xgboost_device: Device = "cpu"
+    """Where XGBoost computes: `cpu`, or `cuda` on a machine with an NVIDIA GPU."""
+
+    mlflow_tracking_uri: OptionalText = None
+    """Address of the MLflow server, when the code is used as a library. The embedded stack always uses its own server.
+    """
+    mlflow_experiment: str = ""
+    """Name of the MLflow experiment that holds the runs. Empty: `model` of the problem."""
+    registered_model: ModelName = ""
+    """Name of the model in MLflow's registry. Empty: `model` of the problem."""
+
+    approval: Approval = "auto"
+    """Who decides on a promotion: `auto` for the comparison alone, `human` if a person must also approve it in Airflow.
+    """
+    approval_deadline: Hours = 48.0
+    """Hours within which a person must approve a promotion. Without an answer, the champion stays."""
+    min_improvement: float = Field(default=0.01, ge=0, lt=1)
+    """Minimum share by which the error must fall, from 0 to 1; the fall must also be statistically significant."""
+    max_slice_regression: float = Field(default=0.05, ge=0)
+    """Maximum share by which the error may rise in a slice of the rows, such as a band of hours or a frequent value."""
+    slice_minimum_rows: Count = 200
+    """Minimum rows of a slice; smaller ones are not compared."""
+
+    monitoring_schedule: Cron = "0 6 * * *"
+    """When the champion is checked, as a cron expression in UTC. It is also checked after each ingest."""
+    drift_psi: float = Field(default=0.2, gt=0)
+    """Threshold of the population stability index. A column drifts in a window if at least two of the three measures
+    reach their thresholds.
+    """
+    drift_ks: float = Field(default=0.1, gt=0, le=1)
+    """Threshold of the Kolmogorov-Smirnov statistic, from 0 to 1. It is measured for quantities, not for
+    categories and hours.
+    """
+    drift_js: float = Field(default=0.1, gt=0, le=1)
+    """Threshold of the Jensen-Shannon distance, from 0 to 1."""
+    drift_window_days: int = Field(default=7, ge=1, le=366)
+    """Length of a window, in days."""
+    drift_windows: int = Field(default=3, ge=1, le=1_000)
+    """Number of newest windows that decide on an alarm."""
+    drift_windows_needed: int = Field(default=2, ge=1, validate_default=True)
+    """Number of these windows in which a column must drift to raise an alarm; the newest must be one of them."""
+    drift_minimum_rows: Count = 200
+    """Minimum rows of a window. Windows with fewer rows, or with a day without rows, are skipped."""
+
+    retraining_schedule: Cron = "0 * * * *"
+    """When to check for a reason to train again, as a cron expression in UTC."""
+    rolling_months: OptionalCount = None
+    """Number of newest months of the source to train on, including those that are held out. Empty: as many as `MONTHS`
+    names, but at least one per split.
+    """
+    max_model_age: Days = 30.0
+    """Days after which a champion is too old and is trained again."""
+    ignore_failures: bool = True
+    """Whether a retraining succeeds, with a warning, if one model family fails and the other one is trained."""
+    watch_interval: float = Field(default=10.0, ge=0, le=86_400)
+    """Seconds between two checks for new files, if the source is files. 0: only `RETRAINING_SCHEDULE` checks."""
+
+    serving_poll_seconds: float = Field(default=2.0, gt=0, le=60)
+    """Seconds between two checks for a new champion."""
+    serving_queue_rows: Count = 100_000
+    """Maximum number of predictions that wait to be written to `prediction.log`; more are dropped and counted."""
+    log_level: LogLevel = "INFO"
+    """Least severe messages that the service logs: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""
+
+    alert_to_error: MailAddresses = ("team@localhost",)
+    """Mail addresses for errors, such as a failed or late task, separated by commas. Empty: no mail. Mail leaves
+    through the Airflow connection `smtp_default`; the embedded stack's own mail server keeps it in `.local/mail`.
+    """
+    alert_to_warning: MailAddresses = ("team@localhost",)
+    """Mail addresses for warnings, such as drift, a rollback or a promotion that needs approval, separated by commas.
+    Empty: no mail.
+    """
+    alert_to_info: MailAddresses = ("team@localhost",)
+    """Mail addresses for information, such as summaries and promotions, separated by commas. Empty: no mail."""
+    alert_urls: Addresses = SecretStr("")
+    """Other channels (Slack, Teams, Discord, Telegram, Opsgenie and more), as Apprise URLs separated by spaces. They
+    contain tokens: set them as an environment variable, not in `.env`.
+    """
+    alert_urls_from: Severity = "warning"
+    """Lowest severity that is sent to the other channels: `info`, `warning` or `error`."""
+    alert_repeat_after: float = Field(default=6.0, ge=0, le=87_600)
+    """Hours within which the same error of the same task is counted but not sent again."""
+    alert_schedule: Cron = "*/5 * * * *"
+    """When alerts that could not be sent are sent again, as a cron expression in UTC."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_problem(cls, values: Any) -> Any:
+        """Gathers what is said of the problem, and names what it names."""
+        problem = values.get("problem", DEFAULT_PROBLEM)
+        if isinstance(problem, str):
+            keys = keys_of(problem)
+            problem = read_problem(problem, {key: value for key, value in values.items() if key in keys})
+        named = {key: values.get(key) or problem.model for key in ("mlflow_experiment", "registered_model")}
+        feature_set = values.get("feature_set") or problem.feature_set_names[0]
+        return {**values, **named, "feature_set": feature_set, "problem": problem}
+
+    @model_validator(mode="after")
+    def _knows_its_locations(self) -> "Settings":
+        names = self.problem.source_names
+        for location in self.batch_locations:
+            if "/" not in location and location not in names:
+                raise ValueError(
+                    f"BATCH_LOCATIONS: {location!r} is not an address; write it as https://host/path/*.csv or "
+                    f"file:///directory/**{'; the names are ' * bool(names)}{', '.join(names)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _knows_its_feature_set(self) -> "Settings":
+        names = self.problem.feature_set_names
+        if self.feature_set not in names:
+            raise ValueError(f"FEATURE_SET: there is no feature set {self.feature_set!r}; there are {', '.join(names)}")
+        return self
+
+    def list_model_types(self, family: Family) -> list[str]:
+        """The model types of the family that are trained."""
+        return list(self.sklearn_models if family == "sklearn" else self.xgboost_models)
+
+    def change(self, **values: Any) -> "Settings":
+        """The settings with other values, also of the problem's keys.
+
+        Raises:
+            SettingsError: A value of the problem cannot be used.
+        """
+        keys = keys_of(self.problem.name)
+        of_problem = {key: value for key, value in values.items() if key in keys}
+        others = {key: value for key, value in values.items() if key not in keys}
+        return self.model_copy(update={**others, "problem": change_problem(self.problem, of_problem)})
+
+    @field_validator("drift_windows_needed")
+    @classmethod
+    def _windows_can_be_enough(cls, needed: int, info: ValidationInfo) -> int:
+        windows = info.data.get("drift_windows")
+        if windows is not None and needed > windows:
+            raise ValueError(f"{needed} can never be reached: DRIFT_WINDOWS is {windows}")
+        return needed
