@@ -43,8 +43,8 @@ def measure_pages(stack: Stack) -> list[list[str]]:
     from fastapi.testclient import TestClient
 
     from include.dashboards.app import create_app
-    from include.dashboards.charts import charts_of
     from include.dashboards.context import Sources, Viewer
+    from include.dashboards.drawing.charts import charts_of
     from include.dashboards.pages import PAGES
     from include.settings import read_settings
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import psycopg
 
-from include.dashboards.charts import Chart, read_rows
 from include.dashboards.context import Context
-from include.dashboards.tables import Facts, Table
+from include.dashboards.drawing.charts import Chart, read_rows
+from include.dashboards.drawing.tables import Facts, Table
 from include.errors import MltrainError
 
 log = logging.getLogger(__name__)

@@ -16,14 +16,14 @@ from pydantic import ValidationError
 
 from include.dashboards.access import NOT_RUNNABLE, PREDICTION_DAG, FindViewer, require_reader, require_runner
 from include.dashboards.answers import answer
-from include.dashboards.charts import CHARTS, charts_of
 from include.dashboards.context import Context, Filters, Sources, Viewer
+from include.dashboards.drawing.charts import CHARTS, charts_of
+from include.dashboards.drawing.palette import template
 from include.dashboards.layouts import Layout, read_layout, save_layout
 from include.dashboards.options import OPTIONS
 from include.dashboards.pages import PAGES, load_pages
-from include.dashboards.palette import template
 from include.dashboards.playground import describe_form, predict
-from include.dashboards.summary import summarize
+from include.dashboards.reading.summary import summarize
 from include.errors import MltrainError
 from include.models.table import MODELS
 from include.prediction.inputs import InputsInvalid

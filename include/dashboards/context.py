@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from include.dashboards.kept import keep
+from include.dashboards.reading.kept import keep
 from include.settings import Settings
 
 

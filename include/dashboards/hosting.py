@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from include.dashboards.airflow_access import find_viewer
 from include.dashboards.app import create_app
 from include.dashboards.context import Sources
-from include.dashboards.registered import warm_up
+from include.dashboards.reading.registered import warm_up
 from include.orchestration.connections import get_warehouse_url
 from include.settings import read_settings
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from include.dashboards.charts import read_rows
 from include.dashboards.context import Context
-from include.dashboards.explanations import explain_sample
-from include.dashboards.registered import find_registered, list_registered
+from include.dashboards.drawing.charts import read_rows
+from include.dashboards.reading.explanations import explain_sample
+from include.dashboards.reading.registered import find_registered, list_registered
 
 _RUNS = """
     SELECT run_key, max(finished_at) AS finished_at, min(loss) AS rmse FROM training.trials

@@ -14,12 +14,12 @@ from typing import Any
 from plotly.graph_objects import Figure, Scatter
 
 from include.dashboards.context import Context
-from include.dashboards.explanations import explain_rows, load_model, name_features
-from include.dashboards.figures import figure
+from include.dashboards.drawing.figures import figure
+from include.dashboards.drawing.palette import mark_of
 from include.dashboards.pages.explainability import P90_ERROR, waterfall
-from include.dashboards.palette import mark_of
-from include.dashboards.registered import CHAMPION, Registered, list_registered
-from include.dashboards.value_names import find_names
+from include.dashboards.reading.explanations import explain_rows, load_model, name_features
+from include.dashboards.reading.registered import CHAMPION, Registered, list_registered
+from include.dashboards.reading.value_names import find_names
 from include.errors import MltrainError, ModelInvalid
 from include.models.artifact import Model
 from include.prediction.form_fields import make_fields

@@ -11,6 +11,8 @@ from rich.table import Table
 
 from include.configuration.env_file import read_env_file
 from include.errors import SettingsError
+from include.problem.declaration import SAMPLE
+from include.settings import build_settings, gather_settings
 
 PLACEHOLDER = re.compile(r"REPLACE|example\.org|example/|123456789012|sha256:0{64}|203\.0\.113\.")
 Look = Callable[[Path], str | None]
@@ -77,10 +79,11 @@ def _settings(root: Path) -> str | None:
     """Settings whose defaults are for a first look."""
     try:
         values = read_env_file(root / ".env", {}).values
+        problem = build_settings(gather_settings((root / ".env",), {})).problem
     except SettingsError as error:
         return str(error)
     problems = []
-    if values.get("SOURCE") == "sample":
+    if problem.source == SAMPLE:
         problems.append("SOURCE is the synthetic sample")
     problems += [
         f"{key} is {values[key]}" for key in values if key.startswith("ALERT_TO_") and "@localhost" in values[key]

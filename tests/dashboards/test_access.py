@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.routing import APIRoute
 
-from include.dashboards.charts import CHARTS
+from include.dashboards.drawing.charts import CHARTS
 from include.dashboards.pages import PAGES
 from tests.dashboards.conftest import Site, store_trials
 

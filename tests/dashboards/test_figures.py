@@ -4,7 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from include.dashboards.figures import counted, short, stacked_bars
+from include.dashboards.drawing.figures import counted, short, stacked_bars
+from include.dashboards.drawing.palette import BAD, GOOD, MUTED, PALE, color_of, template
+from include.dashboards.drawing.tables import Cell, show_age, show_bytes, show_seconds
 from include.dashboards.pages import (
     data,
     data_sets,
@@ -16,9 +18,7 @@ from include.dashboards.pages import (
     training_run,
     training_run_details,
 )
-from include.dashboards.palette import BAD, GOOD, MUTED, PALE, color_of, template
 from include.dashboards.playground import Predicted, draw_predictions
-from include.dashboards.tables import Cell, show_age, show_bytes, show_seconds
 from include.models.explanation import Explanation, tick_factors
 from include.settings import Settings
 

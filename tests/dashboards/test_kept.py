@@ -2,8 +2,8 @@ from itertools import count
 
 import pytest
 
-from include.dashboards import kept
-from include.dashboards.kept import keep
+from include.dashboards.reading import kept
+from include.dashboards.reading.kept import keep
 from include.errors import WarehouseUnavailable
 
 

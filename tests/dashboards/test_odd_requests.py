@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from include.dashboards.charts import CHARTS
 from include.dashboards.context import Filters
+from include.dashboards.drawing.charts import CHARTS
 from include.dashboards.options import OPTIONS
 from include.dashboards.pages import PAGES
 from tests.dashboards.conftest import OpenSite, Site

@@ -4,8 +4,8 @@ from textwrap import dedent
 
 import pytest
 
-from include.dashboards import charts
-from include.dashboards.charts import CHARTS
+from include.dashboards.drawing import charts
+from include.dashboards.drawing.charts import CHARTS
 from include.dashboards.pages import PAGES
 from tests.dashboards.conftest import OpenSite, Site, store_trials
 
@@ -65,7 +65,7 @@ def test_example_of_a_chart_in_the_documentation_works(site: Site, warehouse_url
     store_trials(warehouse_url, "sklearn_training/a", "linear_model.Lasso", [6.0, 5.0])
     code = dedent(re.search(r"\n(    @chart.*?)\n\n[A-Z]", charts.__doc__ or "", re.DOTALL)[1])
     names: dict = {}
-    exec("from include.dashboards.charts import *; from include.dashboards.figures import *", names)
+    exec("from include.dashboards.drawing.charts import *; from include.dashboards.drawing.figures import *", names)
     exec(code, names)
     try:
         assert site.answer("trials_a_day")["figure"]["data"][0]["y"] == [2]

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from include.dashboards.palette import HIGH, LOW, MUTED, PALETTE, STATES, mark, mark_of
+from include.dashboards.drawing.palette import HIGH, LOW, MUTED, PALETTE, STATES, mark, mark_of
 from include.models.table import MODELS
 
 # G. M. Machado et al., "A Physiologically-based Model for Simulation of Color Vision Deficiency", 2009, severity 1.0,

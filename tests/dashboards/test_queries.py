@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from psycopg.types.json import Jsonb
 
-from include.dashboards.charts import CHARTS, read_rows
-from include.dashboards.raw_profiles import read_profile
+from include.dashboards.drawing.charts import CHARTS, read_rows
+from include.dashboards.reading.raw_profiles import read_profile
 from include.sets.left_out import TARGET_ABOVE
 from include.warehouse import connect, migrate
 from tests.dashboards.conftest import Site, store_trials

@@ -66,7 +66,7 @@ def test_every_placeholder_of_the_charts_values_is_named_by_its_line(checkout: P
 
 def test_settings_are_those_of_production_when_they_were_changed(checkout: Path) -> None:
     env = checkout / ".env"
-    env.write_text(env.read_text().replace("SOURCE=sample", "SOURCE=tlc").replace("@localhost", "@taxi.nyc"))
+    env.write_text(env.read_text().replace("\nSOURCE=\n", "\nSOURCE=tlc\n").replace("@localhost", "@taxi.nyc"))
     assert find(review(checkout, "ecs"), "settings").problem is None
     assert "uncommitted changes" in (find(review(checkout, "ecs"), "pushed").problem or "")
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from plotly.graph_objects import Bar, Figure
 
-from include.dashboards.charts import Rows, chart
 from include.dashboards.context import Context
-from include.dashboards.figures import by, column, count_on, figure
-from include.dashboards.palette import PALETTE, fill, mark
-from include.dashboards.raw_profiles import BARS, TARGET, read_profile
-from include.dashboards.tables import Cell, Table
-from include.dashboards.value_names import find_names
+from include.dashboards.drawing.charts import Rows, chart
+from include.dashboards.drawing.figures import by, column, count_on, figure
+from include.dashboards.drawing.palette import PALETTE, fill, mark
+from include.dashboards.drawing.tables import Cell, Table
+from include.dashboards.reading.raw_profiles import BARS, TARGET, read_profile
+from include.dashboards.reading.value_names import find_names
 from include.prediction.value_names import Names, name_value
 from include.problem.declaration import Problem
 from include.problem.kinds import KINDS

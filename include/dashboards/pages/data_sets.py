@@ -6,16 +6,16 @@ from typing import Any
 
 from psycopg import sql
 
-from include.dashboards.charts import Rows, chart, read_rows
 from include.dashboards.context import Context
-from include.dashboards.drift_queries import ALL_WEEKS, MEASURE_FIRST
-from include.dashboards.explanations import WEEKDAYS
-from include.dashboards.figures import Figure, Scatter, by, column, figure, span_times
-from include.dashboards.kept import keep
+from include.dashboards.drawing.charts import Rows, chart, read_rows
+from include.dashboards.drawing.figures import Figure, Scatter, by, column, figure, span_times
+from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, mark
+from include.dashboards.drawing.tables import Table
 from include.dashboards.pages.data import first_number
-from include.dashboards.palette import DASHES, MUTED, PALETTE, mark
-from include.dashboards.tables import Table
-from include.dashboards.value_names import find_names
+from include.dashboards.reading.drift_queries import ALL_WEEKS, MEASURE_FIRST
+from include.dashboards.reading.explanations import WEEKDAYS
+from include.dashboards.reading.kept import keep
+from include.dashboards.reading.value_names import find_names
 from include.prediction.value_names import Names, name_value
 from include.problem.declaration import Problem
 from include.problem.words import name_unit

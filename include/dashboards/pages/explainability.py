@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from plotly.graph_objects import Bar, Figure, Scatter, Waterfall
 
-from include.dashboards.charts import Rows, chart
 from include.dashboards.context import Context
-from include.dashboards.explanations import Explained, explain_sample
-from include.dashboards.figures import figure
-from include.dashboards.palette import HIGH, LOW, LOW_TO_HIGH, MUTED, PALETTE
-from include.dashboards.tables import Fact, Facts
+from include.dashboards.drawing.charts import Rows, chart
+from include.dashboards.drawing.figures import figure
+from include.dashboards.drawing.palette import HIGH, LOW, LOW_TO_HIGH, MUTED, PALETTE
+from include.dashboards.drawing.tables import Fact, Facts
+from include.dashboards.reading.explanations import Explained, explain_sample
 from include.models.explanation import Explanation, show_factor, tick_factors
 from include.problem.declaration import Problem
 from include.problem.words import name_unit, show_in_unit

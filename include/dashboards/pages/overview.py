@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from include.dashboards.charts import Rows, chart, read_rows
 from include.dashboards.context import Context
-from include.dashboards.figures import short
-from include.dashboards.registered import CHALLENGER, CHAMPION, PREVIOUS, Registered, list_registered
-from include.dashboards.tables import Cell, Fact, Facts, Table, run_page, show_age
+from include.dashboards.drawing.charts import Rows, chart, read_rows
+from include.dashboards.drawing.figures import short
+from include.dashboards.drawing.tables import Cell, Fact, Facts, Table, run_page, show_age
+from include.dashboards.reading.registered import CHALLENGER, CHAMPION, PREVIOUS, Registered, list_registered
 from include.problem.declaration import Problem
 from include.problem.words import show_in_unit
 from include.tracking.registry import START_TRAINING

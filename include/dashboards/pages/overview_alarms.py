@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from include.dashboards.charts import Rows, chart, read_rows
 from include.dashboards.context import Context
-from include.dashboards.drift_queries import MEASURE_FIRST, NEWEST_WEEK
-from include.dashboards.figures import Figure, bars, by, column, figure, marked_line, name_point, span_times
-from include.dashboards.palette import BAD, GOOD, MUTED, PATTERNS, fill
-from include.dashboards.tables import Cell, Table, run_page, show_age
+from include.dashboards.drawing.charts import Rows, chart, read_rows
+from include.dashboards.drawing.figures import Figure, bars, by, column, figure, marked_line, name_point, span_times
+from include.dashboards.drawing.palette import BAD, GOOD, MUTED, PATTERNS, fill
+from include.dashboards.drawing.tables import Cell, Table, run_page, show_age
+from include.dashboards.reading.drift_queries import MEASURE_FIRST, NEWEST_WEEK
 from include.problem.declaration import Problem
 from include.problem.words import name_unit
 

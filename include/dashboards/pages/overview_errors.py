@@ -6,9 +6,19 @@ from typing import Any
 
 from plotly.graph_objects import Bar, Figure, Pie, Scatter
 
-from include.dashboards.charts import Rows, chart
-from include.dashboards.figures import bars, by, column, count_on, counted, figure, name_point, short, span_times
-from include.dashboards.palette import MUTED, PALE, color_of, fill, mark_of
+from include.dashboards.drawing.charts import Rows, chart
+from include.dashboards.drawing.figures import (
+    bars,
+    by,
+    column,
+    count_on,
+    counted,
+    figure,
+    name_point,
+    short,
+    span_times,
+)
+from include.dashboards.drawing.palette import MUTED, PALE, color_of, fill, mark_of
 from include.problem.declaration import Problem
 from include.problem.words import name_unit
 

@@ -1,9 +1,9 @@
 """Overview, the training sets."""
 
-from include.dashboards.charts import Rows, chart
-from include.dashboards.figures import Figure, column, count_on, stacked_bars
-from include.dashboards.palette import PALETTE, PATTERNS
-from include.dashboards.tables import Cell, Table, show_bytes
+from include.dashboards.drawing.charts import Rows, chart
+from include.dashboards.drawing.figures import Figure, column, count_on, stacked_bars
+from include.dashboards.drawing.palette import PALETTE, PATTERNS
+from include.dashboards.drawing.tables import Cell, Table, show_bytes
 
 PREPARE_FIRST = "No training set yet: start data_preparation."
 _SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}

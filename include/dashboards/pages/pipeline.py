@@ -6,11 +6,11 @@ from typing import Any
 
 from plotly.graph_objects import Bar, Figure, Pie, Scatter
 
-from include.dashboards.charts import Rows, chart
 from include.dashboards.context import Context
-from include.dashboards.figures import by, column, count_on, figure, short, span_times, stacked_bars
-from include.dashboards.palette import MUTED, PALETTE, PATTERNS, STATES, mark
-from include.dashboards.tables import Cell, Table, run_page, show_age, show_seconds
+from include.dashboards.drawing.charts import Rows, chart
+from include.dashboards.drawing.figures import by, column, count_on, figure, short, span_times, stacked_bars
+from include.dashboards.drawing.palette import MUTED, PALETTE, PATTERNS, STATES, mark
+from include.dashboards.drawing.tables import Cell, Table, run_page, show_age, show_seconds
 
 NO_RUNS = "No runs in this period: start a DAG, or select a longer period."
 MOST_TASKS = 14
@@ -24,7 +24,7 @@ def _runs(name: str) -> Callable[[Context], Rows]:
     """A query of `airflow_runs`, which is loaded when it is asked: the pages run without Airflow too."""
 
     def query(context: Context) -> Rows:
-        from include.dashboards import airflow_runs
+        from include.dashboards.reading import airflow_runs
 
         return getattr(airflow_runs, name)(context)
 

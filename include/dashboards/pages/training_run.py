@@ -2,12 +2,12 @@
 
 from plotly.graph_objects import Bar, Figure, Scatter
 
-from include.dashboards.charts import Rows, chart, read_rows
 from include.dashboards.context import Context
-from include.dashboards.figures import by, column, count_on, figure, short
-from include.dashboards.palette import PALETTE, PATTERNS, fill, mark_of
-from include.dashboards.registered import find_tracking_page
-from include.dashboards.tables import Fact, Facts, run_page, show_age, show_seconds
+from include.dashboards.drawing.charts import Rows, chart, read_rows
+from include.dashboards.drawing.figures import by, column, count_on, figure, short
+from include.dashboards.drawing.palette import PALETTE, PATTERNS, fill, mark_of
+from include.dashboards.drawing.tables import Fact, Facts, run_page, show_age, show_seconds
+from include.dashboards.reading.registered import find_tracking_page
 from include.problem.declaration import Problem
 from include.problem.words import name_unit, show_in_unit
 

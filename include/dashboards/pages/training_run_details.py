@@ -6,14 +6,14 @@ from typing import Any
 
 from plotly.graph_objects import Bar, Figure, Parcoords
 
-from include.dashboards.charts import Rows, chart, read_rows
 from include.dashboards.context import Context
-from include.dashboards.figures import by, column, figure, short
+from include.dashboards.drawing.charts import Rows, chart, read_rows
+from include.dashboards.drawing.figures import by, column, figure, short
+from include.dashboards.drawing.palette import BEST_TO_WORST, PALETTE
+from include.dashboards.drawing.tables import Table
 from include.dashboards.pages.training_run import BEST, NO_TRIALS, TRIALS
-from include.dashboards.palette import BEST_TO_WORST, PALETTE
-from include.dashboards.registered import list_model_runs, read_table
-from include.dashboards.tables import Table
-from include.dashboards.value_names import find_names
+from include.dashboards.reading.registered import list_model_runs, read_table
+from include.dashboards.reading.value_names import find_names
 from include.models.table import MODELS
 from include.prediction.value_names import Names, name_value
 from include.problem.declaration import Problem

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import dict_row
 
 from include.dashboards.context import Context
-from include.dashboards.kept import keep
-from include.dashboards.tables import Facts, Table
+from include.dashboards.drawing.tables import Facts, Table
+from include.dashboards.reading.kept import keep
 from include.warehouse import connect
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 from plotly.graph_objects import Bar, Figure, Scatter
 
-from include.dashboards.palette import MUTED, PALETTE, fill, mark, mark_of
+from include.dashboards.drawing.palette import MUTED, PALETTE, fill, mark, mark_of
 
 # With fewer steps than this on an axis, plotly would put ticks between whole numbers.
 FEW = 6

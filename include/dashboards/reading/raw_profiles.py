@@ -10,8 +10,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from include.dashboards.charts import read_rows
 from include.dashboards.context import Context
+from include.dashboards.drawing.charts import read_rows
 from include.problem.declaration import Problem
 from include.problem.kinds import KINDS, KindName
 from include.warehouse import connect

@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from include.dashboards.context import Context
-from include.dashboards.figures import short
-from include.dashboards.kept import keep
+from include.dashboards.drawing.figures import short
+from include.dashboards.reading.kept import keep
 from include.errors import MltrainError
 from include.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS
 from include.tracking.runs import NO_EXPERIMENT, Tracker, open_tracker, translate_errors

@@ -12,8 +12,8 @@ from airflow.models.asset import AssetEvent
 from airflow.models.dagrun import DagRunNote
 from sqlalchemy import case, func, select
 
-from include.dashboards.charts import since
 from include.dashboards.context import Context
+from include.dashboards.drawing.charts import since
 from include.errors import MltrainError
 
 MOST_FAILED = 500

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from include.dashboards.context import Context
-from include.dashboards.kept import keep
+from include.dashboards.reading.kept import keep
 from include.errors import MltrainError
 from include.prediction.value_names import Names, load_names
 

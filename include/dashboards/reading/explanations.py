@@ -11,9 +11,9 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from include.dashboards.context import Context
-from include.dashboards.kept import keep
-from include.dashboards.registered import Registered, connect_tracker, find_registered
-from include.dashboards.value_names import find_names
+from include.dashboards.reading.kept import keep
+from include.dashboards.reading.registered import Registered, connect_tracker, find_registered
+from include.dashboards.reading.value_names import find_names
 from include.models import explanation
 from include.models.artifact import Model
 from include.prediction.value_names import Names, name_value

@@ -1,9 +1,9 @@
 """The few facts of the card on Airflow's home page."""
 
-from include.dashboards.charts import read_rows
 from include.dashboards.context import Context
-from include.dashboards.registered import CHAMPION, list_registered
-from include.dashboards.tables import Fact, Facts, show_age
+from include.dashboards.drawing.charts import read_rows
+from include.dashboards.drawing.tables import Fact, Facts, show_age
+from include.dashboards.reading.registered import CHAMPION, list_registered
 from include.errors import MltrainError
 from include.problem.words import show_in_unit
 from include.tracking.registry import START_TRAINING

@@ -1,0 +1,1 @@
+"""How figures and tables look: the frame that every chart shares."""

@@ -1,0 +1,1 @@
+"""What pages read: from Airflow, MLflow and the warehouse."""
