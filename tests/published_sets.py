@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from include.models.artifact import Model
+from include.models.fitting import encode, fit
+from include.models.table import MODELS
 from include.sets import build, preparation, publish
+from include.sets.examples import load_references, load_split, read_problem_of
 from include.settings import Settings
 
 
@@ -25,3 +29,13 @@ def publish_sample(url: str) -> publish.Published:
     """Two months of the synthetic sample, in three splits."""
     settings = Settings(source="sample", sample_rows=1_500, minimum_rows=100)
     return publish_set(url, settings, months=["2024-01", "2024-02"], test_from="2024-02-15")
+
+
+def train(url: str, version: int, model: str, feature_set: str) -> Model:
+    """A model type with its first parameters, fitted to a published set."""
+    problem = read_problem_of(url, version)
+    splits = [load_split(url, version, name) for name in ("train", "validation")]
+    data = encode(MODELS[model], problem, feature_set, load_references(url, version), *splits)
+    fitted = fit(MODELS[model], MODELS[model].start, data, random_state=1, threads=1)
+    metadata = {"family": MODELS[model].family, "model": model, "parameters": {}, "lineage": {}}
+    return Model(data.encoder, fitted.estimator, metadata)

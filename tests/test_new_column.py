@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from include.models.artifact import Model
-from include.models.fitting import encode, fit
-from include.models.table import MODELS
 from include.monitoring.windows import list_windows, load_window
 from include.prediction import request as rest
 from include.prediction.form_fields import make_fields
@@ -18,12 +15,12 @@ from include.prediction.inputs import InputFormat, InputsInvalid, describe_row, 
 from include.problem import problem_file
 from include.problem.declaration import Problem
 from include.raw.tables import ensure_columns
-from include.sets.examples import load_references, load_split, read_problem_of
+from include.sets.examples import load_split
 from include.sets.profile import columns_of, list_watched
 from include.sets.publish import Published
 from include.settings import Settings
 from include.tracking import model_logging, registry, runs
-from tests.published_sets import publish_set
+from tests.published_sets import publish_set, train
 from tests.registered import configure
 from tests.serving.conftest import run_service
 from tests.warehouse_rows import query
@@ -60,15 +57,6 @@ def published(module_warehouse_url: str, problem: Problem) -> Published:
     return publish_set(module_warehouse_url, Settings(**SAMPLE), months=["2024-01", "2024-02"])
 
 
-def train(url: str, version: int, model: str) -> Model:
-    problem = read_problem_of(url, version)
-    splits = [load_split(url, version, name) for name in ("train", "validation")]
-    data = encode(MODELS[model], problem, "rich", load_references(url, version), *splits)
-    fitted = fit(MODELS[model], MODELS[model].start, data, random_state=1, threads=1)
-    metadata = {"family": MODELS[model].family, "model": model, "parameters": {}, "lineage": {}}
-    return Model(data.encoder, fitted.estimator, metadata)
-
-
 def test_it_is_ingested_and_kept_with_each_set(module_warehouse_url: str, published: Published) -> None:
     [(rows, known, most)] = query(
         module_warehouse_url, f"SELECT count(*), count({NEW}), max({NEW}) FROM training.examples_{published.version}"
@@ -93,7 +81,7 @@ def test_it_is_profiled_and_watched_for_drift(module_warehouse_url: str, publish
 def test_models_learn_from_it_and_predict_without_it(
     module_warehouse_url: str, published: Published, model: str
 ) -> None:
-    made = train(module_warehouse_url, published.version, model)
+    made = train(module_warehouse_url, published.version, model, "rich")
     assert NEW in made.encoder.feature_names
     rows = parse_rows([{**TRIP, NEW: 1}, {**TRIP, NEW: 8}, TRIP], InputFormat.of(made.problem))
     one, many, unknown = made.predict(rows)
@@ -119,7 +107,7 @@ def test_rest_and_service_take_it_and_log_it(
     settings = configure(mlflow_url, "new-column", serving_poll_seconds=60)
     tracker = runs.open_tracker(settings)
     run_id = tracker.client.create_run(tracker.experiment_id).info.run_id
-    made = train(module_warehouse_url, published.version, BOOSTER)
+    made = train(module_warehouse_url, published.version, BOOSTER, "rich")
     example = {name: values[:3] for name, values in load_split(module_warehouse_url, 1, "validation").rows.items()}
     uri = model_logging.log_model(tracker, run_id, "xgboost", made, metrics={}, tables={}, figures={}, example=example)
     version = registry.register_model(tracker, "new-column", run_id, uri, {}, "")

@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from include.models.artifact import Model
 from include.models.evaluation import measure_slices
-from include.models.fitting import encode, fit
-from include.models.table import MODELS
 from include.monitoring.drift import compare_column
 from include.monitoring.live_errors import measure_live_errors
 from include.monitoring.windows import list_windows, load_window
@@ -19,14 +16,14 @@ from include.prediction import request as rest
 from include.prediction.scoring import score_month
 from include.problem import problem_file
 from include.raw.tables import ensure_columns
-from include.sets.examples import load_references, load_split, read_problem_of
+from include.sets.examples import load_split
 from include.sets.profile import columns_of, list_watched
 from include.sets.publish import Published
 from include.settings import Settings
 from include.tracking import model_logging, registry, runs
 from include.tracking.registry import RegisteredVersion
 from include.tracking.store import LoadedModel
-from tests.published_sets import publish_set
+from tests.published_sets import publish_set, train
 from tests.registered import configure
 from tests.serving.conftest import run_service
 from tests.warehouse_rows import query
@@ -102,15 +99,6 @@ def published(module_warehouse_url: str) -> Published:
     return publish_set(module_warehouse_url, Settings(**SETTINGS), months=["2024-01", "2024-02"])
 
 
-def train(url: str, version: int, model: str) -> Model:
-    problem = read_problem_of(url, version)
-    splits = [load_split(url, version, name) for name in ("train", "validation")]
-    data = encode(MODELS[model], problem, "default", load_references(url, version), *splits)
-    fitted = fit(MODELS[model], MODELS[model].start, data, random_state=1, threads=1)
-    metadata = {"family": MODELS[model].family, "model": model, "parameters": {}, "lineage": {}}
-    return Model(data.encoder, fitted.estimator, metadata)
-
-
 def test_every_hour_is_an_example_and_missing_values_stay_missing(
     module_warehouse_url: str, published: Published
 ) -> None:
@@ -126,7 +114,7 @@ def test_every_hour_is_an_example_and_missing_values_stay_missing(
 def test_models_are_far_better_than_the_mean_in_every_slice(
     module_warehouse_url: str, published: Published, model: str
 ) -> None:
-    made = train(module_warehouse_url, published.version, model)
+    made = train(module_warehouse_url, published.version, model, "default")
     validation = load_split(module_warehouse_url, published.version, "validation")
     predicted = made.predict(validation.rows)
     error = float(np.sqrt(np.mean((predicted - validation.target) ** 2)))
@@ -157,7 +145,7 @@ def test_rest_service_and_batch_give_the_same_number_and_it_is_compared_with_wha
     settings = configure(mlflow_url, "second-problem", serving_poll_seconds=60, **SETTINGS)
     tracker = runs.open_tracker(settings)
     run_id = tracker.client.create_run(tracker.experiment_id).info.run_id
-    made = train(module_warehouse_url, published.version, BOOSTER)
+    made = train(module_warehouse_url, published.version, BOOSTER, "default")
     validation = load_split(module_warehouse_url, published.version, "validation").rows
     example = {name: values[:3] for name, values in validation.items()}
     uri = model_logging.log_model(tracker, run_id, "xgboost", made, metrics={}, tables={}, figures={}, example=example)
