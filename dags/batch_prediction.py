@@ -63,9 +63,12 @@ def plan(**context: Any) -> list[dict[str, Any]]:
 def score(job: dict[str, Any]) -> dict[str, Any]:
     """Scores one month into `prediction.batch`."""
     from include.prediction import batch
+    from include.problem.words import count_rows_in_words
 
-    scored = batch.score(get_warehouse_url(), read_settings(), job, log_in=log_in)
-    get_current_context()["scored"] = f": {scored['rows']} rows"  # type: ignore[typeddict-unknown-key]
+    settings = read_settings()
+    scored = batch.score(get_warehouse_url(), settings, job, log_in=log_in)
+    counted = count_rows_in_words(settings.problem, scored["rows"])
+    get_current_context()["scored"] = f": {counted}"  # type: ignore[typeddict-unknown-key]
     return scored
 
 

@@ -100,7 +100,7 @@ def test_month_is_scored_and_the_service_gives_the_same_values(bench: Bench, ser
         version,
     )
     assert len(rows) > 2000
-    assert bench.tasks(run)["score", 0]["rendered_map_index"] == f"2024-02: {len(rows)} trips"
+    assert bench.tasks(run)["score", 0]["rendered_map_index"] == f"2024-02: {len(rows):,} trips"
     names = ("pickup_at", "pickup_zone", "dropoff_zone", "trip_distance")
     trips = [dict(zip(names, row, strict=False)) for row in rows]
     answer = service.post("/predict", json=trips).json()
