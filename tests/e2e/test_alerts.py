@@ -113,7 +113,7 @@ def test_success_makes_a_summary_with_charts_and_a_skip_makes_none(bench: Bench,
         extra = event["extra"]
         [mail] = wait_for_mails(bench, mail_server, run, [f"{run.dag_id} succeeded: {extra['model']}"])
         text = text_of(mail)
-        assert f"RMSE of {extra['metrics']['validation_rmse']:.3f} min" in text
+        assert f"RMSE of {extra['metrics']['validation_rmse']:.3f} minutes" in text
         assert "Best parameters" in text and "Champion: " in text
         pictures = [part for part in mail.walk() if part.get_content_type() == "image/png"]
         assert [part["Content-ID"] for part in pictures] == ["<chart-1>", "<chart-2>"]
