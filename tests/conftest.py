@@ -60,6 +60,11 @@ class TrackingServer:
         return role, {"reader": self.reader_password, "writer": self.writer_password}[role]
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Names bytes by their number: packed ones hold the time, and each process must collect the same names."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the long modules first."""
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONG)}
