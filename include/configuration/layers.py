@@ -66,7 +66,15 @@ def gather(fields: Iterable[str], files: Sequence[Path], environment: Mapping[st
     Raises:
         SettingsError: A file cannot be read; the message names file and line.
     """
-    keys = {name.upper() for name in fields}
+    return choose(read_files(files, environment), fields, environment)
+
+
+def read_files(files: Sequence[Path], environment: Mapping[str, str]) -> Given:
+    """All that the files say, by key as they write it; a later file wins.
+
+    Raises:
+        SettingsError: A file cannot be read; the message names file and line.
+    """
     values: dict[str, str] = {}
     origins: dict[str, str] = {}
     names: set[str] = set()
@@ -78,11 +86,18 @@ def gather(fields: Iterable[str], files: Sequence[Path], environment: Mapping[st
         origins |= {key: f"{place}, line {line}" for key, line in file.lines.items()}
         names |= file.names
         unset |= file.unset
-    others = {key: where for key, where in origins.items() if key not in keys | names}
+    return Given(values, origins, {key: origins[key] for key in origins.keys() - names}, frozenset(unset))
+
+
+def choose(found: Given, fields: Iterable[str], environment: Mapping[str, str]) -> Given:
+    """What files and environment say of some fields; the environment wins."""
+    keys = {name.upper() for name in fields}
+    origins = dict(found.origins)
+    others = {key: where for key, where in origins.items() if key in found.others and key not in keys}
     given = {key: environment[key] for key in keys if key in environment}
     origins |= dict.fromkeys(given, FROM_ENVIRONMENT)
-    found = {key.lower(): value for key, value in (values | given).items() if key in keys}
-    return Given(found, origins, others, frozenset(unset))
+    values = {key.lower(): value for key, value in {**found.values, **given}.items() if key in keys}
+    return Given(values, origins, others, found.unset)
 
 
 def shorten(path: Path) -> str:

@@ -83,13 +83,13 @@ def _check_sources(problem: "Problem") -> None:
     taken: dict[str, str] = {}
     for name, source in problem.read_columns.items():
         if not source.isprintable():
-            raise ValueError(f"{_key_of(name)}: it contains a character that cannot be printed")
+            raise ValueError(f"{key_of(name)}: it contains a character that cannot be printed")
         if source in taken:
-            raise ValueError(f"{_key_of(name)}: {source!r} is the name of {_key_of(taken[source])} already")
+            raise ValueError(f"{key_of(name)}: {source!r} is the name of {key_of(taken[source])} already")
         taken[source] = name
 
 
-def _key_of(name: str) -> str:
+def key_of(name: str) -> str:
     """The key of the environment that names the column in the source."""
     return "TARGET" if name == "target" else f"COLUMN_{name.upper()}"
 

@@ -108,7 +108,8 @@ class Problem(SettingsModel):
         if not isinstance(columns, Mapping):
             return values
         named = {
-            key: {**column, "name": key, "source": column.get("source") or key}
+            # Rows are split by their time: one without it would belong nowhere.
+            key: {"required": key == values.get("time"), **column, "name": key, "source": column.get("source") or key}
             if isinstance(column, Mapping)
             else column
             for key, column in columns.items()

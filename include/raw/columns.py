@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from include.errors import SourceInvalid
+from include.problem.checks import key_of
 from include.settings import Settings
 from include.sources import Contents
 
@@ -46,7 +47,7 @@ def check_columns(contents: Contents, settings: Settings, month: str, needed: Ma
 def _suggest(name: str, neutral: str, found: list[str]) -> str:
     by_lower = {candidate.lower(): candidate for candidate in found}
     close = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
-    key = f"COLUMN_{neutral.upper()}"
+    key = key_of(neutral)
     return f": if '{by_lower[close[0]]}' is the same, set {key}={by_lower[close[0]]}" if close else f": change {key}"
 
 

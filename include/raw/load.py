@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.errors import SourceInvalid
+from include.problem.checks import key_of
 from include.problem.declaration import Problem
 from include.raw.coercion import COERCIONS, Coerced, NumberForm, end_after, reading_of
 from include.raw.duplicates import find_duplicates, hash_rows
@@ -165,13 +166,12 @@ class Load:
             if failures * 2 > self.present[neutral]:
                 name = self.settings.problem.read_columns[neutral]
                 kind = "number" if neutral == TARGET else self.settings.problem.columns[neutral].kind
-                key = "TARGET" if neutral == TARGET else f"COLUMN_{neutral.upper()}"
                 what, form = KIND_TEXTS.get(kind, OTHER_KIND)
                 raise SourceInvalid(
                     f"{self.contents.location}: column '{name}' is of type {self.contents.columns[name]}, and "
                     f"{failures} of its {self.present[neutral]} values cannot be read as {what}, "
                     f"which {neutral} needs, such as {self.examples[neutral]!r}. "
-                    f"Name another column in {key}, or write its values {form}"
+                    f"Name another column in {key_of(neutral)}, or write its values {form}"
                 )
 
 

@@ -7,7 +7,8 @@ from typing import cast
 import psycopg
 from psycopg import sql
 
-from include.sets.build import discard, table_of
+from include.sets.build import discard
+from include.sets.examples import table_of
 from include.sets.results import PublishedValues
 from include.warehouse import connect
 

@@ -19,8 +19,9 @@ from include.configuration.layers import (
     UNUSABLE,
     Given,
     build,
+    choose,
     find_misspelt,
-    gather,
+    read_files,
     shorten,
     warn_once,
 )
@@ -39,8 +40,9 @@ def gather_settings(files: Sequence[Path], environment: Mapping[str, str]) -> Gi
     Raises:
         SettingsError: A file cannot be read.
     """
-    name = gather(("problem",), files, environment).values.get("problem") or DEFAULT_PROBLEM
-    return gather(known_fields(name), files, environment)
+    found = read_files(files, environment)
+    name = environment.get("PROBLEM", found.values.get("PROBLEM")) or DEFAULT_PROBLEM
+    return choose(found, known_fields(name), environment)
 
 
 def known_fields(problem: str) -> frozenset[str]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from include.errors import SettingsError
+from include.problem.declaration import Problem
 from include.problem.problem_file import change_problem, keys_of, list_problems, read_problem
 from tests.rentals import RENTALS
 
@@ -68,3 +69,10 @@ def test_value_that_cannot_be_used_is_refused_by_its_key(given: dict[str, str], 
 def test_frozen_declaration_has_no_address() -> None:
     secret = change_problem(TAXI, {"source": "postgresql://user:secret@host/database/rides"})
     assert "secret" not in str(secret.to_dict())
+
+
+def test_time_of_a_problem_is_required_without_being_declared_so() -> None:
+    declared = RENTALS.to_dict()
+    declared["columns"]["at_hour"].pop("required")
+    assert Problem.from_dict(declared).columns["at_hour"].required
+    assert not RENTALS.columns["station"].required
