@@ -15,10 +15,10 @@ import uvicorn
 from include.prediction.inputs import InputFormat
 from include.serving.access import Secrets
 from include.serving.app import create_app
-from include.serving.connections import Connection, Server
 from include.serving.holder import Holder
 from include.serving.log_writer import LogWriter
 from include.serving.metrics import Metrics
+from include.serving.middleware.connections import Connection, Server
 from include.serving.parts import Parts
 from include.settings import read_settings
 

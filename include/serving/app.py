@@ -14,12 +14,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from include.prediction.inputs import InputFormat
 from include.request_bodies import refuse_briefly
 from include.serving.access import require_key
-from include.serving.docs import render_docs
-from include.serving.limits import Limited
-from include.serving.measuring import Measuring
-from include.serving.operation import add_operation
+from include.serving.middleware.limits import Limited
+from include.serving.middleware.measuring import Measuring
 from include.serving.parts import Parts
-from include.serving.predictions import add_predictions
+from include.serving.routes.docs import render_docs
+from include.serving.routes.operation import add_operation
+from include.serving.routes.predictions import add_predictions
 
 
 def create_app(parts: Parts, form: InputFormat) -> FastAPI:

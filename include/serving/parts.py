@@ -5,11 +5,11 @@ from typing import Any
 
 from fastapi import HTTPException, status
 
-from include.serving import answers
 from include.serving.access import Secrets
 from include.serving.holder import Champion, Holder
 from include.serving.log_writer import LogWriter
 from include.serving.metrics import Metrics
+from include.serving.routes import answers
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": answers.Refused, "description": "The key is missing or wrong"},

@@ -19,9 +19,9 @@ from include.problem.reading import DETECT, Reading
 from include.settings import Settings
 from include.sources import http
 from include.sources.contents import Contents, Probe
+from include.sources.formats.records import Types, make_batches
 from include.sources.limits import Allow, Limits, Progress, allow_all, read_within
 from include.sources.location import locate, mask
-from include.sources.records import Types, make_batches
 
 PAGE_ROWS = 10_000
 # What no month of rows needs: a server that goes on beyond them does not page, or gives more than it is asked for.

@@ -16,12 +16,12 @@ from include.problem.reading import DETECT, Reading
 from include.settings import Settings
 from include.sources import http
 from include.sources.contents import Contents, Probe
-from include.sources.formats import guard, open_table, translate_errors
-from include.sources.globs import combine, join
+from include.sources.formats.globs import combine, join
+from include.sources.formats.packing import unpack
+from include.sources.formats.tables import guard, open_table, translate_errors
 from include.sources.limits import Allow, Limits, Progress, allow_all, read_within
 from include.sources.listing import expand, find_local, is_http, list_months, translate_store
 from include.sources.location import locate, mask
-from include.sources.packing import unpack
 
 __all__ = ["fetch", "list_months", "look", "open_month", "probe"]
 

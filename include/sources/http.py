@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 
 from include.errors import SourceInvalid, SourceUnavailable
+from include.sources.formats.records import make_object
 from include.sources.limits import Limits, Progress, read_within
 from include.sources.location import explain, list_span, mask, next_month
-from include.sources.records import make_object
 
 GONE = {404, 410}
 TRY_LATER = {408, 425, 429}

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from include.serving import limits
 from include.serving.access import MOST_SIGNED_AT_ONCE
-from include.serving.connections import CONNECTIONS_FOR_HEALTH, MOST_CONNECTIONS, MOST_HEAD_BYTES
-from include.serving.limits import Limited
+from include.serving.middleware import limits
+from include.serving.middleware.connections import CONNECTIONS_FOR_HEALTH, MOST_CONNECTIONS, MOST_HEAD_BYTES
+from include.serving.middleware.limits import Limited
 from include.tracking.runs import Tracker
 from tests.registered import LASSO, register
 from tests.serving.conftest import KEY, TRIP

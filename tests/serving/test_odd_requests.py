@@ -2,7 +2,7 @@
 
 import pytest
 
-from include.serving.bodies import MOST_BYTES
+from include.serving.routes.bodies import MOST_BYTES
 from tests.odd_requests import check_every_route
 from tests.serving.conftest import TRIP, Service
 

@@ -14,7 +14,7 @@ import pytest
 from include.prediction.inputs import MOST_ROWS
 from include.prediction.scoring import score_month
 from include.raw import ingest_month
-from include.serving.bodies import MOST_BYTES
+from include.serving.routes.bodies import MOST_BYTES
 from include.settings import Settings
 from include.tracking.runs import Tracker
 from tests.registered import BOOSTER, FOREST, LASSO, TRAIN, VALIDATION, make_model, register

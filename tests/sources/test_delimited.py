@@ -8,7 +8,7 @@ import pytest
 from include.errors import SettingsError, SourceInvalid
 from include.problem.reading import DETECT, Reading
 from include.sources.contents import Opened
-from include.sources.delimited import open_csv
+from include.sources.formats.delimited import open_csv
 
 # As tables come from others: a European spreadsheet, a public bike hire, names that no one would choose.
 SPREADSHEET = "age;sex;bmi;charges\n19;female;27,9;16884,924\n18;male;33,77;1725,5523\n28;male;33,0;4449,462\n"

@@ -15,7 +15,8 @@ import pytest
 
 from include.errors import SourceInvalid
 from include.settings import read_settings
-from include.sources import BATCH_ROWS, Contents, list_months, open_batches, packing, probe, workbooks
+from include.sources import BATCH_ROWS, Contents, list_months, open_batches, probe
+from include.sources.formats import packing, workbooks
 from tests.sources.workbook_files import write_workbook
 
 MONTH = "2024-01"

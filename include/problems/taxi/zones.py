@@ -13,11 +13,11 @@ import pyarrow as pa
 from include.errors import SettingsError, SourceInvalid
 from include.problems.taxi import sample
 from include.settings import Settings
-from include.sources.encoding import SAVE_AS_UTF8
 from include.sources.files import fetch
+from include.sources.formats.encoding import SAVE_AS_UTF8
+from include.sources.formats.packing import GZIP_MAGIC
 from include.sources.limits import Limits
 from include.sources.location import mask
-from include.sources.packing import GZIP_MAGIC
 
 if TYPE_CHECKING:
     import pandas as pd

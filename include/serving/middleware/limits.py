@@ -3,7 +3,7 @@
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from include.serving.connections import CROWDED
+from include.serving.middleware.connections import CROWDED
 
 MOST_REQUESTS = 256
 HEALTH = frozenset({"/healthz", "/readyz"})

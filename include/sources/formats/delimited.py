@@ -12,7 +12,7 @@ import pyarrow.csv
 from include.errors import SettingsError, SourceInvalid
 from include.problem.reading import DETECT, Reading
 from include.sources.contents import Opened, Read, name_columns
-from include.sources.encoding import read_text
+from include.sources.formats.encoding import read_text
 from include.sources.location import mask
 
 DELIMITERS = ",;\t|"

@@ -11,11 +11,11 @@ from include.models.explanation import Explanation, can_explain, explain, explai
 from include.prediction.inputs import MOST_ROWS, InputFormat
 from include.prediction.log import Predictions
 from include.prediction.request import make_answer
-from include.serving import answers
 from include.serving.access import require_key
 from include.serving.batching import MOST_ROWS_TOGETHER, Batcher
-from include.serving.bodies import describe_body, read_rows
 from include.serving.parts import REFUSALS, Parts
+from include.serving.routes import answers
+from include.serving.routes.bodies import describe_body, read_rows
 
 MOST_EXPLAINED = 100
 MOST_REQUEST_ID = 128

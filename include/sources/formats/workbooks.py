@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from include.errors import SourceInvalid
 from include.sources.contents import BATCH_ROWS, Opened, name_columns
+from include.sources.formats.packing import read_pieces
+from include.sources.formats.records import make_array
 from include.sources.location import mask
-from include.sources.packing import read_pieces
-from include.sources.records import make_array
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet

@@ -6,9 +6,9 @@ from typing import Any
 import anyio.to_thread
 from fastapi import Depends, FastAPI, Response, status
 
-from include.serving import answers
 from include.serving.access import require_key, require_key_or_signature
 from include.serving.parts import REFUSALS, Parts
+from include.serving.routes import answers
 
 
 def add_operation(app: FastAPI, parts: Parts) -> None:

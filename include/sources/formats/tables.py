@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 from include.errors import MltrainError, SourceInvalid
 from include.problem.reading import Reading
 from include.sources.contents import BATCH_ROWS, Opened, name_columns
-from include.sources.delimited import open_csv
+from include.sources.formats.delimited import open_csv
+from include.sources.formats.packing import ZIP_MAGIC
+from include.sources.formats.records import open_lines
+from include.sources.formats.workbooks import OLE_MAGIC, open_workbook
 from include.sources.location import BINARY_SUFFIXES, PACKED_SUFFIXES, TEXT_SUFFIXES, explain, mask
-from include.sources.packing import ZIP_MAGIC
-from include.sources.records import open_lines
-from include.sources.workbooks import OLE_MAGIC, open_workbook
 
 PARQUET_MAGIC = b"PAR1"
 ARROW_MAGIC = b"ARROW1"

@@ -1,0 +1,1 @@
+"""What stands around all routes: limits of connections and requests, and measuring."""
