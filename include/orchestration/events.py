@@ -8,9 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
-from urllib.parse import quote
-
-from airflow.sdk.configuration import conf
 
 from include.alerting import model_reports, pipeline_reports, recording
 from include.alerting.alert import Alert
@@ -25,6 +22,7 @@ from include.alerting.incidents import (
 )
 from include.alerting.recording import has_alerts
 from include.orchestration.connections import add_to_note, find_map_label, get_warehouse_url, list_failed_tasks
+from include.orchestration.pages import dashboard_page, link, link_training, run_page, task_page
 from include.settings import read_usable_settings
 
 Context = Mapping[str, Any]
@@ -60,7 +58,7 @@ def find_failed_task(context: Context) -> FailedTask:
         try_number=ti.try_number,
         label=label,
         log_url=ti.log_url,
-        dashboard_url=_dashboard(),
+        dashboard_url=dashboard_page(),
         error=context.get("exception"),
     )
 
@@ -91,8 +89,8 @@ def _read_failed(entry: Mapping[str, Any], dag_id: str, run_id: str, page: str, 
         map_index=entry["map_index"],
         try_number=entry["try_number"],
         label=entry["rendered_map_index"] or "",
-        log_url=_task_page(page, entry),
-        dashboard_url=_dashboard(),
+        log_url=task_page(page, entry),
+        dashboard_url=dashboard_page(),
         error=error,
     )
 
@@ -157,7 +155,7 @@ def prepared(context: Context) -> MakeAlerts:
     """A training set was published, by the task that calls back."""
     ti = context["ti"]
     published = ti.xcom_pull(task_ids=ti.task_id)
-    url, links = get_warehouse_url(), _links(ti, "data")
+    url, links = get_warehouse_url(), link(ti, "data")
     return lambda: [pipeline_reports.report_preparation(url, ti.dag_id, ti.run_id, published, links)]
 
 
@@ -166,22 +164,16 @@ def trained(context: Context) -> MakeAlerts:
     ti = context["ti"]
     registered = ti.xcom_pull(task_ids=ti.task_id)
     models, tuned = (_pull_mapped(ti, task_id) for task_id in ("train", "tune"))
-    url, links, settings = get_warehouse_url(), training_links(ti), read_usable_settings()
+    url, links, settings = get_warehouse_url(), link_training(ti), read_usable_settings()
     return lambda: [
         pipeline_reports.report_training(url, settings, ti.dag_id, ti.run_id, registered, models, tuned, links)
     ]
 
 
-def training_links(ti: Any) -> dict[str, str]:
-    """As of any task, and the dashboard is the tab of this very run: the page of all runs begins with the newest."""
-    page = run_page(ti.dag_id, ti.run_id)
-    return _links(ti, "training_run") | {"Dashboard": f"{page}/plugin/mltrain_training_run_dag_run"}
-
-
 def unusable(context: Context) -> MakeAlerts:
     """A task has looked at the champion, which may be one that cannot be used."""
     ti = context["ti"]
-    url, name, links = get_warehouse_url(), read_usable_settings().registered_model, _links(ti, "overview")
+    url, name, links = get_warehouse_url(), read_usable_settings().registered_model, link(ti, "overview")
     return partial(model_reports.report_unusable, url, name, ti.dag_id, ti.run_id, links)
 
 
@@ -198,7 +190,7 @@ def _from_run(
 
     def make_report(context: Context) -> MakeAlerts:
         ti = context["ti"]
-        return partial(report, get_warehouse_url(), ti.dag_id, ti.run_id, _links(ti, page))
+        return partial(report, get_warehouse_url(), ti.dag_id, ti.run_id, link(ti, page))
 
     return make_report
 
@@ -226,29 +218,3 @@ def list_outstanding(context: Context) -> set[int]:
         return set()
     states = ti.get_task_states(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id]).get(ti.run_id, {})
     return {int(name.rpartition("_")[2]) for name, state in states.items() if state not in QUIET_ENDS}
-
-
-def run_page(dag_id: str, run_id: str) -> str:
-    """Address of a run's page in Airflow."""
-    return f"{_base_url()}/dags/{dag_id}/runs/{quote(run_id)}"
-
-
-def _task_page(page: str, entry: Mapping[str, Any]) -> str:
-    mapped = f"/mapped/{entry['map_index']}" if entry["map_index"] >= 0 else ""
-    return f"{page}/tasks/{entry['task_id']}{mapped}?try_number={entry['try_number']}"
-
-
-def _links(ti: Any, page: str) -> dict[str, str]:
-    return {
-        "Run": run_page(ti.dag_id, ti.run_id),
-        "Log": ti.log_url,
-        "Dashboard": _dashboard(page),
-    }
-
-
-def _dashboard(page: str = "pipeline") -> str:
-    return f"{_base_url()}/plugin/mltrain_{page}"
-
-
-def _base_url() -> str:
-    return str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")

@@ -13,7 +13,7 @@ from include.orchestration.connections import get_warehouse_url, start_dag
 from include.orchestration.handover import list_versions
 from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, hidden, in_force
 from include.orchestration.runs import name_run, note_run, skip_run
-from include.problem.kinds import MOMENT
+from include.problem.request_values import MOMENT
 from include.settings import read_settings, read_usable_settings
 from include.training.results import JobValues, Registered, Trained, Tuned
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from include.prediction.value_names import Names
 from include.problem.declaration import Problem
-from include.problem.kinds import CODE_BOUNDS, TIME, must_be_given
 from include.problem.parts import Column
+from include.problem.request_values import CODE_BOUNDS, TIME, must_be_given
 from include.problem.words import describe_column
 
 # More would be no form that anybody fills in; the rest can be given as JSON.

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from include.errors import MltrainError
 from include.problem.declaration import Problem
-from include.problem.kinds import Parser, must_be_given
+from include.problem.request_values import Parser, must_be_given
 from include.problem.words import name_one
 
 MOST_ROWS = 10_000
@@ -53,7 +53,7 @@ class InputFormat:
         return cls(
             problem,
             names,
-            {column.name: column.of_kind.parser(column, timezone) for column in problem.inputs},
+            {column.name: column.of_kind.make_parser(column, timezone) for column in problem.inputs},
             {column.name: column.of_kind.missing for column in problem.inputs if not must_be_given(column)},
             tuple(column.name for column in problem.inputs if column.when_missing),
             timezone,

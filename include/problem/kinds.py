@@ -4,17 +4,14 @@ It imports nothing slow: DAG files read it. What needs Arrow or a frame finds it
 """
 
 import math
-import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from include.configuration.values import END
-from include.problem import numerals
+from include.problem import request_values
+from include.problem.request_values import Parser, Schema, must_be_given
 
 if TYPE_CHECKING:
     from include.problem.parts import Column
@@ -23,29 +20,8 @@ KindName = Literal["number", "code", "category", "flag", "time", "text", "id", "
 KIND_NAMES: tuple[KindName, ...] = get_args(KindName)
 # Codes have no place for a missing value of their own; no source has this one.
 MISSING_CODE = -(2**63)
-MOST_TEXT = 60
-MOST_LETTERS = 10_000
-MOST = sys.float_info.max
 # The kinds whose values `min` and `max` bound.
 BOUNDED: tuple[KindName, ...] = ("number", "code")
-CODE_BOUNDS = (-(2**31), 2**31 - 1)
-# ISO 8601 as one expression, days of the month included, so that a JSON Schema refuses what is no time.
-DAY = (
-    r"[12][0-9]{3}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
-    r"|20([02468][048]|[13579][26])-02-29"
-)
-CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
-OFFSET = r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
-_MOMENT_TEXT = rf"({DAY})([T ]{CLOCK}{OFFSET}?)?"
-TIME = rf"^({_MOMENT_TEXT})?{END}"
-GIVEN_TIME = rf"^{_MOMENT_TEXT}{END}"
-# A time that says which one it is wherever it is read.
-MOMENT = rf"^({DAY})[T ]{CLOCK}{OFFSET}{END}"
-FLAGS = MappingProxyType({"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False})
-_FLAG_TEXT = "|".join("".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in flag) for flag in FLAGS)
-
-Parser = Callable[[Any], Any]
-Schema = dict[str, Any]
 # How a profile sees the values: by deciles, by the most frequent ones, by hour and weekday, or not at all.
 View = Literal["quantity", "frequencies", "clock", "none"]
 
@@ -61,8 +37,7 @@ class Kind:
         missing: What stands for a missing value in NumPy.
         is_feature: Whether a model learns from it.
         view: How it is profiled and watched for drift.
-        parser: Makes the function that reads a value of a request; a wrong one is a ValueError that says what is right.
-            Where a value may be left out, the function returns `missing` for null and an empty text.
+        read: Makes the function that reads a value of a request; a wrong one is a ValueError that says what is right.
         schema: Makes the JSON Schema of such a value.
         field: The `type` of the HTML input that asks for it.
     """
@@ -73,164 +48,20 @@ class Kind:
     missing: Any
     is_feature: bool
     view: View
-    parser: "Callable[[Column, ZoneInfo], Parser]"
+    read: "Callable[[Column, ZoneInfo], Parser]"
     schema: "Callable[[Column], Schema]"
     field: str
 
+    def make_parser(self, column: "Column", timezone: ZoneInfo) -> Parser:
+        """Reads a value of a request; where it may be left out, null and an empty text are a missing one."""
+        read, missing = self.read(column, timezone), self.missing
+        if must_be_given(column):
+            return read
 
-def show(value: Any) -> str:
-    """A value in a message: short, and of others than simple types the type alone."""
-    text = repr(value) if isinstance(value, str | int | float | None) else type(value).__name__
-    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}..."
+        def parse(value: Any) -> Any:
+            return missing if value is None or value == "" else read(value)
 
-
-def _bounds(column: "Column", widest: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:
-    low, high = widest
-    return (
-        low if column.minimum is None else column.minimum,
-        high if column.maximum is None else column.maximum,
-    )
-
-
-def _name_bounds(low: float, high: float) -> str:
-    if math.isinf(low) and math.isinf(high):
-        return ""
-    if math.isinf(high):
-        return f" of at least {low:.10g}"
-    return f" of at most {high:.10g}" if math.isinf(low) else f" from {low:.10g} to {high:.10g}"
-
-
-def _limit(column: "Column", schema: Schema, widest: tuple[float, float] = (-math.inf, math.inf)) -> Schema:
-    low, high = _bounds(column, widest)
-    limits = {"minimum": low, "maximum": high}
-    return schema | {
-        name: int(limit) if limit == int(limit) else limit for name, limit in limits.items() if math.isfinite(limit)
-    }
-
-
-def must_be_given(column: "Column") -> bool:
-    """Whether a request has to name a value of the column."""
-    return column.required and not column.when_missing
-
-
-def _or_missing(column: "Column", read: Parser, missing: Any) -> Parser:
-    """The parser; where a value may be left out, null and an empty text are a missing one."""
-    if must_be_given(column):
-        return read
-
-    def parse(value: Any) -> Any:
-        return missing if value is None or value == "" else read(value)
-
-    return parse
-
-
-def _or_null(column: "Column", *types: str) -> list[str]:
-    return [*types] if must_be_given(column) else [*types, "null"]
-
-
-def _parse_number(column: "Column", _timezone: ZoneInfo) -> Parser:
-    low, high = _bounds(column)
-    right = f"must be a number{_name_bounds(low, high)}"
-    is_number = re.compile(numerals.NUMBER).match
-
-    def read(value: Any) -> float:
-        if isinstance(value, str) and is_number(value):
-            value = float(value)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"must be a number, not {show(value)}")
-        # NaN is within no bounds, and neither an infinity nor what no float holds is a quantity.
-        if not low <= value <= high or not -MOST <= value <= MOST:
-            raise ValueError(right if right != "must be a number" else f"must be a number, not {show(value)}")
-        return float(value)
-
-    return _or_missing(column, read, math.nan)
-
-
-def _number_schema(column: "Column") -> Schema:
-    pattern = numerals.match_number(*_bounds(column), or_empty=not must_be_given(column))
-    return _limit(column, {"type": _or_null(column, "number", "string"), "pattern": pattern})
-
-
-def _parse_code(column: "Column", _timezone: ZoneInfo) -> Parser:
-    low, high = _bounds(column, CODE_BOUNDS)
-    right = f"must be a whole number{_name_bounds(low, high)}"
-    is_whole_number = re.compile(numerals.WHOLE_NUMBER).match
-
-    def read(value: Any) -> int:
-        if isinstance(value, str) and is_whole_number(value):
-            value = int(value)
-        if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
-            raise ValueError(f"must be a whole number, not {show(value)}")
-        if not low <= value <= high:
-            raise ValueError(right)
-        return int(value)
-
-    return _or_missing(column, read, MISSING_CODE)
-
-
-def _code_schema(column: "Column") -> Schema:
-    pattern = numerals.match_whole_number(*_bounds(column, CODE_BOUNDS), or_empty=not must_be_given(column))
-    return _limit(column, {"type": _or_null(column, "integer", "string"), "pattern": pattern}, CODE_BOUNDS)
-
-
-def _parse_text(column: "Column", _timezone: ZoneInfo) -> Parser:
-    may_be_blank = not must_be_given(column)
-
-    def read(value: Any) -> str | None:
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or value != value:
-            raise ValueError(f"must be a text, not {show(value)}")
-        text = str(value)
-        if len(text) > MOST_LETTERS:
-            raise ValueError(f"must be a text of at most {MOST_LETTERS} letters")
-        # Postgres has no place for NUL, and a lone surrogate is no text.
-        if "\0" in text or text != text.encode(errors="replace").decode():
-            raise ValueError("must be a text without control characters")
-        text = text.strip()
-        if not (text or may_be_blank):
-            raise ValueError("must be a text that is not empty")
-        return text or None
-
-    return _or_missing(column, read, None)
-
-
-def _text_schema(column: "Column") -> Schema:
-    pattern = rf"^[^\x00]*[^\s\x00][^\x00]*{END}" if must_be_given(column) else rf"^[^\x00]*{END}"
-    return {"type": _or_null(column, "string", "number"), "maxLength": MOST_LETTERS, "pattern": pattern}
-
-
-def _parse_flag(column: "Column", _timezone: ZoneInfo) -> Parser:
-    def read(value: Any) -> float:
-        known = FLAGS.get(value.strip(" ").lower()) if isinstance(value, str) else value
-        if not isinstance(known, bool | int | float) or known not in (0, 1):
-            raise ValueError(f"must be true or false, not {show(value)}")
-        return float(known)
-
-    return _or_missing(column, read, math.nan)
-
-
-def _flag_schema(column: "Column") -> Schema:
-    return {
-        "type": _or_null(column, "boolean", "string", "integer"),
-        "pattern": rf"^ *(?:{_FLAG_TEXT}) *{END}" if must_be_given(column) else rf"^(?: *(?:{_FLAG_TEXT}) *)?{END}",
-        "minimum": 0,
-        "maximum": 1,
-    }
-
-
-def _parse_time(column: "Column", timezone: ZoneInfo) -> Parser:
-    is_time = re.compile(GIVEN_TIME).match
-
-    def read(value: Any) -> datetime:
-        if not isinstance(value, str) or not is_time(value):
-            raise ValueError(f"must be a time such as 2024-02-14T18:30:00, not {show(value)}")
-        time = datetime.fromisoformat(value)
-        return time.astimezone(timezone).replace(tzinfo=None) if time.tzinfo else time
-
-    return _or_missing(column, read, None)
-
-
-def _time_schema(column: "Column") -> Schema:
-    return {"type": _or_null(column, "string"), "pattern": GIVEN_TIME if must_be_given(column) else TIME}
+        return parse
 
 
 _FLOAT = ("double precision", "float64", "float64", math.nan)
@@ -240,15 +71,17 @@ _MOMENT = ("timestamp", "timestamp[us]", "datetime64[us]", None)
 _FLAG = ("boolean", "bool", "float64", math.nan)
 KINDS: Mapping[KindName, Kind] = MappingProxyType(
     {
-        "number": Kind(*_FLOAT, True, "quantity", _parse_number, _number_schema, "number"),
+        "number": Kind(*_FLOAT, True, "quantity", request_values.read_number, request_values.describe_number, "number"),
         # A category that the source writes as a whole number.
-        "code": Kind(*_CODE, True, "frequencies", _parse_code, _code_schema, "number"),
-        "category": Kind(*_TEXT, True, "frequencies", _parse_text, _text_schema, "text"),
-        "flag": Kind(*_FLAG, True, "frequencies", _parse_flag, _flag_schema, "text"),
+        "code": Kind(*_CODE, True, "frequencies", request_values.read_code, request_values.describe_code, "number"),
+        "category": Kind(*_TEXT, True, "frequencies", request_values.read_text, request_values.describe_text, "text"),
+        "flag": Kind(*_FLAG, True, "frequencies", request_values.read_flag, request_values.describe_flag, "text"),
         # Wall time of the problem's time zone: hours and weekdays are those of its clock.
-        "time": Kind(*_MOMENT, True, "clock", _parse_time, _time_schema, "datetime-local"),
-        "text": Kind(*_TEXT, True, "none", _parse_text, _text_schema, "text"),
-        "id": Kind(*_TEXT, False, "none", _parse_text, _text_schema, "text"),
-        "ignored": Kind("", "", "", None, False, "none", _parse_text, _text_schema, "text"),
+        "time": Kind(*_MOMENT, True, "clock", request_values.read_time, request_values.describe_time, "datetime-local"),
+        "text": Kind(*_TEXT, True, "none", request_values.read_text, request_values.describe_text, "text"),
+        "id": Kind(*_TEXT, False, "none", request_values.read_text, request_values.describe_text, "text"),
+        "ignored": Kind(
+            "", "", "", None, False, "none", request_values.read_text, request_values.describe_text, "text"
+        ),
     }
 )

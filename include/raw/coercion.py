@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.problem.declaration import Problem
-from include.problem.kinds import FLAGS
+from include.problem.request_values import FLAGS
 from include.raw.coerced import (
     USUAL,
     Coerced,

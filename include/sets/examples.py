@@ -116,7 +116,11 @@ def read_problem_of(url: str, version: int) -> Problem:
         NoTrainingSet: There was never such a set.
     """
     with connect(url) as connection:
-        row = connection.execute("SELECT declaration FROM training.sets WHERE version = %s", [version]).fetchone()
+        return _read_problem(connection, version)
+
+
+def _read_problem(connection: psycopg.Connection, version: int) -> Problem:
+    row = connection.execute("SELECT declaration FROM training.sets WHERE version = %s", [version]).fetchone()
     if row is None:
         raise NoTrainingSet(f"Training set version {version} no longer exists; start data_preparation.")
     return Problem.from_dict(row[0])
@@ -124,8 +128,8 @@ def read_problem_of(url: str, version: int) -> Problem:
 
 def load_split(url: str, version: int, split: str) -> Split:
     """The examples of one split, in the source's order; none where the version was pruned."""
-    problem = read_problem_of(url, version)
     with connect(url) as connection:
+        problem = _read_problem(connection, version)
         if connection.execute("SELECT to_regclass(%s)", [f"training.examples_{version}"]).fetchone() == (None,):
             return Split({name: np.empty(0, dtype) for name, dtype in problem.dtypes.items()}, np.empty(0))
     query = sql.SQL("SELECT {}, target FROM {} WHERE split = {} ORDER BY month, row_number").format(
@@ -144,8 +148,8 @@ def split_of_frame(problem: Problem, frame: "pd.DataFrame") -> Split:
 
 def load_references(url: str, version: int) -> dict[str, Any]:
     """What the features look up, as it was when the set was made."""
-    problem = read_problem_of(url, version)
     with connect(url) as connection:
+        problem = _read_problem(connection, version)
         row = connection.execute("SELECT reference FROM training.sets WHERE version = %s", [version]).fetchone()
     assert row is not None  # it was there a moment ago, and rows are never deleted once published
     return thaw_references(problem, row[0])

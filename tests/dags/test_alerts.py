@@ -310,9 +310,9 @@ def test_drill_is_late_only_where_it_was_asked_to_be(mail_server: MailServer, ho
 
 
 def test_summary_of_a_training_leads_to_the_page_of_this_very_run() -> None:
-    from include.orchestration.events import training_links
+    from include.orchestration.pages import link_training
 
-    links = training_links(context()["ti"])
+    links = link_training(context()["ti"])
     assert links["Dashboard"] == f"{links['Run']}/plugin/mltrain_training_run_dag_run"
     assert links["Run"].endswith("/dags/training/runs/run")
 

@@ -14,8 +14,9 @@ from include.prediction.inputs import (
     describe_row,
     parse_rows,
 )
-from include.problem.kinds import FLAGS, GIVEN_TIME, MISSING_CODE
+from include.problem.kinds import MISSING_CODE
 from include.problem.numerals import NUMBER, WHOLE_NUMBER
+from include.problem.request_values import FLAGS, GIVEN_TIME
 from include.settings import Settings
 from tests.rentals import HOUR, RENTALS
 
