@@ -164,6 +164,8 @@ def test_rest_service_and_batch_give_the_same_number_and_it_is_compared_with_wha
     asked = [hour, {"starts_at": hour["starts_at"], "weather": "hail"}]
     by_rest = rest.predict(module_warehouse_url, settings, asked, "second", store=tmp_path)
     assert by_rest["unit"] == "bikes"
+    assert "inputs[1]: weather 'hail' is new: predicted as missing" in by_rest["warnings"]
+    assert not [warning for warning in by_rest["warnings"] if warning.startswith("inputs[0]")]
     with run_service(settings, module_warehouse_url, tmp_path) as service:
         service.parts.holder.refresh()
         assert service.predict(asked) == by_rest

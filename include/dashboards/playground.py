@@ -22,6 +22,7 @@ from include.dashboards.reading.registered import CHAMPION, Registered, list_reg
 from include.dashboards.reading.value_names import find_names
 from include.errors import MltrainError, ModelInvalid
 from include.models.artifact import Model
+from include.models.learnt import describe_unusual
 from include.prediction.form_fields import make_fields
 from include.prediction.inputs import InputFormat, parse_rows
 from include.problem.values import to_plain
@@ -76,7 +77,7 @@ def predict(context: Context, row: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         `predictions`, the champion's first, and their `unit`; `models` and `contributions`, figures; `row`, as it was
-        understood.
+        understood; `warnings` of the first model.
 
     Raises:
         InputsInvalid: The row cannot be used; says why, field by field.
@@ -102,6 +103,7 @@ def predict(context: Context, row: Mapping[str, Any]) -> dict[str, Any]:
         "models": json.loads(draw_predictions(predictions, problem.unit).to_json()),
         "contributions": contributions,
         "unit": problem.unit,
+        "warnings": describe_unusual(models[0][1].learnt.find_unusual(rows), 1),
         "row": {name: _write(to_plain(kind, rows[name])[0]) for name, kind in problem.input_kinds.items()},
     }
 

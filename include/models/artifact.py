@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from include.errors import ModelInvalid
 from include.models.encoder import Encoder
 from include.models.fitting import predict_by_one_thread, predict_encoded
+from include.models.learnt import Learnt
 from include.models.manifest import check_files, write_manifest
 from include.problem.data import Columns, Values, columns_of_frame
 from include.problem.declaration import Problem
@@ -22,7 +23,7 @@ from include.problem.declaration import Problem
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 2
+FORMAT = 3
 # What the regressors of the model table are made of, beyond the types that skops trusts by itself.
 ALLOWED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
 
@@ -43,6 +44,11 @@ class Model:
     def problem(self) -> Problem:
         """What it predicts, from what: as it was declared when the model was trained."""
         return self.encoder.problem
+
+    @property
+    def learnt(self) -> Learnt:
+        """What the columns of its training rows held."""
+        return self.encoder.learnt
 
     def predict(self, rows: Columns) -> Values:
         """Predictions, shape (n,), in the problem's unit, of n rows with the columns of `Problem.dtypes`.

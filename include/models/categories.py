@@ -30,6 +30,11 @@ class Codes:
         """As JSON values."""
         return [int(code) for code in self.known]
 
+    @cached_property
+    def positions(self) -> dict[int, int]:
+        """The position of each; quicker than `find` for single values."""
+        return {code: at for at, code in enumerate(self.tolist())}
+
     def find(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """The position of each of n values, or `MISSING`."""
         codes = _as_codes(values)
@@ -54,12 +59,13 @@ class Texts:
         return list(self.known)
 
     @cached_property
-    def _positions(self) -> dict[str, int]:
+    def positions(self) -> dict[str, int]:
+        """The position of each."""
         return {text: at for at, text in enumerate(self.known)}
 
     def find(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """The position of each of n values, or `MISSING`."""
-        positions = self._positions
+        positions = self.positions
         return np.array([positions.get(value, MISSING) for value in values.tolist()], dtype=np.int64)
 
 

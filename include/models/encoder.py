@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from include.models.categories import MISSING, Categories, learn, restore
+from include.models.learnt import Learnt
 from include.problem.data import Columns, count_rows
 from include.problem.declaration import Problem
 from include.problem.features import FeatureSet, find_feature_set
@@ -34,6 +35,7 @@ class Encoder:
         numeric: Names of the numeric columns in use.
         fills: For one-hot: what stands for a missing number.
         scaling: For scaled one-hot columns: lower and upper clip, mean, standard deviation.
+        learnt: What the columns held, before features were made of them.
     """
 
     problem: Problem
@@ -44,6 +46,7 @@ class Encoder:
     numeric: tuple[str, ...] = ()
     fills: dict[str, float] = field(default_factory=dict)
     scaling: dict[str, Scale] = field(default_factory=dict)
+    learnt: Learnt = field(default_factory=Learnt)
 
     @cached_property
     def features(self) -> FeatureSet:
@@ -57,6 +60,7 @@ class Encoder:
     def fit(self, rows: Columns) -> "Encoder":
         """Learns categories and scales from rows, columns as in `Problem.dtypes`."""
         features, columns = self.features, self.compute(rows)
+        self.learnt = Learnt.of(self.problem, rows)
         one_hot = self.encoding == "one_hot"
         found = {name: learn(columns[name]) for name in features.categorical + features.cyclic * one_hot}
         self.categories = {name: known for name, known in found.items() if len(known)}
@@ -132,6 +136,7 @@ class Encoder:
             "numeric": list(self.numeric),
             "fills": dict(self.fills),
             "scaling": {name: list(values) for name, values in self.scaling.items()},
+            "learnt": self.learnt.to_dict(),
         }
 
     @classmethod
@@ -146,6 +151,7 @@ class Encoder:
             numeric=tuple(state["numeric"]),
             fills=dict(state["fills"]),
             scaling={name: tuple(values) for name, values in state["scaling"].items()},
+            learnt=Learnt.from_dict(state["learnt"]),
         )
 
 

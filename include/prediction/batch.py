@@ -80,6 +80,9 @@ def score(
         scored["month"], scored["rows"], settings.problem.row[1],
         scored["seconds"], scored["model_seconds"], scored["skipped"],
     )  # fmt: skip
+    for column, reasons in scored["unusual"].items():
+        told = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons.items())
+        log.warning("%s: values of %s not as those learnt: %s", scored["month"], column, told)
     return scored
 
 

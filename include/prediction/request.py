@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from include.errors import SettingsError
+from include.models.learnt import Unusual, describe_unusual
 from include.prediction.form_fields import list_fields, list_needed
 from include.prediction.inputs import InputFormat, parse_rows
 from include.prediction.log import Predictions, replace_predictions
@@ -47,7 +48,7 @@ def predict(
         request_id: Names the request; asked again, its rows are replaced.
 
     Returns:
-        predictions (one per row, in the inputs' order), unit, and the model's name and version.
+        predictions (one per row, in the inputs' order), unit, the model's name and version, and warnings.
 
     Raises:
         InputsInvalid: A row cannot be used.
@@ -62,20 +63,27 @@ def predict(
     with connect(url) as connection:
         answered = Predictions(datetime.now(UTC), "rest", request_id, number, rows, problem.input_kinds, predicted)
         replace_predictions(connection, answered)
-    return make_answer(champion.version, predicted, problem.unit)
+    return make_answer(champion.version, predicted, problem.unit, champion.model.learnt.find_unusual(rows))
 
 
-def make_answer(version: RegisteredVersion, predicted: Values, unit: str) -> dict[str, Any]:
-    """What each way of asking answers: `predictions` of n rows in their order, `unit`, and the model behind them."""
+def make_answer(version: RegisteredVersion, predicted: Values, unit: str, unusual: Sequence[Unusual]) -> dict[str, Any]:
+    """What each way of asking answers.
+
+    Returns:
+        `predictions` of n rows in their order, `unit`, the `model` behind them, and `warnings`: the values of the rows
+        that are not as those the model learnt from.
+    """
     return {
         "predictions": predicted.tolist(),
         "unit": unit,
         "model": {"name": version.name, "version": version.version},
+        "warnings": describe_unusual(unusual, len(predicted)),
     }
 
 
 def describe(predicted: Mapping[str, Any]) -> str:
-    """The first prediction of a result of `predict`, in words."""
+    """The first prediction of a result of `predict`, in words, and the warnings."""
     model = predicted["model"]
     value = f"{predicted['predictions'][0]:.1f} {predicted['unit']}".strip()
-    return f"{value}, by version {model['version']} of {model['name']}."
+    answer = f"{value}, by version {model['version']} of {model['name']}."
+    return " ".join((answer, *(f"Warning: {warning}." for warning in predicted["warnings"])))

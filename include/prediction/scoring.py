@@ -1,9 +1,10 @@
 """Scores a month with one model, in batches, into `prediction.batch`."""
 
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
@@ -50,6 +51,7 @@ class Scoring:
 
     Attributes:
         skipped: Rows that cannot be predicted: a value that is required is missing, or one is out of bounds.
+        unusual: Values that are not as those learnt, by column and reason.
         model_seconds: Time in features and model alone.
         error: What ended the reading, None while nothing has.
     """
@@ -59,6 +61,7 @@ class Scoring:
     problem: Problem
     rows: int = 0
     skipped: int = 0
+    unusual: dict[str, Counter[str]] = field(default_factory=dict)
     model_seconds: float = 0.0
     error: Exception | None = None
 
@@ -79,6 +82,8 @@ class Scoring:
         begun = time.perf_counter()
         predicted = predict_sorted(self.loaded.model, rows, self.problem)
         self.model_seconds += time.perf_counter() - begun
+        for name, counts in self.loaded.model.learnt.count_unusual(rows).items():
+            self.unusual.setdefault(name, Counter()).update(counts)
         self.rows += batch.num_rows
         constants = (self.month, pa.scalar(self.loaded.version.version, pa.int32()))
         heads = [pa.repeat(value, batch.num_rows) for value in constants]
@@ -103,7 +108,8 @@ def score_month(
         allow: Raises for an address that the location's server must not lead to.
 
     Returns:
-        month, version, rows, skipped, seconds, and model_seconds, the part spent in features and model.
+        month, version, rows, skipped, unusual (column -> reason -> values that are not as those learnt), seconds, and
+        model_seconds, the part spent in features and model.
 
     Raises:
         SourceInvalid, SourceUnavailable: The month is not there, or cannot be read now.
@@ -134,6 +140,7 @@ def score_month(
         "version": loaded.version.version,
         "rows": scoring.rows,
         "skipped": scoring.skipped,
+        "unusual": {name: dict(counts) for name, counts in sorted(scoring.unusual.items())},
         "seconds": time.perf_counter() - begun,
         "model_seconds": scoring.model_seconds,
     }
@@ -207,9 +214,9 @@ def _coerce(batches: Iterator[pa.RecordBatch], names: Sequence[str], problem: Pr
     for batch in batches:
         columns = [pa.array(np.arange(rows, rows + batch.num_rows))]
         rows += batch.num_rows
-        for field, name in zip(list(schema)[1:], names, strict=True):
-            how = reading_of(problem, field.name, forms.get(name))
-            coerced = COERCIONS[field.type](batch[name], problem.timezone, how)
+        for target, name in zip(list(schema)[1:], names, strict=True):
+            how = reading_of(problem, target.name, forms.get(name))
+            coerced = COERCIONS[target.type](batch[name], problem.timezone, how)
             forms[name] = coerced.form
             columns.append(coerced.array)
         yield pa.record_batch(columns, schema=schema)

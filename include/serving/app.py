@@ -1,7 +1,8 @@
 """Predictions by the current champion.
 
-Send one row or a list of rows, with the neutral field names or the source's. Numbers may be strings. A category that
-training never saw is treated as unknown; any other invalid value is refused, with the name of its field.
+Send one row or a list of rows, with the neutral field names or the source's. Numbers may be strings. Values that
+are not as those the model learnt from are predicted and listed in `warnings`: a category that is new counts as missing.
+An invalid value is refused, with the name of its field.
 """
 
 from collections.abc import AsyncIterator

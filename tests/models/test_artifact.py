@@ -250,7 +250,7 @@ def test_archive_that_holds_no_estimator_is_invalid(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 1}, "format 1, but this code reads format 2"),
+        ({"format": 1}, "format 1, but this code reads format 3"),
         ({"estimator": "../../etc/passwd"}, "not a model that this code can load"),
         ({"encoder": {}}, "not a model that this code can load"),
         ({"encoder": None}, "not a model that this code can load"),

@@ -81,6 +81,17 @@ def test_trips_without_a_value_or_out_of_bounds_are_skipped_and_counted(warehous
     assert read_batch(warehouse_url, "row_number") == [(0,)]
 
 
+def test_values_that_were_not_learnt_are_predicted_and_counted_by_column(warehouse_url: str, tmp_path: Path) -> None:
+    zones = pa.array([1, 99_999, 99_998], pa.int32())
+    distances = pa.array([1.0, 1.0, 900_000.0], pa.float64())
+    known = pa.array([1, 2, 3], pa.int32())
+    table = make_table(3, PULocationID=zones, DOLocationID=known, trip_distance=distances)
+    scored = score_month(warehouse_url, ingest(warehouse_url, tmp_path, table), load(), MONTH)
+    assert (scored["rows"], scored["unusual"]) == (
+        3, {"pickup_zone": {"unseen": 2}, "trip_distance": {"out_of_range": 1}},
+    )  # fmt: skip
+
+
 def test_file_without_dropoffs_is_scored_by_its_address(warehouse_url: str, tmp_path: Path) -> None:
     table = make_table(4).drop_columns(["lpep_dropoff_datetime"])
     text = table.set_column(2, "DOLocationID", table["DOLocationID"].cast(pa.string()))

@@ -71,6 +71,19 @@ def test_zone_that_training_never_saw_is_predicted_as_an_unknown_one(service: Se
     assert service.predict(other)["predictions"] == service.predict({**TRIP, **unknown})["predictions"]
 
 
+def test_value_that_was_not_learnt_is_a_warning_and_counted(service: Service) -> None:
+    assert service.predict(TRIP)["warnings"] == []
+    answer = service.predict([TRIP, {**TRIP, "pickup_zone": 999_999, "trip_distance": 900_000}])
+    assert [warning.partition(" is ")[0] for warning in answer["warnings"]] == [
+        "inputs[1]: trip_distance 900000", "inputs[1]: pickup_zone 999999",
+    ]  # fmt: skip
+    metrics = service.client.get("/metrics").text
+    assert 'serving_unusual_values_total{column="pickup_zone",reason="unseen"} 1.0' in metrics
+    assert 'serving_unusual_values_total{column="trip_distance",reason="out_of_range"} 1.0' in metrics
+    many = service.predict([{**TRIP, "pickup_zone": 999_999}] * 60)
+    assert len(many["warnings"]) == 60
+
+
 @pytest.mark.parametrize("distance", [0, 0.000001, 999_999.5, 1_000_000])
 def test_extreme_distance_within_the_bounds_is_predicted(service: Service, distance: float) -> None:
     [minutes] = service.predict({**TRIP, "trip_distance": distance})["predictions"]

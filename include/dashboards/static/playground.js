@@ -79,6 +79,7 @@ function show(answer) {
       { label: title, value: `${first.value.toFixed(1)} ${answer.unit}`, detail: interval, tone: "" },
       { label: "Model", value: first.label, detail: first.role, tone: "" },
     ]),
+    ...answer.warnings.map((warning) => note(`Warning: ${warning}.`)),
   );
   Object.assign(drawn, { models: answer.models, contributions: answer.contributions });
   draw();

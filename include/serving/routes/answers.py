@@ -19,6 +19,10 @@ class Predicted(BaseModel):
     predictions: list[float]
     unit: str = Field(description="The unit of what is predicted")
     model: ModelName
+    warnings: list[str] = Field(
+        description="Values that are not as those the model learnt from: a category that is new and predicted as"
+        " missing, a number out of the range learnt, a value missing where none was. Several rows are named `inputs[0]`"
+    )
 
 
 class Explained(Predicted):

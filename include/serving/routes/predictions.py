@@ -48,13 +48,18 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         predicted = await batcher.predict(champion, rows)
         of, now = champion.form.problem, datetime.now(UTC)
         answered = Predictions(now, "service", request_id, champion.version, rows, of.input_kinds, predicted)
+        find_unusual = champion.model.learnt.find_unusual
         # Before the answer leaves: whoever has it finds it in prediction.log, even if the process is killed now.
         if len(predicted) > MOST_ROWS_TOGETHER:
             await anyio.to_thread.run_sync(parts.writer.put, answered)
+            unusual = await anyio.to_thread.run_sync(find_unusual, rows)
         else:
             parts.writer.put(answered)
+            unusual = find_unusual(rows)
         parts.metrics.rows.inc(len(predicted))
-        return _answer(make_answer(champion.loaded.version, predicted, of.unit))
+        for each in unusual:
+            parts.metrics.unusual.labels(each.column, each.reason).inc()
+        return _answer(make_answer(champion.loaded.version, predicted, of.unit, unusual))
 
     @app.post(
         "/explain",
@@ -78,7 +83,8 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         found: Explanation = await anyio.to_thread.run_sync(explainer, champion.model, rows)
         contributions = [dict(zip(found.features, row, strict=True)) for row in found.contributions.tolist()]
         explained = {"base": found.base, "contributions": contributions, "contributions_unit": found.unit}
-        answer = make_answer(champion.loaded.version, champion.model.predict(rows), champion.form.problem.unit)
+        predicted, unusual = champion.model.predict(rows), champion.model.learnt.find_unusual(rows)
+        answer = make_answer(champion.loaded.version, predicted, champion.form.problem.unit, unusual)
         return _answer(answer | explained)
 
 
