@@ -141,8 +141,8 @@ def name_partition(table: str, month: str) -> str:
 def lock_month(cursor: adbc_driver_postgresql.dbapi.Cursor, schema: str, table: str, month: str) -> None:
     """Waits until no other transaction writes `month`, and keeps them out until this one ends."""
     cursor.execute(
-        "SELECT pg_advisory_xact_lock(hashtext($1), CAST($2 AS integer))::text",
-        (f"{schema}.{table}", month.replace("-", "")),
+        "SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2))::text",
+        (f"{schema}.{table}", month),
     )
     cursor.fetchall()
 

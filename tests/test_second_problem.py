@@ -33,6 +33,7 @@ title = "Rented bikes"
 row = ["hour", "hours"]
 model = "bikes"
 source = "file://{directory}/{{month}}.csv"
+months = ["2024-01", "2024-02"]
 target = "Rented Bike Count"
 unit = "bikes"
 time = "starts_at"

@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 # The end of a text for Python and a browser alike: in Python, `$` alone would let a line break pass.
 END = r"$(?!\n)"
+# The one part of a source that is not loaded by month.
+ALL = "all"
 MONTH_TEXT = r"[12][0-9]{3}-(0[1-9]|1[0-2])"
 MONTH_PATTERN = f"^{MONTH_TEXT}{END}"
 # The name of a problem's source, instead of an address.
@@ -66,10 +68,11 @@ def _check_printable(text: str) -> str:
 
 def _check_months(months: tuple[str, ...]) -> tuple[str, ...]:
     for month in months:
-        if not re.fullmatch(MONTH_PATTERN, month):
-            raise ValueError(f"{month!r} is not a month; write months as YYYY-MM, separated by commas")
-    if not months:
-        raise ValueError("no month is given; write at least one as YYYY-MM")
+        if not re.fullmatch(MONTH_PATTERN, month) and months != (ALL,):
+            raise ValueError(
+                f"{month!r} is not a month; write months as YYYY-MM, separated by commas, or {ALL} for a source that "
+                "is not divided into months"
+            )
     return tuple(dict.fromkeys(months))
 
 

@@ -51,7 +51,7 @@ def measure_slices(problem: Problem, rows: Columns, actual: Values, predicted: V
 
 def _label(problem: Problem, slicing: Slice, rows: Columns) -> npt.NDArray[np.str_]:
     if slicing.column == HOUR and HOUR not in problem.columns:
-        values = rows[problem.time].astype("datetime64[h]").astype(np.int64) % 24
+        values = rows[str(problem.time)].astype("datetime64[h]").astype(np.int64) % 24
     else:
         values = rows[slicing.column]
     return _by_band(values, slicing.bands) if slicing.bands else _by_frequency(values, slicing.most_frequent)

@@ -13,8 +13,7 @@ _MEASURE = """
     WITH arrived AS (
         SELECT {columns}, avg(target) AS actual
         FROM raw.accepted
-        WHERE {time} BETWEEN (SELECT min({time}) FROM prediction.log) AND (SELECT max({time}) FROM prediction.log)
-          AND target BETWEEN %(low)s AND %(high)s
+        WHERE {in_time} AND target BETWEEN %(low)s AND %(high)s
         GROUP BY {columns}
     )
     INSERT INTO monitoring.live_errors (model_version, week, rows, rmse, mae)
@@ -29,8 +28,14 @@ _MEASURE = """
 """
 
 
+# Spares looking through all rows.
+_IN_TIME = "{time} BETWEEN (SELECT min({time}) FROM prediction.log) AND (SELECT max({time}) FROM prediction.log)"
+
+
 def measure_live_errors(url: str, settings: Settings) -> int:
-    """Stores RMSE and MAE, in the target's unit, for each model version and week of the rows.
+    """Stores RMSE and MAE, in the target's unit, for each model version and week.
+
+    The week is that of the row's time, or of the prediction where rows have none.
 
     Returns:
         The number of logged predictions whose row has arrived since; 0 where nothing was ever predicted.
@@ -39,7 +44,8 @@ def measure_live_errors(url: str, settings: Settings) -> int:
     low, high = target_bounds(problem)
     query = sql.SQL(_MEASURE).format(
         columns=list_columns(problem.inputs),
-        time=sql.Identifier(problem.time),
+        time=sql.Identifier(problem.time or "at"),
+        in_time=sql.SQL(_IN_TIME if problem.time else "true").format(time=sql.Identifier(problem.time or "at")),
         same=sql.SQL(" AND ").join(_compare(column) for column in problem.inputs),
     )
     with connect(url) as connection:

@@ -17,7 +17,7 @@ FIRST_DAY = date(1970, 1, 5)
 # A row belongs to its file's month; strays outside of it make no window.
 _ROWS = """
     FROM raw.accepted
-    WHERE to_char({time}, 'YYYY-MM') = month AND target BETWEEN {low} AND {high}
+    WHERE month IN ('all', to_char({time}, 'YYYY-MM')) AND target BETWEEN {low} AND {high}
 """
 
 
@@ -52,14 +52,19 @@ def choose_windows(windows: Sequence[Window], newest_month: str, least: int) -> 
 
 
 def list_windows(url: str, settings: Settings) -> list[Window]:
-    """The complete windows of the newest loaded month, and at least as many as the alarm looks at; oldest first."""
+    """The complete windows of the newest loaded month, and at least as many as the alarm looks at; oldest first.
+
+    None where rows have no time.
+    """
+    if settings.problem.time is None:
+        return []
     with connect(url) as connection:
         months = [m for (m,) in connection.execute("SELECT month FROM raw.sources ORDER BY month DESC LIMIT 2")]
         if not months:
             return []
         rows = connection.execute(
             sql.SQL("SELECT {}::date, count(*) {} AND month = ANY({}) GROUP BY 1").format(
-                sql.Identifier(settings.problem.time), _choose_rows(settings.problem), sql.Literal(months)
+                _name_time(settings.problem), _choose_rows(settings.problem), sql.Literal(months)
             )
         ).fetchall()
     windows = find_windows(dict(rows), settings.drift_window_days, settings.drift_minimum_rows)
@@ -70,11 +75,11 @@ def load_window(url: str, problem: Problem, window: Window) -> Split:
     """The accepted rows of a window with their targets."""
     query = sql.SQL(
         "SELECT {columns}, target {rows} AND {time} >= {start}::date AND {time} < {start}::date + {days}"
-        " AND month IN (to_char({start}::date, 'YYYY-MM'), to_char({start}::date + {days} - 1, 'YYYY-MM'))"
+        " AND month IN ('all', to_char({start}::date, 'YYYY-MM'), to_char({start}::date + {days} - 1, 'YYYY-MM'))"
     ).format(
         columns=list_columns(problem.inputs),
         rows=_choose_rows(problem),
-        time=sql.Identifier(problem.time),
+        time=_name_time(problem),
         start=sql.Literal(window.start),
         days=sql.Literal(window.days),
     )
@@ -83,6 +88,11 @@ def load_window(url: str, problem: Problem, window: Window) -> Split:
         return split_of_frame(problem, cursor.fetch_arrow_table().to_pandas())
 
 
+def _name_time(problem: Problem) -> sql.Identifier:
+    assert problem.time is not None  # only then there are windows
+    return sql.Identifier(problem.time)
+
+
 def _choose_rows(problem: Problem) -> sql.Composed:
     low, high = target_bounds(problem)
-    return sql.SQL(_ROWS).format(time=sql.Identifier(problem.time), low=sql.Literal(low), high=sql.Literal(high))
+    return sql.SQL(_ROWS).format(time=_name_time(problem), low=sql.Literal(low), high=sql.Literal(high))

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
@@ -20,7 +20,7 @@ from include.problem.declaration import Problem
 from include.problem.kinds import BOUNDED
 from include.problem.parts import Column
 from include.problem.values import from_arrow
-from include.raw.coercion import COERCIONS, NumberForm, reading_of
+from include.raw.coercion import NumberForm, coerce_column
 from include.raw.columns import check_columns
 from include.settings import Settings
 from include.sources import open_batches
@@ -203,20 +203,19 @@ def _open_location(settings: Settings, month: str, location: str, allow: Allow) 
     with open_batches(changed, month, allow) as contents:
         sources = {column.name: column.source for column in changed.problem.inputs}
         check_columns(contents, changed, month, sources)
-        names = list(sources.values())
-        yield _coerce(contents.read(names), names, changed.problem)
+        names = list(dict.fromkeys((*sources.values(), *changed.problem.clocks.values())))
+        yield _coerce(contents.read(names), changed.problem)
 
 
-def _coerce(batches: Iterator[pa.RecordBatch], names: Sequence[str], problem: Problem) -> Iterator[pa.RecordBatch]:
+def _coerce(batches: Iterator[pa.RecordBatch], problem: Problem) -> Iterator[pa.RecordBatch]:
     rows, schema = 0, read_schema(problem)
     # How a column writes its numbers is found in one batch and holds for the next.
     forms: dict[str, NumberForm | None] = {}
     for batch in batches:
         columns = [pa.array(np.arange(rows, rows + batch.num_rows))]
         rows += batch.num_rows
-        for target, name in zip(list(schema)[1:], names, strict=True):
-            how = reading_of(problem, target.name, forms.get(name))
-            coerced = COERCIONS[target.type](batch[name], problem.timezone, how)
+        for name in schema.names[1:]:
+            coerced = coerce_column(problem, name, batch, forms.get(name))
             forms[name] = coerced.form
             columns.append(coerced.array)
         yield pa.record_batch(columns, schema=schema)

@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from include.configuration.values import suggest
+from include.problem.naming import CLOCK
 
 if TYPE_CHECKING:
     from include.problem.declaration import Problem
@@ -12,6 +13,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 # What slices may be of besides columns: the hour of the problem's time.
 HOUR = "hour"
 SECONDS_OF_UNIT = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
+# The column of a training set that says where a row belongs that is not split by time.
+PLACE = "place"
 # Columns that the warehouse's tables have beside those of the problem, and the list of rows in a request.
 RESERVED = frozenset(
     (
@@ -19,6 +22,7 @@ RESERVED = frozenset(
         "inputs",
         "model_version",
         "month",
+        PLACE,
         "predicted",
         "request_id",
         "row_number",
@@ -36,6 +40,7 @@ def check_problem(problem: "Problem") -> None:
     _check_slices(problem)
     _check_sources(problem)
     _check_bounds(problem)
+    _check_split(problem)
     if problem.target is None and problem.elapsed is None:
         raise ValueError("target: name the column to predict")
 
@@ -46,7 +51,7 @@ def _check_names(problem: "Problem") -> None:
             why = "is reserved" if name in RESERVED else "is not made of small letters, digits and _"
             raise ValueError(f"columns.{name}: the name {why}; choose another one, and say source = {name!r}")
     mentioned = {
-        "time": (problem.time,),
+        **{key: (name,) for key in ("time", "group", "series") if (name := getattr(problem, key))},
         "elapsed": problem.elapsed or (),
         "known_later": problem.known_later,
         "batch_order": problem.batch_order,
@@ -58,21 +63,44 @@ def _check_names(problem: "Problem") -> None:
             if name not in problem.columns:
                 near = suggest(name, problem.columns) or f"; the columns are {', '.join(problem.columns)}"
                 raise ValueError(f"{key}: there is no column {name!r}{near}")
-    for name in (problem.time, *(problem.elapsed or ())):
+    for name in filter(None, (problem.time, *(problem.elapsed or ()))):
         if problem.columns[name].kind != "time":
             raise ValueError(f"columns.{name}: its kind must be time, not {problem.columns[name].kind}")
-    for column in problem.columns.values():
-        if column.when_missing and column.kind != "time":
-            raise ValueError(f"columns.{column.name}.when_missing: only a time can be now, not a {column.kind}")
-        if column.reference and column.reference not in problem.references:
-            raise ValueError(f"columns.{column.name}.reference: there is no reference {column.reference!r}")
+    _check_columns(problem)
     if problem.elapsed and problem.unit not in SECONDS_OF_UNIT:
         raise ValueError(f"unit: a time between two columns is in {', '.join(SECONDS_OF_UNIT)}, not {problem.unit!r}")
 
 
+def _check_columns(problem: "Problem") -> None:
+    for column in problem.columns.values():
+        if column.clock and column.kind != "time":
+            raise ValueError(f"columns.{column.name}.clock: only a time has a clock, not a {column.kind}")
+        if column.when_missing and column.kind != "time":
+            raise ValueError(f"columns.{column.name}.when_missing: only a time can be now, not a {column.kind}")
+        if column.reference and column.reference not in problem.references:
+            raise ValueError(f"columns.{column.name}.reference: there is no reference {column.reference!r}")
+
+
+def _check_split(problem: "Problem") -> None:
+    for key in ("time", "group"):
+        if problem.split == key and not getattr(problem, key):
+            raise ValueError(f"split: there is no column for {key!r}: set {key.upper()}, or leave split out")
+    for key in ("group", "series"):
+        name = getattr(problem, key)
+        if name and not problem.columns[name].of_kind.sql:
+            raise ValueError(f"{key}: {name} is ignored, so that it is not loaded; give columns.{name} the kind id")
+    if problem.validation_share == 0 or problem.validation_share + problem.test_share >= 1:
+        raise ValueError(
+            f"validation_share: {problem.validation_share:g} and test_share, {problem.test_share:g}, leave a split"
+            " without rows; give a share above 0, and a sum below 1"
+        )
+    if problem.horizon and not problem.time:
+        raise ValueError("horizon: a series needs a time: set TIME to the column that says when a row was")
+
+
 def _check_slices(problem: "Problem") -> None:
     for part in problem.slices:
-        name = problem.time if part.column == HOUR and HOUR not in problem.columns else part.column
+        name = (problem.time or "") if part.column == HOUR and HOUR not in problem.columns else part.column
         if name not in problem.dtypes:
             raise ValueError(f"slices: {name!r} is not known when one predicts, or says nothing; choose another column")
         if not part.bands and not part.most_frequent:
@@ -91,6 +119,8 @@ def _check_sources(problem: "Problem") -> None:
 
 def key_of(name: str) -> str:
     """The key of the environment that names the column in the source."""
+    if name.endswith(CLOCK):
+        return f"columns.{name}"
     return "TARGET" if name == "target" else f"COLUMN_{name.upper()}"
 
 

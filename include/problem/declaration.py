@@ -6,14 +6,15 @@ It is read whenever a DAG file is, so that it imports nothing slow.
 from collections.abc import Mapping
 from functools import cached_property
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from include.configuration.layers import SettingsModel
-from include.configuration.values import Names, OptionalText, Text, TimeZone, split_list
+from include.configuration.values import Months, Names, OptionalText, Share, Text, TimeZone, split_list
 from include.problem.checks import NAME, SECONDS_OF_UNIT, check_problem
 from include.problem.kinds import KindName
+from include.problem.naming import name_clock, name_parts
 from include.problem.parts import (
     TAB,
     Column,
@@ -24,6 +25,7 @@ from include.problem.parts import (
     Pair,
     Reference,
     Slice,
+    Time,
     TimeFormat,
     Unit,
 )
@@ -50,7 +52,7 @@ class Problem(SettingsModel):
     row: Pair = ("row", "rows")
     """What a row is, one and several of them, for texts."""
     model: Text
-    """Name of the experiment and of the registered model, where the settings do not name them."""
+    """Name of the experiment and of the registered model, where the settings do not name them. Empty: the folder's."""
     source: Text
     """Where rows come from: `sample` for made-up ones where the problem has a generator, a name among `sources`, or
     an address: `file://`, `https://`, an object store, a Postgres table or a JSON API; `{month}` in it is a month.
@@ -69,8 +71,12 @@ class Problem(SettingsModel):
     """Minimum target; rows below it are left out. Empty: no minimum."""
     target_max: float | None = Field(default=None, validate_default=True)
     """Maximum target; rows above it are left out. Empty: no maximum."""
-    time: Text
-    """The column that says when a row was: rows are loaded, split and watched by it."""
+    months: Months = ()
+    """Months to load where the source is divided into months, as YYYY-MM. Empty: it is not, and is loaded whole."""
+    time: Time = None
+    """The column that says when a row was: rows are split and watched by it. Where a date and a time of day are two
+    columns, both: `["Date", "Hour"]`. Empty: no such column.
+    """
     timezone: TimeZone = "UTC"
     """Time zone whose clock gives hours and days. Times with an offset become wall time of it; the time
     between two of them is the time that passed, even when the clock changes.
@@ -87,6 +93,24 @@ class Problem(SettingsModel):
     """Encoding of the source's text files, such as `latin-1`. Empty: a byte order mark, else UTF-8, else cp1252."""
     missing: Marks = ()
     """Values that mean a missing one, besides empty ones, NA, N/A, null, NaN, - and ?; for example -200."""
+    group: OptionalText = None
+    """The column whose rows of one value belong together, such as a customer: never in two splits."""
+    split: Literal["", "time", "group", "hash"] = ""
+    """How rows are split: by `time`, the newest ones are held out; by `group`; or by a `hash` of what a row says, so
+    that it stays where it is when rows are added. Empty: by time where there is one, else by group, else by hash.
+    """
+    validation_share: Share = 0.15
+    """Share of the rows that validate, where no day or month says which."""
+    test_share: Share = 0.15
+    """Share of the rows that test, where no day or month says which."""
+    series: OptionalText = None
+    """The column that tells several series of one table apart, such as a store."""
+    horizon: int | None = Field(default=None, ge=1, le=1_000_000)
+    """How many rows of its series ahead a row is predicted: makes the last value that is known then, and the seasonal
+    one, baselines to beat. Empty: rows are no series.
+    """
+    task: Literal["regression"] = "regression"
+    """What is predicted: `regression`, a number."""
     known_later: Names = ()
     """Columns that are not known when one predicts: never features."""
     batch_order: Names = ()
@@ -103,18 +127,7 @@ class Problem(SettingsModel):
     @model_validator(mode="before")
     @classmethod
     def _name_parts(cls, values: Any) -> Any:
-        """Each column's key in the file is its name, and its name in the source unless it says otherwise."""
-        columns = values.get("columns")
-        if not isinstance(columns, Mapping):
-            return values
-        named = {
-            # Rows are split by their time: one without it would belong nowhere.
-            key: {"required": key == values.get("time"), **column, "name": key, "source": column.get("source") or key}
-            if isinstance(column, Mapping)
-            else column
-            for key, column in columns.items()
-        }
-        return {**values, "columns": named}
+        return name_parts(values)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Problem":
@@ -155,6 +168,11 @@ class Problem(SettingsModel):
         return names | ({"target": self.target} if self.target else {})
 
     @property
+    def clocks(self) -> dict[str, str]:
+        """The source's names of the times of day that are columns of their own, by what they are called here."""
+        return {name_clock(column.name): column.clock for column in self.stored if column.clock}
+
+    @property
     def reading(self) -> Reading:
         """How the source's text is read."""
         delimiter = "\t" if self.delimiter == TAB else self.delimiter
@@ -181,9 +199,13 @@ class Problem(SettingsModel):
         return (*((SAMPLE,) if self.sample else ()), *self.sources)
 
     @property
-    def of_time(self) -> Column:
-        """The column that rows are loaded, split and watched by."""
-        return self.columns[self.time]
+    def split_by(self) -> Literal["time", "group", "hash"]:
+        """How rows are split."""
+        if self.split:
+            return self.split
+        if self.time:
+            return "time"
+        return "group" if self.group else "hash"
 
     def to_dict(self) -> dict[str, Any]:
         """The declaration as plain JSON values, as it is frozen with each training set and in each model.

@@ -59,6 +59,7 @@ class Column(_Declared):
         reference: The reference whose names its values have.
         when_missing: What stands for a value that a request leaves out: `now`, for a time.
         time_format: How the source writes a time that is not in ISO 8601; empty: as the problem's `time_format` says.
+        clock: The source's column with the time of day, or the hour, of a time whose `source` is the date alone.
     """
 
     name: str = ""
@@ -75,6 +76,7 @@ class Column(_Declared):
     reference: str = ""
     when_missing: Literal["", "now"] = ""
     time_format: TimeFormat = ""
+    clock: str = ""
 
     @property
     def of_kind(self) -> Kind:
@@ -163,6 +165,8 @@ def _check_unit(unit: str) -> str:
     return unit
 
 
+# The file may name two columns, see `include.problem.naming`.
+Time = Annotated[str | None, BeforeValidator(none_if_blank)]
 Pair = Annotated[tuple[str, str], BeforeValidator(_as_pair)]
 Unit = Annotated[str, AfterValidator(_check_unit)]
 Delimiter = Annotated[str | None, BeforeValidator(_read_delimiter), AfterValidator(_check_delimiter)]

@@ -37,7 +37,8 @@ class DeclarationError(SettingsError):
 # Top-level keys that are one value, so that the environment can give them.
 SIMPLE_KEYS = (
     "title", "source", "target", "unit", "target_min", "target_max", "time", "timezone", "time_format", "delimiter",
-    "decimal", "encoding", "missing", "known_later",
+    "decimal", "encoding", "missing", "known_later", "group", "split", "validation_share", "test_share", "series",
+    "horizon", "task",
 )  # fmt: skip
 
 

@@ -2,7 +2,10 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from include.configuration.values import ALL
 
 if TYPE_CHECKING:
     from include.problem.declaration import Problem
@@ -20,6 +23,13 @@ def name_one(problem: "Problem") -> str:
 def count_rows_in_words(problem: "Problem", count: int) -> str:
     """So many rows: `1 sale`, `1,200 sales`."""
     return f"{count:,} {problem.row[count != 1]}"
+
+
+def name_months(months: Sequence[str]) -> str:
+    """The months of a source: `months 2024-01, 2024-02`; of one that is not divided into months, `all rows`."""
+    if tuple(months) == (ALL,):
+        return "all rows"
+    return f"month{'s' * (len(months) != 1)} {', '.join(months)}"
 
 
 def show_in_unit(value: float | None, unit: str, decimals: int = 2) -> str:

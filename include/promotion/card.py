@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.errors import NoTrainingSet
+from include.problem.words import name_months
 from include.promotion.comparison import Comparison
 from include.promotion.decisions import Promotion
 from include.sets.holdout import HeldOut
+from include.sets.split import describe_split
 from include.tracking.registry import RegisteredVersion
 from include.warehouse import connect
 
@@ -24,7 +26,7 @@ class TrainingSetFacts:
 
     version: int
     months: tuple[str, ...]
-    validation_from: str
+    validation_from: str | None
     counts: dict[str, int]
     target_mean: float
     target_deviation: float
@@ -71,9 +73,10 @@ def render_card(
         f"**{DECISIONS[decision.state]}** {decision.reason}.",
         "## Data",
         (
-            f"Training set {facts.version}: months {', '.join(facts.months)}; {problem.row[1]} before"
-            f" {facts.validation_from} train ({facts.counts['train']} rows). The target's mean there is"
-            f" {facts.target_mean:.2f}, its deviation {facts.target_deviation:.2f} {problem.unit}".rstrip()
+            f"Training set {facts.version}: {name_months(facts.months)};"
+            f" {describe_split(facts.validation_from, problem)} ({facts.counts['train']} rows)."
+            f" The target's mean there is {facts.target_mean:.2f}, its deviation"
+            f" {facts.target_deviation:.2f} {problem.unit}".rstrip()
             + "."
         ),
         "## Lineage",

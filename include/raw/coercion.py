@@ -1,6 +1,7 @@
 """Source columns to the warehouse's types, on Arrow arrays; what cannot be turned becomes null and is reported."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,8 +22,9 @@ from include.raw.coerced import (
 from include.raw.numbers import clear_numbers, coerce_float, coerce_integer, nan_to_null
 from include.raw.times import coerce_timestamp, end_after, join_times
 
-__all__ = ["COERCIONS", "Coerced", "ColumnReading", "NumberForm", "end_after", "join_times", "reading_of"]
+__all__ = ["COERCIONS", "TARGET", "Coerced", "ColumnReading", "NumberForm", "coerce_column", "end_after", "reading_of"]
 
+TARGET = "target"
 # Floats hold all whole numbers up to this one.
 EXACT_LIMIT = 2**53
 # Files have short words too.
@@ -36,6 +38,20 @@ def reading_of(problem: Problem, name: str, form: NumberForm | None = None) -> C
         form: What its earlier values showed.
     """
     return ColumnReading(problem.reading.marks, problem.time_format_of(name), form)
+
+
+def coerce_column(problem: Problem, name: str, batch: pa.RecordBatch, form: NumberForm | None = None) -> Coerced:
+    """A column of the problem, or `target`, of a batch with the source's columns.
+
+    Args:
+        form: What its earlier values showed.
+    """
+    how = reading_of(problem, name, form)
+    values = batch.column(problem.read_columns[name])
+    column = problem.columns.get(name) if name != TARGET else None
+    if column is not None and column.clock:
+        return _JOIN_TIMES(values, batch.column(column.clock), problem.timezone, how)
+    return COERCIONS[pa.type_for_alias(column.of_kind.arrow) if column else pa.float64()](values, problem.timezone, how)
 
 
 def coerce_flag(array: pa.Array, _timezone: str = "", how: ColumnReading = USUAL) -> Coerced:
@@ -78,9 +94,9 @@ Coercion = Callable[..., Coerced]
 def _or_fail(kind: pa.DataType, coercion: Coercion) -> Coercion:
     """Fails every value of a column that Arrow cannot turn, for instance of a decimal that no float can hold."""
 
-    def coerce(array: pa.Array, timezone: str, how: ColumnReading = USUAL) -> Coerced:
+    def coerce(array: pa.Array, *arguments: Any) -> Coerced:
         try:
-            return coercion(array, timezone, how)
+            return coercion(array, *arguments)
         except (pa.ArrowException, OverflowError, ValueError):
             return fail_all(array, kind)
 
@@ -95,3 +111,4 @@ _BY_KIND: dict[pa.DataType, Coercion] = {
     pa.string(): coerce_text,
 }
 COERCIONS = {kind: _or_fail(kind, coercion) for kind, coercion in _BY_KIND.items()}
+_JOIN_TIMES = _or_fail(pa.timestamp("us"), join_times)

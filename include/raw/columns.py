@@ -33,9 +33,10 @@ def check_columns(contents: Contents, settings: Settings, month: str, needed: Ma
         raise SourceInvalid(
             f"{contents.location} ({month}): a column's name holds a letter that is no text: {names}. Rename the column"
         )
+    clocks = settings.problem.clocks
     problems = [
         f"no column '{name}'{_suggest(name, neutral, list(contents.columns))}"
-        for neutral, name in (settings.problem.read_columns if needed is None else needed).items()
+        for neutral, name in {**(settings.problem.read_columns if needed is None else needed), **clocks}.items()
         if name not in contents.columns
     ]
     if problems:

@@ -79,7 +79,7 @@ def hash_reading(settings: Settings) -> str:
     """Hash of the settings that decide how a source's rows become raw ones."""
     problem = settings.problem
     columns = [
-        (column.name, column.source, column.kind, column.after, problem.time_format_of(column.name))
+        (column.name, column.source, column.clock, column.kind, column.after, problem.time_format_of(column.name))
         for column in problem.stored
     ]
     target = [problem.target, problem.elapsed, problem.unit if problem.elapsed else ""]

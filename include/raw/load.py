@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from include.errors import SourceInvalid
 from include.problem.checks import key_of
 from include.problem.declaration import Problem
-from include.raw.coercion import COERCIONS, Coerced, NumberForm, end_after, reading_of
+from include.raw.coercion import TARGET, Coerced, NumberForm, coerce_column, end_after
 from include.raw.duplicates import find_duplicates, hash_rows
 from include.raw.rules import BEYOND, DUPLICATE, WRONG_TYPE
 from include.settings import Settings
@@ -34,7 +34,6 @@ REJECTED = pa.schema(
 )
 
 
-TARGET = "target"
 TARGET_FIELD = (TARGET, pa.float64())
 _NUMBERS = "with a point, as 1234.5. For decimal commas in a text file set DECIMAL=, and for missing values MISSING"
 # Kind -> what a value of it is called, and how it has to be written.
@@ -123,8 +122,7 @@ class Load:
         coerced: dict[str, Coerced] = {}
         for neutral, name in problem.read_columns.items():
             source = batch.column(name)
-            how = reading_of(problem, neutral, self.forms.get(neutral))
-            coerced[neutral] = COERCIONS[types[neutral]](source, problem.timezone, how)
+            coerced[neutral] = coerce_column(problem, neutral, batch, self.forms.get(neutral))
             self.forms[neutral] = coerced[neutral].form
             self.present[neutral] += size - source.null_count
             for rule, marks in ((WRONG_TYPE, coerced[neutral].failed), (BEYOND, coerced[neutral].beyond)):

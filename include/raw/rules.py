@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from include.configuration.values import ALL
 from include.problem.declaration import Problem
 from include.problem.parts import Column
 from include.settings import Settings
@@ -41,9 +42,11 @@ def name_elapsed(column: Column) -> str:
 
 
 def list_rules(settings: Settings, month: str) -> list[Rule]:
-    """The rules that the declaration makes for the rows of `month` (YYYY-MM)."""
+    """The rules that the declaration makes for the rows of `month` (YYYY-MM, or `all`)."""
     problem = settings.problem
-    rules = [Rule(problem.time, f"{problem.time}: outside its month", _make_within_month(settings, month))]
+    rules = []
+    if problem.time and month != ALL:
+        rules.append(Rule(problem.time, f"{problem.time}: outside its month", _make_within_month(settings, month)))
     for column in problem.stored:
         if column.after:
             broken = f"{column.name}: not after {column.after}"

@@ -20,25 +20,22 @@ from include.sets.frame_checks import find_example_problems
 from include.sets.left_out import TARGET_ABOVE, TARGET_BELOW, TARGET_MISSING, TARGET_RULES, describe
 from include.sets.plan import Plan, compute_fingerprint, contents_settings
 from include.sets.profile import profile_split
+from include.sets.split import SPLITS, choose_bounds, render_split
 from include.settings import Settings
 from include.sources.references import list_references
 from include.warehouse import connect
 
 log = logging.getLogger(__name__)
-SPLITS = ("train", "validation", "test")
 _INSERT_EXAMPLES = """
-    INSERT INTO {table} (month, row_number, split, {columns}, target)
-    SELECT r.month, r.row_number,
-           CASE WHEN r.{time} < %(validation_from)s THEN 'train'
-                WHEN %(test_from)s::timestamp IS NULL OR r.{time} < %(test_from)s THEN 'validation'
-                ELSE 'test' END,
-           {columns}, r.target
+    INSERT INTO {table} (month, row_number, split, place, {columns}, target)
+    SELECT r.month, r.row_number, {split}, {place}, {columns}, r.target
     FROM raw.accepted r
-    WHERE r.month = ANY(%(months)s) AND {in_bounds}
+    WHERE {accepted}
     ORDER BY r.month, r.row_number
 """
 # Bounds that the problem does not have are infinite; a missing target is out of any.
 _IN_BOUNDS = "target BETWEEN %(target_min)s AND %(target_max)s"
+_ACCEPTED = f"r.month = ANY(%(months)s) AND r.{_IN_BOUNDS}"
 # A row that broke several rules is counted under the first of them, so that the counts add up.
 _LEFT_OUT = """
     SELECT month, rule, count(*) AS rows FROM (
@@ -94,14 +91,18 @@ def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
         _create_table(connection, table, settings.problem)
         low, high = target_bounds(settings.problem)
         chosen = {"months": list(plan.months), "target_min": low, "target_max": high}
-        split = {"validation_from": plan.validation_from, "test_from": plan.test_from}
+        accepted = sql.SQL(_ACCEPTED)
+        bounds = choose_bounds(connection, settings, plan.days, accepted, chosen)
+        split, place = render_split(settings.problem)
         insert = sql.SQL(_INSERT_EXAMPLES).format(
-            table=table,
-            columns=list_columns(settings.problem.inputs),
-            time=sql.Identifier(settings.problem.time),
-            in_bounds=sql.SQL(_IN_BOUNDS),
+            table=table, columns=list_columns(settings.problem.inputs), split=split, place=place, accepted=accepted
         )
-        connection.execute(insert, chosen | split)
+        connection.execute(insert, chosen | bounds)
+        connection.execute(
+            "UPDATE training.sets SET validation_from = %(validation_from)s, test_from = %(test_from)s"
+            " WHERE version = %(version)s",
+            bounds | {"version": version},
+        )
         rules = {"below": TARGET_BELOW, "above": TARGET_ABOVE, "missing": TARGET_MISSING}
         left_out = (
             connection.cursor(row_factory=dict_row)
@@ -146,8 +147,8 @@ def _create_table(connection: psycopg.Connection, table: sql.Identifier, problem
     ]
     connection.execute(
         sql.SQL(
-            "CREATE TABLE {} (month text NOT NULL, row_number bigint NOT NULL, split text NOT NULL, {},"
-            " target double precision NOT NULL)"
+            "CREATE TABLE {} (month text NOT NULL, row_number bigint NOT NULL, split text NOT NULL,"
+            " place double precision, {}, target double precision NOT NULL)"
         ).format(table, sql.SQL(", ").join(columns))
     )
 
@@ -215,8 +216,8 @@ def validate(url: str, settings: Settings, version: int) -> None:
     assert row is not None
     validation_from, test_from, counts = row
     bounds = {"train": (None, validation_from), "validation": (validation_from, test_from), "test": (test_from, None)}
-    used = SPLITS if test_from else SPLITS[:2]
     problem = read_problem_of(url, version)
+    used = SPLITS if test_from or (validation_from is None and problem.test_share) else SPLITS[:2]
     problems = [
         f"{split}: {counts[split]} rows, but at least {settings.minimum_rows} are needed (MINIMUM_ROWS)"
         for split in used

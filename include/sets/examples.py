@@ -30,7 +30,7 @@ class TrainingSet:
     version: int
     fingerprint: str
     months: tuple[str, ...]
-    validation_from: str
+    validation_from: str | None
     test_from: str | None
     counts: dict[str, int]
     published_at: datetime
@@ -38,7 +38,7 @@ class TrainingSet:
     @property
     def has_test_split(self) -> bool:
         """Whether there is a third split."""
-        return self.test_from is not None
+        return bool(self.counts.get("test"))
 
 
 def _fetch(connection: psycopg.Connection, condition: str, values: list[Any]) -> TrainingSet | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import adbc_driver_manager
 from psycopg import sql
@@ -10,6 +11,7 @@ from include.errors import NoTrainingSet, StaleInput
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 from include.sets.examples import list_columns, read_problem_of, split_of_frame, table_of
+from include.sets.split import learnt_from
 from include.warehouse import connect, connect_bulk
 
 # What a model has learnt from is known of pruned sets too: their rows in training.sets stay.
@@ -18,7 +20,7 @@ _ROWS = """
     FROM {table} e
     WHERE e.split = {split} AND NOT EXISTS (
         SELECT FROM training.sets s
-        WHERE s.version = ANY({learnt_from}) AND e.month = ANY(s.months) AND e.{time} < s.validation_from
+        WHERE s.version = ANY({versions}) AND e.month = ANY(s.months) AND {learnt_from}
     )
     ORDER BY e.month, e.row_number
 """
@@ -40,24 +42,24 @@ class HeldOut:
     actual: Values
 
 
-def load_held_out(url: str, learnt_from: Collection[int]) -> HeldOut:
+def load_held_out(url: str, versions: Collection[int]) -> HeldOut:
     """The held-out rows of the set that was published last.
 
     Args:
-        learnt_from: Versions of the training sets behind the models; rows that these trained on are left out.
+        versions: Versions of the training sets behind the models; rows that these trained on are left out.
 
     Raises:
         NoTrainingSet: None is published.
         StaleInput: The set was pruned while it was read.
     """
-    version, split = _find_newest(url)
+    version, split, settings = _find_newest(url)
     problem = read_problem_of(url, version)
     query = sql.SQL(_ROWS).format(
         columns=list_columns(problem.inputs),
         table=table_of(version),
         split=sql.Literal(split),
-        learnt_from=sql.Literal(list(learnt_from)) + sql.SQL("::bigint[]"),
-        time=sql.Identifier(problem.time),
+        versions=sql.Literal(list(versions)) + sql.SQL("::bigint[]"),
+        learnt_from=learnt_from(problem, settings),
     )
     with connect_bulk(url) as connection, connection.cursor() as cursor:
         try:
@@ -72,10 +74,10 @@ def load_held_out(url: str, learnt_from: Collection[int]) -> HeldOut:
     return HeldOut(problem, version, split, found.rows, found.target)
 
 
-def _find_newest(url: str) -> tuple[int, str]:
+def _find_newest(url: str) -> tuple[int, str, dict[str, Any]]:
     with connect(url) as connection:
-        row = connection.execute("SELECT version, test_from IS NOT NULL FROM training.newest").fetchone()
+        row = connection.execute("SELECT version, counts, settings FROM training.newest").fetchone()
     if row is None:
         raise NoTrainingSet("No training set is published, so there is nothing to compare models on.")
-    version, has_test_split = row
-    return version, "test" if has_test_split else "validation"
+    version, counts, settings = row
+    return version, "test" if counts.get("test") else "validation", settings

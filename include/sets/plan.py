@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any, cast
 
-from include.configuration.values import MONTH_PATTERN
+from include.configuration.values import ALL, MONTH_PATTERN
 from include.errors import SettingsError
 from include.raw.ingestion import hash_reading
 from include.raw.rules import hash_rules
 from include.sets.results import PlanValues
+from include.sets.split import Days, describe_places, identify_split
 from include.settings import Settings
 from include.sources import probe
 from include.warehouse import connect
@@ -29,17 +30,22 @@ class Plan:
 
     Attributes:
         months: As YYYY-MM, ascending.
-        validation_from: Rows from this day on (local, ISO) validate; earlier ones train.
-        test_from: Rows from this day on test; None for no third split.
+        validation_from: Rows from this day on (local, ISO) validate; earlier ones train. None: by the problem's shares.
+        test_from: Rows from this day on test; None for no third split, or by the problem's shares.
         outdated_after: Hours after which a published set counts as outdated.
         force: Rebuild even if the set is fresh.
     """
 
     months: tuple[str, ...]
-    validation_from: str
+    validation_from: str | None
     test_from: str | None
     outdated_after: float
     force: bool = False
+
+    @property
+    def days(self) -> Days:
+        """The first days that validate and test, where they are declared."""
+        return self.validation_from, self.test_from
 
     def to_dict(self) -> PlanValues:
         """The plan as plain JSON values."""
@@ -61,34 +67,55 @@ def make_plan(
     outdated_after: float | None = None,
     force: bool = False,
 ) -> Plan:
-    """Completes a request from the settings; without a split day, the newest month validates.
+    """Completes a request from the settings.
+
+    Without a split day, the newest of several months validates; rows that are not divided into months, or not split by
+    time, are split by shares.
 
     Raises:
         SettingsError: A value cannot be used, or the values contradict each other.
     """
     chosen = tuple(sorted(set(months or settings.months)))
     for month in chosen:
-        if not re.fullmatch(MONTH_PATTERN, month):
+        if not re.fullmatch(MONTH_PATTERN, month) and chosen != (ALL,):
             raise SettingsError(f"'{month}' is not a month; write it as YYYY-MM.")
+    by_time = settings.problem.split_by == "time"
+    day = _day(validation_from or settings.validation_from, "validation_from")
     plan = Plan(
         months=chosen,
-        validation_from=_day(validation_from or settings.validation_from, "validation_from") or _default_split(chosen),
+        validation_from=day or (_default_split(chosen) if by_time and chosen != (ALL,) else None),
         test_from=_day(test_from or settings.test_from, "test_from"),
         outdated_after=outdated_after or settings.outdated_after,
         force=force,
     )
-    first, end = f"{chosen[0]}-01", _month_end(chosen[-1])
     # A person looks for the parameter or for the setting, whichever was given.
     split = "VALIDATION_FROM" if settings.validation_from and not validation_from else "validation_from"
     test = "test_from" if test_from else "TEST_FROM"
-    if not first < plan.validation_from < end:
+    if not by_time and (day or plan.test_from):
+        raise SettingsError(
+            f"{split if day else test}: rows are split by {settings.problem.split_by}, not by time. Leave it empty, or"
+            " set SPLIT=time and TIME"
+        )
+    if plan.test_from and not plan.validation_from:
+        raise SettingsError(f"{test} {plan.test_from} needs {split}, the day on which the split before it begins.")
+    if plan.validation_from:
+        _check_days(plan, split, test)
+    return plan
+
+
+def _check_days(plan: Plan, split: str, test: str) -> None:
+    if plan.months == (ALL,):
+        if plan.test_from and plan.validation_from and plan.test_from <= plan.validation_from:
+            raise SettingsError(f"{test} {plan.test_from} must lie after {split} {plan.validation_from}.")
+        return
+    first, end = f"{plan.months[0]}-01", _month_end(plan.months[-1])
+    if not first < str(plan.validation_from) < end:
         raise SettingsError(
             f"{split} {plan.validation_from} leaves a split without rows: the months start on {first} and end"
             f" before {end}. Choose a day between, or add months."
         )
-    if plan.test_from and not plan.validation_from < plan.test_from < end:
+    if plan.test_from and not str(plan.validation_from) < plan.test_from < end:
         raise SettingsError(f"{test} {plan.test_from} must lie after {split} {plan.validation_from} and before {end}.")
-    return plan
 
 
 def _day(value: str | None, name: str) -> str | None:
@@ -111,7 +138,9 @@ def _month_end(month: str) -> str:
 def contents_settings(settings: Settings) -> dict[str, Any]:
     """The settings that change what a set holds."""
     problem = settings.problem
+    places = {} if problem.split_by == "time" else {"places": describe_places(settings)}
     return {
+        **places,
         "inputs": [[column.name, column.kind] for column in problem.inputs],
         "time": problem.time,
         "target": [problem.target_min, problem.target_max],
@@ -131,7 +160,7 @@ def compute_fingerprint(
         "sources": {month: sources[month] for month in plan.months},
         "reading": hash_reading(settings),
         "references": dict(references),
-        "split": [plan.validation_from, plan.test_from],
+        "split": identify_split(settings, plan.days),
         "settings": contents_settings(settings),
         "rules": hash_rules(settings),
         "preparation": PREPARATION_VERSION,

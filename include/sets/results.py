@@ -11,7 +11,7 @@ class PlanValues(TypedDict):
     """The values of a `Plan`."""
 
     months: list[str]
-    validation_from: str
+    validation_from: str | None
     test_from: str | None
     outdated_after: float
     force: bool

@@ -5,6 +5,7 @@ Each condition is one expression over the rows of one or more months (raw rows) 
 
 from typing import Any
 
+from include.problem.checks import PLACE
 from include.problem.declaration import Problem
 from include.problem.parts import Column
 
@@ -43,9 +44,19 @@ def list_table_checks(problem: Problem) -> Checks:
         "knows_its_splits": {
             "check_statement": "COUNT(*) FILTER (WHERE split NOT IN ('train','validation','test')) = 0"
         },
-        "validates_after_training": {
-            # The name is checked where it is declared: small letters, digits and _.
-            "check_statement": f"MAX({problem.time}) FILTER (WHERE split = 'train')"
-            f" < MIN({problem.time}) FILTER (WHERE split = 'validation')"
-        },
+        **_check_order(problem),
+    }
+
+
+def _check_order(problem: Problem) -> Checks:
+    if problem.split_by == "time":
+        # The name is checked where it is declared: small letters, digits and _.
+        return {"validates_after_training": _check_parts(str(problem.time))}
+    return {"validates_behind_training": _check_parts(PLACE)}
+
+
+def _check_parts(column: str) -> dict[str, str]:
+    return {
+        "check_statement": f"MAX({column}) FILTER (WHERE split = 'train')"
+        f" < MIN({column}) FILTER (WHERE split = 'validation')"
     }

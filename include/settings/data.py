@@ -34,8 +34,10 @@ class DataSettings(SettingsModel):
     key below changes a declared value, where it is not empty; so do `COLUMN_<NAME>` (a column's name in the source),
     `<NAME>_MIN` and `<NAME>_MAX` (a column's bounds) and `<NAME>_SOURCE` (the address of a reference table).
     """
-    months: Months = ("2024-01", "2024-02")
-    """Months to load and to train on, as YYYY-MM, separated by commas."""
+    months: Months = ()
+    """Months to load and to train on, as YYYY-MM, separated by commas; `all` for a source that is not divided into
+    months. Empty: `months` of the problem, else `all`.
+    """
     source_records: str = ""
     """For a JSON API: dotted path to the list of records in an answer. Empty: the answer is the list."""
     source_timeout: Seconds = 60.0

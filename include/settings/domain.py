@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from include.configuration.values import (
+    ALL,
     Addresses,
     Approval,
     Count,
@@ -158,6 +159,7 @@ class Settings(DataSettings):
             keys = keys_of(problem)
             problem = read_problem(problem, {key: value for key, value in values.items() if key in keys})
         named = {key: values.get(key) or problem.model for key in ("mlflow_experiment", "registered_model")}
+        named["months"] = values.get("months") or problem.months or (ALL,)
         feature_set = values.get("feature_set") or problem.feature_set_names[0]
         return {**values, **named, "feature_set": feature_set, "problem": problem}
 

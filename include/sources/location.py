@@ -5,6 +5,7 @@ from datetime import date
 from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from include.configuration.values import ALL
 from include.errors import SettingsError
 from include.problem.declaration import SAMPLE, Problem
 from include.settings import Settings
@@ -55,22 +56,30 @@ def _name_sources(settings: Settings) -> str:
 
 
 def _require_month(settings: Settings, source: str, placeholder: str) -> None:
-    if len(settings.months) > 1 and not re.search(placeholder, source):
+    by_month = re.search(placeholder, source)
+    if len(settings.months) > 1 and not by_month:
         raise SettingsError(
             f"SOURCE {mask(source)} is the same for every month, but MONTHS asks for {len(settings.months)}: "
-            "put {month} where the month stands in the address, or ask for one month"
+            f"put {{month}} where the month stands in the address, ask for one month, or load it whole by MONTHS={ALL}"
+        )
+    if by_month and settings.months == (ALL,):
+        raise SettingsError(
+            f"SOURCE {mask(source)} has {by_month[0]} in it, but no month is named: set MONTHS, as in"
+            " MONTHS=2024-01,2024-02"
         )
 
 
 def locate(settings: Settings, month: str) -> str:
-    """The address of `month` (YYYY-MM), secrets included; an API's page placeholders are left in."""
+    """The address of `month` (YYYY-MM, or `all`), secrets included; an API's page placeholders are left in."""
     return fill_in(settings.problem, settings.problem.source, month)
 
 
 def fill_in(problem: Problem, source: str, month: str) -> str:
     """As `locate`, of any address that is written as SOURCE is."""
-    start, end = month_bounds(month)
     source = problem.sources.get(source, source)
+    if month == ALL:
+        return source
+    start, end = month_bounds(month)
     for placeholder, value in {"month": month, "month_start": start, "month_end": end}.items():
         source = source.replace(f"{{{placeholder}}}", str(value))
     return source

@@ -14,8 +14,9 @@ from adbc_driver_manager import OperationalError as BulkOperationalError
 from adbc_driver_postgresql.dbapi import Cursor
 from psycopg import sql
 
-from include.configuration.values import MONTH_PATTERN
+from include.configuration.values import ALL, MONTH_PATTERN
 from include.errors import SettingsError, SourceInvalid, SourceUnavailable, WarehouseUnavailable
+from include.problem.parts import Column
 from include.problem.reading import DETECT, Reading
 from include.settings import Settings
 from include.sources.contents import Contents, Probe
@@ -50,17 +51,20 @@ KEPT_TYPES = {*MONTH_FILTERS, "smallint", "integer", "bigint", "real", "double p
 
 def list_months(settings: Settings, _known: Collection[str]) -> list[str]:
     """The months that have at least MINIMUM_ROWS rows: stray dates make no month. Reads the whole column."""
+    if settings.months == (ALL,):
+        return [ALL]
+    time = _require_time(settings)
     url = settings.problem.source
     address, table = split_address(url)
     limits = Limits.of(settings)
     with _translate(url, limits), connect(address) as connection:
         _limit(connection, limits.time_limit)
         columns = _read_columns(connection, table, url)
-        kind = columns.get(settings.problem.of_time.source)
+        kind = columns.get(time.source)
         if kind not in MONTH_NAMES:
             return list(settings.months)  # what is wrong with the column is said when a month is opened
         name = sql.SQL(MONTH_NAMES[kind]).format(
-            column=sql.Identifier(settings.problem.of_time.source), timezone=sql.Literal(settings.problem.timezone)
+            column=sql.Identifier(time.source), timezone=sql.Literal(settings.problem.timezone)
         )
         query = sql.SQL("SELECT {} FROM {} GROUP BY 1 HAVING count(*) >= {}")
         rows = connection.execute(query.format(name, table, settings.minimum_rows)).fetchall()
@@ -141,8 +145,20 @@ def _read_columns(connection: psycopg.Connection, table: sql.Identifier, url: st
     return dict(rows)
 
 
+def _require_time(settings: Settings) -> Column:
+    time = settings.problem.time
+    if time is None:
+        raise SettingsError(
+            f"MONTHS: no month can be picked of a table without a time. Set TIME to its column, or MONTHS={ALL} to load"
+            " the table whole"
+        )
+    return settings.problem.columns[time]
+
+
 def _filter_month(settings: Settings, month: str, columns: dict[str, str], url: str) -> sql.Composable:
-    time = settings.problem.of_time
+    if month == ALL:
+        return sql.SQL("true")
+    time = _require_time(settings)
     name = time.source
     if name not in columns:
         return sql.SQL("false")  # the missing column is reported with all others by the reader of the contents

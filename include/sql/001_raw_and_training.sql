@@ -44,7 +44,7 @@ CREATE TABLE training.sets (
     fingerprint    text,
     state          text        NOT NULL CHECK (state IN ('building', 'published', 'superseded', 'failed')),
     months         text[]      NOT NULL,
-    validation_from date       NOT NULL,
+    validation_from date,
     test_from      date,
     declaration    jsonb       NOT NULL,
     reference      jsonb       NOT NULL DEFAULT '{}',
@@ -57,6 +57,7 @@ CREATE TABLE training.sets (
     published_at   timestamptz
 );
 COMMENT ON COLUMN training.sets.declaration IS 'The problem as it was declared; training.examples_<version> has its columns';
+COMMENT ON COLUMN training.sets.validation_from IS 'Null where rows are not split by time';
 COMMENT ON COLUMN training.sets.reference IS 'What its features look up, by name, as it was when the set was made';
 -- Two runs that build the same set at once: one is published, the other finds it there.
 CREATE UNIQUE INDEX one_published_set_a_fingerprint ON training.sets (fingerprint) WHERE state = 'published';
