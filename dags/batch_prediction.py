@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
-from include.configuration.values import END, MONTH_PATTERN
+from include.configuration.values import END, PART_PATTERN
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, tell_when_late
 from include.orchestration.assets import CHAMPION_MODEL
 from include.orchestration.connections import get_warehouse_url, log_in
@@ -28,7 +28,7 @@ PARAMS = {
     "months": Param(
         None,
         type=["array", "null"],
-        items={"type": "string", "pattern": MONTH_PATTERN},
+        items={"type": "string", "pattern": PART_PATTERN},
         title="Months",
         description=f"As YYYY-MM, one per line. Empty: the loaded ones of {in_force('MONTHS')}.",
     ),

@@ -18,7 +18,7 @@ from airflow.providers.common.sql.operators.sql import SQLColumnCheckOperator, S
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.configuration.values import MONTH_PATTERN
+from include.configuration.values import PART_PATTERN
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
 from include.orchestration.assets import RAW_ROWS, TRAINING_SET
 from include.orchestration.connections import get_warehouse_url
@@ -36,16 +36,17 @@ PARAMS = {
     "months": Param(
         None,
         type=["array", "null"],
-        items={"type": "string", "pattern": MONTH_PATTERN},
+        items={"type": "string", "pattern": PART_PATTERN},
         title="Months",
-        description=f"Months to use, as YYYY-MM, one per line. Empty: {in_force('MONTHS')}.",
+        description="Months to use, as YYYY-MM, one per line; all for a source that is not divided into months. Empty: "
+        f"{in_force('MONTHS')}.",
     ),
     "validation_from": Param(
         None,
         **DAY,
         title="Validation from",
         description="First day of the validation split. Empty: "
-        f"{in_force('VALIDATION_FROM', otherwise='the first day of the newest month')}.",
+        f"{in_force('VALIDATION_FROM', otherwise='the newest month, or by shares')}.",
     ),
     "test_from": Param(
         None,

@@ -6,7 +6,7 @@ from typing import Any
 
 from include.alerting.alert import Alert, Chart, Table
 from include.errors import TrackingUnavailable
-from include.problem.words import name_unit, show_in_unit
+from include.problem.words import name_parts, name_unit, show_in_unit
 from include.sets.left_out import sum_by_rule
 from include.settings import Settings, read_settings
 from include.tracking import registry, runs
@@ -49,7 +49,7 @@ def report_preparation(
         headline=f"Training set {published['version']} was published: {sum(splits.values()):,.0f} examples of"
         f" {rows:,} {noun}; {left:,} {noun} were left out.",
         facts={
-            "Months": ", ".join(months),
+            "Data": name_parts(months),
             **{name.capitalize(): f"{count:,.0f} examples" for name, count in splits.items()},
         },
         tables=tuple(tables),
@@ -127,7 +127,7 @@ def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str])
         label=", ".join(model["model"] for model in models if model["decision"] == "promoted"),
         event_key=f"retrained/{dag_id}/{run_id}",
         headline=f"Models were retrained: {'; '.join(reasons)}.",
-        facts={"Months": ", ".join(months)},
+        facts={"Data": name_parts(months)},
         tables=(
             _pick(name_unit("Models by RMSE on the same held-out rows", unit), models, RETRAINED_COLUMNS),
             _pick("Runs", runs, ("dag_id", "state")),

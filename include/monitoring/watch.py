@@ -58,9 +58,9 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
                  len(values[name]), measures.psi, measures.ks, measures.js, drifted[name][-1])
             )  # fmt: skip
     _store(url, rows)
-    alarming = [
-        name for name in watched if is_alarming(drifted[name], settings.drift_windows_needed, settings.drift_windows)
-    ]
+    # Rows without a time are one window, and what is loaded is never looked at twice.
+    needed = settings.drift_windows_needed if settings.problem.time else 1
+    alarming = [name for name in watched if is_alarming(drifted[name], needed, settings.drift_windows)]
     by_column = {name: tuple(flags) for name, flags in drifted.items()}
     return DriftReport(champion.name, champion.version, tuple(windows), by_column, tuple(alarming))
 

@@ -54,10 +54,10 @@ def choose_windows(windows: Sequence[Window], newest_month: str, least: int) -> 
 def list_windows(url: str, settings: Settings) -> list[Window]:
     """The complete windows of the newest loaded month, and at least as many as the alarm looks at; oldest first.
 
-    None where rows have no time.
+    Where rows have no time, all that is loaded is one window, of the day on which it was.
     """
     if settings.problem.time is None:
-        return []
+        return _list_loads(url)
     with connect(url) as connection:
         months = [m for (m,) in connection.execute("SELECT month FROM raw.sources ORDER BY month DESC LIMIT 2")]
         if not months:
@@ -73,6 +73,8 @@ def list_windows(url: str, settings: Settings) -> list[Window]:
 
 def load_window(url: str, problem: Problem, window: Window) -> Split:
     """The accepted rows of a window with their targets."""
+    if problem.time is None:
+        return _load_all(url, problem)
     query = sql.SQL(
         "SELECT {columns}, target {rows} AND {time} >= {start}::date AND {time} < {start}::date + {days}"
         " AND month IN ('all', to_char({start}::date, 'YYYY-MM'), to_char({start}::date + {days} - 1, 'YYYY-MM'))"
@@ -83,9 +85,27 @@ def load_window(url: str, problem: Problem, window: Window) -> Split:
         start=sql.Literal(window.start),
         days=sql.Literal(window.days),
     )
+    return _load(url, problem, query)
+
+
+def _load(url: str, problem: Problem, query: sql.Composed) -> Split:
     with connect_bulk(url) as connection, connection.cursor() as cursor:
         cursor.execute(query.as_string())
         return split_of_frame(problem, cursor.fetch_arrow_table().to_pandas())
+
+
+def _list_loads(url: str) -> list[Window]:
+    with connect(url) as connection:
+        row = connection.execute("SELECT max(loaded_at)::date FROM raw.sources").fetchone()
+    return [Window(row[0], 1)] if row and row[0] else []
+
+
+def _load_all(url: str, problem: Problem) -> Split:
+    low, high = target_bounds(problem)
+    query = sql.SQL("SELECT {}, target FROM raw.accepted WHERE target BETWEEN {} AND {}").format(
+        list_columns(problem.inputs), sql.Literal(low), sql.Literal(high)
+    )
+    return _load(url, problem, query)
 
 
 def _name_time(problem: Problem) -> sql.Identifier:

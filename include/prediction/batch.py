@@ -8,6 +8,7 @@ from typing import Any
 from include.errors import SourceInvalid
 from include.models.fitting import threads_for
 from include.prediction.scoring import score_month
+from include.problem.words import name_parts
 from include.settings import Settings
 from include.sources.allowed import AllowedLocations
 from include.sources.location import fill_in
@@ -91,5 +92,5 @@ def _list_loaded(url: str, settings: Settings) -> list[str]:
         loaded = {month for (month,) in connection.execute("SELECT month FROM raw.sources")}
     months = [month for month in settings.months if month in loaded]
     if not months:
-        raise SourceInvalid(f"None of the months {', '.join(settings.months)} is loaded: start data_preparation.")
+        raise SourceInvalid(f"Nothing of {name_parts(settings.months)} is loaded: start data_preparation.")
     return months

@@ -25,11 +25,9 @@ def count_rows_in_words(problem: "Problem", count: int) -> str:
     return f"{count:,} {problem.row[count != 1]}"
 
 
-def name_months(months: Sequence[str]) -> str:
-    """The months of a source: `months 2024-01, 2024-02`; of one that is not divided into months, `all rows`."""
-    if tuple(months) == (ALL,):
-        return "all rows"
-    return f"month{'s' * (len(months) != 1)} {', '.join(months)}"
+def name_parts(months: Sequence[str]) -> str:
+    """The months of a source: `2024-01, 2024-02`; of one that is not divided into months, `all rows`."""
+    return "all rows" if tuple(months) == (ALL,) else ", ".join(months)
 
 
 def show_in_unit(value: float | None, unit: str, decimals: int = 2) -> str:

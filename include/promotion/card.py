@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.errors import NoTrainingSet
-from include.problem.words import name_months
+from include.problem.words import name_parts
 from include.promotion.comparison import Comparison
 from include.promotion.decisions import Promotion
 from include.sets.holdout import HeldOut
@@ -73,7 +73,7 @@ def render_card(
         f"**{DECISIONS[decision.state]}** {decision.reason}.",
         "## Data",
         (
-            f"Training set {facts.version}: {name_months(facts.months)};"
+            f"Training set {facts.version}: of {name_parts(facts.months)};"
             f" {describe_split(facts.validation_from, problem)} ({facts.counts['train']} rows)."
             f" The target's mean there is {facts.target_mean:.2f}, its deviation"
             f" {facts.target_deviation:.2f} {problem.unit}".rstrip()

@@ -6,7 +6,9 @@ from datetime import datetime
 
 from psycopg.types.json import Jsonb
 
+from include.configuration.values import ALL
 from include.monitoring.watch import find_open_alarms
+from include.problem.words import name_parts
 from include.promotion.usability import is_unanswered
 from include.retraining.results import PreparationRequest, RetrainingValues
 from include.retraining.watching import choose_window
@@ -81,11 +83,11 @@ def find_reasons(findings: Findings, max_age: float, *, force: bool) -> list[str
     """The reasons to train again; none, as a rule."""
     reasons = []
     if findings.new:
-        reasons.append(f"new at the source: {', '.join(findings.new)}")
+        reasons.append(f"new at the source: {name_parts(findings.new)}")
     if findings.changed:
-        reasons.append(f"changed at the source: {', '.join(findings.changed)}")
+        reasons.append(f"changed at the source: {name_parts(findings.changed)}")
     if findings.window and not findings.is_trained and not reasons:
-        reasons.append(f"no model has been trained on {', '.join(findings.window)} yet")
+        reasons.append(f"no model has been trained on {name_parts(findings.window)} yet")
     if findings.drifted:
         reasons.append(f"drifted: {', '.join(findings.drifted)}")
     if findings.age is not None and findings.age > max_age:
@@ -98,7 +100,12 @@ def find_reasons(findings: Findings, max_age: float, *, force: bool) -> list[str
 
 
 def plan_preparation(months: Sequence[str], *, has_test_split: bool) -> PreparationRequest:
-    """The parameters of data_preparation for a rolling window: the newest month is held out, to test or validate."""
+    """The parameters of data_preparation for a rolling window: the newest month is held out, to test or validate.
+
+    Of a source that is not divided into months, what is held out follows from the problem.
+    """
+    if tuple(months) == (ALL,):
+        return {"months": [ALL], "validation_from": None}
     days = [f"{month}-01" for month in months]
     if has_test_split and len(days) > 2:
         return {"months": list(months), "validation_from": days[-2], "test_from": days[-1]}

@@ -8,6 +8,7 @@ from typing import Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from include.configuration.values import ALL
 from include.models.table import TRAINING_DAGS
 from include.monitoring.watch import answer_alarms
 from include.promotion.usability import answer_unusable
@@ -143,4 +144,5 @@ def list_judged_models(url: str, settings: Settings, trained_by: Collection[str]
 
 
 def _last_day(months: Sequence[str]) -> date:
-    return month_bounds(max(months))[1] - timedelta(days=1)
+    # Of a source that is not divided into months, all rows were trained on.
+    return date.max if tuple(months) == (ALL,) else month_bounds(max(months))[1] - timedelta(days=1)

@@ -296,3 +296,13 @@ def test_retraining_is_stored_with_its_runs_models_and_report(warehouse_url: str
     assert (state, report) == (conclusion.state, conclusion.report) == ("success", report)
     assert [run["state"] for run in stored_runs] == ["failed", "success"]
     assert [(model["before"], model["after"], model["decision"]) for model in models] == [(5.5, 5.0, "promoted")]
+
+
+def test_preparation_of_a_source_without_months_leaves_the_split_to_the_problem() -> None:
+    plan = make_plan(DEFAULTS, **plan_preparation(["all"], has_test_split=True))
+    assert (plan.months, plan.validation_from, plan.test_from) == (("all",), None, None)
+
+
+def test_reasons_name_a_source_without_months_as_all_rows() -> None:
+    findings = Findings(("all",), (), ("all",), is_trained=False, drifted=(), age=None)
+    assert find_reasons(findings, 30, force=False) == ["changed at the source: all rows"]

@@ -4,6 +4,7 @@ from include.dashboards.drawing.charts import Rows, chart
 from include.dashboards.drawing.figures import Figure, column, count_on, stacked_bars
 from include.dashboards.drawing.palette import PALETTE, PATTERNS
 from include.dashboards.drawing.tables import Cell, Table, show_bytes
+from include.problem.words import name_parts
 
 PREPARE_FIRST = "No training set yet: start data_preparation."
 _SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
@@ -32,7 +33,7 @@ def training_set_versions(rows: Rows) -> Table:
         [
             (
                 row["version"],
-                ", ".join(row["months"]),
+                name_parts(row["months"]),
                 row["rows"] and f"{row['rows']:,}",
                 show_bytes(row["size"]) or "dropped",
                 Cell(row["state"], tone=tones.get(row["state"], "")),
