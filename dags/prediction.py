@@ -29,7 +29,14 @@ ONE, SEVERAL = PROBLEM.row
 FIELDS = make_fields(PROBLEM, read_names(PROBLEM))
 PARAMS = {
     **{
-        field.column.name: Param(None, **field.schema, title=field.title, description=field.description)
+        field.column.name: Param(
+            None,
+            **field.schema,
+            title=field.title,
+            description=field.description,
+            # A section of its own is folded until somebody opens it.
+            **({"section": "More columns"} if field.folded else {}),
+        )
         for field in FIELDS
     },
     "inputs": Param(

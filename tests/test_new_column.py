@@ -96,7 +96,7 @@ def test_requests_are_asked_for_it(problem: Problem) -> None:
         parse_rows([{**TRIP, NEW: 12}], form)
     assert describe_row(form)["properties"][NEW]["maximum"] == 9
     [field] = [field for field in make_fields(problem, {}) if field.column.name == NEW]
-    assert (field.title, field.to_dict()["placeholder"]) == ("Passengers", "2")
+    assert (field.title, field.to_dict()["placeholder"]) == ("Passengers", "2, may be empty")
     assert NEW in rest.collect_inputs({"inputs": None, **TRIP, NEW: 2}, problem)[0]
 
 

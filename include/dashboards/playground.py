@@ -19,6 +19,7 @@ from include.dashboards.drawing.palette import mark_of
 from include.dashboards.pages.explainability import P90_ERROR, waterfall
 from include.dashboards.reading.explanations import explain_rows, load_model, name_features
 from include.dashboards.reading.registered import CHAMPION, Registered, list_registered
+from include.dashboards.reading.suggestions import find_suggestions
 from include.dashboards.reading.value_names import find_names
 from include.errors import MltrainError, ModelInvalid
 from include.models.artifact import Model
@@ -58,7 +59,8 @@ class Predicted:
 def describe_form(context: Context) -> dict[str, Any]:
     """What the page makes its form of: the fields, and an example of a row."""
     problem = context.settings.problem
-    fields = [field.to_dict() for field in make_fields(problem, find_names(context))]
+    suggestions, strongest = find_suggestions(context)
+    fields = [field.to_dict() for field in make_fields(problem, find_names(context), suggestions, strongest)]
     return {"fields": fields, "example": make_example(problem), "title": problem.title or problem.model}
 
 

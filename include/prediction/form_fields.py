@@ -1,16 +1,17 @@
 """The fields of a form that asks for one row: made from the declaration, for Airflow's form and the playground."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from include.prediction.suggestions import NOTHING, Suggestion
 from include.prediction.value_names import Names
 from include.problem.declaration import Problem
 from include.problem.parts import Column
 from include.problem.request_values import CODE_BOUNDS, TIME, must_be_given
 from include.problem.words import describe_column
 
-# More would be no form that anybody fills in; the rest can be given as JSON.
+# More would be no form that anybody fills in; the rest is folded away.
 MOST_FIELDS = 12
 
 
@@ -19,11 +20,15 @@ class FormField:
     """One field.
 
     Attributes:
+        suggestion: What the column's values usually are.
+        folded: Whether it is shown only to those who ask for it.
         schema: The JSON Schema of what it holds, null where nothing is chosen.
     """
 
     column: Column
     names: Mapping[str, str]
+    suggestion: Suggestion = NOTHING
+    folded: bool = False
 
     @property
     def title(self) -> str:
@@ -63,7 +68,7 @@ class FormField:
         low, high = self.column.minimum, self.column.maximum
         if self.column.kind == "code":
             low, high = CODE_BOUNDS[0] if low is None else low, CODE_BOUNDS[1] if high is None else high
-        example = self.column.example
+        choices = [[value, self.names.get(str(value), text)] for value, text in self.choices.items()]
         return {
             "name": self.column.name,
             "title": f"{self.title}{f' ({self.column.unit})' if self.column.unit else ''}",
@@ -71,27 +76,62 @@ class FormField:
             "type": self.column.of_kind.field,
             "required": must_be_given(self.column),
             "now": bool(self.column.when_missing),
-            "placeholder": "" if example is None or self.column.kind in ("time", "flag") else str(example),
+            "placeholder": self._placeholder,
             "min": low,
             "max": high,
             "step": 1 if self.column.kind == "code" else "any" if numeric else None,
-            "choices": [[value, self.names.get(str(value), text)] for value, text in self.choices.items()],
+            # Of values without names, those that are not in the list can be given, too.
+            "choices": choices or [[value, str(value)] for value in self.suggestion.frequent],
+            "free": not choices,
+            "folded": self.folded,
+            # What is out of sight must not leave a model guessing.
+            "value": self.suggestion.usual if self.folded else None,
         }
 
+    @property
+    def _placeholder(self) -> str:
+        """What stands in the empty field: the range or values learnt, else the example, and whether it may stay so."""
+        shown = self.suggestion
+        if shown.low is not None and shown.high is not None:
+            text = f"{shown.low:.6g} to {shown.high:.6g}"
+        elif self.column.example is not None and self.column.kind not in ("time", "flag"):
+            text = str(self.column.example)
+        else:
+            text = ", ".join(str(value) for value in shown.frequent[:2])
+        left_out = "" if must_be_given(self.column) or self.column.when_missing else "may be empty"
+        return ", ".join(part for part in (text, left_out) if part)
 
-def make_fields(problem: Problem, names: Mapping[str, Names]) -> tuple[FormField, ...]:
-    """The fields of a problem's form, those that cannot be left empty first.
+
+def make_fields(
+    problem: Problem,
+    names: Mapping[str, Names],
+    suggestions: Mapping[str, Suggestion] | None = None,
+    strongest: Sequence[str] = (),
+) -> tuple[FormField, ...]:
+    """The fields of a problem's form: `MOST_FIELDS` to begin with, the others folded.
 
     Args:
         names: Column -> value -> name, see `read_names`.
+        suggestions: Column -> what its values usually are.
+        strongest: Columns, the one that moves predictions most first; by these are chosen the fields to begin with.
     """
-    return tuple(FormField(problem.columns[name], names.get(name, {})) for name in list_fields(problem))
+    known = suggestions or {}
+    return tuple(
+        FormField(problem.columns[name], names.get(name, {}), known.get(name, NOTHING), number >= MOST_FIELDS)
+        for number, name in enumerate(list_fields(problem, strongest))
+    )
 
 
-def list_fields(problem: Problem) -> tuple[str, ...]:
-    """The inputs that a form asks for, `MOST_FIELDS` at most; those that cannot be left empty first."""
-    ordered = sorted(problem.inputs, key=lambda column: not must_be_given(column))
-    return tuple(column.name for column in ordered[:MOST_FIELDS])
+def list_fields(problem: Problem, strongest: Sequence[str] = ()) -> tuple[str, ...]:
+    """All inputs in the order that a form asks for them: those that cannot be left empty first.
+
+    Where there are more than `MOST_FIELDS`, the strongest come before those.
+    """
+    places = {name: number for number, name in enumerate(strongest)} if len(problem.inputs) > MOST_FIELDS else {}
+    ordered = sorted(
+        problem.inputs, key=lambda column: (places.get(column.name, len(places)), not must_be_given(column))
+    )
+    return tuple(column.name for column in ordered)
 
 
 def list_needed(problem: Problem) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from include.settings import Settings
 from include.tracking.runs import open_tracker
 from include.warehouse import connect
 from tests.dashboards.conftest import OpenSite, Site, store_trials
+from tests.published_sets import publish_sample
 from tests.registered import BOOSTER, FOREST, LASSO, configure, register
 from tests.warehouse_rows import store_zones
 
@@ -89,6 +90,9 @@ def test_playground_predicts_with_the_champion_and_the_others_and_says_why(model
     assert sum(made["y"][:-1]) == pytest.approx(predicted, abs=0.01)
     assert answer["models"]["data"][0]["x"][0] == pytest.approx(predicted)
     assert answer["row"]["pickup_at"] == "2024-01-05T18:00:00"
+    far = models_site.visit().post("/predict", json=TRIP | {"trip_distance": 90_000}).json()
+    assert set(far["warnings"]) - set(answer["warnings"])
+    assert all(warning.startswith("trip_distance 90000 is above") for warning in set(far["warnings"]))
 
 
 @pytest.mark.parametrize(
@@ -125,6 +129,15 @@ def test_playground_offers_zones_by_name(site: Site, warehouse_url: str) -> None
     assert (fields["trip_distance"]["type"], fields["trip_distance"]["title"]) == ("number", "Trip distance (miles)")
     assert state["form"]["example"] == {"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}
     assert "<Newark>" not in text
+
+
+def test_playground_shows_the_range_that_the_champion_learnt(site: Site, warehouse_url: str) -> None:
+    publish_sample(warehouse_url)
+    text = site.visit().get("/playground").text
+    state = json.loads(re.search(r'<script id="state"[^>]*>(.*?)</script>', text)[1])
+    fields = {field["name"]: field for field in state["form"]["fields"]}
+    assert re.fullmatch(r"0\.\d+ to \d+\.\d+", fields["trip_distance"]["placeholder"])
+    assert not any(field["folded"] for field in fields.values())
 
 
 def test_viewer_is_told_why_predicting_is_not_possible(site: Site) -> None:

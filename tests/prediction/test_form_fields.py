@@ -3,12 +3,36 @@ import pytest
 
 from include.prediction.form_fields import MOST_FIELDS, FormField, list_fields, make_fields
 from include.prediction.inputs import InputFormat, parse_rows
+from include.prediction.suggestions import rank_columns, read_suggestions
+from include.problem.declaration import Problem
 from include.problem.parts import Column
 from include.settings import Settings
 from tests.rentals import RENTALS
 
 TRIPS = Settings().problem
 NAMES = {"pickup_zone": {"74": "East Harlem North", "75": "East Harlem South"}}
+WIDE = Problem(
+    name="wide",
+    model="wide",
+    source="file:///data/wide.csv",
+    target="y",
+    time="seen_at",
+    columns={
+        "seen_at": {"kind": "time", "required": True},
+        **{f"x{number}": {"kind": "number"} for number in range(30) if number not in (10, 20, 25)},
+        "shop": {"kind": "code"},
+        "city": {"kind": "category"},
+        "open": {"kind": "flag"},
+    },
+    known_later=("seen_at",),
+)  # type: ignore[arg-type]
+DECILES = [-1, 0, 1, 2, 3, 4.5, 5, 6, 7, 8, 9.5]
+STATISTICS = {
+    **{f"x{number}": {"count": 9, "deciles": DECILES} for number in range(30)},
+    "shop": {"count": 9, "distinct": 2, "frequent": {"3": 2, "7": 7}},
+    "city": {"count": 9, "distinct": 2, "frequent": {"Bonn": 2, "Ulm": 7}},
+    "open": {"count": 9, "distinct": 2, "frequent": {"0.0": 5, "1.0": 4}},
+}
 FIELDS = {field.column.name: field for field in make_fields(RENTALS, {})}
 
 
@@ -18,12 +42,36 @@ def test_form_asks_for_every_input_and_first_for_those_that_are_needed() -> None
     assert set(FIELDS) == set(RENTALS.dtypes)
 
 
-def test_form_has_only_so_many_fields() -> None:
-    columns = {f"x{number}": Column(name=f"x{number}") for number in range(30)}
-    wide = RENTALS.model_copy(update={"columns": {**RENTALS.columns, **columns}})
-    for name in ("stored", "inputs"):  # kept of the narrow one
-        wide.__dict__.pop(name, None)
-    assert len(make_fields(wide, {})) == MOST_FIELDS
+def test_form_begins_with_the_strongest_columns_and_folds_the_others_filled_in() -> None:
+    suggestions = read_suggestions(WIDE, STATISTICS)
+    fields = make_fields(WIDE, {}, suggestions, ["x29", "shop", "x7"])
+    shown = [field.column.name for field in fields if not field.folded]
+    assert (len(fields), len(shown)) == (30, MOST_FIELDS)
+    assert shown[:4] == ["x29", "shop", "x7", "x0"]
+    page = {field.column.name: field.to_dict() for field in fields}
+    assert (page["x29"]["value"], page["x29"]["placeholder"]) == (None, "-1 to 9.5, may be empty")
+    assert (page["shop"]["choices"], page["shop"]["free"]) == ([[7, "7"], [3, "3"]], True)
+    assert [page[name]["value"] for name in ("x28", "city", "open")] == [4.5, "Ulm", "no"]
+    assert page["city"]["placeholder"] == "Ulm, Bonn, may be empty"
+    assert page["open"]["choices"] == [["yes", "yes"], ["no", "no"]]
+    assert all(page[name]["folded"] for name in ("x28", "city", "open"))
+
+
+def test_form_of_few_columns_keeps_their_order_and_folds_nothing() -> None:
+    fields = make_fields(RENTALS, {}, {}, ["remark", "station"])
+    assert [field.column.name for field in fields] == list(list_fields(RENTALS))
+    assert not any(field.folded for field in fields)
+
+
+def test_suggestions_say_nothing_of_columns_without_statistics() -> None:
+    assert read_suggestions(RENTALS, {}) == {}
+    assert read_suggestions(RENTALS, {"temperature": {"count": 3, "missing": 3}}) == {}
+
+
+def test_features_rank_the_columns_that_they_are_made_of() -> None:
+    assert rank_columns(RENTALS, ["at_hour_weekday", "station", "at_hour_day", "bearing", "weather"]) == [
+        "at_hour", "station", "weather",
+    ]  # fmt: skip
 
 
 def test_value_with_a_reference_is_chosen_by_name_where_names_are_known() -> None:
@@ -65,8 +113,8 @@ def test_page_gets_type_bounds_and_example() -> None:
     shown = {name: field.to_dict() for name, field in FIELDS.items()}
     assert shown["temperature"] == {
         "name": "temperature", "title": "Temperature (°C)", "hint": "For example 21.5. In °C. May be empty.",
-        "type": "number", "required": False, "now": False, "placeholder": "21.5", "min": -40.0, "max": 50.0,
-        "step": "any", "choices": [],
+        "type": "number", "required": False, "now": False, "placeholder": "21.5, may be empty", "min": -40.0,
+        "max": 50.0, "step": "any", "choices": [], "free": True, "folded": False, "value": None,
     }  # fmt: skip
     assert (shown["at_hour"]["type"], shown["at_hour"]["now"]) == ("datetime-local", True)
     assert shown["weather"]["placeholder"] == "sunny"

@@ -13,19 +13,23 @@ const spelled = ([value, name]) => (String(value) === name ? name : `${name} (${
 
 function makeInput(field) {
   const { name, type, required, placeholder } = field;
+  const value = field.value === null ? "" : String(field.value);
   const names = field.choices.map(spelled);
-  if (names.length && type === "text" && field.choices.length <= MOST_SUGGESTED) {
-    const empty = element("option", "", "");
-    return [element("select", { name, required }, empty, ...names.map((text) => element("option", {}, text)))];
+  if (names.length && type === "text" && !(field.free && field.choices.length) && field.choices.length <= MOST_SUGGESTED) {
+    const empty = element("option", { value: "" }, required ? "" : "not known");
+    const options = names.map((text) => element("option", {}, text));
+    const select = element("select", { name, required }, empty, ...options);
+    select.value = value;
+    return [select];
   }
   if (names.length) {
     const list = element("datalist", { id: `choices-${name}` }, ...names.map((value) => element("option", { value })));
-    const input = element("input", { name, required, placeholder: "name or number" });
+    const input = element("input", { name, required, value, placeholder: field.free ? placeholder : "name or number" });
     input.setAttribute("list", list.id);
     return [input, list];
   }
   const bounds = { min: field.min ?? "", max: field.max ?? "", step: field.step ?? "" };
-  return [element("input", { name, type, required, placeholder, ...(field.step ? bounds : {}) })];
+  return [element("input", { name, type, required, value, placeholder, ...(field.step ? bounds : {}) })];
 }
 
 // "East Harlem North (74)", "74", or a name that only one value has, whole or in part: the value is what counts.
@@ -34,6 +38,7 @@ function choose(field, input) {
   const given = field.choices.find((choice) => text === String(choice[0]) || text === spelled(choice));
   if (given) return given[0];
   if (field.type === "number" && /^-?\d+$/.test(text)) return Number(text);
+  if (field.free) return text;
   const wanted = text.toLowerCase();
   const exact = field.choices.filter(([, name]) => name.toLowerCase() === wanted);
   const found = exact.length ? exact : field.choices.filter(([, name]) => name.toLowerCase().includes(wanted));
@@ -128,8 +133,16 @@ for (const copy of document.querySelectorAll("[data-copy]")) {
   };
 }
 
-const asked = fields.map((field) => element("label", { title: field.hint }, `${field.title} `, ...makeInput(field)));
-button.before(...asked);
+const label = (field) => element("label", { title: field.hint }, `${field.title} `, ...makeInput(field));
+button.before(...fields.filter((field) => !field.folded).map(label));
+const folded = fields.filter((field) => field.folded);
+if (folded.length) {
+  const summary = element("summary", {}, `${folded.length} more, filled in with usual values`);
+  const more = element("details", {}, summary, element("div", { className: "fields" }, ...folded.map(label)));
+  // A browser cannot point at a field that is out of sight.
+  more.addEventListener("invalid", () => (more.open = true), true);
+  button.before(more);
+}
 for (const [name, value] of query()) if (form.elements[name]) form.elements[name].value = value;
 document.addEventListener("theme", draw);
 spell(example);
