@@ -5,8 +5,9 @@
 **Produces** for each version not judged yet a row in `training.promotions`, tags and a model card in MLflow; for a
 winner the alias `champion` (the former one becomes `previous`), then the asset `champion_model` changes. A winner's
 error on the same held-out rows is lower by at least `MIN_IMPROVEMENT`, beyond chance, and is worse by
-`MAX_SLICE_REGRESSION` in no slice. A first model has to beat the mean. A champion that cannot be used is reported by an
-alert, once; `previous`, or else the mean, replaces it in the comparison, and it does not become `previous`.
+`MAX_SLICE_REGRESSION` in no slice. A first model has to beat the best baseline, beyond chance; where none does, nothing
+is promoted, and an alert reports it. A champion that cannot be used is reported by an alert, once; `previous`, or else
+the best baseline, replaces it in the comparison, and it does not become `previous`.
 
 **Parameters**: `approval`, where `human` lets a person decide on winners; `rollback`, which restores the previous
 champion instead of judging (`make rollback`).
@@ -60,7 +61,7 @@ def roll_back(*, outlet_events: Any = None, **context: Any) -> NewChampion:
 
 
 # One at a time, and never by `max_active_runs`, with which events of further models are lost.
-@task(max_active_tis_per_dag=1, on_success_callback=AlertNotifier("unusable"))
+@task(max_active_tis_per_dag=1, on_success_callback=AlertNotifier("judged"))
 def judge(**context: Any) -> list[Winner]:
     """Judges all versions that have not been judged yet; lists the winners with the reasons."""
     from include.promotion import judging
@@ -69,8 +70,9 @@ def judge(**context: Any) -> list[Winner]:
     versions = judging.find_unjudged(url, settings, list_versions(context, settings.registered_model))
     judged = [judging.judge(url, settings, version, name_run(context)) for version in versions]
     described = [judging.describe_decision(decision) for decision in judged]
-    broken = judging.describe_champion(url, settings)
-    note_run(context, "\n".join([*([broken] if broken else []), *(described or ["No version is left to judge."])]))
+    before, after = judging.describe_champion(url, settings), judging.describe_unbeaten(url, settings)
+    lines = [before, *(described or ["No version is left to judge."]), after]
+    note_run(context, "\n".join(line for line in lines if line))
     return [
         {"version": decision.version, "reason": judging.describe_decision(decision)}
         for decision in judged

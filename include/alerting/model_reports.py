@@ -1,9 +1,12 @@
 """Alerts on models in use: promotion, rollback, drift, and a champion that cannot be used."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from include.alerting.alert import Alert, Chart, Table
-from include.problem.words import show_in_unit
+from include.problem.words import name_unit, show_in_unit
+from include.promotion.decisions import describe_unbeaten
+from include.sets.baselines import Baseline, list_baselines
 from include.settings import read_settings
 from include.tracking.registry import WAYS_OUT
 from include.warehouse import connect
@@ -15,20 +18,20 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
     with connect(url) as connection:
         rows = connection.execute(
             "SELECT kind, name, version, model, champion_version, rival_version, challenger_rmse, champion_rmse,"
-            " interval_low, interval_high, reason FROM training.promotions"
+            " interval_low, interval_high, reason, baseline FROM training.promotions"
             " WHERE run_key = %s AND state = 'promoted' ORDER BY id",
             [f"{dag_id}/{run_id}"],
         ).fetchall()
     alerts = []
-    for kind, name, version, model, champion, judged_against, after, before, low, high, reason in rows:
+    for kind, name, version, model, champion, judged_against, after, before, low, high, reason, baseline in rows:
         is_rollback = kind == "rollback"
-        rival = f"version {judged_against}" if judged_against else "the mean of the training set"
+        rival = f"version {judged_against}" if judged_against else f"the best baseline, the {baseline}"
         facts = {"Model": f"{name} version {version}, {model}", "Before": f"version {champion}" if champion else "none"}
         charts: tuple[Chart, ...] = ()
         if after is not None:
             facts["RMSE"] = f"{show_in_unit(after, unit, 3)}, against {before:.3f} for {rival}"
             facts["Difference"] = f"{low:+.3f} to {high:+.3f} {unit}".rstrip() + " (95% interval)"
-            bars = {f"version {version}": after, rival: before}
+            bars = {f"version {version}": after, rival if judged_against else f"the {baseline}": before}
             charts = (Chart("RMSE on the same held-out rows", unit, bars=bars),)
         alerts.append(
             Alert(
@@ -46,6 +49,50 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
             )
         )
     return alerts
+
+
+def report_unbeaten(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:
+    """That what a run has judged, and every model before, did not beat the best baseline, so that nothing serves."""
+    settings = read_settings()
+    name, problem = settings.registered_model, settings.problem
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT judged_on, split FROM training.promotions WHERE name = %s AND run_key = %s AND baseline IS NOT NULL"
+            " ORDER BY id DESC LIMIT 1",
+            [name, f"{dag_id}/{run_id}"],
+        ).fetchone()
+    sentence = describe_unbeaten(url, problem, name) if row else None
+    if row is None or sentence is None:
+        return []
+    version, split = row
+    return [
+        Alert(
+            kind="not promoted",
+            severity="warning",
+            dag_id=dag_id,
+            run_id=run_id,
+            state="promoted nothing",
+            event_key=f"unbeaten/{dag_id}/{run_id}/{name}",
+            headline=sentence,
+            facts={
+                "Judged on": f"the {split} split of training set {version}",
+                "What to do": "declare more columns or more rows, or predict with the baseline.",
+            },
+            tables=tabulate_baselines(list_baselines(url, version), split, problem.unit),
+            links=links,
+        )
+    ]
+
+
+def tabulate_baselines(baselines: Sequence[Baseline], split: str, unit: str) -> tuple[Table, ...]:
+    """A table of the baselines' errors on a split; none where no baseline was measured on it."""
+    rows = tuple(
+        (each.name, f"{errors.rmse:.3f}", f"{errors.mae:.3f}")
+        for each in baselines
+        if (errors := each.errors.get(split))
+    )
+    title = name_unit(f"Baselines on the {split} split", unit)
+    return (Table(title, ("baseline", "RMSE", "MAE"), rows),) if rows else ()
 
 
 def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:

@@ -5,14 +5,17 @@ from itertools import accumulate
 from typing import Any
 
 from include.alerting.alert import Alert, Chart, Table
+from include.alerting.model_reports import tabulate_baselines
 from include.errors import TrackingUnavailable
 from include.problem.words import name_parts, name_unit, show_in_unit
+from include.sets.baselines import Baseline, find_best, list_baselines
 from include.sets.left_out import sum_by_rule
 from include.settings import Settings, read_settings
 from include.tracking import registry, runs
 from include.training.results import Registered, Trained, Tuned
 from include.warehouse import connect
 
+VALIDATION = "validation"
 RETRAINED_COLUMNS = ("model", "version", "before", "after", "decision")
 
 
@@ -70,8 +73,9 @@ def report_training(
 ) -> Alert:
     """Models were trained: their errors, the best parameters, and a comparison with the champion."""
     ranked = sorted(trained, key=lambda model: model["metrics"]["validation_rmse"])
-    best = registered["model"]
+    best, set_version = registered["model"], registered["training_set_version"]
     rmse, unit = registered["metrics"]["validation_rmse"], settings.problem.unit
+    baselines = list_baselines(url, set_version)
     return Alert(
         kind="trained",
         severity="info",
@@ -84,7 +88,8 @@ def report_training(
         f" challenger, version {registered['version']}.",
         facts={
             "Champion": _against_champion(settings, rmse, registered["version"]),
-            "Training set": str(registered["training_set_version"]),
+            **_against_baseline(find_best(baselines, VALIDATION), rmse, unit),
+            "Training set": str(set_version),
         },
         tables=(
             Table(
@@ -92,6 +97,7 @@ def report_training(
                 ("model", "RMSE", "MAE", "R²"),
                 tuple((model["model"], *_write_metrics(model["metrics"])) for model in ranked),
             ),
+            *tabulate_baselines(baselines, VALIDATION, unit),
             Table(
                 "Best parameters",
                 ("model", "parameters"),
@@ -141,6 +147,14 @@ def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str])
         links=links,
     )
     return [alert]
+
+
+def _against_baseline(best: Baseline | None, rmse: float, unit: str) -> dict[str, str]:
+    if best is None:
+        return {}
+    error = best.errors[VALIDATION].rmse
+    outcome = "this model's is lower" if rmse < error else "no model of this family does better"
+    return {"Best baseline": f"the {best.name}, RMSE {show_in_unit(error, unit, 3)} on the same rows: {outcome}"}
 
 
 def _against_champion(settings: Settings, rmse: float, version: int) -> str:

@@ -177,6 +177,12 @@ def unusable(context: Context) -> MakeAlerts:
     return partial(model_reports.report_unusable, url, name, ti.dag_id, ti.run_id, links)
 
 
+def judged(context: Context) -> MakeAlerts:
+    """Versions were judged: the champion may be one that cannot be used, and without one, none may beat a baseline."""
+    make = (unusable(context), _from_run(model_reports.report_unbeaten, "overview")(context))
+    return lambda: [alert for each in make for alert in each()]
+
+
 def _pull_mapped(ti: Any, task_id: str) -> list[Any]:
     """What each instance of a mapped task returned, a dict; of a single one, Airflow gives that dict itself."""
     returned = ti.xcom_pull(task_ids=task_id)
@@ -207,6 +213,7 @@ EVENTS: dict[str, Callable[[Context], MakeAlerts]] = {
     "promoted": _from_run(model_reports.report_promotions, "overview"),
     "drift": _from_run(model_reports.report_drift, "overview"),
     "unusable": unusable,
+    "judged": judged,
     "retrained": _from_run(pipeline_reports.report_retraining, "pipeline"),
 }
 

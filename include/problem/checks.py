@@ -96,6 +96,13 @@ def _check_split(problem: "Problem") -> None:
         )
     if problem.horizon and not problem.time:
         raise ValueError("horizon: a series needs a time: set TIME to the column that says when a row was")
+    for key in ("time", "series") if problem.horizon else ():
+        name = getattr(problem, key)
+        if name and name not in problem.dtypes:
+            raise ValueError(
+                f"{key}: {name} is no input, but the baselines of a series need it: take it out of known_later, and give"
+                f" columns.{name} the kind {'time' if key == 'time' else 'category'}"
+            )
 
 
 def _check_slices(problem: "Problem") -> None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.errors import NoTrainingSet
-from include.problem.words import name_parts
+from include.problem.declaration import Problem
+from include.problem.words import name_parts, name_unit
 from include.promotion.comparison import Comparison
 from include.promotion.decisions import Promotion
+from include.sets.baselines import HELD_OUT, Baseline
 from include.sets.holdout import HeldOut
 from include.sets.split import describe_split
 from include.tracking.registry import RegisteredVersion
@@ -63,10 +65,13 @@ def render_card(
     facts: TrainingSetFacts,
     held_out: HeldOut,
     comparison: Comparison | None,
+    baselines: Sequence[Baseline],
 ) -> str:
     """The card of a version that was just judged; errors in the unit of the target."""
     role = "the champion" if decision.rival_version == decision.champion_version else "the previous champion"
-    rival = f"version {decision.rival_version}, {role}" if decision.rival_version else "the mean"
+    rival = f"the best baseline, the {decision.baseline}" if decision.baseline else "nothing: there is no baseline"
+    if decision.rival_version:
+        rival = f"version {decision.rival_version}, {role}"
     problem = held_out.problem
     parts = [
         f"# {version.name} version {version.version}: {decision.model}",
@@ -89,7 +94,15 @@ def render_card(
     ]
     if comparison:
         parts += [*_errors(comparison), "## Slices", _slices(comparison)]
+    if baselines:
+        parts += ["## Baselines", _baselines(baselines, problem)]
     return "\n\n".join(parts) + "\n"
+
+
+def _baselines(baselines: Sequence[Baseline], problem: Problem) -> str:
+    splits = [split for split in HELD_OUT if split in baselines[0].errors]
+    header = ("baseline", *(name_unit(f"RMSE on {split}", problem.unit) for split in splits))
+    return _table(header, [(each.name, *(f"{each.errors[split].rmse:.3f}" for split in splits)) for each in baselines])
 
 
 def _errors(comparison: Comparison) -> list[str]:

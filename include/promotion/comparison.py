@@ -132,15 +132,15 @@ def bootstrap_interval(squared_errors: np.ndarray, seed: int) -> tuple[float, fl
     return float(low), float(high)
 
 
-def decide(comparison: Comparison, limits: Limits, rival: str = "the champion's") -> Verdict:
+def decide(comparison: Comparison, limits: Limits, rival: str = "the champion") -> Verdict:
     """A challenger against a champion: better beyond chance, by enough, and worse in no slice by too much."""
     refusals = _find_doubts(comparison) or _find_shortfalls(comparison, limits)
     return _conclude(refusals, comparison, rival)
 
 
-def decide_first(comparison: Comparison) -> Verdict:
-    """A first model against the mean of its training set: better beyond chance."""
-    return _conclude(_find_doubts(comparison), comparison, "the mean's")
+def decide_first(comparison: Comparison, baseline: str) -> Verdict:
+    """A first model against the best baseline, by its name: better beyond chance."""
+    return _conclude(_find_doubts(comparison), comparison, f"the best baseline, the {baseline}")
 
 
 def _find_doubts(comparison: Comparison) -> list[str]:
@@ -180,7 +180,7 @@ def find_regressions(slices: Sequence[SliceErrors], limits: Limits) -> list[Slic
 
 
 def _conclude(refusals: list[str], comparison: Comparison, rival: str) -> Verdict:
-    figures = f"RMSE {comparison.challenger_rmse:.3f} against {rival} {comparison.champion_rmse:.3f}"
+    figures = f"RMSE {comparison.challenger_rmse:.3f} against {comparison.champion_rmse:.3f} of {rival}"
     if refusals:
         return Verdict(False, f"{figures}: " + "; ".join(refusals))
     low, high = comparison.interval

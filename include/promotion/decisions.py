@@ -8,12 +8,24 @@ from typing import Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from include.problem.declaration import Problem
 from include.promotion.results import NewChampion
 from include.tracking.registry import RegisteredVersion
 from include.warehouse import connect
 
-_COLUMNS = "kind, name, version, family, model, set_version, champion_version, rival_version, state, reason, run_key"
+_COLUMNS = (
+    "kind, name, version, family, model, set_version, champion_version, rival_version, state, reason, run_key, baseline"
+)
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('training.promotions'), hashtext(%s))"
+# The best of the versions that were judged on the same rows as the newest one.
+_UNBEATEN = """
+    SELECT baseline, champion_rmse, model, version, challenger_rmse
+    FROM training.promotions p
+    WHERE name = %(name)s AND state = 'rejected' AND baseline IS NOT NULL AND interval_high >= 0
+      AND judged_on = (SELECT judged_on FROM training.promotions WHERE name = %(name)s ORDER BY id DESC LIMIT 1)
+      AND NOT EXISTS (SELECT FROM training.promotions WHERE name = %(name)s AND state <> 'rejected')
+    ORDER BY challenger_rmse, version LIMIT 1
+"""
 
 
 @dataclass(frozen=True)
@@ -24,9 +36,10 @@ class Promotion:
         kind: `judgement`, or `rollback`, which puts a former champion back.
         champion_version: The champion at that time, None without one.
         rival_version: What it was judged against, and what becomes `previous` if it becomes champion: the champion, or
-            the previous one where the champion cannot be used. None: the mean, and nothing becomes `previous`.
+            the previous one where the champion cannot be used. None: the best baseline, and nothing becomes `previous`.
         state: rejected, waiting (won, not moved yet), declined (by a person), moving, or promoted.
         run_key: `DAG id/run id` of the run that decided.
+        baseline: Name of the best baseline, where it was judged against that.
     """
 
     kind: str
@@ -40,6 +53,7 @@ class Promotion:
     state: str
     reason: str
     run_key: str
+    baseline: str | None = None
 
     def to_event(self) -> NewChampion:
         """What the asset event says of a new champion."""
@@ -60,6 +74,7 @@ def describe(
     state: str,
     reason: str,
     run_key: str,
+    baseline: str | None = None,
 ) -> Promotion:
     """The decision on a registered version, completed by what its tags say."""
     tags = version.tags
@@ -75,6 +90,7 @@ def describe(
         state=state,
         reason=reason,
         run_key=run_key,
+        baseline=baseline,
     )
 
 
@@ -108,6 +124,23 @@ def list_judged(url: str, name: str) -> set[int]:
             "SELECT version FROM training.promotions WHERE kind = 'judgement' AND name = %s", [name]
         ).fetchall()
     return {version for (version,) in rows}
+
+
+def describe_unbeaten(url: str, problem: Problem, name: str) -> str | None:
+    """One sentence for a registered model without a champion: that no version beat the best baseline, and by what.
+
+    None where a version has won, or none was judged against a baseline on enough rows.
+    """
+    with connect(url) as connection:
+        row = connection.execute(_UNBEATEN.encode(), {"name": name}).fetchone()
+    if row is None:
+        return None
+    baseline, error, model, version, own = row
+    doubt = ", which may be chance" if own < error else ""
+    return (
+        f"No model beats the best baseline, the {baseline}: RMSE {problem.in_unit(error)} against"
+        f" {problem.in_unit(own)} of {model}, version {version}{doubt}; nothing is promoted."
+    )
 
 
 def save(url: str, promotion: Promotion, figures: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from include.promotion.card import list_sets, load_training_set_facts, render_ca
 from include.promotion.comparison import Comparison, Limits, Verdict, compare, count_unusable, decide, decide_first
 from include.promotion.decisions import Promotion, describe
 from include.promotion.usability import find_unusable, forget_unusable, note_unusable, predict_with
+from include.sets.baselines import list_baselines
 from include.sets.holdout import HeldOut, load_held_out
 from include.settings import Settings
 from include.tracking import registry, runs
@@ -30,9 +31,9 @@ class Rival:
     """What a challenger is judged against.
 
     Attributes:
-        version: None for the mean of the challenger's training set.
+        version: None for the best baseline.
         held_out: Rows that neither has learnt from.
-        predicted: The rival's predictions of them; None for the mean's.
+        predicted: The rival's predictions of them; None where it is a baseline.
         is_champion: Whether it is the present champion.
     """
 
@@ -61,8 +62,8 @@ def find_unjudged(url: str, settings: Settings, named: Collection[int]) -> list[
 def judge(url: str, settings: Settings, version: int, run_key: str) -> Promotion:
     """Scores a version and the champion on the same newest held-out rows, and writes down what follows.
 
-    Where the champion cannot be used, the previous one stands in for it, or else the mean. A version that was judged
-    before is not judged again.
+    Where the champion cannot be used, the previous one stands in for it, or else the best baseline. A version
+    that was judged before is not judged again.
     """
     tracker = runs.open_tracker(settings)
     with decisions.hold_lock(url, settings.registered_model):
@@ -122,16 +123,24 @@ def describe_champion(url: str, settings: Settings) -> str | None:
     return find_unusable(url, champion.name, champion.version) if champion else None
 
 
+def describe_unbeaten(url: str, settings: Settings) -> str | None:
+    """That no model has beaten the best baseline, in one sentence; None where there is a champion or one may follow."""
+    champion = registry.find_version(runs.open_tracker(settings), settings.registered_model, CHAMPION)
+    return None if champion else decisions.describe_unbeaten(url, settings.problem, settings.registered_model)
+
+
 def _judge(url: str, settings: Settings, tracker: Tracker, version: int, run_key: str) -> Promotion:
     champion = registry.find_version(tracker, settings.registered_model, CHAMPION)
     challenger = registry.get_version(tracker, settings.registered_model, version)
     rival = _choose_rival(url, tracker, challenger, champion)
     held_out = rival.held_out
-    comparison, verdict = _compare(url, settings, tracker, challenger, rival)
+    baseline = _find_best_baseline(held_out) if rival.version is None else None
+    comparison, verdict = _compare(settings, tracker, challenger, rival, baseline)
     state = "waiting" if verdict.promote else "rejected"
-    promotion = describe("judgement", challenger, champion, rival.version, state, verdict.reason, run_key)
+    promotion = describe("judgement", challenger, champion, rival.version, state, verdict.reason, run_key, baseline)
     facts = load_training_set_facts(url, promotion.set_version)
-    card = render_card(challenger, promotion, facts, held_out, comparison)
+    baselines = list_baselines(url, held_out.set_version)
+    card = render_card(challenger, promotion, facts, held_out, comparison, baselines)
     runs.log_text(tracker, challenger.tags["run_id"], card, CARD)
     registry.tag_version(tracker, promotion.name, version, _tags(promotion, held_out, comparison))
     # Last: once it is there, the version counts as judged.
@@ -143,7 +152,7 @@ def _judge(url: str, settings: Settings, tracker: Tracker, version: int, run_key
 def _choose_rival(
     url: str, tracker: Tracker, challenger: RegisteredVersion, champion: RegisteredVersion | None
 ) -> Rival:
-    """The champion; where it cannot be used, or there is none, the previous one; else the mean."""
+    """The champion; where it cannot be used, or there is none, the previous one; else the best baseline."""
     previous = registry.find_version(tracker, challenger.name, PREVIOUS)
     if previous and previous.version in {challenger.version, champion and champion.version}:
         previous = None
@@ -165,8 +174,19 @@ def _list_learnt(*versions: RegisteredVersion) -> list[int]:
     return [version.training_set for version in versions if version.training_set]
 
 
+def _find_best_baseline(held_out: HeldOut) -> str | None:
+    """The name of the baseline with the lowest RMSE on these rows; None where none can be measured."""
+    with np.errstate(over="ignore"):
+        errors = {
+            name: float(np.mean((predicted - held_out.actual) ** 2))
+            for name, predicted in held_out.baselines.items()
+            if len(predicted) and not count_unusable(predicted)
+        }
+    return min(errors, key=errors.__getitem__, default=None)
+
+
 def _compare(
-    url: str, settings: Settings, tracker: Tracker, challenger: RegisteredVersion, rival: Rival
+    settings: Settings, tracker: Tracker, challenger: RegisteredVersion, rival: Rival, baseline: str | None
 ) -> tuple[Comparison | None, Verdict]:
     rows, actual, seed = rival.held_out.rows, rival.held_out.actual, settings.random_state
     problem = rival.held_out.problem
@@ -180,13 +200,12 @@ def _compare(
         return None, Verdict(False, f"The model cannot be used: {str(error).rstrip('.')}")
     if rival.predicted is not None:
         comparison = compare(problem, rows, actual, predicted, rival.predicted, seed=seed)
-        name = "the champion's" if rival.is_champion else "the previous champion's"
+        name = "the champion" if rival.is_champion else "the previous champion"
         return comparison, decide(comparison, Limits.from_settings(settings), name)
-    mean = np.full(len(actual), load_training_set_facts(url, challenger.training_set).target_mean, dtype="float64")
-    if count_unusable(mean):
-        return None, Verdict(False, f"The mean of training set {challenger.training_set} is not a finite number")
-    comparison = compare(problem, rows, actual, predicted, mean, seed=seed)
-    return comparison, decide_first(comparison)
+    if baseline is None:
+        return None, Verdict(False, f"No baseline of training set {rival.held_out.set_version} is a finite number")
+    comparison = compare(problem, rows, actual, predicted, rival.held_out.baselines[baseline], seed=seed)
+    return comparison, decide_first(comparison, baseline)
 
 
 def _figures(challenger: RegisteredVersion, held_out: HeldOut, comparison: Comparison | None) -> dict[str, Any]:
@@ -212,7 +231,7 @@ def _tags(promotion: Promotion, held_out: HeldOut, comparison: Comparison | None
         "decision": promotion.state,
         "decision_reason": promotion.reason[:1000],
         "decision_run": promotion.run_key,
-        "judged_against": f"version {promotion.rival_version}" if promotion.rival_version else "mean",
+        "judged_against": f"version {promotion.rival_version}" if promotion.rival_version else promotion.baseline or "",
         "judged_on": f"{held_out.split} split of training set {held_out.set_version}",
     }
     if comparison is None:

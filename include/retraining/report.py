@@ -34,7 +34,7 @@ class JudgedModel:
     """A model that was trained and judged; errors are RMSEs on the same held-out rows.
 
     Attributes:
-        before: The champion's error; the mean's where there was no champion.
+        before: The champion's error; the best baseline's where there was no champion.
         after: The model's own.
         decision: State of the promotion.
     """

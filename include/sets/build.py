@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from include.errors import DataQualityError, StaleInput
 from include.problem.declaration import Problem
+from include.sets.baselines import measure_baselines
 from include.sets.examples import list_columns, load_split, read_problem_of, table_of, target_bounds
 from include.sets.frame_checks import find_example_problems
 from include.sets.left_out import TARGET_ABOVE, TARGET_BELOW, TARGET_MISSING, TARGET_RULES, describe
@@ -164,7 +165,7 @@ def discard(connection: psycopg.Connection, created_by: str) -> None:
 
 
 def build(url: str, version: int) -> dict[str, int]:
-    """Completes a version: counts and statistics are stored.
+    """Completes a version: counts, statistics and baselines are stored.
 
     Returns:
         Rows by split, raw rows that a rule `rejected`, and raw rows `filtered` because their target is out of bounds;
@@ -174,11 +175,13 @@ def build(url: str, version: int) -> dict[str, int]:
         row = connection.execute("SELECT left_out FROM training.sets WHERE version = %s", [version]).fetchone()
         assert row is not None
         counts = _count(connection, version, row[0])
-    train = load_split(url, version, "train")
+    problem = read_problem_of(url, version)
+    statistics = profile_split(problem, load_split(url, version, "train"))
     with connect(url) as connection:
+        baselines = measure_baselines(connection, problem, version, statistics["target"]) if statistics else []
         connection.execute(
-            "UPDATE training.sets SET counts = %s, statistics = %s WHERE version = %s",
-            [Jsonb(counts), Jsonb(profile_split(read_problem_of(url, version), train)), version],
+            "UPDATE training.sets SET counts = %s, statistics = %s, baselines = %s WHERE version = %s",
+            [Jsonb(counts), Jsonb(statistics), Jsonb(baselines), version],
         )
     log.info(describe(url, version))
     return counts

@@ -1,6 +1,6 @@
 """The newest held-out rows: what two models are compared on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,15 @@ from psycopg import sql
 from include.errors import NoTrainingSet, StaleInput
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
+from include.sets import baselines
 from include.sets.examples import list_columns, read_problem_of, split_of_frame, table_of
 from include.sets.split import learnt_from
 from include.warehouse import connect, connect_bulk
 
 # What a model has learnt from is known of pruned sets too: their rows in training.sets stay.
 _ROWS = """
-    SELECT {columns}, e.target
-    FROM {table} e
+    SELECT {columns}, e.target{baselines}
+    FROM (SELECT e.*{predictions} FROM {table} e) e
     WHERE e.split = {split} AND NOT EXISTS (
         SELECT FROM training.sets s
         WHERE s.version = ANY({versions}) AND e.month = ANY(s.months) AND {learnt_from}
@@ -33,6 +34,7 @@ class HeldOut:
     Attributes:
         problem: As it was declared when the set was made.
         actual: Target of each row, (n,).
+        baselines: What each baseline predicts of them, (n,), by its name.
     """
 
     problem: Problem
@@ -40,6 +42,7 @@ class HeldOut:
     split: str
     rows: Columns
     actual: Values
+    baselines: Mapping[str, Values]
 
 
 def load_held_out(url: str, versions: Collection[int]) -> HeldOut:
@@ -54,8 +57,12 @@ def load_held_out(url: str, versions: Collection[int]) -> HeldOut:
     """
     version, split, settings = _find_newest(url)
     problem = read_problem_of(url, version)
+    measured = baselines.list_baselines(url, version)
+    names = baselines.name_columns(measured)
     query = sql.SQL(_ROWS).format(
         columns=list_columns(problem.inputs),
+        predictions=baselines.select_predictions(problem, measured),
+        baselines=sql.SQL("").join(sql.SQL(", e.{}").format(sql.Identifier(column)) for column in names.values()),
         table=table_of(version),
         split=sql.Literal(split),
         versions=sql.Literal(list(versions)) + sql.SQL("::bigint[]"),
@@ -66,12 +73,14 @@ def load_held_out(url: str, versions: Collection[int]) -> HeldOut:
             cursor.execute(query.as_string())
         except adbc_driver_manager.ProgrammingError:
             # It is asked below whether the version is gone.
-            found = None
+            frame = None
         else:
-            found = split_of_frame(problem, cursor.fetch_arrow_table().to_pandas())
-    if found is None or _find_newest(url)[0] != version:
+            frame = cursor.fetch_arrow_table().to_pandas()
+    if frame is None or _find_newest(url)[0] != version:
         raise StaleInput(f"Training set {version} was superseded while its {split} split was read.")
-    return HeldOut(problem, version, split, found.rows, found.target)
+    found = split_of_frame(problem, frame)
+    predicted = {name: frame[column].to_numpy(dtype="float64") for name, column in names.items()}
+    return HeldOut(problem, version, split, found.rows, found.target, predicted)
 
 
 def _find_newest(url: str) -> tuple[int, str, dict[str, Any]]:

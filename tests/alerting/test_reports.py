@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from include.alerting.model_reports import report_drift, report_promotions
+from include.alerting.model_reports import report_drift, report_promotions, report_unbeaten
 from include.alerting.pipeline_reports import report_preparation, report_retraining, report_training
 from include.settings import Settings
 from include.tracking import runs
@@ -157,3 +157,42 @@ def test_retraining_says_why_and_what_came_of_it(warehouse_url: str, state: str,
     assert alert.charts[0].bars == {"before": 6.0, "after": 5.12345}
     assert alert.details == "All is well."
     assert report_retraining(warehouse_url, "automatic_retraining", "skipped", LINKS) == []
+
+
+def test_models_that_do_not_beat_the_best_baseline_are_told_with_all_baselines(warehouse_url: str) -> None:
+    assert report_unbeaten(warehouse_url, "model_promotion", "run", LINKS) == []
+    errors = {"test": {"rmse": 6.0, "mae": 4.0}, "validation": {"rmse": 6.5, "mae": 4.5}}
+    baselines = [{"name": name, "value": 14.0, "lag": None, "errors": errors} for name in ("mean", "median")]
+    insert(
+        warehouse_url, "training.sets", state="published", months=["2024-01"], validation_from="2024-01-20",
+        declaration="{}", settings="{}", sources="{}", baselines=Jsonb(baselines),
+    )  # fmt: skip
+    insert(
+        warehouse_url, "training.promotions", kind="judgement", name="trip-duration", version=7, model=LASSO,
+        judged_on=1, split="test", rows=500, challenger_rmse=6.25, champion_rmse=6.0, interval_low=0.1,
+        interval_high=0.4, baseline="mean", reason="It is worse.", state="rejected", run_key="model_promotion/run",
+    )  # fmt: skip
+    [alert] = report_unbeaten(warehouse_url, "model_promotion", "run", LINKS)
+    assert (alert.severity, alert.state) == ("warning", "promoted nothing")
+    assert alert.headline == (
+        f"No model beats the best baseline, the mean: RMSE 6.000 min against 6.250 min of {LASSO}, version 7; nothing"
+        " is promoted."
+    )
+    [table] = alert.tables
+    assert table.rows == (("mean", "6.000", "4.000"), ("median", "6.000", "4.000"))
+    assert report_unbeaten(warehouse_url, "model_promotion", "another", LINKS) == []
+
+
+def test_training_says_whether_its_best_model_beats_the_best_baseline(warehouse_url: str) -> None:
+    errors = {"validation": {"rmse": 0.5, "mae": 0.25}}
+    insert(
+        warehouse_url, "training.sets", state="published", months=["2024-01"], validation_from="2024-01-20",
+        declaration="{}", settings="{}", sources="{}",
+        baselines=Jsonb([{"name": "median", "value": 14.0, "lag": None, "errors": errors}]),
+    )  # fmt: skip
+    alert = report(warehouse_url, "http://127.0.0.1:9", training_set_version=1)
+    assert alert.facts
+    assert alert.facts["Best baseline"] == (
+        "the median, RMSE 0.500 minutes on the same rows: no model of this family does better"
+    )
+    assert alert.tables[1].rows == (("median", "0.500", "0.250"),)

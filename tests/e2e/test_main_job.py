@@ -42,7 +42,7 @@ def test_one_command_ends_when_the_models_are_judged_and_tells_why_one_is_champi
     assert re.search(rf"^The champion is version {champion} since .* UTC\.$", main_job.stdout, re.MULTILINE)
     rows = [line.split() for line in main_job.stdout.splitlines() if "champion" in line.split()]
     assert [row[4] for row in rows if "." in row[0]] == [str(champion)]
-    assert "baseline (training set's mean)" in main_job.stdout
+    assert "baseline: mean" in main_job.stdout
 
 
 def test_event_carries_the_version_and_starts_both_training_dags_on_it(bench: Bench) -> None:

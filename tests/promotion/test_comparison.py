@@ -63,7 +63,7 @@ def test_stricter_limits_never_turn_a_loser_into_a_winner(
 
 @given(comparisons, limits)
 def test_whoever_beats_a_champion_would_win_as_the_first_model_too(comparison: Comparison, limits: Limits) -> None:
-    assert decide_first(comparison).promote or not decide(comparison, limits).promote
+    assert decide_first(comparison, "mean").promote or not decide(comparison, limits).promote
 
 
 @given(comparisons, limits)
@@ -90,7 +90,7 @@ def test_figure_that_is_not_finite_never_wins(comparison: Comparison, limits: Li
     figures = [comparison.challenger_rmse, comparison.champion_rmse, *comparison.interval]
     large = [part for part in comparison.slices if part.rows >= limits.slice_minimum_rows]
     if not np.isfinite(figures).all():
-        assert not decide_first(comparison).promote
+        assert not decide_first(comparison, "mean").promote
         assert not decide(comparison, limits).promote
     if any(np.isnan(part.challenger_rmse) or np.isnan(part.champion_rmse) for part in large):
         assert not decide(comparison, limits).promote

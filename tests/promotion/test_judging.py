@@ -91,7 +91,9 @@ def judge_and_promote(url: str, settings: Settings, version: int) -> str:
 # Who wins
 
 
-def test_first_model_is_promoted_when_it_beats_the_mean(url: str, settings: Settings, register: Callable) -> None:
+def test_first_model_is_promoted_when_it_beats_the_best_baseline(
+    url: str, settings: Settings, register: Callable
+) -> None:
     version = register(LINEAR)
     assert judge_and_promote(url, settings, version) == "promoted"
     assert read_aliases(settings) == {CHAMPION: version}
@@ -99,9 +101,17 @@ def test_first_model_is_promoted_when_it_beats_the_mean(url: str, settings: Sett
     assert (split, rows, judged_on) == ("test", len(load_split(url, 1, "test")), 1)
 
 
-def test_first_model_that_learnt_nothing_is_rejected(url: str, settings: Settings, register: Callable) -> None:
+def test_first_model_that_learnt_nothing_is_rejected_and_one_sentence_says_what_it_had_to_beat(
+    url: str, settings: Settings, register: Callable
+) -> None:
     assert judge_and_promote(url, settings, register(LINEAR, shuffled=True)) == "rejected"
     assert read_aliases(settings) == {}
+    unbeaten = judging.describe_unbeaten(url, settings)
+    assert unbeaten
+    assert unbeaten.startswith("No model beats the best baseline, the mean: RMSE ")
+    assert unbeaten.endswith("nothing is promoted.")
+    judge_and_promote(url, settings, register(LINEAR))
+    assert judging.describe_unbeaten(url, settings) is None
 
 
 def test_truly_better_one_takes_the_place_and_one_of_shuffled_targets_never(
@@ -192,7 +202,14 @@ def test_decision_is_written_on_the_version_and_as_a_card(
     )
     card = Path(path).read_text()
     assert decision.reason in card
-    for part in ("## Data", "## Lineage", "| git_commit | c0ffee |", "## Slices", "| distance | 1-3 miles |"):
+    for part in (
+        "## Data",
+        "## Lineage",
+        "| git_commit | c0ffee |",
+        "## Slices",
+        "## Baselines",
+        "| distance | 1-3 miles |",
+    ):
         assert part in card
 
 

@@ -114,14 +114,14 @@ def test_artifact_that_is_gone_makes_a_champion_unusable_rather_than_mlflow_unav
 
 
 @pytest.mark.parametrize("how", ["registered by hand", "no numbers"])
-def test_without_a_previous_one_challengers_are_judged_against_the_mean(
+def test_without_a_previous_one_challengers_are_judged_against_the_best_baseline(
     url: str, settings: Settings, register: Register, how: str
 ) -> None:
     broken = register_by_hand(settings) if how == "registered by hand" else register(LINEAR, change=forget_numbers)
     promote_by_hand(settings, broken)
     better = register(LINEAR)
     decision = judging.judge(url, settings, better, RUN)
-    assert "against the mean's" in decision.reason
+    assert "of the best baseline, the mean" in decision.reason
     assert (decision.champion_version, decision.rival_version) == (broken, None)
     text = judging.describe_champion(url, settings)
     assert text

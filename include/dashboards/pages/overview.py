@@ -11,13 +11,14 @@ from include.dashboards.drawing.tables import Cell, Fact, Facts, Table, run_page
 from include.dashboards.reading.registered import CHALLENGER, CHAMPION, PREVIOUS, Registered, list_registered
 from include.problem.declaration import Problem
 from include.problem.words import show_in_unit
+from include.promotion.decisions import describe_unbeaten
 from include.tracking.registry import START_TRAINING
 
 TRAIN_FIRST = f"No model has been trained yet: {START_TRAINING}."
 MOST_MODELS = 6
 _DECISIONS = """
     SELECT kind, version, rival_version, model, state, reason, run_key, split, judged_on, rows,
-           challenger_rmse, champion_rmse, decided_at, moved_at
+           challenger_rmse, champion_rmse, baseline, decided_at, moved_at
     FROM training.promotions WHERE name = %(name)s ORDER BY coalesce(moved_at, decided_at) DESC, id DESC LIMIT 200
 """
 # State of a judgement -> the standing of a version that is not champion now.
@@ -40,7 +41,11 @@ _OUTCOMES = {
 
 def _in_use(context: Context) -> Rows:
     versions = list_registered(context)
-    return [{"versions": versions, "decisions": read_rows(_DECISIONS, context)}] if versions else []
+    if not versions:
+        return []
+    decided, settings = read_rows(_DECISIONS, context), context.settings
+    unbeaten = describe_unbeaten(context.sources.warehouse_url(), settings.problem, settings.registered_model)
+    return [{"versions": versions, "decisions": decided, "unbeaten": unbeaten}]
 
 
 @chart("overview", "Models in use and waiting", _in_use, empty=TRAIN_FIRST, columns=12, height=150)
@@ -52,7 +57,7 @@ def models_in_use(rows: Rows, problem: Problem) -> Facts:
     others = _choose_others(versions)
     facts = [_champion_fact(champion, decisions, problem.unit)] if champion else []
     if champion is None:
-        facts = [Fact("Champion", "none yet", f"{START_TRAINING}")]
+        facts = [Fact("Champion", "none yet", found["unbeaten"] or START_TRAINING)]
     facts += [_other_fact(version, champion, decisions, problem.unit) for version in others]
     return Facts(facts[:MOST_MODELS])
 
@@ -94,7 +99,7 @@ def _other_fact(version: Registered, champion: Registered | None, decisions: Row
             mine, its = "challenger_rmse", "champion_rmse"
             if each["version"] != version.version:
                 mine, its = its, mine
-            rival = "for the champion" if champion else "for the mean"
+            rival = "for the champion" if champion else f"for the {each['baseline']}, the best baseline,"
             detail = f"{version.label} · against {each[its]:.2f} {rival} on the same rows"
             return Fact(f"{standing}, RMSE", show_in_unit(each[mine], unit), detail)
     rmse = version.metrics.get("validation_rmse")
@@ -134,6 +139,8 @@ def _when(row: Mapping[str, Any]) -> datetime:
 def _outcome(row: Mapping[str, Any]) -> Cell:
     if row["kind"] == "rollback":
         return Cell("↺ rolled back", tone="warn")
+    if row["state"] == "rejected" and row["baseline"]:
+        return Cell("● not promoted")
     text, tone = _OUTCOMES.get(row["state"], (row["state"], ""))
     return Cell(text, tone=tone)
 

@@ -4,7 +4,8 @@ from include.dashboards.drawing.charts import Rows, chart
 from include.dashboards.drawing.figures import Figure, column, count_on, stacked_bars
 from include.dashboards.drawing.palette import PALETTE, PATTERNS
 from include.dashboards.drawing.tables import Cell, Table, show_bytes
-from include.problem.words import name_parts
+from include.problem.declaration import Problem
+from include.problem.words import name_parts, name_unit
 
 PREPARE_FIRST = "No training set yet: start data_preparation."
 _SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
@@ -64,3 +65,24 @@ def training_set_rows(rows: Rows) -> Figure:
                          x_title="version")  # fmt: skip
     drawn.update_xaxes(type="category")
     return count_on(drawn, "y", max(column(rows, "rows")))
+
+
+@chart(
+    "overview",
+    "Baselines",
+    """
+    SELECT s.version, entry ->> 'name' AS name, split,
+           (errors ->> 'rmse')::float AS rmse, (errors ->> 'mae')::float AS mae
+    FROM training.newest n JOIN training.sets s USING (version),
+         LATERAL jsonb_array_elements(s.baselines) WITH ORDINALITY e(entry, at),
+         LATERAL jsonb_each(entry -> 'errors') m(split, errors)
+    ORDER BY split DESC, at
+    """,
+    empty=PREPARE_FIRST,
+    dags=("data_preparation",),
+    columns=8,
+)
+def baselines(rows: Rows, problem: Problem) -> Table:
+    """Predictions that need no model, on the newest training set. A first model has to beat the best of them."""
+    header = ("baseline", f"rows of v{rows[0]['version']}", name_unit("RMSE", problem.unit), "MAE")
+    return Table(header, [(row["name"], row["split"], f"{row['rmse']:.2f}", f"{row['mae']:.2f}") for row in rows])

@@ -13,13 +13,13 @@ from include.embedded.commands.results import (
     TrainedModel,
     best_trials,
     find_models,
-    measure_mean,
     newest_set,
 )
 from include.embedded.errors import StackError
 from include.embedded.programs.supervision import log_path, tail
 from include.embedded.stack import Stack
 from include.models.table import TRAINING_DAGS
+from include.sets.baselines import list_baselines
 from include.settings import Settings, read_settings
 
 PREPARATION = "data_preparation"
@@ -37,7 +37,8 @@ def follow(stack: Stack, console: Console) -> bool:
     If a person decides on the winner, it does not wait for the decision.
 
     Returns:
-        Whether everything succeeded and there are models.
+        Whether everything succeeded and there are models. That none of them beats the best baseline is an outcome, not
+        an error.
 
     Raises:
         StackError: A DAG cannot be used, or Airflow or MLflow stopped answering.
@@ -118,8 +119,8 @@ def report_failure(api: AirflowApi, stack: Stack, run: Run, console: Console) ->
 
 def _report_models(stack: Stack, settings: Settings, models: list[TrainedModel], console: Console) -> None:
     sets = {model.training_set for model in models if model.training_set is not None}
-    mean = measure_mean(stack.warehouse_url, *sets) if len(sets) == 1 else None
-    console.print(model_table(models, mean, settings.problem.unit))
+    baselines = list_baselines(stack.warehouse_url, *sets) if len(sets) == 1 else []
+    console.print(model_table(models, baselines, settings.problem.unit))
     for line in tell_decisions(stack, settings, models):
         console.print(line, markup=False, soft_wrap=True)
 

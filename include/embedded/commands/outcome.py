@@ -1,27 +1,29 @@
 """What the main job prints at its end: models and their errors, the decisions on them, and what to do next."""
 
+from collections.abc import Sequence
 from datetime import UTC
 
 from rich import box
 from rich.table import Table
 
-from include.embedded.commands.results import Errors, Reign, TrainedModel, find_champion, find_reign
+from include.embedded.commands.results import Reign, TrainedModel, find_champion, find_reign
 from include.embedded.stack import Stack
 from include.problem.declaration import SAMPLE
 from include.problem.words import name_one, name_unit
-from include.promotion.decisions import find_judgement
+from include.promotion.decisions import describe_unbeaten, find_judgement
+from include.sets.baselines import Baseline
 from include.settings import Settings
 
 DASHBOARDS = "/plugin/mltrain_overview"
 PLAYGROUND = "/plugin/mltrain_playground"
 
 
-def model_table(models: list[TrainedModel], mean: Errors | None, unit: str) -> Table:
-    """Models and their errors on the validation split, in the target's unit, least first.
+def model_table(models: list[TrainedModel], baselines: Sequence[Baseline], unit: str) -> Table:
+    """Models and their errors on the validation split, in the target's unit, least first; then the baselines.
 
     Args:
         models: The models.
-        mean: The errors of the simplest model, which always answers with the mean of the training set.
+        baselines: Those of the models' training set.
         unit: Of the target.
     """
     # The longest name of a model and a champion's aliases fit into 80 characters.
@@ -34,13 +36,14 @@ def model_table(models: list[TrainedModel], mean: Errors | None, unit: str) -> T
         table.add_row(
             model.model, model.family, f"{model.rmse:.3f}", mae, model.version or "", ", ".join(model.aliases)
         )
-    if mean:
-        table.add_row("baseline (training set's mean)", "", f"{mean.rmse:.3f}", f"{mean.mae:.3f}", "", "")
+    for baseline in baselines:
+        if errors := baseline.errors.get("validation"):
+            table.add_row(f"baseline: {baseline.name}", "", f"{errors.rmse:.3f}", f"{errors.mae:.3f}", "", "")
     return table
 
 
 def tell_decisions(stack: Stack, settings: Settings, models: list[TrainedModel]) -> list[str]:
-    """Why each registered model became champion or not, and since when there has been this champion.
+    """Why each registered model became champion or not, and since when there has been this champion, or why none.
 
     Raises:
         StackError: MLflow does not answer or refuses.
@@ -55,8 +58,10 @@ def tell_decisions(stack: Stack, settings: Settings, models: list[TrainedModel])
         unjudged = f"Version {version} ({model.model}) has not been judged yet: the DAG model_promotion does that."
         lines.append(describe_decision(judgement) if judgement else unjudged)
     champion = find_champion(stack, settings)
-    lines.append(tell_reign(find_reign(url, name, champion)) if champion else "There is no champion yet.")
-    return lines
+    if champion:
+        return [*lines, tell_reign(find_reign(url, name, champion))]
+    unbeaten = describe_unbeaten(url, settings.problem, name)
+    return [*lines, *([unbeaten] if unbeaten else []), "There is no champion yet."]
 
 
 def tell_reign(reign: Reign) -> str:

@@ -6,11 +6,9 @@ from typing import Any
 
 import httpx
 import psycopg
-from psycopg import sql
 
 from include.embedded.errors import StackError
 from include.embedded.stack import Stack
-from include.sets.examples import table_of
 from include.settings import Settings
 from include.tracking.registry import CHAMPION
 from include.tracking_server.routes import READER
@@ -32,14 +30,6 @@ class TrainedModel:
     version: str | None
     aliases: tuple[str, ...]
     training_set: int | None = None
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Errors on a validation split, in the target's unit."""
-
-    rmse: float
-    mae: float
 
 
 @dataclass(frozen=True)
@@ -71,23 +61,6 @@ def newest_set(warehouse_url: str) -> int | None:
     with psycopg.connect(warehouse_url, connect_timeout=10) as connection:
         newest = connection.execute("SELECT version FROM training.newest").fetchone()
     return newest[0] if newest else None
-
-
-def measure_mean(warehouse_url: str, set_version: int) -> Errors | None:
-    """What the mean of a training set's train split misses by on its validation split; None where no row is left."""
-    query = """
-        SELECT sqrt(avg((e.target - m.mean) ^ 2)), avg(abs(e.target - m.mean))
-        FROM {examples} e,
-             (SELECT (statistics #>> '{{target,mean}}')::float AS mean FROM training.sets WHERE version = %s) m
-        WHERE e.split = 'validation'
-    """
-    examples = table_of(set_version)
-    with psycopg.connect(warehouse_url, connect_timeout=10) as connection:
-        kept = connection.execute("SELECT to_regclass(%s)", [examples.as_string()]).fetchone()
-        if kept == (None,):
-            return None
-        row = connection.execute(sql.SQL(query).format(examples=examples), [set_version]).fetchone()
-    return None if row is None or row[0] is None else Errors(*row)
 
 
 def find_reign(warehouse_url: str, name: str, version: int) -> Reign:

@@ -6,22 +6,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
 from include.embedded.commands.outcome import model_table, next_steps, tell_decisions, tell_reign
-from include.embedded.commands.results import Errors, Reign, TrainedModel, find_reign, measure_mean
+from include.embedded.commands.results import Reign, TrainedModel, find_reign
 from include.embedded.credentials import Credentials
 from include.embedded.settings import StackSettings
 from include.embedded.stack import Stack
 from include.promotion import aliases, decisions
-from include.sets import examples
+from include.sets.baselines import Baseline, Errors
 from include.settings import Settings
 from include.tracking import runs
 from include.tracking.registry import CHAMPION, PREVIOUS, RegisteredVersion
 from tests.conftest import TrackingServer
-from tests.published_sets import publish_sample
 from tests.registered import LASSO, configure, register
 
 
@@ -53,25 +51,19 @@ def show(what: RenderableType) -> str:
     return output.getvalue()
 
 
-def test_table_names_the_unit_and_what_always_answering_with_the_mean_would_miss_by() -> None:
+def test_table_names_the_unit_and_what_the_baselines_miss_by() -> None:
     longest = "ensemble.GradientBoostingRegressor"
-    shown = show(model_table([trained("12", longest, aliases=("challenger",))], Errors(9.5, 7.25), "minutes"))
+    models = [trained("12", longest, aliases=("challenger",))]
+    errors = {"mean": Errors(9.5, 7.25), "value of 336 rows earlier": Errors(6.25, 4.0)}
+    baselines = [Baseline(name, 14.0, None, {"validation": errors[name], "test": Errors(1, 1)}) for name in errors]
+    shown = show(model_table(models, [*baselines, Baseline("unmeasured", 1.0, None, {})], "minutes"))
     assert "error, minutes" in shown
     [row] = [line.split() for line in shown.splitlines() if longest in line]
     assert row == [longest, "sklearn", "5.210", "3.500", "12", "challenger"]
-    [baseline] = [line for line in shown.splitlines() if "mean" in line]
-    assert baseline.split()[-2:] == ["9.500", "7.250"]
-
-
-def test_mean_is_that_of_the_training_split_and_errors_are_those_on_validation(warehouse_url: str) -> None:
-    publish_sample(warehouse_url)
-    train, validation = (examples.load_split(warehouse_url, 1, split).target for split in ("train", "validation"))
-    errors = validation - train.mean()
-    measured = measure_mean(warehouse_url, 1)
-    assert measured
-    assert measured.rmse == pytest.approx(np.sqrt(np.mean(errors**2)))
-    assert measured.mae == pytest.approx(np.abs(errors).mean())
-    assert measure_mean(warehouse_url, 2) is None
+    mean, earlier = (line for line in shown.splitlines() if "baseline" in line)
+    assert mean.split() == ["baseline:", "mean", "9.500", "7.250"]
+    assert earlier.split() == [*["baseline:", "value", "of", "336", "rows", "earlier"], "6.250", "4.000"]
+    assert "unmeasured" not in shown
 
 
 @pytest.mark.slow
@@ -85,14 +77,16 @@ def test_decisions_tell_why_each_version_won_or_lost_and_whom_a_rollback_put_bac
     models = [trained(str(version.version)) for version in (fourth, second, first, third)] + [trained(None)]
     assert tell_decisions(stack, settings, [])[-1] == "There is no champion yet."
 
-    aliases.move_aliases(url, tracker, decide(url, first, None, "waiting", "RMSE 5 against the mean's 9"))
-    aliases.move_aliases(url, tracker, decide(url, second, first, "waiting", "RMSE 4 against the champion's 5"))
-    decide(url, third, second, "rejected", "RMSE 6 against the champion's 4: it is worse")
+    aliases.move_aliases(
+        url, tracker, decide(url, first, None, "waiting", "RMSE 5 against 9 of the best baseline, the mean")
+    )
+    aliases.move_aliases(url, tracker, decide(url, second, first, "waiting", "RMSE 4 against 5 of the champion"))
+    decide(url, third, second, "rejected", "RMSE 6 against 4 of the champion: it is worse")
     _, *decisions, reign = tell_decisions(stack, settings, models)
     assert decisions == [
-        f"Version 1 ({LASSO}) wins: RMSE 5 against the mean's 9.",
-        f"Version 2 ({LASSO}) wins: RMSE 4 against the champion's 5.",
-        f"Version 3 ({LASSO}) loses: RMSE 6 against the champion's 4: it is worse.",
+        f"Version 1 ({LASSO}) wins: RMSE 5 against 9 of the best baseline, the mean.",
+        f"Version 2 ({LASSO}) wins: RMSE 4 against 5 of the champion.",
+        f"Version 3 ({LASSO}) loses: RMSE 6 against 4 of the champion: it is worse.",
         f"Version 4 ({LASSO}) has not been judged yet: the DAG model_promotion does that.",
     ]
     assert reign.startswith("The champion is version 2 since 20")
