@@ -100,8 +100,8 @@ def _check_split(problem: "Problem") -> None:
         name = getattr(problem, key)
         if name and name not in problem.dtypes:
             raise ValueError(
-                f"{key}: {name} is no input, but the baselines of a series need it: take it out of known_later, and give"
-                f" columns.{name} the kind {'time' if key == 'time' else 'category'}"
+                f"{key}: {name} is no input, but the baselines of a series need it: take it out of known_later, and"
+                f" give columns.{name} the kind {'time' if key == 'time' else 'category'}"
             )
 
 

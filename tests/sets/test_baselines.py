@@ -20,7 +20,7 @@ from tests.published_sets import publish_sample, publish_set
 
 DECLARATION = """
 model = "sales"
-source = "file://{directory}/{{month}}.csv"
+source = "file://{directory}/sales.csv"
 target = "sold"
 unit = "crates"
 time = "day"
@@ -32,7 +32,6 @@ kind = "time"
 [columns.store]
 kind = "category"
 """
-MONTHS = ["2024-01", "2024-02"]
 
 
 def make_sales() -> pd.DataFrame:
@@ -48,10 +47,8 @@ def make_sales() -> pd.DataFrame:
 
 @pytest.fixture
 def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Writes the problem's file, with the lines that make it a series, and its two months."""
-    frame = make_sales()
-    for month, rows in frame.groupby(frame["day"].dt.strftime("%Y-%m")):
-        rows.to_csv(tmp_path / f"{month}.csv", index=False)
+    """Writes the problem's file, with the lines that make it a series, and its rows."""
+    make_sales().to_csv(tmp_path / "sales.csv", index=False)
     monkeypatch.setattr(problem_file, "PROBLEMS", tmp_path)
 
     def write(series: str) -> Settings:
@@ -64,7 +61,7 @@ def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def publish(url: str, settings: Settings) -> None:
     ensure_columns(url, settings.problem)
-    publish_set(url, settings, months=MONTHS, validation_from="2024-02-01", test_from="2024-02-15")
+    publish_set(url, settings, validation_from="2024-02-01", test_from="2024-02-15")
 
 
 def test_mean_and_median_of_the_training_split_are_always_there(warehouse_url: str) -> None:
