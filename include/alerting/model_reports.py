@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from include.alerting.alert import Alert, Chart, Table
-from include.problem.words import name_unit, show_in_unit
+from include.problem.words import describe_shares, name_unit, show_in_unit
 from include.promotion.decisions import describe_unbeaten
 from include.sets.baselines import Baseline, list_baselines
 from include.settings import read_settings
@@ -107,14 +107,16 @@ def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> l
         alerts = []
         for name, version, start, end, columns in alarms:
             measures = connection.execute(
-                "SELECT column_name, window_start, psi, drifted FROM monitoring.drift"
+                "SELECT column_name, window_start, psi, drifted, missing, missing_learnt, unseen FROM monitoring.drift"
                 " WHERE name = %s AND champion_version = %s AND column_name = ANY(%s) AND window_start <= %s"
                 " ORDER BY window_start",
                 [name, version, columns, start],
             ).fetchall()
             weeks: dict[str, list[tuple[date, float, bool]]] = {}
-            for column, at, psi, drifted in measures:
+            shares: dict[str, str] = {}
+            for column, at, psi, drifted, *found in measures:
                 weeks.setdefault(column, []).append((at, psi, drifted))
+                shares[column] = describe_shares(*found)
             # What has drifted most comes first.
             ordered = dict(sorted(weeks.items(), key=lambda item: -item[1][-1][1]))
             alerts.append(
@@ -132,9 +134,10 @@ def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> l
                         "Model": f"{name} version {version}",
                         "Latest week": f"{start} to {end}",
                         "Drifted": f"two of three measures at or above PSI {settings.drift_psi:g},"
-                        f" KS {settings.drift_ks:g}, JS {settings.drift_js:g}",
+                        f" KS {settings.drift_ks:g}, JS {settings.drift_js:g}; or {100 * settings.drift_missing:g}"
+                        f" points more or fewer missing values; or {settings.drift_unseen:.0%} unseen ones",
                     },
-                    tables=(_drift_table(ordered),),
+                    tables=(_drift_table(ordered, shares),),
                     charts=(_drift_chart(ordered, settings.drift_psi),),
                     links=links,
                 )
@@ -142,16 +145,25 @@ def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> l
     return alerts
 
 
-def _drift_table(weeks: dict[str, list[tuple[date, float, bool]]]) -> Table:
-    """A row per column: its latest and its worst stability index."""
+def _drift_table(weeks: dict[str, list[tuple[date, float, bool]]], shares: dict[str, str]) -> Table:
+    """A row per column: its latest and worst stability index, and the latest shares of missing and unseen values."""
     rows = []
     for column, measured in weeks.items():
         worst_at, worst, _ = max(measured, key=lambda each: each[1])
         drifted = sum(each[2] for each in measured)
         rows.append(
-            (column, f"{measured[-1][1]:.2f}", f"{worst:.2f}", f"{worst_at:%d %b}", f"{drifted} of {len(measured)}")
+            (
+                column,
+                f"{measured[-1][1]:.2f}",
+                f"{worst:.2f}",
+                f"{worst_at:%d %b}",
+                f"{drifted} of {len(measured)}",
+                shares[column],
+            )
         )
-    return Table("Stability index (PSI) by column", ("column", "latest", "worst", "week of", "drifted"), tuple(rows))
+    return Table(
+        "Stability index (PSI) by column", ("column", "latest", "worst", "week of", "drifted", "values"), tuple(rows)
+    )
 
 
 def _drift_chart(weeks: dict[str, list[tuple[date, float, bool]]], threshold: float) -> Chart:

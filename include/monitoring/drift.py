@@ -20,25 +20,39 @@ AGREEING_MEASURES = 2
 
 @dataclass(frozen=True)
 class Measures:
-    """Distances between two distributions of a column; `ks` is None for categories, which have no order."""
+    """Distances between two distributions of a column, and shares that alone are reason enough.
+
+    Attributes:
+        ks: None for categories, which have no order.
+        missing: Share of the rows without a value.
+        missing_learnt: The same in the training set.
+        unseen: Share of the rows with a category that is not in the training set; None where that cannot be known.
+    """
 
     psi: float
     ks: float | None
     js: float
+    missing: float = 0.0
+    missing_learnt: float = 0.0
+    unseen: float | None = None
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """From which distance on a measure says that a column drifts, see the settings DRIFT_PSI, DRIFT_KS, DRIFT_JS."""
+    """From which distance on a measure says that a column drifts, see the settings DRIFT_PSI and so on."""
 
     psi: float
     ks: float
     js: float
+    missing: float
+    unseen: float
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Thresholds":
         """The thresholds that the settings name."""
-        return cls(settings.drift_psi, settings.drift_ks, settings.drift_js)
+        return cls(
+            settings.drift_psi, settings.drift_ks, settings.drift_js, settings.drift_missing, settings.drift_unseen
+        )
 
 
 def compare_column(
@@ -49,24 +63,43 @@ def compare_column(
     Args:
         profile: The column's figures, as `profile.profile_split` makes them.
         values: The new values, at least one.
-        learnt: The values themselves that the profile was made of, None where they are gone; of quantities alone, and
-            only for the Kolmogorov-Smirnov statistic, which is then taken at the deciles and is a lower bound.
+        learnt: The values themselves that the profile was made of, None where they are gone. The Kolmogorov-Smirnov
+            statistic is then taken at the deciles and is a lower bound, and of a category with more values than the
+            profile lists it is not known which are new.
     """
     if learnt is not None:
         learnt = present_values(learnt)
+    present = present_values(values)
+    missing = (len(values) - len(present)) / len(values)
+    missing_learnt = profile.get("missing", 0) / profile["count"]
     if "deciles" not in profile:
         expected, actual = _count_categories(profile, values)
-        return Measures(compute_psi(expected, actual), None, compute_js(expected, actual))
+        unseen = _measure_unseen(profile, present, learnt, len(values))
+        return Measures(
+            compute_psi(expected, actual), None, compute_js(expected, actual), missing, missing_learnt, unseen
+        )
     deciles = np.asarray(profile["deciles"])
     expected, actual = _count_quantities(profile, deciles, values, learnt)
-    present = present_values(values)
     if not len(present):
         ks = None
     elif learnt is None:
         ks = float(np.abs(np.cumsum((actual - expected)[:-1])).max())
     else:
         ks = float(ks_2samp(learnt, present).statistic)
-    return Measures(compute_psi(expected, actual), ks, compute_js(expected, actual))
+    return Measures(compute_psi(expected, actual), ks, compute_js(expected, actual), missing, missing_learnt)
+
+
+def _measure_unseen(
+    profile: Mapping[str, Any], present: npt.NDArray[Any], learnt: npt.NDArray[Any] | None, rows: int
+) -> float | None:
+    """Share of the rows whose category is new; None where the profile does not list all that were there."""
+    if learnt is not None:
+        known = {str(value) for value in np.unique(learnt).tolist()}
+    elif len(profile.get("frequent", {})) == profile.get("distinct", 0):
+        known = set(profile.get("frequent", {}))
+    else:
+        return None
+    return sum(count for value, count in count_values(present).items() if value not in known) / rows
 
 
 def _count_quantities(
@@ -113,7 +146,15 @@ def compute_js(expected: Shares, actual: Shares) -> float:
 
 
 def has_drifted(measures: Measures, thresholds: Thresholds) -> bool:
-    """Whether two measures agree that a column has drifted: each alone errs in its own way on small samples."""
+    """Whether a column has drifted.
+
+    Two of the distances must agree: each alone errs in its own way on small samples. A share of missing or of unseen
+    values says so alone: it is what a model cannot make up for.
+    """
+    if abs(measures.missing - measures.missing_learnt) >= thresholds.missing:
+        return True
+    if measures.unseen is not None and measures.unseen >= thresholds.unseen:
+        return True
     reached = [
         measures.psi >= thresholds.psi,
         measures.ks is not None and measures.ks >= thresholds.ks,

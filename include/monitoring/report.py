@@ -1,6 +1,6 @@
 """What a look at the newest data has found, and the alarm that may follow, in forms that tasks can hand on."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ class DriftReport:
         windows: The windows that were looked at, oldest first.
         drifted: Column -> for each window, whether it drifted.
         alarming: The columns that the N-of-M rule names.
+        shares: Column -> what has changed of its shares of missing and unseen values, in the newest window.
     """
 
     name: str
@@ -23,6 +24,7 @@ class DriftReport:
     windows: tuple[Window, ...]
     drifted: dict[str, tuple[bool, ...]]
     alarming: tuple[str, ...]
+    shares: dict[str, str] = field(default_factory=dict)
 
     def describe(self) -> str:
         """What was found, in a line for each column that drifts."""
@@ -32,7 +34,8 @@ class DriftReport:
             starts = [str(window.start) for window, flag in zip(self.windows, flags, strict=True) if flag]
             if starts:
                 word = "alarm" if name in self.alarming else "no alarm"
-                lines.append(f"{name} drifts in the windows from {', '.join(starts)}: {word}.")
+                shares = f" ({self.shares[name]})" if name in self.shares else ""
+                lines.append(f"{name} drifts in the windows from {', '.join(starts)}: {word}{shares}.")
         return "\n".join(lines if len(lines) > 1 else [*lines, "Nothing drifts."])
 
     def to_dict(self) -> DriftValues:

@@ -22,6 +22,7 @@ class DriftValues(TypedDict):
     windows: list[WindowValues]
     drifted: dict[str, Sequence[bool]]
     alarming: Sequence[str]
+    shares: dict[str, str]
 
 
 class AlarmValues(TypedDict):

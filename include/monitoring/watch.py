@@ -11,6 +11,7 @@ from include.monitoring.drift import Thresholds, compare_column, has_drifted, is
 from include.monitoring.report import Alarm, DriftReport
 from include.monitoring.windows import list_windows, load_window
 from include.problem.declaration import Problem
+from include.problem.words import describe_shares
 from include.sets.examples import load_split, read_problem_of
 from include.sets.profile import columns_of, list_watched
 from include.settings import Settings
@@ -24,7 +25,8 @@ NOTHING_TO_COMPARE = (
     " or no week is complete."
 )
 _COLUMNS_OF_TABLE = (
-    "name, champion_version, window_start, window_days, column_name, set_version, rows, psi, ks, js, drifted"
+    "name, champion_version, window_start, window_days, column_name, set_version, rows, psi, ks, js, drifted, missing,"
+    " missing_learnt, unseen"
 )
 
 
@@ -47,6 +49,8 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
     learnt = _load_learnt(url, problem, champion)
     thresholds = Thresholds.from_settings(settings)
     drifted: dict[str, list[bool]] = {name: [] for name in watched}
+    # Those of the newest window, which comes last.
+    shares: dict[str, str] = {}
     rows = []
     for window in windows:
         values = columns_of(problem, load_window(url, problem, window))
@@ -55,14 +59,17 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
             drifted[name].append(has_drifted(measures, thresholds))
             rows.append(
                 (champion.name, champion.version, window.start, window.days, name, champion.training_set,
-                 len(values[name]), measures.psi, measures.ks, measures.js, drifted[name][-1])
+                 len(values[name]), measures.psi, measures.ks, measures.js, drifted[name][-1],
+                 measures.missing, measures.missing_learnt, measures.unseen)
             )  # fmt: skip
+            shares[name] = describe_shares(measures.missing, measures.missing_learnt, measures.unseen)
     _store(url, rows)
     # Rows without a time are one window, and what is loaded is never looked at twice.
     needed = settings.drift_windows_needed if settings.problem.time else 1
     alarming = [name for name in watched if is_alarming(drifted[name], needed, settings.drift_windows)]
     by_column = {name: tuple(flags) for name, flags in drifted.items()}
-    return DriftReport(champion.name, champion.version, tuple(windows), by_column, tuple(alarming))
+    changed = {name: text for name, text in shares.items() if text}
+    return DriftReport(champion.name, champion.version, tuple(windows), by_column, tuple(alarming), changed)
 
 
 def raise_alarm(url: str, report: DriftReport, run_key: str) -> Alarm | None:
@@ -130,9 +137,10 @@ def _load_learnt(url: str, problem: Problem, champion: RegisteredVersion) -> Map
 def _store(url: str, rows: list[tuple[Any, ...]]) -> None:
     with connect(url) as connection:
         connection.cursor().executemany(
-            f"INSERT INTO monitoring.drift ({_COLUMNS_OF_TABLE}) VALUES ({', '.join(['%s'] * 11)})"
+            f"INSERT INTO monitoring.drift ({_COLUMNS_OF_TABLE}) VALUES ({', '.join(['%s'] * 14)})"
             " ON CONFLICT (name, champion_version, window_start, column_name) DO UPDATE SET"
             " window_days = excluded.window_days, rows = excluded.rows, psi = excluded.psi, ks = excluded.ks,"
-            " js = excluded.js, drifted = excluded.drifted, measured_at = now()".encode(),
+            " js = excluded.js, drifted = excluded.drifted, missing = excluded.missing,"
+            " missing_learnt = excluded.missing_learnt, unseen = excluded.unseen, measured_at = now()".encode(),
             rows,
         )

@@ -64,3 +64,12 @@ def describe_column(column: "Column") -> str:
     left_out = "Empty: now." if column.when_missing else "" if column.required else "May be empty."
     sentence = f"{told[:1].upper()}{told[1:]}." if told else ""
     return " ".join(part for part in (sentence, unit, left_out) if part)
+
+
+def describe_shares(missing: float, missing_learnt: float, unseen: float | None) -> str:
+    """What has changed of a column's shares of rows without a value, and of those with a category that is new.
+
+    Empty where nothing has: `12.0% missing, 3.0% learnt; 7.5% unseen`.
+    """
+    parts = [f"{missing:.1%} missing, {missing_learnt:.1%} learnt"] if missing != missing_learnt else []
+    return "; ".join([*parts, *([f"{unseen:.1%} unseen"] if unseen else [])])

@@ -100,6 +100,14 @@ class Settings(DataSettings):
     """
     drift_js: float = Field(default=0.1, gt=0, le=1)
     """Threshold of the Jensen-Shannon distance, from 0 to 1."""
+    drift_missing: float = Field(default=0.05, gt=0, le=1)
+    """Difference between the shares of missing values, in a window and in the training set, from which on a column
+    drifts whatever the other measures say; 0.05 is five points.
+    """
+    drift_unseen: float = Field(default=0.05, gt=0, le=1)
+    """Share of rows of a window with a category that is not in the training set, from which on a column drifts whatever
+    the other measures say.
+    """
     drift_window_days: int = Field(default=7, ge=1, le=366)
     """Length of a window, in days."""
     drift_windows: int = Field(default=3, ge=1, le=1_000)

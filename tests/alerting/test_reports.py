@@ -122,7 +122,7 @@ def test_drift_names_the_columns_and_shows_how_they_moved(warehouse_url: str) ->
         insert(
             warehouse_url, "monitoring.drift", name="trip-duration", champion_version=4, column_name=column,
             window_start=date(2024, 3, week), window_days=7, set_version=3, rows=500, psi=psi, ks=0.2, js=0.1,
-            drifted=psi > 0.2,
+            drifted=psi > 0.2, missing=0.125, missing_learnt=0.0 if column == "target" else 0.125, unseen=None,
         )  # fmt: skip
     insert(
         warehouse_url, "monitoring.alarms", name="trip-duration", champion_version=4, window_start=date(2024, 3, 8),
@@ -132,13 +132,13 @@ def test_drift_names_the_columns_and_shows_how_they_moved(warehouse_url: str) ->
     assert (alert.severity, alert.label) == ("warning", "hour, target")
     # What has drifted most now stands first.
     assert alert.tables[0].rows == (
-        ("target", "0.30", "0.90", "01 Mar", "2 of 2"),
-        ("hour", "0.25", "0.25", "08 Mar", "1 of 2"),
+        ("target", "0.30", "0.90", "01 Mar", "2 of 2", "12.5% missing, 0.0% learnt"),
+        ("hour", "0.25", "0.25", "08 Mar", "1 of 2", ""),
     )
     [chart] = alert.charts
     assert chart.lines == {"target": (0.9, 0.3), "hour": (0.2, 0.25)}
     assert (chart.ticks, chart.threshold) == (("01 Mar", "08 Mar"), 0.2)
-    assert "PSI 0.2, KS 0.1, JS 0.1" in alert.facts["Drifted"]
+    assert "PSI 0.2, KS 0.1, JS 0.1; or 5 points" in alert.facts["Drifted"]
     assert report_drift(warehouse_url, "model_monitoring", "another", LINKS) == []
 
 

@@ -113,7 +113,7 @@ def test_training_set_versions_show_rows_size_and_state() -> None:
 
 
 DRIFT = {"psi": 0.3, "drifted": True, "window_start": date(2024, 2, 19), "champion_version": 2, "champion_now": 2,
-         "threshold": 0.2}  # fmt: skip
+         "threshold": 0.2, "missing": 0.0, "missing_learnt": 0.0, "unseen": None}  # fmt: skip
 
 
 def test_drifted_columns_stand_out() -> None:
@@ -328,10 +328,19 @@ def test_set_profile_shows_quantities_and_categories() -> None:
 def test_drift_by_column_fills_the_windows_that_drifted() -> None:
     rows = [
         {**DRIFT, "column_name": "hour", "window_start": date(2024, 3, 1), "psi": 0.1, "drifted": False},
-        {**DRIFT, "column_name": "hour", "window_start": date(2024, 3, 8), "psi": 0.5, "drifted": True},
+        {
+            **DRIFT,
+            "column_name": "hour",
+            "window_start": date(2024, 3, 8),
+            "psi": 0.5,
+            "drifted": True,
+            "missing": 0.2,
+            "unseen": 0.06,
+        },
     ]
     drawn = trace(data_sets.drift_by_column(rows))
     assert list(drawn["marker"]["symbol"]) == ["circle-open", "circle"]
+    assert list(drawn["customdata"]) == ["not drifted", "drifted, 20.0% missing, 0.0% learnt; 6.0% unseen"]
 
 
 def test_state_without_a_color_of_its_own_is_muted() -> None:

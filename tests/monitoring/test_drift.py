@@ -14,12 +14,13 @@ from include.monitoring.drift import (
     has_drifted,
     is_alarming,
 )
-from include.problem.data import Split
+from include.problem.data import Split, columns_of_records
 from include.problem.problem_file import read_problem
 from include.sets.profile import columns_of, profile_split
+from tests.bikes import BIKES
 from tests.splits import make_split
 
-THRESHOLDS = Thresholds(psi=0.2, ks=0.1, js=0.1)
+THRESHOLDS = Thresholds(psi=0.2, ks=0.1, js=0.1, missing=0.05, unseen=0.05)
 shares = st.lists(st.floats(0.01, 1), min_size=3, max_size=3).map(lambda values: np.array(values) / sum(values))
 PROBLEM = read_problem("taxi")
 
@@ -75,6 +76,25 @@ def test_category_is_compared_by_its_frequencies_and_has_no_order() -> None:
     assert has_drifted(elsewhere, THRESHOLDS)
 
 
+def test_missing_values_are_a_share_of_their_own_beside_that_of_training() -> None:
+    learnt = np.array([1.0, 2.0, 3.0, np.nan])
+    profile = {"count": 4, "missing": 1, "deciles": np.linspace(1, 3, 11).tolist()}
+    found = compare_column(profile, np.array([1.0, np.nan, np.nan, 3.0]), learnt)
+    assert (found.missing, found.missing_learnt, found.unseen) == (0.5, 0.25, None)
+
+
+def test_unseen_values_are_a_share_of_the_rows_and_missing_ones_are_none_of_them() -> None:
+    rows = columns_of_records(BIKES, [{"weather": name} for name in ("sun", "rain", "sun", None)])
+    profile = profile_split(BIKES, Split(rows, np.ones(4)))["weather"]
+    new = np.array(["sun", "hail", None, "snow"], dtype=object)
+    for learnt in (rows["weather"], None):
+        assert compare_column(profile, new, learnt).unseen == 0.5
+    station = np.array([1, 2, 3])
+    few = {"count": 3, "distinct": 3, "frequent": {"1": 1, "2": 1}}
+    assert compare_column(few, np.array([3, 4]), station).unseen == 0.5
+    assert compare_column(few, np.array([3, 4])).unseen is None, "the profile does not list all values"
+
+
 # The rules
 
 
@@ -86,9 +106,14 @@ def test_category_is_compared_by_its_frequencies_and_has_no_order() -> None:
         (Measures(0.1, 0.2, 0.2), True),
         (Measures(0.3, None, 0.05), False),
         (Measures(0.2, None, 0.1), True),
+        (Measures(0, 0, 0, missing=0.05, missing_learnt=0.0), True),
+        (Measures(0, 0, 0, missing=0.30, missing_learnt=0.36), True),
+        (Measures(0, 0, 0, missing=0.34, missing_learnt=0.30), False),
+        (Measures(0, None, 0, unseen=0.05), True),
+        (Measures(0, None, 0, unseen=0.04), False),
     ],
 )
-def test_column_drifts_when_two_measures_agree(measures: Measures, drifts: bool) -> None:
+def test_column_drifts_when_two_distances_agree_or_one_share_has_changed(measures: Measures, drifts: bool) -> None:
     assert has_drifted(measures, THRESHOLDS) == drifts
 
 

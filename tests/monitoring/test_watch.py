@@ -83,7 +83,7 @@ def test_there_is_no_window_without_data(warehouse_url: str) -> None:
 
 def make_report(*alarming: str, version: int = 4) -> DriftReport:
     flags = {"trip_distance": (False, True, True), "hour": (True, False, False)}
-    return DriftReport("trip-duration", version, WEEKS, flags, alarming)
+    return DriftReport("trip-duration", version, WEEKS, flags, alarming, {"trip_distance": "9.0% missing, 1.0% learnt"})
 
 
 def test_alarm_is_raised_once_for_a_champion_and_newest_week(warehouse_url: str) -> None:
@@ -121,7 +121,7 @@ def test_report_survives_being_handed_on_as_json() -> None:
 
 def test_report_tells_an_alarm_from_a_single_odd_week() -> None:
     text = make_report("trip_distance").describe()
-    assert "trip_distance drifts in the windows from 2024-02-12, 2024-02-19: alarm." in text
+    assert "trip_distance drifts in the windows from 2024-02-12, 2024-02-19: alarm (9.0% missing, 1.0% learnt)." in text
     assert "hour drifts in the windows from 2024-02-05: no alarm." in text
 
 

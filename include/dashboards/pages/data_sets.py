@@ -12,7 +12,7 @@ from include.dashboards.drawing.figures import Figure, Scatter, by, column, figu
 from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, mark
 from include.dashboards.drawing.tables import Table
 from include.dashboards.pages.data import first_number
-from include.dashboards.reading.drift_queries import ALL_WEEKS, MEASURE_FIRST
+from include.dashboards.reading.drift_queries import ALL_WEEKS, MEASURE_FIRST, describe_shares
 from include.dashboards.reading.explanations import WEEKDAYS
 from include.dashboards.reading.kept import keep
 from include.dashboards.reading.value_names import find_names
@@ -165,7 +165,8 @@ def _drift(context: Context) -> Rows:
 def drift_by_column(rows: Rows) -> Figure:
     """How far each week is from the champion's training set.
 
-    Filled points have drifted (two of three measures exceed their thresholds); hollow points have not.
+    Filled points have drifted (two of three measures, or a share of missing or unseen values, exceed their thresholds);
+    hollow points have not.
     """
     traces = [
         Scatter(
@@ -178,7 +179,7 @@ def drift_by_column(rows: Rows) -> Figure:
                 "size": 10,
                 "symbol": [mark(at).symbol + ("" if row["drifted"] else "-open") for row in group],
             },
-            customdata=["drifted" if row["drifted"] else "not drifted" for row in group],
+            customdata=[f"{'' if row['drifted'] else 'not '}drifted{describe_shares(row)}" for row in group],
             hovertemplate="%{fullData.name}, week of %{x|%d %b}: PSI %{y:.3f}, %{customdata}<extra></extra>",
         )
         for at, (name, group) in enumerate(by(rows, "column_name").items())

@@ -7,7 +7,7 @@ from include.dashboards.drawing.charts import Rows, chart, read_rows
 from include.dashboards.drawing.figures import Figure, bars, by, column, figure, marked_line, name_point, span_times
 from include.dashboards.drawing.palette import BAD, GOOD, MUTED, PATTERNS, fill
 from include.dashboards.drawing.tables import Cell, Table, run_page, show_age
-from include.dashboards.reading.drift_queries import MEASURE_FIRST, NEWEST_WEEK
+from include.dashboards.reading.drift_queries import MEASURE_FIRST, NEWEST_WEEK, describe_shares
 from include.problem.declaration import Problem
 from include.problem.words import name_unit
 
@@ -25,8 +25,8 @@ def _drift(context: Context) -> Rows:
 def newest_drift(rows: Rows) -> Figure:
     """How far each column of the latest week is from the champion's training set.
 
-    Hatched: drifted, as two of three measures exceed their thresholds; the chart shows one of them. Gray: measured
-    against another champion.
+    Hatched: drifted, as two of three measures or a share of missing or unseen values exceed their thresholds; the chart
+    shows one of them. Gray: measured against another champion.
     """
     first = rows[0]
     stale = first["champion_now"] not in (None, first["champion_version"])
@@ -34,7 +34,11 @@ def newest_drift(rows: Rows) -> Figure:
     colors = [MUTED if stale else BAD if row["drifted"] else GOOD for row in rows]
     marker = fill("", "") | {"color": colors}
     marker["pattern"] = {**fill("")["pattern"], "shape": [PATTERNS[1] if row["drifted"] else "" for row in rows]}  # type: ignore[dict-item]
-    drawn.update_traces(marker=marker)
+    drawn.update_traces(
+        marker=marker,
+        customdata=[describe_shares(row) for row in rows],
+        hovertemplate="%{y}: PSI %{x:.3f}%{customdata}<extra></extra>",
+    )
     drawn.add_vline(
         first["threshold"],
         line={"dash": "dash", "color": MUTED, "width": 1.5},

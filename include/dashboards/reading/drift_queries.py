@@ -1,12 +1,18 @@
 """Queries of measured drift: that of the present champion, or of the one before while it is not measured yet."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from include.problem import words
+
 MEASURE_FIRST = "No drift measured yet: model_monitoring needs a champion and rows newer than its training set."
 # What was promoted or rolled back to last.
 _CHAMPION_NOW = """
     (SELECT version FROM training.promotions WHERE name = %(name)s AND state = 'promoted'
      ORDER BY moved_at DESC NULLS LAST, id DESC LIMIT 1)
 """
-_COLUMNS = f"column_name, window_start, psi, ks, js, drifted, champion_version, {_CHAMPION_NOW} AS champion_now"
+_COLUMNS = f"""column_name, window_start, psi, ks, js, drifted, missing, missing_learnt, unseen, champion_version,
+    {_CHAMPION_NOW} AS champion_now"""
 _NEWEST_FIRST = f"""
     ORDER BY (champion_version = {_CHAMPION_NOW}) IS TRUE DESC, measured_at DESC, window_start DESC LIMIT 1
 """
@@ -22,3 +28,9 @@ ALL_WEEKS = f"""
         SELECT champion_version FROM monitoring.drift WHERE name = %(name)s {_NEWEST_FIRST})
     ORDER BY window_start, column_name
 """
+
+
+def describe_shares(row: Mapping[str, Any]) -> str:
+    """What has changed of a column's shares of missing and unseen values, behind a comma; empty where nothing has."""
+    told = words.describe_shares(row["missing"], row["missing_learnt"], row["unseen"])
+    return f", {told}" if told else ""
