@@ -26,13 +26,16 @@ MLTRAIN_GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(or
 $(foreach name,$(MLTRAIN_GIVEN),$(eval override $(name) := $$(value $(name))))
 export MLTRAIN_GIVEN $(MLTRAIN_GIVEN)
 
-.PHONY: help run up down status logs airflow psql notebook rollback fail reset venv venv-dev test test-fast coverage check format docs lock bench screenshots backup restore deploy-check
+.PHONY: help run problem up down status logs airflow psql notebook rollback fail reset venv venv-dev test test-fast coverage check format docs lock bench screenshots backup restore deploy-check
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: venv ## start the stack, prepare data, train and register models, then print where everything is
 	@$(STACK) run
+
+problem: venv ## declare a table of yours: NAME=cars SOURCE=file:///data/cars.csv TARGET=selling_price
+	@$(PYTHON) -m include.declaring
 
 up: venv ## start the stack: Postgres, MLflow, mail sink, Airflow
 	@$(STACK) up

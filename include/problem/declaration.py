@@ -51,7 +51,7 @@ class Problem(SettingsModel):
     """What is predicted, in a few words, for pages and mails."""
     row: Pair = ("row", "rows")
     """What a row is, one and several of them, for texts."""
-    model: Text
+    model: Text = ""
     """Name of the experiment and of the registered model, where the settings do not name them. Empty: the folder's."""
     source: Text
     """Where rows come from: `sample` for made-up ones where the problem has a generator, a name among `sources`, or

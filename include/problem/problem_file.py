@@ -77,9 +77,22 @@ def read_problem(
         DeclarationError: There is no such problem, or it cannot be used; the message names the key, what is wrong and
             what would be right.
     """
-    document = _overlay(_read(name), given or {})
+    return build_problem(name, _read(name), given, origins)
+
+
+def build_problem(
+    name: str,
+    document: Mapping[str, Any],
+    given: Mapping[str, Any] | None = None,
+    origins: Mapping[str, str] | None = None,
+) -> Problem:
+    """Makes a problem of what a file says, and of what the environment says instead; see `read_problem`.
+
+    Raises:
+        DeclarationError: It cannot be used.
+    """
     try:
-        return Problem(**{**document, "name": name})
+        return Problem(**{**_overlay(document, given or {}), "name": name})
     except ValidationError as error:
         raise _explain(name, error, given or {}, origins or {}) from None
 
@@ -122,7 +135,7 @@ def _show(path: Path) -> str:
     return "/".join(path.parts[-4:])
 
 
-def _overlay(document: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _overlay(document: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The file's contents with the environment's values in their places."""
     changed = {**document, "columns": {name: dict(column) for name, column in document.get("columns", {}).items()}}
     changed["references"] = {name: dict(each) for name, each in document.get("references", {}).items()}

@@ -57,8 +57,8 @@ sys.path.insert(0, sys.argv[1])
 import include
 
 rooms = [
-    "configuration", "errors", "models", "monitoring", "prediction", "problems", "promotion", "raw", "retraining",
-    "sets", "settings", "sources", "tracking", "training", "tuning", "warehouse",
+    "configuration", "declaring", "errors", "models", "monitoring", "prediction", "problems", "promotion", "raw",
+    "retraining", "sets", "settings", "sources", "tracking", "training", "tuning", "warehouse",
 ]
 names = [
     module.name for module in pkgutil.walk_packages(include.__path__, "include.")

@@ -1,0 +1,205 @@
+"""A declaration in the making: what every column is, what follows from it, and what a person should check."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from include.declaring.facts import measure, read_numbers, read_texts, read_times
+from include.declaring.sample import Sample
+from include.declaring.target import check_target, check_task, find_target
+from include.declaring.times import TimeChoice, choose_time, find_column
+from include.problem.data import Values
+from include.problem.inference.columns import Facts, Guess, guess_kind
+from include.problem.inference.leaks import SUSPICIOUS, describe_suspect, explain_alone
+from include.problem.inference.names import name_columns
+from include.problem.inference.times import Ambiguous
+from include.problem.kinds import KINDS
+from include.problem.reading import ISO, MISSING_MARKS
+from include.raw.coercion import FLAG_WORDS
+
+LONGEST_EXAMPLE = 60
+# Currencies by their signs, as people call them.
+CURRENCIES = {"$": "dollars", "€": "euros", "£": "pounds", "¥": "yen", "₹": "rupees", "rs": "rupees", "rs.": "rupees"}
+
+
+@dataclass(frozen=True)
+class Described:
+    """A column as the declaration will have it.
+
+    Attributes:
+        name: Its neutral name.
+        entry: Its keys in the file, but for the name in the source.
+    """
+
+    name: str
+    facts: Facts
+    guess: Guess
+    entry: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """All that was found out.
+
+    Attributes:
+        columns: All columns but the target and a clock, in the source's order.
+        unit: The target's unit, as far as its values show it.
+        target: What was seen of the target.
+        clock: What was seen of the time of day, where it is a column of its own.
+        checks: What a person should check, a sentence each.
+    """
+
+    columns: Sequence[Described]
+    target: Facts
+    unit: str
+    time: TimeChoice
+    clock: Facts | None = None
+    checks: Sequence[str] = field(default_factory=tuple)
+
+    def name_of(self, source: str) -> str:
+        """The neutral name of a column."""
+        return next(column.name for column in self.columns if column.facts.name == source)
+
+
+def make_draft(sample: Sample, given: Mapping[str, str], marks: Sequence[str]) -> Draft:
+    """Guesses what the columns are.
+
+    Args:
+        given: The keys that a person gave, in small letters.
+        marks: Values that mean a missing one, beside the usual ones.
+
+    Raises:
+        SettingsError: The table cannot be used as it is given; the message says what to change.
+        ChoiceNeeded: A guess would be dear.
+    """
+    check_task(given.get("task"))
+    missing = MISSING_MARKS.union(marks)
+    target_name = find_target(given.get("target"), list(sample.columns))
+    facts = {
+        name: measure(name, array, missing, given.get("time_format", "")) for name, array in sample.columns.items()
+    }
+    target = facts.pop(target_name)
+    values = read_numbers(sample.columns[target_name], missing) if target.is_number else np.full(sample.rows, np.nan)
+    notes = check_target(target, values, given, f"{sample.rows:,} rows")
+    known_later = [find_column("KNOWN_LATER", name, facts) for name in split_names(given.get("known_later"))]
+    time = choose_time(facts, sample.columns, missing, given, known_later)
+    guesses = {name: _guess(facts[name], time, given) for name in facts if name != time.clock}
+    times = {name for name, guess in guesses.items() if guess.kind == "time"}
+    names = name_columns(guesses, times)
+    repeated = _find_repeated(sample)
+    once = np.where(repeated, np.nan, values)
+    guesses, leaks = _find_leaks(sample, missing, facts, guesses, known_later, target_name, once)
+    columns = [
+        Described(names[name], facts[name], guess, _make_entry(facts[name], guess, given, sample.columns[name]))
+        for name, guess in guesses.items()
+    ]
+    checks = [*sample.warnings, *notes, *_check_zone(facts, time, given), *leaks, *_check_repeated(repeated)]
+    return Draft(columns, target, name_unit(target), time, facts.get(time.clock or ""), checks)
+
+
+def split_names(given: str | None) -> list[str]:
+    """The names in a list with commas."""
+    return [name.strip() for name in (given or "").split(",") if name.strip()]
+
+
+def _guess(facts: Facts, time: TimeChoice, given: Mapping[str, str]) -> Guess:
+    guess = guess_kind(facts)
+    if facts.name in time.days_of:
+        return Guess("ignored", "the days of another column's times")
+    if isinstance(facts.time_format, Ambiguous) and facts.name != time.column:
+        return replace(guess, kind="ignored")
+    # What tells series or groups apart is no quantity, and must be kept.
+    keys = {given.get("series"), given.get("group")}
+    if facts.name in keys and guess.kind in ("number", "ignored"):
+        return Guess("code" if facts.is_whole else "category", "tells series or groups apart")
+    return guess
+
+
+def _find_leaks(
+    sample: Sample,
+    marks: frozenset[str],
+    facts: Mapping[str, Facts],
+    guesses: Mapping[str, Guess],
+    known_later: Sequence[str],
+    target: str,
+    values: Values,
+) -> tuple[dict[str, Guess], list[str]]:
+    """The guesses with what each column alone explains of the target, and a sentence for each suspect."""
+    kinds = {
+        name: guess.kind for name, guess in guesses.items() if KINDS[guess.kind].is_feature and name not in known_later
+    }
+    arrays = {
+        name: (read_numbers if facts[name].is_number else read_texts)(sample.columns[name], marks)
+        for name, kind in kinds.items()
+        if kind != "time"
+    }
+    explained = explain_alone(arrays, {name: kinds[name] for name in arrays}, values)
+    changed, said = dict(guesses), []
+    for name, share in sorted(explained.items(), key=lambda item: -item[1]):
+        if share >= SUSPICIOUS:
+            said.append(describe_suspect(name, share, target))
+            doubts = "; ".join(filter(None, (guesses[name].suspicion, f"explains {share:.0%} of the target alone")))
+            changed[name] = replace(guesses[name], suspicion=doubts)
+    return changed, said
+
+
+def _make_entry(facts: Facts, guess: Guess, given: Mapping[str, str], array: pa.Array) -> dict[str, Any]:
+    entry: dict[str, Any] = {"kind": guess.kind}
+    written = facts.time_format
+    if guess.kind == "time" and isinstance(written, str):
+        declared = given.get("time_format") or ISO
+        # A format of date and clock together is that of both columns.
+        entry |= {"time_format": written} if written != declared and not declared.startswith(f"{written} ") else {}
+    if guess.kind == "number" and (facts.prefix or facts.suffix):
+        entry["unit"] = name_unit(facts)
+    example = _make_example(facts, guess, array)
+    return entry if example is None else {**entry, "example": example}
+
+
+def _make_example(facts: Facts, guess: Guess, array: pa.Array) -> str | float | bool | None:
+    """A value as a request may have it."""
+    match guess.kind:
+        case "number" | "code":
+            number = float(facts.example)
+            return int(number) if number.is_integer() else number
+        case "flag":
+            return FLAG_WORDS[facts.example.lower()]
+        case "category":
+            return facts.example if len(facts.example) <= LONGEST_EXAMPLE else None
+        case "time" if isinstance(facts.time_format, str) or facts.stored in ("time", "date"):
+            times = read_times(array, MISSING_MARKS, str(facts.time_format or ISO), "UTC")
+            known = times[~np.isnat(times)]
+            return str(known[0].astype("datetime64[s]")) if len(known) else None
+    return None
+
+
+def name_unit(facts: Facts) -> str:
+    return CURRENCIES.get(facts.prefix.lower(), facts.prefix) or facts.suffix
+
+
+def _check_zone(facts: Mapping[str, Facts], time: TimeChoice, given: Mapping[str, str]) -> list[str]:
+    zone = facts[time.column].zone if time.column else ""
+    if not zone or given.get("timezone"):
+        return []
+    said = f"TIME {time.column} has a zone ({zone}). Set TIMEZONE, in which hour and weekday mean something, such as"
+    return [f"{said} TIMEZONE=America/New_York; else UTC is used"]
+
+
+def _find_repeated(sample: Sample) -> npt.NDArray[np.bool_]:
+    """Marks the rows that repeat an earlier one, (n,)."""
+    import pandas as pd
+
+    usable = {name: array for name, array in sample.columns.items() if not pa.types.is_nested(array.type)}
+    return pd.DataFrame({name: array.to_pandas() for name, array in usable.items()}).duplicated().to_numpy()
+
+
+def _check_repeated(repeated: npt.NDArray[np.bool_]) -> list[str]:
+    count = int(repeated.sum())
+    if not count:
+        return []
+    rows = "row repeats" if count == 1 else "rows repeat"
+    return [f"{count:,} of {len(repeated):,} {rows} an earlier one ({count / len(repeated):.1%})"]

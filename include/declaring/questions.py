@@ -1,0 +1,39 @@
+"""Choices that only a person can make: a guess would be dear."""
+
+from dataclasses import dataclass
+
+from include.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One of the answers: what to give to the command, and what that means."""
+
+    key: str
+    value: str
+    meaning: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the value is still to be named."""
+        return self.value.startswith("<")
+
+    @property
+    def line(self) -> str:
+        """As it is given to `make problem`."""
+        return f"{self.key}={self.value}"
+
+
+class ChoiceNeeded(SettingsError):
+    """A choice that must be made before a declaration can be written.
+
+    Attributes:
+        question: What must be chosen, and why.
+        answers: What can be chosen.
+    """
+
+    def __init__(self, question: str, answers: tuple[Answer, ...]) -> None:
+        lines = "".join(f"\n  {answer.line}  {answer.meaning}" for answer in answers)
+        super().__init__(f"{question} Choose by one of{lines}")
+        self.question = question
+        self.answers = answers
