@@ -15,6 +15,7 @@ from include.embedded.commands.results import (
     find_models,
     newest_set,
 )
+from include.embedded.commands.run_report import write_report
 from include.embedded.errors import StackError
 from include.embedded.programs.supervision import log_path, tail
 from include.embedded.stack import Stack
@@ -120,6 +121,8 @@ def report_failure(api: AirflowApi, stack: Stack, run: Run, console: Console) ->
 def _report_models(stack: Stack, settings: Settings, models: list[TrainedModel], console: Console) -> None:
     sets = {model.training_set for model in models if model.training_set is not None}
     baselines = list_baselines(stack.warehouse_url, *sets) if len(sets) == 1 else []
+    if len(sets) == 1:
+        write_report(stack, settings, models, *sets)
     console.print(model_table(models, baselines, settings.problem.unit))
     for line in tell_decisions(stack, settings, models):
         console.print(line, markup=False, soft_wrap=True)

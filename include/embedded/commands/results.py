@@ -15,7 +15,7 @@ from include.tracking_server.routes import READER
 
 SECONDS_TO_ANSWER = 30.0
 RUN_TAG, SET_TAG = "dag_run_id", "training_set_version"
-RMSE, MAE = "validation_rmse", "validation_mae"
+RMSE, MAE, TEST_RMSE = "validation_rmse", "validation_mae", "test_rmse"
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class TrainedModel:
     version: str | None
     aliases: tuple[str, ...]
     training_set: int | None = None
+    test_rmse: float | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ def _model(run: dict[str, Any], registered: dict[str, tuple[str, tuple[str, ...]
         version=version,
         aliases=aliases,
         training_set=int(tags[SET_TAG]) if SET_TAG in tags else None,
+        test_rmse=metrics.get(TEST_RMSE),
     )
 
 
