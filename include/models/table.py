@@ -18,6 +18,8 @@ TRAINING_DAGS = tuple(f"{family}_training" for family in FAMILIES)
 Space = Mapping[str, tuple[Any, ...]]
 # The middle of the targets, and the distance between their quartiles.
 Statistic = Literal["median", "spread"]
+# Which targets a loss is defined for.
+Allowed = Literal["any", "of zero or more", "above zero"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class ModelType:
         start: The first trial's parameters; the search goes on from there.
         space: What the search may change.
         fixed: What it may not.
+        targets: Those of the training split that it can be fitted to.
         of_target: Parameters that follow from the training split's target, by the name of a statistic of it.
         seeded: Whether the estimator takes a `random_state`.
     """
@@ -39,10 +42,15 @@ class ModelType:
     start: Mapping[str, Any]
     fixed: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     of_target: Mapping[str, Statistic] = field(default_factory=lambda: MappingProxyType({}))
+    targets: Allowed = "any"
     native_categories: bool = False
     seeded: bool = True
     parallel: bool = False
     name: str = ""
+
+    def allows(self, lowest: float) -> bool:
+        """Whether it can be fitted to targets of which that is the lowest."""
+        return self.targets == "any" or lowest > 0 or (lowest == 0 and self.targets == "of zero or more")
 
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -76,13 +84,19 @@ _BOOSTED_START = {
 
 
 def _boosted(
-    objective: str, booster: str = "gbtree", *, of_target: Mapping[str, Statistic] = NOTHING, **fixed: Any
+    objective: str,
+    booster: str = "gbtree",
+    *,
+    targets: Allowed = "any",
+    of_target: Mapping[str, Statistic] = NOTHING,
+    **fixed: Any,
 ) -> ModelType:
     return ModelType(
         "xgboost",
         space=_BOOSTED,
         start=_BOOSTED_START,
         fixed={"booster": booster, "objective": objective, "tree_method": "hist", **fixed},
+        targets=targets,
         of_target=of_target,
         native_categories=True,
         parallel=True,
@@ -127,14 +141,14 @@ _ENTRIES: Mapping[str, ModelType] = MappingProxyType(
             "sklearn", space=_TREES, start=_TREES_START, fixed={"max_features": 0.3, "max_samples": 0.5}, parallel=True
         ),
         "gbtree.squarederror": _boosted("reg:squarederror"),
-        "gbtree.gamma": _boosted("reg:gamma"),
+        "gbtree.gamma": _boosted("reg:gamma", targets="above zero"),
         "gbtree.absoluteerror": _boosted("reg:absoluteerror"),
         # xgboost's own first guess, one step from 0, lands far beyond any target, where this loss has hardly a
         # gradient; and the slope is the size from which on an error counts as large.
         "gbtree.pseudohubererror": _boosted(
             "reg:pseudohubererror", of_target={"base_score": "median", "huber_slope": "spread"}
         ),
-        "gbtree.tweedie": _boosted("reg:tweedie", tweedie_variance_power=1.3),
+        "gbtree.tweedie": _boosted("reg:tweedie", targets="of zero or more", tweedie_variance_power=1.3),
         "dart.squarederror": _boosted("reg:squarederror", booster="dart", rate_drop=0.1, n_estimators=60),
         "gblinear.squarederror": ModelType(
             "xgboost",

@@ -1,8 +1,9 @@
 """The one factory that both training DAGs are built by."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
@@ -17,6 +18,10 @@ from include.problem.request_values import MOMENT
 from include.settings import read_settings, read_usable_settings
 from include.training.results import JobValues, Registered, Trained, Tuned
 
+if TYPE_CHECKING:
+    from include.training.job import Chosen
+
+log = logging.getLogger(__name__)
 BEST_SO_FAR = "{{ task.op_kwargs['model'] }}{{ best | default('') }}"
 TRAINED = "{{ task.op_kwargs['tuned']['model'] }}{{ trained | default('') }}"
 # Tuning may take its time budget for one model type after the other.
@@ -117,10 +122,19 @@ def _claim(url: str, family: Family, version: int, is_event: bool, **context: An
 
 @task
 def load_models(job: JobValues, **context: Any) -> list[str]:
-    """Lists the model types to train."""
-    from include.training.job import choose_models
+    """Lists the model types to train; those that the target forbids are left out."""
+    chosen = _choose(job, context["params"]["models"])
+    for line in chosen.left_out:
+        log.warning(line)
+    return list(chosen.models)
 
-    return choose_models(read_settings(), job["family"], context["params"]["models"])
+
+def _choose(job: JobValues, names: Sequence[str] | None) -> "Chosen":
+    from include.sets.examples import find_lowest_target
+    from include.training.job import choose_models, leave_out_forbidden
+
+    models, version = choose_models(read_settings(), job["family"], names), job["set_version"]
+    return leave_out_forbidden(models, version, find_lowest_target(get_warehouse_url(), version))
 
 
 @task(map_index_template=BEST_SO_FAR)
@@ -163,7 +177,9 @@ def build_training_dag(family: Family, doc_md: str | None) -> DAG:
         settings = read_settings()
         registered = register_best(get_warehouse_url(), settings, Job.from_dict(job), list(trained))
         outlet_events[outlet].extra = registered
-        note_run(get_current_context(), describe_registered(settings.problem, registered))
+        context = get_current_context()
+        left_out = _choose(job, context["params"]["models"]).left_out
+        note_run(context, "\n".join([describe_registered(settings.problem, registered), *left_out]))
         return registered
 
     with DAG(

@@ -146,6 +146,20 @@ def split_of_frame(problem: Problem, frame: "pd.DataFrame") -> Split:
     return Split(columns_of_frame(problem, frame), frame["target"].to_numpy(dtype="float64"))
 
 
+def find_lowest_target(url: str, version: int) -> float:
+    """The lowest target of the training split.
+
+    Raises:
+        NoTrainingSet: The set was never published, or its examples are gone.
+    """
+    get_training_set(url, version)
+    query = sql.SQL("SELECT min(target) FROM {} WHERE split = 'train'").format(table_of(version))
+    with connect(url) as connection:
+        row = connection.execute(query).fetchone()
+    assert row is not None  # an aggregate has one row
+    return float(row[0])
+
+
 def load_references(url: str, version: int) -> dict[str, Any]:
     """What the features look up, as it was when the set was made."""
     with connect(url) as connection:

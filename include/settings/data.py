@@ -64,7 +64,7 @@ class DataSettings(SettingsModel):
     """First day of the validation split, as YYYY-MM-DD. Empty: the last month is the validation split."""
     test_from: Day = None
     """First day of the test split, as YYYY-MM-DD. Empty: there is no test split."""
-    minimum_rows: Count = 1_000
+    minimum_rows: Count = 100
     """Minimum rows per split; a training set with fewer is not published. A month of a Postgres table counts as new
     only if it has as many rows.
     """

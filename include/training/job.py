@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from include.models.table import Family, get_model
+from include.errors import SettingsError
+from include.models.table import Family, get_model, names_of
 from include.problem.features import find_feature_set
 from include.sets.examples import TrainingSet
 from include.settings import Settings
@@ -84,3 +85,38 @@ def choose_models(settings: Settings, family: Family, names: Sequence[str] | Non
     for name in chosen:
         get_model(name, family)
     return chosen
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The model types that a run trains, and a sentence for each that the target forbids."""
+
+    models: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def leave_out_forbidden(models: Sequence[str], set_version: int, lowest: float) -> Chosen:
+    """Leaves out the model types that cannot be fitted to a training set's target.
+
+    Args:
+        models: Names in the table of model types, of one family.
+        lowest: The lowest target of the set's training split.
+
+    Raises:
+        SettingsError: None is left.
+    """
+    entries = [get_model(name) for name in models]
+    left_out = tuple(
+        f"{entry.name} is left out: it needs targets {entry.targets}, but training set {set_version} has {lowest:g}."
+        for entry in entries
+        if not entry.allows(lowest)
+    )
+    chosen = tuple(entry.name for entry in entries if entry.allows(lowest))
+    if not chosen:
+        family = entries[0].family
+        possible = [name for name in names_of(family) if get_model(name).allows(lowest)]
+        raise SettingsError(
+            f"{' '.join(left_out)} No model type is left to train: set {family.upper()}_MODELS to one or more of"
+            f" {', '.join(possible)}."
+        )
+    return Chosen(chosen, left_out)

@@ -15,7 +15,7 @@ from include.sets.examples import TrainingSet, get_training_set, load_split
 from include.settings import Settings
 from include.tracking import runs
 from include.tracking.runs import Tracker, open_tracker
-from include.training.job import Job, choose_models, make_job
+from include.training.job import Job, choose_models, leave_out_forbidden, make_job
 from include.training.steps import describe_registered, register_best, train_model, tune_model
 from include.tuning.search import Limits, Trial
 from include.tuning.trials import WarehouseTrials
@@ -23,6 +23,7 @@ from tests.conftest import find_free_port
 from tests.published_sets import publish_sample
 
 LASSO, SQUARED, GAMMA = "linear_model.Lasso", "gbtree.squarederror", "gbtree.gamma"
+TWEEDIE = "gbtree.tweedie"
 DEFAULTS = Settings()
 PAGE = "http://airflow/dags/sklearn_training/runs/manual__1"
 needs_servers = pytest.mark.slow
@@ -78,6 +79,28 @@ def test_models_are_those_asked_for_once_each_or_those_of_the_settings() -> None
     assert choose_models(DEFAULTS, "sklearn", [LASSO, LASSO, "svm.LinearSVR"]) == [LASSO, "svm.LinearSVR"]
     assert choose_models(DEFAULTS, "xgboost", None) == [SQUARED, GAMMA]
     assert choose_models(DEFAULTS, "xgboost", []) == [SQUARED, GAMMA]
+
+
+@pytest.mark.parametrize(
+    ("lowest", "models"),
+    [(0.5, [SQUARED, GAMMA, TWEEDIE]), (0.0, [SQUARED, TWEEDIE]), (-3.0, [SQUARED])],
+)
+def test_models_that_the_target_forbids_are_left_out_with_the_reason(lowest: float, models: list[str]) -> None:
+    chosen = leave_out_forbidden([SQUARED, GAMMA, TWEEDIE], 3, lowest)
+    assert list(chosen.models) == models
+    assert [line.split()[0] for line in chosen.left_out] == [n for n in (GAMMA, TWEEDIE) if n not in models]
+    for line in chosen.left_out:
+        assert f"but training set 3 has {lowest:g}." in line
+
+
+def test_error_names_the_models_to_set_where_the_target_forbids_all() -> None:
+    with pytest.raises(SettingsError) as error:
+        leave_out_forbidden([GAMMA], 3, -1.5)
+    assert str(error.value).startswith(
+        "gbtree.gamma is left out: it needs targets above zero, but training set 3 has -1.5. No model type is left to"
+        " train: set XGBOOST_MODELS to one or more of gbtree.squarederror, gbtree.absoluteerror, "
+    )
+    assert TWEEDIE not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["svm.SVR", SQUARED])
