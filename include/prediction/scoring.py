@@ -15,15 +15,13 @@ from psycopg import sql
 
 from include.errors import SourceInvalid
 from include.models.artifact import Model
+from include.prediction.located import open_location, read_schema
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 from include.problem.kinds import BOUNDED
 from include.problem.parts import Column
 from include.problem.values import from_arrow
-from include.raw.coercion import NumberForm, coerce_column
-from include.raw.columns import check_columns
 from include.settings import Settings
-from include.sources import open_batches
 from include.sources.limits import Allow, allow_all
 from include.sources.location import mask
 from include.tracking.store import LoadedModel
@@ -31,12 +29,6 @@ from include.warehouse import connect_bulk, ensure_month, lock_month
 
 SCORED_ROWS = 65_536
 BATCH = ("prediction", "batch")
-
-
-def read_schema(problem: Problem) -> pa.Schema:
-    """What is read of a month: each row's number and its inputs."""
-    inputs = [(column.name, pa.type_for_alias(column.of_kind.arrow)) for column in problem.inputs]
-    return pa.schema([("row_number", pa.int64()), *inputs])
 
 
 def scored_schema(problem: Problem) -> pa.Schema:
@@ -112,13 +104,14 @@ def score_month(
         model_seconds, the part spent in features and model.
 
     Raises:
-        SourceInvalid, SourceUnavailable: The month is not there, or cannot be read now.
+        SourceInvalid, SourceUnavailable: The month is not there, or cannot be read now; or a column is gone, or too
+            many of its values cannot be read, see `open_location`.
         WarehouseUnavailable: The warehouse cannot be reached, or broke off.
     """
     begun = time.perf_counter()
     problem = settings.problem
     scoring = Scoring(month, loaded, problem)
-    opened = _open_location(settings, month, location, allow) if location else _open_loaded(url, problem, month)
+    opened = open_location(settings, month, location, allow) if location else _open_loaded(url, problem, month)
     partition = ensure_month(url, *BATCH, month)
     with opened as batches, connect_bulk(url) as connection, connection.cursor() as cursor:
         # Of two runs at once, the second replaces the first one's rows rather than adding to them.
@@ -194,31 +187,6 @@ def _open_loaded(url: str, problem: Problem, month: str) -> Iterator[Iterator[pa
     with connect_bulk(url) as connection, connection.cursor() as cursor:
         cursor.execute(query, (month,))
         yield iter(cursor.fetch_record_batch())
-
-
-@contextmanager
-def _open_location(settings: Settings, month: str, location: str, allow: Allow) -> Iterator[Iterator[pa.RecordBatch]]:
-    # What is to be predicted does not have to be there.
-    changed = settings.change(source=location, months=(month,))
-    with open_batches(changed, month, allow) as contents:
-        sources = {column.name: column.source for column in changed.problem.inputs}
-        check_columns(contents, changed, month, sources)
-        names = list(dict.fromkeys((*sources.values(), *changed.problem.clocks.values())))
-        yield _coerce(contents.read(names), changed.problem)
-
-
-def _coerce(batches: Iterator[pa.RecordBatch], problem: Problem) -> Iterator[pa.RecordBatch]:
-    rows, schema = 0, read_schema(problem)
-    # How a column writes its numbers is found in one batch and holds for the next.
-    forms: dict[str, NumberForm | None] = {}
-    for batch in batches:
-        columns = [pa.array(np.arange(rows, rows + batch.num_rows))]
-        rows += batch.num_rows
-        for name in schema.names[1:]:
-            coerced = coerce_column(problem, name, batch, forms.get(name))
-            forms[name] = coerced.form
-            columns.append(coerced.array)
-        yield pa.record_batch(columns, schema=schema)
 
 
 def _explain_nothing(problem: Problem, month: str, location: str | None, skipped: int) -> str:

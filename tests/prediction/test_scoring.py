@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.errors import SourceInvalid
-from include.prediction.scoring import SCORED_ROWS, find_usable, predict_sorted, read_schema, score_month
+from include.prediction.located import read_schema
+from include.prediction.scoring import SCORED_ROWS, find_usable, predict_sorted, score_month
 from include.raw import ingest_month
 from include.settings import Settings
 from include.tracking.registry import RegisteredVersion
@@ -101,6 +102,33 @@ def test_file_without_dropoffs_is_scored_by_its_address(warehouse_url: str, tmp_
     assert read_batch(warehouse_url, "row_number, pickup_zone, dropoff_zone") == [
         (0, 1, 6), (1, 2, 7), (2, 3, 8), (3, 4, 9),
     ]  # fmt: skip
+
+
+def score_distances(url: str, directory: Path, unreadable: int) -> dict[str, Any]:
+    """Scores a hundred trips from a file, of which so many have a distance that is no number."""
+    texts = ["far"] * unreadable + ["1.5"] * (100 - unreadable)
+    table = make_table(100, trip_distance=pa.array(texts)).append_column("mood", pa.array(["good"] * 100))
+    pq.write_table(table, directory / "later.parquet")
+    return score_month(url, SETTINGS, load(), MONTH, f"file://{directory}/later.parquet")
+
+
+def test_column_whose_type_has_changed_is_an_error_by_its_name_and_share(warehouse_url: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        SourceInvalid,
+        match=r"column 'trip_distance': 6 of its 100 values \(6.0%\), such as 'far', cannot be read as a number.*"
+        "REJECTED_MAX_SHARE=0.05",
+    ):
+        score_distances(warehouse_url, tmp_path, 6)
+    assert read_batch(warehouse_url, "row_number") == []
+
+
+def test_few_values_that_cannot_be_read_are_skipped_and_a_new_column_is_named_once(
+    warehouse_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scored = score_distances(warehouse_url, tmp_path, 5)
+    assert (scored["rows"], scored["skipped"]) == (95, 5)
+    told = [record.getMessage().partition(": ")[2] for record in caplog.records if "does not declare" in record.msg]
+    assert told == ["ignored, as the problem does not declare them: fare_amount, mood"]
 
 
 def test_loaded_month_and_its_file_get_the_same_predictions(warehouse_url: str, tmp_path: Path) -> None:
