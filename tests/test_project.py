@@ -6,6 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from include.version import VERSION
+
 ROOT = Path(__file__).resolve().parents[1]
 RELEASE = re.compile(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d{2}-\d{2})$", re.MULTILINE)
 
@@ -19,8 +21,11 @@ def find_releases() -> list[tuple[str, str]]:
     return RELEASE.findall((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
 
 
-def test_newest_version_of_the_changelog_is_the_projects() -> None:
-    assert find_releases()[0][0] == read_metadata()["version"]
+def test_newest_version_of_the_changelog_is_that_of_the_code_which_the_metadata_names() -> None:
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert metadata["project"]["dynamic"] == ["version"]
+    assert metadata["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "include.version.VERSION"}
+    assert find_releases()[0][0] == VERSION
 
 
 def test_releases_of_the_changelog_go_from_the_newest_to_the_oldest() -> None:
@@ -29,7 +34,7 @@ def test_releases_of_the_changelog_go_from_the_newest_to_the_oldest() -> None:
 
 
 def test_security_fixes_are_promised_for_the_newest_version() -> None:
-    minor = read_metadata()["version"].rpartition(".")[0]
+    minor = VERSION.rpartition(".")[0]
     assert re.search(rf"^\| {re.escape(minor)} \| yes \|$", (ROOT / "SECURITY.md").read_text(), re.MULTILINE)
 
 

@@ -29,6 +29,7 @@ from include.embedded.stack import Stack
 from include.errors import MltrainError
 from include.settings import HOME, ROOT, read_settings
 from include.tracking_server.routes import READER
+from include.version import VERSION
 
 CONSOLE = Console(highlight=False)
 # What the launcher takes from the environment, beside settings; the second by the Makefile: what `make` was given.
@@ -87,7 +88,7 @@ def status() -> int:
     if not stack:
         CONSOLE.print(NOT_RUNNING)
         return 1
-    table = Table("program", "state", "process", "health")
+    table = Table("program", "state", "process", "health", title=f"mltrain {VERSION}", title_justify="left")
     problems = []
     for name, entry in program_states(stack).items():
         problem = find_problem(stack, name)

@@ -21,6 +21,7 @@ from include.serving.parts import Parts
 from include.serving.routes.docs import render_docs
 from include.serving.routes.operation import add_operation
 from include.serving.routes.predictions import add_predictions
+from include.version import VERSION
 
 
 def create_app(parts: Parts, form: InputFormat) -> FastAPI:
@@ -39,9 +40,14 @@ def create_app(parts: Parts, form: InputFormat) -> FastAPI:
         parts.writer.stop()
 
     app = FastAPI(
-        title=form.problem.title or form.problem.model, version="1", description=__doc__, lifespan=run, docs_url=None,
-        redoc_url=None, openapi_url=None,
-    )  # fmt: skip
+        title=form.problem.title or form.problem.model,
+        version=VERSION,
+        description=__doc__,
+        lifespan=run,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
     # The last is the outermost: what is refused is counted as well.
     app.add_middleware(Limited)
     app.add_middleware(Measuring, metrics=parts.metrics)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from include.sets.examples import TrainingSet
 from include.settings import ROOT
+from include.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Lineage:
             "training_set_fingerprint": self.training_set.fingerprint,
             "months": ",".join(self.training_set.months),
             "feature_set": self.feature_set,
+            "mltrain_version": VERSION,
             "git_commit": self.commit,
             "random_state": str(self.random_state),
         }

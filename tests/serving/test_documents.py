@@ -15,6 +15,7 @@ from schemathesis import GenerationMode
 from include.prediction.inputs import InputFormat
 from include.serving.app import create_app
 from include.tracking.runs import Tracker
+from include.version import VERSION
 from tests.registered import configure
 from tests.serving.conftest import KEY, TRIP, Service, build_parts
 
@@ -97,5 +98,6 @@ def test_model_is_told_with_its_lineage_and_metrics(service: Service) -> None:
     told = service.client.get("/model").json()
     assert (told["name"], told["family"], told["model"]) == ("served", "xgboost", "gbtree.squarederror")
     assert told["lineage"] == {"training_set_version": "3", "git_commit": "c0ffee"}
+    assert told["service_version"] == VERSION
     assert told["metrics"]["validation_rmse"] == 1.25
     assert told["parameters"]["max_depth"] == 9

@@ -30,6 +30,7 @@ from include.tracking.lineage import Lineage
 from include.tracking.registry import CHAMPION, find_version, register_model
 from include.tracking.runs import Tracker, open_run, open_tracker
 from include.tuning.search import Trial
+from include.version import VERSION
 from tests.conftest import TrackingServer, find_free_port
 from tests.splits import PROBLEM, REFERENCES, make_split, take
 
@@ -120,6 +121,7 @@ def test_run_says_where_it_comes_from(tracker: Tracker) -> None:
         "training_set_fingerprint": "f" * 64,
         "months": "2024-01,2024-02",
         "feature_set": "rich",
+        "mltrain_version": VERSION,
         "git_commit": "c0ffee",
         "random_state": "42",
         "family": "sklearn",

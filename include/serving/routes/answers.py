@@ -42,6 +42,7 @@ class ModelInMemory(ModelName):
     lineage: dict[str, str]
     metrics: dict[str, float]
     since: datetime
+    service_version: str = Field(description="Of the code that answers; the lineage names the one that trained")
 
 
 class Ready(BaseModel):

@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI, Response, status
 from include.serving.access import require_key, require_key_or_signature
 from include.serving.parts import REFUSALS, Parts
 from include.serving.routes import answers
+from include.version import VERSION
 
 
 def add_operation(app: FastAPI, parts: Parts) -> None:
@@ -32,6 +33,7 @@ def add_operation(app: FastAPI, parts: Parts) -> None:
             **{name: metadata[name] for name in ("family", "model", "parameters", "lineage")},
             "metrics": champion.loaded.metrics,
             "since": champion.since,
+            "service_version": VERSION,
         }
 
     @app.post(
