@@ -1,4 +1,4 @@
-"""Moves the aliases `champion` and `previous`.
+"""Moves the aliases `champion` and `previous`; a version that becomes champion is no challenger any more.
 
 MLflow sets one alias at a time. What is to be done is written to training.promotions before the first one moves, so
 that whoever comes next completes what a kill interrupted; at no moment is there no champion.
@@ -13,7 +13,7 @@ from include.promotion.decisions import Promotion, describe
 from include.promotion.usability import forget_unusable, predict_with
 from include.settings import Settings
 from include.tracking import registry, runs
-from include.tracking.registry import CHAMPION, PREVIOUS, START_TRAINING
+from include.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, START_TRAINING
 from include.tracking.runs import Tracker
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,9 @@ def move_aliases(url: str, tracker: Tracker, promotion: Promotion) -> Promotion:
         # Whatever it points at cannot be used: nobody shall roll back to that.
         registry.remove_alias(tracker, promotion.name, PREVIOUS)
     registry.set_alias(tracker, promotion.name, CHAMPION, promotion.version)
+    challenger = registry.find_version(tracker, promotion.name, CHALLENGER)
+    if challenger and challenger.version == promotion.version:
+        registry.remove_alias(tracker, promotion.name, CHALLENGER)
     registry.tag_version(tracker, promotion.name, promotion.version, {"decision": "promoted"})
     if promotion.champion_version is not None:
         forget_unusable(url, promotion.name, promotion.champion_version)

@@ -25,8 +25,8 @@ MODEL_FOLDER = "data/model"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
 ALIASES = (
-    "`champion` is in use, `previous` was in use before it; `challenger` was registered last and is judged by the DAG"
-    " model_promotion."
+    "`champion` is in use, `previous` was in use before it; `challenger` was registered last and has not become"
+    " champion: the DAG model_promotion judges it."
 )
 START_TRAINING = f"start {' or '.join(TRAINING_DAGS)}"
 # What every text on a champion that cannot be used says. Without a fresh training set, a training DAG prepares one.

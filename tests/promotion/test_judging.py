@@ -18,8 +18,7 @@ from include.sets.holdout import load_held_out
 from include.settings import Settings
 from include.tracking import model_logging, registry, runs
 from include.tracking.lineage import Lineage
-from include.tracking.registry import CHAMPION, PREVIOUS
-from tests.published_sets import publish_sample
+from include.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS
 from tests.splits import PROBLEM
 from tests.warehouse_rows import query
 
@@ -35,10 +34,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def url(warehouse_url: str) -> str:
+def url(published_url: str) -> str:
     """A warehouse with a published training set of the synthetic sample, in three splits."""
-    publish_sample(warehouse_url)
-    return warehouse_url
+    return published_url
 
 
 @pytest.fixture
@@ -75,7 +73,10 @@ def store(url: str, settings: Settings, trained: Model, model: str, split: Split
 
 def read_aliases(settings: Settings) -> dict[str, int]:
     tracker = runs.open_tracker(settings)
-    found = {alias: registry.find_version(tracker, settings.registered_model, alias) for alias in (CHAMPION, PREVIOUS)}
+    found = {
+        alias: registry.find_version(tracker, settings.registered_model, alias)
+        for alias in (CHAMPION, PREVIOUS, CHALLENGER)
+    }
     return {alias: version.version for alias, version in found.items() if version}
 
 
@@ -104,8 +105,9 @@ def test_first_model_is_promoted_when_it_beats_the_best_baseline(
 def test_first_model_that_learnt_nothing_is_rejected_and_one_sentence_says_what_it_had_to_beat(
     url: str, settings: Settings, register: Callable
 ) -> None:
-    assert judge_and_promote(url, settings, register(LINEAR, shuffled=True)) == "rejected"
-    assert read_aliases(settings) == {}
+    version = register(LINEAR, shuffled=True)
+    assert judge_and_promote(url, settings, version) == "rejected"
+    assert read_aliases(settings) == {CHALLENGER: version}
     unbeaten = judging.describe_unbeaten(url, settings)
     assert unbeaten
     assert unbeaten.startswith("No model beats the best baseline, the mean: RMSE ")
@@ -164,7 +166,7 @@ def test_declined_winner_is_not_promoted(url: str, settings: Settings, register:
     judging.judge(url, settings, version, RUN)
     judging.decline(url, settings, [version])
     assert judging.promote(url, settings, [version], RUN) is None
-    assert read_aliases(settings) == {}
+    assert read_aliases(settings) == {CHALLENGER: version}
 
 
 def test_model_that_cannot_be_loaded_is_rejected_and_says_why(
@@ -256,7 +258,7 @@ def test_next_judgement_completes_what_a_killed_run_left(url: str, settings: Set
     decisions.set_state(url, decision, "moving")
     second = register("linear_model.Lasso", WEAK)
     assert judging.judge(url, settings, second, RUN).champion_version == first
-    assert read_aliases(settings) == {CHAMPION: first}
+    assert read_aliases(settings) == {CHAMPION: first, CHALLENGER: second}
 
 
 # Back again
