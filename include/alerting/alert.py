@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from include.problem.words import show_amount
+
 Severity = Literal["info", "warning", "error"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
 
@@ -37,7 +39,9 @@ class Chart:
         """What the picture shows, for people who do not see it."""
         shown = self.bars or {name: values[-1] for name, values in (self.lines or {}).items() if values}
         last = ", last values" if self.lines else ""
-        return f"{self.title}{last}: " + ", ".join(f"{name} {value:.4g} {self.unit}" for name, value in shown.items())
+        return f"{self.title}{last}: " + ", ".join(
+            f"{name} {show_amount(value, self.unit)}" for name, value in shown.items()
+        )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 from include.alerting.alert import Chart
+from include.problem.words import show_amount
 
 # Twice the width that a phone shows, so that lines stay sharp.
 INCHES_WIDE, DOTS_PER_INCH = 4.5, 160
@@ -44,7 +45,7 @@ def draw(chart: Chart) -> bytes:
 
 def _draw_bars(axes, bars: Mapping[str, float]) -> None:  # type: ignore[no-untyped-def]
     drawn = axes.barh(list(bars), list(bars.values()), color=COLORS[0], height=0.6)
-    labels = [f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in bars.values()]
+    labels = [show_amount(value) for value in bars.values()]
     axes.bar_label(drawn, labels, padding=3, fontsize=9)
     axes.invert_yaxis()
     axes.margins(x=0.12)

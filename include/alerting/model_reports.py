@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from include.alerting.alert import Alert, Chart, Table
-from include.problem.words import describe_shares, name_unit, show_in_unit
+from include.problem.words import describe_shares, name_unit, show_amount
 from include.promotion.decisions import describe_unbeaten
 from include.sets.baselines import Baseline, list_baselines
 from include.settings import read_settings
@@ -29,8 +29,10 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
         facts = {"Model": f"{name} version {version}, {model}", "Before": f"version {champion}" if champion else "none"}
         charts: tuple[Chart, ...] = ()
         if after is not None:
-            facts["RMSE"] = f"{show_in_unit(after, unit, 3)}, against {before:.3f} for {rival}"
-            facts["Difference"] = f"{low:+.3f} to {high:+.3f} {unit}".rstrip() + " (95% interval)"
+            facts["RMSE"] = f"{show_amount(after, unit)}, against {show_amount(before)} for {rival}"
+            facts["Difference"] = (
+                f"{show_amount(low, signed=True)} to {show_amount(high, unit, signed=True)} (95% interval)"
+            )
             bars = {f"version {version}": after, rival if judged_against else f"the {baseline}": before}
             charts = (Chart("RMSE on the same held-out rows", unit, bars=bars),)
         alerts.append(
@@ -87,7 +89,7 @@ def report_unbeaten(url: str, dag_id: str, run_id: str, links: dict[str, str]) -
 def tabulate_baselines(baselines: Sequence[Baseline], split: str, unit: str) -> tuple[Table, ...]:
     """A table of the baselines' errors on a split; none where no baseline was measured on it."""
     rows = tuple(
-        (each.name, f"{errors.rmse:.3f}", f"{errors.mae:.3f}")
+        (each.name, show_amount(errors.rmse), show_amount(errors.mae))
         for each in baselines
         if (errors := each.errors.get(split))
     )

@@ -7,7 +7,7 @@ from typing import Any
 from include.alerting.alert import Alert, Chart, Table
 from include.alerting.model_reports import tabulate_baselines
 from include.errors import TrackingUnavailable
-from include.problem.words import name_parts, name_unit, show_in_unit
+from include.problem.words import name_parts, name_unit, show_amount
 from include.sets.baselines import Baseline, find_best, list_baselines
 from include.sets.left_out import sum_by_rule
 from include.settings import Settings, read_settings
@@ -84,7 +84,7 @@ def report_training(
         state="succeeded",
         label=best,
         event_key=f"trained/{registered['name']}/{registered['version']}",
-        headline=f"{best} is the best model, with an RMSE of {show_in_unit(rmse, unit, 3)}, and is registered as"
+        headline=f"{best} is the best model, with an RMSE of {show_amount(rmse, unit)}, and is registered as"
         f" challenger, version {registered['version']}.",
         facts={
             "Champion": _against_champion(settings, rmse, registered["version"]),
@@ -154,7 +154,7 @@ def _against_baseline(best: Baseline | None, rmse: float, unit: str) -> dict[str
         return {}
     error = best.errors[VALIDATION].rmse
     outcome = "this model's is lower" if rmse < error else "no model of this family does better"
-    return {"Best baseline": f"the {best.name}, RMSE {show_in_unit(error, unit, 3)} on the same rows: {outcome}"}
+    return {"Best baseline": f"the {best.name}, RMSE {show_amount(error, unit)} on the same rows: {outcome}"}
 
 
 def _against_champion(settings: Settings, rmse: float, version: int) -> str:
@@ -171,7 +171,7 @@ def _against_champion(settings: Settings, rmse: float, version: int) -> str:
         return "this version"
     if not before:
         return f"version {champion.version}"
-    error = show_in_unit(before, settings.problem.unit, 3)
+    error = show_amount(before, settings.problem.unit)
     return (
         f"version {champion.version}, RMSE {error} on its own validation rows: this one is"
         f" {abs(rmse / before - 1):.1%} {'lower' if rmse < before else 'higher'}"
@@ -194,7 +194,7 @@ def _chart_tuning(url: str, run_key: str, unit: str) -> tuple[Chart, ...]:
 
 def _write_metrics(metrics: Mapping[str, float]) -> tuple[str, str, str]:
     rmse, mae, r2 = (metrics.get(f"validation_{name}") for name in ("rmse", "mae", "r2"))
-    return tuple("" if value is None else f"{value:.3f}" for value in (rmse, mae, r2))  # type: ignore[return-value]
+    return tuple(show_amount(value) for value in (rmse, mae, r2))  # type: ignore[return-value]
 
 
 def _write_parameters(parameters: Mapping[str, Any]) -> str:
@@ -202,7 +202,7 @@ def _write_parameters(parameters: Mapping[str, Any]) -> str:
 
 
 def _write_value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return show_amount(value) if isinstance(value, float) else str(value)
 
 
 def _pick(title: str, rows: Sequence[Mapping[str, Any]], columns: tuple[str, ...]) -> Table:

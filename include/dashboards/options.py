@@ -1,12 +1,14 @@
 """What the selects at the top of a page offer, where that depends on stored data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import read_rows
 from include.dashboards.reading.explanations import explain_sample
 from include.dashboards.reading.registered import find_registered, list_registered
+from include.problem.words import show_amount
 
 _RUNS = """
     SELECT run_key, max(finished_at) AS finished_at, min(loss) AS rmse FROM training.trials
@@ -33,15 +35,14 @@ def list_versions(context: Context) -> Options:
 
 def list_runs(context: Context) -> Options:
     """Training runs, newest first."""
-    pairs = [
-        (
-            row["run_key"],
-            f"{row['finished_at']:%b %d %H:%M} {row['run_key'].split('_', 1)[0]}, best {row['rmse'] or 0:.2f}",
-        )
-        for row in read_rows(_RUNS, context)
-    ]
+    pairs = [(row["run_key"], _name_run(row)) for row in read_rows(_RUNS, context)]
     chosen = context.filters.run_key or (pairs[0][0] if pairs else "")
     return Options(pairs, chosen)
+
+
+def _name_run(row: Mapping[str, Any]) -> str:
+    best = f", best {show_amount(row['rmse'])}" if row["rmse"] is not None else ""
+    return f"{row['finished_at']:%b %d %H:%M} {row['run_key'].split('_', 1)[0]}{best}"
 
 
 def list_rows(context: Context) -> Options:

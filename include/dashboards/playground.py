@@ -27,7 +27,7 @@ from include.models.learnt import describe_unusual
 from include.prediction.form_fields import make_fields
 from include.prediction.inputs import InputFormat, parse_rows
 from include.problem.values import to_plain
-from include.problem.words import make_example
+from include.problem.words import make_example, show_amount
 from include.tracking.registry import START_TRAINING
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,14 @@ class Predicted:
     value: float
     low: float | None
     high: float | None
+
+    def show(self, unit: str) -> str:
+        """The value in its unit."""
+        return show_amount(self.value, unit)
+
+    def show_interval(self, unit: str) -> str:
+        """The interval in its unit; empty where it is not known."""
+        return "" if self.low is None else f"{show_amount(self.low)} to {show_amount(self.high, unit)}"
 
 
 def describe_form(context: Context) -> dict[str, Any]:
@@ -101,7 +109,10 @@ def predict(context: Context, row: Mapping[str, Any]) -> dict[str, Any]:
         texts = name_features(context, models[0][1], rows)
         contributions = json.loads(waterfall(explanation, 0, texts, problem.unit).to_json())
     return {
-        "predictions": [prediction.__dict__ for prediction in predictions],
+        "predictions": [
+            {**each.__dict__, "shown": each.show(problem.unit), "interval": each.show_interval(problem.unit)}
+            for each in predictions
+        ],
         "models": json.loads(draw_predictions(predictions, problem.unit).to_json()),
         "contributions": contributions,
         "unit": problem.unit,
@@ -139,7 +150,7 @@ def draw_predictions(predictions: list[Predicted], unit: str) -> Figure:
             x=[each.value],
             y=[name],
             mode="markers+text",
-            text=[f"{each.value:.1f}"],
+            text=[each.show(unit)],
             textposition="top center",
             marker={"size": 12, "color": mark_of(each.model).color, "symbol": mark_of(each.model).symbol},
             error_x={
@@ -151,8 +162,8 @@ def draw_predictions(predictions: list[Predicted], unit: str) -> Figure:
                 "thickness": 1.5,
             },
             name=name,
-            customdata=[f"{each.low:.1f} to {each.high:.1f} {unit}" if each.low is not None else "interval unknown"],
-            hovertemplate=f"%{{y}}: %{{x:.1f}} {unit}, 9 of 10: %{{customdata}}<extra></extra>",
+            customdata=[each.show_interval(unit) or "interval unknown"],
+            hovertemplate="%{y}: %{text}, 9 of 10: %{customdata}<extra></extra>",
         )
         for each, name in zip(predictions, names, strict=True)
     ]

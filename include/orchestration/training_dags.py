@@ -15,6 +15,7 @@ from include.orchestration.handover import list_versions
 from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, hidden, in_force
 from include.orchestration.runs import name_run, note_run, skip_run
 from include.problem.request_values import MOMENT
+from include.problem.words import show_amount
 from include.settings import read_settings, read_usable_settings
 from include.training.results import JobValues, Registered, Trained, Tuned
 
@@ -145,7 +146,7 @@ def tune(job: JobValues, model: str) -> Tuned:
 
     settings = read_settings()
     best = tune_model(get_warehouse_url(), settings, Job.from_dict(job), model)
-    error = settings.problem.in_unit(best["loss"])
+    error = show_amount(best["loss"], settings.problem.unit)
     get_current_context()["best"] = f": best RMSE {error}"  # type: ignore[typeddict-unknown-key]
     return best
 
@@ -158,7 +159,7 @@ def train(job: JobValues, tuned: Tuned) -> Trained:
 
     context, settings = get_current_context(), read_settings()
     trained = train_model(get_warehouse_url(), settings, Job.from_dict(job), tuned)
-    error = settings.problem.in_unit(trained["metrics"]["validation_rmse"])
+    error = show_amount(trained["metrics"]["validation_rmse"], settings.problem.unit)
     context["trained"] = f": RMSE {error}"  # type: ignore[typeddict-unknown-key]
     return trained
 

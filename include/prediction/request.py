@@ -12,7 +12,7 @@ from include.prediction.inputs import InputFormat, parse_rows
 from include.prediction.log import Predictions, replace_predictions
 from include.problem.data import Values
 from include.problem.declaration import Problem
-from include.problem.words import show_example
+from include.problem.words import show_amount, show_example
 from include.settings import Settings
 from include.tracking.registry import RegisteredVersion
 from include.tracking.runs import open_tracker
@@ -84,6 +84,6 @@ def make_answer(version: RegisteredVersion, predicted: Values, unit: str, unusua
 def describe(predicted: Mapping[str, Any]) -> str:
     """The first prediction of a result of `predict`, in words, and the warnings."""
     model = predicted["model"]
-    value = f"{predicted['predictions'][0]:.1f} {predicted['unit']}".strip()
+    value = show_amount(predicted["predictions"][0], predicted["unit"])
     answer = f"{value}, by version {model['version']} of {model['name']}."
     return " ".join((answer, *(f"Warning: {warning}." for warning in predicted["warnings"])))

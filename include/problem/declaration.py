@@ -37,7 +37,6 @@ SAMPLE = "sample"
 # What a frozen declaration says instead of addresses.
 NO_SOURCE = "none"
 DEFAULT_FEATURES = "default"
-_SHORT_UNITS = {"seconds": "s", "minutes": "min", "hours": "h"}
 
 
 class Problem(SettingsModel):
@@ -232,7 +231,3 @@ class Problem(SettingsModel):
     def label(self) -> str:
         """What is predicted, in a few words: the title, else the target, else the name."""
         return self.title or self.target or self.name.replace("_", " ").capitalize()
-
-    def in_unit(self, value: float, decimals: int = 3) -> str:
-        """An amount of the target in its unit, as short as people write it."""
-        return f"{value:.{decimals}f} {_SHORT_UNITS.get(self.unit, self.unit)}".rstrip()

@@ -30,9 +30,15 @@ def name_parts(months: Sequence[str]) -> str:
     return "all rows" if tuple(months) == (ALL,) else ", ".join(months)
 
 
-def show_in_unit(value: float | None, unit: str, decimals: int = 2) -> str:
-    """A value of the target, or an error: `4.41 dollars`; empty where it is not known."""
-    return "" if value is None else f"{value:.{decimals}f} {unit}".rstrip()
+def show_amount(value: float | None, unit: str = "", *, signed: bool = False) -> str:
+    """A value of the target, or an error: `4.162 minutes`, `25,296 dollars`; empty where it is not known.
+
+    Four significant digits, and more only where those before the decimal point are more.
+    """
+    if value is None:
+        return ""
+    written = f"{value:{'+' if signed else ''},{'.4g' if abs(value) < 1000 else '.0f'}}"
+    return f"{written} {unit}".rstrip()
 
 
 def name_unit(title: str, unit: str) -> str:

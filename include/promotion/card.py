@@ -9,7 +9,7 @@ from typing import Any
 
 from include.errors import NoTrainingSet
 from include.problem.declaration import Problem
-from include.problem.words import name_parts, name_unit
+from include.problem.words import name_parts, name_unit, show_amount
 from include.promotion.comparison import Comparison
 from include.promotion.decisions import Promotion
 from include.sets.baselines import HELD_OUT, Baseline
@@ -18,7 +18,15 @@ from include.sets.split import describe_split
 from include.tracking.registry import RegisteredVersion
 from include.warehouse import connect
 
-LINEAGE = ("run_key", "run_id", "training_set_fingerprint", "feature_set", "git_commit", "random_state")
+LINEAGE = (
+    "run_key",
+    "run_id",
+    "training_set_fingerprint",
+    "feature_set",
+    "mltrain_version",
+    "git_commit",
+    "random_state",
+)
 DECISIONS = {"waiting": "It wins and may become champion.", "rejected": "It does not become champion."}
 
 
@@ -80,9 +88,8 @@ def render_card(
         (
             f"Training set {facts.version}: of {name_parts(facts.months)};"
             f" {describe_split(facts.validation_from, problem)} ({facts.counts['train']} rows)."
-            f" The target's mean there is {facts.target_mean:.2f}, its deviation"
-            f" {facts.target_deviation:.2f} {problem.unit}".rstrip()
-            + "."
+            f" The target's mean there is {show_amount(facts.target_mean)}, its deviation"
+            f" {show_amount(facts.target_deviation, problem.unit)}."
         ),
         "## Lineage",
         _table(("what", "value"), [(name, version.tags.get(name, "")) for name in LINEAGE]),
@@ -102,7 +109,8 @@ def render_card(
 def _baselines(baselines: Sequence[Baseline], problem: Problem) -> str:
     splits = [split for split in HELD_OUT if split in baselines[0].errors]
     header = ("baseline", *(name_unit(f"RMSE on {split}", problem.unit) for split in splits))
-    return _table(header, [(each.name, *(f"{each.errors[split].rmse:.3f}" for split in splits)) for each in baselines])
+    rows = [(each.name, *(show_amount(each.errors[split].rmse) for split in splits)) for each in baselines]
+    return _table(header, rows)
 
 
 def _errors(comparison: Comparison) -> list[str]:
@@ -112,9 +120,9 @@ def _errors(comparison: Comparison) -> list[str]:
             ("RMSE", "rival's RMSE", "difference, 95 % interval", "gain"),
             [
                 (
-                    f"{comparison.challenger_rmse:.3f}",
-                    f"{comparison.champion_rmse:.3f}",
-                    f"{low:+.3f} to {high:+.3f}",
+                    show_amount(comparison.challenger_rmse),
+                    show_amount(comparison.champion_rmse),
+                    f"{show_amount(low, signed=True)} to {show_amount(high, signed=True)}",
                     f"{comparison.gain:.1%}",
                 )
             ],
@@ -124,7 +132,7 @@ def _errors(comparison: Comparison) -> list[str]:
 
 def _slices(comparison: Comparison) -> str:
     rows = [
-        (part.slicing, part.value, part.rows, f"{part.challenger_rmse:.3f}", f"{part.champion_rmse:.3f}",
+        (part.slicing, part.value, part.rows, show_amount(part.challenger_rmse), show_amount(part.champion_rmse),
          f"{part.regression:+.1%}")
         for part in comparison.slices
     ]  # fmt: skip

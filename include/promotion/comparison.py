@@ -12,6 +12,7 @@ import numpy as np
 from include.models.evaluation import measure_slices
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
+from include.problem.words import show_amount
 from include.settings import Settings
 
 RESAMPLES = 1000
@@ -151,7 +152,8 @@ def _find_doubts(comparison: Comparison) -> list[str]:
         return ["an error is not a finite number"]
     if not high < 0:
         what = "it is worse" if low > 0 else "this may be chance"
-        return [f"{what}, the difference lies between {low:+.3f} and {high:+.3f}"]
+        least, greatest = (show_amount(difference, signed=True) for difference in (low, high))
+        return [f"{what}, the difference lies between {least} and {greatest}"]
     return []
 
 
@@ -180,8 +182,10 @@ def find_regressions(slices: Sequence[SliceErrors], limits: Limits) -> list[Slic
 
 
 def _conclude(refusals: list[str], comparison: Comparison, rival: str) -> Verdict:
-    figures = f"RMSE {comparison.challenger_rmse:.3f} against {comparison.champion_rmse:.3f} of {rival}"
+    figures = (
+        f"RMSE {show_amount(comparison.challenger_rmse)} against {show_amount(comparison.champion_rmse)} of {rival}"
+    )
     if refusals:
         return Verdict(False, f"{figures}: " + "; ".join(refusals))
     low, high = comparison.interval
-    return Verdict(True, f"{figures}: difference {low:+.3f} to {high:+.3f}")
+    return Verdict(True, f"{figures}: difference {show_amount(low, signed=True)} to {show_amount(high, signed=True)}")

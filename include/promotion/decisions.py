@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from include.problem.declaration import Problem
+from include.problem.words import show_amount
 from include.promotion.results import NewChampion
 from include.tracking.registry import RegisteredVersion
 from include.warehouse import connect
@@ -138,8 +139,8 @@ def describe_unbeaten(url: str, problem: Problem, name: str) -> str | None:
     baseline, error, model, version, own = row
     doubt = ", which may be chance" if own < error else ""
     return (
-        f"No model beats the best baseline, the {baseline}: RMSE {problem.in_unit(error)} against"
-        f" {problem.in_unit(own)} of {model}, version {version}{doubt}; nothing is promoted."
+        f"No model beats the best baseline, the {baseline}: RMSE {show_amount(error, problem.unit)} against"
+        f" {show_amount(own, problem.unit)} of {model}, version {version}{doubt}; nothing is promoted."
     )
 
 

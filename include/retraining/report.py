@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from include.configuration.values import ALL
 from include.models.table import TRAINING_DAGS
 from include.monitoring.watch import answer_alarms
+from include.problem.words import show_amount
 from include.promotion.usability import answer_unusable
 from include.retraining.results import RetrainingValues
 from include.settings import Settings
@@ -87,7 +88,7 @@ def conclude(
 
 
 def _describe(model: JudgedModel) -> str:
-    after, before = (f"{error:.3f}" if error is not None else "unknown" for error in (model.after, model.before))
+    after, before = (show_amount(error) or "unknown" for error in (model.after, model.before))
     decision = DECISIONS.get(model.decision, f"not promoted, {model.reason}")
     return f"{model.family}: {model.model} version {model.version}, RMSE {after} (before: {before}): {decision}."
 

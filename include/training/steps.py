@@ -14,6 +14,7 @@ from include.models.fitting import EncodedData, encode, fit, fit_estimator
 from include.models.table import ModelType, get_model
 from include.problem.data import Split
 from include.problem.declaration import Problem
+from include.problem.words import show_amount
 from include.sets.examples import get_training_set, load_references, load_split, read_problem_of
 from include.settings import Settings
 from include.tracking import model_logging, registry, runs
@@ -121,7 +122,7 @@ def _search(
 
 
 def _describe_trial(problem: Problem, trial: Trial) -> str:
-    outcome = problem.in_unit(trial.loss) if trial.loss is not None else trial.error
+    outcome = show_amount(trial.loss, problem.unit) if trial.loss is not None else trial.error
     return f"trial {trial.number}: {outcome} in {trial.seconds:.1f} s with {dict(trial.parameters)}"
 
 
@@ -177,7 +178,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
 
 def describe_registered(problem: Problem, registered: Registered) -> str:
     """What `register_best` returned, in one sentence."""
-    rmse = problem.in_unit(registered["metrics"]["validation_rmse"])
+    rmse = show_amount(registered["metrics"]["validation_rmse"], problem.unit)
     return (
         f"Best: {registered['model']}, RMSE {rmse} on validation; registered as version {registered['version']}"
         f" of {registered['name']}, trained on set {registered['training_set_version']}."
@@ -204,7 +205,7 @@ def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Trai
     tracker = runs.open_tracker(settings)
     lineage = _lineage(url, job)
     problem = settings.problem
-    rmse = problem.in_unit(best["metrics"]["validation_rmse"])
+    rmse = show_amount(best["metrics"]["validation_rmse"], problem.unit)
     version = registry.register_model(
         tracker,
         settings.registered_model,

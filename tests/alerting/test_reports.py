@@ -74,10 +74,10 @@ def test_training_says_models_by_error_best_parameters_and_how_tuning_went(
     alert = report(warehouse_url, "http://127.0.0.1:9")
     assert (
         alert.headline
-        == f"{LASSO} is the best model, with an RMSE of 1.000 minutes, and is registered as challenger, version 7."
+        == f"{LASSO} is the best model, with an RMSE of 1 minutes, and is registered as challenger, version 7."
     )
     models, parameters = alert.tables
-    assert models.rows == ((LASSO, "1.000", "0.800", "0.900"), (BOOSTER, "6.500", "4.500", "0.600"))
+    assert models.rows == ((LASSO, "1", "0.8", "0.9"), (BOOSTER, "6.5", "4.5", "0.6"))
     assert parameters.rows == ((LASSO, "alpha 0.001591"), (BOOSTER, "max_depth 9, learning_rate 0.25"))
     bars, lines = alert.charts
     assert bars.bars == {LASSO: 1.0, BOOSTER: 6.5}
@@ -90,7 +90,7 @@ def test_training_says_the_change_against_the_champion(warehouse_url: str, mlflo
     assert report(warehouse_url, mlflow_url, name="alert-test").facts["Champion"] == "none yet"
     register(tracker, "alert-test", LASSO)
     assert report(warehouse_url, mlflow_url, name="alert-test").facts["Champion"] == (
-        "version 1, RMSE 1.250 minutes on its own validation rows: this one is 20.0% lower"
+        "version 1, RMSE 1.25 minutes on its own validation rows: this one is 20.0% lower"
     )
 
 
@@ -105,7 +105,7 @@ def test_new_champion_is_told_with_both_errors(warehouse_url: str, kind: str, se
     )  # fmt: skip
     [alert] = report_promotions(warehouse_url, "model_promotion", "run", LINKS)
     assert (alert.severity, alert.state, alert.headline) == (severity, state, "It is better.")
-    assert alert.facts and alert.facts["RMSE"] == "5.000 minutes, against 6.000 for version 4"
+    assert alert.facts and alert.facts["RMSE"] == "5 minutes, against 6 for version 4"
     assert alert.charts[0].bars == {"version 7": 5.0, "version 4": 6.0}
 
 
@@ -175,11 +175,11 @@ def test_models_that_do_not_beat_the_best_baseline_are_told_with_all_baselines(w
     [alert] = report_unbeaten(warehouse_url, "model_promotion", "run", LINKS)
     assert (alert.severity, alert.state) == ("warning", "promoted nothing")
     assert alert.headline == (
-        f"No model beats the best baseline, the mean: RMSE 6.000 min against 6.250 min of {LASSO}, version 7; nothing"
+        f"No model beats the best baseline, the mean: RMSE 6 minutes against 6.25 minutes of {LASSO}, version 7; nothing"
         " is promoted."
     )
     [table] = alert.tables
-    assert table.rows == (("mean", "6.000", "4.000"), ("median", "6.000", "4.000"))
+    assert table.rows == (("mean", "6", "4"), ("median", "6", "4"))
     assert report_unbeaten(warehouse_url, "model_promotion", "another", LINKS) == []
 
 
@@ -193,6 +193,6 @@ def test_training_says_whether_its_best_model_beats_the_best_baseline(warehouse_
     alert = report(warehouse_url, "http://127.0.0.1:9", training_set_version=1)
     assert alert.facts
     assert alert.facts["Best baseline"] == (
-        "the median, RMSE 0.500 minutes on the same rows: no model of this family does better"
+        "the median, RMSE 0.5 minutes on the same rows: no model of this family does better"
     )
-    assert alert.tables[1].rows == (("median", "0.500", "0.250"),)
+    assert alert.tables[1].rows == (("median", "0.5", "0.25"),)

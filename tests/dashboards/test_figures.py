@@ -245,7 +245,7 @@ def test_waterfall_adds_up_to_the_prediction_and_joins_the_weak() -> None:
     assert list(drawn["x"][:3]) == ["mean", "f11<br>= 3.6", "f10"]
     assert list(drawn["x"][-2:]) == ["all others", "prediction"]
     assert drawn["y"][-2] == 0 + 1 + 2
-    assert drawn["text"][-1] == "76.00"
+    assert drawn["text"][-1] == "76"
 
 
 def test_waterfall_of_a_log_link_is_in_the_unit_with_steps_as_factors() -> None:
@@ -253,7 +253,7 @@ def test_waterfall_of_a_log_link_is_in_the_unit_with_steps_as_factors() -> None:
     drawn = explainability.waterfall(explanation, 0, {}, "minutes")
     assert drawn.layout.yaxis.title.text == "minutes"
     assert list(drawn.data[0].y) == pytest.approx([20.0, 40.0, -30.0, 0.0]), "b, the stronger, first"
-    assert list(drawn.data[0].text) == ["20.00", "x 3.00", "x 0.50", "30.00"]
+    assert list(drawn.data[0].text) == ["20", "x 3.00", "x 0.50", "30"]
     assert drawn.data[0].increasing.marker.color != drawn.data[0].decreasing.marker.color
 
 

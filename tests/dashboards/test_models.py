@@ -60,8 +60,8 @@ def test_models_in_use_are_compared_on_the_rows_that_both_were_judged_on(
     open_tracker(settings).client.set_registered_model_alias(settings.registered_model, "previous", "1")
     facts = models_site.answer("models_in_use")["facts"]
     assert [(fact["label"], fact["value"], fact["tone"]) for fact in facts] == [
-        ("Champion, RMSE", "5.10 minutes", ""), ("Previous champion, RMSE", "6.70 minutes", ""),
-        ("Judged, not better, RMSE", "5.40 minutes", ""),
+        ("Champion, RMSE", "5.1 minutes", ""), ("Previous champion, RMSE", "6.7 minutes", ""),
+        ("Judged, not better, RMSE", "5.4 minutes", ""),
     ]  # fmt: skip
     assert "promoted 2 h ago · on test rows of training set 2" in facts[0]["detail"]
     assert [fact["detail"].partition(" · ")[2] for fact in facts[1:]] == [

@@ -120,8 +120,3 @@ def test_two_features_of_one_name_are_refused() -> None:
 def test_slices_that_cannot_be_measured_are_refused(part: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         declare(BIKES, slices=[part])
-
-
-def test_amounts_are_shown_in_the_unit_of_the_target() -> None:
-    shown = [problem.in_unit(2.3456) for problem in (PROBLEM, BIKES, declare(BIKES, unit=""))]
-    assert shown == ["2.346 min", "2.346 bikes", "2.346"]

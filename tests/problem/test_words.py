@@ -1,6 +1,13 @@
 import pytest
 
-from include.problem.words import count_rows_in_words, describe_column, make_example, name_one, show_example
+from include.problem.words import (
+    count_rows_in_words,
+    describe_column,
+    make_example,
+    name_one,
+    show_amount,
+    show_example,
+)
 from include.settings import Settings
 from tests.rentals import RENTALS
 
@@ -17,6 +24,28 @@ def test_one_row_has_its_article(noun: str, named: str) -> None:
 def test_rows_are_counted_in_the_problems_words() -> None:
     assert count_rows_in_words(TRIPS, 1) == "1 trip"
     assert count_rows_in_words(RENTALS, 1200) == "1,200 hours"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (4.1622, "minutes", "4.162 minutes"),
+        (18.5, "bikes", "18.5 bikes"),
+        (25296.4, "dollars", "25,296 dollars"),
+        (999.96, "", "1,000"),
+        (0.404, "", "0.404"),
+        (0.00123456, "", "0.001235"),
+        (-3.0, "°C", "-3 °C"),
+        (0.0, "", "0"),
+        (None, "minutes", ""),
+    ],
+)
+def test_amounts_read_well_whatever_their_size_and_unit(value: float | None, unit: str, shown: str) -> None:
+    assert show_amount(value, unit) == shown
+
+
+def test_differences_say_their_direction() -> None:
+    assert [show_amount(value, "bikes", signed=True) for value in (0.25, -1200.0)] == ["+0.25 bikes", "-1,200 bikes"]
 
 
 def test_example_holds_what_a_row_cannot_do_without() -> None:

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.problem.data import Values
+from include.problem.words import show_amount
 from include.promotion.comparison import (
     MINIMUM_ROWS,
     Comparison,
@@ -69,8 +70,8 @@ def test_whoever_beats_a_champion_would_win_as_the_first_model_too(comparison: C
 @given(comparisons, limits)
 def test_reason_names_both_errors(comparison: Comparison, limits: Limits) -> None:
     verdict = decide(comparison, limits)
-    assert f"{comparison.challenger_rmse:.3f}" in verdict.reason
-    assert f"{comparison.champion_rmse:.3f}" in verdict.reason
+    assert show_amount(comparison.challenger_rmse) in verdict.reason
+    assert show_amount(comparison.champion_rmse) in verdict.reason
 
 
 any_float = st.floats(allow_nan=True, allow_infinity=True)

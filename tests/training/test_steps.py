@@ -11,6 +11,7 @@ from include.errors import NoTrainingSet, SettingsError, TrackingUnavailable, Wa
 from include.models.artifact import Model
 from include.models.evaluation import measure
 from include.models.fitting import Fitted
+from include.problem.words import show_amount
 from include.sets.examples import TrainingSet, get_training_set, load_split
 from include.settings import Settings
 from include.tracking import runs
@@ -323,7 +324,7 @@ def test_best_model_is_registered_as_challenger_with_its_lineage(
     assert version.description.endswith(f"Trained by [this Airflow run]({PAGE}).")
     rmse = best["metrics"]["validation_rmse"]
     assert describe_registered(settings.problem, registered) == (
-        f"Best: {best['model']}, RMSE {rmse:.3f} min on validation; registered as version 1 of"
+        f"Best: {best['model']}, RMSE {show_amount(rmse, 'minutes')} on validation; registered as version 1 of"
         f" {settings.registered_model}, trained on set 1."
     )
     json.dumps(registered, allow_nan=False)

@@ -10,6 +10,8 @@ from include.dashboards.drawing.palette import MUTED, PALETTE, fill, mark, mark_
 
 # With fewer steps than this on an axis, plotly would put ticks between whole numbers.
 FEW = 6
+# As `show_amount` writes them, in Plotly's notation, which rounds whole numbers too.
+AMOUNT = ",.4~r"
 
 
 def short(model: str) -> str:
@@ -55,9 +57,9 @@ def count_on(drawn: Figure, axis: str, largest: float, *, from_zero: bool = True
     return drawn.update_layout({f"{axis}axis": {**steps, **({"rangemode": "tozero"} if from_zero else {})}})
 
 
-def name_point(unit: str, decimals: int = 2) -> str:
+def name_point(unit: str) -> str:
     """The hover text of a point whose x is a time: which line, when, how much."""
-    value = f"%{{y:.{decimals}f}} {unit}".rstrip()
+    value = f"%{{y:{AMOUNT}}} {unit}".rstrip()
     return f"%{{fullData.name}}, %{{x|%d %b %H:%M}}: {value}<extra></extra>"
 
 
@@ -118,7 +120,7 @@ def counted(
     rows: Sequence[Mapping[str, Any]], low: str, high: str, count: str, part: str, *, unit: str = "", **layout: Any
 ) -> Figure:
     """A histogram from counts that the database made: one bar for each range from `low` to `high`, in the unit."""
-    value = f"%{{x:.2f}} {unit}".rstrip()
+    value = f"%{{x:{AMOUNT}}} {unit}".rstrip()
     traces = [
         Bar(
             x=[(row[low] + row[high]) / 2 for row in group],

@@ -10,13 +10,13 @@ from plotly.graph_objects import Bar, Figure, Scatter, Waterfall
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart
-from include.dashboards.drawing.figures import figure
+from include.dashboards.drawing.figures import AMOUNT, figure
 from include.dashboards.drawing.palette import HIGH, LOW, LOW_TO_HIGH, MUTED, PALETTE
 from include.dashboards.drawing.tables import Fact, Facts
 from include.dashboards.reading.explanations import Explained, explain_sample
 from include.models.explanation import Explanation, show_factor, tick_factors
 from include.problem.declaration import Problem
-from include.problem.words import name_unit, show_in_unit
+from include.problem.words import name_unit, show_amount
 
 MOST_FEATURES = 12
 MOST_STEPS = 9
@@ -113,7 +113,9 @@ def mean_contributions(rows: Rows, problem: Problem) -> Figure:
         y=[entry["feature"] for entry in strengths],
         orientation="h",
         marker_color=PALETTE[0],
-        hovertemplate="%{y}: %{x:.3~g}" + (" %" if explanation.multiplies else f" {problem.unit}") + "<extra></extra>",
+        hovertemplate=f"%{{y}}: %{{x:{AMOUNT}}}"
+        + (" %" if explanation.multiplies else f" {problem.unit}")
+        + "<extra></extra>",
     )
     unit = "% of the prediction" if explanation.multiplies else problem.unit
     drawn = figure([bar], x_title=name_unit("mean change", unit))
@@ -131,9 +133,9 @@ def picked_row(rows: Rows, problem: Problem) -> Facts:
     is_bad = usual is not None and abs(error) > usual
     return Facts(
         [
-            Fact("Predicted", show_in_unit(predicted, unit), explained.version.label),
-            Fact("Actual", show_in_unit(actual, unit), explained.describe(at)),
-            Fact("Error", f"{error:+.2f} {unit}".rstrip(), "from the validation split", "bad" if is_bad else ""),
+            Fact("Predicted", show_amount(predicted, unit), explained.version.label),
+            Fact("Actual", show_amount(actual, unit), explained.describe(at)),
+            Fact("Error", show_amount(error, unit, signed=True), "from the validation split", "bad" if is_bad else ""),
         ]
     )
 
@@ -147,7 +149,9 @@ def why_this_prediction(rows: Rows, problem: Problem) -> Figure:
 
 
 def _show_step(contribution: float, explanation: Explanation, unit: str) -> str:
-    return show_factor(math.exp(contribution)) if explanation.multiplies else f"{contribution:+.2f} {unit}".rstrip()
+    return (
+        show_factor(math.exp(contribution)) if explanation.multiplies else show_amount(contribution, unit, signed=True)
+    )
 
 
 def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str], unit: str) -> Figure:
@@ -169,7 +173,8 @@ def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str], unit:
         margins.append(margins[-1] + value)
     values = [math.exp(margin) for margin in margins] if explanation.multiplies else margins
     written = [
-        show_factor(math.exp(value)) if explanation.multiplies else f"{value:+.2f}" for _, value in steps
+        show_factor(math.exp(value)) if explanation.multiplies else show_amount(value, signed=True)
+        for _, value in steps
     ]  # fmt: skip
     changes = [after - before for before, after in pairwise(values)]
     start = "typical row" if explanation.multiplies else "mean"
@@ -178,7 +183,7 @@ def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str], unit:
         x=names,
         y=[values[0], *changes, 0],
         measure=["absolute", *["relative"] * len(steps), "total"],
-        text=[f"{values[0]:.2f}", *written, f"{values[-1]:.2f}"],
+        text=[show_amount(values[0]), *written, show_amount(values[-1])],
         textposition="outside",
         cliponaxis=False,
         connector={"line": {"color": MUTED, "width": 1}},
@@ -188,8 +193,8 @@ def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str], unit:
         totals={"marker": {"color": MUTED}},
         customdata=[
             f"{name.replace('<br>', ' ')}: {text} {unit}" if name in (start, "prediction") or not explanation.multiplies
-            else f"{name.replace('<br>', ' ')}: {text}, {change:+.2f} {unit}"
-            for name, text, change in zip(names, [f"{values[0]:.2f}", *written, f"{values[-1]:.2f}"],
+            else f"{name.replace('<br>', ' ')}: {text}, {show_amount(change, unit, signed=True)}"
+            for name, text, change in zip(names, [show_amount(values[0]), *written, show_amount(values[-1])],
                                           [0, *changes, 0], strict=True)
         ],
         hovertemplate="%{customdata}<extra></extra>",

@@ -10,7 +10,7 @@ from include.dashboards.drawing.figures import short
 from include.dashboards.drawing.tables import Cell, Fact, Facts, Table, run_page, show_age
 from include.dashboards.reading.registered import CHALLENGER, CHAMPION, PREVIOUS, Registered, list_registered
 from include.problem.declaration import Problem
-from include.problem.words import show_in_unit
+from include.problem.words import show_amount
 from include.promotion.decisions import describe_unbeaten
 from include.tracking.registry import START_TRAINING
 
@@ -81,9 +81,9 @@ def _champion_fact(champion: Registered, decisions: Rows, unit: str) -> Fact:
         if each["challenger_rmse"] is not None and champion.version in (each["version"], each["rival_version"]):
             own = "challenger" if each["version"] == champion.version else "champion"
             where = f"{each['split']} rows of training set {each['judged_on']}"
-            return Fact("Champion, RMSE", show_in_unit(each[f"{own}_rmse"], unit), f"{detail} · on {where}")
+            return Fact("Champion, RMSE", show_amount(each[f"{own}_rmse"], unit), f"{detail} · on {where}")
     rmse = champion.metrics.get("validation_rmse")
-    return Fact("Champion, RMSE", show_in_unit(rmse, unit), f"{detail} · on its own validation rows")
+    return Fact("Champion, RMSE", show_amount(rmse, unit), f"{detail} · on its own validation rows")
 
 
 def _other_fact(version: Registered, champion: Registered | None, decisions: Rows, unit: str) -> Fact:
@@ -100,12 +100,12 @@ def _other_fact(version: Registered, champion: Registered | None, decisions: Row
             if each["version"] != version.version:
                 mine, its = its, mine
             rival = "for the champion" if champion else f"for the {each['baseline']}, the best baseline,"
-            detail = f"{version.label} · against {each[its]:.2f} {rival} on the same rows"
-            return Fact(f"{standing}, RMSE", show_in_unit(each[mine], unit), detail)
+            detail = f"{version.label} · against {show_amount(each[its])} {rival} on the same rows"
+            return Fact(f"{standing}, RMSE", show_amount(each[mine], unit), detail)
     rmse = version.metrics.get("validation_rmse")
     return Fact(
         f"{standing}, RMSE",
-        show_in_unit(rmse, unit),
+        show_amount(rmse, unit),
         f"{version.label} · on training set {version.set_version or 'unknown'}, not compared with the champion",
         "quiet",
     )

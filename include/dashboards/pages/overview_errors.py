@@ -8,6 +8,7 @@ from plotly.graph_objects import Bar, Figure, Pie, Scatter
 
 from include.dashboards.drawing.charts import Rows, chart
 from include.dashboards.drawing.figures import (
+    AMOUNT,
     bars,
     by,
     column,
@@ -163,7 +164,7 @@ def error_per_run(rows: Rows, problem: Problem) -> Figure:
             customdata=[
                 [row["run_key"], f"{row['finished_at']:%d %b %H:%M}", row["set_version"]] for row in group
             ],
-            hovertemplate="%{fullData.name}, %{customdata[1]}: %{y:.2f} " + problem.unit
+            hovertemplate="%{fullData.name}, %{customdata[1]}: %{y:" + AMOUNT + "} " + problem.unit
             + ", training set %{customdata[2]}<extra></extra>",
         )
         for model, group in by(rows, "model").items()

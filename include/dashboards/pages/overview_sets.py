@@ -5,7 +5,7 @@ from include.dashboards.drawing.figures import Figure, column, count_on, stacked
 from include.dashboards.drawing.palette import PALETTE, PATTERNS
 from include.dashboards.drawing.tables import Cell, Table, show_bytes
 from include.problem.declaration import Problem
-from include.problem.words import name_parts, name_unit
+from include.problem.words import name_parts, name_unit, show_amount
 
 PREPARE_FIRST = "No training set yet: start data_preparation."
 _SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
@@ -85,4 +85,5 @@ def training_set_rows(rows: Rows) -> Figure:
 def baselines(rows: Rows, problem: Problem) -> Table:
     """Predictions that need no model, on the newest training set. A first model has to beat the best of them."""
     header = ("baseline", f"rows of v{rows[0]['version']}", name_unit("RMSE", problem.unit), "MAE")
-    return Table(header, [(row["name"], row["split"], f"{row['rmse']:.2f}", f"{row['mae']:.2f}") for row in rows])
+    errors = [(show_amount(row["rmse"]), show_amount(row["mae"])) for row in rows]
+    return Table(header, [(row["name"], row["split"], *shown) for row, shown in zip(rows, errors, strict=True)])

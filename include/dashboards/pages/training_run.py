@@ -4,12 +4,12 @@ from plotly.graph_objects import Bar, Figure, Scatter
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart, read_rows
-from include.dashboards.drawing.figures import by, column, count_on, figure, short
+from include.dashboards.drawing.figures import AMOUNT, by, column, count_on, figure, short
 from include.dashboards.drawing.palette import PALETTE, PATTERNS, fill, mark_of
 from include.dashboards.drawing.tables import Fact, Facts, run_page, show_age, show_seconds
 from include.dashboards.reading.registered import find_tracking_page
 from include.problem.declaration import Problem
-from include.problem.words import name_unit, show_in_unit
+from include.problem.words import name_unit, show_amount
 
 NO_TRIALS = "No trials in this run: it has not tuned a model yet, or it is not a training run."
 # The run that the page is filtered to, else the newest one.
@@ -58,7 +58,7 @@ def run_facts(rows: Rows, problem: Problem) -> Facts:
         [
             Fact(
                 "Best error, RMSE",
-                show_in_unit(row["rmse"], problem.unit),
+                show_amount(row["rmse"], problem.unit),
                 f"{short(row['best'])} · training set {row['set_version']}",
             ),
             Fact("Trials", str(row["trials"]), f"{row['failed']} failed" if row["failed"] else "none failed"),
@@ -86,7 +86,7 @@ def error_by_trial(rows: Rows, problem: Problem) -> Figure:
         best = [min(losses[: at + 1]) for at in range(len(losses))]
         looks = mark_of(model)
         marker = {"color": looks.color, "symbol": looks.symbol, "size": 8, "opacity": 0.7}
-        said = f"%{{fullData.name}}, trial %{{x}}: %{{y:.3f}} {problem.unit}<extra></extra>"
+        said = f"%{{fullData.name}}, trial %{{x}}: %{{y:{AMOUNT}}} {problem.unit}<extra></extra>"
         traces += [
             Scatter(x=numbers, y=losses, name=short(model), legendgroup=model, mode="markers", marker=marker,
                     hovertemplate=said),
@@ -112,7 +112,7 @@ def models_compared(rows: Rows, problem: Problem) -> Figure:
     traces = [
         Bar(x=names, y=[row["metrics"].get(name) for row in rows], name=title,
             marker=fill(PALETTE[at], PATTERNS[at % len(PATTERNS)]),
-            hovertemplate=f"%{{x}}, %{{fullData.name}}: %{{y:.2f}} {problem.unit}<extra></extra>")
+            hovertemplate=f"%{{x}}, %{{fullData.name}}: %{{y:{AMOUNT}}} {problem.unit}<extra></extra>")
         for at, (name, title) in enumerate(MEASURES.items())
     ]  # fmt: skip
     return figure(traces, barmode="group", y_title=problem.unit or "error")

@@ -8,7 +8,7 @@ from plotly.graph_objects import Bar, Figure, Parcoords
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart, read_rows
-from include.dashboards.drawing.figures import by, column, figure, short
+from include.dashboards.drawing.figures import AMOUNT, by, column, figure, short
 from include.dashboards.drawing.palette import BEST_TO_WORST, PALETTE
 from include.dashboards.drawing.tables import Table
 from include.dashboards.pages.training_run import BEST, NO_TRIALS, TRIALS
@@ -17,7 +17,7 @@ from include.dashboards.reading.value_names import find_names
 from include.models.table import MODELS
 from include.prediction.value_names import Names, name_value
 from include.problem.declaration import Problem
-from include.problem.words import name_unit
+from include.problem.words import name_unit, show_amount
 
 MOST_TICKS = 10
 
@@ -51,7 +51,7 @@ def parameters_of_trials(rows: Rows, problem: Problem) -> Figure:
         "title": {"text": name_unit("RMSE", problem.unit), "side": "right"},
         "thickness": 8,
         "outlinewidth": 0,
-        "tickformat": ".2f",
+        "tickformat": AMOUNT,
     }
     lines = {"color": losses, "colorscale": BEST_TO_WORST, "showscale": True, "colorbar": bar}
     margin = {"l": 70, "r": 80, "t": 48, "b": 24}
@@ -116,8 +116,9 @@ def slices(rows: Rows, problem: Problem) -> Figure:
             orientation="h",
             marker_color=PALETTE[at],
             customdata=[[row["rows"], row["mae"], row["p90_error"]] for row in group],
-            hovertemplate="RMSE %{x:.2f}, MAE %{customdata[1]:.2f}, 90th percentile %{customdata[2]:.2f} "
-            f"{problem.unit}, %{{customdata[0]:,}} {problem.row[1]}<extra></extra>",
+            hovertemplate=f"RMSE %{{x:{AMOUNT}}}, MAE %{{customdata[1]:{AMOUNT}}}, "
+            f"90th percentile %{{customdata[2]:{AMOUNT}}} {problem.unit},"
+            f" %{{customdata[0]:,}} {problem.row[1]}<extra></extra>",
         )
         for at, (slicing, group) in enumerate(by(sorted(rows, key=_order(problem)), "slicing").items())
     ]
@@ -154,7 +155,7 @@ def best_parameters(rows: Rows, problem: Problem) -> Table:
             (
                 short(row["model"]),
                 row["number"],
-                round(row["loss"], 3),
+                show_amount(row["loss"]),
                 ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
                           for name, value in sorted(row["parameters"].items())) or "none to search",
             )

@@ -78,10 +78,10 @@ function spell(row) {
 
 function show(answer) {
   const [first] = answer.predictions;
-  const interval = first.low === null ? "" : `9 of 10: ${first.low.toFixed(1)} to ${first.high.toFixed(1)} ${answer.unit}`;
+  const interval = first.interval && `9 of 10: ${first.interval}`;
   document.getElementById("prediction").replaceChildren(
     facts([
-      { label: title, value: `${first.value.toFixed(1)} ${answer.unit}`, detail: interval, tone: "" },
+      { label: title, value: first.shown, detail: interval, tone: "" },
       { label: "Model", value: first.label, detail: first.role, tone: "" },
     ]),
     ...answer.warnings.map((warning) => note(`Warning: ${warning}.`)),

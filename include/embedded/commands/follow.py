@@ -6,7 +6,7 @@ from rich.console import Console
 
 from include.embedded.commands.airflow_api import AirflowApi, Run
 from include.embedded.commands.outcome import model_table, tell_decisions
-from include.embedded.commands.progress import Progress, watch
+from include.embedded.commands.progress import Progress, describe_trials, watch
 from include.embedded.commands.results import (
     RUN_TAG,
     SET_TAG,
@@ -55,7 +55,7 @@ def follow(stack: Stack, console: Console) -> bool:
         trainings, fresh = _trainings_after(api, stack, settings, preparation, console)
         keys = [f"{run.dag_id}/{run.run_id}" for run in trainings]
         if trainings:
-            trainings = watch(api, trainings, lambda: best_trials(stack.warehouse_url, keys), progress)
+            trainings = watch(api, trainings, lambda: _tell_trials(stack, settings, keys), progress)
         promotions = _promotions_after(api, trainings, console)
         if promotions:
             promotions = watch(api, promotions, list, progress)
@@ -116,6 +116,11 @@ def report_failure(api: AirflowApi, stack: Stack, run: Run, console: Console) ->
     for task in api.tasks(run, ("failed",)):
         console.print(f"The end of the log of {task.title}, attempt {task.attempt}:", markup=False)
         console.print("\n".join(api.log_lines(task)[-LOG_LINES:]), markup=False, soft_wrap=True)
+
+
+def _tell_trials(stack: Stack, settings: Settings, keys: list[str]) -> list[str]:
+    unit = settings.problem.unit
+    return [describe_trials(*entry, unit) for entry in best_trials(stack.warehouse_url, keys)]
 
 
 def _report_models(stack: Stack, settings: Settings, models: list[TrainedModel], console: Console) -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from include.embedded.commands.results import Reign, TrainedModel, find_champion, find_reign
 from include.embedded.stack import Stack
 from include.problem.declaration import SAMPLE
-from include.problem.words import name_one, name_unit
+from include.problem.words import name_one, name_unit, show_amount
 from include.promotion.decisions import describe_unbeaten, find_judgement
 from include.sets.baselines import Baseline
 from include.settings import Settings
@@ -32,13 +32,11 @@ def model_table(models: list[TrainedModel], baselines: Sequence[Baseline], unit:
         table.add_column(header, no_wrap=True)
     table.add_column("alias")
     for model in models:
-        mae = "" if model.mae is None else f"{model.mae:.3f}"
-        table.add_row(
-            model.model, model.family, f"{model.rmse:.3f}", mae, model.version or "", ", ".join(model.aliases)
-        )
+        of_model = (show_amount(model.rmse), show_amount(model.mae))
+        table.add_row(model.model, model.family, *of_model, model.version or "", ", ".join(model.aliases))
     for baseline in baselines:
         if errors := baseline.errors.get("validation"):
-            table.add_row(f"baseline: {baseline.name}", "", f"{errors.rmse:.3f}", f"{errors.mae:.3f}", "", "")
+            table.add_row(f"baseline: {baseline.name}", "", show_amount(errors.rmse), show_amount(errors.mae), "", "")
     return table
 
 

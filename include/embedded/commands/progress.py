@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from include.embedded.commands.airflow_api import ASKING, AirflowApi, Run, Task
+from include.problem.words import show_amount
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -46,15 +47,13 @@ class Progress:
         self._seen = set(lines)
 
 
-def watch(
-    api: AirflowApi, runs: list[Run], trials: Callable[[], list[tuple[str, int, float]]], show: Progress
-) -> list[Run]:
+def watch(api: AirflowApi, runs: list[Run], more: Callable[[], list[str]], show: Progress) -> list[Run]:
     """Follows runs until each has finished, or does nothing but wait for a person's answer.
 
     Args:
         api: The server that knows them.
         runs: The runs to follow.
-        trials: Gives model, trials so far and least error of each model in tuning.
+        more: Gives lines to show below those on the runs.
         show: Where the progress appears.
 
     Returns:
@@ -63,7 +62,7 @@ def watch(
     while True:
         runs = [run if run.is_finished else api.refresh(run) for run in runs]
         tasks = [[] if run.is_finished else api.tasks(run) for run in runs]
-        show.show([*map(describe, runs, tasks), *(describe_trials(*entry) for entry in trials())])
+        show.show([*map(describe, runs, tasks), *more()])
         if all(run.is_finished or is_asking(at_work) for run, at_work in zip(runs, tasks, strict=True)):
             return runs
         time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -74,9 +73,9 @@ def is_asking(tasks: list[Task]) -> bool:
     return bool(tasks) and all(task.state == ASKING for task in tasks)
 
 
-def describe_trials(model: str, count: int, loss: float) -> str:
+def describe_trials(model: str, count: int, loss: float, unit: str) -> str:
     """One line on a model in tuning."""
-    return f"  {model}: best RMSE {loss:.3f} min after {count} {'trial' if count == 1 else 'trials'}"
+    return f"  {model}: best RMSE {show_amount(loss, unit)} after {count} {'trial' if count == 1 else 'trials'}"
 
 
 def describe(run: Run, tasks: list[Task]) -> str:

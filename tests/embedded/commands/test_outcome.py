@@ -59,10 +59,10 @@ def test_table_names_the_unit_and_what_the_baselines_miss_by() -> None:
     shown = show(model_table(models, [*baselines, Baseline("unmeasured", 1.0, None, {})], "minutes"))
     assert "error, minutes" in shown
     [row] = [line.split() for line in shown.splitlines() if longest in line]
-    assert row == [longest, "sklearn", "5.210", "3.500", "12", "challenger"]
+    assert row == [longest, "sklearn", "5.21", "3.5", "12", "challenger"]
     mean, earlier = (line for line in shown.splitlines() if "baseline" in line)
-    assert mean.split() == ["baseline:", "mean", "9.500", "7.250"]
-    assert earlier.split() == [*["baseline:", "value", "of", "336", "rows", "earlier"], "6.250", "4.000"]
+    assert mean.split() == ["baseline:", "mean", "9.5", "7.25"]
+    assert earlier.split() == [*["baseline:", "value", "of", "336", "rows", "earlier"], "6.25", "4"]
     assert "unmeasured" not in shown
 
 

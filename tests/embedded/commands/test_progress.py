@@ -40,8 +40,8 @@ def test_run_that_asks_a_person_is_waited_for_no_longer_than_its_other_tasks_wor
 
 
 def test_line_on_trials_has_the_unit_and_counts_one_trial_as_one() -> None:
-    assert describe_trials("gbtree.gamma", 1, 4.2494) == "  gbtree.gamma: best RMSE 4.249 min after 1 trial"
-    assert describe_trials("gbtree.gamma", 2, 4.2) == "  gbtree.gamma: best RMSE 4.200 min after 2 trials"
+    assert describe_trials("gamma", 1, 4.2494, "minutes") == "  gamma: best RMSE 4.249 minutes after 1 trial"
+    assert describe_trials("gamma", 2, 4.2, "") == "  gamma: best RMSE 4.2 after 2 trials"
 
 
 def test_only_changed_lines_are_printed_where_there_is_no_terminal() -> None:
