@@ -11,9 +11,8 @@ PYTHON := $(VENV)/bin/python
 STACK := $(PYTHON) -m include.embedded
 # Tests wait for servers much of their time: on two cores, two processes take two thirds of what one takes.
 TEST_PROCESSES := 2
-PYTEST := $(PYTHON) -m pytest tests --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+PYTEST := $(PYTHON) -m pytest tests --numprocesses $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
 STAMP := $(VENV)/.requirements
-STAMP_TEAM := $(VENV)/.requirements-team
 STAMP_DEV := $(VENV)/.requirements-dev
 STAMP_NOTEBOOK := $(VENV)/.requirements-notebook
 SOURCES := include dags plugins
@@ -138,7 +137,7 @@ $(VENV)/bin/uv:
 # uv shows what it downloads, but says nothing while it compiles.
 define install
 echo "Installing $(1) into $(VENV); after the download, compiling to bytecode takes up to a few minutes without any output" && \
-$(VENV)/bin/uv pip install --python $(PYTHON) --compile-bytecode --require-hashes -r $(1)
+$(VENV)/bin/uv pip install --python $(PYTHON) --compile-bytecode --require-hashes $(addprefix -r ,$(1))
 endef
 
 # Byte code is written now: otherwise every first import of a process compiles, which takes longer than the import.
@@ -147,13 +146,11 @@ $(STAMP): requirements.txt | $(VENV)/bin/uv
 	@$(PYTHON) -m compileall -q $(wildcard $(SOURCES))
 	@touch $@
 
-$(STAMP_TEAM): requirements-team.txt $(STAMP)
-	@$(call install,requirements-team.txt)
-	@touch $@
-
-$(STAMP_DEV): requirements-dev.txt $(STAMP_TEAM)
-	@$(call install,requirements-dev.txt)
-	@touch $@
+# At once: whenever something is installed, uv goes through the whole environment to compile it.
+$(STAMP_DEV): requirements.txt requirements-team.txt requirements-dev.txt | $(VENV)/bin/uv
+	@$(call install,$^)
+	@$(PYTHON) -m compileall -q $(wildcard $(SOURCES))
+	@touch $(STAMP) $@
 
 $(STAMP_NOTEBOOK): requirements-notebook.txt $(STAMP)
 	@$(call install,requirements-notebook.txt)

@@ -30,16 +30,18 @@ from include.warehouse import migrate
 
 pytest_plugins = ["tests.servers"]
 ROOT = Path(__file__).resolve().parents[1]
-TEMPLATE = "migrated"
+TEMPLATE, PUBLISHED = "migrated", "published"
 # How long an example takes says how busy the machine is.
 hypothesis_settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("any machine")
 DATABASE_NUMBERS = count(1)
 # Nothing here outlives the session, so nothing needs to survive a power cut.
 SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
-# Longest first: what the processes of the suite do last should be short. The main job starts from nothing.
-LONG = ("e2e/test_main_job.py", "e2e/test_retraining.py", "e2e/test_faults.py", "e2e/test_alerts.py",
-        "e2e/test_dashboards.py", "e2e/test_predictions.py", "deployment/test_terraform.py", "team/test_stack.py",
+E2E = ROOT / "tests" / "e2e"
+# Longest first: what the processes of the suite do last should be short. The main job starts from nothing, and
+# programs are killed last.
+LONG = ("e2e/test_main_job.py", "e2e/test_dashboards.py", "e2e/test_predictions.py", "e2e/test_alerts.py",
+        "e2e/test_retraining.py", "e2e/test_faults.py", "team/test_stack.py", "deployment/test_terraform.py",
         "deployment/test_backup.py", "team/test_image.py")  # fmt: skip
 
 
@@ -65,8 +67,15 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return f"{len(val)} bytes" if isinstance(val, bytes) else None
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the long modules first."""
+    """Puts the long modules first, and says which tests run in one process: a module's, and all on one stack.
+
+    In two processes, the end-to-end tests would start two stacks, and run the main job on each.
+    """
+    for item in items:
+        shares = E2E if item.path.parent == E2E else item.path
+        item.add_marker(pytest.mark.xdist_group(str(shares.relative_to(ROOT))))
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path, len(LONG)))
 
@@ -152,6 +161,25 @@ def warehouse_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
 def module_warehouse_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
     """Address of a migrated warehouse that a module's tests share."""
     with create_database(postgres_url, migrated_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def published_template(postgres_url: str, migrated_template: str) -> str:
+    """Name of a database with a published training set, the synthetic sample's, for others to be copied from."""
+    from tests.published_sets import publish_sample
+
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(create.format(sql.Identifier(PUBLISHED), sql.Identifier(migrated_template)))
+    publish_sample(name_database(postgres_url, PUBLISHED))
+    return PUBLISHED
+
+
+@pytest.fixture
+def published_url(postgres_url: str, published_template: str) -> Iterator[str]:
+    """Address of a warehouse of the test's own with a published training set, in three splits."""
+    with create_database(postgres_url, published_template) as url:
         yield url
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -214,6 +214,25 @@ def bench(shared_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Benc
     shared_bench.use_new_data()
     yield shared_bench
     shared_bench.wait_until_quiet()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A preparation and the trainings that its event started, ended well, and the settings that they ran with."""
+
+    preparation: Run
+    trainings: tuple[Run, ...]
+    settings: Mapping[str, Any]
+
+
+def train_on_new_data(bench: Bench, **settings: Any) -> Trained:
+    """Prepares a set that no run has seen, and trains on it."""
+    chosen = {"sample_seed": next(SEEDS), **settings}
+    bench.configure(**chosen)
+    preparation, trainings = bench.prepare()
+    for run in trainings:
+        bench.wait(run)
+    return Trained(preparation, tuple(trainings), chosen)
 
 
 @pytest.fixture(scope="module")

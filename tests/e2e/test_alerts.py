@@ -11,6 +11,7 @@ from urllib.parse import quote
 import psutil
 
 from include.embedded.commands.airflow_api import Run
+from include.problem.words import show_amount
 from tests.e2e.conftest import ROOT, Bench
 from tests.e2e.mails import MAINTENANCE, mails_on, text_of, wait_for_mails
 from tests.mail_server import MailServer
@@ -113,7 +114,7 @@ def test_success_makes_a_summary_with_charts_and_a_skip_makes_none(bench: Bench,
         extra = event["extra"]
         [mail] = wait_for_mails(bench, mail_server, run, [f"{run.dag_id} succeeded: {extra['model']}"])
         text = text_of(mail)
-        assert f"RMSE of {extra['metrics']['validation_rmse']:.3f} minutes" in text
+        assert f"RMSE of {show_amount(extra['metrics']['validation_rmse'], 'minutes')}" in text
         assert "Best parameters" in text and "Champion: " in text
         pictures = [part for part in mail.walk() if part.get_content_type() == "image/png"]
         assert [part["Content-ID"] for part in pictures] == ["<chart-1>", "<chart-2>"]

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +16,7 @@ from include.embedded.commands.airflow_api import Run
 from include.embedded.programs.supervision import program_states
 from include.settings import read_settings
 from include.sources import open_batches
-from tests.e2e.conftest import Bench
+from tests.e2e.conftest import TRAININGS, Bench, train_on_new_data
 from tests.waiting import wait_until
 
 PREPARATION = "data_preparation"
@@ -45,12 +45,15 @@ def set_versions(bench: Bench) -> list[tuple[int]]:
     return bench.query("SELECT version FROM training.sets WHERE state = 'published' ORDER BY version")
 
 
-def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(bench: Bench) -> None:
-    bench.use_new_data(sample_rows=8000)
-    _, trainings = bench.prepare()
-    for training in trainings:
-        bench.wait(training)
-    conf = {"models": [FOREST], "max_evaluations": 10}
+@pytest.fixture(scope="module")
+def set_version(shared_bench: Bench, followers_paused: Callable[[bool], None]) -> int:
+    """A set that is large enough for something to be killed while a model is tuned on it."""
+    trained = train_on_new_data(shared_bench, sample_rows=8000)
+    return shared_bench.events_of(trained.preparation)[0]["extra"]["version"]
+
+
+def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(bench: Bench, set_version: int) -> None:
+    conf = {"models": [FOREST], "max_evaluations": 10, "set_version": set_version}
     killed = bench.trigger("sklearn_training", **conf)
     wait_until(lambda: len(trials_of(bench, killed, FOREST)) >= 2, "two trials are stored")
     pid = bench.tasks(killed)["tune", 0]["pid"]
@@ -65,9 +68,8 @@ def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(b
 
 # The scheduler is killed in the middle of a retraining.
 @pytest.mark.parametrize("program", ["mlflow", "postgres", "api-server"])
-def test_job_completes_when_a_program_is_killed_in_the_middle(bench: Bench, program: str) -> None:
-    bench.use_new_data(sample_rows=8000)
-    _, [sklearn, xgboost] = bench.prepare()
+def test_job_completes_when_a_program_is_killed_in_the_middle(bench: Bench, set_version: int, program: str) -> None:
+    sklearn, xgboost = (bench.trigger(dag_id, set_version=set_version) for dag_id in TRAININGS)
     wait_until(lambda: trials_of(bench, xgboost, "gbtree.squarederror"), "tuning has begun")
     kill(bench, program)
     wait_until(lambda: is_back(bench), "the API answers again")

@@ -10,6 +10,7 @@ import pytest
 
 from include.embedded.commands.airflow_api import Run
 from include.embedded.programs.supervision import connect, program_states
+from include.problem.words import show_amount
 from tests.e2e.conftest import Bench
 from tests.waiting import wait_until
 
@@ -79,7 +80,7 @@ def test_call_over_the_api_gets_the_services_prediction_and_both_are_logged(
 def test_form_without_a_list_predicts_its_one_trip_and_notes_it(bench: Bench, service: httpx.Client) -> None:
     run = bench.trigger("prediction", **TRIP)
     [minutes] = wait_for_result(bench, run)["results"]["predict"]["predictions"]
-    assert bench.details(run)["note"].startswith(f"{minutes:.1f} minutes, by version ")
+    assert bench.details(run)["note"].startswith(f"{show_amount(minutes, 'minutes')}, by version ")
 
 
 def test_missing_champion_fails_the_run_with_a_note_of_what_to_start(bench: Bench) -> None:

@@ -31,7 +31,6 @@ from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.registry import CHAMPION, PREVIOUS, WAYS_OUT
 from tests.promotion.test_judging import FOREST, LINEAR, RUN, SMALL_FOREST, WEAK, judge_and_promote, read_aliases, store
-from tests.published_sets import publish_sample
 from tests.splits import PROBLEM
 
 LASSO = "linear_model.Lasso"
@@ -44,10 +43,9 @@ Register = Callable[..., int]
 
 
 @pytest.fixture
-def url(warehouse_url: str) -> str:
+def url(published_url: str) -> str:
     """A warehouse with a published training set of the synthetic sample, in three splits."""
-    publish_sample(warehouse_url)
-    return warehouse_url
+    return published_url
 
 
 @pytest.fixture
