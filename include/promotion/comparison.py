@@ -182,9 +182,8 @@ def find_regressions(slices: Sequence[SliceErrors], limits: Limits) -> list[Slic
 
 
 def _conclude(refusals: list[str], comparison: Comparison, rival: str) -> Verdict:
-    figures = (
-        f"RMSE {show_amount(comparison.challenger_rmse)} against {show_amount(comparison.champion_rmse)} of {rival}"
-    )
+    own, other = show_amount(comparison.challenger_rmse), show_amount(comparison.champion_rmse)
+    figures = f"RMSE {own} against {other} of {rival}"
     if refusals:
         return Verdict(False, f"{figures}: " + "; ".join(refusals))
     low, high = comparison.interval

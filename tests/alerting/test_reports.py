@@ -175,8 +175,8 @@ def test_models_that_do_not_beat_the_best_baseline_are_told_with_all_baselines(w
     [alert] = report_unbeaten(warehouse_url, "model_promotion", "run", LINKS)
     assert (alert.severity, alert.state) == ("warning", "promoted nothing")
     assert alert.headline == (
-        f"No model beats the best baseline, the mean: RMSE 6 minutes against 6.25 minutes of {LASSO}, version 7; nothing"
-        " is promoted."
+        f"No model beats the best baseline, the mean: RMSE 6 minutes against 6.25 minutes of {LASSO}, version 7;"
+        " nothing is promoted."
     )
     [table] = alert.tables
     assert table.rows == (("mean", "6", "4"), ("median", "6", "4"))

@@ -65,7 +65,7 @@ def test_models_in_use_are_compared_on_the_rows_that_both_were_judged_on(
     ]  # fmt: skip
     assert "promoted 2 h ago · on test rows of training set 2" in facts[0]["detail"]
     assert [fact["detail"].partition(" · ")[2] for fact in facts[1:]] == [
-        "against 5.10 for the champion on the same rows", "against 5.10 for the champion on the same rows",
+        "against 5.1 for the champion on the same rows", "against 5.1 for the champion on the same rows",
     ]  # fmt: skip
 
 

@@ -112,8 +112,8 @@ def make_comparison(**changes: object) -> Comparison:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"interval": (-0.6, 0.1)}, "this may be chance, the difference lies between -0.600 and +0.100"),
-        ({"interval": (0.2, 0.3)}, "it is worse, the difference lies between +0.200 and +0.300"),
+        ({"interval": (-0.6, 0.1)}, "this may be chance, the difference lies between -0.6 and +0.1"),
+        ({"interval": (0.2, 0.3)}, "it is worse, the difference lies between +0.2 and +0.3"),
         ({"challenger_rmse": 4.96}, "the error falls by 0.8%, 1.0% are needed"),
         ({"rows": 20}, "only 20 held-out rows"),
         (

@@ -261,8 +261,8 @@ def test_report_says_why_what_before_after_and_the_decision() -> None:
     report = conclude(["drifted: hour"], runs, [LOST, WON], ignore_failures=True).report
     assert report.splitlines() == [
         "Retraining, because drifted: hour.",
-        "sklearn: linear_model.Lasso version 6, RMSE 6.000 (before: 5.500): not promoted, by chance alone.",
-        "xgboost: gbtree.gamma version 7, RMSE 5.000 (before: 5.500): champion now.",
+        "sklearn: linear_model.Lasso version 6, RMSE 6 (before: 5.5): not promoted, by chance alone.",
+        "xgboost: gbtree.gamma version 7, RMSE 5 (before: 5.5): champion now.",
     ]
 
 
