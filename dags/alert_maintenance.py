@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from airflow.sdk import dag, task
 
-from include.orchestration.alerts import DEFAULT_ARGS, find_mail_server
+from include.orchestration.alerts import DEFAULT_ARGS, FailureNote, find_mail_server
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.presentation import MAINTENANCE, first_sentence
 from include.orchestration.schedules import cron
@@ -35,8 +35,9 @@ def send_unsent() -> list[str]:
     dagrun_timeout=timedelta(hours=1),
     max_active_runs=1,
     is_paused_upon_creation=False,
-    # It does not report its own failures: they would be more alerts that cannot be sent.
-    default_args={**DEFAULT_ARGS, "on_failure_callback": None},
+    # Its failures are noted, but nobody is told: they would be more alerts that cannot be sent.
+    default_args={**DEFAULT_ARGS, "on_failure_callback": FailureNote("task_failed")},
+    on_failure_callback=FailureNote("run_failed"),
     description=first_sentence(__doc__),
     doc_md=__doc__,
     tags=[MAINTENANCE],

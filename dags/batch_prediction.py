@@ -15,15 +15,16 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
-from include.configuration.values import END, PART_PATTERN
+from include.configuration.values import END, PART_PATTERN, SECRET_WORDS
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, tell_when_late
 from include.orchestration.assets import CHAMPION_MODEL
 from include.orchestration.connections import get_warehouse_url, log_in
 from include.orchestration.presentation import PREDICTIONS, first_sentence, in_force
 from include.settings import read_settings
 
-# A run keeps its parameters: one with a password is refused before it is kept.
-WITHOUT_LOGIN = r"^(?![^/]*//[^/]*:[^/]*@)"
+# A run keeps its parameters: one with a password, or with a parameter that is one, is refused before it is kept.
+WORDS = "|".join("".join(f"[{letter}{letter.upper()}]" for letter in word) for word in SECRET_WORDS)
+WITHOUT_LOGIN = rf"^(?![^/]*//[^@]*:[^@]*@)(?!.*[?&][^=&]*(?:{WORDS})[^=&]*=)"
 PARAMS = {
     "months": Param(
         None,

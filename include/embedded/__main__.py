@@ -15,7 +15,7 @@ from include.embedded.commands.notebook import NOT_RUNNING
 from include.embedded.environment import MAIL_SERVER
 from include.embedded.errors import StackError
 from include.embedded.isolation import TERMINAL, isolate
-from include.embedded.lifecycle import find_running, reset, start, stop
+from include.embedded.lifecycle import find_other, find_running, reset, start, stop
 from include.embedded.overrides import SECRET, write_overrides
 from include.embedded.places import check_places
 from include.embedded.programs.health import find_problem
@@ -195,6 +195,7 @@ def _start() -> Stack:
         CONSOLE.print("[yellow]Warning[/]: ", end="")
         CONSOLE.print(warning, markup=False, soft_wrap=True)
     HOME.mkdir(parents=True, exist_ok=True)
+    _leave_other_problem()
     overrides = write_overrides(HOME)
     if overrides:
         shown = (f"{key}={'***' if key in SECRET else value}" for key, value in overrides.items())
@@ -202,6 +203,16 @@ def _start() -> Stack:
     stack = start(HOME, say=lambda text: CONSOLE.print(f"{time.monotonic() - begun:5.1f} s  {text}", soft_wrap=True))
     CONSOLE.print(f"The stack is running ({time.monotonic() - begun:.1f} s).")
     return stack
+
+
+def _leave_other_problem() -> None:
+    """Stops a stack that serves another problem once its runs have ended, which would take up this one's settings."""
+    from include.embedded.commands.follow import wait_for_end
+
+    if other := find_other(HOME):
+        CONSOLE.print("The running stack serves another problem. It stops, and starts again for this one.")
+        wait_for_end(other, CONSOLE)
+        stop(HOME)
 
 
 def main() -> int:

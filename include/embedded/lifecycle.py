@@ -21,7 +21,7 @@ from include.embedded.programs.ports import hold_ports, load_ports
 from include.embedded.programs.processes import end_processes, find_processes
 from include.embedded.programs.supervision import connect, is_alive, log_path, program_states, start_supervisor, tail
 from include.embedded.programs.table import AIRFLOW_PROGRAMS, PROGRAMS, load_programs, make_programs, save_programs
-from include.embedded.settings import StackSettings, read_stack_settings
+from include.embedded.settings import StackSettings, read_settings_of_problem
 from include.embedded.stack import Stack, open_stack, wanted_ports
 
 PUBLIC, PRIVATE = 0o755, 0o700
@@ -45,7 +45,7 @@ def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print) -> St
     Raises:
         StackError: A program did not come up; the message names it and ends with its last log lines.
     """
-    settings = read_stack_settings()
+    settings = read_settings_of_problem()
     for name, mode in DIRECTORIES.items():
         (home / name).mkdir(mode=mode, parents=True, exist_ok=True)
     with _one_at_a_time(home), ExitStack() as held:
@@ -66,6 +66,13 @@ def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print) -> St
             _prepare(stack, names)
         _start_programs(stack, settings, say)
     return stack
+
+
+def find_other(home: Path) -> Stack | None:
+    """The running stack in `home` if its warehouse is that of another problem than the chosen one."""
+    stack = find_running(home)
+    wanted = read_settings_of_problem().warehouse_database
+    return stack if stack and stack.settings.warehouse_database != wanted else None
 
 
 def find_running(home: Path) -> Stack | None:

@@ -12,6 +12,7 @@ from include.configuration.layers import ENV_FILE, SettingsModel, build, gather
 from include.configuration.values import Database, Person, Port, Seconds
 from include.embedded.errors import StackError
 from include.errors import SettingsError
+from include.settings.domain import DEFAULT_PROBLEM
 
 
 class StackSettings(SettingsModel):
@@ -44,7 +45,9 @@ class StackSettings(SettingsModel):
     mlflow_database: Annotated[Database, Field(validate_default=True)] = "mlflow"
     """Name of MLflow's database, and of the role that owns it."""
     warehouse_database: Annotated[Database, Field(validate_default=True)] = "warehouse"
-    """Name of the warehouse's database, and of the role that owns it."""
+    """Name of the warehouse's database, and of the role that owns it. In the embedded stack, each problem but `taxi`
+    has one of its own, whose name ends in that of the problem.
+    """
     warehouse_url: SecretStr | None = None
     """Address of a Postgres server to use instead of the embedded one, as
     `postgresql://user:password@host:port/database`. The user must be allowed to create databases. It contains
@@ -81,7 +84,18 @@ class StackSettings(SettingsModel):
         return url
 
 
+# Of a name in Postgres.
+MOST_LETTERS = 63
 STACK_KEYS = frozenset(name.upper() for name in StackSettings.model_fields)
+
+
+def read_settings_of_problem(environment: Mapping[str, str] = os.environ) -> StackSettings:
+    """As `read_stack_settings`, with the warehouse of the chosen problem: a warehouse holds one problem."""
+    settings = read_stack_settings(environment)
+    problem = gather(("problem",), (ENV_FILE,), environment).values.get("problem") or DEFAULT_PROBLEM
+    if problem == DEFAULT_PROBLEM:
+        return settings
+    return settings.model_copy(update={"warehouse_database": f"{settings.warehouse_database}_{problem}"[:MOST_LETTERS]})
 
 
 def read_stack_settings(environment: Mapping[str, str] = os.environ) -> StackSettings:

@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow.providers.smtp.hooks.smtp import SmtpHook
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-from airflow.sdk import BaseHook, Connection, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import BaseHook, BaseNotifier, Connection, ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.sdk.exceptions import AirflowRuntimeError
@@ -37,6 +37,33 @@ SECONDS_TO_WAIT = 4.0
 DEFAULT_SENDER = "airflow@localhost"
 
 
+def _note_failure(event: str, context: Mapping[str, Any]) -> None:
+    from include.orchestration.events import note_failure
+
+    try:
+        note_failure(event, context)
+    except Exception as error:  # the warehouse or Airflow's API is away
+        log.warning("The run's note does not say why it failed: %s", error)
+
+
+class FailureNote(BaseNotifier):
+    """Says in a run's note why it failed, and tells nobody.
+
+    Args:
+        event: `task_failed` or `run_failed`.
+    """
+
+    template_fields = ()
+
+    def __init__(self, event: str) -> None:
+        super().__init__()
+        self.event = event
+
+    def notify(self, context: Mapping[str, Any]) -> None:
+        """For callbacks of tasks and DAGs."""
+        _note_failure(self.event, context)
+
+
 class AlertNotifier(SmtpNotifier):
     """Tells people of an event by mail and by the other channels that the settings name.
 
@@ -56,12 +83,7 @@ class AlertNotifier(SmtpNotifier):
 
     def notify(self, context: Mapping[str, Any]) -> None:
         """For callbacks of tasks and DAGs."""
-        from include.orchestration.events import note_failure
-
-        try:
-            note_failure(self.event, context)
-        except Exception as error:  # the warehouse or Airflow's API is away
-            self.log.warning("The run's note does not say why it failed: %s", error)
+        _note_failure(self.event, context)
         try:
             lines = run_detached(self._prepare(context), SECONDS_TO_WAIT)
         except Exception:

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from include.configuration.values import ALL
+from include.configuration.values import ALL, SECRET_WORDS
 from include.errors import SettingsError
 from include.problem.declaration import SAMPLE, Problem
 from include.settings import Settings
@@ -19,7 +19,7 @@ FILE_SUFFIXES = (
     *BINARY_SUFFIXES,
     *(f"{suffix}{packed}" for suffix in TEXT_SUFFIXES for packed in ("", *PACKED_SUFFIXES)),
 )
-SECRET_PARAMETER = re.compile(r"(?i)\b([\w-]*(?:sig|token|key|secret|password|credential)[\w-]*=)[^&\s]+")
+SECRET_PARAMETER = re.compile(rf"(?i)\b([\w-]*(?:{'|'.join(SECRET_WORDS)})[\w-]*=)[^&\s]+")
 
 
 def identify_kind(settings: Settings) -> Kind:

@@ -41,7 +41,7 @@ def load(dag_id: str) -> Any:
 
 @EVERY_DAG
 def test_failure_of_every_task_and_of_the_run_is_told(dag_id: str) -> None:
-    from include.orchestration.alerts import RUN_FAILED, AlertNotifier
+    from include.orchestration.alerts import RUN_FAILED, AlertNotifier, FailureNote
 
     dag = load(dag_id)
     for task in dag.tasks:
@@ -51,7 +51,12 @@ def test_failure_of_every_task_and_of_the_run_is_told(dag_id: str) -> None:
         told = [entry.event for entry in entries if isinstance(entry, AlertNotifier)]
         assert told == ([] if dag_id in SILENT else ["task_failed"]), task.task_id
         assert not arguments.get("on_retry_callback")
-    assert dag_id in SILENT or dag.on_failure_callback is RUN_FAILED
+    if dag_id in SILENT:
+        noted = [*(entry for task in dag.tasks for entry in task.on_failure_callback), dag.on_failure_callback]
+        assert [type(entry) for entry in noted] == [FailureNote] * 2
+        assert [entry.event for entry in noted] == ["task_failed", "run_failed"]
+    else:
+        assert dag.on_failure_callback is RUN_FAILED
 
 
 @EVERY_DAG

@@ -159,6 +159,7 @@ def test_training_accepts_every_model_of_its_family_and_none_of_the_other(family
         "https://host/{month}.csv",
         "s3://trips/{month}.parquet",
         "postgresql://ann@host/db/city.rows",
+        "https://host/{month}.csv?page={page}&keyless",
         "/data/a:b@c.csv",
     ],
 )
@@ -173,6 +174,10 @@ def test_batch_prediction_accepts_a_location_without_a_password(location: str) -
         {"location": "https://ann:s3cret@host/{month}.csv"},
         {"location": "postgresql://ann:s3cret@host/db/city.rows"},
         {"location": "https://:s3cret@host/{month}.csv"},
+        {"location": "postgresql://ann:s3/cr:et@host/db/city.rows"},
+        {"location": "https://host/{month}.csv?sv=1&sig=s3cret"},
+        {"location": "https://host/{month}.csv?Api_Key=s3cret"},
+        {"location": "postgresql://ann@host/db/city.rows?password=s3cret"},
         {"connection_id": "a b"},
         {"connection_id": ""},
     ],

@@ -14,10 +14,11 @@ import pytest
 
 from include.embedded import lifecycle
 from include.embedded.errors import StackError
-from include.embedded.lifecycle import find_running, reset, start, stop
+from include.embedded.lifecycle import find_other, find_running, reset, start, stop
 from include.embedded.programs.health import find_problem
 from include.embedded.programs.postgres import CONFIGURATION
 from include.embedded.programs.supervision import connect, program_states
+from include.embedded.settings import read_settings_of_problem
 from include.embedded.stack import Stack
 from include.settings import ROOT
 from tests.embedded.conftest import SMALL
@@ -49,6 +50,17 @@ def test_second_start_finds_everything_running(small_stack: Stack) -> None:
     assert start(small_stack.home, SMALL).ports == small_stack.ports
     programs = {entry["pid"] for entry in program_states(small_stack).values()}
     assert programs <= before
+
+
+def test_a_stack_of_another_problem_is_found_by_its_warehouse(
+    small_stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_other(small_stack.home) is None
+    monkeypatch.setenv("PROBLEM", "rents")
+    other = find_other(small_stack.home)
+    assert other
+    assert other.settings.warehouse_database == "warehouse"
+    assert read_settings_of_problem().warehouse_database == "warehouse_rents"
 
 
 def test_two_stacks_run_side_by_side(small_stack: Stack, open_home: Path) -> None:

@@ -29,6 +29,7 @@ SECONDS_TO_PARSE = 120.0
 # A file that was fixed a moment ago is parsed again within seconds.
 SECONDS_TO_MEND = 15.0
 SECONDS_TO_START = 120.0
+SECONDS_TO_END = 300.0
 LOG_LINES = 15
 
 
@@ -75,6 +76,19 @@ def follow(stack: Stack, console: Console) -> bool:
         if run not in failed:
             console.print(f"{run.dag_id} succeeded but left no model in MLflow: see {_run_page(stack, run)}")
     return bool(models) and not failed and not without
+
+
+def wait_for_end(stack: Stack, console: Console) -> None:
+    """Waits until no run of a DAG is active, but no longer than `SECONDS_TO_END`; runs that wait for a person go on."""
+    api = AirflowApi(stack)
+    deadline = time.monotonic() + SECONDS_TO_END
+    try:
+        while (active := api.active_runs(tuple(api.dags()))) and time.monotonic() < deadline:
+            time.sleep(0.5)
+    except StackError:
+        return  # it does not work, so that nothing ends by waiting
+    if active:
+        console.print(f"Still active, and interrupted: {', '.join(sorted({run.dag_id for run in active}))}.")
 
 
 def roll_back(stack: Stack, console: Console) -> bool:
