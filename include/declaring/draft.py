@@ -22,6 +22,10 @@ from include.problem.reading import ISO, MISSING_MARKS
 from include.raw.coercion import FLAG_WORDS
 
 LONGEST_EXAMPLE = 60
+# What the rows that were not seen may show to be wrong.
+UNSURE = ("id", "ignored")
+# Share of rejected rows that a run allows, see REJECTED_MAX_SHARE.
+FEW = 0.05
 # Currencies by their signs, as people call them.
 CURRENCIES = {"$": "dollars", "€": "euros", "£": "pounds", "¥": "yen", "₹": "rupees", "rs": "rupees", "rs.": "rupees"}
 
@@ -88,6 +92,8 @@ def make_draft(sample: Sample, given: Mapping[str, str], marks: Sequence[str]) -
     known_later = [find_column("KNOWN_LATER", name, facts) for name in split_names(given.get("known_later"))]
     time = choose_time(facts, sample.columns, missing, given, known_later)
     guesses = {name: _guess(facts[name], time, given) for name in facts if name != time.clock}
+    if not sample.is_whole:
+        guesses = {name: _limit_to_sample(guess) for name, guess in guesses.items()}
     times = {name for name, guess in guesses.items() if guess.kind == "time"}
     names = name_columns(guesses, times)
     repeated = _find_repeated(sample)
@@ -117,6 +123,11 @@ def _guess(facts: Facts, time: TimeChoice, given: Mapping[str, str]) -> Guess:
     if facts.name in keys and guess.kind in ("number", "ignored"):
         return Guess("code" if facts.is_whole else "category", "tells series or groups apart")
     return guess
+
+
+def _limit_to_sample(guess: Guess) -> Guess:
+    """The guess, which other rows might show to be wrong."""
+    return replace(guess, why=f"{guess.why}, among the rows that were seen") if guess.kind in UNSURE else guess
 
 
 def _find_leaks(
@@ -201,5 +212,9 @@ def _check_repeated(repeated: npt.NDArray[np.bool_]) -> list[str]:
     count = int(repeated.sum())
     if not count:
         return []
-    rows = "row repeats" if count == 1 else "rows repeat"
-    return [f"{count:,} of {len(repeated):,} {rows} an earlier one ({count / len(repeated):.1%})"]
+    share = count / len(repeated)
+    said = f"{count:,} of {len(repeated):,} rows {'repeats' if count == 1 else 'repeat'} an earlier one ({share:.1%}):"
+    # Never less than it is.
+    enough = min(1, np.ceil(share * 20 + 1) / 20)
+    way = f". A run allows {FEW:.0%}: give REJECTED_MAX_SHARE={enough:g} to make run" if share > FEW else ""
+    return [f"{said} {'it is' if count == 1 else 'they are'} rejected{way}"]

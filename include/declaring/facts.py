@@ -156,11 +156,19 @@ def _fits(array: pa.Array, declared: str, present: int, how: ColumnReading) -> b
 def _find_format(name: str, stored: Stored, values: list[str], text: pa.Array, seen: dict[str, Any]) -> Any:
     """How the values are written if they are times; None where they are numbers, or anything else."""
     if seen["readable"] >= SHARE:
-        counted = [key for key, (low, high) in UNIX.items() if low <= seen["low"] and seen["high"] < high]
-        return counted[0] if counted and names_a_time(name) else None
+        if not names_a_time(name):
+            return None
+        if all(len(value) == len("20240131") for value in values) and _are_days(values):
+            return "%Y%m%d" if stored == "text" else None
+        return next((key for key, (low, high) in UNIX.items() if low <= seen["low"] and seen["high"] < high), None)
     if stored != "text" or not re.search(r"\d", values[0]):
         return None
     return find_time_format(text.to_pylist())
+
+
+def _are_days(values: list[str]) -> bool:
+    days = COERCIONS[TIME](pa.array(values, TEXT), "UTC", ColumnReading(time_format="%Y%m%d")).array
+    return days.null_count == 0
 
 
 def _has_clock(array: pa.Array, values: list[str], stored: Stored, time_format: Any) -> bool:

@@ -31,7 +31,7 @@ class Sample:
         columns: Name -> values, all of one length, in the source's own types.
         location: Where they are from, without secrets.
         is_whole: Whether these are all rows that there are.
-        months: The months that the source has; empty where it is not divided into months.
+        months: The months that are loaded; empty where the source is not divided into months.
         warnings: What was decided in reading.
     """
 
@@ -60,7 +60,8 @@ def read_sample(problem: Problem, environment: Mapping[str, str], most: int = MO
     given = gather(OF_SOURCES, (ENV_FILE,), environment)
     settings = build(Settings, given, {"problem": problem, "months": problem.months or (ALL,)})
     months = _find_months(settings)
-    parts = months or (ALL,)
+    # A table's months are told apart by its time, which is not known yet.
+    parts = months if PLACEHOLDER.search(problem.address) else (ALL,)
     settings = settings.model_copy(update={"months": parts})
     tables, whole = [], True
     warnings: dict[str, None] = {}
@@ -76,9 +77,7 @@ def read_sample(problem: Problem, environment: Mapping[str, str], most: int = MO
 
 
 def _find_months(settings: Settings) -> tuple[str, ...]:
-    if not PLACEHOLDER.search(settings.problem.address):
-        return ()
-    if settings.problem.months:
+    if settings.problem.months or not PLACEHOLDER.search(settings.problem.address):
         return settings.problem.months
     # A server cannot list its months; anything else is asked for those that are there, whichever they are.
     some = settings.model_copy(update={"months": ANY_MONTH})

@@ -68,10 +68,11 @@ def check_target(facts: Facts, values: Values, given: Mapping[str, str], rows_se
         raise SettingsError(f"TARGET {name} is missing in all {rows_seen}. Name another column by TARGET")
     if not facts.is_number:
         _refuse_other_kind(facts)
-    if facts.missing > MOST_MISSING * facts.rows:
+    gone = facts.missing + facts.infinite
+    if gone > MOST_MISSING * facts.rows:
         raise SettingsError(
-            f"TARGET {name} is missing in {facts.missing:,} of {facts.rows:,} rows ({facts.missing / facts.rows:.1%}):"
-            " too few are left. Name another column by TARGET, or give a SOURCE of rows whose target is known"
+            f"TARGET {name} is missing in {gone:,} of {facts.rows:,} rows ({gone / facts.rows:.1%}): too few are left."
+            " Name another column by TARGET, or give a SOURCE of rows whose target is known"
         )
     if facts.distinct == 1:
         value = facts.frequent[0][0]
@@ -79,7 +80,7 @@ def check_target(facts: Facts, values: Values, given: Mapping[str, str], rows_se
             f"TARGET {name} is {value} in every row: there is nothing to learn. Name another column by TARGET, or give "
             "a SOURCE whose rows differ"
         )
-    notes = [*_check_infinite(facts, values, given), *_count_left_out(facts, values, given)]
+    notes = _count_left_out(facts, values, given)
     if facts.is_whole and facts.distinct <= FEW_VALUES and not given.get("task"):
         shown = ", ".join(sorted((text for text, _ in facts.frequent), key=lambda text: (len(text), text)))
         more = ", ..." if facts.distinct > len(facts.frequent) else ""
@@ -110,27 +111,12 @@ def _refuse_other_kind(facts: Facts) -> None:
     raise SettingsError(f"TARGET {facts.name} holds {what}, and {CLASSES}. Name a column of numbers by TARGET")
 
 
-def _check_infinite(facts: Facts, values: Values, given: Mapping[str, str]) -> list[str]:
-    if not facts.infinite:
-        return []
-    low, high = np.isneginf(values).any(), np.isposinf(values).any()
-    keys = [key for key, found in (("target_min", low), ("target_max", high)) if found and not given.get(key)]
-    if keys:
-        ends = {"target_min": facts.low, "target_max": facts.high}
-        lines = " ".join(f"{key.upper()}={ends[key]:.10g}" for key in keys)
-        raise SettingsError(
-            f"TARGET {facts.name} is infinite in {facts.infinite:,} of {facts.rows:,} rows. Set {lines} to leave them "
-            "out: all other values are within"
-        )
-    return [f"{facts.name} is infinite in {facts.infinite:,} rows: they are left out"]
-
-
 def _count_left_out(facts: Facts, values: Values, given: Mapping[str, str]) -> list[str]:
     notes = []
-    if facts.missing:
-        share = facts.missing / facts.rows
-        rows = f"{facts.missing:,} of {facts.rows:,} rows ({share:.1%})"
-        notes.append(f"TARGET {facts.name} is missing in {rows}: they are left out")
+    for count, what in ((facts.missing, "missing"), (facts.infinite, "infinite")):
+        if count:
+            rows = f"{count:,} of {facts.rows:,} rows ({count / facts.rows:.1%})"
+            notes.append(f"TARGET {facts.name} is {what} in {rows}: they are left out")
     there = values[np.isfinite(values)]
     for key, out in (("target_min", np.less), ("target_max", np.greater)):
         try:

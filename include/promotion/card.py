@@ -9,6 +9,7 @@ from typing import Any
 
 from include.errors import NoTrainingSet
 from include.problem.declaration import Problem
+from include.problem.inference.leaks import describe_suspects
 from include.problem.words import name_parts, name_unit, show_amount
 from include.promotion.comparison import Comparison
 from include.promotion.decisions import Promotion
@@ -40,6 +41,7 @@ class TrainingSetFacts:
     counts: dict[str, int]
     target_mean: float
     target_deviation: float
+    suspects: dict[str, float]
 
 
 def list_sets(url: str) -> set[int]:
@@ -58,7 +60,7 @@ def load_training_set_facts(url: str, version: int | None) -> TrainingSetFacts:
     with connect(url) as connection:
         row = connection.execute(
             "SELECT version, months, validation_from::text, counts, (statistics #>> '{target,mean}')::float,"
-            " (statistics #>> '{target,deviation}')::float FROM training.sets"
+            " (statistics #>> '{target,deviation}')::float, suspects FROM training.sets"
             " WHERE version = %s AND statistics IS NOT NULL",
             [version],
         ).fetchone()
@@ -91,6 +93,7 @@ def render_card(
             f" The target's mean there is {show_amount(facts.target_mean)}, its deviation"
             f" {show_amount(facts.target_deviation, problem.unit)}."
         ),
+        *describe_suspects(facts.suspects, problem.target),
         "## Lineage",
         _table(("what", "value"), [(name, version.tags.get(name, "")) for name in LINEAGE]),
         "## Judged on",

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from include.errors import DataQualityError, StaleInput
 from include.problem.declaration import Problem
+from include.problem.inference.leaks import find_suspects
 from include.sets.baselines import measure_baselines
 from include.sets.examples import list_columns, load_split, read_problem_of, table_of, target_bounds
 from include.sets.frame_checks import find_example_problems
@@ -165,7 +166,7 @@ def discard(connection: psycopg.Connection, created_by: str) -> None:
 
 
 def build(url: str, version: int) -> dict[str, int]:
-    """Completes a version: counts, statistics and baselines are stored.
+    """Completes a version: counts, statistics, baselines and columns under suspicion are stored.
 
     Returns:
         Rows by split, raw rows that a rule `rejected`, and raw rows `filtered` because their target is out of bounds;
@@ -176,12 +177,14 @@ def build(url: str, version: int) -> dict[str, int]:
         assert row is not None
         counts = _count(connection, version, row[0])
     problem = read_problem_of(url, version)
-    statistics = profile_split(problem, load_split(url, version, "train"))
+    train = load_split(url, version, "train")
+    statistics = profile_split(problem, train)
+    suspects = find_suspects(train.rows, problem.input_kinds, train.target)
     with connect(url) as connection:
         baselines = measure_baselines(connection, problem, version, statistics["target"]) if statistics else []
         connection.execute(
-            "UPDATE training.sets SET counts = %s, statistics = %s, baselines = %s WHERE version = %s",
-            [Jsonb(counts), Jsonb(statistics), Jsonb(baselines), version],
+            "UPDATE training.sets SET counts = %s, statistics = %s, baselines = %s, suspects = %s WHERE version = %s",
+            [Jsonb(counts), Jsonb(statistics), Jsonb(baselines), Jsonb(suspects), version],
         )
     log.info(describe(url, version))
     return counts

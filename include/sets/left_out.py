@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from include.problem.inference.leaks import describe_suspects
 from include.warehouse import connect
 
 # Why a set leaves out a row that broke no rule; what is in bounds is a setting of the set and not of its raw months.
@@ -26,14 +27,21 @@ def sum_by_rule(left_out: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def describe(url: str, version: int) -> str:
-    """Where the loaded rows of a built version are: so many examples of each split, so many left out by each rule."""
+    """Where the loaded rows of a built version are: so many examples of each split, so many left out by each rule.
+
+    Columns that may only be known with the target are named behind.
+    """
     with connect(url) as connection:
-        row = connection.execute("SELECT counts, left_out FROM training.sets WHERE version = %s", [version]).fetchone()
+        row = connection.execute(
+            "SELECT counts, left_out, suspects, declaration ->> 'target' FROM training.sets WHERE version = %s",
+            [version],
+        ).fetchone()
     assert row is not None
-    counts, left_out = row
+    counts, left_out, suspects, target = row
     splits = {name: counts[name] for name in ("train", "validation", "test") if counts[name]}
     by_rule = sum_by_rule(left_out)
     used = ", ".join(f"{rows:,} {name}" for name, rows in splits.items()) or "none"
     left = ", ".join(f"{rows:,} by '{rule}'" for rule, rows in by_rule.items()) or "none"
     loaded = sum(splits.values()) + sum(by_rule.values())
-    return f"Training set {version}: of {loaded:,} rows, examples: {used}; left out: {left}."
+    account = f"Training set {version}: of {loaded:,} rows, examples: {used}; left out: {left}."
+    return " ".join([account, *describe_suspects(suspects, target)])

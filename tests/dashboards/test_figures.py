@@ -325,6 +325,14 @@ def test_set_profile_shows_quantities_and_categories() -> None:
     assert weekday[-1] == "Saturday (70.0%)"
 
 
+def test_set_profile_marks_what_explains_the_target_alone() -> None:
+    station = {"version": 4, "count": 10, "distinct": 2, "frequent": {"7": 6}, "shown": "Harbour (60.0%)"}
+    rows = [{**station, "column": "from", "explains": None}, {**station, "column": "to", "explains": 0.81}]
+    table = data_sets.set_profile(rows)
+    assert table.columns[-1] == "explains alone"
+    assert [row[-1] for row in table.rows] == ["", Cell("81%", tone="warn")]
+
+
 def test_drift_by_column_fills_the_windows_that_drifted() -> None:
     rows = [
         {**DRIFT, "column_name": "hour", "window_start": date(2024, 3, 1), "psi": 0.1, "drifted": False},

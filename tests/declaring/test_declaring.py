@@ -4,10 +4,11 @@ import datetime
 import io
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -69,6 +70,8 @@ def test_kind_is_guessed_by_the_values(run: Declare, write: Write, values: list[
         ("zone_id", [74, 75, 129], "code"),
         ("distance", [74, 75, 129], "number"),
         ("created_at", [1_700_000_000 + 3_600 * (row % 50) for row in ROWS], "time"),
+        ("date", [20_240_101 + row % 28 for row in ROWS], "time"),
+        ("price", [20_240_101 + row % 28 for row in ROWS], "number"),
         ("timestamp", [1_700_000_000_000 + 3_600_000 * (row % 50) for row in ROWS], "time"),
         ("salary", [1_700_000_000 + 3_600 * (row % 50) for row in ROWS], "number"),
     ],
@@ -240,10 +243,34 @@ def test_values_that_are_no_numbers_are_named(run: Declare, write: Write) -> Non
     assert "of the values are no such numbers, for example 'unknown'" in declared.shown
 
 
+@pytest.fixture
+def orders(postgres_url: str) -> Iterator[str]:
+    """The address, password included, of a table."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE orders AS SELECT n AS id, now() + n * interval '1 day' AS placed, n % 3 = 0 AS gift,"
+            " (n % 7)::numeric / 2 AS weight, 'sort ' || n % 5 AS sort, n % 11 + 0.5 AS y FROM generate_series(1, 90) n"
+        )
+        yield f"{postgres_url}/public.orders"
+        connection.execute("DROP TABLE orders")
+
+
 # Addresses
 
 
-def test_password_is_not_written(tmp_path: Path) -> None:
+def test_table_of_postgres_is_declared_without_its_password(run: Declare, orders: str) -> None:
+    declared = run(orders, TIMEZONE="Europe/Berlin")
+    assert declared.kinds == {"id": "id", "placed": "time", "gift": "flag", "weight": "number", "sort": "category"}
+    assert declared.problem.time == "placed"
+    assert "test-password" not in declared.text + declared.shown
+    assert declared.document["source"] == orders.replace("taxi:test-password@", "")
+
+
+def test_months_of_a_table_of_postgres_are_those_that_are_given(run: Declare, orders: str) -> None:
+    assert run(orders, MONTHS="2024-01,2024-02").problem.months == ("2024-01", "2024-02")
+
+
+def test_what_is_secret_in_an_address_is_found() -> None:
     address = "postgresql://ann:secret@db.example.org:5432/sales/public.orders"
     assert strip_secrets(address) == "postgresql://db.example.org:5432/sales/public.orders"
     assert strip_secrets("https://h/a.csv?sig=abc&year=3") == "https://h/a.csv?year=3"

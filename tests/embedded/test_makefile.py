@@ -67,7 +67,7 @@ def run_make(directory: Path, *arguments: str, **environment: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "target", ["run", "up", "down", "status", "rollback", "psql", "reset", "test", "check", "lock"]
+    "target", ["run", "problem", "up", "down", "status", "rollback", "psql", "reset", "test", "check", "lock"]
 )
 def test_every_command_works_in_a_directory_with_an_awkward_name(checkout: Path, target: str) -> None:
     lines = run_make(checkout, target)

@@ -193,6 +193,7 @@ def test_version_that_was_registered_by_other_means_is_left_alone(
 def test_decision_is_written_on_the_version_and_as_a_card(
     url: str, settings: Settings, register: Callable, tmp_path: Path
 ) -> None:
+    query(url, """UPDATE training.sets SET suspects = '{"trip_distance": 0.81}' RETURNING version""")
     version = register(LINEAR)
     decision = judging.judge(url, settings, version, RUN)
     found = registry.get_version(runs.open_tracker(settings), settings.registered_model, version)
@@ -211,6 +212,7 @@ def test_decision_is_written_on_the_version_and_as_a_card(
         "## Slices",
         "## Baselines",
         "| distance | 1-3 miles |",
+        "'trip_distance' alone explains 81% of the target.",
     ):
         assert part in card
 

@@ -136,6 +136,19 @@ def test_account_of_a_set_stays_what_it_was_when_its_months_are_loaded_again(url
     )
 
 
+def test_column_that_alone_explains_the_target_is_named_and_kept(url: str) -> None:
+    trips = [RawTrip("2024-01-10 08:00", 1 + number % 50, trip_distance=(1 + number % 50) / 2) for number in range(90)]
+    store_month(url, "2024-01", trips)
+    version = make_version(url)
+    [(suspects,)] = query(url, f"SELECT suspects FROM training.sets WHERE version = {version}")
+    assert set(suspects) == {"trip_distance"}
+    assert describe(url, version).endswith(
+        "'trip_distance' alone explains 95% of the target. If it is not known when you predict, add it to known_later"
+        " (KNOWN_LATER=trip_distance)."
+    )
+    assert "trip_distance" in load_split(url, version, "train").rows
+
+
 def test_every_row_of_the_sample_is_an_example_or_is_counted_by_rule(warehouse_url: str) -> None:
     settings = Settings(_env_file=None, source="sample", sample_rows=2_000, target_min=5)
     counts = publish_set(warehouse_url, settings).counts

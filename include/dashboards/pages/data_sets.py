@@ -10,7 +10,7 @@ from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart, read_rows
 from include.dashboards.drawing.figures import Figure, Scatter, by, column, figure, span_times
 from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, mark
-from include.dashboards.drawing.tables import Table
+from include.dashboards.drawing.tables import Cell, Table
 from include.dashboards.pages.data import first_number
 from include.dashboards.reading.drift_queries import ALL_WEEKS, MEASURE_FIRST, describe_shares
 from include.dashboards.reading.explanations import WEEKDAYS
@@ -26,13 +26,20 @@ PREPARATION = ("data_preparation",)
 SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
 STROKES = dict(zip(SPLITS, DASHES, strict=True))
 DECIMALS = 3
-_NEWEST = "SELECT version, statistics, counts FROM training.newest"
+_NEWEST = """
+    SELECT s.version, s.statistics, s.counts, s.suspects FROM training.newest JOIN training.sets s USING (version)
+"""
 
 
 def _set_profile(context: Context) -> Rows:
     names = find_names(context)
     return [
-        {"version": found["version"], "column": name, **name_frequent(names, name, figures)}
+        {
+            "version": found["version"],
+            "column": name,
+            "explains": found["suspects"].get(name),
+            **name_frequent(names, name, figures),
+        }
         for found in read_rows(_NEWEST, context)
         for name, figures in sorted((found["statistics"] or {}).items())
     ]
@@ -50,12 +57,21 @@ def name_frequent(names: Mapping[str, Names], name: str, figures: Mapping[str, A
 @chart("data", "Training set, column by column", _set_profile, empty=NOT_PUBLISHED, dags=PREPARATION, columns=12,
        height=290)  # fmt: skip
 def set_profile(rows: Rows) -> Table:
-    """The training split of the newest version; `target` is what is predicted."""
+    """The training split of the newest version; `target` is what is predicted.
+
+    A column that alone explains most of the target may only be known with it: `known_later` keeps it from the models.
+    """
     headings = (
         f"v{rows[0]['version']}, column", "type", "rows", "missing", "unique", "min", "mean", "median", "max",
         "most frequent",
     )  # fmt: skip
-    return Table(headings, [_profile_row(row) for row in rows])
+    profile = [_profile_row(row) for row in rows]
+    if not any(row.get("explains") for row in rows):
+        return Table(headings, profile)
+    explained = [Cell(f"{row['explains']:.0%}", tone="warn") if row.get("explains") else "" for row in rows]
+    return Table(
+        (*headings, "explains alone"), [(*cells, cell) for cells, cell in zip(profile, explained, strict=True)]
+    )
 
 
 def _profile_row(row: Any) -> tuple[Any, ...]:

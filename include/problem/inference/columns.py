@@ -15,6 +15,7 @@ LONG_TEXT = 30
 # Texts that come again and again are categories, however long.
 MOST_LONG_CATEGORIES = 100
 TIMES_EACH = 5
+ALMOST_ALL = 0.999
 # As many rows must be seen before values that all differ mean anything.
 FEWEST_FOR_ID = 20
 # A float tells no more whole numbers apart.
@@ -163,7 +164,8 @@ def _guess_number(facts: Facts) -> Guess:
 def _doubt_unreadable(facts: Facts) -> str:
     if facts.readable == 1:
         return ""
-    return f"{1 - facts.readable:.1%} of the values are no such numbers, for example {_show(facts.unreadable)}"
+    share = f"{1 - facts.readable:.1%}" if facts.readable < ALMOST_ALL else "a few"
+    return f"{share} of the values are no such numbers, for example {_show(facts.unreadable)}: their rows are rejected"
 
 
 def _doubt_marker(facts: Facts) -> str:

@@ -59,6 +59,12 @@ def explain_alone(
     }
 
 
+def describe_suspects(suspects: Mapping[str, float], target: str | None = None) -> list[str]:
+    """A sentence on each suspect, the one that explains most first, with what to do."""
+    largest = sorted(suspects.items(), key=lambda item: -item[1])
+    return [f"{describe_suspect(name, share, target or 'the target')}." for name, share in largest]
+
+
 def describe_suspect(name: str, share: float, target: str) -> str:
     """What a person is told of a suspect, with what to do."""
     return (

@@ -10,14 +10,20 @@ from include.problem.reading import ISO, MISSING_MARKS
 
 # So many of the values that are there must be times; others are rows with an error.
 SHARE = 0.95
+_CENTURY = 100
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}(?::?\d{2})?)?)?")
 _TIME = re.compile(
     r"(?:(?P<year>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})"
-    r"|(?P<one>\d{1,2})(?P<between>[/.-])(?P<other>\d{1,2})(?P=between)(?P<last>\d{4}))"
+    r"|(?P<one>\d{1,2})(?P<between>[/.-])(?P<other>\d{1,2})(?P=between)(?P<last>\d{4}|\d{2}))"
     r"(?: (?P<hour>[01]?\d|2[0-3]):[0-5]\d(?P<seconds>:[0-5]\d)?(?P<half> [AaPp][Mm])?)?"
 )
 # Between the parts -> the formats that are in use; with points, the day comes first everywhere.
 _ORDERS = {"/": ("%d/%m/%Y", "%m/%d/%Y"), "-": ("%d-%m-%Y", "%m-%d-%Y"), ".": ("%d.%m.%Y",)}
+# Formats whose order of day and month nobody can mistake.
+_PLAIN_FORMATS = (
+    "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%SZ", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
+    "%d-%b-%Y %H:%M:%S", "%d %b %Y %H:%M", "%b %d, %Y %H:%M",
+)  # fmt: skip
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -66,19 +72,37 @@ def find_time_format(texts: Iterable[str | None]) -> str | Ambiguous | None:
         return None
     if sum(count for text, count in counts.items() if _is_iso(text)) >= least:
         return ISO
-    shapes: dict[tuple[str | None, str], Counter[str]] = {}
+    shapes: dict[tuple[str | None, str, str], Counter[str]] = {}
     for text, count in counts.items():
         if found := _TIME.fullmatch(text):
-            shapes.setdefault((found["between"], _find_clock(found)), Counter())[text] = count
-    for (between, clock), alike in shapes.items():
+            year = "%y" if len(found["last"] or "") == len("24") else "%Y"
+            shapes.setdefault((found["between"], year, _find_clock(found)), Counter())[text] = count
+    for (between, year, clock), alike in shapes.items():
         if alike.total() >= least:
-            return _choose_order(alike, between, clock, least)
+            days = [day.replace("%Y", year) for day in (_ORDERS[between] if between else ("%Y/%m/%d",))]
+            return _choose_order(alike, [day + clock for day in days], least)
+    return _find_plain_format(counts, least)
+
+
+def _find_plain_format(counts: Counter[str], least: float) -> str | None:
+    # One value rules nearly all formats out.
+    [(first, _)] = counts.most_common(1)
+    for time_format in _PLAIN_FORMATS:
+        if _fits(first, time_format) and sum(n for text, n in counts.items() if _fits(text, time_format)) >= least:
+            return time_format
     return None
 
 
-def _choose_order(alike: Counter[str], between: str | None, clock: str, least: float) -> str | Ambiguous | None:
-    """The format of texts that differ in nothing but their numbers."""
-    formats = [day + clock for day in (_ORDERS[between] if between else ("%Y/%m/%d",))]
+def _fits(text: str, time_format: str) -> bool:
+    try:
+        datetime.strptime(text, time_format)
+    except ValueError:
+        return False
+    return True
+
+
+def _choose_order(alike: Counter[str], formats: list[str], least: float) -> str | Ambiguous | None:
+    """The one of some formats that texts have which differ in nothing but their numbers."""
     fitting = [{text for text in alike if _is_day(text, day_first)} for day_first in (True, False)[: len(formats)]]
     counts = [sum(alike[text] for text in texts) for texts in fitting]
     if max(counts) < least:
@@ -113,7 +137,9 @@ def _is_day(text: str, day_first: bool) -> bool:
     assert found
     day, month = (found["one"], found["other"]) if day_first else (found["other"], found["one"])
     try:
-        date(int(found["year"] or found["last"]), int(found["month"] or month), int(found["day"] or day))
+        # Which century it is decides on no order.
+        year = int(found["year"] or found["last"])
+        date(year + 2000 if year < _CENTURY else year, int(found["month"] or month), int(found["day"] or day))
     except ValueError:
         return False
     return True

@@ -10,6 +10,7 @@ from include.raw.coerced import ColumnReading
 from include.raw.times import coerce_timestamp
 
 FORMATS = ["%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%Y/%m/%d"]
+SHORT_YEARS = ["%m/%d/%y", "%d.%m.%y"]
 CLOCKS = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"]
 
 
@@ -19,9 +20,16 @@ def write(time_format: str, days: int = 40, start: date = date(2024, 1, 1)) -> l
 
 
 @pytest.mark.parametrize("clock", CLOCKS)
-@pytest.mark.parametrize("day", FORMATS)
+@pytest.mark.parametrize("day", [*FORMATS, *SHORT_YEARS])
 def test_format_is_found_by_all_values_of_the_column(day: str, clock: str) -> None:
     assert find_time_format(write(day + clock)) == day + clock
+
+
+@pytest.mark.parametrize(
+    "time_format", ["%Y%m%dT%H%M%S", "%d-%b-%Y", "%d %B %Y", "%B %d, %Y", "%b %d, %Y %H:%M", "%d-%b-%Y %H:%M:%S"]
+)
+def test_format_with_the_name_of_the_month_or_without_marks_is_found(time_format: str) -> None:
+    assert find_time_format(write(time_format)) == time_format
 
 
 def test_single_day_after_the_12th_decides_for_all_others() -> None:
