@@ -347,7 +347,7 @@ def published(module_warehouse_url: str) -> tuple[str, int]:
         "UPDATE {table} SET target = 1",
         "DELETE FROM {table}",
         "TRUNCATE {table}",
-        "INSERT INTO {table} SELECT month, 99, split, pickup_at, 1, 1, 1, 1 FROM {table} LIMIT 1",
+        "INSERT INTO {table} SELECT month, 99, split, place, pickup_at, 1, 1, 1, 1 FROM {table} LIMIT 1",
     ],
 )
 def test_published_examples_cannot_be_changed(published: tuple[str, int], change: str) -> None:
