@@ -177,6 +177,13 @@ class Problem(SettingsModel):
         delimiter = "\t" if self.delimiter == TAB else self.delimiter
         return Reading(delimiter, self.decimal, self.encoding, self.missing)
 
+    def marks_of(self, name: str) -> frozenset[str]:
+        """The texts that mean a missing value in that column, or in the target."""
+        column = self.columns.get(name)
+        if column is None or column.missing is None:
+            return self.reading.marks
+        return frozenset(("", *column.missing))
+
     def time_format_of(self, name: str) -> str | None:
         """How the source writes the times of that column; None for ISO 8601, and for columns of other kinds."""
         column = self.columns.get(name)

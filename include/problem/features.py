@@ -19,6 +19,7 @@ from include.errors import SettingsError
 from include.problem.data import Columns
 from include.problem.declaration import Problem
 from include.problem.kinds import KindName
+from include.problem.texts import GROUPS, count_groups
 
 # Days are counted from 2000-01-01.
 FIRST_DAY = 10_957
@@ -83,8 +84,14 @@ def _as_time(column: str) -> FeatureSet:
     return FeatureSet(compute, numeric=(day_of_year, day), cyclic=(hour, weekday, month), uses=(column,))
 
 
-def _as_nothing(column: str) -> FeatureSet:
-    return FeatureSet(lambda _, __: {}, uses=(column,))
+def _as_text(column: str) -> FeatureSet:
+    """How often each group of letters is in the text; the names say whose they are, as those of categories do."""
+    names = tuple(f"{column}={group:02}" for group in range(GROUPS))
+
+    def compute(columns: Columns, _: Mapping[str, Any]) -> Columns:
+        return dict(zip(names, count_groups(columns[column]).T, strict=True))
+
+    return FeatureSet(compute, numeric=names, uses=(column,))
 
 
 # Kind -> the features of a column that no feature set considers.
@@ -95,8 +102,7 @@ DEFAULTS: Mapping[KindName, Callable[[str], FeatureSet]] = MappingProxyType(
         "code": _as_category,
         "category": _as_category,
         "time": _as_time,
-        # Free text has no features yet but those that a problem's own feature set makes of it.
-        "text": _as_nothing,
+        "text": _as_text,
     }
 )
 

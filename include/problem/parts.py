@@ -33,6 +33,14 @@ def _check_time_format(time_format: str) -> str:
 TimeFormat = Annotated[str, AfterValidator(_check_time_format)]
 
 
+def _as_texts(value: Any) -> Any:
+    marks = split_list(value)
+    return tuple(map(str, marks)) if isinstance(marks, list | tuple) else marks
+
+
+Marks = Annotated[tuple[str, ...], BeforeValidator(_as_texts)]
+
+
 class _Declared(BaseModel):
     model_config = ConfigDict(
         frozen=True,
@@ -60,6 +68,8 @@ class Column(_Declared):
         when_missing: What stands for a value that a request leaves out: `now`, for a time.
         time_format: How the source writes a time that is not in ISO 8601; empty: as the problem's `time_format` says.
         clock: The source's column with the time of day, or the hour, of a time whose `source` is the date alone.
+        missing: Values that mean a missing one in this column, instead of the usual marks and those of the problem; an
+            empty text always does. With `[]`, `NA` is a value like any other.
     """
 
     name: str = ""
@@ -77,6 +87,7 @@ class Column(_Declared):
     when_missing: Literal["", "now"] = ""
     time_format: TimeFormat = ""
     clock: str = ""
+    missing: Marks | None = None
 
     @property
     def of_kind(self) -> Kind:
@@ -154,11 +165,6 @@ def _check_delimiter(delimiter: str | None) -> str | None:
     return delimiter
 
 
-def _as_texts(value: Any) -> Any:
-    marks = split_list(value)
-    return tuple(map(str, marks)) if isinstance(marks, list | tuple) else marks
-
-
 def _check_unit(unit: str) -> str:
     if not unit.isprintable():
         raise ValueError("it contains a character that cannot be printed")
@@ -171,4 +177,3 @@ Pair = Annotated[tuple[str, str], BeforeValidator(_as_pair)]
 Unit = Annotated[str, AfterValidator(_check_unit)]
 Delimiter = Annotated[str | None, BeforeValidator(_read_delimiter), AfterValidator(_check_delimiter)]
 DecimalMark = Annotated[Literal[".", ","] | None, BeforeValidator(none_if_blank)]
-Marks = Annotated[tuple[str, ...], BeforeValidator(_as_texts)]

@@ -37,7 +37,7 @@ def reading_of(problem: Problem, name: str, form: NumberForm | None = None) -> C
     Args:
         form: What its earlier values showed.
     """
-    return ColumnReading(problem.reading.marks, problem.time_format_of(name), form)
+    return ColumnReading(problem.marks_of(name), problem.time_format_of(name), form)
 
 
 def coerce_column(problem: Problem, name: str, batch: pa.RecordBatch, form: NumberForm | None = None) -> Coerced:

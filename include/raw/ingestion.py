@@ -79,9 +79,10 @@ def hash_reading(settings: Settings) -> str:
     """Hash of the settings that decide how a source's rows become raw ones."""
     problem = settings.problem
     columns = [
-        (column.name, column.source, column.clock, column.kind, column.after, problem.time_format_of(column.name))
+        (column.name, column.source, column.clock, column.kind, column.after, problem.time_format_of(column.name),
+         column.missing)
         for column in problem.stored
-    ]
+    ]  # fmt: skip
     target = [problem.target, problem.elapsed, problem.unit if problem.elapsed else ""]
     recipe = [READER_VERSION, sorted(columns, key=repr), target, problem.timezone, problem.reading]
     return hashlib.sha256(repr(recipe).encode()).hexdigest()

@@ -17,7 +17,7 @@ from include.models.evaluation import measure_slices
 from include.models.explanation import explain, explain_linear
 from include.models.fitting import Fitted, encode, fit
 from include.models.table import MODELS
-from include.problem.data import columns_of_records, make_any_rows
+from include.problem.data import Split, columns_of_records, make_any_rows
 from include.problem.declaration import Problem
 from tests.bikes import ADDRESS, BIKES, WEATHERS, make_hours, make_split
 from tests.splits import take
@@ -26,6 +26,10 @@ TRAIN, OTHERS = make_split(600), make_split(80, seed=1)
 LINEAR, BOOSTED = "linear_model.LinearRegression", "gbtree.squarederror"
 EACH_FAMILY = pytest.mark.parametrize("name", [LINEAR, BOOSTED])
 BOTH_ENCODINGS = pytest.mark.parametrize("encoding", ["one_hot", "native"])
+
+
+def take_split(split: Split, count: int) -> Split:
+    return Split(take(split.rows, slice(count)), split.target[:count])
 
 
 @cache
@@ -150,6 +154,25 @@ def test_encoder_restored_from_json_encodes_identically(encoding: Encoding) -> N
     if sparse.issparse(first):
         first, second = first.toarray(), second.toarray()
     assert np.array_equal(first, second, equal_nan=True)
+
+
+@EACH_FAMILY
+def test_text_moves_predictions_and_is_explained_as_one_column(name: str) -> None:
+    draw = np.random.default_rng(3)
+    makers = draw.choice(["Maruti Swift", "BMW 320d", "Tata Nano"], 600)
+    notes = np.array([f"{maker} {number}" for maker, number in zip(makers, draw.integers(0, 99, 600), strict=True)])
+    target = 50 + 40.0 * np.char.startswith(notes, "BMW")
+    train = Split({**TRAIN.rows, "note": notes.astype(object)}, target)
+    data = encode(MODELS[name], BIKES, "default", {}, train, take_split(train, 80))
+    fitted = fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1)
+    model = Model(data.encoder, fitted.estimator, {})
+    rows = columns_of_records(BIKES, [{"note": note} for note in ("bmw  320D 55", "TATA nano 55", None)])
+    dear, cheap, unknown = model.predict(rows)
+    assert dear > 70 > cheap
+    assert np.isfinite(unknown)
+    found = (explain if name == BOOSTED else explain_linear)(model, rows)
+    assert found.features[0] == "note"
+    assert not [feature for feature in found.features if "=" in feature]
 
 
 def test_slices_are_those_that_are_declared_and_what_is_in_none() -> None:

@@ -8,6 +8,7 @@ from include.problem.data import columns_of_records
 from include.problem.declaration import Problem
 from include.problem.features import DEFAULTS, find_feature_set
 from include.problem.kinds import KINDS, MISSING_CODE
+from include.problem.texts import GROUPS
 from include.problems.taxi.features import RICH
 from tests.bikes import BIKES
 from tests.splits import PROBLEM, REFERENCES, make_split
@@ -33,7 +34,7 @@ def test_default_features_follow_from_the_kinds() -> None:
     assert features.categorical == ("weather", "station")
     assert features.numeric == (
         "rented_at_day_of_year", "rented_at_day", "inspected_at_day_of_year", "inspected_at_day",
-        "holiday", "temperature",
+        "holiday", "temperature", *(f"note={group:02}" for group in range(GROUPS)),
     )  # fmt: skip
     assert features.cyclic == (
         "rented_at_hour", "rented_at_weekday", "rented_at_month",

@@ -3,8 +3,9 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
+from include.problem.declaration import Problem
 from include.problem.reading import MISSING_MARKS
-from include.raw.coercion import COERCIONS, ColumnReading
+from include.raw.coercion import COERCIONS, ColumnReading, coerce_column
 
 FLAG, TEXT = COERCIONS[pa.bool_()], COERCIONS[pa.string()]
 
@@ -81,3 +82,17 @@ def test_declared_mark_is_missing_in_texts_and_flags_too() -> None:
     assert TEXT(pa.array([9, 1]), "UTC", how).array.to_pylist() == [None, "1"]
     assert FLAG(pa.array([9, 1]), "UTC", how).array.to_pylist() == [None, True]
     assert FLAG(pa.array(["9", "1"]), "UTC", how).array.to_pylist() == [None, True]
+
+
+def test_marks_that_a_column_declares_as_values_are_kept_and_an_empty_text_is_missing() -> None:
+    columns = {"garage": {"kind": "category", "missing": []}, "fence": {"kind": "category", "missing": ["none"]}}
+    problem = Problem(
+        name="houses", model="houses", source="file:///houses.csv", target="price", missing=["-200"], columns=columns
+    )  # type: ignore[arg-type]
+    texts = pa.array(["NA", "", "none", None, "-200"])
+    batch = pa.record_batch({"garage": texts, "fence": texts, "price": texts})
+    found = {name: coerce_column(problem, name, batch).array.to_pylist() for name in columns}
+    assert found["garage"] == ["NA", None, "none", None, "-200"]
+    assert found["fence"] == ["NA", None, None, None, "-200"]
+    assert coerce_column(problem, "target", batch).array.to_pylist()[-1] is None
+    assert Problem.from_dict(problem.to_dict()).marks_of("garage") == frozenset(("",))

@@ -42,6 +42,8 @@ _SAMPLE = sql.SQL("""
 """)
 # What a line says of a row: so many of its inputs.
 MOST_TOLD = 4
+# Of a free text that explains a prediction.
+MOST_LETTERS = 40
 
 
 @dataclass(frozen=True)
@@ -140,12 +142,18 @@ def _show_features(
     shown = {name: show_value(problem.columns[name], names, value) for name, value in values.items()}
     # A category that a problem's own code makes of others is a code that nobody can read: it says what it is made of.
     crossed = " → ".join(text for name, text in shown.items() if problem.columns[name].of_kind.view == "frequencies")
-    return {
+    # The many features of a free text are explained together: as the text.
+    texts = {name: _shorten(text) for name, text in shown.items() if problem.columns[name].kind == "text"}
+    return texts | {
         name: shown[name] if name in shown and problem.columns[name].kind != "number"
         else crossed if features[name].dtype.kind != "f" and name not in shown
         else _show_number(name, float(features[name][at]))
-        for name in features
+        for name in features if name.partition("=")[0] not in texts
     }  # fmt: skip
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}..."
 
 
 def show_value(column: Column, names: Mapping[str, Names], value: Any) -> str:
