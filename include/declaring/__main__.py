@@ -71,7 +71,7 @@ def declare(environment: Mapping[str, str], console: Console, ask: Ask | None = 
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:
         file.write(text)
-    show(console, read_problem(name), draft, sample)
+    show(console, read_problem(name), draft, sample, given)
     return path
 
 

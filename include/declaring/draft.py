@@ -24,6 +24,7 @@ from include.raw.coercion import FLAG_WORDS
 LONGEST_EXAMPLE = 60
 # What the rows that were not seen may show to be wrong.
 UNSURE = ("id", "ignored")
+UNNAMED = "one column has no name, so that it cannot be used: if it is more than a row's number, name it in the source"
 # Share of rejected rows that a run allows, see REJECTED_MAX_SHARE.
 FEW = 0.05
 # Currencies by their signs, as people call them.
@@ -84,14 +85,17 @@ def make_draft(sample: Sample, given: Mapping[str, str], marks: Sequence[str]) -
     missing = MISSING_MARKS.union(marks)
     target_name = find_target(given.get("target"), list(sample.columns))
     facts = {
-        name: measure(name, array, missing, given.get("time_format", "")) for name, array in sample.columns.items()
+        name: measure(name, array, missing, given.get("time_format", ""))
+        for name, array in sample.columns.items()
+        if name  # what has no name cannot be declared
     }
     target = facts.pop(target_name)
     values = read_numbers(sample.columns[target_name], missing) if target.is_number else np.full(sample.rows, np.nan)
     notes = check_target(target, values, given, f"{sample.rows:,} rows")
     known_later = [find_column("KNOWN_LATER", name, facts) for name in split_names(given.get("known_later"))]
     time = choose_time(facts, sample.columns, missing, given, known_later)
-    guesses = {name: _guess(facts[name], time, given) for name in facts if name != time.clock}
+    keys = [find_column(key.upper(), given[key], facts) for key in ("series", "group") if given.get(key)]
+    guesses = {name: _guess(facts[name], time, name in keys) for name in facts if name != time.clock}
     if not sample.is_whole:
         guesses = {name: _limit_to_sample(guess) for name, guess in guesses.items()}
     times = {name for name, guess in guesses.items() if guess.kind == "time"}
@@ -103,7 +107,8 @@ def make_draft(sample: Sample, given: Mapping[str, str], marks: Sequence[str]) -
         Described(names[name], facts[name], guess, _make_entry(facts[name], guess, given, sample.columns[name]))
         for name, guess in guesses.items()
     ]
-    checks = [*sample.warnings, *notes, *_check_zone(facts, time, given), *leaks, *_check_repeated(repeated)]
+    unnamed = [UNNAMED] if "" in sample.columns else []
+    checks = [*sample.warnings, *unnamed, *notes, *_check_zone(facts, time, given), *leaks, *_check_repeated(repeated)]
     return Draft(columns, target, name_unit(target), time, facts.get(time.clock or ""), checks)
 
 
@@ -112,15 +117,14 @@ def split_names(given: str | None) -> list[str]:
     return [name.strip() for name in (given or "").split(",") if name.strip()]
 
 
-def _guess(facts: Facts, time: TimeChoice, given: Mapping[str, str]) -> Guess:
+def _guess(facts: Facts, time: TimeChoice, is_key: bool) -> Guess:
     guess = guess_kind(facts)
     if facts.name in time.days_of:
         return Guess("ignored", "the days of another column's times")
     if isinstance(facts.time_format, Ambiguous) and facts.name != time.column:
         return replace(guess, kind="ignored")
     # What tells series or groups apart is no quantity, and must be kept.
-    keys = {given.get("series"), given.get("group")}
-    if facts.name in keys and guess.kind in ("number", "ignored"):
+    if is_key and guess.kind in ("number", "ignored"):
         return Guess("code" if facts.is_whole else "category", "tells series or groups apart")
     return guess
 

@@ -1,5 +1,7 @@
 """What `make problem` shows: a row per column, what was decided, what is left out, and what a person should check."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,11 +21,13 @@ SPLITS = {
 }
 
 
-def show(console: Console, problem: Problem, draft: Draft, sample: Sample) -> None:
-    """Prints all that was found out."""
+def show(console: Console, problem: Problem, draft: Draft, sample: Sample, given: Mapping[str, str]) -> None:
+    """Prints all that was found out, and what was given."""
     rows = f"{sample.rows:,} rows" if sample.is_whole else f"the first {sample.rows:,} rows (there are more)"
     console.print(f"{escape(sample.location)}: {rows}, {len(sample.columns):,} columns", soft_wrap=True)
     console.print(_tabulate(problem, draft))
+    shown = ", ".join(f"{key.upper()}={value}" for key, value in given.items() if key != "source")
+    console.print(f"[bold]Given[/]: {escape(shown)}", soft_wrap=True)
     for title, text in _decide(problem, draft).items():
         console.print(f"[bold]{title}[/]: {escape(text)}", soft_wrap=True)
     _list(console, "Left out", _list_left_out(problem, draft))

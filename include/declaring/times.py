@@ -12,6 +12,7 @@ from include.declaring.questions import Answer, ChoiceNeeded
 from include.declaring.target import find_near
 from include.errors import SettingsError
 from include.problem.inference.columns import SHARE, Facts, may_be_clock
+from include.problem.inference.names import make_slug
 from include.problem.inference.times import Ambiguous
 
 # Rows without a time are refused, and not many may be.
@@ -103,10 +104,12 @@ def find_column(key: str, name: str, names: Collection[str]) -> str:
     """
     if name in names:
         return name
+    same = [each for each in names if make_slug(each) == make_slug(name)]
+    if len(same) == 1:
+        return same[0]
     near = find_near(name, list(names))
-    if near is None:
-        raise SettingsError(f"{key}={name}: SOURCE has no such column; columns: {', '.join(names)}")
-    return near
+    nearest = f" {near} is the nearest;" if near else ""
+    raise SettingsError(f"{key}={name}: SOURCE has no such column;{nearest} columns: {', '.join(names)}")
 
 
 def _take_given(facts: Mapping[str, Facts], given: Mapping[str, str]) -> TimeChoice:

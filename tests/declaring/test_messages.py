@@ -137,6 +137,7 @@ def test_time_that_holds_none_is_refused(run: Declare, write: Write) -> None:
 def test_column_known_later_that_is_not_there_is_refused(run: Declare, write: Write) -> None:
     table = write({"tip": [1.5, 2, 3], "y": NUMBERS})
     refuse(run, "KNOWN_LATER=fare: SOURCE has no such column; columns: tip", table, KNOWN_LATER="fare")
+    refuse(run, "KNOWN_LATER=tips: SOURCE has no such column; tip is the nearest", table, KNOWN_LATER="tips")
     assert run(table, KNOWN_LATER="tip").problem.known_later == ("tip",)
 
 
@@ -164,4 +165,6 @@ def test_value_that_a_key_cannot_have_is_named_by_the_key(run: Declare, write: W
     table = write({"x": [1.5, 2, 3], "y": NUMBERS})
     refuse(run, "TARGET_MIN: .*number.*not 'low'", table, TARGET_MIN="low")
     refuse(run, "TIMEZONE: 'Asia/Soul' is not a time zone.*did you mean Asia/Seoul", table, TIMEZONE="Asia/Soul")
-    refuse(run, "GROUP: there is no column 'shop'; the columns are x", table, GROUP="shop")
+    refuse(run, "GROUP=shop: SOURCE has no such column; columns: x", table, GROUP="shop")
+    refuse(run, "HORIZON: a series needs a time: set TIME", table, HORIZON="1")
+    refuse(run, "SPLIT: there is no column for 'time': set TIME, or leave split out", table, SPLIT="time")
