@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from include.models import explanation
 from include.models.artifact import Model
 from include.models.evaluation import measure, measure_slices
-from include.models.fitting import EncodedData, encode, fit, fit_estimator
+from include.models.fitting import encode, fit_estimator
+from include.models.folds import encode_folds, fit_folds
 from include.models.table import ModelType, get_model
 from include.problem.data import Split
 from include.problem.declaration import Problem
@@ -39,12 +40,12 @@ def _link(job: Job) -> str:
     return f"Trained by [this Airflow run]({job.page})." if job.page else ""
 
 
-def _encode(url: str, job: Job, model: ModelType) -> tuple[EncodedData, Split]:
-    """The encoded data, by the declaration that the set was made with, and the validation split as it was before."""
+def _load(url: str, job: Job) -> tuple[Problem, str, Mapping[str, Any], Split, Split]:
+    """What data is encoded by and from: the declaration that the set was made with, and both splits."""
     train, validation = (load_split(url, job.set_version, split) for split in ("train", "validation"))
     problem = read_problem_of(url, job.set_version)
     references = load_references(url, job.set_version)
-    return encode(model, problem, job.feature_set, references, train, validation), validation
+    return problem, job.feature_set, references, train, validation
 
 
 def _options(settings: Settings, job: Job) -> dict[str, Any]:
@@ -110,10 +111,10 @@ def _search(
     """Goes on after the stored trials, which it hands to `on_trial` as it does the new ones."""
     for trial in store.load():
         on_trial(trial)
-    data, _ = _encode(url, job, model)
+    folds = encode_folds(model, *_load(url, job), random_state=job.random_state)
     return tune(
         model,
-        lambda parameters: fit(model, parameters, data, **_options(settings, job)),
+        lambda parameters: fit_folds(model, parameters, folds, **_options(settings, job)),
         store,
         job.limits,
         random_state=job.random_state,
@@ -134,7 +135,8 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
     """
     model_type = get_model(tuned["model"])
     lineage = _lineage(url, job)
-    data, validation = _encode(url, job, model_type)
+    loaded = _load(url, job)
+    data, validation = encode(model_type, *loaded), loaded[-1]
     estimator = fit_estimator(model_type, tuned["parameters"], data, **_options(settings, job))
     held_out = {"validation": validation}
     if lineage.training_set.has_test_split:

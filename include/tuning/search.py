@@ -20,7 +20,7 @@ Fit = Callable[[Mapping[str, Any]], Fitted]
 
 @dataclass(frozen=True)
 class Trial:
-    """One finished evaluation; `loss` is the validation RMSE in the target's unit, None if the fit failed."""
+    """One finished evaluation; `loss` is the RMSE on validation, in the target's unit, None if the fit failed."""
 
     number: int
     parameters: Mapping[str, Any]

@@ -217,7 +217,7 @@ def test_tuning_without_one_success_fails_its_run_and_says_why(
     def refuse(*_: Any, **__: Any) -> Fitted:
         raise ValueError("no such solver")
 
-    monkeypatch.setattr("include.training.steps.fit", refuse)
+    monkeypatch.setattr("include.training.steps.fit_folds", refuse)
     with pytest.raises(RuntimeError, match="None of 3 trials could be fitted: ValueError: no such solver"):
         tune_model(url, settings, job, LASSO)
     (parent,) = tracker.client.search_runs([tracker.experiment_id], "tags.role = 'model'")

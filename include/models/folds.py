@@ -1,0 +1,81 @@
+"""Scores parameters on several folds where the validation split is so small that its error alone would be chance."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from include.models.fitting import EncodedData, Fitted, encode, fit
+from include.models.table import ModelType
+from include.problem.data import Columns, Split
+from include.problem.declaration import Problem
+from include.problem.kinds import MISSING_CODE
+
+FOLDS = 5
+# With as many rows that validate, or more, one split is enough.
+ENOUGH_ROWS = 1_000
+Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
+
+
+def encode_folds(
+    model: ModelType,
+    problem: Problem,
+    feature_set: str,
+    references: Mapping[str, Any],
+    train: Split,
+    validation: Split,
+    *,
+    random_state: int,
+) -> list[EncodedData]:
+    """The data that each trial of a search is scored on, encoded once.
+
+    With enough rows that validate, these are the two splits as they are. With fewer, the rows of both are divided into
+    folds, of which each validates once what was learnt from the others.
+    """
+    if len(validation) >= ENOUGH_ROWS:
+        return [encode(model, problem, feature_set, references, train, validation)]
+    rows = {name: np.concatenate([train.rows[name], validation.rows[name]]) for name in train.rows}
+    both = Split(rows, np.concatenate([train.target, validation.target]))
+    return [
+        encode(model, problem, feature_set, references, _take(both, learnt), _take(both, held_out))
+        for learnt, held_out in divide(problem, rows, len(both), random_state)
+    ]
+
+
+def divide(problem: Problem, rows: Columns, count: int, random_state: int) -> list[Fold]:
+    """Which rows train and which validate, by position, in each fold.
+
+    Folds are blocks in the order of time, or whole groups, or else shuffled, as the problem's splits are. A group that
+    is no input is not known here.
+    """
+    from sklearn.model_selection import GroupKFold, KFold
+
+    if problem.split_by == "time" and problem.time in rows:
+        order = np.argsort(rows[str(problem.time)], kind="stable")
+        return [(order[learnt], order[held_out]) for learnt, held_out in KFold(min(FOLDS, count)).split(order)]
+    groups = _number_groups(rows[problem.group]) if problem.group and problem.group in rows else np.zeros(count)
+    folds = min(FOLDS, len(np.unique(groups)))
+    if folds < 2:
+        return list(KFold(min(FOLDS, count), shuffle=True, random_state=random_state).split(groups))
+    return list(GroupKFold(folds, shuffle=True, random_state=random_state).split(groups, groups=groups))
+
+
+def _number_groups(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """The group of each row as a number; a row without one is a group of its own."""
+    import pandas as pd
+
+    numbers, known = pd.factorize(values)
+    missing = (numbers < 0) | (values == MISSING_CODE if values.dtype == np.int64 else False)
+    return np.where(missing, len(known) + np.arange(len(values)), numbers)
+
+
+def _take(split: Split, positions: npt.NDArray[np.intp]) -> Split:
+    return Split({name: values[positions] for name, values in split.rows.items()}, split.target[positions])
+
+
+def fit_folds(model: ModelType, parameters: Mapping[str, Any], folds: Sequence[EncodedData], **options: Any) -> Fitted:
+    """Fits on each fold as `fit` does; the errors are the means over the folds, the estimator is the last fold's."""
+    fitted = [fit(model, parameters, data, **options) for data in folds]
+    metrics = {name: float(np.mean([each.metrics[name] for each in fitted])) for name in fitted[0].metrics}
+    return Fitted(fitted[-1].estimator, metrics)

@@ -1,0 +1,81 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from include.models.fitting import fit
+from include.models.folds import ENOUGH_ROWS, FOLDS, divide, encode_folds, fit_folds
+from include.models.table import MODELS
+from include.problem.data import Columns
+from include.problem.declaration import Problem
+from include.problem.kinds import MISSING_CODE
+from tests.splits import PROBLEM, REFERENCES, make_split
+
+MODEL = MODELS["gbtree.squarederror"]
+COUNT = 103
+
+
+def declare(**values: object) -> Problem:
+    columns = {"day": {"kind": "time"}, "customer": {"kind": "category"}, "branch": {"kind": "code"}}
+    return Problem(name="x", model="x", source="file:///x.csv", target="y", columns=columns, **values)  # type: ignore[arg-type]
+
+
+def make_rows() -> Columns:
+    draw = np.random.default_rng(3)
+    days = draw.permutation(COUNT).astype("timedelta64[D]")
+    customers = np.array([None, *(f"c{number}" for number in range(12))], dtype=object)[draw.integers(0, 13, COUNT)]
+    branches = draw.choice([1, 2, 3, MISSING_CODE], COUNT)
+    return {"day": np.datetime64("2024-01-01", "us") + days, "customer": customers, "branch": branches}
+
+
+@pytest.mark.parametrize("values", [{}, {"time": "day"}, {"group": "customer"}, {"group": "branch"}])
+def test_each_row_validates_once_what_was_learnt_from_the_other_folds(values: dict[str, str]) -> None:
+    folds = divide(declare(**values), make_rows(), COUNT, 1)
+    assert len(folds) == FOLDS
+    assert sorted(np.concatenate([held_out for _, held_out in folds])) == list(range(COUNT))
+    for learnt, held_out in folds:
+        assert sorted([*learnt, *held_out]) == list(range(COUNT))
+
+
+def test_folds_are_blocks_of_time_where_a_problem_is_split_by_it() -> None:
+    rows = make_rows()
+    blocks = [rows["day"][held_out] for _, held_out in divide(declare(time="day"), rows, COUNT, 1)]
+    assert all(before.max() < after.min() for before, after in pairwise(blocks))
+
+
+@pytest.mark.parametrize(("group", "missing"), [("customer", None), ("branch", MISSING_CODE)])
+def test_rows_of_one_group_are_in_one_fold_and_those_without_are_anywhere(group: str, missing: object) -> None:
+    rows = make_rows()
+    folds = [set(rows[group][held_out].tolist()) for _, held_out in divide(declare(group=group), rows, COUNT, 1)]
+    for value in set(rows[group].tolist()) - {missing}:
+        assert sum(value in fold for fold in folds) == 1
+    assert sum(missing in fold for fold in folds) > 1
+
+
+def test_same_seed_gives_the_same_folds_and_another_seed_others() -> None:
+    first, same, other = (divide(declare(), make_rows(), COUNT, seed)[0][1].tolist() for seed in (1, 1, 2))
+    assert first == same != other
+
+
+def test_single_group_is_shuffled() -> None:
+    rows = {**make_rows(), "customer": np.full(COUNT, "only", dtype=object)}
+    assert len(divide(declare(group="customer"), rows, COUNT, 1)) == FOLDS
+
+
+def test_with_few_rows_that_validate_the_error_is_the_mean_of_the_folds() -> None:
+    train, validation = make_split(300), make_split(100, seed=1)
+    folds = encode_folds(MODEL, PROBLEM, "rich", REFERENCES, train, validation, random_state=7)
+    assert [len(data.train_target) for data in folds] == [320] * FOLDS
+    fitted = fit_folds(MODEL, MODEL.start, folds, random_state=7, threads=1)
+    errors = [fit(MODEL, MODEL.start, data, random_state=7, threads=1).metrics["rmse"] for data in folds]
+    assert fitted.metrics["rmse"] == pytest.approx(np.mean(errors))
+    assert np.std(errors) > 0
+
+
+def test_with_enough_rows_the_splits_are_as_they_are() -> None:
+    train, validation = make_split(300), make_split(ENOUGH_ROWS, seed=1)
+    [data] = encode_folds(MODEL, PROBLEM, "rich", REFERENCES, train, validation, random_state=7)
+    assert (data.train_target.tolist(), data.validation_target.tolist()) == (
+        train.target.tolist(),
+        validation.target.tolist(),
+    )
