@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.report import measure
 
-NAMES = ("parse", "trial", "ingest", "memory", "job", "rest", "batch", "serving", "dashboards")
+NAMES = ("parse", "trial", "ingest", "memory", "job", "rest", "batch", "serving", "dashboards", "tables")
 RESULTS = Path(__file__).parent / "results"
 
 

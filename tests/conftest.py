@@ -38,10 +38,12 @@ DATABASE_NUMBERS = count(1)
 # Nothing here outlives the session, so nothing needs to survive a power cut.
 SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
 E2E = ROOT / "tests" / "e2e"
+OWN_STACK = E2E / "test_another_table.py"
 # Longest first: what the processes of the suite do last should be short. The main job starts from nothing, and
 # programs are killed last.
 LONG = ("e2e/test_main_job.py", "e2e/test_dashboards.py", "e2e/test_predictions.py", "e2e/test_alerts.py",
-        "e2e/test_retraining.py", "e2e/test_faults.py", "team/test_stack.py", "deployment/test_terraform.py",
+        "e2e/test_retraining.py", "e2e/test_faults.py", "e2e/test_another_table.py", "team/test_stack.py",
+        "deployment/test_terraform.py",
         "deployment/test_backup.py", "team/test_image.py")  # fmt: skip
 
 
@@ -74,7 +76,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     In two processes, the end-to-end tests would start two stacks, and run the main job on each.
     """
     for item in items:
-        shares = E2E if item.path.parent == E2E else item.path
+        shares = E2E if item.path.parent == E2E and item.path != OWN_STACK else item.path
         item.add_marker(pytest.mark.xdist_group(str(shares.relative_to(ROOT))))
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path, len(LONG)))

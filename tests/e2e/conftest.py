@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -189,6 +190,15 @@ class Bench:
             return connection.execute(sql, values).fetchall()
 
 
+@contextmanager
+def open_api(stack: Stack) -> Iterator[httpx.Client]:
+    """Airflow's API, logged in as its administrator."""
+    login = {"username": stack.settings.admin_user, "password": stack.credentials.admin_password}
+    with httpx.Client(base_url=stack.airflow_address, timeout=60, trust_env=False) as api:
+        api.headers["Authorization"] = f"Bearer {api.post('/auth/token', json=login).json()['access_token']}"
+        yield api
+
+
 @pytest.fixture(scope="package")
 def shared_bench(command: Callable[[str], subprocess.CompletedProcess[str]], home: Path) -> Iterator[Bench]:
     """The stack, up and with every DAG ready to run."""
@@ -197,9 +207,7 @@ def shared_bench(command: Callable[[str], subprocess.CompletedProcess[str]], hom
     assert stack and started.returncode == 0, (
         f"{started.stdout}\n{started.stderr}\n{tail(log_path(home, 'supervisord'))}"
     )
-    login = {"username": stack.settings.admin_user, "password": stack.credentials.admin_password}
-    with httpx.Client(base_url=stack.airflow_address, timeout=60, trust_env=False) as api:
-        api.headers["Authorization"] = f"Bearer {api.post('/auth/token', json=login).json()['access_token']}"
+    with open_api(stack) as api:
         bench = Bench(stack, api)
         wait_until(lambda: bench.get("dags")["total_entries"] == len(DAG_FILES), "all DAG files are read")
         api.patch("/api/v2/dags", params={"dag_id_pattern": "%"}, json={"is_paused": False}).raise_for_status()

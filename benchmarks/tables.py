@@ -1,0 +1,202 @@
+"""Tables of any kind, from a file to a served champion: its error beside that of untuned models, and its time."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.report import Report
+from include.embedded.lifecycle import find_running, reset
+from include.problem.problem_file import PROBLEMS
+from include.sets.examples import load_split
+from include.settings import HOME, ROOT
+
+EVALUATIONS = "5"
+MOST_CATEGORIES = 200
+GOAL_RATIO = 1.05
+NAME = "benchmark"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, and what a person has to say of it.
+
+    Attributes:
+        file: Below the directory of tables; `{month}` in it is a month.
+        given: Keys of `make problem` beside NAME, SOURCE and TARGET.
+        expected: What is known to be right: a promotion, or that no model beats the best baseline.
+    """
+
+    name: str
+    file: str
+    target: str
+    given: Mapping[str, str] = field(default_factory=dict)
+    expected: str = "promoted"
+
+
+ENERGY = {"TIME": "Time", "TIMEZONE": "Australia/Melbourne"}
+TABLES = (
+    Table("insurance", "insurance/insurance.csv", "charges"),
+    Table("used cars", "cars_used/car_details.csv", "selling_price"),
+    Table("house prices", "house_prices_ames/AmesHousing.csv", "SalePrice"),
+    Table(
+        "rented bikes",
+        "bike_seoul/SeoulBikeData.csv",
+        "Rented Bike Count",
+        {"TIME": "Date,Hour", "TIMEZONE": "Asia/Seoul"},
+    ),
+    Table(
+        "flights",
+        "flights_nyc/flights_{month}.csv.gz",
+        "arr_delay",
+        {
+            "MONTHS": "2013-01,2013-02,2013-03",
+            "TIME": "time_hour",
+            "TIMEZONE": "America/New_York",
+            "KNOWN_LATER": "dep_delay,dep_time,arr_time,air_time",
+        },
+        expected="none",
+    ),
+    Table("energy, a week ahead", "energy_victoria/vic_elec.parquet", "Demand", {**ENERGY, "HORIZON": "336"}),
+    Table("energy, one step", "energy_victoria/vic_elec.parquet", "Demand", {**ENERGY, "HORIZON": "1"}, "none"),
+    Table(
+        "weekly sales",
+        "retail_walmart/walmart_store_sales.csv",
+        "Weekly_Sales",
+        {"TIME": "Date", "TIME_FORMAT": "%d-%m-%Y", "SERIES": "Store", "HORIZON": "1"},
+        expected="none",
+    ),
+)
+
+
+def run() -> Report:
+    """Takes each table from its file to a champion through a stack of its own.
+
+    TABLES names the directory; BENCHMARK_TABLES some of the tables, separated by semicolons.
+    """
+    directory = Path(os.environ.get("TABLES") or ROOT.parent / "shared" / "data" / "tables").resolve()
+    wanted = [name.strip() for name in os.environ.get("BENCHMARK_TABLES", "").split(";") if name.strip()]
+    rows = [_measure(table, directory) for table in TABLES if not wanted or table.name in wanted]
+    return Report(
+        "Tables of any kind",
+        f"the champion's test RMSE at most {GOAL_RATIO} of the better untuned model's, or no promotion where no model"
+        " beats the best baseline; within 300 s",
+        [
+            "table",
+            "rows",
+            "champion",
+            "test RMSE",
+            "best untuned",
+            "ratio",
+            "best baseline",
+            "expected",
+            "seconds",
+        ],
+        rows,
+        [
+            f"{EVALUATIONS} trials per model type; a stack from nothing for each table, with packages installed",
+            "untuned: HistGradientBoosting and XGBoost, fitted on the training and validation rows of the same set",
+        ],
+    )
+
+
+def _measure(table: Table, directory: Path) -> list[str]:
+    keys = {"NAME": NAME, "SOURCE": f"file://{directory}/{table.file}", "TARGET": table.target, **table.given}
+    with _declared(keys):
+        begun = time.monotonic()
+        try:
+            _call("include.embedded", "run", {"PROBLEM": NAME, "MAX_EVALUATIONS": EVALUATIONS})
+            seconds = time.monotonic() - begun
+            report = json.loads((HOME / "run.json").read_text(encoding="utf-8"))
+            stack = find_running(HOME)
+            assert stack
+            untuned = min(_fit_untuned(stack.warehouse_url).values())
+        finally:
+            reset(HOME)
+    champion = report["champion"]
+    error = champion["errors"]["test"] if champion else None
+    name, baseline = min(report["baselines"].items(), key=lambda item: item[1])
+    return [
+        table.name,
+        f"{sum(report['rows'].values()):,}",
+        champion["name"] if champion else "none",
+        f"{error:,.1f}" if error else "",
+        f"{untuned:,.1f}",
+        f"{error / untuned:.2f}" if error else "",
+        f"{baseline:,.1f} ({name})",
+        table.expected,
+        f"{seconds:.0f}",
+    ]
+
+
+@contextmanager
+def _declared(keys: Mapping[str, str]) -> Iterator[None]:
+    folder = PROBLEMS / NAME
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        _call("include.declaring", "", keys)
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _call(module: str, command: str, keys: Mapping[str, str]) -> None:
+    words = [sys.executable, "-m", module, *filter(None, [command])]
+    done = subprocess.run(
+        words,
+        cwd=ROOT,
+        env={**os.environ, **keys},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(words[1:])}: {done.stdout[-3000:]}{done.stderr[-2000:]}")
+
+
+def _fit_untuned(url: str) -> dict[str, float]:
+    """RMSE on the test rows, else on the validation rows."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from xgboost import XGBRegressor
+
+    splits = {name: load_split(url, 1, name) for name in ("train", "validation", "test")}
+    judged = splits.pop("test") if len(splits["test"]) else splits.pop("validation")
+    learnt = [split for split in splits.values() if len(split)]
+    frames = _encode([*(split.rows for split in learnt), judged.rows])
+    rows, target = pd.concat(frames[:-1]), np.concatenate([split.target for split in learnt])
+    models = {
+        "HGB": HistGradientBoostingRegressor(random_state=0, categorical_features="from_dtype"),
+        "XGB": XGBRegressor(enable_categorical=True, random_state=0),
+    }
+    return {
+        name: float(np.sqrt(np.mean((model.fit(rows, target).predict(frames[-1]) - judged.target) ** 2)))
+        for name, model in models.items()
+    }
+
+
+def _encode(parts: list[Any]) -> list[pd.DataFrame]:
+    """Texts as categories, the most frequent of those learnt; times as year, month, day, weekday, hour and minute."""
+    frames = [pd.DataFrame({name: pd.Series(values) for name, values in rows.items()}) for rows in parts]
+    for name in list(frames[0]):
+        if frames[0][name].dtype.kind == "M":
+            for frame in frames:
+                times = frame.pop(name).dt
+                for part in ("year", "month", "day", "weekday", "hour", "minute"):
+                    frame[f"{name}_{part}"] = getattr(times, part)
+                frame[f"{name}_days"] = times.normalize().astype("int64") / 86_400_000_000
+        elif frames[0][name].dtype.kind not in "fiu":
+            known = pd.concat([frame[name] for frame in frames[:-1]]).value_counts().index[:MOST_CATEGORIES]
+            for frame in frames:
+                frame[name] = pd.Categorical(frame[name], categories=known)
+    return frames
