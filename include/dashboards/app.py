@@ -173,7 +173,7 @@ def _render(request: Request, page: str, context: Context) -> HTMLResponse:
     cards = [
         {"name": chart.name, "title": chart.title, "hint": " ".join((chart.draw.__doc__ or "").split()),
          "columns": chart.columns, "height": chart.height, "live": chart.live}
-        for chart in charts_of(page)
+        for chart in charts_of(page, context.settings.problem)
     ]  # fmt: skip
     state = {
         "page": page,

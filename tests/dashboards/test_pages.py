@@ -5,8 +5,10 @@ from textwrap import dedent
 import pytest
 
 from include.dashboards.drawing import charts
-from include.dashboards.drawing.charts import CHARTS
+from include.dashboards.drawing.charts import CHARTS, charts_of
 from include.dashboards.pages import PAGES
+from include.problem.declaration import Problem
+from include.problem.problem_file import read_problem
 from tests.dashboards.conftest import OpenSite, Site, store_trials
 
 
@@ -127,3 +129,11 @@ def test_state_in_the_page_cannot_end_its_script(site: Site, monkeypatch: pytest
     chart = charts.Chart("odd", "overview", "</script><b>", "SELECT 1", lambda rows: None, empty="")  # type: ignore[arg-type,return-value]
     monkeypatch.setitem(CHARTS, "odd", chart)
     assert "</script><b>" not in site.visit().get("/overview").text
+
+
+def test_a_page_leaves_out_what_a_problem_does_not_have() -> None:
+    without_time = Problem(name="notes", source="file:///notes.csv", target="price", columns={"text": {"kind": "text"}})  # type: ignore[call-arg]
+    shown = {chart.name for chart in charts_of("data", without_time)}
+    left_out = {chart.name for chart in CHARTS.values() if chart.page == "data"} - shown
+    assert left_out == {"raw_numbers", "set_numbers", "set_hours"}
+    assert {chart.name for chart in charts_of("data", read_problem("taxi"))} == shown | left_out

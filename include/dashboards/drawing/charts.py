@@ -33,6 +33,8 @@ from include.warehouse import connect
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from include.problem.declaration import Problem
+
 Rows = Sequence[Mapping[str, Any]]
 Query = str | Callable[[Context], Rows]
 Draw = Callable[..., Any]
@@ -52,6 +54,7 @@ class Chart:
         columns: Width, of the page's 12 columns.
         height: Of the card, in pixels.
         live: Whether the card is drawn again every few seconds while its run goes on.
+        fits: Whether a problem has what the card shows; the page leaves it out otherwise.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Chart:
     columns: int = 6
     height: int = 320
     live: bool = False
+    fits: Callable[["Problem"], bool] = lambda _: True
 
     def show(self, rows: Rows, context: Context) -> "Figure | Table | Facts":
         """Draws rows, of which there must be at least one."""
@@ -87,9 +91,9 @@ def chart(page: str, title: str, query: Query, **options: Any) -> Callable[[Draw
     return register
 
 
-def charts_of(page: str) -> list[Chart]:
-    """The charts of a page, in the order in which they were written."""
-    return [chart for chart in CHARTS.values() if chart.page == page]
+def charts_of(page: str, problem: "Problem") -> list[Chart]:
+    """The charts that a page has for a problem, in the order in which they were written."""
+    return [chart for chart in CHARTS.values() if chart.page == page and chart.fits(problem)]
 
 
 def read_rows(query: Query, context: Context) -> Rows:

@@ -34,7 +34,7 @@ def _name(names: Mapping[str, Names], row: Mapping[str, Any]) -> str:
 
 
 @chart(
-    "data", "Raw month, column by column", _named_profile, empty=LOAD_FIRST, dags=PREPARATION, columns=12, height=290
+    "data", "Loaded rows, column by column", _named_profile, empty=LOAD_FIRST, dags=PREPARATION, columns=12, height=290
 )
 def raw_profile(rows: Rows) -> Table:
     """The selected month as its source provided it, including rejected rows."""
@@ -99,10 +99,15 @@ def first_number(problem: Problem) -> Column | None:
     return next((column for column in problem.inputs if column.kind == "number"), None)
 
 
+def has_number(problem: Problem) -> bool:
+    """Whether there is such a number."""
+    return first_number(problem) is not None
+
+
 _OF_MONTH: dict[str, Any] = {"empty": LOAD_FIRST, "dags": PREPARATION, "columns": 4}
 
 
-@chart("data", "First number in the raw month", _raw_bars, **_OF_MONTH)
+@chart("data", "First number in the loaded rows", _raw_bars, fits=has_number, **_OF_MONTH)
 def raw_numbers(rows: Rows, problem: Problem) -> Figure:
     """Number of rows by the first input that is a number; the largest 1 % are left out."""
     shown = first_number(problem)
@@ -111,7 +116,7 @@ def raw_numbers(rows: Rows, problem: Problem) -> Figure:
     return _draw_raw(rows, shown.name, name_unit(shown.label, shown.unit), problem.row[1])
 
 
-@chart("data", "Target in the raw month", _raw_bars, **_OF_MONTH)
+@chart("data", "Target in the loaded rows", _raw_bars, **_OF_MONTH)
 def raw_targets(rows: Rows, problem: Problem) -> Figure:
     """Number of rows by what is predicted; the largest 1 % are left out."""
     return _draw_raw(rows, TARGET, name_unit(problem.title or "target", problem.unit), problem.row[1])

@@ -11,7 +11,7 @@ from include.dashboards.drawing.charts import Rows, chart, read_rows
 from include.dashboards.drawing.figures import Figure, Scatter, by, column, figure, span_times
 from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, mark
 from include.dashboards.drawing.tables import Cell, Table
-from include.dashboards.pages.data import first_number
+from include.dashboards.pages.data import first_number, has_number
 from include.dashboards.reading.drift_queries import ALL_WEEKS, MEASURE_FIRST, describe_shares
 from include.dashboards.reading.explanations import WEEKDAYS
 from include.dashboards.reading.kept import keep
@@ -151,14 +151,20 @@ def set_targets(rows: Rows, problem: Problem) -> Figure:
     return _draw_histogram(rows, name_unit(problem.title or "target", problem.unit))
 
 
-@chart("data", "First number in the training set", _histogram(_RANGES, _first_number_name), **_OF_SET)
+@chart("data", "First number in the training set", _histogram(_RANGES, _first_number_name), fits=has_number, **_OF_SET)
 def set_numbers(rows: Rows, problem: Problem) -> Figure:
     """Share of rows by the first input that is a number, per split; the largest 1 % are left out."""
     shown = first_number(problem)
     return _draw_histogram(rows, name_unit(shown.label, shown.unit) if shown else "")
 
 
-@chart("data", "Hour in the training set", _histogram(_HOURS, lambda problem: problem.time), **_OF_SET)
+@chart(
+    "data",
+    "Hour in the training set",
+    _histogram(_HOURS, lambda problem: problem.time),
+    fits=lambda problem: problem.time is not None,
+    **_OF_SET,
+)
 def set_hours(rows: Rows) -> Figure:
     """Share of rows by hour of day, per split."""
     return _draw_histogram(rows, "hour of day")
