@@ -111,7 +111,10 @@ def parse_rows(records: Sequence[Any], form: InputFormat, now: datetime | None =
 
 def describe_row(form: InputFormat) -> dict[str, Any]:
     """The JSON Schema of one row: refuses what `parse_rows` refuses, as far as a schema can compare."""
-    schemas = {column.name: column.of_kind.schema(column) for column in form.problem.inputs}
+    schemas = {
+        column.name: column.of_kind.schema(column) | ({"description": column.description} if column.description else {})
+        for column in form.problem.inputs
+    }
     both = [[name for name, neutral in form.names.items() if neutral == field] for field in schemas]
     schema: dict[str, Any] = {
         "type": "object",

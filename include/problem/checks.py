@@ -57,6 +57,7 @@ def _check_names(problem: "Problem") -> None:
         "batch_order": problem.batch_order,
         "slices": tuple(part.column for part in problem.slices if part.column != HOUR),
         **{f"columns.{column.name}.after": (column.after,) for column in problem.columns.values() if column.after},
+        **{f"columns.{column.name}.estimated_by": column.estimated_by for column in problem.columns.values()},
     }
     for key, names in mentioned.items():
         for name in names:
@@ -75,6 +76,10 @@ def _check_columns(problem: "Problem") -> None:
     for column in problem.columns.values():
         if column.clock and column.kind != "time":
             raise ValueError(f"columns.{column.name}.clock: only a time has a clock, not a {column.kind}")
+        if column.estimated_by and column.kind != "number":
+            raise ValueError(f"columns.{column.name}.estimated_by: only a number is estimated, not a {column.kind}")
+        if unknown := [name for name in column.estimated_by if name in problem.columns and name not in problem.dtypes]:
+            raise ValueError(f"columns.{column.name}.estimated_by: {unknown[0]} is not known when one predicts")
         if column.when_missing and column.kind != "time":
             raise ValueError(f"columns.{column.name}.when_missing: only a time can be now, not a {column.kind}")
         if column.reference and column.reference not in problem.references:

@@ -37,6 +37,7 @@ class FeatureSet:
         cyclic: Numeric features that a linear model needs as categories, by their whole part.
         unscaled: Numeric features that the one-hot encoding neither clips nor standardises.
         uses: The input columns that it considers, whether it makes features of them or not.
+        leaves_out: Columns that it does without, whether they are inputs or not.
     """
 
     compute: Callable[[Columns, Mapping[str, Any]], Columns]
@@ -45,6 +46,7 @@ class FeatureSet:
     cyclic: tuple[str, ...] = ()
     unscaled: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    leaves_out: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -124,6 +126,7 @@ def find_feature_set(problem: Problem, name: str) -> FeatureSet:
             f"The feature set '{name}' uses {', '.join(unknown)}, which no model knows when it predicts; the inputs are"
             f" {', '.join(problem.dtypes)}."
         )
+    used |= {column for each in declared for column in each.leaves_out}
     others = [DEFAULTS[column.kind](column.name) for column in problem.inputs if column.name not in used]
     return _join([*declared, *others], name)
 

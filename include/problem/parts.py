@@ -68,6 +68,9 @@ class Column(_Declared):
         when_missing: What stands for a value that a request leaves out: `now`, for a time.
         time_format: How the source writes a time that is not in ISO 8601; empty: as the problem's `time_format` says.
         clock: The source's column with the time of day, or the hour, of a time whose `source` is the date alone.
+        estimated_by: Columns that say what is usual in this one, which is measured only after one predicts: a request
+            holds an estimate. The model card then also shows the error with the median of the training rows that are
+            equal in those columns.
         missing: Values that mean a missing one in this column, instead of the usual marks and those of the problem; an
             empty text always does. With `[]`, `NA` is a value like any other.
     """
@@ -87,6 +90,7 @@ class Column(_Declared):
     when_missing: Literal["", "now"] = ""
     time_format: TimeFormat = ""
     clock: str = ""
+    estimated_by: Annotated[tuple[str, ...], BeforeValidator(split_list)] = ()
     missing: Marks | None = None
 
     @property

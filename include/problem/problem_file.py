@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from include.configuration.layers import UNUSABLE
-from include.configuration.values import suggest
+from include.configuration.values import split_list, suggest
 from include.errors import SettingsError
 from include.problem.checks import NAME
 from include.problem.declaration import Problem
@@ -144,6 +144,10 @@ def _overlay(document: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str,
             continue
         if key in SIMPLE_KEYS:
             changed[key] = value
+            if key == "known_later":
+                # The file's slices of a column that is now known later cannot be measured any more.
+                later = split_list(value)
+                changed["slices"] = [part for part in document.get("slices", ()) if part.get("column") not in later]
         elif (column := key.removeprefix("column_")) in changed["columns"] and key.startswith("column_"):
             changed["columns"][column]["source"] = value
         elif (column := key.rpartition("_")[0]) in changed["columns"]:

@@ -3,11 +3,12 @@
 After M. Mitchell et al., "Model Cards for Model Reporting", 2019.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from include.errors import NoTrainingSet
+from include.models.estimates import ESTIMATED
 from include.problem.declaration import Problem
 from include.problem.inference.leaks import describe_suspects
 from include.problem.words import name_parts, name_unit, show_amount
@@ -76,8 +77,13 @@ def render_card(
     held_out: HeldOut,
     comparison: Comparison | None,
     baselines: Sequence[Baseline],
+    metrics: Mapping[str, float],
 ) -> str:
-    """The card of a version that was just judged; errors in the unit of the target."""
+    """The card of a version that was just judged; errors in the unit of the target.
+
+    Args:
+        metrics: Of the version's training, by split and measure.
+    """
     role = "the champion" if decision.rival_version == decision.champion_version else "the previous champion"
     rival = f"the best baseline, the {decision.baseline}" if decision.baseline else "nothing: there is no baseline"
     if decision.rival_version:
@@ -106,7 +112,27 @@ def render_card(
         parts += [*_errors(comparison), "## Slices", _slices(comparison)]
     if baselines:
         parts += ["## Baselines", _baselines(baselines, problem)]
+    if estimated := [column.name for column in problem.inputs if column.estimated_by]:
+        parts += ["## Values that are estimated", *_estimated(estimated, problem, metrics)]
     return "\n\n".join(parts) + "\n"
+
+
+def _estimated(columns: Sequence[str], problem: Problem, metrics: Mapping[str, float]) -> list[str]:
+    by = {name: " and ".join(problem.columns[name].estimated_by) for name in columns}
+    told = "; ".join(f"{name}: the median of the training rows of equal {others}" for name, others in by.items())
+    header = ("split", name_unit("RMSE as measured", problem.unit), name_unit("RMSE with estimates", problem.unit))
+    rows = [
+        (split, show_amount(metrics[f"{split}_rmse"]), show_amount(metrics[f"{split}_{ESTIMATED}"]))
+        for split in HELD_OUT
+        if f"{split}_{ESTIMATED}" in metrics
+    ]
+    return [
+        (
+            f"Measured only after one predicts: {', '.join(columns)}. A request holds an estimate, so that the error is"
+            f" nearer to the second one. The estimate here is, of {told}."
+        ),
+        *([_table(header, rows)] if rows else ["Not measured for this version."]),
+    ]
 
 
 def _baselines(baselines: Sequence[Baseline], problem: Problem) -> str:

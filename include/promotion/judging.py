@@ -140,7 +140,8 @@ def _judge(url: str, settings: Settings, tracker: Tracker, version: int, run_key
     promotion = describe("judgement", challenger, champion, rival.version, state, verdict.reason, run_key, baseline)
     facts = load_training_set_facts(url, promotion.set_version)
     baselines = list_baselines(url, held_out.set_version)
-    card = render_card(challenger, promotion, facts, held_out, comparison, baselines)
+    metrics = runs.get_metrics(tracker, challenger.tags["run_id"])
+    card = render_card(challenger, promotion, facts, held_out, comparison, baselines, metrics)
     runs.log_text(tracker, challenger.tags["run_id"], card, CARD)
     registry.tag_version(tracker, promotion.name, version, _tags(promotion, held_out, comparison))
     # Last: once it is there, the version counts as judged.

@@ -9,6 +9,7 @@ import numpy as np
 
 from include.models import explanation
 from include.models.artifact import Model
+from include.models.estimates import ESTIMATED, learn_estimates
 from include.models.evaluation import measure, measure_slices
 from include.models.fitting import encode, fit_estimator
 from include.models.folds import encode_folds, fit_folds
@@ -136,7 +137,8 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
     model_type = get_model(tuned["model"])
     lineage = _lineage(url, job)
     loaded = _load(url, job)
-    data, validation = encode(model_type, *loaded), loaded[-1]
+    problem, _, _, train, validation = loaded
+    data, estimate = encode(model_type, *loaded), learn_estimates(problem, train.rows)
     estimator = fit_estimator(model_type, tuned["parameters"], data, **_options(settings, job))
     held_out = {"validation": validation}
     if lineage.training_set.has_test_split:
@@ -155,6 +157,9 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
     for name, split in held_out.items():
         predicted = model.predict(split.rows)
         metrics |= {f"{name}_{measure_name}": value for measure_name, value in measure(split.target, predicted).items()}
+        if estimate:
+            estimated = model.predict(estimate(split.rows))
+            metrics[f"{name}_{ESTIMATED}"] = measure(split.target, estimated)["rmse"]
         slices += [{"split": name, **row} for row in measure_slices(model.problem, split.rows, split.target, predicted)]
     tables, figures = {"slices": slices}, {}
     if explanation.can_explain(model):

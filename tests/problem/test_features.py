@@ -91,7 +91,8 @@ def test_column_that_a_feature_set_does_not_consider_has_its_default_features_be
 
 
 def test_unknown_feature_set_is_an_error_that_names_those_there_are() -> None:
-    with pytest.raises(SettingsError, match="Unknown feature set 'poor'; choose one of: rich, reference, default"):
+    choices = "rich, reference, pickup, default"
+    with pytest.raises(SettingsError, match=f"Unknown feature set 'poor'; choose one of: {choices}"):
         find_feature_set(PROBLEM, "poor")
 
 

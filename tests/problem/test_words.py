@@ -55,7 +55,7 @@ def test_example_holds_what_a_row_cannot_do_without() -> None:
 
 def test_form_describes_a_column_with_example_and_unit() -> None:
     texts = {name: describe_column(column) for name, column in {**TRIPS.columns, **RENTALS.columns}.items()}
-    assert texts["trip_distance"] == "As the meter counts it, for example 1.98. In miles."
+    assert texts["trip_distance"] == "As the meter will count it at drop-off: an estimate, for example 1.98. In miles."
     assert texts["pickup_at"] == "Local time, for example 2024-02-14T18:30. Empty: now."
     assert texts["holiday"] == "For example yes."
     assert texts["temperature"] == "For example 21.5. In °C. May be empty."

@@ -3,7 +3,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from include.models.evaluation import measure_slices
 from include.problem.features import find_feature_set
+from include.problem.problem_file import change_problem
 from include.problem.references import thaw_references
 from include.problems.taxi.features import REFERENCE, RICH, Positions
 from tests.splits import PROBLEM, make_trips
@@ -29,6 +31,25 @@ def compute(
     references = {} if positions is None else {"zones": positions}
     columns = find_feature_set(PROBLEM, name).compute(make_trips([pickup_at], [zones], [distance]), references)
     return {feature: values[0] for feature, values in columns.items()}
+
+
+def test_pickup_has_the_features_of_rich_but_those_of_the_metered_distance() -> None:
+    rich, pickup = compute(), compute(name="pickup")
+    assert rich.keys() - pickup.keys() == {"trip_distance", "detour"}
+    assert pickup == {name: rich[name] for name in pickup}
+    assert compute(name="pickup", distance=99.0) == pickup
+
+
+def test_pickup_does_without_the_distance_as_an_input_too() -> None:
+    at_pickup = change_problem(PROBLEM, {"known_later": "dropoff_at,trip_distance"})
+    assert list(at_pickup.dtypes) == ["pickup_at", "pickup_zone", "dropoff_zone"]
+    trips = make_trips(["2024-01-01T08:30:00"], [(EQUATOR, NORTH)], [2.0])
+    columns = find_feature_set(at_pickup, "pickup").compute(
+        {name: trips[name] for name in at_pickup.dtypes}, {"zones": POSITIONS}
+    )
+    assert {name: values[0] for name, values in columns.items()} == compute(name="pickup")
+    slices = measure_slices(at_pickup, trips, np.array([9.0]), np.array([8.0]))
+    assert {each["slicing"] for each in slices} == {"hour", "pickup_zone"}
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,10 @@ def register(url: str, settings: Settings) -> Callable[..., int]:
     return train_and_register
 
 
+# As training measures them: with the distance of the meter, and with the usual one.
+METRICS = {"validation_rmse": 4.5, "validation_rmse_estimated": 5.25}
+
+
 def store(url: str, settings: Settings, trained: Model, model: str, split: Split) -> int:
     training_set: TrainingSet = get_training_set(url, 1)
     tracker = runs.open_tracker(settings)
@@ -65,7 +69,7 @@ def store(url: str, settings: Settings, trained: Model, model: str, split: Split
     run_id = runs.open_run(tracker, lineage, "sklearn", model)
     example = {name: values[:2] for name, values in split.rows.items()}
     uri = model_logging.log_model(
-        tracker, run_id, "sklearn", trained, metrics={}, tables={}, figures={}, example=example
+        tracker, run_id, "sklearn", trained, metrics=METRICS, tables={}, figures={}, example=example
     )
     tags = {**lineage.tags, "family": "sklearn", "model": model, "run_id": run_id}
     return registry.register_model(tracker, settings.registered_model, run_id, uri, tags, "")
@@ -213,6 +217,8 @@ def test_decision_is_written_on_the_version_and_as_a_card(
         "## Baselines",
         "| distance | 1-3 miles |",
         "'trip_distance' alone explains 81% of the target.",
+        "trip_distance: the median of the training rows of equal pickup_zone and dropoff_zone.",
+        "| validation | 4.5 | 5.25 |",
     ):
         assert part in card
 

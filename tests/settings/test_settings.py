@@ -33,7 +33,7 @@ REFUSED = [
     ("TARGET_MIN", "nan", "finite number"),
     ("VALIDATION_FROM", "2024-02-30", "is not a day; write it as YYYY-MM-DD"),
     ("TEST_FROM", "soon", "is not a day"),
-    ("FEATURE_SET", "richer", "there is no feature set 'richer'; there are rich, reference, default"),
+    ("FEATURE_SET", "richer", "there is no feature set 'richer'; there are rich, reference, pickup, default"),
     ("SKLEARN_MODELS", "linear_model.Laso", "did you mean linear_model.Lasso"),  # codespell:ignore laso
     ("SKLEARN_MODELS", "gbtree.gamma", "not a model type of sklearn"),
     ("XGBOOST_MODELS", "", "no model type is given; there are gbtree"),

@@ -125,6 +125,26 @@ RICH = FeatureSet(
     uses=COLUMNS,
 )
 
+# The metered distance is known at drop-off only.
+_METERED = ("trip_distance", "detour")
+
+
+def _pickup(trips: Columns, references: Mapping[str, Any]) -> Columns:
+    """The features of `rich` that do not need the metered distance."""
+    unknown = np.full(len(trips["pickup_zone"]), np.nan)
+    features = _rich({**trips, "trip_distance": unknown}, references)
+    return {name: values for name, values in features.items() if name not in _METERED}
+
+
+PICKUP = FeatureSet(
+    _pickup,
+    categorical=RICH.categorical,
+    numeric=tuple(name for name in RICH.numeric if name not in _METERED),
+    cyclic=RICH.cyclic,
+    uses=tuple(name for name in COLUMNS if name != "trip_distance"),
+    leaves_out=("trip_distance",),
+)
+
 
 # What a trip must say at pickup.
 TRIP_COLUMNS = {
