@@ -79,7 +79,7 @@ def make_draft(sample: Sample, given: Mapping[str, str], marks: Sequence[str]) -
 
     Raises:
         SettingsError: The table cannot be used as it is given; the message says what to change.
-        ChoiceNeeded: A guess would be dear.
+        ChoiceNeeded: A wrong guess would be costly.
     """
     check_task(given.get("task"))
     missing = MISSING_MARKS.union(marks)

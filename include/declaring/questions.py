@@ -1,4 +1,4 @@
-"""Choices that only a person can make: a guess would be dear."""
+"""Choices that only a person can make: a wrong guess would be costly."""
 
 from dataclasses import dataclass
 
@@ -34,6 +34,6 @@ class ChoiceNeeded(SettingsError):
 
     def __init__(self, question: str, answers: tuple[Answer, ...]) -> None:
         lines = "".join(f"\n  {answer.line}  {answer.meaning}" for answer in answers)
-        super().__init__(f"{question} Choose by one of{lines}")
+        super().__init__(f"{question} Give one of:{lines}")
         self.question = question
         self.answers = answers

@@ -9,8 +9,9 @@ from rich.table import Table
 from include.declaring.draft import Described, Draft
 from include.declaring.sample import Sample
 from include.problem.declaration import Problem
+from include.problem.features import DEFAULTS
 from include.problem.inference.columns import Facts
-from include.problem.kinds import KINDS
+from include.problem.kinds import KINDS, KindName
 
 EXAMPLES = 3
 LONGEST = 24
@@ -74,8 +75,13 @@ def _decide(problem: Problem, draft: Draft) -> dict[str, str]:
 
 
 def _list_left_out(problem: Problem, draft: Draft) -> list[str]:
-    lines = [_say_left_out(column) for column in draft.columns if not KINDS[column.guess.kind].is_feature]
+    lines = [_say_left_out(column) for column in draft.columns if not _is_used(column.guess.kind)]
     return lines + [f"{problem.columns[name].source}: known later" for name in problem.known_later]
+
+
+def _is_used(kind: KindName) -> bool:
+    """Whether models learn from a column of the kind."""
+    return KINDS[kind].is_feature and bool(DEFAULTS[kind]("any").names)
 
 
 def _say_left_out(column: Described) -> str:

@@ -65,19 +65,19 @@ def check_target(facts: Facts, values: Values, given: Mapping[str, str], rows_se
     """
     name = facts.name
     if not facts.present:
-        raise SettingsError(f"TARGET {name} is missing in all {rows_seen}. Name another column by TARGET")
+        raise SettingsError(f"TARGET {name} is missing in all {rows_seen}. Set TARGET to another column")
     if not facts.is_number:
         _refuse_other_kind(facts)
     gone = facts.missing + facts.infinite
     if gone > MOST_MISSING * facts.rows:
         raise SettingsError(
             f"TARGET {name} is missing in {gone:,} of {facts.rows:,} rows ({gone / facts.rows:.1%}): too few are left."
-            " Name another column by TARGET, or give a SOURCE of rows whose target is known"
+            " Set TARGET to another column, or give a SOURCE of rows whose target is known"
         )
     if facts.distinct == 1:
         value = facts.frequent[0][0]
         raise SettingsError(
-            f"TARGET {name} is {value} in every row: there is nothing to learn. Name another column by TARGET, or give "
+            f"TARGET {name} is {value} in every row: there is nothing to learn. Set TARGET to another column, or give "
             "a SOURCE whose rows differ"
         )
     notes = _count_left_out(facts, values, given)
@@ -98,8 +98,8 @@ def _refuse_other_kind(facts: Facts) -> None:
     values = ", ".join(text for text, _ in facts.frequent[:3])
     if facts.stored in ("time", "date", "clock") or facts.time_format is not None:
         raise SettingsError(
-            f"TARGET {facts.name} holds times ({values}): only numbers can be predicted. Name a column of numbers by "
-            "TARGET; the time between two columns can be declared as `elapsed` in a problem's file"
+            f"TARGET {facts.name} holds times ({values}): only numbers can be predicted. Set TARGET to a column"
+            " of numbers; the time between two columns can be declared as `elapsed` in a problem's file"
         )
     what = "true and false" if facts.stored == "boolean" else f"text ({values})"
     if facts.readable >= 1 / 2:
@@ -108,7 +108,7 @@ def _refuse_other_kind(facts: Facts) -> None:
             f"{facts.unreadable!r}. If such a value means that the target is missing, set MISSING={facts.unreadable}; "
             "else correct it in the source"
         )
-    raise SettingsError(f"TARGET {facts.name} holds {what}, and {CLASSES}. Name a column of numbers by TARGET")
+    raise SettingsError(f"TARGET {facts.name} holds {what}, and {CLASSES}. Set TARGET to a column of numbers")
 
 
 def _count_left_out(facts: Facts, values: Values, given: Mapping[str, str]) -> list[str]:

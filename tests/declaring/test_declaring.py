@@ -140,6 +140,15 @@ def test_column_gives_way_to_the_features_of_a_time(run: Declare, write: Write) 
     assert list(declared.problem.columns) == ["start_hour_2", "start"]
 
 
+def test_what_models_do_not_learn_from_is_listed_with_the_reason(run: Declare, write: Write) -> None:
+    shown = run(write({"no": list(ROWS), "gap": [""], "x": [1.5, 2, 4], "y": TARGET})).shown
+    left_out = shown.partition("Left out")[2].partition("Please check")[0].splitlines()
+    assert [line.strip() for line in left_out if line.strip().startswith("-")] == [
+        "- no: id, whole numbers that all differ",
+        "- gap: ignored, empty in every row",
+    ]
+
+
 def test_wide_table_is_declared_whole(run: Declare, write: Write) -> None:
     declared = run(write({**{f"c{number}": [number, 0.5, 3] for number in range(150)}, "y": TARGET}))
     assert len(declared.problem.inputs) == 150

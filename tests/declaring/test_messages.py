@@ -56,7 +56,7 @@ def test_missing_targets_are_counted_and_refused_above_half(run: Declare, write:
     most = write({"x": [1.5, 2, 3, 4], "y": [3.5, "", "", 7]})
     rest = write({"x": [1.5, 2, 3, 4], "y": [3.5, "", "", ""], "z": NUMBERS})
     assert run(most).problem.target == "y"
-    refuse(run, r"TARGET y is missing in 90 of 120 rows \(75.0%\).*Name another column by TARGET", rest)
+    refuse(run, r"TARGET y is missing in 90 of 120 rows \(75.0%\).*Set TARGET to another column", rest)
     assert run(rest, "z").problem.target == "z"
 
 
@@ -70,7 +70,7 @@ def test_target_of_text_is_no_number(run: Declare, write: Write) -> None:
 
 def test_target_of_times_is_no_number(run: Declare, write: Write) -> None:
     table = write({"at": ["2024-01-01", "2024-01-02"], "y": NUMBERS})
-    refuse(run, "TARGET at holds times .*Name a column of numbers by TARGET", table, "at")
+    refuse(run, "TARGET at holds times .*Set TARGET to a column of numbers", table, "at")
 
 
 def test_mark_in_a_target_of_numbers_is_named(run: Declare, write: Write) -> None:
@@ -90,7 +90,7 @@ def test_few_whole_values_may_be_classes(run: Declare, write: Write, values: lis
 
 def test_target_of_one_value_teaches_nothing(run: Declare, write: Write) -> None:
     table = write({"x": [1.5, 2, 3], "y": [0], "z": NUMBERS})
-    refuse(run, "TARGET y is 0 in every row: there is nothing to learn. Name another column by TARGET", table)
+    refuse(run, "TARGET y is 0 in every row: there is nothing to learn. Set TARGET to another column", table)
     assert run(table, "z").problem.target == "z"
 
 
