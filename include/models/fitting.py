@@ -1,5 +1,6 @@
 """Fits one model type with given parameters on encoded examples."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -104,10 +105,18 @@ def fit_estimator(
         A scikit-learn regressor or an xgboost Booster.
     """
     of_target = {name: float(_STATISTICS[statistic](data.train_target)) for name, statistic in model.of_target.items()}
-    options = {**model.fixed, **of_target, **parameters}
+    scale = _scale_of(data.train_target)
+    in_unit = {name: parameters[name] * scale for name in model.in_unit if name in parameters and scale != 1}
+    options = {**model.fixed, **of_target, **parameters, **in_unit}
     if model.family == "xgboost":
         return _fit_xgboost({**options, "device": device}, data, random_state, threads_for(threads))
     return _fit_sklearn(model, options, data, random_state, threads_for(threads))
+
+
+def _scale_of(target: Values) -> float:
+    """The power of ten by which parameters in the target's unit are multiplied: 1 where it deviates by about 10."""
+    deviation = float(target.std())
+    return 10.0 ** round(math.log10(deviation) - 1) if 0 < deviation < math.inf else 1.0
 
 
 def fit(model: ModelType, parameters: Mapping[str, Any], data: EncodedData, **options: Any) -> Fitted:

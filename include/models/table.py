@@ -33,6 +33,8 @@ class ModelType:
         space: What the search may change.
         fixed: What it may not.
         targets: Those of the training split that it can be fitted to.
+        in_unit: Parameters in the unit of the target. Their values are for targets that deviate by about 10 from their
+            mean; others have them multiplied by a power of ten.
         of_target: Parameters that follow from the training split's target, by the name of a statistic of it.
         seeded: Whether the estimator takes a `random_state`.
     """
@@ -42,6 +44,7 @@ class ModelType:
     start: Mapping[str, Any]
     fixed: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     of_target: Mapping[str, Statistic] = field(default_factory=lambda: MappingProxyType({}))
+    in_unit: tuple[str, ...] = ()
     targets: Allowed = "any"
     native_categories: bool = False
     seeded: bool = True
@@ -88,6 +91,7 @@ def _boosted(
     booster: str = "gbtree",
     *,
     targets: Allowed = "any",
+    in_unit: tuple[str, ...] = (),
     of_target: Mapping[str, Statistic] = NOTHING,
     **fixed: Any,
 ) -> ModelType:
@@ -97,6 +101,7 @@ def _boosted(
         start=_BOOSTED_START,
         fixed={"booster": booster, "objective": objective, "tree_method": "hist", **fixed},
         targets=targets,
+        in_unit=in_unit,
         of_target=of_target,
         native_categories=True,
         parallel=True,
@@ -115,12 +120,14 @@ _ENTRIES: Mapping[str, ModelType] = MappingProxyType(
             "sklearn",
             space={"alpha": ("loguniform", 1e-4, 1.0)},
             start={"alpha": 0.001},
+            in_unit=("alpha",),
             fixed={"max_iter": 500, "tol": 1e-3},
         ),
         "svm.LinearSVR": ModelType(
             "sklearn",
             space={"C": ("loguniform", 1e-3, 10.0), "epsilon": ("uniform", 0.0, 2.0)},
             start={"C": 0.1, "epsilon": 0.5},
+            in_unit=("epsilon",),
             fixed={"loss": "squared_epsilon_insensitive", "dual": False, "max_iter": 500, "tol": 1e-3},
         ),
         "ensemble.ExtraTreesRegressor": ModelType(
@@ -140,16 +147,18 @@ _ENTRIES: Mapping[str, ModelType] = MappingProxyType(
         "ensemble.RandomForestRegressor": ModelType(
             "sklearn", space=_TREES, start=_TREES_START, fixed={"max_features": 0.3, "max_samples": 0.5}, parallel=True
         ),
-        "gbtree.squarederror": _boosted("reg:squarederror"),
+        "gbtree.squarederror": _boosted("reg:squarederror", in_unit=("reg_alpha",)),
         "gbtree.gamma": _boosted("reg:gamma", targets="above zero"),
         "gbtree.absoluteerror": _boosted("reg:absoluteerror"),
         # xgboost's own first guess, one step from 0, lands far beyond any target, where this loss has hardly a
         # gradient; and the slope is the size from which on an error counts as large.
         "gbtree.pseudohubererror": _boosted(
-            "reg:pseudohubererror", of_target={"base_score": "median", "huber_slope": "spread"}
+            "reg:pseudohubererror", in_unit=("reg_alpha",), of_target={"base_score": "median", "huber_slope": "spread"}
         ),
         "gbtree.tweedie": _boosted("reg:tweedie", targets="of zero or more", tweedie_variance_power=1.3),
-        "dart.squarederror": _boosted("reg:squarederror", booster="dart", rate_drop=0.1, n_estimators=60),
+        "dart.squarederror": _boosted(
+            "reg:squarederror", booster="dart", in_unit=("reg_alpha",), rate_drop=0.1, n_estimators=60
+        ),
         "gblinear.squarederror": ModelType(
             "xgboost",
             space={
@@ -158,6 +167,7 @@ _ENTRIES: Mapping[str, ModelType] = MappingProxyType(
                 "reg_lambda": ("loguniform", 1e-6, 1e-2),
             },
             start={"learning_rate": 0.5, "reg_alpha": 1e-5, "reg_lambda": 1e-5},
+            in_unit=("reg_alpha",),
             # `shotgun`, the default updater, races between threads: same seed, other model.
             fixed={"booster": "gblinear", "objective": "reg:squarederror", "updater": "coord_descent"},
         ),

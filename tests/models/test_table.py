@@ -178,3 +178,20 @@ def test_entries_cannot_be_changed_by_accident() -> None:
         model.family = "sklearn"  # type: ignore[misc]
     with pytest.raises(TypeError):
         MODELS["new"] = model  # type: ignore[index]
+
+
+SCALED = pytest.mark.parametrize(
+    "name", ["linear_model.Lasso", "svm.LinearSVR", "gbtree.squarederror", "gbtree.pseudohubererror"]
+)
+
+
+@SCALED
+@pytest.mark.parametrize("scale", [1e-2, 1e5])
+def test_model_of_a_target_in_another_unit_is_as_good(name: str, scale: float) -> None:
+    model = MODELS[name]
+    splits = [Split(split.rows, split.target * scale) for split in (TRAIN, VALIDATION)]
+    start = {parameter: FOR_FEW_ROWS.get(parameter, value) for parameter, value in model.start.items()}
+    data = encode(model, PROBLEM, "rich", REFERENCES, *splits)
+    fitted = fit(model, start, data, random_state=7, threads=1)
+    expected = fit_once(name, "rich")[0].metrics["rmse"] * scale
+    assert fitted.metrics["rmse"] == pytest.approx(expected, rel=0.05)
