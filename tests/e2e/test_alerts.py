@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import psutil
+import pytest
 
 from include.embedded.commands.airflow_api import Run
 from include.problem.words import show_amount
@@ -18,6 +19,7 @@ from tests.mail_server import MailServer
 from tests.waiting import MOST_SECONDS, wait_until
 
 DRILL, PREPARATION = "alert_drill", "data_preparation"
+pytestmark = pytest.mark.usefixtures("followers_paused")
 
 
 def drill(bench: Bench, how: str, word: str = "") -> Run:

@@ -53,7 +53,7 @@ def set_version(shared_bench: Bench, followers_paused: Callable[[bool], None]) -
 
 
 def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(bench: Bench, set_version: int) -> None:
-    conf = {"models": [FOREST], "max_evaluations": 10, "set_version": set_version}
+    conf = {"models": [FOREST], "max_evaluations": 6, "set_version": set_version}
     killed = bench.trigger("sklearn_training", **conf)
     wait_until(lambda: len(trials_of(bench, killed, FOREST)) >= 2, "two trials are stored")
     pid = bench.tasks(killed)["tune", 0]["pid"]
@@ -63,7 +63,7 @@ def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(b
     undisturbed = bench.trigger("sklearn_training", **conf)
     bench.wait(undisturbed)
     assert trials_of(bench, killed, FOREST) == trials_of(bench, undisturbed, FOREST)
-    assert len(trials_of(bench, killed, FOREST)) == 10
+    assert len(trials_of(bench, killed, FOREST)) == 6
 
 
 # The scheduler is killed in the middle of a retraining.

@@ -20,7 +20,7 @@ TRIP = {"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}
 # Slow enough for a worker to be killed in the middle of it.
 SLOW = {
     "sample_rows": 12000,
-    "max_evaluations": 6,
+    "max_evaluations": 4,
     "sklearn_models": "ensemble.RandomForestRegressor,ensemble.ExtraTreesRegressor",
     "xgboost_models": "gbtree.squarederror,gbtree.gamma",
 }
