@@ -29,7 +29,7 @@ from include.sets.examples import load_references, load_split
 from include.sets.holdout import load_held_out
 from include.settings import Settings
 from include.tracking import registry, runs
-from include.tracking.registry import CHAMPION, PREVIOUS, WAYS_OUT
+from include.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, WAYS_OUT
 from tests.promotion.test_judging import FOREST, LINEAR, RUN, SMALL_FOREST, WEAK, judge_and_promote, read_aliases, store
 from tests.splits import PROBLEM
 
@@ -136,7 +136,7 @@ def test_previous_one_stands_in_and_stays_previous(url: str, settings: Settings,
     as_good = register(LASSO, WEAK)
     decision = judging.judge(url, settings, as_good, RUN)
     assert decision.state == "rejected"
-    assert "against the previous champion's" in decision.reason
+    assert "of the previous champion" in decision.reason
     better = register(FOREST, SMALL_FOREST)
     assert judge_and_promote(url, settings, better) == "promoted"
     assert read_aliases(settings) == {CHAMPION: better, PREVIOUS: good}
@@ -161,7 +161,7 @@ def test_champion_that_was_mended_while_a_person_decided_is_judged_against(
         patch.setattr(registry, "load_model", load)
         assert judging.judge(url, settings, worse, RUN).state == "waiting"
     assert judging.promote(url, settings, [worse], RUN) is None
-    assert read_aliases(settings) == {CHAMPION: best}
+    assert read_aliases(settings) == {CHAMPION: best, CHALLENGER: worse}
 
 
 def test_challenger_is_judged_against_the_previous_one_where_the_champion_was_taken_away(
@@ -173,8 +173,9 @@ def test_challenger_is_judged_against_the_previous_one_where_the_champion_was_ta
     registry.set_alias(tracker, settings.registered_model, PREVIOUS, good)
     registry.remove_alias(tracker, settings.registered_model, CHAMPION)
     assert judge_and_promote(url, settings, register(LINEAR)) == "rejected"
-    assert judge_and_promote(url, settings, register(FOREST, SMALL_FOREST)) == "rejected"
-    assert read_aliases(settings) == {PREVIOUS: good}
+    equal = register(FOREST, SMALL_FOREST)
+    assert judge_and_promote(url, settings, equal) == "rejected"
+    assert read_aliases(settings) == {PREVIOUS: good, CHALLENGER: equal}
 
 
 # Not a number
