@@ -16,7 +16,7 @@ from rich.prompt import Prompt
 
 from include.declaring.draft import Draft, make_draft
 from include.declaring.questions import Answer, ChoiceNeeded
-from include.declaring.report import show
+from include.declaring.report import announce, show
 from include.declaring.sample import Sample, read_sample
 from include.declaring.writing import make_document, write_document
 from include.errors import MltrainError, SettingsError
@@ -57,6 +57,7 @@ def declare(environment: Mapping[str, str], console: Console, ask: Ask | None = 
         name, {"columns": {}, "target": given.get("target", "target"), **reading}, _only_simple(reading)
     )
     sample = read_sample(problem, environment)
+    announce(console, sample)
     draft = _make_draft_by_asking(sample, given, problem, ask)
     source = strip_secrets(given["source"])
     document = make_document(draft, sample, source, given)
@@ -71,7 +72,7 @@ def declare(environment: Mapping[str, str], console: Console, ask: Ask | None = 
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:
         file.write(text)
-    show(console, read_problem(name), draft, sample, given)
+    show(console, read_problem(name), draft, given)
     return path
 
 

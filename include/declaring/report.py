@@ -22,10 +22,14 @@ SPLITS = {
 }
 
 
-def show(console: Console, problem: Problem, draft: Draft, sample: Sample, given: Mapping[str, str]) -> None:
-    """Prints all that was found out, and what was given."""
+def announce(console: Console, sample: Sample) -> None:
+    """Prints what was read: to look at many columns takes a while."""
     rows = f"{sample.rows:,} rows" if sample.is_whole else f"the first {sample.rows:,} rows (there are more)"
     console.print(f"{escape(sample.location)}: {rows}, {len(sample.columns):,} columns", soft_wrap=True)
+
+
+def show(console: Console, problem: Problem, draft: Draft, given: Mapping[str, str]) -> None:
+    """Prints all that was found out, and what was given."""
     console.print(_tabulate(problem, draft))
     shown = ", ".join(f"{key.upper()}={value}" for key, value in given.items() if key != "source")
     console.print(f"[bold]Given[/]: {escape(shown)}", soft_wrap=True)
