@@ -25,8 +25,6 @@ LONGEST_EXAMPLE = 60
 # What the rows that were not seen may show to be wrong.
 UNSURE = ("id", "ignored")
 UNNAMED = "one column has no name, so that it cannot be used: if it is more than a row's number, name it in the source"
-# Share of rejected rows that a run allows, see REJECTED_MAX_SHARE.
-FEW = 0.05
 # Currencies by their signs, as people call them.
 CURRENCIES = {"$": "dollars", "€": "euros", "£": "pounds", "¥": "yen", "₹": "rupees", "rs": "rupees", "rs.": "rupees"}
 
@@ -218,7 +216,4 @@ def _check_repeated(repeated: npt.NDArray[np.bool_]) -> list[str]:
         return []
     share = count / len(repeated)
     said = f"{count:,} of {len(repeated):,} rows {'repeats' if count == 1 else 'repeat'} an earlier one ({share:.1%}):"
-    # Never less than it is.
-    enough = min(1, np.ceil(share * 20 + 1) / 20)
-    way = f". A run allows {FEW:.0%}: give REJECTED_MAX_SHARE={enough:g} to make run" if share > FEW else ""
-    return [f"{said} {'it is' if count == 1 else 'they are'} rejected{way}"]
+    return [f"{said} {'it is' if count == 1 else 'they are'} left out"]

@@ -9,7 +9,7 @@ from adbc_driver_postgresql.dbapi import Cursor
 from include.errors import DataQualityError
 from include.raw.ingestion import ROWS
 from include.raw.load import REJECTED
-from include.raw.rules import MISSING, find_broken, hash_rules, make_schema
+from include.raw.rules import DUPLICATE, MISSING, find_broken, hash_rules, make_schema
 from include.settings import Settings
 from include.warehouse import connect_bulk, lock_month, name_partition
 
@@ -76,10 +76,11 @@ def _count(cursor: Cursor, month: str) -> tuple[Validation, int]:
         (month,),
     )
     rejected = dict(cursor.fetchall())
+    # A repeated row is nothing that is wrong with a source: it is left out, and counted, but does not fail a month.
     cursor.execute(
-        "SELECT rows, (SELECT count(DISTINCT row_number) FROM raw.rejected r WHERE r.month = s.month) "
+        "SELECT rows, (SELECT count(DISTINCT row_number) FROM raw.rejected r WHERE r.month = s.month AND rule <> $2) "
         "FROM raw.sources s WHERE month = $1",
-        (month,),
+        (month, DUPLICATE),
     )
     rows, refused = cursor.fetchone()
     return Validation(month, rows, rejected), refused

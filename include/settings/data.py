@@ -58,7 +58,9 @@ class DataSettings(SettingsModel):
     month_tolerance_days: int = Field(default=31, ge=0, le=3_660)
     """Days that a row's time may lie outside the month of its file."""
     rejected_max_share: Share = 0.05
-    """Share of a month's rows, from 0 to 1, that may be rejected before the run fails."""
+    """Share of a month's rows, from 0 to 1, that may be rejected before the run fails. Rows that repeat an earlier one
+    are left out, but do not count here.
+    """
 
     validation_from: Day = None
     """First day of the validation split, as YYYY-MM-DD. Empty: the last month is the validation split."""

@@ -68,4 +68,4 @@ def test_real_tables_become_training_sets(
     tables: Path, run: Declare, warehouse_url: str, table: str, target: str, given: dict[str, str], rows: int
 ) -> None:
     declared = run(tables / table, target, **given)
-    assert prepare(warehouse_url, declared.problem, rejected_max_share=0.2) == rows
+    assert prepare(warehouse_url, declared.problem) == rows

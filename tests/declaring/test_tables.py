@@ -60,7 +60,7 @@ def test_cars_have_numbers_with_units_and_names_that_are_text(tables: Path, run:
         "max_power": "number", "torque": "category", "seats": "number",
     }  # fmt: skip
     assert declared.problem.columns["mileage"].unit == "kmpl"
-    assert "1,202 of 8,128 rows repeat an earlier one (14.8%): they are rejected" in declared.shown
+    assert "1,202 of 8,128 rows repeat an earlier one (14.8%): they are left out" in declared.shown
     assert "alone explains" not in declared.shown
 
 

@@ -134,6 +134,14 @@ def test_too_many_refused_rows_fail_with_rules_and_counts_after_they_are_stored(
     assert len(read_rejected(warehouse_url)) == 1
 
 
+def test_rows_that_repeat_an_earlier_one_fail_no_month(warehouse_url: str, settings: Settings) -> None:
+    trips = make_trips(2)
+    load(warehouse_url, settings, pa.concat_tables([trips, trips, trips]))
+    strict = settings.model_copy(update={"rejected_max_share": 0.0})
+    [validation] = validate_months(warehouse_url, strict, [MONTH])
+    assert validation.rejected == {"duplicate of an earlier row": 4}
+
+
 def test_share_counts_rows_not_broken_rules(warehouse_url: str, settings: Settings) -> None:
     broken = {"trip_distance": pa.array([-1.0, 1.0]), "PULocationID": pa.array([0, 1], pa.int32())}
     load(warehouse_url, settings, make_trips(2, **broken))
