@@ -36,7 +36,8 @@ from tests.warehouse_rows import query
 
 ANSWERS = Path(__file__).with_name("known_answers.json")
 REWRITE = "REWRITE_KNOWN_ANSWERS" in os.environ
-SETTINGS: dict[str, Any] = {"source": "sample", "sample_rows": 3_000, "minimum_rows": 300, "threads_per_model": 1}
+SETTINGS: dict[str, Any] = {"source": "sample", "sample_rows": 3_000, "minimum_rows": 300, "threads_per_model": 1,
+                            "refit": False}  # fmt: skip
 SET = {"months": ["2024-01", "2024-02"], "test_from": "2024-02-15"}
 # By the names of the warehouse's columns, not by those that the code gives them.
 EXAMPLES = """

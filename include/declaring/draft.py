@@ -106,7 +106,14 @@ def make_draft(sample: Sample, given: Mapping[str, str], marks: Sequence[str]) -
         for name, guess in guesses.items()
     ]
     unnamed = [UNNAMED] if "" in sample.columns else []
-    checks = [*sample.warnings, *unnamed, *notes, *_check_zone(facts, time, given), *leaks, *_check_repeated(repeated)]
+    checks = [
+        *sample.warnings,
+        *unnamed,
+        *notes,
+        *_check_timezone(facts, time, given),
+        *leaks,
+        *_check_repeated(repeated),
+    ]
     return Draft(columns, target, name_unit(target), time, facts.get(time.clock or ""), checks)
 
 
@@ -194,11 +201,13 @@ def name_unit(facts: Facts) -> str:
     return CURRENCIES.get(facts.prefix.lower(), facts.prefix) or facts.suffix
 
 
-def _check_zone(facts: Mapping[str, Facts], time: TimeChoice, given: Mapping[str, str]) -> list[str]:
-    zone = facts[time.column].zone if time.column else ""
-    if not zone or given.get("timezone"):
+def _check_timezone(facts: Mapping[str, Facts], time: TimeChoice, given: Mapping[str, str]) -> list[str]:
+    timezone = facts[time.column].timezone if time.column else ""
+    if not timezone or given.get("timezone"):
         return []
-    said = f"TIME {time.column} has a zone ({zone}). Set TIMEZONE, in which hour and weekday mean something, such as"
+    said = (
+        f"TIME {time.column} has a time zone ({timezone}). Set TIMEZONE, whose clock gives hours and weekdays, such as"
+    )
     return [f"{said} TIMEZONE=America/New_York; else UTC is used"]
 
 

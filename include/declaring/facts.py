@@ -57,9 +57,9 @@ def measure(name: str, array: pa.Array, marks: frozenset[str], declared: str = "
         fits = bool(declared) and _fits(array, declared, present, how)
         seen["time_format"] = declared if fits else _find_format(name, stored, values, text, seen)
     zoned = bool(values) and stored == "text" and bool(re.search(r":\d{2}" + UTC_OFFSET, values[0]))
-    kind_zone = str(getattr(array.type, "tz", None) or "")
+    kind_timezone = str(getattr(array.type, "tz", None) or "")
     if stored in ("time", "date") or seen.get("time_format") is not None:
-        seen["zone"] = kind_zone or ("UTC" if zoned or seen.get("time_format") in UNIX else "")
+        seen["timezone"] = kind_timezone or ("UTC" if zoned or seen.get("time_format") in UNIX else "")
         seen["has_clock"] = _has_clock(array, values, stored, seen.get("time_format"))
     seen["is_clock"] = bool(values) and _is_clock(stored, values, seen)
     return Facts(name, stored, rows=len(array), present=present, **seen)

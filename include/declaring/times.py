@@ -158,5 +158,5 @@ def _read(facts: Facts, columns: Mapping[str, pa.Array], marks: frozenset[str]) 
 
 
 def _are_near(days: npt.NDArray[np.datetime64], times: npt.NDArray[np.datetime64]) -> bool:
-    # A day lasts from its first to its last moment, and zones add up to another half.
+    # A day lasts from its first to its last moment, and time zones add up to another half.
     return bool(np.mean(np.abs(times - days) <= 2 * DAY) >= SHARE)

@@ -45,8 +45,8 @@ class StackSettings(SettingsModel):
     mlflow_database: Annotated[Database, Field(validate_default=True)] = "mlflow"
     """Name of MLflow's database, and of the role that owns it."""
     warehouse_database: Annotated[Database, Field(validate_default=True)] = "warehouse"
-    """Name of the warehouse's database, and of the role that owns it. In the embedded stack, each problem but `taxi`
-    has one of its own, whose name ends in that of the problem.
+    """Name of the warehouse's database, and of the role that owns it. In the embedded stack, each problem but the
+    default one has a database of its own, whose name ends in that of the problem.
     """
     warehouse_url: SecretStr | None = None
     """Address of a Postgres server to use instead of the embedded one, as

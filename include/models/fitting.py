@@ -125,6 +125,29 @@ def fit(model: ModelType, parameters: Mapping[str, Any], data: EncodedData, **op
     return Fitted(estimator, measure(data.validation_target, predict_encoded(estimator, data.validation)))
 
 
+def refit(model: ModelType, parameters: Mapping[str, Any], fitted: Any, data: EncodedData, **options: Any) -> Any:
+    """Fits again as `fit_estimator` does, with its options, on more rows and without looking at the validation split.
+
+    A booster that stopped at its best round gets as many rounds more as there are rows.
+
+    Args:
+        fitted: The estimator of fewer rows.
+        data: The training split holds all rows to learn from, the validation split among them.
+    """
+    if stops_early(model):
+        growth = len(data.train_target) / (len(data.train_target) - len(data.validation_target))
+        parameters = {**parameters, "n_estimators": round(fitted.num_boosted_rounds() * growth)}
+    return fit_estimator(model, parameters, data, **options)
+
+
+def stops_early(model: ModelType) -> bool:
+    """Whether the validation split says how many rounds are best.
+
+    Dropping trees changes the earlier ones' weights, so that a dart booster has no best round to go back to.
+    """
+    return model.fixed.get("booster") == "gbtree"
+
+
 def _fit_sklearn(model: ModelType, options: dict[str, Any], data: EncodedData, random_state: int, threads: int) -> Any:
     module, class_name = model.name.rsplit(".", 1)
     if model.seeded:
@@ -140,17 +163,17 @@ def _fit_xgboost(parameters: Mapping[str, Any], data: EncodedData, random_state:
 
     options = {**parameters, "seed": random_state, "nthread": threads, "eval_metric": "rmse"}
     booster_kind = options["booster"]
+    stops = booster_kind == "gbtree" and "n_estimators" not in options
     rounds = options.pop("n_estimators", LINEAR_ROUNDS if booster_kind == "gblinear" else MAXIMUM_ROUNDS)
     booster = xgboost.train(
         options,
         data.train,
         rounds,
         evals=[(data.validation, "validation")],
-        # Dropping trees changes the earlier ones' weights, so that a dart booster has no best round to go back to.
-        early_stopping_rounds=EARLY_STOPPING_ROUNDS if booster_kind == "gbtree" else None,
+        early_stopping_rounds=EARLY_STOPPING_ROUNDS if stops else None,
         verbose_eval=False,
     )
-    best = booster[: booster.best_iteration + 1] if booster_kind == "gbtree" else booster
+    best = booster[: booster.best_iteration + 1] if stops else booster
     # Predictions are made wherever the model is loaded, from matrices in memory.
     best.set_param({"device": "cpu"})
     return best

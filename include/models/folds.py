@@ -35,11 +35,10 @@ def encode_folds(
     """
     if len(validation) >= ENOUGH_ROWS:
         return [encode(model, problem, feature_set, references, train, validation)]
-    rows = {name: np.concatenate([train.rows[name], validation.rows[name]]) for name in train.rows}
-    both = Split(rows, np.concatenate([train.target, validation.target]))
+    both = train + validation
     return [
         encode(model, problem, feature_set, references, _take(both, learnt), _take(both, held_out))
-        for learnt, held_out in divide(problem, rows, len(both), random_state)
+        for learnt, held_out in divide(problem, both.rows, len(both), random_state)
     ]
 
 

@@ -31,7 +31,7 @@ def name_parts(months: Sequence[str]) -> str:
 
 
 def show_amount(value: float | None, unit: str = "", *, signed: bool = False) -> str:
-    """A value of the target, or an error: `4.162 minutes`, `25,296 dollars`; empty where it is not known.
+    """A value of the target, or an error: `4.162 hours`, `25,296 dollars`; empty where it is not known.
 
     Four significant digits, and more only where those before the decimal point are more.
     """

@@ -56,9 +56,13 @@ def identify_split(settings: Settings, days: Days) -> list[Any]:
 
 
 def describe_places(settings: Settings) -> dict[str, Any]:
-    """How rows get their places, and which of these train; kept with a set, to know what a model has learnt from."""
+    """How rows get their places, and below which a model learns; kept with a set, to know what a model has seen."""
     problem = settings.problem
-    return {"key": [*list_key(problem), str(settings.random_state)], "train": _train_share(problem)}
+    return {
+        "key": [*list_key(problem), str(settings.random_state)],
+        "shares": [problem.validation_share, problem.test_share],
+        "learnt": 1 - problem.test_share if problem.test_share else _train_share(problem),
+    }
 
 
 def render_split(problem: Problem) -> tuple[sql.Composable, sql.Composable]:
@@ -141,15 +145,19 @@ def _train_share(problem: Problem) -> float:
 def learnt_from(problem: Problem, settings: Mapping[str, Any]) -> sql.Composable:
     """Whether a model of set `s` has learnt from example `e`; a set that was split otherwise may hold any row.
 
+    Where a test split judges a model, it has learnt from the validation split, too.
+
     Args:
         settings: Those that the examples' set is stored with.
     """
     if problem.split_by == "time":
         assert problem.time is not None
-        return sql.SQL("coalesce(e.{} < s.validation_from, true)").format(sql.Identifier(problem.time))
+        return sql.SQL("coalesce(e.{} < coalesce(s.test_from, s.validation_from), true)").format(
+            sql.Identifier(problem.time)
+        )
     key = sql.Literal(Jsonb(settings["places"]["key"]))
     return sql.SQL(
-        "((s.settings #> '{{places,key}}') IS DISTINCT FROM {} OR e.{} < (s.settings #>> '{{places,train}}')::float)"
+        "((s.settings #> '{{places,key}}') IS DISTINCT FROM {} OR e.{} < (s.settings #>> '{{places,learnt}}')::float)"
     ).format(key, sql.Identifier(PLACE))
 
 

@@ -63,6 +63,8 @@ class Settings(DataSettings):
     """Tuning stops after this many trials in a row without a lower error."""
     random_state: Seed = 42
     """Seed for tuning, fitting and comparing models."""
+    refit: bool = True
+    """Whether a model that the test split judges learns from the validation split too, once the search is done."""
     threads_per_model: int = Field(default=0, ge=0, le=1_024)
     """Threads for fitting a model and for batch predictions. 0: one per available core."""
     xgboost_device: Device = "cpu"

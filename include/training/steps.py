@@ -11,7 +11,7 @@ from include.models import explanation
 from include.models.artifact import Model
 from include.models.estimates import ESTIMATED, learn_estimates
 from include.models.evaluation import measure, measure_slices
-from include.models.fitting import encode, fit_estimator
+from include.models.fitting import encode, fit_estimator, refit
 from include.models.folds import encode_folds, fit_folds
 from include.models.table import ModelType, get_model
 from include.problem.data import Split
@@ -131,6 +131,9 @@ def _describe_trial(problem: Problem, trial: Trial) -> str:
 def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained:
     """Fits the final model with the best parameters, evaluates it on held-out splits and stores it as one artifact.
 
+    Where a test split judges it, the model that is stored has learnt from the validation split, too, which the search
+    is done with. Its errors there are those of the fit before that.
+
     Returns:
         model, run_id, model_uri and metrics (`validation_rmse`, `test_mae`, ...; in the target's unit but for r2).
     """
@@ -149,16 +152,22 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
         "parameters": dict(tuned["parameters"]),
         "lineage": dict(lineage.tags),
     }
-    model = Model(data.encoder, estimator, metadata)
+    fitted = model = Model(data.encoder, estimator, metadata)
+    if "test" in held_out and settings.refit:
+        data = encode(model_type, *loaded[:3], train + validation, validation)
+        metadata = {**metadata, "splits": ["train", "validation"]}
+        refitted = refit(model_type, tuned["parameters"], estimator, data, **_options(settings, job))
+        model = Model(data.encoder, refitted, metadata)
     if explanation.is_linear(model):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
     metrics: dict[str, float] = {}
     slices: list[dict[str, Any]] = []
     for name, split in held_out.items():
-        predicted = model.predict(split.rows)
+        judged = fitted if name == "validation" else model
+        predicted = judged.predict(split.rows)
         metrics |= {f"{name}_{measure_name}": value for measure_name, value in measure(split.target, predicted).items()}
         if estimate:
-            estimated = model.predict(estimate(split.rows))
+            estimated = judged.predict(estimate(split.rows))
             metrics[f"{name}_{ESTIMATED}"] = measure(split.target, estimated)["rmse"]
         slices += [{"split": name, **row} for row in measure_slices(model.problem, split.rows, split.target, predicted)]
     tables, figures = {"slices": slices}, {}

@@ -190,7 +190,7 @@ def test_given_date_and_hour_are_joined(run: Declare, write: Write) -> None:
 
 def test_zone_is_never_guessed(run: Declare, write: Write) -> None:
     table = write({"at": ["2024-02-13T18:00:00Z", "2024-02-14T18:00:00Z"], "y": TARGET})
-    said = "TIME at has a zone (UTC). Set TIMEZONE, in which hour and weekday mean something"
+    said = "TIME at has a time zone (UTC). Set TIMEZONE, whose clock gives hours and weekdays"
     without, given = run(table), run(table, TIMEZONE="Asia/Seoul")
     assert said in without.shown
     assert without.problem.timezone == "UTC"

@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pytest
 
 from include.errors import NoTrainingSet, SettingsError, TrackingUnavailable, WarehouseUnavailable
 from include.models.artifact import Model
 from include.models.evaluation import measure
-from include.models.fitting import Fitted
+from include.models.fitting import Fitted, encode, fit
+from include.models.table import MODELS
 from include.problem.words import show_amount
-from include.sets.examples import TrainingSet, get_training_set, load_split
+from include.sets.examples import TrainingSet, get_training_set, load_references, load_split, read_problem_of
 from include.settings import Settings
 from include.tracking import runs
 from include.tracking.runs import Tracker, open_tracker
@@ -241,12 +243,18 @@ def test_trained_model_is_stored_with_its_errors_on_all_held_out_splits(
 ) -> None:
     job = replace(job, family="sklearn" if model == LASSO else "xgboost")
     trained = train_model(url, settings, job, tuned_by_hand(settings, url, job, model, parameters))
-    loaded = load_stored(trained)
-    for split in ("validation", "test"):
-        examples = load_split(url, 1, split)
-        expected = measure(examples.target, loaded.predict(examples.rows))
-        found = {name: trained["metrics"][f"{split}_{name}"] for name in expected}
-        assert found == pytest.approx(expected, rel=1e-6)
+    train, validation, test = (load_split(url, 1, split) for split in ("train", "validation", "test"))
+    stored = load_stored(trained)
+    expected = measure(test.target, stored.predict(test.rows))
+    assert {name: trained["metrics"][f"test_{name}"] for name in expected} == pytest.approx(expected, rel=1e-6)
+    # What is stored has learnt from the validation split, whose errors are those of the fit before that.
+    of_set = (read_problem_of(url, 1), job.feature_set, load_references(url, 1))
+    data = encode(MODELS[model], *of_set, train, validation)
+    before = fit(MODELS[model], parameters, data, random_state=job.random_state, threads=settings.threads_per_model)
+    assert {name: trained["metrics"][f"validation_{name}"] for name in before.metrics} == pytest.approx(before.metrics)
+    assert stored.metadata["splits"] == ["train", "validation"]
+    alone = Model(data.encoder, before.estimator, {})
+    assert not np.array_equal(stored.predict(test.rows), alone.predict(test.rows))
     run = tracker.client.get_run(trained["run_id"])
     assert (run.info.status, run.data.metrics) == ("FINISHED", pytest.approx(trained["metrics"]))
     assert run.data.params == {name: str(value) for name, value in parameters.items()}

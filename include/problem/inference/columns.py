@@ -20,7 +20,7 @@ ALMOST_ALL = 0.999
 FEWEST_FOR_ID = 20
 # A float tells no more whole numbers apart.
 EXACT = 2**53
-_CODE_WORDS = frozenset(("id", "code", "zip", "zipcode", "postcode", "plz", "zone", "sku", "fips"))
+_CODE_WORDS = frozenset(("id", "code", "zip", "zipcode", "postcode", "plz", "area", "sku", "fips"))
 _TIME_WORDS = frozenset(("time", "date", "datetime", "timestamp", "ts", "at", "day"))
 _CLOCK_WORDS = frozenset(("hour", "time", "hr", "hours", "uhrzeit", "stunde", "heure", "hora"))
 
@@ -49,7 +49,7 @@ class Facts:
         prefix, suffix: What nearly all numbers have around them: a currency, a unit.
         two_words: Whether the values are two words for yes and no.
         time_format: How the values are written if they are times.
-        zone: The zone that times have; empty where they have none.
+        timezone: The time zone that times have; empty where they have none.
         has_clock: Whether times have a time of day.
         is_clock: Whether the values can be times of day, or hours.
         marker: A number that is far below or above all others and comes again: may mean a missing one.
@@ -76,7 +76,7 @@ class Facts:
     suffix: str = ""
     two_words: bool = False
     time_format: str | Ambiguous | None = None
-    zone: str = ""
+    timezone: str = ""
     has_clock: bool = False
     is_clock: bool = False
     marker: float | None = None
@@ -142,9 +142,9 @@ def _guess_time(facts: Facts) -> Guess:
     written = facts.time_format
     if isinstance(written, Ambiguous):
         return Guess("time", "dates, the day or the month first", written.question)
-    zone = f", in {facts.zone}" if facts.zone else ""
+    timezone = f", in {facts.timezone}" if facts.timezone else ""
     how = {None: "", "iso": "ISO 8601", "unix": "seconds since 1970", "unix_ms": "milliseconds since 1970"}
-    return Guess("time", f"times{zone}" if not written else f"times, {how.get(written, written)}{zone}")
+    return Guess("time", f"times{timezone}" if not written else f"times, {how.get(written, written)}{timezone}")
 
 
 def _guess_number(facts: Facts) -> Guess:
