@@ -153,12 +153,15 @@ def _judge(url: str, settings: Settings, tracker: Tracker, version: int, run_key
 def _choose_rival(
     url: str, tracker: Tracker, challenger: RegisteredVersion, champion: RegisteredVersion | None
 ) -> Rival:
-    """The champion; where it cannot be used, or there is none, the previous one; else the best baseline."""
+    """The champion; where it cannot be used or compared, or there is none, the previous one; else the best baseline."""
     previous = registry.find_version(tracker, challenger.name, PREVIOUS)
     if previous and previous.version in {challenger.version, champion and champion.version}:
         previous = None
     for version in filter(None, (champion, previous)):
         held_out = load_held_out(url, _list_learnt(challenger, version))
+        if not len(held_out.actual) and held_out.problem.split_by != "time":
+            # Its training set was split otherwise, so that it may have learnt from any row: none will ever be left.
+            continue
         try:
             predicted = predict_with(tracker, version, held_out.rows if len(held_out.actual) else None)
         except ModelInvalid as error:
