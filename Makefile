@@ -11,7 +11,7 @@ PYTHON := $(VENV)/bin/python
 STACK := $(PYTHON) -m include.embedded
 # Tests wait for servers much of their time: on two cores, two processes take two thirds of what one takes.
 TEST_PROCESSES := 2
-PYTEST := $(PYTHON) -m pytest tests --numprocesses $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
+PYTEST := $(PYTHON) -m pytest tests --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 STAMP := $(VENV)/.requirements
 STAMP_DEV := $(VENV)/.requirements-dev
 STAMP_NOTEBOOK := $(VENV)/.requirements-notebook

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -22,6 +23,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
+from xdist.scheduler import LoadFileScheduling
 
 from include.embedded.options import MLFLOW_SERVER_ENVIRONMENT
 from include.raw.tables import ensure_columns
@@ -38,7 +40,7 @@ DATABASE_NUMBERS = count(1)
 # Nothing here outlives the session, so nothing needs to survive a power cut.
 SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
 E2E = ROOT / "tests" / "e2e"
-OWN_STACK = E2E / "test_another_table.py"
+OWN_STACK = "test_another_table.py"
 # Longest first: what the processes of the suite do last should be short. The main job starts from nothing, and
 # programs are killed last.
 LONG = ("e2e/test_main_job.py", "e2e/test_dashboards.py", "e2e/test_predictions.py", "e2e/test_alerts.py",
@@ -69,17 +71,27 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return f"{len(val)} bytes" if isinstance(val, bytes) else None
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the long modules first, and says which tests run in one process: a module's, and all on one stack.
+    """Puts the long modules first."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
+
+
+class ByStack(LoadFileScheduling):
+    """One process for the tests of a module, and one for all that share a stack.
 
     In two processes, the end-to-end tests would start two stacks, and run the main job on each.
     """
-    for item in items:
-        shares = E2E if item.path.parent == E2E and item.path != OWN_STACK else item.path
-        item.add_marker(pytest.mark.xdist_group(str(shares.relative_to(ROOT))))
-    places = {ROOT / "tests" / name: place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: places.get(item.path, len(LONG)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return str(Path(file).parent) if Path(file).parent.name == E2E.name and Path(file).name != OWN_STACK else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByStack:
+    """Says which tests run in one process."""
+    return ByStack(config, log)
 
 
 def find_binaries() -> Path:
