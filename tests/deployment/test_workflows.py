@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import yaml
 
 from include.deployment.checklist import ASKED_OF
 from include.settings import ROOT
+from include.version import VERSION
 
 DIRECTORY = ROOT / ".github" / "workflows"
 WORKFLOWS = sorted(DIRECTORY.glob("*.yml"))
@@ -180,10 +180,9 @@ def test_only_this_repositorys_images_are_deployed_and_by_digest_alone(image: st
 
 @pytest.mark.parametrize(("prefix", "is_taken"), [("v", True), ("", False), ("v1", False)])
 def test_only_a_tag_that_is_the_projects_version_is_released(prefix: str, is_taken: bool) -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     script = find_step(DIRECTORY / "release.yml", "Take only a tag that is the project's version")["run"]
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
-    environment = {"PATH": os.environ["PATH"], "GITHUB_REF_NAME": f"{prefix}{project['version']}"}
+    environment = {"PATH": os.environ["PATH"], "GITHUB_REF_NAME": f"{prefix}{VERSION}"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == is_taken, done.stdout + done.stderr
     assert read(DIRECTORY / "release.yml")["jobs"]["test"]["needs"] == "version"

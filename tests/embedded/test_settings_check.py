@@ -65,12 +65,12 @@ def test_names_that_are_nearly_settings_are_warned_of_with_the_nearest() -> None
 def test_env_file_is_searched_for_what_has_no_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / ".env"
     path.write_text(
-        "MAX_EVALUATION=3\nmonths=2024-01\nEPOCHS=3\nCOMPOSE_PROFILES=gpu\nMONTHS=$A$B\nA=2024-01\nAIRFLOW_PORT=8080\n"
+        "MAX_EVALUATION=3\nmonths=2024-01\nEPOCHS=3\nCOMPOSE_PROFILES=gpu\nMONTHS=-$A$B\nA=2024-01\nAIRFLOW_PORT=8080\n"
     )
     monkeypatch.setattr(settings_check, "ENV_FILE", path)
     with pytest.raises(SettingsError, match="MONTHS"):
         check_settings({})
-    path.write_text("A=2024-0\n" + path.read_text().replace("$A$B", "${A}1$B"))
+    path.write_text("A=2024-0\n" + path.read_text().replace("-$A$B", "${A}1$B"))
     assert check_settings({})[1] == [
         f"MAX_EVALUATION ({path}, line 2) is not a setting; did you mean MAX_EVALUATIONS?",
         f"months ({path}, line 3) is not a setting; did you mean MONTHS?",

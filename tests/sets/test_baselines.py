@@ -160,8 +160,8 @@ def test_sentence_says_which_baseline_no_model_beats(warehouse_url: str) -> None
     judge(2, "linear_model.Lasso", 10.5)
     judge(3, "gbtree.tweedie", 12)
     assert describe() == (
-        "No model beats the best baseline, the median: RMSE 9.500 min against 10.500 min of linear_model.Lasso, version"
-        " 2; nothing is promoted."
+        "No model beats the best baseline, the median: RMSE 9.5 minutes against 10.5 minutes of linear_model.Lasso,"
+        " version 2; nothing is promoted."
     )
     judge(2, "linear_model.Lasso", 9.4)
     assert "version 2, which may be chance; nothing is promoted." in str(describe())
