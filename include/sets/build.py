@@ -22,7 +22,7 @@ from include.sets.frame_checks import find_example_problems
 from include.sets.left_out import TARGET_ABOVE, TARGET_BELOW, TARGET_MISSING, TARGET_RULES, describe
 from include.sets.plan import Plan, compute_fingerprint, contents_settings
 from include.sets.profile import profile_split
-from include.sets.split import SPLITS, choose_bounds, render_split
+from include.sets.split import SPLITS, Days, choose_bounds, render_split
 from include.settings import Settings
 from include.sources.references import list_references
 from include.warehouse import connect
@@ -88,23 +88,19 @@ def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
         if missing:
             raise StaleInput(f"Not validated in raw.rows: {', '.join(missing)}. Run the preparation again.")
         sources = read_source_hashes(connection, plan.months)
-        version = _insert_version(connection, settings, plan, sources, created_by)
-        table = table_of(version)
-        _create_table(connection, table, settings.problem)
         low, high = target_bounds(settings.problem)
         chosen = {"months": list(plan.months), "target_min": low, "target_max": high}
         accepted = sql.SQL(_ACCEPTED)
         bounds = choose_bounds(connection, settings, plan.days, accepted, chosen)
+        days = bounds["validation_from"], bounds["test_from"]
+        version = _insert_version(connection, settings, plan, days, sources, created_by)
+        table = table_of(version)
+        _create_table(connection, table, settings.problem)
         split, place = render_split(settings.problem)
         insert = sql.SQL(_INSERT_EXAMPLES).format(
             table=table, columns=list_columns(settings.problem.inputs), split=split, place=place, accepted=accepted
         )
         connection.execute(insert, chosen | bounds)
-        connection.execute(
-            "UPDATE training.sets SET validation_from = %(validation_from)s, test_from = %(test_from)s"
-            " WHERE version = %(version)s",
-            bounds | {"version": version},
-        )
         rules = {"below": TARGET_BELOW, "above": TARGET_ABOVE, "missing": TARGET_MISSING}
         left_out = (
             connection.cursor(row_factory=dict_row)
@@ -116,7 +112,12 @@ def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
 
 
 def _insert_version(
-    connection: psycopg.Connection, settings: Settings, plan: Plan, sources: Mapping[str, str], created_by: str
+    connection: psycopg.Connection,
+    settings: Settings,
+    plan: Plan,
+    days: Days,
+    sources: Mapping[str, str],
+    created_by: str,
 ) -> int:
     row = connection.execute(
         "INSERT INTO training.sets (fingerprint, state, months, validation_from, test_from, declaration,"
@@ -125,8 +126,7 @@ def _insert_version(
         [
             fingerprint_of(connection, settings, plan, sources),
             list(plan.months),
-            plan.validation_from,
-            plan.test_from,
+            *days,
             Jsonb(settings.problem.to_dict()),
             Jsonb({name: table.freeze(connection) for name, table in list_references(settings.problem)}),
             Jsonb(contents_settings(settings)),
