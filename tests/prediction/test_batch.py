@@ -44,7 +44,7 @@ def test_plan_takes_the_months_that_it_is_given_once_each(warehouse_url: str, se
 
 def test_plan_without_a_loaded_month_is_an_error(warehouse_url: str, settings: Settings) -> None:
     register(open_tracker(settings), settings.registered_model, LASSO)
-    with pytest.raises(SourceInvalid, match="None of the months 2024-01, 2024-02 is loaded: start data_preparation"):
+    with pytest.raises(SourceInvalid, match="Nothing of 2024-01, 2024-02 is loaded: start data_preparation"):
         batch.plan(warehouse_url, settings)
 
 
