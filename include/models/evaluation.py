@@ -15,6 +15,8 @@ from include.problem.parts import Slice
 # What is in no band, and what is not among the most frequent values.
 OTHER = "other"
 MISSING = "missing"
+# How far values that are meant to be equal may differ, relative to their size: several roundings.
+ROUNDING = 8 * float(np.finfo(np.float64).eps)
 
 
 def measure(actual: Values, predicted: Values) -> dict[str, float]:
@@ -23,10 +25,17 @@ def measure(actual: Values, predicted: Values) -> dict[str, float]:
     Returns:
         rmse, mae, the median and the 90 % quantile of the absolute error in the target's unit, and r2 (if `actual` is
         constant: 1 without any error, else 0, which unlike NaN can be stored as JSON).
+
+    Raises:
+        ValueError: There are no rows.
     """
+    if not len(actual):
+        raise ValueError("There are no rows to measure an error on: choose days or a slice that hold some.")
     error = predicted - actual
     absolute = np.abs(error)
-    spread = float(np.sum((actual - actual.mean()) ** 2))
+    # Values such as 0.1 + 0.2 and 0.3 are one value, which rounding alone has made two.
+    is_constant = float(np.ptp(actual)) <= ROUNDING * float(np.abs(actual).max())
+    spread = 0.0 if is_constant else float(np.sum((actual - actual.mean()) ** 2))
     p50, p90 = np.quantile(absolute, [0.5, 0.9])
     return {
         "rmse": float(np.sqrt(np.mean(error**2))),
@@ -58,7 +67,7 @@ def _label(problem: Problem, slicing: Slice, rows: Columns) -> npt.NDArray[np.st
 
 
 def _by_band(values: npt.NDArray[Any], bands: Mapping[str, tuple[float | None, float | None]]) -> npt.NDArray[np.str_]:
-    labels = np.full(len(values), OTHER, dtype=f"<U{max(map(len, (OTHER, *bands)))}")
+    labels = np.where(np.isnan(values), MISSING, OTHER).astype(f"<U{max(map(len, (OTHER, MISSING, *bands)))}")
     for name, (low, high) in bands.items():
         labels[(values >= (-np.inf if low is None else low)) & (values < (np.inf if high is None else high))] = name
     return labels

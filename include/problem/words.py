@@ -46,6 +46,15 @@ def name_unit(title: str, unit: str) -> str:
     return f"{title}, {unit}" if unit else title
 
 
+def name_bounds(problem: "Problem") -> list[str]:
+    """Which targets a row may have to count: `["1 to 60 minutes"]`; empty where any may."""
+    low, high = (show_amount(bound) for bound in (problem.target_min, problem.target_max))
+    if not low and not high:
+        return []
+    spoken = f"{low} to {high}" if low and high else f"{low} or more" if low else f"at most {high}"
+    return [f"{spoken} {problem.unit}".rstrip()]
+
+
 def make_example(problem: "Problem") -> dict[str, Any]:
     """A row as people may send it: the example of each input that has one and cannot be left out.
 

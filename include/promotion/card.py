@@ -11,7 +11,7 @@ from include.errors import NoTrainingSet
 from include.models.estimates import ESTIMATED
 from include.problem.declaration import Problem
 from include.problem.inference.leaks import describe_suspects
-from include.problem.words import name_parts, name_unit, show_amount
+from include.problem.words import name_bounds, name_parts, name_unit, show_amount
 from include.promotion.comparison import Comparison
 from include.promotion.decisions import Promotion
 from include.sets.baselines import HELD_OUT, Baseline
@@ -107,6 +107,7 @@ def render_card(
             f"The {held_out.split} split of training set {held_out.set_version}, {len(held_out.actual)} rows that"
             f" neither model was trained on, against {rival}."
         ),
+        *(f"Rows count with a target of {bounds} only, here and in live errors." for bounds in name_bounds(problem)),
     ]
     if comparison:
         parts += [*_errors(comparison), "## Slices", _slices(comparison)]

@@ -137,6 +137,12 @@ def test_drift_of_a_former_champion_is_grey_and_says_that_the_new_one_is_not_mea
     assert by_week.layout.xaxis.title.text.endswith("champion is now v4, not measured yet")
 
 
+def test_live_error_says_which_targets_count() -> None:
+    rows = [{"model_version": "2", "week": date(2024, 2, 19), "rmse": 4.0, "mae": 3.0, "rows": 9}]
+    drawn = overview_alarms.live_error(rows, Settings().problem)
+    assert drawn.layout.xaxis.title.text == "rows with a target of 1 to 60 minutes only"
+
+
 def test_runs_a_day_are_stacked_by_state_and_end_today() -> None:
     rows = [{"day": NOON, "state": "success", "runs": 3}, {"day": NOON, "state": "failed", "runs": 1}]
     drawn = pipeline.runs_a_day(rows)

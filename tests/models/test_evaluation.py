@@ -37,6 +37,19 @@ def test_r2_of_a_constant_target_is_a_number(predicted: list[float], r2: float) 
     assert measure(np.array([10.0, 10.0]), np.array(predicted))["r2"] == r2
 
 
+def test_r2_of_a_target_that_only_rounding_varies_is_that_of_a_constant_one() -> None:
+    actual = np.array([0.1 + 0.2, 0.3, 0.3])
+    assert np.ptp(actual) > 0
+    assert measure(actual, np.full(3, 0.3 + 1e-16))["r2"] == 0
+    assert measure(1e6 * actual, np.full(3, 4e5))["r2"] == 0
+    assert measure(np.array([0.3, 0.3 + 1e-9]), np.array([0.3, 0.3 + 1e-9]))["r2"] == 1
+
+
+def test_no_rows_are_refused_with_a_sentence() -> None:
+    with pytest.raises(ValueError, match="There are no rows to measure an error on"):
+        measure(np.array([]), np.array([]))
+
+
 TRIPS = make_trips(
     ["2024-01-01T05:59", "2024-01-01T06:00", "2024-01-01T10:00", "2024-01-01T16:00", "2024-01-01T23:59"],
     [(1, 2), (1, 2), (1, 2), (1, 2), (1, 2)],
@@ -59,6 +72,17 @@ def test_slices_hold_the_rows_from_their_lower_bound_to_before_their_upper_one()
         ("distance", "3-8 miles"): (1, 3),
         ("distance", "over 8 miles"): (2, 4.5),
         ("pickup_zone", "1"): (5, 3),
+    }
+
+
+def test_rows_without_a_number_are_a_slice_of_their_own_by_name() -> None:
+    trips = {**TRIPS, "trip_distance": np.array([0.5, np.nan, np.nan, 2.0, 9.0])}
+    found = measure_slices(PROBLEM, trips, ACTUAL, PREDICTED)
+    assert {row["value"]: row["rows"] for row in found if row["slicing"] == "distance"} == {
+        "under 1 mile": 1,
+        "1-3 miles": 1,
+        "over 8 miles": 1,
+        "missing": 2,
     }
 
 

@@ -4,6 +4,7 @@ from include.problem.words import (
     count_rows_in_words,
     describe_column,
     make_example,
+    name_bounds,
     name_one,
     show_amount,
     show_example,
@@ -42,6 +43,21 @@ def test_rows_are_counted_in_the_problems_words() -> None:
 )
 def test_amounts_read_well_whatever_their_size_and_unit(value: float | None, unit: str, shown: str) -> None:
     assert show_amount(value, unit) == shown
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "named"),
+    [
+        (1, 60, ["1 to 60 minutes"]),
+        (0, None, ["0 or more minutes"]),
+        (None, 60, ["at most 60 minutes"]),
+        (None, None, []),
+    ],
+)
+def test_bounds_of_the_target_are_named_where_there_are_any(
+    low: float | None, high: float | None, named: list[str]
+) -> None:
+    assert name_bounds(TRIPS.model_copy(update={"target_min": low, "target_max": high})) == named
 
 
 def test_differences_say_their_direction() -> None:

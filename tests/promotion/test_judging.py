@@ -216,6 +216,7 @@ def test_decision_is_written_on_the_version_and_as_a_card(
         "## Slices",
         "## Baselines",
         "| distance | 1-3 miles |",
+        "Rows count with a target of 1 to 60 minutes only, here and in live errors.",
         "'trip_distance' alone explains 81% of the target.",
         "trip_distance: the median of the training rows of equal pickup_zone and dropoff_zone.",
         "| validation | 4.5 | 5.25 |",
