@@ -24,6 +24,7 @@ from include.alerting.recording import has_alerts
 from include.orchestration.connections import add_to_note, find_map_label, get_warehouse_url, list_failed_tasks
 from include.orchestration.pages import dashboard_page, link, link_training, run_page, task_page
 from include.settings import read_usable_settings
+from include.training.results import LEFT_OUT
 
 Context = Mapping[str, Any]
 MakeAlerts = Callable[[], Sequence[Alert]]
@@ -164,9 +165,12 @@ def trained(context: Context) -> MakeAlerts:
     ti = context["ti"]
     registered = ti.xcom_pull(task_ids=ti.task_id)
     models, tuned = (_pull_mapped(ti, task_id) for task_id in ("train", "tune"))
+    left_out = ti.xcom_pull(task_ids="load_models", key=LEFT_OUT) or []
     url, links, settings = get_warehouse_url(), link_training(ti), read_usable_settings()
     return lambda: [
-        pipeline_reports.report_training(url, settings, ti.dag_id, ti.run_id, registered, models, tuned, links)
+        pipeline_reports.report_training(
+            url, settings, ti.dag_id, ti.run_id, registered, models, tuned, links, left_out=left_out
+        )
     ]
 
 

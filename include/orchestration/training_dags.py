@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
@@ -17,10 +17,7 @@ from include.orchestration.runs import name_run, note_run, skip_run
 from include.problem.request_values import MOMENT
 from include.problem.words import show_amount
 from include.settings import read_settings, read_usable_settings
-from include.training.results import JobValues, Registered, Trained, Tuned
-
-if TYPE_CHECKING:
-    from include.training.job import Chosen
+from include.training.results import LEFT_OUT, JobValues, Registered, Trained, Tuned
 
 log = logging.getLogger(__name__)
 BEST_SO_FAR = "{{ task.op_kwargs['model'] }}{{ best | default('') }}"
@@ -124,18 +121,17 @@ def _claim(url: str, family: Family, version: int, is_event: bool, **context: An
 @task
 def load_models(job: JobValues, **context: Any) -> list[str]:
     """Lists the model types to train; those that the target forbids are left out."""
-    chosen = _choose(job, context["params"]["models"])
-    for line in chosen.left_out:
-        log.warning(line)
-    return list(chosen.models)
-
-
-def _choose(job: JobValues, names: Sequence[str] | None) -> "Chosen":
     from include.sets.examples import find_lowest_target
     from include.training.job import choose_models, leave_out_forbidden
 
-    models, version = choose_models(read_settings(), job["family"], names), job["set_version"]
-    return leave_out_forbidden(models, version, find_lowest_target(get_warehouse_url(), version))
+    version = job["set_version"]
+    models = choose_models(read_settings(), job["family"], context["params"]["models"])
+    chosen = leave_out_forbidden(models, version, find_lowest_target(get_warehouse_url(), version))
+    for line in chosen.left_out:
+        log.warning(line)
+    # For the run's note and the mail: the result is what tuning is mapped over.
+    context["ti"].xcom_push(LEFT_OUT, list(chosen.left_out))
+    return list(chosen.models)
 
 
 @task(map_index_template=BEST_SO_FAR)
@@ -179,7 +175,7 @@ def build_training_dag(family: Family, doc_md: str | None) -> DAG:
         registered = register_best(get_warehouse_url(), settings, Job.from_dict(job), list(trained))
         outlet_events[outlet].extra = registered
         context = get_current_context()
-        left_out = _choose(job, context["params"]["models"]).left_out
+        left_out = context["ti"].xcom_pull(task_ids="load_models", key=LEFT_OUT) or []
         note_run(context, "\n".join([describe_registered(settings.problem, registered), *left_out]))
         return registered
 

@@ -7,6 +7,9 @@ from typing import Any, TypedDict
 
 from include.models.table import Family
 
+# The key under which the sentences on model types that the target forbids are handed on.
+LEFT_OUT = "left_out"
+
 
 class LimitValues(TypedDict):
     """The values of a `Limits`."""

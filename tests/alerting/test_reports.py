@@ -11,6 +11,7 @@ from include.alerting.model_reports import report_drift, report_promotions, repo
 from include.alerting.pipeline_reports import report_preparation, report_retraining, report_training
 from include.settings import Settings
 from include.tracking import runs
+from include.training.job import leave_out_forbidden
 from tests.alerting.conftest import configure
 from tests.registered import BOOSTER, LASSO, register
 
@@ -83,6 +84,23 @@ def test_training_says_models_by_error_best_parameters_and_how_tuning_went(
     assert bars.bars == {LASSO: 1.0, BOOSTER: 6.5}
     assert lines.lines == {LASSO: (9.0, 7.0, 7.0)}
     assert alert.facts["Champion"] == "unknown: MLflow did not answer"
+    assert "Left out" not in alert.facts
+
+
+def test_training_says_which_model_types_the_target_forbids(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    settings = configure(mlflow_tracking_uri="http://127.0.0.1:9", registered_model="trip-duration")
+    known = {**REGISTERED, "metrics": TRAINED[1]["metrics"]}
+    left_out = leave_out_forbidden([BOOSTER, "gbtree.gamma"], 3, -2.0).left_out
+    alert = report_training(
+        warehouse_url, settings, "xgboost_training", "run", known, TRAINED, TUNED, LINKS, left_out=left_out
+    )
+    assert alert.facts
+    assert alert.facts["Left out"] == (
+        "gbtree.gamma is left out: it needs targets above zero, but training set 3 has -2."
+    )
 
 
 def test_training_says_the_change_against_the_champion(warehouse_url: str, mlflow_url: str) -> None:
