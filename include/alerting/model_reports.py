@@ -1,13 +1,14 @@
 """Alerts on models in use: promotion, rollback, drift, and a champion that cannot be used."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from include.alerting.alert import Alert, Chart, Table
+from include.errors import TrackingUnavailable
 from include.problem.words import describe_shares, name_unit, show_amount
-from include.promotion.decisions import describe_unbeaten
+from include.promotion.decisions import describe_unbeaten, find_unjudged_trainings
 from include.sets.baselines import Baseline, list_baselines
-from include.settings import read_settings
+from include.settings import Settings, read_settings
 from include.tracking.registry import WAYS_OUT
 from include.warehouse import connect
 
@@ -53,10 +54,20 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
     return alerts
 
 
-def report_unbeaten(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:
-    """That what a run has judged, and every model before, did not beat the best baseline, so that nothing serves."""
+def report_unbeaten(
+    url: str, dag_id: str, run_id: str, links: dict[str, str], *, trainings: Collection[str] = ()
+) -> list[Alert]:
+    """That what a run has judged, and every model before, did not beat the best baseline, so that nothing serves.
+
+    Nothing while a model may still win: the run that judges the last one reports it.
+
+    Args:
+        trainings: Those under way, `DAG id/run id`.
+    """
     settings = read_settings()
     name, problem = settings.registered_model, settings.problem
+    if find_unjudged_trainings(url, name, trainings) or _find_unjudged(url, settings):
+        return []
     with connect(url) as connection:
         row = connection.execute(
             "SELECT judged_on, split FROM training.promotions WHERE name = %s AND run_key = %s AND baseline IS NOT NULL"
@@ -84,6 +95,16 @@ def report_unbeaten(url: str, dag_id: str, run_id: str, links: dict[str, str]) -
             links=links,
         )
     ]
+
+
+def _find_unjudged(url: str, settings: Settings) -> list[int]:
+    # It brings numpy, which other alerts can do without.
+    from include.promotion.judging import find_unjudged
+
+    try:
+        return find_unjudged(url, settings, ())
+    except TrackingUnavailable:
+        return []
 
 
 def tabulate_baselines(baselines: Sequence[Baseline], split: str, unit: str) -> tuple[Table, ...]:

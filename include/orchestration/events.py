@@ -4,6 +4,7 @@ Each function takes a callback's context and returns the work that makes the ale
 asked at once, while everything else (MLflow, the warehouse) waits until the caller need not.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -21,11 +22,19 @@ from include.alerting.incidents import (
     write_duration,
 )
 from include.alerting.recording import has_alerts
-from include.orchestration.connections import add_to_note, find_map_label, get_warehouse_url, list_failed_tasks
+from include.models.table import TRAINING_DAGS
+from include.orchestration.connections import (
+    add_to_note,
+    find_map_label,
+    get_warehouse_url,
+    list_active_runs,
+    list_failed_tasks,
+)
 from include.orchestration.pages import dashboard_page, link, link_training, run_page, task_page
 from include.settings import read_usable_settings
 from include.training.results import LEFT_OUT
 
+log = logging.getLogger(__name__)
 Context = Mapping[str, Any]
 MakeAlerts = Callable[[], Sequence[Alert]]
 TIMED_OUT = "timed_out"  # Airflow's reason
@@ -183,8 +192,19 @@ def unusable(context: Context) -> MakeAlerts:
 
 def judged(context: Context) -> MakeAlerts:
     """Versions were judged: the champion may be one that cannot be used, and without one, none may beat a baseline."""
-    make = (unusable(context), _from_run(model_reports.report_unbeaten, "overview")(context))
+    trainings = _list_trainings()
+    report = partial(model_reports.report_unbeaten, trainings=trainings)
+    make = (unusable(context), _from_run(report, "overview")(context))
     return lambda: [alert for each in make for alert in each()]
+
+
+def _list_trainings() -> list[str]:
+    try:
+        runs = list_active_runs()
+    except Exception as error:  # whatever is wrong with the API: rather one mail too many than none
+        log.warning("Whether a training is under way could not be looked up: %s", error)
+        return []
+    return [f"{run['dag_id']}/{run['dag_run_id']}" for run in runs if run["dag_id"] in TRAINING_DAGS]
 
 
 def _pull_mapped(ti: Any, task_id: str) -> list[Any]:

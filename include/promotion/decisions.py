@@ -1,6 +1,6 @@
 """The table training.promotions: each decision on a model, and how far its move has come."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -125,6 +125,16 @@ def list_judged(url: str, name: str) -> set[int]:
             "SELECT version FROM training.promotions WHERE kind = 'judgement' AND name = %s", [name]
         ).fetchall()
     return {version for (version,) in rows}
+
+
+def find_unjudged_trainings(url: str, name: str, trainings: Collection[str]) -> list[str]:
+    """Those of the trainings, `DAG id/run id`, whose model has not been judged: it may not be registered yet."""
+    with connect(url) as connection:
+        rows = connection.execute(
+            "SELECT unnest(%s::text[]) EXCEPT SELECT trained_by FROM training.promotions WHERE name = %s",
+            [list(trainings), name],
+        ).fetchall()
+    return [training for (training,) in rows]
 
 
 def describe_unbeaten(url: str, problem: Problem, name: str) -> str | None:

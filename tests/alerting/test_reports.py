@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from include.alerting.model_reports import report_drift, report_promotions, report_unbeaten
 from include.alerting.pipeline_reports import report_preparation, report_retraining, report_training
-from include.settings import Settings
+from include.settings import Settings, read_settings
 from include.tracking import runs
 from include.training.job import leave_out_forbidden
 from tests.alerting.conftest import configure
@@ -177,19 +177,53 @@ def test_retraining_says_why_and_what_came_of_it(warehouse_url: str, state: str,
     assert report_retraining(warehouse_url, "automatic_retraining", "skipped", LINKS) == []
 
 
-def test_models_that_do_not_beat_the_best_baseline_are_told_with_all_baselines(warehouse_url: str) -> None:
-    assert report_unbeaten(warehouse_url, "model_promotion", "run", LINKS) == []
+def reject_one(warehouse_url: str, name: str = "trip-duration", version: int = 7) -> None:
+    """A set with baselines, and a model trained on it that does not beat them."""
     errors = {"test": {"rmse": 6.0, "mae": 4.0}, "validation": {"rmse": 6.5, "mae": 4.5}}
     baselines = [{"name": name, "value": 14.0, "lag": None, "errors": errors} for name in ("mean", "median")]
     insert(
         warehouse_url, "training.sets", state="published", months=["2024-01"], validation_from="2024-01-20",
-        declaration="{}", settings="{}", sources="{}", baselines=Jsonb(baselines),
+        declaration="{}", settings="{}", sources="{}", statistics="{}", baselines=Jsonb(baselines),
     )  # fmt: skip
     insert(
-        warehouse_url, "training.promotions", kind="judgement", name="trip-duration", version=7, model=LASSO,
+        warehouse_url, "training.promotions", kind="judgement", name=name, version=version, model=LASSO,
         judged_on=1, split="test", rows=500, challenger_rmse=6.25, champion_rmse=6.0, interval_low=0.1,
         interval_high=0.4, baseline="mean", reason="It is worse.", state="rejected", run_key="model_promotion/run",
+        trained_by="sklearn_training/run",
     )  # fmt: skip
+
+
+@pytest.fixture
+def tracker(mlflow_url: str, monkeypatch: pytest.MonkeyPatch) -> runs.Tracker:
+    """The MLflow that the settings name."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_url)
+    return runs.open_tracker(read_settings())
+
+
+def test_model_that_is_still_trained_or_judged_may_win_so_that_nothing_is_told_before(
+    warehouse_url: str, tracker: runs.Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTERED_MODEL", "unbeaten")
+    trainings = ["sklearn_training/run", "xgboost_training/run"]
+
+    def count(trainings: list[str]) -> int:
+        return len(report_unbeaten(warehouse_url, "model_promotion", "run", LINKS, trainings=trainings))
+
+    first = register(tracker, "unbeaten", LASSO, alias=None)
+    reject_one(warehouse_url, "unbeaten", first.version)
+    # The run of a training may end a moment after its model was judged.
+    assert count(trainings[:1]) == 1
+    assert count(trainings) == 0
+    second = register(tracker, "unbeaten", LASSO, alias=None)
+    tracker.client.set_model_version_tag("unbeaten", str(second.version), "training_set_version", "1")
+    assert count([]) == 0
+
+
+def test_models_that_do_not_beat_the_best_baseline_are_told_with_all_baselines(
+    warehouse_url: str, tracker: runs.Tracker
+) -> None:
+    assert report_unbeaten(warehouse_url, "model_promotion", "run", LINKS) == []
+    reject_one(warehouse_url)
     [alert] = report_unbeaten(warehouse_url, "model_promotion", "run", LINKS)
     assert (alert.severity, alert.state) == ("warning", "promoted nothing")
     assert alert.headline == (
