@@ -71,12 +71,12 @@ def report_training(
     tuned: Sequence[Tuned],
     links: dict[str, str],
     *,
-    left_out: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Alert:
     """Models were trained: their errors, the best parameters, and a comparison with the champion.
 
     Args:
-        left_out: A sentence for each model type that the target forbids.
+        notes: A sentence for each model type that the target forbids or asks for.
     """
     ranked = sorted(trained, key=lambda model: model["metrics"]["validation_rmse"])
     best, set_version = registered["model"], registered["training_set_version"]
@@ -96,7 +96,7 @@ def report_training(
             "Champion": _against_champion(settings, rmse, registered["version"]),
             **_against_baseline(find_best(baselines, VALIDATION), rmse, unit),
             "Training set": str(set_version),
-            **({"Left out": " ".join(left_out)} if left_out else {}),
+            **({"Model types": " ".join(notes)} if notes else {}),
         },
         tables=(
             Table(

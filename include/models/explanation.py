@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from include.models.artifact import Model
+from include.models.fitting import learns_logarithm
 from include.problem.data import Columns, count_rows
 
 # Points enough for a picture; TreeSHAP of a deep booster takes some ten milliseconds a row.
@@ -31,7 +32,7 @@ class Explanation:
     Attributes:
         features: The k names, the strongest first.
         contributions: Shape (n, k), in the unit of the model's margin: the target's, or its logarithm where the
-            objective has a log link.
+            objective has a log link or the booster learns the logarithm.
         base: The margin without any feature.
         unit: Of the contributions: the target's, behind `log` where they multiply.
         multiplies: Whether contributions are logarithms of factors on the prediction, rather than summands.
@@ -71,7 +72,8 @@ def explain(model: Model, rows: Columns) -> Explanation:
     matrix = xgboost.DMatrix(encoder.transform(rows), feature_types=encoder.feature_types, enable_categorical=True)
     values = np.asarray(model.estimator.predict(matrix, pred_contribs=True), dtype=np.float64)
     objective = json.loads(model.estimator.save_config())["learner"]["objective"]["name"]
-    return _by_feature(model, values[:, :-1], float(values[0, -1]), multiplies=objective in LOG_LINKED)
+    multiplies = objective in LOG_LINKED or learns_logarithm(model.estimator)
+    return _by_feature(model, values[:, :-1], float(values[0, -1]), multiplies=multiplies)
 
 
 def is_linear(model: Model) -> bool:

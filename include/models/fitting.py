@@ -17,6 +17,8 @@ from include.problem.declaration import Problem
 MAXIMUM_ROUNDS = 1500
 EARLY_STOPPING_ROUNDS = 20
 LINEAR_ROUNDS = 100
+# The attribute of a booster that says what it has learnt instead of the target itself.
+LEARNT, LOGARITHM = "learnt", "logarithm"
 _STATISTICS: Mapping[Statistic, Callable[[Values], Any]] = {
     "median": np.median,
     "spread": lambda target: np.subtract(*np.quantile(target, [0.75, 0.25])) or 1.0,
@@ -25,7 +27,10 @@ _STATISTICS: Mapping[Statistic, Callable[[Values], Any]] = {
 
 @dataclass(frozen=True)
 class EncodedData:
-    """The matrices that every trial of a model type shares, encoded once."""
+    """The matrices that every trial of a model type shares, encoded once.
+
+    The targets are those of the splits, also where xgboost's matrices hold their logarithms.
+    """
 
     encoder: Encoder
     train: Any
@@ -61,7 +66,8 @@ def encode(
     matrices = [encoder.transform(split.rows) for split in (train, validation)]
     if model.family == "xgboost":
         # Quantised once here, not in every trial.
-        pairs = list(zip(matrices, (train.target, validation.target), strict=True))
+        targets = (np.log(split.target) if model.log_target else split.target for split in (train, validation))
+        pairs = list(zip(matrices, targets, strict=True))
         matrices = _quantise(encoder, pairs, linear=model.fixed["booster"] == "gblinear")
     return EncodedData(encoder, matrices[0], train.target, matrices[1], validation.target)
 
@@ -109,7 +115,11 @@ def fit_estimator(
     in_unit = {name: parameters[name] * scale for name in model.in_unit if name in parameters and scale != 1}
     options = {**model.fixed, **of_target, **parameters, **in_unit}
     if model.family == "xgboost":
-        return _fit_xgboost({**options, "device": device}, data, random_state, threads_for(threads))
+        booster = _fit_xgboost({**options, "device": device}, data, random_state, threads_for(threads))
+        if model.log_target:
+            # Kept in the booster's own file, so that no one can predict without it.
+            booster.set_attr(**{LEARNT: LOGARITHM})
+        return booster
     return _fit_sklearn(model, options, data, random_state, threads_for(threads))
 
 
@@ -189,8 +199,13 @@ def predict_by_one_thread(estimator: Any) -> Any:
     return estimator
 
 
+def learns_logarithm(booster: Any) -> bool:
+    """Whether an xgboost booster gives the logarithm of the target."""
+    return bool(booster.attr(LEARNT) == LOGARITHM)
+
+
 def predict_encoded(estimator: Any, matrix: Any) -> Values:
-    """Predictions, (n,), from a matrix of the encoder, or from xgboost's own matrix."""
+    """Predictions of the target, (n,), from a matrix of the encoder, or from xgboost's own matrix."""
     if hasattr(estimator, "inplace_predict"):
         import xgboost
 
@@ -198,6 +213,8 @@ def predict_encoded(estimator: Any, matrix: Any) -> Values:
             matrix = xgboost.DMatrix(matrix)
         is_raw = isinstance(matrix, np.ndarray)
         raw = estimator.inplace_predict(matrix) if is_raw else estimator.predict(matrix)
+        if learns_logarithm(estimator):
+            return np.exp(np.asarray(raw, dtype=np.float64))
     else:
         raw = estimator.predict(matrix)
     return np.asarray(raw, dtype=np.float64)

@@ -36,6 +36,7 @@ class ModelType:
         in_unit: Parameters in the unit of the target. Their values are for targets that deviate by about 10 from their
             mean; others have them multiplied by a power of ten.
         of_target: Parameters that follow from the training split's target, by the name of a statistic of it.
+        log_target: Whether a booster learns the target's logarithm, of which it predicts the inverse.
         seeded: Whether the estimator takes a `random_state`.
     """
 
@@ -46,6 +47,7 @@ class ModelType:
     of_target: Mapping[str, Statistic] = field(default_factory=lambda: MappingProxyType({}))
     in_unit: tuple[str, ...] = ()
     targets: Allowed = "any"
+    log_target: bool = False
     native_categories: bool = False
     seeded: bool = True
     parallel: bool = False
@@ -93,6 +95,7 @@ def _boosted(
     targets: Allowed = "any",
     in_unit: tuple[str, ...] = (),
     of_target: Mapping[str, Statistic] = NOTHING,
+    log_target: bool = False,
     **fixed: Any,
 ) -> ModelType:
     return ModelType(
@@ -103,6 +106,7 @@ def _boosted(
         targets=targets,
         in_unit=in_unit,
         of_target=of_target,
+        log_target=log_target,
         native_categories=True,
         parallel=True,
     )
@@ -148,6 +152,7 @@ _ENTRIES: Mapping[str, ModelType] = MappingProxyType(
             "sklearn", space=_TREES, start=_TREES_START, fixed={"max_features": 0.3, "max_samples": 0.5}, parallel=True
         ),
         "gbtree.squarederror": _boosted("reg:squarederror", in_unit=("reg_alpha",)),
+        "gbtree.logsquarederror": _boosted("reg:squarederror", targets="above zero", log_target=True),
         "gbtree.gamma": _boosted("reg:gamma", targets="above zero"),
         "gbtree.absoluteerror": _boosted("reg:absoluteerror"),
         # xgboost's own first guess, one step from 0, lands far beyond any target, where this loss has hardly a
@@ -177,6 +182,11 @@ _ENTRIES: Mapping[str, ModelType] = MappingProxyType(
 MODELS: Mapping[str, ModelType] = MappingProxyType(
     {name: replace(entry, name=name) for name, entry in _ENTRIES.items()}
 )
+
+
+def names_for_skewed(family: Family) -> list[str]:
+    """Names of a family's model types that learn the target's logarithm."""
+    return [name for name, model in MODELS.items() if model.family == family and model.log_target]
 
 
 def names_of(family: Family) -> list[str]:

@@ -32,7 +32,7 @@ from include.orchestration.connections import (
 )
 from include.orchestration.pages import dashboard_page, link, link_training, run_page, task_page
 from include.settings import read_usable_settings
-from include.training.results import LEFT_OUT
+from include.training.results import TYPE_NOTES
 
 log = logging.getLogger(__name__)
 Context = Mapping[str, Any]
@@ -174,11 +174,11 @@ def trained(context: Context) -> MakeAlerts:
     ti = context["ti"]
     registered = ti.xcom_pull(task_ids=ti.task_id)
     models, tuned = (_pull_mapped(ti, task_id) for task_id in ("train", "tune"))
-    left_out = ti.xcom_pull(task_ids="load_models", key=LEFT_OUT) or []
+    notes = ti.xcom_pull(task_ids="load_models", key=TYPE_NOTES) or []
     url, links, settings = get_warehouse_url(), link_training(ti), read_usable_settings()
     return lambda: [
         pipeline_reports.report_training(
-            url, settings, ti.dag_id, ti.run_id, registered, models, tuned, links, left_out=left_out
+            url, settings, ti.dag_id, ti.run_id, registered, models, tuned, links, notes=notes
         )
     ]
 
@@ -192,8 +192,7 @@ def unusable(context: Context) -> MakeAlerts:
 
 def judged(context: Context) -> MakeAlerts:
     """Versions were judged: the champion may be one that cannot be used, and without one, none may beat a baseline."""
-    trainings = _list_trainings()
-    report = partial(model_reports.report_unbeaten, trainings=trainings)
+    report = partial(model_reports.report_unbeaten, trainings=_list_trainings())
     make = (unusable(context), _from_run(report, "overview")(context))
     return lambda: [alert for each in make for alert in each()]
 

@@ -17,7 +17,7 @@ from include.orchestration.runs import name_run, note_run, skip_run
 from include.problem.request_values import MOMENT
 from include.problem.words import show_amount
 from include.settings import read_settings, read_usable_settings
-from include.training.results import LEFT_OUT, JobValues, Registered, Trained, Tuned
+from include.training.results import TYPE_NOTES, JobValues, Registered, Trained, Tuned
 
 log = logging.getLogger(__name__)
 BEST_SO_FAR = "{{ task.op_kwargs['model'] }}{{ best | default('') }}"
@@ -120,17 +120,19 @@ def _claim(url: str, family: Family, version: int, is_event: bool, **context: An
 
 @task
 def load_models(job: JobValues, **context: Any) -> list[str]:
-    """Lists the model types to train; those that the target forbids are left out."""
-    from include.sets.examples import find_lowest_target
-    from include.training.job import choose_models, leave_out_forbidden
+    """Lists the model types to train, as the target allows."""
+    from include.sets.examples import find_target_shape
+    from include.training.job import choose_models, match_target
 
-    version = job["set_version"]
-    models = choose_models(read_settings(), job["family"], context["params"]["models"])
-    chosen = leave_out_forbidden(models, version, find_lowest_target(get_warehouse_url(), version))
-    for line in chosen.left_out:
+    settings, family, version, named = read_settings(), job["family"], job["set_version"], context["params"]["models"]
+    target = find_target_shape(get_warehouse_url(), version)
+    # Who names model types gets no others.
+    add = not named and settings.is_default(f"{family}_models")
+    chosen = match_target(choose_models(settings, family, named), version, target, add=add)
+    for line in chosen.notes:
         log.warning(line)
     # For the run's note and the mail: the result is what tuning is mapped over.
-    context["ti"].xcom_push(LEFT_OUT, list(chosen.left_out))
+    context["ti"].xcom_push(TYPE_NOTES, list(chosen.notes))
     return list(chosen.models)
 
 
@@ -175,8 +177,8 @@ def build_training_dag(family: Family, doc_md: str | None) -> DAG:
         registered = register_best(get_warehouse_url(), settings, Job.from_dict(job), list(trained))
         outlet_events[outlet].extra = registered
         context = get_current_context()
-        left_out = context["ti"].xcom_pull(task_ids="load_models", key=LEFT_OUT) or []
-        note_run(context, "\n".join([describe_registered(settings.problem, registered), *left_out]))
+        notes = context["ti"].xcom_pull(task_ids="load_models", key=TYPE_NOTES) or []
+        note_run(context, "\n".join([describe_registered(settings.problem, registered), *notes]))
         return registered
 
     with DAG(

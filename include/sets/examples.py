@@ -24,6 +24,14 @@ _COLUMNS = "version, fingerprint, months, validation_from::text, test_from::text
 
 
 @dataclass(frozen=True)
+class TargetShape:
+    """What decides which model types can learn a target, and which of them well."""
+
+    lowest: float
+    skewness: float
+
+
+@dataclass(frozen=True)
 class TrainingSet:
     """A published version: what it holds, not the examples themselves."""
 
@@ -146,18 +154,23 @@ def split_of_frame(problem: Problem, frame: "pd.DataFrame") -> Split:
     return Split(columns_of_frame(problem, frame), frame["target"].to_numpy(dtype="float64"))
 
 
-def find_lowest_target(url: str, version: int) -> float:
-    """The lowest target of the training split.
+def find_target_shape(url: str, version: int) -> TargetShape:
+    """What the targets of the training split are like.
 
     Raises:
         NoTrainingSet: The set was never published, or its examples are gone.
     """
     get_training_set(url, version)
-    query = sql.SQL("SELECT min(target) FROM {} WHERE split = 'train'").format(table_of(version))
+    query = sql.SQL(
+        "SELECT min(target), avg(((target - mean) / nullif(deviation, 0)) ^ 3) FROM {table},"
+        " (SELECT avg(target) AS mean, stddev_pop(target) AS deviation FROM {table} WHERE split = 'train') AS whole"
+        " WHERE split = 'train'"
+    ).format(table=table_of(version))
     with connect(url) as connection:
         row = connection.execute(query).fetchone()
     assert row is not None  # an aggregate has one row
-    return float(row[0])
+    lowest, skewness = row
+    return TargetShape(float(lowest), float(skewness or 0))
 
 
 def load_references(url: str, version: int) -> dict[str, Any]:

@@ -54,7 +54,9 @@ class Settings(DataSettings):
     sklearn_models: SklearnModels = ("linear_model.LinearRegression", "linear_model.Lasso")
     """Model types of scikit-learn to train, separated by commas."""
     xgboost_models: XgboostModels = ("gbtree.squarederror", "gbtree.gamma")
-    """Model types of XGBoost to train, separated by commas."""
+    """Model types of XGBoost to train, separated by commas. With the default, `gbtree.logsquarederror` is trained too
+    where the target is above zero and skewed.
+    """
     max_evaluations: int = Field(default=10, ge=1, le=100_000)
     """Maximum number of trials per model type."""
     tuning_time_budget: Seconds = 600.0
@@ -190,6 +192,10 @@ class Settings(DataSettings):
         if self.feature_set not in names:
             raise ValueError(f"FEATURE_SET: there is no feature set {self.feature_set!r}; there are {', '.join(names)}")
         return self
+
+    def is_default(self, field: str) -> bool:
+        """Whether a setting has its default value."""
+        return bool(getattr(self, field) == type(self).model_fields[field].default)
 
     def list_model_types(self, family: Family) -> list[str]:
         """The model types of the family that are trained."""

@@ -5,12 +5,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from include.errors import SettingsError
-from include.models.table import Family, get_model, names_of
+from include.models.table import Family, get_model, names_for_skewed, names_of
 from include.problem.features import find_feature_set
-from include.sets.examples import TrainingSet
+from include.sets.examples import TargetShape, TrainingSet
 from include.settings import Settings
 from include.training.results import JobValues
 from include.tuning.search import Limits
+
+# From this skewness on, the logarithm of a target is easier to learn.
+SKEWED = 2.0
 
 
 @dataclass(frozen=True)
@@ -89,34 +92,39 @@ def choose_models(settings: Settings, family: Family, names: Sequence[str] | Non
 
 @dataclass(frozen=True)
 class Chosen:
-    """The model types that a run trains, and a sentence for each that the target forbids."""
+    """The model types that a run trains, and a sentence for each that the target forbids or asks for."""
 
     models: tuple[str, ...]
-    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def leave_out_forbidden(models: Sequence[str], set_version: int, lowest: float) -> Chosen:
+def match_target(models: Sequence[str], set_version: int, target: TargetShape, *, add: bool = False) -> Chosen:
     """Leaves out the model types that cannot be fitted to a training set's target.
 
     Args:
         models: Names in the table of model types, of one family.
-        lowest: The lowest target of the set's training split.
+        target: That of the set's training split.
+        add: Whether those that learn the logarithm are trained, too, where the target is above zero and skewed.
 
     Raises:
         SettingsError: None is left.
     """
-    entries = [get_model(name) for name in models]
-    left_out = tuple(
+    entries, lowest = [get_model(name) for name in models], target.lowest
+    notes = [
         f"{entry.name} is left out: it needs targets {entry.targets}, but training set {set_version} has {lowest:g}."
         for entry in entries
         if not entry.allows(lowest)
-    )
-    chosen = tuple(entry.name for entry in entries if entry.allows(lowest))
+    ]
+    chosen = [entry.name for entry in entries if entry.allows(lowest)]
+    for name in names_for_skewed(entries[0].family) if add and target.skewness > SKEWED else ():
+        if get_model(name).allows(lowest) and name not in chosen:
+            chosen.append(name)
+            notes.append(f"{name} is trained, too: the target's skewness is {target.skewness:.1f}.")
     if not chosen:
         family = entries[0].family
         possible = [name for name in names_of(family) if get_model(name).allows(lowest)]
         raise SettingsError(
-            f"{' '.join(left_out)} No model type is left to train: set {family.upper()}_MODELS to one or more of"
+            f"{' '.join(notes)} No model type is left to train: set {family.upper()}_MODELS to one or more of"
             f" {', '.join(possible)}."
         )
-    return Chosen(chosen, left_out)
+    return Chosen(tuple(chosen), tuple(notes))

@@ -7,8 +7,8 @@ from typing import Any, TypedDict
 
 from include.models.table import Family
 
-# The key under which the sentences on model types that the target forbids are handed on.
-LEFT_OUT = "left_out"
+# The key under which the sentences on model types that the target forbids or asks for are handed on.
+TYPE_NOTES = "type_notes"
 
 
 class LimitValues(TypedDict):

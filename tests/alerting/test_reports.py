@@ -9,9 +9,10 @@ from psycopg.types.json import Jsonb
 
 from include.alerting.model_reports import report_drift, report_promotions, report_unbeaten
 from include.alerting.pipeline_reports import report_preparation, report_retraining, report_training
+from include.sets.examples import TargetShape
 from include.settings import Settings, read_settings
 from include.tracking import runs
-from include.training.job import leave_out_forbidden
+from include.training.job import match_target
 from tests.alerting.conftest import configure
 from tests.registered import BOOSTER, LASSO, register
 
@@ -84,7 +85,7 @@ def test_training_says_models_by_error_best_parameters_and_how_tuning_went(
     assert bars.bars == {LASSO: 1.0, BOOSTER: 6.5}
     assert lines.lines == {LASSO: (9.0, 7.0, 7.0)}
     assert alert.facts["Champion"] == "unknown: MLflow did not answer"
-    assert "Left out" not in alert.facts
+    assert "Model types" not in alert.facts
 
 
 def test_training_says_which_model_types_the_target_forbids(
@@ -93,12 +94,12 @@ def test_training_says_which_model_types_the_target_forbids(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     settings = configure(mlflow_tracking_uri="http://127.0.0.1:9", registered_model="trip-duration")
     known = {**REGISTERED, "metrics": TRAINED[1]["metrics"]}
-    left_out = leave_out_forbidden([BOOSTER, "gbtree.gamma"], 3, -2.0).left_out
+    notes = match_target([BOOSTER, "gbtree.gamma"], 3, TargetShape(-2.0, 0.5)).notes
     alert = report_training(
-        warehouse_url, settings, "xgboost_training", "run", known, TRAINED, TUNED, LINKS, left_out=left_out
+        warehouse_url, settings, "xgboost_training", "run", known, TRAINED, TUNED, LINKS, notes=notes
     )
     assert alert.facts
-    assert alert.facts["Left out"] == (
+    assert alert.facts["Model types"] == (
         "gbtree.gamma is left out: it needs targets above zero, but training set 3 has -2."
     )
 

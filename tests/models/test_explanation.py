@@ -26,8 +26,9 @@ def test_contributions_and_base_add_up_to_the_prediction(name: str) -> None:
     assert total == pytest.approx(model.predict(OTHERS.rows), rel=1e-4)
 
 
-def test_contributions_add_up_to_the_logarithm_where_the_objective_has_one() -> None:
-    model = make_model("gbtree.gamma")
+@pytest.mark.parametrize("name", ["gbtree.gamma", "gbtree.logsquarederror"])
+def test_contributions_add_up_to_the_logarithm_where_the_objective_or_the_target_is_one(name: str) -> None:
+    model = make_model(name)
     found = explain(model, OTHERS.rows)
     total = np.exp(found.contributions.sum(axis=1) + found.base)
     assert total == pytest.approx(model.predict(OTHERS.rows), rel=1e-4)
@@ -35,7 +36,12 @@ def test_contributions_add_up_to_the_logarithm_where_the_objective_has_one() -> 
 
 @pytest.mark.parametrize(
     ("name", "unit"),
-    [("gbtree.squarederror", "minutes"), ("gbtree.gamma", "log minutes"), ("gbtree.tweedie", "log minutes")],
+    [
+        ("gbtree.squarederror", "minutes"),
+        ("gbtree.gamma", "log minutes"),
+        ("gbtree.tweedie", "log minutes"),
+        ("gbtree.logsquarederror", "log minutes"),
+    ],
 )
 def test_unit_follows_the_objective(name: str, unit: str) -> None:
     assert explain(make_model(name), OTHERS.rows).unit == unit

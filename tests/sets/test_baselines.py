@@ -14,6 +14,7 @@ from include.problem.declaration import Problem
 from include.promotion import decisions
 from include.raw.tables import ensure_columns
 from include.sets.baselines import find_best, find_periods, list_baselines, reach
+from include.sets.examples import find_target_shape, load_split
 from include.sets.holdout import load_held_out
 from include.settings import Settings
 from tests.published_sets import publish_sample, publish_set
@@ -116,6 +117,14 @@ def test_baselines_of_a_pruned_set_are_still_known(warehouse_url: str) -> None:
     publish_sample(warehouse_url)
     assert list_baselines(warehouse_url, 2) == []
     assert find_best(list_baselines(warehouse_url, 1), "train") is None
+
+
+def test_shape_of_the_target_is_that_of_the_training_rows(warehouse_url: str) -> None:
+    publish_sample(warehouse_url)
+    target = load_split(warehouse_url, 1, "train").target
+    shape = find_target_shape(warehouse_url, 1)
+    assert shape.lowest == target.min()
+    assert shape.skewness == pytest.approx(np.mean((target - target.mean()) ** 3) / target.std() ** 3)
 
 
 @pytest.mark.parametrize(

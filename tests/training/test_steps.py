@@ -14,11 +14,18 @@ from include.models.evaluation import measure
 from include.models.fitting import Fitted, encode, fit
 from include.models.table import MODELS
 from include.problem.words import show_amount
-from include.sets.examples import TrainingSet, get_training_set, load_references, load_split, read_problem_of
+from include.sets.examples import (
+    TargetShape,
+    TrainingSet,
+    get_training_set,
+    load_references,
+    load_split,
+    read_problem_of,
+)
 from include.settings import Settings
 from include.tracking import runs
 from include.tracking.runs import Tracker, open_tracker
-from include.training.job import Job, choose_models, leave_out_forbidden, make_job
+from include.training.job import SKEWED, Job, choose_models, make_job, match_target
 from include.training.steps import describe_registered, register_best, train_model, tune_model
 from include.tuning.search import Limits, Trial
 from include.tuning.trials import WarehouseTrials
@@ -26,7 +33,7 @@ from tests.conftest import find_free_port
 from tests.published_sets import publish_sample
 
 LASSO, SQUARED, GAMMA = "linear_model.Lasso", "gbtree.squarederror", "gbtree.gamma"
-TWEEDIE = "gbtree.tweedie"
+TWEEDIE, LOG = "gbtree.tweedie", "gbtree.logsquarederror"
 DEFAULTS = Settings()
 PAGE = "http://airflow/dags/sklearn_training/runs/manual__1"
 needs_servers = pytest.mark.slow
@@ -89,16 +96,39 @@ def test_models_are_those_asked_for_once_each_or_those_of_the_settings() -> None
     [(0.5, [SQUARED, GAMMA, TWEEDIE]), (0.0, [SQUARED, TWEEDIE]), (-3.0, [SQUARED])],
 )
 def test_models_that_the_target_forbids_are_left_out_with_the_reason(lowest: float, models: list[str]) -> None:
-    chosen = leave_out_forbidden([SQUARED, GAMMA, TWEEDIE], 3, lowest)
+    chosen = match_target([SQUARED, GAMMA, TWEEDIE], 3, TargetShape(lowest, 0.0))
     assert list(chosen.models) == models
-    assert [line.split()[0] for line in chosen.left_out] == [n for n in (GAMMA, TWEEDIE) if n not in models]
-    for line in chosen.left_out:
+    assert [line.split()[0] for line in chosen.notes] == [n for n in (GAMMA, TWEEDIE) if n not in models]
+    for line in chosen.notes:
         assert f"but training set 3 has {lowest:g}." in line
+
+
+@pytest.mark.parametrize(
+    ("target", "add", "is_added"),
+    [
+        (TargetShape(0.5, 2.5), True, True),
+        (TargetShape(0.5, SKEWED), True, False),
+        (TargetShape(0.0, 2.5), True, False),
+        (TargetShape(0.5, 2.5), False, False),
+    ],
+)
+def test_logarithm_is_learnt_too_where_the_target_is_above_zero_and_skewed(
+    target: TargetShape, add: bool, is_added: bool
+) -> None:
+    chosen = match_target([SQUARED], 3, target, add=add)
+    assert chosen.models == ((SQUARED, LOG) if is_added else (SQUARED,))
+    assert chosen.notes == ((f"{LOG} is trained, too: the target's skewness is 2.5.",) if is_added else ())
+
+
+def test_model_types_that_someone_has_named_are_no_default() -> None:
+    assert DEFAULTS.is_default("xgboost_models")
+    assert Settings(xgboost_models="gbtree.squarederror,gbtree.gamma").is_default("xgboost_models")
+    assert not Settings(xgboost_models="gbtree.gamma").is_default("xgboost_models")
 
 
 def test_error_names_the_models_to_set_where_the_target_forbids_all() -> None:
     with pytest.raises(SettingsError) as error:
-        leave_out_forbidden([GAMMA], 3, -1.5)
+        match_target([GAMMA], 3, TargetShape(-1.5, 0.0))
     assert str(error.value).startswith(
         "gbtree.gamma is left out: it needs targets above zero, but training set 3 has -1.5. No model type is left to"
         " train: set XGBOOST_MODELS to one or more of gbtree.squarederror, gbtree.absoluteerror, "
