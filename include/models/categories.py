@@ -1,6 +1,7 @@
 """The categories of one column that an encoder knows, whole numbers or texts, and where values are among them."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,9 @@ from include.problem.kinds import MISSING_CODE
 
 # The position of what is missing or unknown.
 MISSING = -1
+# A text in fewer rows is rare.
+RARE_BELOW = 5
+TOGETHER = "(rare)"
 
 
 @dataclass(frozen=True)
@@ -44,24 +48,32 @@ class Codes:
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts in the order of their letters."""
+    """Texts in the order of their letters.
+
+    Attributes:
+        rare: Those that share the position behind all others: of each there is too little to learn from.
+    """
 
     known: tuple[str, ...]
+    rare: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.known)
+        return len(self.known) + bool(self.rare)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.known)
+        yield from self.known
+        if self.rare:
+            yield TOGETHER
 
-    def tolist(self) -> list[str]:
+    def tolist(self) -> list[str] | dict[str, list[str]]:
         """As JSON values."""
-        return list(self.known)
+        known = list(self.known)
+        return {"known": known, "rare": list(self.rare)} if self.rare else known
 
     @cached_property
     def positions(self) -> dict[str, int]:
         """The position of each."""
-        return {text: at for at, text in enumerate(self.known)}
+        return {text: at for at, text in enumerate(self.known)} | dict.fromkeys(self.rare, len(self.known))
 
     def find(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """The position of each of n values, or `MISSING`."""
@@ -72,19 +84,31 @@ class Texts:
 Categories = Codes | Texts
 
 
-def learn(values: npt.NDArray[Any]) -> Categories:
-    """The categories among values: texts of an object array, else whole numbers, of fractions the whole part."""
+def learn(values: npt.NDArray[Any], *, rare_below: int = 0) -> Categories:
+    """The categories among values: texts of an object array, else whole numbers, of fractions the whole part.
+
+    Args:
+        rare_below: Texts in fewer rows are put together. Whole numbers never are: often they stand for what has
+            features of its own, such as a place.
+    """
     if values.dtype.kind in "OU":
-        return Texts(tuple(sorted({value for value in values.tolist() if isinstance(value, str)})))
+        rows = Counter(value for value in values.tolist() if isinstance(value, str))
+        known, rare = (
+            tuple(sorted(text for text, count in rows.items() if (count < rare_below) == is_rare))
+            for is_rare in (False, True)
+        )
+        return Texts(known, rare)
     codes = np.unique(_as_codes(values))
     return Codes(codes[codes != MISSING_CODE])
 
 
-def restore(known: Sequence[int] | Sequence[str]) -> Categories:
+def restore(state: Sequence[int] | Sequence[str] | Mapping[str, Sequence[str]]) -> Categories:
     """The inverse of `tolist`."""
-    if known and isinstance(known[0], str):
-        return Texts(tuple(str(text) for text in known))
-    return Codes(np.array(known, dtype=np.int64))
+    if isinstance(state, Mapping):
+        return Texts(tuple(state["known"]), tuple(state["rare"]))
+    if state and isinstance(state[0], str):
+        return Texts(tuple(str(text) for text in state))
+    return Codes(np.array(state, dtype=np.int64))
 
 
 def _as_codes(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from include.models.categories import MISSING, Categories, learn, restore
+from include.models.categories import MISSING, RARE_BELOW, Categories, learn, restore
 from include.models.learnt import Learnt
 from include.problem.data import Columns, count_rows
 from include.problem.declaration import Problem
@@ -25,8 +25,8 @@ class Encoder:
     """Turns rows into a model's matrix; knows only what it saw when it was fitted on the training split.
 
     Unseen and missing categories become missing (`native`) or all zeros (`one_hot`); missing numbers stay missing
-    (`native`) or become the training split's median (`one_hot`). Features without a single value in the training split
-    are left out.
+    (`native`) or become the training split's median (`one_hot`). Rare texts are one category together. Features without
+    a single value in the training split are left out.
 
     Attributes:
         feature_set: The name, see `find_feature_set`.
@@ -62,7 +62,8 @@ class Encoder:
         features, columns = self.features, self.compute(rows)
         self.learnt = Learnt.of(self.problem, rows)
         one_hot = self.encoding == "one_hot"
-        found = {name: learn(columns[name]) for name in features.categorical + features.cyclic * one_hot}
+        names = features.categorical + features.cyclic * one_hot
+        found = {name: learn(columns[name], rare_below=RARE_BELOW) for name in names}
         self.categories = {name: known for name, known in found.items() if len(known)}
         numeric = features.numeric + features.cyclic * (not one_hot)
         self.numeric = tuple(name for name in numeric if not np.isnan(columns[name]).all())
