@@ -189,7 +189,7 @@ def test_slices_are_those_that_are_declared_and_what_is_in_none() -> None:
     found = measure_slices(BIKES, rows, np.full(5, 10.0), np.full(5, 12.0))
     assert {(row["slicing"], row["value"]): row["rows"] for row in found} == {
         ("hour", "by day"): 3, ("hour", "by night"): 1, ("hour", "other"): 1,
-        ("temperature", "cold"): 1, ("temperature", "warm"): 1, ("temperature", "other"): 3,
+        ("temperature", "cold"): 1, ("temperature", "warm"): 1, ("temperature", "missing"): 3,
         ("weather", "sun"): 2, ("weather", "missing"): 2, ("weather", "other"): 1,
         ("holiday", "0"): 2, ("holiday", "missing"): 2, ("holiday", "other"): 1,
     }  # fmt: skip
