@@ -1,11 +1,13 @@
-"""Monitors the champion: how far the newest rows have drifted from its training data, and how large its errors are.
+"""Monitors the champion: drift of new rows and requests from its training data, and how large its errors are.
 
 **Starts** daily (`MONITORING_SCHEDULE`), after each ingest, or by hand.
 
-**Produces** three measures of drift per week and column in `monitoring.drift`, and in `monitoring.live_errors` the
-errors of logged predictions whose rows have arrived since. If columns have drifted in `DRIFT_WINDOWS_NEEDED` of the
-last `DRIFT_WINDOWS` weeks, including the newest, a row is added to `monitoring.alarms` and the asset `drift` changes,
-once per champion and newest week. A champion that cannot be used is reported by an alert, once.
+**Produces** three measures of drift per week and column in `monitoring.drift`, of the newest rows and of what was
+requested in the last days; the champion's error on all rows of each week in `monitoring.errors`; and in
+`monitoring.live_errors` the errors of logged predictions whose rows have arrived since. If columns have drifted, or the
+error was too high (`ERROR_RATIO`), in `DRIFT_WINDOWS_NEEDED` of the last `DRIFT_WINDOWS` weeks, including the newest,
+or if predictions have moved against the actual values (`BIAS_SPREADS`), a row is added to `monitoring.alarms` and the
+asset `drift` changes, once per champion and newest week. A champion that cannot be used is reported by an alert, once.
 """
 
 from datetime import timedelta
@@ -34,7 +36,7 @@ def measure_live_errors() -> int:
 
 @task(max_active_tis_per_dag=1, on_success_callback=AlertNotifier("unusable"))
 def measure_drift(**context: Any) -> DriftValues | None:
-    """Finds the columns that drift, and in which weeks; checks that the champion can be used at all."""
+    """Finds the columns that drift and errors that have grown; checks that the champion can be used at all."""
     from include.monitoring import watch
     from include.promotion import usability
 

@@ -1,11 +1,10 @@
-"""Alerts on models in use: promotion, rollback, drift, and a champion that cannot be used."""
+"""Alerts on models in use: promotion, rollback, and a champion that cannot be used."""
 
 from collections.abc import Collection, Sequence
-from datetime import date
 
 from include.alerting.alert import Alert, Chart, Table
 from include.errors import TrackingUnavailable
-from include.problem.words import describe_shares, name_unit, show_amount
+from include.problem.words import name_unit, show_amount
 from include.promotion.decisions import describe_unbeaten, find_unjudged_trainings
 from include.sets.baselines import Baseline, list_baselines
 from include.settings import Settings, read_settings
@@ -116,84 +115,6 @@ def tabulate_baselines(baselines: Sequence[Baseline], split: str, unit: str) -> 
     )
     title = name_unit(f"Baselines on the {split} split", unit)
     return (Table(title, ("baseline", "RMSE", "MAE"), rows),) if rows else ()
-
-
-def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:
-    """The alarm that a check of the data has raised, if any."""
-    settings = read_settings()
-    with connect(url) as connection:
-        alarms = connection.execute(
-            "SELECT name, champion_version, window_start, window_end, columns FROM monitoring.alarms"
-            " WHERE run_key = %s",
-            [f"{dag_id}/{run_id}"],
-        ).fetchall()
-        alerts = []
-        for name, version, start, end, columns in alarms:
-            measures = connection.execute(
-                "SELECT column_name, window_start, psi, drifted, missing, missing_learnt, unseen FROM monitoring.drift"
-                " WHERE name = %s AND champion_version = %s AND column_name = ANY(%s) AND window_start <= %s"
-                " ORDER BY window_start",
-                [name, version, columns, start],
-            ).fetchall()
-            weeks: dict[str, list[tuple[date, float, bool]]] = {}
-            shares: dict[str, str] = {}
-            for column, at, psi, drifted, *found in measures:
-                weeks.setdefault(column, []).append((at, psi, drifted))
-                shares[column] = describe_shares(*found)
-            # What has drifted most comes first.
-            ordered = dict(sorted(weeks.items(), key=lambda item: -item[1][-1][1]))
-            alerts.append(
-                Alert(
-                    kind="drift",
-                    severity="warning",
-                    dag_id=dag_id,
-                    run_id=run_id,
-                    state="found drift",
-                    label=", ".join(columns),
-                    event_key=f"drift/{name}/{version}/{start}",
-                    headline=f"New data differs from the training data of the champion (version {version}):"
-                    f" {', '.join(columns)}.",
-                    facts={
-                        "Model": f"{name} version {version}",
-                        "Latest week": f"{start} to {end}",
-                        "Drifted": f"two of three measures at or above PSI {settings.drift_psi:g},"
-                        f" KS {settings.drift_ks:g}, JS {settings.drift_js:g}; or {100 * settings.drift_missing:g}"
-                        f" points more or fewer missing values; or {settings.drift_unseen:.0%} unseen ones",
-                    },
-                    tables=(_drift_table(ordered, shares),),
-                    charts=(_drift_chart(ordered, settings.drift_psi),),
-                    links=links,
-                )
-            )
-    return alerts
-
-
-def _drift_table(weeks: dict[str, list[tuple[date, float, bool]]], shares: dict[str, str]) -> Table:
-    """A row per column: its latest and worst stability index, and the latest shares of missing and unseen values."""
-    rows = []
-    for column, measured in weeks.items():
-        worst_at, worst, _ = max(measured, key=lambda each: each[1])
-        drifted = sum(each[2] for each in measured)
-        rows.append(
-            (
-                column,
-                f"{measured[-1][1]:.2f}",
-                f"{worst:.2f}",
-                f"{worst_at:%d %b}",
-                f"{drifted} of {len(measured)}",
-                shares[column],
-            )
-        )
-    return Table(
-        "Stability index (PSI) by column", ("column", "latest", "worst", "week of", "drifted", "values"), tuple(rows)
-    )
-
-
-def _drift_chart(weeks: dict[str, list[tuple[date, float, bool]]], threshold: float) -> Chart:
-    lines = {column: tuple(psi for _, psi, _ in measured) for column, measured in weeks.items()}
-    # Every column is measured in the same weeks.
-    ticks = tuple(f"{at:%d %b}" for at, _, _ in next(iter(weeks.values()), []))
-    return Chart("Stability index, by week", "PSI", lines=lines, ticks=ticks, threshold=threshold)
 
 
 def report_unusable(url: str, name: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:

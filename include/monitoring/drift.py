@@ -16,6 +16,8 @@ Shares = npt.NDArray[np.float64]
 # A bin that was empty counts as this share, because the index has no value at zero.
 LEAST_SHARE = 1e-4
 AGREEING_MEASURES = 2
+# A category that makes up so much of the new rows is compared by itself, however rare it was.
+NOW_FREQUENT = 0.03
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Measures:
         missing: Share of the rows without a value.
         missing_learnt: The same in the training set.
         unseen: Share of the rows with a category that is not in the training set; None where that cannot be known.
+        unseen_expected: The share that training rows not seen before would have: that of the categories that appear
+            once (I. J. Good, "The population frequencies of species", 1953).
     """
 
     psi: float
@@ -35,6 +39,7 @@ class Measures:
     missing: float = 0.0
     missing_learnt: float = 0.0
     unseen: float | None = None
+    unseen_expected: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,12 @@ def compare_column(
     missing = (len(values) - len(present)) / len(values)
     missing_learnt = profile.get("missing", 0) / profile["count"]
     if "deciles" not in profile:
-        expected, actual = _count_categories(profile, values)
-        unseen = _measure_unseen(profile, present, learnt, len(values))
-        return Measures(
-            compute_psi(expected, actual), None, compute_js(expected, actual), missing, missing_learnt, unseen
-        )
+        counts = _count_learnt(profile, learnt)
+        expected, actual = _count_categories(profile, values, counts)
+        unseen = None if counts is None else _measure_unseen(counts, present, len(values))
+        once = sum(count == 1 for count in (counts or {}).values()) / profile["count"]
+        distances = compute_psi(expected, actual), None, compute_js(expected, actual)
+        return Measures(*distances, missing, missing_learnt, unseen, once)
     deciles = np.asarray(profile["deciles"])
     expected, actual = _count_quantities(profile, deciles, values, learnt)
     if not len(present):
@@ -89,16 +95,16 @@ def compare_column(
     return Measures(compute_psi(expected, actual), ks, compute_js(expected, actual), missing, missing_learnt)
 
 
-def _measure_unseen(
-    profile: Mapping[str, Any], present: npt.NDArray[Any], learnt: npt.NDArray[Any] | None, rows: int
-) -> float | None:
-    """Share of the rows whose category is new; None where the profile does not list all that were there."""
+def _count_learnt(profile: Mapping[str, Any], learnt: npt.NDArray[Any] | None) -> Mapping[str, int] | None:
+    """How often each category was there in training; None where the profile does not list them all."""
     if learnt is not None:
-        known = {str(value) for value in np.unique(learnt).tolist()}
-    elif len(profile.get("frequent", {})) == profile.get("distinct", 0):
-        known = set(profile.get("frequent", {}))
-    else:
-        return None
+        return count_values(learnt)
+    frequent: Mapping[str, int] = profile.get("frequent", {})
+    return frequent if len(frequent) == profile.get("distinct", 0) else None
+
+
+def _measure_unseen(known: Mapping[str, int], present: npt.NDArray[Any], rows: int) -> float:
+    """Share of the rows whose category is new."""
     return sum(count for value, count in count_values(present).items() if value not in known) / rows
 
 
@@ -124,9 +130,14 @@ def _count_quantities(
     return np.append(expected * (1 - missing), missing), actual
 
 
-def _count_categories(profile: Mapping[str, Any], values: npt.NDArray[Any]) -> tuple[Shares, Shares]:
-    """Shares of the categories that were the most frequent ones, and of all others together."""
-    counts, frequent = count_values(values), profile.get("frequent", {})
+def _count_categories(
+    profile: Mapping[str, Any], values: npt.NDArray[Any], learnt: Mapping[str, int] | None
+) -> tuple[Shares, Shares]:
+    """Shares of the categories that were the most frequent ones, or are now, and of all others together."""
+    counts, frequent = count_values(values), dict(profile.get("frequent", {}))
+    if learnt is not None:
+        now = [name for name, count in counts.items() if count >= NOW_FREQUENT * len(values)]
+        frequent |= {name: learnt.get(name, 0) for name in now if name not in frequent}
     expected = np.array([*frequent.values(), 0], dtype=np.float64) / profile["count"]
     actual = np.array([*(counts.get(name, 0) for name in frequent), 0], dtype=np.float64) / len(values)
     for shares in (expected, actual):
@@ -153,7 +164,7 @@ def has_drifted(measures: Measures, thresholds: Thresholds) -> bool:
     """
     if abs(measures.missing - measures.missing_learnt) >= thresholds.missing:
         return True
-    if measures.unseen is not None and measures.unseen >= thresholds.unseen:
+    if measures.unseen is not None and measures.unseen - measures.unseen_expected >= thresholds.unseen:
         return True
     reached = [
         measures.psi >= thresholds.psi,

@@ -17,6 +17,8 @@ class DriftReport:
         drifted: Column -> for each window, whether it drifted.
         alarming: The columns that the N-of-M rule names.
         shares: Column -> what has changed of its shares of missing and unseen values, in the newest window.
+        errors: What is wrong with the champion's error in these windows, a phrase each.
+        requests: How what is asked for differs from the training set, a sentence.
     """
 
     name: str
@@ -25,6 +27,8 @@ class DriftReport:
     drifted: dict[str, tuple[bool, ...]]
     alarming: tuple[str, ...]
     shares: dict[str, str] = field(default_factory=dict)
+    errors: tuple[str, ...] = ()
+    requests: str = ""
 
     def describe(self) -> str:
         """What was found, in a line for each column that drifts."""
@@ -36,7 +40,10 @@ class DriftReport:
                 word = "alarm" if name in self.alarming else "no alarm"
                 shares = f" ({self.shares[name]})" if name in self.shares else ""
                 lines.append(f"{name} drifts in the windows from {', '.join(starts)}: {word}{shares}.")
-        return "\n".join(lines if len(lines) > 1 else [*lines, "Nothing drifts."])
+        if len(lines) == 1:
+            lines.append("Nothing drifts.")
+        lines += [f"Error: {phrase}: alarm." for phrase in self.errors]
+        return "\n".join([*lines, *([self.requests] if self.requests else [])])
 
     def to_dict(self) -> DriftValues:
         """As plain JSON values."""
@@ -47,26 +54,29 @@ class DriftReport:
     def from_dict(cls, values: DriftValues) -> "DriftReport":
         """The inverse of `to_dict`."""
         windows = tuple(Window(date.fromisoformat(window["start"]), window["days"]) for window in values["windows"])
-        fields: dict[str, Any] = {**values, "windows": windows}
+        fields: dict[str, Any] = {**values, "windows": windows, "errors": tuple(values["errors"])}
         return cls(**fields)
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A drift that is not answered yet; what the asset event says of it.
+    """A drift, or an error that has grown, that is not answered yet; what the asset event says of it.
 
     Attributes:
-        windows: First days of the windows that drifted, oldest first.
+        windows: First days of the windows that drifted, oldest first; those that were looked at where none has.
+        errors: What is wrong with the champion's error, a phrase each.
     """
 
     champion_version: int
     columns: tuple[str, ...]
     windows: tuple[str, ...]
+    errors: tuple[str, ...] = ()
 
     def to_dict(self) -> AlarmValues:
         """The event's `extra`."""
         return {
             "champion_version": self.champion_version,
             "columns": list(self.columns),
+            "errors": list(self.errors),
             "windows": list(self.windows),
         }

@@ -23,6 +23,8 @@ class DriftValues(TypedDict):
     drifted: dict[str, Sequence[bool]]
     alarming: Sequence[str]
     shares: dict[str, str]
+    errors: Sequence[str]
+    requests: str
 
 
 class AlarmValues(TypedDict):
@@ -30,4 +32,5 @@ class AlarmValues(TypedDict):
 
     champion_version: int
     columns: list[str]
+    errors: list[str]
     windows: list[str]

@@ -1,4 +1,4 @@
-"""Watches the champion: drift of what arrives from what it learnt from, and the alarm."""
+"""Watches the champion: drift of what arrives and of what is asked for, its errors, and the alarm."""
 
 import logging
 from collections.abc import Mapping
@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from include.monitoring.drift import Thresholds, compare_column, has_drifted, is_alarming
+from include.monitoring.drift import Measures, Thresholds, compare_column, has_drifted, is_alarming
+from include.monitoring.error_watch import measure_errors
 from include.monitoring.report import Alarm, DriftReport
-from include.monitoring.windows import list_windows, load_window
+from include.monitoring.requests import compare_requests, describe_requests, find_window
+from include.monitoring.windows import Window, list_windows, load_window
 from include.problem.declaration import Problem
 from include.problem.words import describe_shares
 from include.sets.examples import load_split, read_problem_of
@@ -26,12 +28,14 @@ NOTHING_TO_COMPARE = (
 )
 _COLUMNS_OF_TABLE = (
     "name, champion_version, window_start, window_days, column_name, set_version, rows, psi, ks, js, drifted, missing,"
-    " missing_learnt, unseen"
+    " missing_learnt, unseen, source"
 )
 
 
 def measure_drift(url: str, settings: Settings) -> DriftReport | None:
     """Compares the newest windows of the raw rows with the champion's training set, and stores every figure.
+
+    The champion predicts the rows of each window, too, and what was asked for is compared in the same way.
 
     Returns:
         None if there is no champion, nothing is known of its training set, or no window is complete.
@@ -39,15 +43,19 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
     tracker = runs.open_tracker(settings)
     champion = registry.find_version(tracker, settings.registered_model, registry.CHAMPION)
     profile = _read_profile(url, champion) if champion else {}
-    windows = list_windows(url, settings)
-    if not champion or not profile or not windows:
-        log.info("Nothing to compare: champion %s, windows %s.", champion and champion.version, windows)
+    if not champion or not profile:
+        log.info("Nothing to compare: champion %s.", champion and champion.version)
         return None
     # The champion's columns are those that it learnt from, whatever is declared now.
     problem = read_problem_of(url, champion.training_set or 0)
     watched = list_watched(problem)
     learnt = _load_learnt(url, problem, champion)
     thresholds = Thresholds.from_settings(settings)
+    requests = _measure_requests(url, settings, champion, problem, profile, learnt)
+    windows = list_windows(url, settings)
+    if not windows:
+        log.info("No window is complete. %s", requests)
+        return None
     drifted: dict[str, list[bool]] = {name: [] for name in watched}
     # Those of the newest window, which comes last.
     shares: dict[str, str] = {}
@@ -57,11 +65,7 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
         for name in watched:
             measures = compare_column(profile[name], values[name], learnt.get(name))
             drifted[name].append(has_drifted(measures, thresholds))
-            rows.append(
-                (champion.name, champion.version, window.start, window.days, name, champion.training_set,
-                 len(values[name]), measures.psi, measures.ks, measures.js, drifted[name][-1],
-                 measures.missing, measures.missing_learnt, measures.unseen)
-            )  # fmt: skip
+            rows.append(_row_of(champion, window, name, len(values[name]), measures, drifted[name][-1], "rows"))
             shares[name] = describe_shares(measures.missing, measures.missing_learnt, measures.unseen)
     _store(url, rows)
     # Rows without a time are one window, and what is loaded is never looked at twice.
@@ -69,7 +73,44 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
     alarming = [name for name in watched if is_alarming(drifted[name], needed, settings.drift_windows)]
     by_column = {name: tuple(flags) for name, flags in drifted.items()}
     changed = {name: text for name, text in shares.items() if text}
-    return DriftReport(champion.name, champion.version, tuple(windows), by_column, tuple(alarming), changed)
+    errors = measure_errors(url, settings, tracker, champion, windows)
+    return DriftReport(
+        champion.name, champion.version, tuple(windows), by_column, tuple(alarming), changed, errors, requests
+    )
+
+
+def _measure_requests(
+    url: str,
+    settings: Settings,
+    champion: RegisteredVersion,
+    problem: Problem,
+    profile: Mapping[str, Any],
+    learnt: Mapping[str, np.ndarray],
+) -> str:
+    """Compares what was asked for lately, and stores every figure; nothing is said of too few requests."""
+    window, asked = find_window(url, settings)
+    if asked < settings.drift_minimum_rows:
+        return ""
+    thresholds = Thresholds.from_settings(settings)
+    found = compare_requests(url, problem, window, profile, learnt)
+    _store(
+        url,
+        [
+            _row_of(champion, window, name, rows, measures, has_drifted(measures, thresholds), "requests")
+            for name, (rows, measures) in found.items()
+        ],
+    )
+    return describe_requests(found, window, problem, thresholds)
+
+
+def _row_of(
+    champion: RegisteredVersion, window: Window, name: str, rows: int, measures: Measures, drifted: bool, source: str
+) -> tuple[Any, ...]:
+    return (
+        champion.name, champion.version, window.start, window.days, name, champion.training_set, rows,
+        measures.psi, measures.ks, measures.js, drifted, measures.missing, measures.missing_learnt, measures.unseen,
+        source,
+    )  # fmt: skip
 
 
 def raise_alarm(url: str, report: DriftReport, run_key: str) -> Alarm | None:
@@ -78,25 +119,33 @@ def raise_alarm(url: str, report: DriftReport, run_key: str) -> Alarm | None:
     Args:
         run_key: `DAG id/run id`; the run that raised an alarm gets it again when it is tried again.
     """
-    if not report.alarming:
+    if not report.alarming and not report.errors:
         return None
     newest = report.windows[-1]
     with connect(url) as connection:
         row = connection.execute(
-            "INSERT INTO monitoring.alarms (name, champion_version, window_start, window_end, columns, run_key)"
-            " VALUES (%s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT (name, champion_version, window_start) DO UPDATE SET columns = excluded.columns"
-            " RETURNING run_key",
-            [report.name, report.champion_version, newest.start, newest.last_day, list(report.alarming), run_key],
+            "INSERT INTO monitoring.alarms (name, champion_version, window_start, window_end, columns, errors, run_key)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (name, champion_version, window_start)"
+            " DO UPDATE SET columns = excluded.columns, errors = excluded.errors RETURNING run_key",
+            [
+                report.name,
+                report.champion_version,
+                newest.start,
+                newest.last_day,
+                list(report.alarming),
+                list(report.errors),
+                run_key,
+            ],
         ).fetchone()
     if row != (run_key,):
         return None
     windows = [
         str(window.start)
         for number, window in enumerate(report.windows)
-        if any(report.drifted[name][number] for name in report.alarming)
+        if not report.alarming or any(report.drifted[name][number] for name in report.alarming)
     ]
-    return Alarm(report.champion_version, report.alarming, tuple(windows))
+    return Alarm(report.champion_version, report.alarming, tuple(windows), report.errors)
 
 
 def find_open_alarms(url: str, name: str, champion_version: int) -> list[str]:
@@ -108,6 +157,17 @@ def find_open_alarms(url: str, name: str, champion_version: int) -> list[str]:
             [name, champion_version],
         ).fetchall()
     return [column for (column,) in rows]
+
+
+def find_open_errors(url: str, name: str, champion_version: int) -> list[str]:
+    """What the newest alarm on a champion's error that no retraining has answered says of it, a phrase each."""
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT errors FROM monitoring.alarms WHERE name = %s AND champion_version = %s AND answered_by IS NULL"
+            " AND errors <> '{}' ORDER BY window_start DESC LIMIT 1",
+            [name, champion_version],
+        ).fetchone()
+    return row[0] if row else []
 
 
 def answer_alarms(url: str, name: str, last_day: date, run_key: str) -> None:
@@ -137,8 +197,8 @@ def _load_learnt(url: str, problem: Problem, champion: RegisteredVersion) -> Map
 def _store(url: str, rows: list[tuple[Any, ...]]) -> None:
     with connect(url) as connection:
         connection.cursor().executemany(
-            f"INSERT INTO monitoring.drift ({_COLUMNS_OF_TABLE}) VALUES ({', '.join(['%s'] * 14)})"
-            " ON CONFLICT (name, champion_version, window_start, column_name) DO UPDATE SET"
+            f"INSERT INTO monitoring.drift ({_COLUMNS_OF_TABLE}) VALUES ({', '.join(['%s'] * 15)})"
+            " ON CONFLICT (name, champion_version, source, window_start, column_name) DO UPDATE SET"
             " window_days = excluded.window_days, rows = excluded.rows, psi = excluded.psi, ks = excluded.ks,"
             " js = excluded.js, drifted = excluded.drifted, missing = excluded.missing,"
             " missing_learnt = excluded.missing_learnt, unseen = excluded.unseen, measured_at = now()".encode(),

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import psycopg
 from psycopg import sql
 
-from include.problem.data import Split
+from include.configuration.values import ALL
+from include.problem.data import Columns, Split, columns_of_frame
 from include.problem.declaration import Problem
-from include.sets.examples import list_columns, split_of_frame, target_bounds
+from include.sets.examples import list_columns, split_of_frame, table_of, target_bounds
 from include.settings import Settings
 from include.warehouse import connect, connect_bulk
 
@@ -32,6 +34,11 @@ class Window:
     def last_day(self) -> date:
         """Its last day."""
         return self.start + timedelta(days=self.days - 1)
+
+    @property
+    def months(self) -> set[str]:
+        """The months, YYYY-MM, that its days are in."""
+        return {(self.start + timedelta(days=number)).isoformat()[:7] for number in range(self.days)}
 
 
 def find_windows(rows: Mapping[date, int], days: int, least_rows: int) -> list[Window]:
@@ -86,6 +93,39 @@ def load_window(url: str, problem: Problem, window: Window) -> Split:
         days=sql.Literal(window.days),
     )
     return _load(url, problem, query)
+
+
+def find_new(url: str, problem: Problem, version: int, windows: Sequence[Window]) -> list[bool]:
+    """Whether each window holds rows that were not there, or not so, when a training set was made.
+
+    Args:
+        version: Of the training set.
+    """
+    with connect(url) as connection:
+        now = dict(connection.execute("SELECT month, sha256 FROM raw.sources").fetchall())
+        row = connection.execute("SELECT sources FROM training.sets WHERE version = %s", [version]).fetchone()
+        learnt = row[0] if row else {}
+        if ALL not in now:
+            return [any(now.get(month) != learnt.get(month) for month in window.months) for window in windows]
+        if problem.time is None or now == learnt or not _has_examples(connection, version):
+            return [now != learnt] * len(windows)
+        newest = sql.SQL("SELECT max({})::date FROM {}").format(_name_time(problem), table_of(version))
+        row = connection.execute(newest).fetchone()
+    return [row is None or row[0] is None or window.last_day > row[0] for window in windows]
+
+
+def _has_examples(connection: psycopg.Connection, version: int) -> bool:
+    return connection.execute("SELECT to_regclass(%s)", [f"training.examples_{version}"]).fetchone() != (None,)
+
+
+def load_requests(url: str, problem: Problem, window: Window) -> Columns:
+    """The rows that were asked for in a window, by the day of the request."""
+    query = sql.SQL(
+        "SELECT {columns} FROM prediction.log WHERE at >= {start}::date AND at < {start}::date + {days}"
+    ).format(columns=list_columns(problem.inputs), start=sql.Literal(window.start), days=sql.Literal(window.days))
+    with connect_bulk(url) as connection, connection.cursor() as cursor:
+        cursor.execute(query.as_string())
+        return columns_of_frame(problem, cursor.fetch_arrow_table().to_pandas())
 
 
 def _load(url: str, problem: Problem, query: sql.Composed) -> Split:

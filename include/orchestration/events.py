@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from include.alerting import model_reports, pipeline_reports, recording
+from include.alerting import drift_reports, model_reports, pipeline_reports, recording
 from include.alerting.alert import Alert
 from include.alerting.incidents import (
     FailedTask,
@@ -234,7 +234,7 @@ EVENTS: dict[str, Callable[[Context], MakeAlerts]] = {
     "prepared": prepared,
     "trained": trained,
     "promoted": _from_run(model_reports.report_promotions, "overview"),
-    "drift": _from_run(model_reports.report_drift, "overview"),
+    "drift": _from_run(drift_reports.report_drift, "overview"),
     "unusable": unusable,
     "judged": judged,
     "retrained": _from_run(pipeline_reports.report_retraining, "pipeline"),

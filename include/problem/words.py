@@ -47,7 +47,7 @@ def name_unit(title: str, unit: str) -> str:
 
 
 def name_bounds(problem: "Problem") -> list[str]:
-    """Which targets a row may have to count: `["1 to 60 minutes"]`; empty where any may."""
+    """Which targets a row may have to count: `["1 to 60 hours"]`; empty where any may."""
     low, high = (show_amount(bound) for bound in (problem.target_min, problem.target_max))
     if not low and not high:
         return []

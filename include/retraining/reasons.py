@@ -7,7 +7,7 @@ from datetime import datetime
 from psycopg.types.json import Jsonb
 
 from include.configuration.values import ALL
-from include.monitoring.watch import find_open_alarms
+from include.monitoring.watch import find_open_alarms, find_open_errors
 from include.problem.words import name_parts
 from include.promotion.usability import is_unanswered
 from include.retraining.results import PreparationRequest, RetrainingValues
@@ -39,6 +39,7 @@ class Findings:
         is_trained: Whether a model was trained on all of them as they are.
         drifted: Columns of the alarms on the champion that nothing has answered.
         age: Days since the champion was registered or a retraining last tried to better it; None without a champion.
+        errors: What the open alarm says of the champion's error, a phrase each.
         unusable: The champion's version where it was found to be unusable and no retraining has followed.
     """
 
@@ -49,6 +50,7 @@ class Findings:
     drifted: tuple[str, ...]
     age: float | None
     unusable: int | None = None
+    errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def find_reasons(findings: Findings, max_age: float, *, force: bool) -> list[str
         reasons.append(f"no model has been trained on {name_parts(findings.window)} yet")
     if findings.drifted:
         reasons.append(f"drifted: {', '.join(findings.drifted)}")
+    if findings.errors:
+        reasons.append(f"the champion's error has grown: {'; '.join(findings.errors)}")
     if findings.age is not None and findings.age > max_age:
         reasons.append(f"the champion is {findings.age:.1f} days old, more than {max_age:g} (MAX_MODEL_AGE)")
     if findings.unusable is not None:
@@ -148,14 +152,17 @@ def look(url: str, settings: Settings, now: datetime) -> tuple[Findings, dict[st
     changed = [month for month in window if month in stored and has_changed(probe(settings, month), stored[month])]
     hashes = {month: stored[month].sha256 for month in window if month in stored}
     champion = registry.find_version(runs.open_tracker(settings), settings.registered_model, registry.CHAMPION)
-    drifted, age, unusable = [], None, None
+    drifted, age, unusable, errors = [], None, None, []
     if champion:
         unusable = champion.version if is_unanswered(url, champion) else None
         drifted = find_open_alarms(url, champion.name, champion.version)
+        errors = find_open_errors(url, champion.name, champion.version)
         tried = [champion.created_at, _read_last_retraining(url)]
         age = (now - max(moment for moment in tried if moment)).total_seconds() / 86_400
     is_trained = not new and _is_trained(url, settings, hashes)
-    findings = Findings(tuple(window), tuple(new), tuple(changed), is_trained, tuple(drifted), age, unusable)
+    findings = Findings(
+        tuple(window), tuple(new), tuple(changed), is_trained, tuple(drifted), age, unusable, tuple(errors)
+    )
     return findings, hashes
 
 

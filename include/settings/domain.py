@@ -104,13 +104,14 @@ class Settings(DataSettings):
     """
     drift_js: float = Field(default=0.1, gt=0, le=1)
     """Threshold of the Jensen-Shannon distance, from 0 to 1."""
-    drift_missing: float = Field(default=0.05, gt=0, le=1)
+    drift_missing: float = Field(default=0.03, gt=0, le=1)
     """Difference between the shares of missing values, in a window and in the training set, from which on a column
-    drifts whatever the other measures say; 0.05 is five points.
+    drifts whatever the other measures say; 0.03 is three points.
     """
-    drift_unseen: float = Field(default=0.05, gt=0, le=1)
-    """Share of rows of a window with a category that is not in the training set, from which on a column drifts whatever
-    the other measures say.
+    drift_unseen: float = Field(default=0.03, gt=0, le=1)
+    """Share of rows of a window with a category that is not in the training set, above the share that has to be
+    expected, from which on a column drifts whatever the other measures say. Expected is the share of the training rows
+    whose category appears only once.
     """
     drift_window_days: int = Field(default=7, ge=1, le=366)
     """Length of a window, in days."""
@@ -120,6 +121,16 @@ class Settings(DataSettings):
     """Number of these windows in which a column must drift to raise an alarm; the newest must be one of them."""
     drift_minimum_rows: Count = 200
     """Minimum rows of a window. Windows with fewer rows, or with a day without rows, are skipped."""
+    error_ratio: float = Field(default=1.15, gt=1, le=100)
+    """RMSE of the champion in a window, divided by the RMSE that it was judged by, from which on the error is too high.
+    It raises an alarm in as many windows as drift does (`DRIFT_WINDOWS_NEEDED`).
+    """
+    bias_spreads: float = Field(default=1.5, gt=0, le=100)
+    """How far the median of predicted minus actual may move from where it was on the held-out rows, in standard
+    deviations of its daily values there. The newest `DRIFT_WINDOWS_NEEDED` windows are taken together.
+    """
+    bias_least: float = Field(default=0.12, gt=0, le=100)
+    """Smallest such move that raises an alarm, as a share of the RMSE that the champion was judged by."""
 
     retraining_schedule: Cron = "0 * * * *"
     """When to check for a reason to train again, as a cron expression in UTC."""

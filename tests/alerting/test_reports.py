@@ -7,7 +7,8 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from include.alerting.model_reports import report_drift, report_promotions, report_unbeaten
+from include.alerting.drift_reports import report_drift
+from include.alerting.model_reports import report_promotions, report_unbeaten
 from include.alerting.pipeline_reports import report_preparation, report_retraining, report_training
 from include.sets.examples import TargetShape
 from include.settings import Settings, read_settings
@@ -157,8 +158,28 @@ def test_drift_names_the_columns_and_shows_how_they_moved(warehouse_url: str) ->
     [chart] = alert.charts
     assert chart.lines == {"target": (0.9, 0.3), "hour": (0.2, 0.25)}
     assert (chart.ticks, chart.threshold) == (("01 Mar", "08 Mar"), 0.2)
-    assert "PSI 0.2, KS 0.1, JS 0.1; or 5 points" in alert.facts["Drifted"]
+    assert "PSI 0.2, KS 0.1, JS 0.1; or 3 points" in alert.facts["Drifted"]
     assert report_drift(warehouse_url, "model_monitoring", "another", LINKS) == []
+
+
+def test_error_that_has_grown_is_reported_with_its_weeks(warehouse_url: str) -> None:
+    for week, rmse in ((1, 4.0), (8, 5.5)):
+        insert(
+            warehouse_url, "monitoring.errors", name="trip-duration", champion_version=4,
+            window_start=date(2024, 3, week), window_days=7, rows=500, rmse=rmse, rmse_limit=4.6, bias=-0.25,
+            is_high=rmse > 4.6, has_moved=False,
+        )  # fmt: skip
+    phrase = "RMSE 5.5 minutes, 1.38 of the judged 4"
+    insert(
+        warehouse_url, "monitoring.alarms", name="trip-duration", champion_version=4, window_start=date(2024, 3, 8),
+        window_end=date(2024, 3, 14), columns=[], errors=[phrase], run_key="model_monitoring/run",
+    )  # fmt: skip
+    [alert] = report_drift(warehouse_url, "model_monitoring", "run", LINKS)
+    assert (alert.severity, alert.label, alert.state) == ("warning", "", "found a larger error")
+    assert alert.headline == f"The error of the champion (version 4) has grown: {phrase}."
+    assert alert.tables[0].rows == (("01 Mar", "4", "4.6", "-0.25"), ("08 Mar", "5.5", "4.6", "-0.25"))
+    [chart] = alert.charts
+    assert (chart.lines, chart.threshold) == ({"RMSE": (4.0, 5.5)}, 4.6)
 
 
 @pytest.mark.parametrize(("state", "severity"), [("success", "info"), ("failed", "warning")])

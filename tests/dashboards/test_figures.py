@@ -10,6 +10,7 @@ from include.dashboards.drawing.tables import Cell, show_age, show_bytes, show_s
 from include.dashboards.pages import (
     data,
     data_sets,
+    data_watch,
     explainability,
     overview_alarms,
     overview_errors,
@@ -133,7 +134,7 @@ def test_drift_of_a_former_champion_is_grey_and_says_that_the_new_one_is_not_mea
     drawn = overview_alarms.newest_drift([{**DRIFT, "champion_now": 4, "column_name": "hour", "drifted": True}])
     assert list(trace(drawn)["marker"]["color"]) == [MUTED]
     assert drawn.layout.xaxis.title.text.endswith("champion is now v4, not measured yet")
-    by_week = data_sets.drift_by_column([{**DRIFT, "champion_now": 4, "column_name": "hour", "drifted": True}])
+    by_week = data_watch.drift_by_column([{**DRIFT, "champion_now": 4, "column_name": "hour", "drifted": True}])
     assert by_week.layout.xaxis.title.text.endswith("champion is now v4, not measured yet")
 
 
@@ -352,9 +353,28 @@ def test_drift_by_column_fills_the_windows_that_drifted() -> None:
             "unseen": 0.06,
         },
     ]
-    drawn = trace(data_sets.drift_by_column(rows))
+    drawn = trace(data_watch.drift_by_column(rows))
     assert list(drawn["marker"]["symbol"]) == ["circle-open", "circle"]
     assert list(drawn["customdata"]) == ["not drifted", "drifted, 20.0% missing, 0.0% learnt; 6.0% unseen"]
+
+
+def test_error_by_week_fills_the_weeks_that_err_and_says_how() -> None:
+    quiet = {"rows": 900, "rmse": 4.0, "rmse_limit": 4.6, "bias": 0.1, "is_high": False, "has_moved": False,
+             "champion_version": 2, "champion_now": 2, "window_start": date(2024, 3, 1)}  # fmt: skip
+    odd = {**quiet, "rmse": 5.0, "bias": -1.5, "is_high": True, "has_moved": True, "window_start": date(2024, 3, 8)}
+    drawn = data_watch.champion_error([quiet, odd], Settings().problem)
+    assert list(trace(drawn)["marker"]["symbol"]) == ["circle-open", "circle"], "without color, too"
+    assert [told for told, _ in trace(drawn)["customdata"]] == [
+        "predicted minus actual +0.1 minutes (median)",
+        "predicted minus actual -1.5 minutes (median): too high and moved",
+    ]
+    assert [shape.y0 for shape in drawn.layout.shapes] == [4.6], "the limit"
+    assert drawn.layout.xaxis.title.text == "v2, rows with a target of 1 to 60 minutes only"
+
+
+def test_drift_of_requests_says_since_when_they_were_made() -> None:
+    drawn = data_watch.requests_drift([{**DRIFT, "column_name": "hour"}])
+    assert trace(drawn)["hovertemplate"].startswith("%{fullData.name}, requests since ")
 
 
 def test_state_without_a_color_of_its_own_is_muted() -> None:

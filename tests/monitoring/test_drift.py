@@ -76,6 +76,27 @@ def test_category_is_compared_by_its_frequencies_and_has_no_order() -> None:
     assert has_drifted(elsewhere, THRESHOLDS)
 
 
+def test_category_that_was_rare_is_compared_by_itself_once_it_is_frequent() -> None:
+    draw = np.random.default_rng(1)
+    learnt = np.concatenate([draw.integers(1, 201, 20_000), np.full(80, 264)])
+    split = Split({**make_split(len(learnt)).rows, "pickup_zone": learnt}, np.ones(len(learnt)))
+    profile = profile_split(PROBLEM, split)["pickup_zone"]
+    assert "264" not in profile["frequent"]
+    usual = draw.integers(1, 201, 5_000)
+    unknown = np.where(draw.random(5_000) < 0.2, 264, usual)
+    assert not has_drifted(compare_column(profile, usual, learnt), THRESHOLDS)
+    assert has_drifted(compare_column(profile, unknown, learnt), THRESHOLDS)
+    assert not has_drifted(compare_column(profile, unknown), THRESHOLDS), "its share in training is not known any more"
+
+
+def test_unseen_values_are_beyond_what_was_to_be_expected() -> None:
+    learnt = np.arange(1, 101)
+    profile = {"count": 100, "distinct": 100, "frequent": {}}
+    found = compare_column(profile, np.arange(51, 151), learnt)
+    assert (found.unseen, found.unseen_expected) == (0.5, 1.0)
+    assert not has_drifted(Measures(0, None, 0, unseen=0.5, unseen_expected=0.48), THRESHOLDS)
+
+
 def test_missing_values_are_a_share_of_their_own_beside_that_of_training() -> None:
     learnt = np.array([1.0, 2.0, 3.0, np.nan])
     profile = {"count": 4, "missing": 1, "deciles": np.linspace(1, 3, 11).tolist()}

@@ -49,6 +49,7 @@ def test_there_is_no_reason_as_a_rule() -> None:
         (Findings(("2024-02",), (), ("2024-02",), True, (), 3.0), "changed at the source: 2024-02"),
         (Findings(("2024-02",), (), (), False, (), 3.0), "no model has been trained on 2024-02 yet"),
         (Findings(("2024-02",), (), (), True, ("hour", "target"), 3.0), "drifted: hour, target"),
+        (Findings(("2024-02",), (), (), True, (), 3.0, errors=("RMSE 5",)), "the champion's error has grown: RMSE 5"),
         (Findings(("2024-02",), (), (), True, (), 30.5), "the champion is 30.5 days old, more than 30 (MAX_MODEL_AGE)"),
     ],
 )

@@ -1,18 +1,16 @@
-"""Data, the newest training set: its columns, its histograms, and how later rows drift from the champion's."""
+"""Data, the newest training set: its columns and its histograms."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 from psycopg import sql
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart, read_rows
-from include.dashboards.drawing.figures import Figure, Scatter, by, column, figure, span_times
-from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, mark
+from include.dashboards.drawing.figures import Figure, Scatter, by, column, figure
+from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE
 from include.dashboards.drawing.tables import Cell, Table
 from include.dashboards.pages.data import first_number, has_number
-from include.dashboards.reading.drift_queries import ALL_WEEKS, MEASURE_FIRST, describe_shares
 from include.dashboards.reading.explanations import WEEKDAYS
 from include.dashboards.reading.kept import keep
 from include.dashboards.reading.value_names import find_names
@@ -168,54 +166,3 @@ def set_numbers(rows: Rows, problem: Problem) -> Figure:
 def set_hours(rows: Rows) -> Figure:
     """Share of rows by hour of day, per split."""
     return _draw_histogram(rows, "hour of day")
-
-
-def _drift(context: Context) -> Rows:
-    threshold = context.settings.drift_psi
-    return [{**row, "threshold": threshold} for row in read_rows(ALL_WEEKS, context)]
-
-
-@chart(
-    "data",
-    "Drift by column",
-    _drift,
-    empty=MEASURE_FIRST,
-    dags=("model_monitoring",),
-    columns=12,
-    height=380,
-)
-def drift_by_column(rows: Rows) -> Figure:
-    """How far each week is from the champion's training set.
-
-    Filled points have drifted (two of three measures, or a share of missing or unseen values, exceed their thresholds);
-    hollow points have not.
-    """
-    traces = [
-        Scatter(
-            x=column(group, "window_start"),
-            y=column(group, "psi"),
-            name=name,
-            mode="lines+markers",
-            line={"width": 2, "color": mark(at).color, "dash": mark(at).dash},
-            marker={
-                "size": 10,
-                "symbol": [mark(at).symbol + ("" if row["drifted"] else "-open") for row in group],
-            },
-            customdata=[f"{'' if row['drifted'] else 'not '}drifted{describe_shares(row)}" for row in group],
-            hovertemplate="%{fullData.name}, week of %{x|%d %b}: PSI %{y:.3f}, %{customdata}<extra></extra>",
-        )
-        for at, (name, group) in enumerate(by(rows, "column_name").items())
-    ]
-    first = rows[0]
-    text = f"against v{first['champion_version']}; filled: drifted, hollow: not drifted"
-    if first["champion_now"] not in (None, first["champion_version"]):
-        text += f"; champion is now v{first['champion_now']}, not measured yet"
-    drawn = figure(traces, y_title="PSI, population stability index").update_yaxes(rangemode="tozero")
-    drawn.add_hline(
-        first["threshold"],
-        line={"dash": "dash", "color": MUTED, "width": 1.5},
-        annotation={"text": f"threshold {first['threshold']:g}", "font": {"size": 11}},
-        annotation_position="top left",
-    )
-    drawn.update_xaxes(title_text=text)
-    return span_times(drawn, column(rows, "window_start"), timedelta(weeks=4))

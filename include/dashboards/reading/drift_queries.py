@@ -1,10 +1,14 @@
-"""Queries of measured drift: that of the present champion, or of the one before while it is not measured yet."""
+"""Queries of drift and errors as measured: of the present champion, or of the one before until it is measured."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from include.problem import words
 
+ASK_FIRST = (
+    "No requests compared yet: model_monitoring needs a champion and at least DRIFT_MINIMUM_ROWS predictions in the"
+    " last days."
+)
 MEASURE_FIRST = "No drift measured yet: model_monitoring needs a champion and rows newer than its training set."
 # What was promoted or rolled back to last.
 _CHAMPION_NOW = """
@@ -16,17 +20,28 @@ _COLUMNS = f"""column_name, window_start, psi, ks, js, drifted, missing, missing
 _NEWEST_FIRST = f"""
     ORDER BY (champion_version = {_CHAMPION_NOW}) IS TRUE DESC, measured_at DESC, window_start DESC LIMIT 1
 """
+_OF_ROWS = "name = %(name)s AND source = 'rows'"
+_OF_REQUESTS = "name = %(name)s AND source = 'requests'"
 NEWEST_WEEK = f"""
     SELECT {_COLUMNS} FROM monitoring.drift
-    WHERE name = %(name)s AND (champion_version, window_start) = (
-        SELECT champion_version, window_start FROM monitoring.drift WHERE name = %(name)s {_NEWEST_FIRST})
+    WHERE {_OF_ROWS} AND (champion_version, window_start) = (
+        SELECT champion_version, window_start FROM monitoring.drift WHERE {_OF_ROWS} {_NEWEST_FIRST})
     ORDER BY psi DESC
 """
-ALL_WEEKS = f"""
+_ALL = f"""
     SELECT {_COLUMNS} FROM monitoring.drift
-    WHERE name = %(name)s AND champion_version = (
-        SELECT champion_version FROM monitoring.drift WHERE name = %(name)s {_NEWEST_FIRST})
+    WHERE {{of}} AND champion_version = (SELECT champion_version FROM monitoring.drift WHERE {{of}} {_NEWEST_FIRST})
     ORDER BY window_start, column_name
+"""
+ALL_WEEKS = _ALL.format(of=_OF_ROWS)
+ALL_REQUESTS = _ALL.format(of=_OF_REQUESTS)
+ALL_ERRORS = f"""
+    SELECT window_start, rows, rmse, rmse_limit, bias, shift, shift_limit, is_high, has_moved, champion_version,
+           {_CHAMPION_NOW} AS champion_now
+    FROM monitoring.errors
+    WHERE name = %(name)s AND champion_version = (
+        SELECT champion_version FROM monitoring.errors WHERE name = %(name)s {_NEWEST_FIRST})
+    ORDER BY window_start
 """
 
 

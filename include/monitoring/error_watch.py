@@ -1,0 +1,132 @@
+"""Scores the champion on every window whose actual values have arrived, whether or not anyone asked for them."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from include.errors import ModelInvalid
+from include.monitoring.errors import (
+    ErrorLimits,
+    Reference,
+    WindowError,
+    compare_errors,
+    is_bias_alarming,
+    is_error_alarming,
+    limit_bias,
+    refer_to,
+)
+from include.monitoring.windows import Window, find_new, load_window
+from include.problem.data import Split
+from include.problem.declaration import Problem
+from include.problem.words import show_amount
+from include.sets.examples import load_split
+from include.settings import Settings
+from include.tracking import registry
+from include.tracking.registry import RegisteredVersion
+from include.tracking.runs import Tracker
+from include.warehouse import connect
+
+log = logging.getLogger(__name__)
+_JUDGED = "SELECT challenger_rmse FROM training.promotions WHERE kind = 'judgement' AND name = %s AND version = %s"
+_FIELDS = "rows, rmse, rmse_limit, bias, shift, shift_limit, is_high, has_moved"
+
+
+def measure_errors(
+    url: str, settings: Settings, tracker: Tracker, champion: RegisteredVersion, windows: Sequence[Window]
+) -> tuple[str, ...]:
+    """Scores the champion on all rows of each window, and stores every figure.
+
+    Returns:
+        What calls for an alarm, a phrase each; nothing where the champion cannot be used, or where nothing is known of
+        the rows that it was judged on.
+    """
+    try:
+        model = registry.load_model(tracker, champion)
+    except ModelInvalid as error:
+        log.warning("Version %d is not scored: %s", champion.version, error)
+        return ()
+    problem = model.problem
+    reference = _find_reference(url, champion, problem, model)
+    if reference is None:
+        log.info("Version %d is not scored: no rows are known that it was judged on.", champion.version)
+        return ()
+    residuals = [_subtract(model, load_window(url, problem, window)) for window in windows]
+    limits = ErrorLimits.from_settings(settings)
+    new = find_new(url, problem, champion.training_set or 0, windows)
+    found = compare_errors(residuals, reference, limits, news=new)
+    _store(url, champion, windows, found, reference, limits)
+    return describe_errors(found, reference, limits, problem)
+
+
+def describe_errors(
+    found: Sequence[WindowError], reference: Reference, limits: ErrorLimits, problem: Problem
+) -> tuple[str, ...]:
+    """What calls for an alarm, a phrase each."""
+    phrases = []
+    if is_error_alarming(found, limits):
+        rmse = found[-1].rmse
+        phrases.append(
+            f"RMSE {show_amount(rmse, problem.unit)}, {rmse / reference.rmse:.2f} of the judged"
+            f" {show_amount(reference.rmse)}"
+        )
+    if is_bias_alarming(found):
+        shift = found[-1].shift or 0.0
+        phrases.append(
+            f"predictions are {show_amount(abs(shift), problem.unit)} {'higher' if shift > 0 else 'lower'} against the"
+            f" actual values than where it was judged (limit {show_amount(limit_bias(reference, limits))})"
+        )
+    return tuple(phrases)
+
+
+def _find_reference(url: str, champion: RegisteredVersion, problem: Problem, model: Any) -> Reference | None:
+    judged = _read_judged(url, champion)
+    held_out = next(
+        (
+            split
+            for name in ("test", "validation")
+            if len(split := load_split(url, champion.training_set, name) if champion.training_set else ())
+        ),
+        None,
+    )
+    if not isinstance(held_out, Split):
+        return Reference(judged) if judged else None
+    days = held_out.rows[problem.time].astype("datetime64[D]") if problem.time else None
+    return refer_to(_subtract(model, held_out), days, judged)
+
+
+def _read_judged(url: str, champion: RegisteredVersion) -> float | None:
+    """The RMSE that a version was judged by; None where it was never judged against held-out rows."""
+    with connect(url) as connection:
+        row = connection.execute(_JUDGED, [champion.name, champion.version]).fetchone()
+    tag = champion.tags.get("judged_rmse")
+    return float(tag) if tag else row[0] if row else None
+
+
+def _subtract(model: Any, split: Split) -> np.ndarray:
+    return np.asarray(model.predict(split.rows), dtype="float64") - split.target
+
+
+def _store(
+    url: str,
+    champion: RegisteredVersion,
+    windows: Sequence[Window],
+    found: Sequence[WindowError],
+    reference: Reference,
+    limits: ErrorLimits,
+) -> None:
+    shift_limit = None if reference.bias is None else limit_bias(reference, limits)
+    rows: list[tuple[Any, ...]] = [
+        (champion.name, champion.version, window.start, window.days, each.rows, each.rmse,
+         limits.ratio * reference.rmse, each.bias, each.shift, shift_limit, each.is_high, each.has_moved)
+        for window, each in zip(windows, found, strict=True)
+    ]  # fmt: skip
+    updates = ", ".join(f"{field} = excluded.{field}" for field in ("window_days", *_FIELDS.split(", ")))
+    with connect(url) as connection:
+        connection.cursor().executemany(
+            f"INSERT INTO monitoring.errors (name, champion_version, window_start, window_days, {_FIELDS})"
+            f" VALUES ({', '.join(['%s'] * 12)}) ON CONFLICT (name, champion_version, window_start)"
+            f" DO UPDATE SET {updates}, measured_at = now()".encode(),
+            rows,
+        )

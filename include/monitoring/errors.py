@@ -1,0 +1,134 @@
+"""Whether a champion errs more than where it was judged, or to one side: the rules, on residuals alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from include.monitoring.drift import is_alarming
+from include.problem.data import Values
+from include.settings import Settings
+
+# With fewer days than this, rows that follow one another are taken together instead, in so many parts.
+LEAST_DAYS = 5
+PARTS = 14
+
+
+@dataclass(frozen=True)
+class ErrorLimits:
+    """From where on an error is an alarm, see the settings ERROR_RATIO and so on."""
+
+    ratio: float
+    bias_spreads: float
+    bias_least: float
+    needed: int
+    of: int
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "ErrorLimits":
+        """The limits that the settings name."""
+        # Rows without a time are one window, and what is loaded is never looked at twice.
+        needed = settings.drift_windows_needed if settings.problem.time else 1
+        return cls(settings.error_ratio, settings.bias_spreads, settings.bias_least, needed, settings.drift_windows)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """How a champion erred on rows that were held out when it was trained.
+
+    Attributes:
+        rmse: What it was judged by.
+        bias: Median residual, predicted minus actual; None where the rows are gone.
+        spread: Standard deviation of the median residual from day to day.
+    """
+
+    rmse: float
+    bias: float | None = None
+    spread: float = 0.0
+
+
+@dataclass(frozen=True)
+class WindowError:
+    """The champion's error in a window.
+
+    Attributes:
+        bias: Median residual, predicted minus actual.
+        shift: How far the median residual of this window and those before it that an alarm needs, taken together, is
+            from where the champion was judged; None where that is not known.
+        is_high: Whether the RMSE reaches its limit.
+        has_moved: Whether `shift` does.
+    """
+
+    rows: int
+    rmse: float
+    bias: float
+    shift: float | None
+    is_high: bool
+    has_moved: bool
+
+
+def refer_to(residuals: Values, days: npt.NDArray[np.datetime64] | None, rmse: float | None = None) -> Reference:
+    """What later windows are compared with.
+
+    Args:
+        residuals: Of the held-out rows, (n,), n > 0.
+        days: The day of each; None where rows have no time.
+        rmse: What the champion was judged by; None: its error on these rows.
+    """
+    blocks = [] if days is None else [residuals[days == day] for day in np.unique(days)]
+    if len(blocks) < LEAST_DAYS:
+        blocks = np.array_split(residuals, min(PARTS, len(residuals)))
+    medians = [float(np.median(block)) for block in blocks]
+    spread = float(np.std(medians, ddof=1)) if len(medians) > 1 else float("inf")
+    return Reference(rmse or float(np.sqrt(np.mean(residuals**2))), float(np.median(residuals)), spread)
+
+
+def limit_bias(reference: Reference, limits: ErrorLimits) -> float:
+    """How far the median residual may move: some of its own spreads, and never less than a share of the RMSE."""
+    return max(limits.bias_spreads * reference.spread, limits.bias_least * reference.rmse)
+
+
+def compare_errors(
+    windows: Sequence[Values], reference: Reference, limits: ErrorLimits, *, news: Sequence[bool] | None = None
+) -> list[WindowError]:
+    """Measures the champion's error in each window.
+
+    The median moves less from week to week than the mean, which a few large errors push around, and two weeks together
+    less than each of them: on the same clean weeks a shift can be told from chance that is a fifth smaller.
+
+    Args:
+        windows: Residuals of each window, predicted minus actual, oldest first.
+        news: Whether a window counts; those that the champion was judged on or has learnt from say nothing new.
+    """
+    counts = [True] * len(windows) if news is None else list(news)
+    found = []
+    for number, residuals in enumerate(windows):
+        rmse, bias = float(np.sqrt(np.mean(residuals**2))), float(np.median(residuals))
+        together = [at for at in range(number + 1) if counts[at]][-limits.needed :]
+        is_whole = counts[number] and len(together) == limits.needed
+        shift = None
+        if reference.bias is not None and is_whole:
+            shift = float(np.median(np.concatenate([windows[at] for at in together]))) - reference.bias
+        found.append(
+            WindowError(
+                rows=len(residuals),
+                rmse=rmse,
+                bias=bias,
+                shift=shift,
+                # What must hold, so that an error that is no number counts as too high.
+                is_high=counts[number] and not rmse < limits.ratio * reference.rmse,
+                has_moved=shift is not None and not abs(shift) < limit_bias(reference, limits),
+            )
+        )
+    return found
+
+
+def is_error_alarming(found: Sequence[WindowError], limits: ErrorLimits) -> bool:
+    """Whether the RMSE was too high in enough of the last windows, the newest among them."""
+    return is_alarming([window.is_high for window in found], limits.needed, limits.of)
+
+
+def is_bias_alarming(found: Sequence[WindowError]) -> bool:
+    """Whether the residuals of the newest windows together have moved."""
+    return bool(found) and found[-1].has_moved

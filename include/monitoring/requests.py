@@ -1,0 +1,56 @@
+"""Drift of what is asked for: known at once, while the actual values of the same rows may arrive weeks later."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from include.monitoring.drift import Measures, Thresholds, compare_column, has_drifted
+from include.monitoring.windows import Window, load_requests
+from include.problem.data import Split, count_rows
+from include.problem.declaration import Problem
+from include.problem.words import count_rows_in_words
+from include.sets.profile import TARGET, columns_of, list_watched
+from include.settings import Settings
+from include.warehouse import connect
+
+
+def find_window(url: str, settings: Settings) -> tuple[Window, int]:
+    """The last days, as many as a window has, with today; and how many rows were asked for in them."""
+    days = settings.drift_window_days
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT now()::date - %(days)s::int + 1,"
+            " (SELECT count(*) FROM prediction.log WHERE at >= now()::date - %(days)s::int + 1)",
+            {"days": days},
+        ).fetchone()
+    assert row is not None
+    start: date = row[0]
+    return Window(start, days), row[1]
+
+
+def compare_requests(
+    url: str, problem: Problem, window: Window, profile: Mapping[str, Any], learnt: Mapping[str, np.ndarray]
+) -> dict[str, tuple[int, Measures]]:
+    """Column -> rows and measures of what was asked for in a window; there is no target to compare."""
+    rows = load_requests(url, problem, window)
+    values = columns_of(problem, Split(rows, np.empty(count_rows(rows))))
+    return {
+        name: (len(values[name]), compare_column(profile[name], values[name], learnt.get(name)))
+        for name in list_watched(problem)
+        if name != TARGET
+    }
+
+
+def describe_requests(
+    found: Mapping[str, tuple[int, Measures]], window: Window, problem: Problem, thresholds: Thresholds
+) -> str:
+    """How what is asked for differs from the training set, in a sentence."""
+    rows = max(rows for rows, _ in found.values())
+    drifted = [name for name, (_, measures) in found.items() if has_drifted(measures, thresholds)]
+    outcome = f"{', '.join(drifted)} drift{'s' * (len(drifted) == 1)}" if drifted else "nothing drifts"
+    return (
+        f"Requests since {window.start} ({count_rows_in_words(problem, rows)} from prediction.log, compared by their"
+        f" inputs, before actual values arrive): {outcome}; this alone starts no retraining."
+    )
