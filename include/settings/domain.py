@@ -125,11 +125,11 @@ class Settings(DataSettings):
     """RMSE of the champion in a window, divided by the RMSE that it was judged by, from which on the error is too high.
     It raises an alarm in as many windows as drift does (`DRIFT_WINDOWS_NEEDED`).
     """
-    bias_spreads: float = Field(default=1.5, gt=0, le=100)
+    bias_spreads: float = Field(default=1.25, gt=0, le=100)
     """How far the median of predicted minus actual may move from where it was on the held-out rows, in standard
     deviations of its daily values there. The newest `DRIFT_WINDOWS_NEEDED` windows are taken together.
     """
-    bias_least: float = Field(default=0.12, gt=0, le=100)
+    bias_least: float = Field(default=0.13, gt=0, le=100)
     """Smallest such move that raises an alarm, as a share of the RMSE that the champion was judged by."""
 
     retraining_schedule: Cron = "0 * * * *"
