@@ -26,7 +26,8 @@ from include.settings import Settings
 from include.tracking import runs
 from include.tracking.runs import Tracker, open_tracker
 from include.training.job import SKEWED, Job, choose_models, make_job, match_target
-from include.training.steps import describe_registered, register_best, train_model, tune_model
+from include.training.results import Trained
+from include.training.steps import choose_best, describe_registered, register_best, train_model, tune_model
 from include.tuning.search import Limits, Trial
 from include.tuning.trials import WarehouseTrials
 from tests.conftest import find_free_port
@@ -118,6 +119,17 @@ def test_logarithm_is_learnt_too_where_the_target_is_above_zero_and_skewed(
     chosen = match_target([SQUARED], 3, target, add=add)
     assert chosen.models == ((SQUARED, LOG) if is_added else (SQUARED,))
     assert chosen.notes == ((f"{LOG} is trained, too: the target's skewness is 2.5.",) if is_added else ())
+
+
+@pytest.mark.parametrize(
+    ("of_log", "best"), [(97.0, SQUARED), (94.0, LOG), (float("nan"), SQUARED)], ids=["by chance", "clear", "none"]
+)
+def test_logarithm_is_the_best_where_its_error_is_clearly_lower(of_log: float, best: str) -> None:
+    trained = [
+        Trained(model=name, run_id="r", model_uri="u", metrics={"validation_rmse": rmse})
+        for name, rmse in ((SQUARED, 100.0), (LOG, of_log))
+    ]
+    assert choose_best(trained)["model"] == best
 
 
 def test_model_types_that_someone_has_named_are_no_default() -> None:
