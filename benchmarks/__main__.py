@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.report import measure
 
-NAMES = ("parse", "trial", "ingest", "memory", "job", "rest", "batch", "serving", "dashboards", "tables")
+NAMES = ("parse", "trial", "ingest", "memory", "job", "rest", "batch", "serving", "dashboards", "tables", "watching")
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -1,0 +1,236 @@
+"""Faults planted in real weeks after a champion was judged: how soon they are found, and what clean weeks raise."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.plain_script import find_references, load_month
+from benchmarks.report import Report
+from benchmarks.running import settings_of
+from benchmarks.trip_data import MONTHS, find_trips
+from include.models.artifact import Model
+from include.models.fitting import encode, fit
+from include.models.table import MODELS
+from include.monitoring.drift import Thresholds, compare_column, has_drifted, is_alarming
+from include.monitoring.errors import (
+    ErrorLimits,
+    Reference,
+    compare_errors,
+    is_bias_alarming,
+    is_error_alarming,
+    refer_to,
+)
+from include.problem.data import Split, columns_of_frame
+from include.sets.profile import columns_of, list_watched, profile_split
+from include.settings import Settings
+
+DRAWS = 100
+# One month's days judge the champion of another, as where the newest month is halved.
+JUDGED_DAYS = 14
+# Fewer and deeper trees than those of the first parameters: errors alike, and in a fifth of the time.
+QUICK = {"learning_rate": 0.3, "max_depth": 8}
+MODEL = "gbtree.squarederror"
+UNKNOWN_ZONE = 264
+RUSH_HOUR = (14, 19)
+Draw = np.random.Generator
+Signs = tuple[set[str], float | None]
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A model of one month, judged on the first days of another one, and its clean weeks in time order."""
+
+    model: Model
+    profile: Mapping[str, Any]
+    learnt: Mapping[str, Any]
+    reference: Reference
+    weeks: Sequence[Sequence[Split]]
+
+
+def slow_down(week: Split, _: Draw) -> Split:
+    """Durations +20 %."""
+    return Split(week.rows, week.target * 1.2)
+
+
+def bias(week: Split, _: Draw) -> Split:
+    """Durations +10 %."""
+    return Split(week.rows, week.target * 1.1)
+
+
+def slow_rush_hour_down(week: Split, _: Draw) -> Split:
+    """Rush hour +30 %, with the mean kept."""
+    hour = week.rows["pickup_at"].astype("datetime64[h]").astype(np.int64) % 24
+    rush = (hour >= RUSH_HOUR[0]) & (hour <= RUSH_HOUR[1])
+    others = 1 - 0.3 * week.target[rush].sum() / week.target[~rush].sum()
+    return Split(week.rows, week.target * np.where(rush, 1.3, others))
+
+
+def shuffle(week: Split, draw: Draw) -> Split:
+    """10 % of the targets shuffled."""
+    chosen, target = np.flatnonzero(draw.random(len(week)) < 0.1), week.target.copy()
+    target[chosen] = target[draw.permutation(chosen)]
+    return Split(week.rows, target)
+
+
+def put_clock_forward(week: Split, _: Draw) -> Split:
+    """Clock off by 3 h."""
+    return Split({**week.rows, "pickup_at": week.rows["pickup_at"] + np.timedelta64(3, "h")}, week.target)
+
+
+def forget_zones(week: Split, draw: Draw) -> Split:
+    """20 % of the pickup zones unknown."""
+    zones = np.where(draw.random(len(week)) < 0.2, UNKNOWN_ZONE, week.rows["pickup_zone"])
+    return Split({**week.rows, "pickup_zone": zones}, week.target)
+
+
+FAULTS: Mapping[str, Callable[[Split, Draw], Split]] = {
+    "durations +20 %": slow_down,
+    "rush hour +30 %, mean kept": slow_rush_hour_down,
+    "10 % of targets shuffled": shuffle,
+    "clock off by 3 h": put_clock_forward,
+    "20 % of pickup zones unknown": forget_zones,
+    "durations +10 %": bias,
+}
+
+
+def run() -> Report:
+    """Plants each fault in two weeks after a clean one, and watches redrawn clean weeks.
+
+    TRIP_DATA_DIR names the directory of months; WATCHING_DRAWS the number of draws.
+    """
+    trips, draws = find_trips(), int(os.environ.get("WATCHING_DRAWS") or DRAWS)
+    settings = settings_of(trips.settings, months=MONTHS)
+    champions = list(_make_champions(settings))
+    draw = np.random.default_rng(settings.random_state)
+    rows = [_plant(settings, champions, name, draws, draw) for name in FAULTS]
+    rows.append(_watch_clean(settings, champions, draws, draw))
+    return Report(
+        "Watching the champion",
+        "a fault found within two weeks in at least 95 of 100 draws; at most one false alarm per year of clean weeks",
+        ["weeks", "draws", "found in the first week", "within two weeks", "by drift", "by RMSE", "by bias",
+         "RMSE / judged, median", "false alarms per year"],
+        rows,
+        [
+            (f"{trips.label}; champions of {', '.join(MONTHS)} ({MODEL}), each judged on {JUDGED_DAYS} days of another"
+            " month and watched in the months that it knows nothing of; the settings' own limits"),
+            "a draw redraws the rows of each week with replacement; a fault begins after one clean week",
+            "clean: all weeks of a month in a row, every alarm of a newest week counted; 52 weeks are a year",
+        ],
+    )  # fmt: skip
+
+
+def _make_champions(settings: Settings) -> Iterator[Champion]:
+    months = {month: _load(settings, month) for month in MONTHS}
+    references = find_references(settings)
+    for place, month in enumerate(MONTHS):
+        judging = MONTHS[(place + 1) % len(MONTHS)]
+        learnt, later = months[month], months[judging]
+        first = np.datetime64(f"{judging}-01")
+        held_out = _pick(later, _days(later) < first + np.timedelta64(JUDGED_DAYS, "D"))
+        data = encode(MODELS[MODEL], settings.problem, "rich", references, learnt, held_out)
+        start = {**MODELS[MODEL].start, **QUICK}
+        fitted = fit(MODELS[MODEL], start, data, random_state=settings.random_state, threads=2)
+        metadata = {"family": "xgboost", "model": MODEL, "parameters": start, "lineage": {}}
+        model = Model(data.encoder, fitted.estimator, metadata)
+        residuals = model.predict(held_out.rows) - held_out.target
+        yield Champion(
+            model,
+            profile_split(settings.problem, learnt),
+            columns_of(settings.problem, learnt),
+            refer_to(residuals, _days(held_out)),
+            [_list_weeks(months[other]) for other in MONTHS if other not in (month, judging)],
+        )
+
+
+def _load(settings: Settings, month: str) -> Split:
+    frame = load_month(settings, month)
+    target = (frame["dropoff_at"] - frame["pickup_at"]).dt.total_seconds() / 60
+    kept = target.between(settings.problem.target_min, settings.problem.target_max)
+    kept &= frame["pickup_at"].dt.strftime("%Y-%m") == month
+    return Split(columns_of_frame(settings.problem, frame[kept]), target[kept].to_numpy())
+
+
+def _days(split: Split) -> Any:
+    return split.rows["pickup_at"].astype("datetime64[D]")
+
+
+def _pick(split: Split, chosen: Any) -> Split:
+    return Split({name: values[chosen] for name, values in split.rows.items()}, split.target[chosen])
+
+
+def _list_weeks(split: Split) -> list[Split]:
+    """The complete calendar weeks."""
+    days = _days(split)
+    weeks = (days.astype(np.int64) + 3) // 7
+    found = (weeks == week for week in np.unique(weeks))
+    return [_pick(split, chosen) for chosen in found if len(np.unique(days[chosen])) == 7]
+
+
+def _redraw(week: Split, draw: Draw) -> Split:
+    return _pick(week, draw.integers(0, len(week), len(week)))
+
+
+def _watch(settings: Settings, champion: Champion, weeks: Sequence[Split]) -> list[Signs]:
+    """What raises an alarm when each week is the newest, and the RMSE of that week over the judged one."""
+    problem, thresholds = settings.problem, Thresholds.from_settings(settings)
+    limits = ErrorLimits.from_settings(settings)
+    residuals, flags = [], []
+    for week in weeks:
+        week = _pick(week, (week.target >= problem.target_min) & (week.target <= problem.target_max))
+        residuals.append(champion.model.predict(week.rows) - week.target)
+        values = columns_of(problem, week)
+        flags.append(
+            [
+                has_drifted(compare_column(champion.profile[name], values[name], champion.learnt[name]), thresholds)
+                for name in list_watched(problem)
+            ]
+        )
+    found = []
+    for newest in range(1, len(weeks) + 1):
+        errors = compare_errors(residuals[:newest], champion.reference, limits)
+        signs = {"RMSE"} if is_error_alarming(errors, limits) else set()
+        signs |= {"bias"} if is_bias_alarming(errors) else set()
+        by_column = zip(*flags[:newest], strict=True)
+        if any(is_alarming(column, limits.needed, limits.of) for column in by_column):
+            signs.add("drift")
+        found.append((signs, errors[-1].rmse / champion.reference.rmse))
+    return found
+
+
+def _plant(settings: Settings, champions: Sequence[Champion], name: str, draws: int, draw: Draw) -> list[str]:
+    found: list[list[set[str]]] = []
+    ratios = []
+    for _ in range(draws):
+        champion = champions[draw.integers(len(champions))]
+        month = champion.weeks[draw.integers(len(champion.weeks))]
+        first = int(draw.integers(len(month) - 2))
+        weeks = [_redraw(week, draw) for week in month[first : first + 3]]
+        watched = _watch(settings, champion, [weeks[0], *(FAULTS[name](week, draw) for week in weeks[1:])])
+        found.append([signs for signs, _ in watched[1:]])
+        ratios.append(watched[-1][1])
+    by = [sum(any(sign in signs for signs in each) for each in found) for sign in ("drift", "RMSE", "bias")]
+    return [
+        name,
+        f"{draws}",
+        f"{sum(bool(each[0]) for each in found)}",
+        f"{sum(any(each) for each in found)}",
+        *map(str, by),
+        f"{np.median(ratios):.2f}",
+        "",
+    ]
+
+
+def _watch_clean(settings: Settings, champions: Sequence[Champion], draws: int, draw: Draw) -> list[str]:
+    watched: list[Signs] = []
+    for number in range(draws):
+        champion = champions[number % len(champions)]
+        month = champion.weeks[draw.integers(len(champion.weeks))]
+        watched += _watch(settings, champion, [_redraw(week, draw) for week in month])
+    by = [sum(sign in signs for signs, _ in watched) for sign in ("drift", "RMSE", "bias")]
+    alarms = sum(bool(signs) for signs, _ in watched)
+    ratio = np.median([ratio for _, ratio in watched])
+    years = f"{52 * alarms / len(watched):.2f} ({alarms} in {len(watched)} weeks)"
+    return ["clean", f"{draws}", "", "", *map(str, by), f"{ratio:.2f}", years]
