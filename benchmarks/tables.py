@@ -97,13 +97,13 @@ def run() -> Report:
                 failures.append(f"{table.name}: {str(error).splitlines()[-1]}".replace(str(directory), "TABLES"))
     return Report(
         "Tables of any kind",
-        f"the champion's test RMSE at most {GOAL_RATIO} of the better untuned model's, or no promotion where no model"
-        " beats the best baseline; within 300 s",
+        f"the champion's RMSE on the rows that judge at most {GOAL_RATIO} of the better untuned model's, or no"
+        " promotion where no model beats the best baseline; within 300 s",
         [
             "table",
             "rows",
             "champion",
-            "test RMSE",
+            "RMSE",
             "best untuned",
             "ratio",
             "best baseline",
@@ -133,7 +133,8 @@ def _measure(table: Table, directory: Path) -> list[str]:
         finally:
             reset(HOME)
     champion = report["champion"]
-    error = champion["errors"]["test"] if champion else None
+    # Without a test split, as where months are named, the validation split judges.
+    error = (champion["errors"]["test"] or champion["errors"]["validation"]) if champion else None
     name, baseline = min(report["baselines"].items(), key=lambda item: item[1])
     return [
         table.name,
@@ -175,7 +176,7 @@ def _call(module: str, command: str, keys: Mapping[str, str]) -> None:
 
 
 def _fit_untuned(url: str) -> dict[str, float]:
-    """RMSE on the test rows, else on the validation rows."""
+    """RMSE on the rows that judge: those of the test split, else of the validation split."""
     from sklearn.ensemble import HistGradientBoostingRegressor
     from xgboost import XGBRegressor
 
