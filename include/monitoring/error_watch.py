@@ -44,15 +44,16 @@ def measure_errors(
     """
     try:
         model = registry.load_model(tracker, champion)
+        problem = model.problem
+        reference = _find_reference(url, champion, problem, model)
+        residuals = [_subtract(model, load_window(url, problem, window)) for window in windows]
     except ModelInvalid as error:
+        # Reported by the check of the champion itself.
         log.warning("Version %d is not scored: %s", champion.version, error)
         return ()
-    problem = model.problem
-    reference = _find_reference(url, champion, problem, model)
     if reference is None:
         log.info("Version %d is not scored: no rows are known that it was judged on.", champion.version)
         return ()
-    residuals = [_subtract(model, load_window(url, problem, window)) for window in windows]
     limits = ErrorLimits.from_settings(settings)
     new = find_new(url, problem, champion.training_set or 0, windows)
     found = compare_errors(residuals, reference, limits, news=new)
@@ -105,7 +106,12 @@ def _read_judged(url: str, champion: RegisteredVersion) -> float | None:
 
 
 def _subtract(model: Any, split: Split) -> np.ndarray:
-    return np.asarray(model.predict(split.rows), dtype="float64") - split.target
+    try:
+        return np.asarray(model.predict(split.rows), dtype="float64") - split.target
+    except MemoryError:  # the machine's fault, not the model's
+        raise
+    except Exception as error:  # estimators fail in many ways
+        raise ModelInvalid(f"It cannot predict: {error!r}.") from error
 
 
 def _store(

@@ -314,6 +314,8 @@ def test_broken_champion_is_a_reason_to_train_again_until_a_training_has_followe
     assert reason not in reasons()
     check_champion(url, settings)
     assert reason in reasons()
+    report = watch.measure_drift(url, settings.change(drift_minimum_rows=20))
+    assert report is None or report.errors == (), "monitoring goes on"
     retraining = {"reasons": [reason], "months": ["2024-02"]}
     finish(url, settings, "automatic_retraining/run", retraining, [], ignore_failures=True)
     assert reason not in reasons()
