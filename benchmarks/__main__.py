@@ -9,7 +9,9 @@ from pathlib import Path
 
 from benchmarks.report import measure
 
-NAMES = ("parse", "trial", "ingest", "memory", "job", "rest", "batch", "serving", "dashboards", "tables", "watching")
+NAMES = (
+    "parse", "gate", "trial", "ingest", "memory", "job", "rest", "batch", "serving", "dashboards", "tables", "watching",
+)  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -43,7 +43,7 @@ def train(**changes: Any) -> Trained:
     """Fits the booster with its first parameters, but for `changes`, as training does."""
     trips = find_trips()
     settings = settings_of(trips.settings, months=MONTHS)
-    splits = split_trips(settings, make_plan(settings))
+    splits = split_trips(settings, make_plan(settings, validation_from=f"{MONTHS[1]}-01"))
     data = encode(MODELS[MODEL], settings.problem, "rich", find_references(settings), *splits)
     parameters = {**MODELS[MODEL].start, **changes}
     fitted = fit(MODELS[MODEL], parameters, data, random_state=settings.random_state, threads=2)

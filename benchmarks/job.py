@@ -57,7 +57,9 @@ JOBS = (
 def run() -> Report:
     """Runs each job as a script while no stack runs, then through a stack; the warehouse is empty before each run."""
     trips = find_trips()
-    sizes = [(job, {**trips.settings, "MONTHS": ",".join(MONTHS[-2:]), **job.settings}) for job in JOBS]
+    # Without a test split nothing is fitted a second time, so that the script's work is all that there is.
+    months = {"MONTHS": ",".join(MONTHS[-2:]), "VALIDATION_FROM": f"{MONTHS[-1]}-01"}
+    sizes = [(job, {**trips.settings, **months, **job.settings}) for job in JOBS]
     scripts = [[_say(job, "script", _run_plain(keys)) for _ in range(job.repeats)] for job, keys in sizes]
     rows, errors = [], []
     with running_stack() as stack:

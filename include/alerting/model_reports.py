@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from include.alerting.alert import Alert, Chart, Table
 from include.errors import TrackingUnavailable
 from include.problem.words import name_unit, show_amount
-from include.promotion.decisions import describe_unbeaten, find_unjudged_trainings
+from include.promotion.decisions import confidence_at, describe_unbeaten, find_unjudged_trainings
 from include.sets.baselines import Baseline, list_baselines
 from include.settings import Settings, read_settings
 from include.tracking.registry import WAYS_OUT
@@ -18,12 +18,12 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
     with connect(url) as connection:
         rows = connection.execute(
             "SELECT kind, name, version, model, champion_version, rival_version, challenger_rmse, champion_rmse,"
-            " interval_low, interval_high, reason, baseline FROM training.promotions"
+            " interval_low, interval_high, look, reason, baseline FROM training.promotions"
             " WHERE run_key = %s AND state = 'promoted' ORDER BY id",
             [f"{dag_id}/{run_id}"],
         ).fetchall()
     alerts = []
-    for kind, name, version, model, champion, judged_against, after, before, low, high, reason, baseline in rows:
+    for kind, name, version, model, champion, judged_against, after, before, low, high, look, reason, baseline in rows:
         is_rollback = kind == "rollback"
         rival = f"version {judged_against}" if judged_against else f"the best baseline, the {baseline}"
         facts = {"Model": f"{name} version {version}, {model}", "Before": f"version {champion}" if champion else "none"}
@@ -31,7 +31,8 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
         if after is not None:
             facts["RMSE"] = f"{show_amount(after, unit)}, against {show_amount(before)} for {rival}"
             facts["Difference"] = (
-                f"{show_amount(low, signed=True)} to {show_amount(high, unit, signed=True)} (95% interval)"
+                f"{show_amount(low, signed=True)} to {show_amount(high, unit, signed=True)}"
+                f" ({confidence_at(look) * 100:.4g} % interval)"
             )
             bars = {f"version {version}": after, rival if judged_against else f"the {baseline}": before}
             charts = (Chart("RMSE on the same held-out rows", unit, bars=bars),)

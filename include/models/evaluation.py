@@ -1,6 +1,6 @@
 """How good predictions are: errors in the target's unit, over a whole split and by slice of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -48,22 +48,34 @@ def measure(actual: Values, predicted: Values) -> dict[str, float]:
 
 def measure_slices(problem: Problem, rows: Columns, actual: Values, predicted: Values) -> list[dict[str, Any]]:
     """Errors by slice: a row for each value of each of the problem's slicings, with `rows` and the measures."""
-    measured = []
+    return [
+        {"slicing": slicing, "value": value, "rows": int(inside.sum()), **measure(actual[inside], predicted[inside])}
+        for slicing, value, inside in cut(problem, rows)
+    ]
+
+
+def cut(
+    problem: Problem, rows: Columns, *, minimum_rows: int | None = None
+) -> Iterator[tuple[str, str, npt.NDArray[np.bool_]]]:
+    """The label, the value and the rows, (n,), of each slice of each of the problem's slicings.
+
+    Args:
+        minimum_rows: A value with as many rows has a slice of its own, even if others are more frequent.
+    """
     for slicing in problem.slices:
-        labels = _label(problem, slicing, rows)
+        labels = _label(problem, slicing, rows, minimum_rows)
         for value in np.unique(labels):
-            inside = labels == value
-            errors = measure(actual[inside], predicted[inside])
-            measured.append({"slicing": slicing.label, "value": str(value), "rows": int(inside.sum()), **errors})
-    return measured
+            yield slicing.label, str(value), labels == value
 
 
-def _label(problem: Problem, slicing: Slice, rows: Columns) -> npt.NDArray[np.str_]:
+def _label(problem: Problem, slicing: Slice, rows: Columns, minimum_rows: int | None) -> npt.NDArray[np.str_]:
     if slicing.column == HOUR and HOUR not in problem.columns:
         values = rows[str(problem.time)].astype("datetime64[h]").astype(np.int64) % 24
     else:
         values = rows[slicing.column]
-    return _by_band(values, slicing.bands) if slicing.bands else _by_frequency(values, slicing.most_frequent)
+    if slicing.bands:
+        return _by_band(values, slicing.bands)
+    return _by_frequency(values, slicing.most_frequent, minimum_rows)
 
 
 def _by_band(values: npt.NDArray[Any], bands: Mapping[str, tuple[float | None, float | None]]) -> npt.NDArray[np.str_]:
@@ -73,11 +85,12 @@ def _by_band(values: npt.NDArray[Any], bands: Mapping[str, tuple[float | None, f
     return labels
 
 
-def _by_frequency(values: npt.NDArray[Any], most: int) -> npt.NDArray[np.str_]:
+def _by_frequency(values: npt.NDArray[Any], most: int, minimum_rows: int | None) -> npt.NDArray[np.str_]:
     # Texts in the order of their letters, codes in that of their numbers: of values as frequent the first is taken.
     known, at, counts = np.unique(_comparable(values), return_inverse=True, return_counts=True)
-    top = np.argsort(-counts, kind="stable")[:most]
-    return np.where(np.isin(at, top), np.array([_show(value) for value in known])[at], OTHER)
+    has_slice = np.zeros(len(known), dtype=bool) if minimum_rows is None else counts >= minimum_rows
+    has_slice[np.argsort(-counts, kind="stable")[:most]] = True
+    return np.where(has_slice[at], np.array([_show(value) for value in known])[at], OTHER)
 
 
 def _comparable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -14,6 +14,7 @@ from include.problem.inference.leaks import describe_suspects
 from include.problem.words import name_bounds, name_parts, name_unit, show_amount
 from include.promotion.comparison import Comparison
 from include.promotion.decisions import Promotion
+from include.promotion.significance import POWER
 from include.sets.baselines import HELD_OUT, Baseline
 from include.sets.holdout import HeldOut
 from include.sets.split import describe_split
@@ -29,6 +30,7 @@ LINEAGE = (
     "git_commit",
     "random_state",
 )
+MOST_SLICES = 40
 DECISIONS = {"waiting": "It wins and may become champion.", "rejected": "It does not become champion."}
 
 
@@ -103,10 +105,7 @@ def render_card(
         "## Lineage",
         _table(("what", "value"), [(name, version.tags.get(name, "")) for name in LINEAGE]),
         "## Judged on",
-        (
-            f"The {held_out.split} split of training set {held_out.set_version}, {len(held_out.actual)} rows that"
-            f" neither model was trained on, against {rival}."
-        ),
+        *_judged_on(held_out, rival, comparison),
         *(f"Rows count with a target of {bounds} only, here and in live errors." for bounds in name_bounds(problem)),
     ]
     if comparison:
@@ -116,6 +115,24 @@ def render_card(
     if estimated := [column.name for column in problem.inputs if column.estimated_by]:
         parts += ["## Values that are estimated", *_estimated(estimated, problem, metrics)]
     return "\n\n".join(parts) + "\n"
+
+
+def _judged_on(held_out: HeldOut, rival: str, comparison: Comparison | None) -> list[str]:
+    seen = "that no search has seen" if held_out.split == "test" else "that neither model was trained on"
+    where = f"The {held_out.split} split of training set {held_out.set_version}"
+    lines = [f"{where}, {len(held_out.actual)} rows {seen}, against {rival}."]
+    if held_out.split != "test":
+        lines.append(
+            "The search chose the parameters by the same rows, so that the error is a little too low. With a test"
+            " split, other rows judge: leave VALIDATION_FROM empty, or set TEST_FROM as well."
+        )
+    if comparison:
+        lines.append(
+            f"Look {comparison.look} on these rows: so many versions were compared on them, and the confidence that a"
+            f" winner needs rises with each. In {POWER:.0%} of such comparisons a gain of"
+            f" {comparison.smallest_gain:.1%} would have been told from chance; a smaller one may be missed."
+        )
+    return lines
 
 
 def _estimated(columns: Sequence[str], problem: Problem, metrics: Mapping[str, float]) -> list[str]:
@@ -147,7 +164,7 @@ def _errors(comparison: Comparison) -> list[str]:
     low, high = comparison.interval
     return [
         _table(
-            ("RMSE", "rival's RMSE", "difference, 95 % interval", "gain"),
+            ("RMSE", "rival's RMSE", f"difference, {comparison.confidence * 100:.4g} % interval", "gain"),
             [
                 (
                     show_amount(comparison.challenger_rmse),
@@ -161,12 +178,15 @@ def _errors(comparison: Comparison) -> list[str]:
 
 
 def _slices(comparison: Comparison) -> str:
+    # Those that speak against the model, then the largest; in their order.
+    shown = sorted(comparison.slices, key=lambda part: (-part.is_worse, -part.rows))[:MOST_SLICES]
     rows = [
         (part.slicing, part.value, part.rows, show_amount(part.challenger_rmse), show_amount(part.champion_rmse),
-         f"{part.regression:+.1%}")
+         f"{part.regression:+.1%}", "yes" if part.is_worse else "")
         for part in comparison.slices
+        if part in shown
     ]  # fmt: skip
-    return _table(("slicing", "value", "rows", "RMSE", "rival's RMSE", "change"), rows)
+    return _table(("slicing", "value", "rows", "RMSE", "rival's RMSE", "change", "worse beyond chance"), rows)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -5,19 +5,21 @@ Each rule says what must hold, so that a figure that is not a number never passe
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from include.models.evaluation import measure_slices
+from include.models.evaluation import cut
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 from include.problem.words import show_amount
+from include.promotion.decisions import confidence_at
+from include.promotion.significance import Blocks, Difference, find_significant, measure_difference
 from include.settings import Settings
 
-RESAMPLES = 1000
-CONFIDENCE = 0.95
-# With fewer rows than this an interval of resampled errors says little.
+# How likely, of all slices, even one counts as worse where none is.
+CHANCE_OF_A_SLICE = 0.05
+# With fewer rows than this an interval says little.
 MINIMUM_ROWS = 100
 # Beyond this a value's square, or the sum of many, may no longer be a number.
 LARGEST = 1e100
@@ -25,13 +27,18 @@ LARGEST = 1e100
 
 @dataclass(frozen=True)
 class SliceErrors:
-    """Errors of both models on one slice of the rows, in the target's unit."""
+    """Errors of both models on one slice of the rows, in the target's unit.
+
+    Attributes:
+        is_worse: Whether the challenger is worse there beyond chance, all slices taken together.
+    """
 
     slicing: str
     value: str
     rows: int
     challenger_rmse: float
     champion_rmse: float
+    is_worse: bool
 
     @property
     def regression(self) -> float:
@@ -46,19 +53,37 @@ class Comparison:
     """Two models on the same held-out rows, in the target's unit.
 
     Attributes:
-        interval: Bootstrap interval of the challenger's RMSE minus the champion's; below zero it is better.
+        difference: The challenger's RMSE minus the champion's; below zero it is better.
+        look: How many versions were compared on these rows, this one included.
     """
 
     rows: int
     challenger_rmse: float
     champion_rmse: float
-    interval: tuple[float, float]
+    difference: Difference
+    look: int
     slices: tuple[SliceErrors, ...]
+
+    @property
+    def confidence(self) -> float:
+        """That of the interval."""
+        return confidence_at(self.look)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the true difference lies."""
+        return self.difference.interval(self.confidence)
 
     @property
     def gain(self) -> float:
         """Share of the champion's error that the challenger spares; negative where it is worse."""
         return 1 - self.challenger_rmse / self.champion_rmse if self.champion_rmse else 0.0
+
+    @property
+    def smallest_gain(self) -> float:
+        """The gain that these rows would tell from chance most of the time, see `Difference.smallest_seen`."""
+        seen = self.difference.smallest_seen(self.confidence)
+        return seen / self.champion_rmse if self.champion_rmse else 0.0
 
 
 @dataclass(frozen=True)
@@ -90,9 +115,22 @@ def count_unusable(values: Values) -> int:
 
 
 def compare(
-    problem: Problem, rows: Columns, actual: Values, challenger: Values, champion: Values, *, seed: int
+    problem: Problem,
+    rows: Columns,
+    actual: Values,
+    challenger: Values,
+    champion: Values,
+    *,
+    blocks: Sequence[Blocks],
+    minimum_rows: int,
+    look: int = 1,
 ) -> Comparison:
     """Compares two models' predictions, each (n,), of the same rows.
+
+    Args:
+        blocks: The rows that hang together, see `list_blocks`.
+        minimum_rows: A value of a slicing with as many rows is a slice.
+        look: How many versions were compared on these rows, this one included.
 
     Raises:
         ValueError: There are no rows, or a value is unusable, see `count_unusable`.
@@ -103,34 +141,25 @@ def compare(
         if unusable := count_unusable(values):
             raise ValueError(f"{unusable} of {len(values)} values of the {name} are not finite numbers.")
     errors = np.stack([(challenger - actual) ** 2, (champion - actual) ** 2])
-    own = measure_slices(problem, rows, actual, challenger)
-    others = measure_slices(problem, rows, actual, champion)
-    slices = tuple(
-        SliceErrors(mine["slicing"], mine["value"], mine["rows"], mine["rmse"], other["rmse"])
-        for mine, other in zip(own, others, strict=True)
-    )
     rmse = np.sqrt(errors.mean(axis=1))
-    return Comparison(len(actual), float(rmse[0]), float(rmse[1]), bootstrap_interval(errors, seed), slices)
+    difference = measure_difference(errors, blocks)
+    slices = _compare_slices(problem, rows, errors, blocks, minimum_rows)
+    return Comparison(len(actual), float(rmse[0]), float(rmse[1]), difference, look, slices)
 
 
-def bootstrap_interval(squared_errors: np.ndarray, seed: int) -> tuple[float, float]:
-    """Percentile interval of the difference of two RMSEs, first minus second, by the paired bootstrap.
-
-    Both models keep the same rows in every resample, so that what is hard for both cancels out
-    (B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", chapters 13 and 16, 1993).
-
-    Args:
-        squared_errors: Shape (2, n).
-    """
-    generator = np.random.default_rng(seed)
-    rows = squared_errors.shape[1]
-    means = np.empty((RESAMPLES, 2))
-    for resample in means:
-        # How often each row is drawn: weighing is several times as fast as picking.
-        resample[:] = squared_errors @ np.bincount(generator.integers(0, rows, rows), minlength=rows) / rows
-    differences = np.sqrt(means[:, 0]) - np.sqrt(means[:, 1])
-    low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
+def _compare_slices(
+    problem: Problem, rows: Columns, errors: np.ndarray, blocks: Sequence[Blocks], minimum_rows: int
+) -> tuple[SliceErrors, ...]:
+    slices, chances = [], {}
+    for at, (slicing, value, inside) in enumerate(cut(problem, rows, minimum_rows=minimum_rows)):
+        own, other = np.sqrt(errors[:, inside].mean(axis=1))
+        slices.append(SliceErrors(slicing, value, int(inside.sum()), float(own), float(other), is_worse=False))
+        # Too few rows say nothing, and must not make it harder for other slices.
+        if slices[at].rows >= minimum_rows:
+            chances[at] = measure_difference(errors[:, inside], [numbers[inside] for numbers in blocks]).chance()
+    for at in find_significant(chances, CHANCE_OF_A_SLICE):
+        slices[at] = replace(slices[at], is_worse=True)
+    return tuple(slices)
 
 
 def decide(comparison: Comparison, limits: Limits, rival: str = "the champion") -> Verdict:
@@ -153,8 +182,12 @@ def _find_doubts(comparison: Comparison) -> list[str]:
     if not high < 0:
         what = "it is worse" if low > 0 else "this may be chance"
         least, greatest = (show_amount(difference, signed=True) for difference in (low, high))
-        return [f"{what}, the difference lies between {least} and {greatest}"]
+        return [f"{what}, the difference lies between {least} and {greatest}{_describe_look(comparison)}"]
     return []
+
+
+def _describe_look(comparison: Comparison) -> str:
+    return f", at look {comparison.look} on these rows" if comparison.look > 1 else ""
 
 
 def _find_shortfalls(comparison: Comparison, limits: Limits) -> list[str]:
@@ -171,12 +204,8 @@ def _find_shortfalls(comparison: Comparison, limits: Limits) -> list[str]:
 
 
 def find_regressions(slices: Sequence[SliceErrors], limits: Limits) -> list[SliceErrors]:
-    """The slices, of those with enough rows, that get worse by more than is allowed; the worst first."""
-    worse = [
-        part
-        for part in slices
-        if part.rows >= limits.slice_minimum_rows and not part.regression <= limits.max_slice_regression
-    ]
+    """The slices that get worse beyond chance, and by more than is allowed; the worst first."""
+    worse = [part for part in slices if part.is_worse and not part.regression <= limits.max_slice_regression]
     # What is not a number has no place in an order: it is as bad as can be.
     return sorted(worse, key=lambda part: -part.regression if math.isfinite(part.regression) else -math.inf)
 
@@ -187,4 +216,5 @@ def _conclude(refusals: list[str], comparison: Comparison, rival: str) -> Verdic
     if refusals:
         return Verdict(False, f"{figures}: " + "; ".join(refusals))
     low, high = comparison.interval
-    return Verdict(True, f"{figures}: difference {show_amount(low, signed=True)} to {show_amount(high, signed=True)}")
+    difference = f"difference {show_amount(low, signed=True)} to {show_amount(high, signed=True)}"
+    return Verdict(True, f"{figures}: {difference}{_describe_look(comparison)}")

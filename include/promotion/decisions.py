@@ -17,7 +17,23 @@ from include.warehouse import connect
 _COLUMNS = (
     "kind, name, version, family, model, set_version, champion_version, rival_version, state, reason, run_key, baseline"
 )
+# How likely two equal models are taken for different ones, at the first comparison on the same rows.
+CHANCE = 0.01
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('training.promotions'), hashtext(%s))"
+# Rows of one set are those of another if its split begins on the same day and ends with the same month, or if rows have
+# the same places.
+_JUDGED_ON = """
+    SELECT count(*)
+    FROM training.promotions p
+    JOIN training.sets s ON s.version = p.judged_on
+    JOIN training.sets own ON own.version = %(set_version)s
+    WHERE p.kind = 'judgement' AND p.name = %(name)s AND p.version <> %(version)s AND p.split = %(split)s
+      AND p.challenger_rmse IS NOT NULL
+      AND s.months[cardinality(s.months)] = own.months[cardinality(own.months)]
+      AND CASE p.split WHEN 'test' THEN s.test_from ELSE s.validation_from END
+          IS NOT DISTINCT FROM CASE p.split WHEN 'test' THEN own.test_from ELSE own.validation_from END
+      AND s.settings -> 'places' IS NOT DISTINCT FROM own.settings -> 'places'
+"""
 # The best of the versions that were judged on the same rows as the newest one.
 _UNBEATEN = """
     SELECT baseline, champion_rmse, model, version, challenger_rmse
@@ -135,6 +151,23 @@ def find_unjudged_trainings(url: str, name: str, trainings: Collection[str]) -> 
             [list(trainings), name],
         ).fetchall()
     return [training for (training,) in rows]
+
+
+def confidence_at(look: int) -> float:
+    """The confidence that a winner needs where as many versions were compared on the same rows, this one included.
+
+    It rises with each of them: given enough candidates, one of equal models would seem better by chance.
+    """
+    return 1 - CHANCE / look
+
+
+def count_judged_on(url: str, name: str, version: int, set_version: int, split: str) -> int:
+    """How many other versions were compared on the rows of a set's split, whichever set they were read from then."""
+    values = {"name": name, "version": version, "set_version": set_version, "split": split}
+    with connect(url) as connection:
+        row = connection.execute(_JUDGED_ON.encode(), values).fetchone()
+    assert row is not None  # count(*) gives a row
+    return int(row[0])
 
 
 def describe_unbeaten(url: str, problem: Problem, name: str) -> str | None:

@@ -11,6 +11,7 @@ from include.errors import ModelInvalid
 from include.problem.data import Values
 from include.promotion import decisions
 from include.promotion.aliases import complete_interrupted_move, move_aliases
+from include.promotion.blocks import list_blocks
 from include.promotion.card import list_sets, load_training_set_facts, render_card
 from include.promotion.comparison import Comparison, Limits, Verdict, compare, count_unusable, decide, decide_first
 from include.promotion.decisions import Promotion, describe
@@ -135,7 +136,8 @@ def _judge(url: str, settings: Settings, tracker: Tracker, version: int, run_key
     rival = _choose_rival(url, tracker, challenger, champion)
     held_out = rival.held_out
     baseline = _find_best_baseline(held_out) if rival.version is None else None
-    comparison, verdict = _compare(settings, tracker, challenger, rival, baseline)
+    look = 1 + decisions.count_judged_on(url, challenger.name, version, held_out.set_version, held_out.split)
+    comparison, verdict = _compare(settings, tracker, challenger, rival, baseline, look)
     state = "waiting" if verdict.promote else "rejected"
     promotion = describe("judgement", challenger, champion, rival.version, state, verdict.reason, run_key, baseline)
     facts = load_training_set_facts(url, promotion.set_version)
@@ -190,10 +192,15 @@ def _find_best_baseline(held_out: HeldOut) -> str | None:
 
 
 def _compare(
-    settings: Settings, tracker: Tracker, challenger: RegisteredVersion, rival: Rival, baseline: str | None
+    settings: Settings,
+    tracker: Tracker,
+    challenger: RegisteredVersion,
+    rival: Rival,
+    baseline: str | None,
+    look: int,
 ) -> tuple[Comparison | None, Verdict]:
-    rows, actual, seed = rival.held_out.rows, rival.held_out.actual, settings.random_state
-    problem = rival.held_out.problem
+    held_out, limits = rival.held_out, Limits.from_settings(settings)
+    rows, actual, problem = held_out.rows, held_out.actual, held_out.problem
     if not len(actual):
         return None, Verdict(False, "There are no held-out rows that neither model was trained on")
     if unusable := count_unusable(actual):
@@ -202,14 +209,22 @@ def _compare(
         predicted = predict_with(tracker, challenger, rows)
     except ModelInvalid as error:
         return None, Verdict(False, f"The model cannot be used: {str(error).rstrip('.')}")
-    if rival.predicted is not None:
-        comparison = compare(problem, rows, actual, predicted, rival.predicted, seed=seed)
-        name = "the champion" if rival.is_champion else "the previous champion"
-        return comparison, decide(comparison, Limits.from_settings(settings), name)
-    if baseline is None:
-        return None, Verdict(False, f"No baseline of training set {rival.held_out.set_version} is a finite number")
-    comparison = compare(problem, rows, actual, predicted, rival.held_out.baselines[baseline], seed=seed)
-    return comparison, decide_first(comparison, baseline)
+    against = rival.predicted if baseline is None else held_out.baselines[baseline]
+    if against is None:
+        return None, Verdict(False, f"No baseline of training set {held_out.set_version} is a finite number")
+    comparison = compare(
+        problem,
+        rows,
+        actual,
+        predicted,
+        against,
+        blocks=list_blocks(problem, rows, held_out.places),
+        minimum_rows=limits.slice_minimum_rows,
+        look=look,
+    )
+    if baseline is not None:
+        return comparison, decide_first(comparison, baseline)
+    return comparison, decide(comparison, limits, "the champion" if rival.is_champion else "the previous champion")
 
 
 def _figures(challenger: RegisteredVersion, held_out: HeldOut, comparison: Comparison | None) -> dict[str, Any]:
@@ -224,6 +239,7 @@ def _figures(challenger: RegisteredVersion, held_out: HeldOut, comparison: Compa
     return figures | {
         "challenger_rmse": comparison.challenger_rmse,
         "champion_rmse": comparison.champion_rmse,
+        "look": comparison.look,
         "interval_low": comparison.interval[0],
         "interval_high": comparison.interval[1],
         "slices": [part.__dict__ for part in comparison.slices],

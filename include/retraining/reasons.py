@@ -12,6 +12,7 @@ from include.problem.words import name_parts
 from include.promotion.usability import is_unanswered
 from include.retraining.results import PreparationRequest, RetrainingValues
 from include.retraining.watching import choose_window
+from include.sets.split import choose_days_of_months
 from include.settings import Settings
 from include.sources import Probe, list_months, probe
 from include.sources.location import locate, mask
@@ -104,16 +105,16 @@ def find_reasons(findings: Findings, max_age: float, *, force: bool) -> list[str
 
 
 def plan_preparation(months: Sequence[str], *, has_test_split: bool) -> PreparationRequest:
-    """The parameters of data_preparation for a rolling window: the newest month is held out, to test or validate.
+    """The parameters of data_preparation for a rolling window, whose newest months are held out.
 
     Of a source that is not divided into months, what is held out follows from the problem.
     """
     if tuple(months) == (ALL,):
         return {"months": [ALL], "validation_from": None}
-    days = [f"{month}-01" for month in months]
-    if has_test_split and len(days) > 2:
-        return {"months": list(months), "validation_from": days[-2], "test_from": days[-1]}
-    return {"months": list(months), "validation_from": days[-1] if len(days) > 1 else None}
+    validation, test = choose_days_of_months(months)
+    if has_test_split:
+        return {"months": list(months), "validation_from": validation, "test_from": test}
+    return {"months": list(months), "validation_from": f"{months[-1]}-01" if len(months) > 1 else validation}
 
 
 def detect(url: str, settings: Settings, *, force: bool) -> Retraining | None:
@@ -138,7 +139,9 @@ def detect(url: str, settings: Settings, *, force: bool) -> Retraining | None:
         reasons=tuple(reasons),
         months=findings.window,
         set_version=_find_fresh_set(url, settings, hashes) if is_loaded else None,
-        preparation=plan_preparation(findings.window, has_test_split=bool(settings.test_from)),
+        preparation=plan_preparation(
+            findings.window, has_test_split=bool(settings.test_from or not settings.validation_from)
+        ),
         requested_at=now.isoformat(),
     )
 

@@ -14,10 +14,9 @@ Signs = Mapping[str, str]
 def choose_window(settings: Settings, months: Collection[str]) -> list[str]:
     """The newest of the months, as many as a training set rolls over; ascending.
 
-    That is ROLLING_MONTHS, else as many as MONTHS names, but enough for each split to have one.
+    That is ROLLING_MONTHS, else as many as MONTHS names, but at least two: one to train on, one to hold out.
     """
-    splits = 3 if settings.test_from else 2
-    size = settings.rolling_months or max(splits, len(settings.months))
+    size = settings.rolling_months or max(2, len(settings.months))
     return sorted(months)[-size:]
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import adbc_driver_manager
+import numpy as np
 from psycopg import sql
 
 from include.errors import NoTrainingSet, StaleInput
+from include.problem.checks import PLACE
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 from include.sets import baselines
@@ -17,7 +19,7 @@ from include.warehouse import connect, connect_bulk
 
 # What a model has learnt from is known of pruned sets too: their rows in training.sets stay.
 _ROWS = """
-    SELECT {columns}, e.target{baselines}
+    SELECT {columns}, e.target, e.{place}{baselines}
     FROM (SELECT e.*{predictions} FROM {table} e) e
     WHERE e.split = {split} AND NOT EXISTS (
         SELECT FROM training.sets s
@@ -35,6 +37,7 @@ class HeldOut:
         problem: As it was declared when the set was made.
         actual: Target of each row, (n,).
         baselines: What each baseline predicts of them, (n,), by its name.
+        places: What decided to which split each belongs, (n,), equal within a group; NaN where time decided.
     """
 
     problem: Problem
@@ -43,6 +46,7 @@ class HeldOut:
     rows: Columns
     actual: Values
     baselines: Mapping[str, Values]
+    places: Values
 
 
 def load_held_out(url: str, versions: Collection[int]) -> HeldOut:
@@ -61,6 +65,7 @@ def load_held_out(url: str, versions: Collection[int]) -> HeldOut:
     names = baselines.name_columns(measured)
     query = sql.SQL(_ROWS).format(
         columns=list_columns(problem.inputs),
+        place=sql.Identifier(PLACE),
         predictions=baselines.select_predictions(problem, measured),
         baselines=sql.SQL("").join(sql.SQL(", e.{}").format(sql.Identifier(column)) for column in names.values()),
         table=table_of(version),
@@ -80,7 +85,8 @@ def load_held_out(url: str, versions: Collection[int]) -> HeldOut:
         raise StaleInput(f"Training set {version} was superseded while its {split} split was read.")
     found = split_of_frame(problem, frame)
     predicted = {name: frame[column].to_numpy(dtype="float64") for name, column in names.items()}
-    return HeldOut(problem, version, split, found.rows, found.target, predicted)
+    places = frame[PLACE].to_numpy(dtype="float64", na_value=np.nan)
+    return HeldOut(problem, version, split, found.rows, found.target, predicted, places)
 
 
 def _find_newest(url: str) -> tuple[int, str, dict[str, Any]]:

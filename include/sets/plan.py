@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, cast
 
 from include.configuration.values import ALL, MONTH_PATTERN
@@ -13,15 +13,13 @@ from include.errors import SettingsError
 from include.raw.ingestion import hash_reading
 from include.raw.rules import hash_rules
 from include.sets.results import PlanValues
-from include.sets.split import Days, describe_places, identify_split
+from include.sets.split import Days, choose_days_of_months, describe_places, find_month_end, identify_split
 from include.settings import Settings
 from include.sources import probe
 from include.warehouse import connect
 
 # Goes up when the same sources, settings and rules give other examples: stored sets are outdated then.
 PREPARATION_VERSION = 1
-# With a single month, the days from this one on validate.
-_SINGLE_MONTH_SPLIT_DAY = 24
 
 
 @dataclass(frozen=True)
@@ -69,8 +67,9 @@ def make_plan(
 ) -> Plan:
     """Completes a request from the settings.
 
-    Without a split day, the newest of several months validates; rows that are not divided into months, or not split by
-    time, are split by shares.
+    Without a split day, the newest of three or more months tests, and the one before it validates; of two, the newest
+    one's first half validates and its second half tests. With a day that validates alone, there is no test split. Rows
+    that are not divided into months, or not split by time, are split by shares.
 
     Raises:
         SettingsError: A value cannot be used, or the values contradict each other.
@@ -81,10 +80,12 @@ def make_plan(
             raise SettingsError(f"'{month}' is not a month; write it as YYYY-MM.")
     by_time = settings.problem.split_by == "time"
     day = _day(validation_from or settings.validation_from, "validation_from")
+    test_day = _day(test_from or settings.test_from, "test_from")
+    by_months = choose_days_of_months(chosen) if not day and by_time and chosen != (ALL,) else (None, None)
     plan = Plan(
         months=chosen,
-        validation_from=day or (_default_split(chosen) if by_time and chosen != (ALL,) else None),
-        test_from=_day(test_from or settings.test_from, "test_from"),
+        validation_from=day or by_months[0],
+        test_from=test_day or by_months[1],
         outdated_after=outdated_after or settings.outdated_after,
         force=force,
     )
@@ -108,7 +109,7 @@ def _check_days(plan: Plan, split: str, test: str) -> None:
         if plan.test_from and plan.validation_from and plan.test_from <= plan.validation_from:
             raise SettingsError(f"{test} {plan.test_from} must lie after {split} {plan.validation_from}.")
         return
-    first, end = f"{plan.months[0]}-01", _month_end(plan.months[-1])
+    first, end = f"{plan.months[0]}-01", find_month_end(plan.months[-1])
     if not first < str(plan.validation_from) < end:
         raise SettingsError(
             f"{split} {plan.validation_from} leaves a split without rows: the months start on {first} and end"
@@ -125,14 +126,6 @@ def _day(value: str | None, name: str) -> str | None:
         return date.fromisoformat(value).isoformat()
     except ValueError as error:
         raise SettingsError(f"{name} '{value}' is not a day; write it as YYYY-MM-DD.") from error
-
-
-def _default_split(months: tuple[str, ...]) -> str:
-    return f"{months[-1]}-01" if len(months) > 1 else f"{months[0]}-{_SINGLE_MONTH_SPLIT_DAY}"
-
-
-def _month_end(month: str) -> str:
-    return (date.fromisoformat(f"{month}-01") + timedelta(days=32)).replace(day=1).isoformat()
 
 
 def contents_settings(settings: Settings) -> dict[str, Any]:

@@ -4,8 +4,8 @@ A row that is split by a hash has a place between 0 and 1. The first places trai
 the last ones test: with the same declaration and seed, a row stays where it is when rows are added.
 """
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import psycopg
@@ -19,6 +19,8 @@ from include.settings import Settings
 
 SPLITS = ("train", "validation", "test")
 Days = tuple[str | None, str | None]
+# With a single month, the days from these on validate and test.
+_SINGLE_MONTH_SPLIT_DAYS = (21, 26)
 _BY_TIME = """
     CASE WHEN r.{time} < %(validation_from)s THEN 'train'
          WHEN %(test_from)s::timestamp IS NULL OR r.{time} < %(test_from)s THEN 'validation'
@@ -105,6 +107,25 @@ def choose_bounds(
         days = choose_days(dict(connection.execute(query, values).fetchall()), problem)
     shares = {"train_share": _train_share(problem), "validation_share": problem.validation_share}
     return {"validation_from": days[0], "test_from": days[1], **shares, "seed": settings.random_state}
+
+
+def choose_days_of_months(months: Sequence[str]) -> tuple[str, str]:
+    """The first days that validate and test, where none is declared: of months, ascending, as YYYY-MM."""
+    if len(months) == 1:
+        validation, test = (f"{months[0]}-{day}" for day in _SINGLE_MONTH_SPLIT_DAYS)
+    elif len(months) == 2:
+        validation = f"{months[1]}-01"
+        first = date.fromisoformat(validation)
+        days = date.fromisoformat(find_month_end(months[1])) - first
+        test = (first + days // 2).isoformat()
+    else:
+        validation, test = f"{months[-2]}-01", f"{months[-1]}-01"
+    return validation, test
+
+
+def find_month_end(month: str) -> str:
+    """The day after a month, YYYY-MM, ends."""
+    return (date.fromisoformat(f"{month}-01") + timedelta(days=32)).replace(day=1).isoformat()
 
 
 def choose_days(rows: Mapping[date, int], problem: Problem) -> Days:

@@ -63,9 +63,13 @@ class DataSettings(SettingsModel):
     """
 
     validation_from: Day = None
-    """First day of the validation split, as YYYY-MM-DD. Empty: the last month is the validation split."""
+    """First day of the validation split, which chooses parameters, as YYYY-MM-DD. Empty: the month before the last, or
+    the first half of the last of two months.
+    """
     test_from: Day = None
-    """First day of the test split, as YYYY-MM-DD. Empty: there is no test split."""
+    """First day of the test split, which judges, as YYYY-MM-DD. Empty: the last month, or the second half of the last
+    of two; none where VALIDATION_FROM is set.
+    """
     minimum_rows: Count = 100
     """Minimum rows per split; a training set with fewer is not published. A month of a Postgres table counts as new
     only if it has as many rows.

@@ -136,7 +136,7 @@ class Settings(DataSettings):
     """When to check for a reason to train again, as a cron expression in UTC."""
     rolling_months: OptionalCount = None
     """Number of newest months of the source to train on, including those that are held out. Empty: as many as `MONTHS`
-    names, but at least one per split.
+    names, but at least two.
     """
     max_model_age: Days = 30.0
     """Days after which a champion is too old and is trained again."""

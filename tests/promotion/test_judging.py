@@ -213,6 +213,9 @@ def test_decision_is_written_on_the_version_and_as_a_card(
         "## Data",
         "## Lineage",
         "| git_commit | c0ffee |",
+        "rows that no search has seen, against the best baseline, the mean.",
+        "Look 1 on these rows",
+        "99 % interval",
         "## Slices",
         "## Baselines",
         "| distance | 1-3 miles |",
@@ -222,6 +225,26 @@ def test_decision_is_written_on_the_version_and_as_a_card(
         "| validation | 4.5 | 5.25 |",
     ):
         assert part in card
+
+
+def test_each_further_version_on_the_same_rows_needs_more_confidence(
+    url: str, settings: Settings, register: Callable
+) -> None:
+    name = settings.registered_model
+    for version in (register(LINEAR), register("linear_model.Lasso", WEAK), register(FOREST, SMALL_FOREST)):
+        judging.judge(url, settings, version, RUN)
+    looks = query(url, "SELECT version, look FROM training.promotions ORDER BY version")
+    assert looks == [(1, 1), (2, 2), (3, 3)]
+    # The same rows in another set: looks go on. Other rows: they begin again.
+    assert decisions.count_judged_on(url, name, 4, 1, "test") == 3
+    for days, judged in (("test_from", 3), ("test_from + 1", 0)):
+        [(other,)] = query(
+            url,
+            "INSERT INTO training.sets (fingerprint, state, months, validation_from, test_from, declaration, settings,"
+            f" sources, created_by) SELECT 'x', 'failed', months, validation_from, {days}, declaration, settings,"
+            " sources, 'x' FROM training.sets WHERE version = 1 RETURNING version",
+        )
+        assert decisions.count_judged_on(url, name, 4, other, "test") == judged
 
 
 # Killed in the middle

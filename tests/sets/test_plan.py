@@ -28,7 +28,7 @@ def test_plan_without_a_request_comes_from_the_settings() -> None:
     assert make_plan(settings) == Plan(
         months=TWO_MONTHS,
         validation_from="2024-02-01",
-        test_from=None,
+        test_from="2024-02-15",
         outdated_after=12,
         force=False,
     )
@@ -48,15 +48,22 @@ def test_request_wins_over_the_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("months", "validation_from"),
+    ("months", "days"),
     [
-        (["2024-01", "2024-02"], "2024-02-01"),
-        (["2023-11", "2023-12", "2024-01"], "2024-01-01"),
-        (["2024-02"], "2024-02-24"),
+        (["2024-01", "2024-02"], ("2024-02-01", "2024-02-15")),
+        (["2023-12", "2024-01"], ("2024-01-01", "2024-01-16")),
+        (["2023-11", "2023-12", "2024-01"], ("2023-12-01", "2024-01-01")),
+        (["2023-02", "2023-11", "2023-12", "2024-01"], ("2023-12-01", "2024-01-01")),
+        (["2024-02"], ("2024-02-21", "2024-02-26")),
     ],
 )
-def test_newest_month_validates_or_the_last_days_of_a_single_one(months: list[str], validation_from: str) -> None:
-    assert make_plan(DEFAULTS, months=months).validation_from == validation_from
+def test_newest_rows_judge_and_those_before_them_choose(months: list[str], days: tuple[str, str]) -> None:
+    assert make_plan(DEFAULTS, months=months).days == days
+
+
+def test_day_that_validates_alone_leaves_no_test_split() -> None:
+    assert make_plan(DEFAULTS, months=TWO_MONTHS, validation_from="2024-02-01").days == ("2024-02-01", None)
+    assert make_plan(configure(validation_from="2024-02-01")).days == ("2024-02-01", None)
 
 
 def test_splits_may_start_on_any_day_within_the_months() -> None:
