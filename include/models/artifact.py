@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ModelInvalid
 from include.models.encoder import Encoder
-from include.models.fitting import predict_by_one_thread, predict_encoded
+from include.models.estimator_files import load_estimator, save_estimator
+from include.models.fitting import predict_encoded
 from include.models.learnt import Learnt
 from include.models.manifest import check_files, write_manifest
 from include.problem.data import Columns, Values, columns_of_frame
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 3
-# What the regressors of the model table are made of, beyond the types that skops trusts by itself.
-ALLOWED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
 
 
 @dataclass(frozen=True)
@@ -65,17 +64,9 @@ class Model:
 
     def save(self, directory: Path) -> None:
         """Writes the model into an existing empty directory."""
-        if hasattr(self.estimator, "save_raw"):
-            name = "estimator.ubj"
-            self.estimator.save_model(directory / name)
-        else:
-            import skops.io
-
-            name = "estimator.skops"
-            skops.io.dump(self.estimator, directory / name)
         document = {
             "format": FORMAT,
-            "estimator": name,
+            "estimator": save_estimator(self.estimator, directory),
             "problem": self.problem.to_dict(),
             "encoder": self.encoder.to_dict(),
             "metadata": dict(self.metadata),
@@ -101,34 +92,13 @@ class Model:
             if document["format"] != FORMAT:
                 raise ModelInvalid(f"{directory}: format {document['format']}, but this code reads format {FORMAT}.")
             encoder = Encoder.from_dict(Problem.from_dict(document["problem"]), document["encoder"])
-            estimator = _LOADERS[document["estimator"]](directory / document["estimator"], threads)
+            estimator = load_estimator(directory / document["estimator"], threads)
         except ModelInvalid:
             raise
         # What is whole but no model of ours can fail in any way that its library has.
         except Exception as error:
             raise ModelInvalid(f"{directory}: not a model that this code can load ({error}).") from error
         return cls(encoder, estimator, document["metadata"])
-
-
-def _load_booster(path: Path, threads: int) -> Any:
-    import xgboost
-
-    booster = xgboost.Booster(model_file=path)
-    booster.set_param({"nthread": threads})
-    return booster
-
-
-def _load_skops(path: Path, _: int) -> Any:
-    import skops.io
-
-    untrusted = skops.io.get_untrusted_types(file=path)
-    refused = sorted(set(untrusted) - ALLOWED_TYPES)
-    if refused:
-        raise ModelInvalid(f"{path.name} contains types that are not allowed: {', '.join(refused)}.")
-    return predict_by_one_thread(skops.io.load(path, trusted=untrusted))
-
-
-_LOADERS = {"estimator.ubj": _load_booster, "estimator.skops": _load_skops}
 
 
 class PyfuncModel:

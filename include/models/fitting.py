@@ -17,6 +17,9 @@ from include.problem.declaration import Problem
 MAXIMUM_ROUNDS = 1500
 EARLY_STOPPING_ROUNDS = 20
 LINEAR_ROUNDS = 100
+# Of the rounds that were found to be best, in a fit on all rows. On three pairs of months, a factor of 1.0 gained 2.9,
+# 1.0 and 4.8 % of RMSE on the month after, 1.3 gained 3.1, 1.2 and 5.1 %.
+MORE_ROUNDS = 1.2
 # The attribute of a booster that says what it has learnt instead of the target itself.
 LEARNT, LOGARITHM = "learnt", "logarithm"
 _STATISTICS: Mapping[Statistic, Callable[[Values], Any]] = {
@@ -138,15 +141,14 @@ def fit(model: ModelType, parameters: Mapping[str, Any], data: EncodedData, **op
 def refit(model: ModelType, parameters: Mapping[str, Any], fitted: Any, data: EncodedData, **options: Any) -> Any:
     """Fits again as `fit_estimator` does, with its options, on more rows and without looking at the validation split.
 
-    A booster that stopped at its best round gets as many rounds more as there are rows.
+    A booster that stopped at its best round gets some rounds more: with more rows it can learn for longer.
 
     Args:
         fitted: The estimator of fewer rows.
         data: The training split holds all rows to learn from, the validation split among them.
     """
     if stops_early(model):
-        growth = len(data.train_target) / (len(data.train_target) - len(data.validation_target))
-        parameters = {**parameters, "n_estimators": round(fitted.num_boosted_rounds() * growth)}
+        parameters = {**parameters, "n_estimators": round(fitted.num_boosted_rounds() * MORE_ROUNDS)}
     return fit_estimator(model, parameters, data, **options)
 
 

@@ -74,7 +74,10 @@ def _take(split: Split, positions: npt.NDArray[np.intp]) -> Split:
 
 
 def fit_folds(model: ModelType, parameters: Mapping[str, Any], folds: Sequence[EncodedData], **options: Any) -> Fitted:
-    """Fits on each fold as `fit` does; the errors are the means over the folds, the estimator is the last fold's."""
+    """Fits on each fold as `fit` does; the errors are the means over the folds.
+
+    Of several folds none has the estimator that is wanted in the end: there is none, then.
+    """
     fitted = [fit(model, parameters, data, **options) for data in folds]
     metrics = {name: float(np.mean([each.metrics[name] for each in fitted])) for name in fitted[0].metrics}
-    return Fitted(fitted[-1].estimator, metrics)
+    return Fitted(fitted[0].estimator if len(fitted) == 1 else None, metrics)

@@ -45,7 +45,9 @@ def measure_errors(
     try:
         model = registry.load_model(tracker, champion)
         problem = model.problem
-        reference = _find_reference(url, champion, problem, model)
+        # The version itself may have learnt from the rows that judged its twin.
+        judged = registry.load_twin(tracker, champion) if champion.has_twin else model
+        reference = _find_reference(url, champion, problem, judged)
         residuals = [_subtract(model, load_window(url, problem, window)) for window in windows]
     except ModelInvalid as error:
         # Reported by the check of the champion itself.

@@ -105,7 +105,7 @@ def render_card(
         "## Lineage",
         _table(("what", "value"), [(name, version.tags.get(name, "")) for name in LINEAGE]),
         "## Judged on",
-        *_judged_on(held_out, rival, comparison),
+        *_judged_on(held_out, rival, comparison, has_twin=version.has_twin),
         *(f"Rows count with a target of {bounds} only, here and in live errors." for bounds in name_bounds(problem)),
     ]
     if comparison:
@@ -117,7 +117,7 @@ def render_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _judged_on(held_out: HeldOut, rival: str, comparison: Comparison | None) -> list[str]:
+def _judged_on(held_out: HeldOut, rival: str, comparison: Comparison | None, *, has_twin: bool) -> list[str]:
     seen = "that no search has seen" if held_out.split == "test" else "that neither model was trained on"
     where = f"The {held_out.split} split of training set {held_out.set_version}"
     lines = [f"{where}, {len(held_out.actual)} rows {seen}, against {rival}."]
@@ -125,6 +125,11 @@ def _judged_on(held_out: HeldOut, rival: str, comparison: Comparison | None) -> 
         lines.append(
             "The search chose the parameters by the same rows, so that the error is a little too low. With a test"
             " split, other rows judge: leave VALIDATION_FROM empty, or set TEST_FROM as well."
+        )
+    if has_twin:
+        lines.append(
+            "Judged was the version's twin, the folder `judged` of its run, which was fitted without these rows. The"
+            " version itself has the same parameters and has learnt from all rows."
         )
     if comparison:
         lines.append(

@@ -162,6 +162,25 @@ def _compare_slices(
     return tuple(slices)
 
 
+def find_disagreement(actual: Values, judged: Values, served: Values) -> str | None:
+    """Why a model that was fitted on all rows is not the one that was judged; None if it may be.
+
+    It has learnt from the rows that judge, so that its predictions are nearer to the targets than its twin's. Farther
+    from the twin's than the targets themselves are, it has gone astray.
+
+    Args:
+        judged: What the twin predicts, (n,).
+        served: What the model itself predicts.
+    """
+    error, distance = (float(np.sqrt(np.mean((judged - other) ** 2))) for other in (actual, served))
+    if distance <= error:
+        return None
+    return (
+        f"Fitted on all rows, the model predicts otherwise than the twin that was judged: by {show_amount(distance)}"
+        f" (RMSE), while the twin's own error is {show_amount(error)}"
+    )
+
+
 def decide(comparison: Comparison, limits: Limits, rival: str = "the champion") -> Verdict:
     """A challenger against a champion: better beyond chance, by enough, and worse in no slice by too much."""
     refusals = _find_doubts(comparison) or _find_shortfalls(comparison, limits)

@@ -2,46 +2,35 @@
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from include.errors import ModelInvalid
-from include.problem.data import Values
 from include.promotion import decisions
 from include.promotion.aliases import complete_interrupted_move, move_aliases
 from include.promotion.blocks import list_blocks
 from include.promotion.card import list_sets, load_training_set_facts, render_card
-from include.promotion.comparison import Comparison, Limits, Verdict, compare, count_unusable, decide, decide_first
+from include.promotion.comparison import (
+    Comparison,
+    Limits,
+    Verdict,
+    compare,
+    count_unusable,
+    decide,
+    decide_first,
+    find_disagreement,
+)
 from include.promotion.decisions import Promotion, describe
-from include.promotion.usability import find_unusable, forget_unusable, note_unusable, predict_with
+from include.promotion.rivals import Rival, choose_rival, find_best_baseline
+from include.promotion.usability import find_unusable, predict_with
 from include.sets.baselines import list_baselines
-from include.sets.holdout import HeldOut, load_held_out
+from include.sets.holdout import HeldOut
 from include.settings import Settings
 from include.tracking import registry, runs
-from include.tracking.registry import CHAMPION, PREVIOUS, RegisteredVersion
+from include.tracking.registry import CHAMPION, RegisteredVersion
 from include.tracking.runs import Tracker
 
 log = logging.getLogger(__name__)
 CARD = "model_card.md"
-
-
-@dataclass(frozen=True)
-class Rival:
-    """What a challenger is judged against.
-
-    Attributes:
-        version: None for the best baseline.
-        held_out: Rows that neither has learnt from.
-        predicted: The rival's predictions of them; None where it is a baseline.
-        is_champion: Whether it is the present champion.
-    """
-
-    version: RegisteredVersion | None
-    held_out: HeldOut
-    predicted: Values | None
-    is_champion: bool = False
 
 
 def find_unjudged(url: str, settings: Settings, named: Collection[int]) -> list[int]:
@@ -133,9 +122,9 @@ def describe_unbeaten(url: str, settings: Settings) -> str | None:
 def _judge(url: str, settings: Settings, tracker: Tracker, version: int, run_key: str) -> Promotion:
     champion = registry.find_version(tracker, settings.registered_model, CHAMPION)
     challenger = registry.get_version(tracker, settings.registered_model, version)
-    rival = _choose_rival(url, tracker, challenger, champion)
+    rival = choose_rival(url, tracker, challenger, champion)
     held_out = rival.held_out
-    baseline = _find_best_baseline(held_out) if rival.version is None else None
+    baseline = find_best_baseline(held_out) if rival.version is None else None
     look = 1 + decisions.count_judged_on(url, challenger.name, version, held_out.set_version, held_out.split)
     comparison, verdict = _compare(settings, tracker, challenger, rival, baseline, look)
     state = "waiting" if verdict.promote else "rejected"
@@ -150,45 +139,6 @@ def _judge(url: str, settings: Settings, tracker: Tracker, version: int, run_key
     decisions.save(url, promotion, _figures(challenger, held_out, comparison))
     log.info("Version %d (%s): %s. %s", version, promotion.model, state, verdict.reason)
     return promotion
-
-
-def _choose_rival(
-    url: str, tracker: Tracker, challenger: RegisteredVersion, champion: RegisteredVersion | None
-) -> Rival:
-    """The champion; where it cannot be used or compared, or there is none, the previous one; else the best baseline."""
-    previous = registry.find_version(tracker, challenger.name, PREVIOUS)
-    if previous and previous.version in {challenger.version, champion and champion.version}:
-        previous = None
-    for version in filter(None, (champion, previous)):
-        held_out = load_held_out(url, _list_learnt(challenger, version))
-        if not len(held_out.actual) and held_out.problem.split_by != "time":
-            # Its training set was split otherwise, so that it may have learnt from any row: none will ever be left.
-            continue
-        try:
-            predicted = predict_with(tracker, version, held_out.rows if len(held_out.actual) else None)
-        except ModelInvalid as error:
-            if version is champion:
-                note_unusable(url, champion, str(error))
-            continue
-        if version is champion:
-            forget_unusable(url, champion.name, champion.version)
-        return Rival(version, held_out, predicted, is_champion=version is champion)
-    return Rival(None, load_held_out(url, _list_learnt(challenger)), None)
-
-
-def _list_learnt(*versions: RegisteredVersion) -> list[int]:
-    return [version.training_set for version in versions if version.training_set]
-
-
-def _find_best_baseline(held_out: HeldOut) -> str | None:
-    """The name of the baseline with the lowest RMSE on these rows; None where none can be measured."""
-    with np.errstate(over="ignore"):
-        errors = {
-            name: float(np.mean((predicted - held_out.actual) ** 2))
-            for name, predicted in held_out.baselines.items()
-            if len(predicted) and not count_unusable(predicted)
-        }
-    return min(errors, key=errors.__getitem__, default=None)
 
 
 def _compare(
@@ -206,12 +156,15 @@ def _compare(
     if unusable := count_unusable(actual):
         return None, Verdict(False, f"The target of {unusable} of {len(actual)} held-out rows is not a finite number")
     try:
-        predicted = predict_with(tracker, challenger, rows)
+        predicted = predict_with(tracker, challenger, rows, twin=True)
+        served = predict_with(tracker, challenger, rows) if challenger.has_twin else predicted
     except ModelInvalid as error:
         return None, Verdict(False, f"The model cannot be used: {str(error).rstrip('.')}")
     against = rival.predicted if baseline is None else held_out.baselines[baseline]
     if against is None:
         return None, Verdict(False, f"No baseline of training set {held_out.set_version} is a finite number")
+    if doubt := find_disagreement(actual, predicted, served):
+        return None, Verdict(False, doubt)
     comparison = compare(
         problem,
         rows,

@@ -16,17 +16,21 @@ from include.warehouse import connect
 log = logging.getLogger(__name__)
 
 
-def predict_with(tracker: Tracker, version: RegisteredVersion, rows: Columns | None = None) -> Values:
+def predict_with(
+    tracker: Tracker, version: RegisteredVersion, rows: Columns | None = None, *, twin: bool = False
+) -> Values:
     """Loads a version from the registry; returns its predictions of n rows, (n,).
 
     Args:
         rows: None: any rows, to see whether it predicts at all.
+        twin: Whether its twin predicts, if it has one.
 
     Raises:
         ModelInvalid: It cannot be loaded, does not predict, or does not give a finite number for each row.
         TrackingUnavailable: MLflow is away.
     """
-    model = registry.load_model(tracker, version)
+    load = registry.load_twin if twin and version.has_twin else registry.load_model
+    model = load(tracker, version)
     rows = make_any_rows(model.problem, 2) if rows is None else rows
     try:
         predicted = np.asarray(model.predict(rows), dtype="float64")

@@ -23,7 +23,8 @@ _ROWS = """
     FROM (SELECT e.*{predictions} FROM {table} e) e
     WHERE e.split = {split} AND NOT EXISTS (
         SELECT FROM training.sets s
-        WHERE s.version = ANY({versions}) AND e.month = ANY(s.months) AND {learnt_from}
+        WHERE e.month = ANY(s.months)
+          AND (s.version = ANY({versions}) AND {learnt_from} OR s.version = ANY({whole}))
     )
     ORDER BY e.month, e.row_number
 """
@@ -49,11 +50,12 @@ class HeldOut:
     places: Values
 
 
-def load_held_out(url: str, versions: Collection[int]) -> HeldOut:
+def load_held_out(url: str, versions: Collection[int], whole: Collection[int] = ()) -> HeldOut:
     """The held-out rows of the set that was published last.
 
     Args:
         versions: Versions of the training sets behind the models; rows that these trained on are left out.
+        whole: Versions of training sets of which no row counts: a model has learnt from all of them.
 
     Raises:
         NoTrainingSet: None is published.
@@ -71,6 +73,7 @@ def load_held_out(url: str, versions: Collection[int]) -> HeldOut:
         table=table_of(version),
         split=sql.Literal(split),
         versions=sql.Literal(list(versions)) + sql.SQL("::bigint[]"),
+        whole=sql.Literal(list(whole)) + sql.SQL("::bigint[]"),
         learnt_from=learnt_from(problem, settings),
     )
     with connect_bulk(url) as connection, connection.cursor() as cursor:

@@ -64,9 +64,11 @@ class Settings(DataSettings):
     tuning_patience: Count = 25
     """Tuning stops after this many trials in a row without a lower error."""
     random_state: Seed = 42
-    """Seed for tuning, fitting and comparing models."""
+    """Seed for tuning and fitting models."""
     refit: bool = True
-    """Whether a model that the test split judges learns from the validation split too, once the search is done."""
+    """Whether the model that is registered learns from all rows of the training set, those that judge included. Judged
+    is its twin then, which has not seen them.
+    """
     threads_per_model: int = Field(default=0, ge=0, le=1_024)
     """Threads for fitting a model and for batch predictions. 0: one per available core."""
     xgboost_device: Device = "cpu"

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from include.models.artifact import Model
+from include.models.manifest import read_digest
 from include.problem.data import Columns, Values
 from include.tracking.model_code import LOADER, MODEL_PACKAGE, stage_code
+from include.tracking.registry import JUDGED_FOLDER
 from include.tracking.runs import Tracker, translate_errors
 
 # The problem names a time zone, and not every machine knows them.
@@ -65,3 +67,15 @@ def log_model(
             for name, figure in figures.items():
                 mlflow.log_figure(figure, name)
     return str(logged.model_uri)
+
+
+def log_twin(tracker: Tracker, run_id: str, twin: Model) -> str:
+    """Writes the twin of the run's final model, which has not learnt from the rows that judge.
+
+    Returns:
+        The digest of its files, see `manifest.read_digest`.
+    """
+    with translate_errors("store the model's twin", tracker.uri), tempfile.TemporaryDirectory() as directory:
+        twin.save(Path(directory))
+        tracker.client.log_artifacts(run_id, directory, JUDGED_FOLDER)
+        return read_digest(Path(directory))

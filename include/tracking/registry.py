@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 # The digest of a version's files as they were registered: files that are exchanged later, all of them, are noticed.
 DIGEST_TAG = "files_sha256"
+# Of the files of its twin, in the run that has trained it. A version that has learnt from the rows that judge has one:
+# the twin, which has not, is judged in its place.
+JUDGED_DIGEST_TAG = "judged_sha256"
+JUDGED_FOLDER = "judged"
 # Within a version's artifact; the rest is for those who load it without this code.
 MODEL_FOLDER = "data/model"
 CHALLENGER = "challenger"
@@ -59,6 +63,11 @@ class RegisteredVersion:
     def digest(self) -> str | None:
         """Of its files, see `manifest.read_digest`; None where it was registered by other means."""
         return self.tags.get(DIGEST_TAG)
+
+    @property
+    def has_twin(self) -> bool:
+        """Whether it has learnt from all rows of its set, and a twin, which has not, is judged in its place."""
+        return JUDGED_DIGEST_TAG in self.tags
 
 
 def _read_version(found: "ModelVersion") -> RegisteredVersion:
@@ -167,6 +176,19 @@ def load_model(tracker: Tracker, version: RegisteredVersion, *, threads: int = 1
         return Model.load(folder, threads=threads, digest=version.digest)
 
 
+def load_twin(tracker: Tracker, version: RegisteredVersion) -> Model:
+    """Downloads the twin of a version and loads it with this code.
+
+    Raises:
+        ModelInvalid: It is not there, or not a model that this code can load.
+        TrackingUnavailable: The server is away.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        uri = f"runs:/{version.tags['run_id']}/{JUDGED_FOLDER}"
+        folder = _download(tracker, version, uri, Path(directory))
+        return Model.load(folder, digest=version.tags[JUDGED_DIGEST_TAG])
+
+
 def download_model(tracker: Tracker, version: RegisteredVersion, directory: Path) -> Path:
     """Downloads a version's artifact; returns the folder that `Model.load` reads.
 
@@ -174,10 +196,13 @@ def download_model(tracker: Tracker, version: RegisteredVersion, directory: Path
         ModelInvalid: The registry has the version, but no such artifact.
         TrackingUnavailable: The server is away.
     """
+    return _download(tracker, version, f"models:/{version.name}/{version.version}/{MODEL_FOLDER}", directory)
+
+
+def _download(tracker: Tracker, version: RegisteredVersion, uri: str, directory: Path) -> Path:
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    uri = f"models:/{version.name}/{version.version}/{MODEL_FOLDER}"
     try:
         with translate_errors(f"download {version.name} version {version.version}", tracker.uri):
             path = mlflow.artifacts.download_artifacts(uri, dst_path=str(directory), tracking_uri=tracker.uri)
@@ -185,16 +210,15 @@ def download_model(tracker: Tracker, version: RegisteredVersion, directory: Path
         raise ModelInvalid(f"{uri} cannot be downloaded from {tracker.uri}: {error}") from error
     except TrackingUnavailable as error:
         # MLflow reports files that are gone as an error of its own.
-        if _is_gone(tracker, version):
+        if _is_gone(tracker, version, uri):
             raise ModelInvalid(f"{uri} is no longer among the artifacts of {tracker.uri}.") from error
         raise
     return Path(path)
 
 
-def _is_gone(tracker: Tracker, version: RegisteredVersion) -> bool:
-    """Whether MLflow answers that the version's artifact holds nothing."""
+def _is_gone(tracker: Tracker, version: RegisteredVersion, uri: str) -> bool:
+    """Whether MLflow answers that there are no files of the version at an address."""
     import mlflow
 
     with translate_errors(f"list the files of {version.name} version {version.version}", tracker.uri):
-        uri = f"models:/{version.name}/{version.version}/{MODEL_FOLDER}"
         return not mlflow.artifacts.list_artifacts(uri, tracking_uri=tracker.uri)

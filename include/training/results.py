@@ -43,11 +43,15 @@ class Tuned(TypedDict):
 
 
 class Trained(TypedDict):
-    """A stored model, and its errors by split (`validation_rmse`, `test_mae`, ...) in the target's unit but for r2."""
+    """A stored model, and its errors by split (`validation_rmse`, `test_mae`, ...) in the target's unit but for r2.
+
+    `judged_sha256` is that of the files of its twin, see `train_model`; None where there is none.
+    """
 
     model: str
     run_id: str
     model_uri: str
+    judged_sha256: str | None
     metrics: dict[str, float]
 
 

@@ -3,6 +3,8 @@
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from include.models import explanation
 from include.models.artifact import Model
 from include.models.estimates import ESTIMATED, learn_estimates
 from include.models.evaluation import measure, measure_slices
-from include.models.fitting import encode, fit_estimator, refit
+from include.models.fitting import encode, fit_estimator, refit, threads_for
 from include.models.folds import encode_folds, fit_folds
 from include.models.table import ModelType, get_model
 from include.problem.data import Split
@@ -25,7 +27,7 @@ from include.tracking.trial_writer import write_trials
 from include.training.job import Job
 from include.training.results import Registered, Trained, Tuned
 from include.tuning.search import Best, Trial, tune
-from include.tuning.trials import WarehouseTrials
+from include.tuning.trials import WarehouseTrials, load_estimator_of
 
 log = logging.getLogger(__name__)
 EXAMPLE_ROWS = 3
@@ -130,20 +132,25 @@ def _describe_trial(problem: Problem, trial: Trial) -> str:
 
 
 def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained:
-    """Fits the final model with the best parameters, evaluates it on held-out splits and stores it as one artifact.
+    """Evaluates the best trial's model on held-out splits, and stores the final model as one artifact.
 
-    Where a test split judges it, the model that is stored has learnt from the validation split, too, which the search
-    is done with. Its errors there are those of the fit before that.
+    The final model has learnt from all rows, those of the held-out splits included. Its errors are those of its twin,
+    the best trial's model, which is stored beside it, to be judged. Without REFIT the best trial's model is the final
+    one.
 
     Returns:
-        model, run_id, model_uri and metrics (`validation_rmse`, `test_mae`, ...; in the target's unit but for r2).
+        model, run_id, model_uri, judged_sha256 (of the twin's files) and metrics (`validation_rmse`, `test_mae`, ...;
+        in the target's unit but for r2).
     """
-    model_type = get_model(tuned["model"])
+    model_type, options = get_model(tuned["model"]), _options(settings, job)
     lineage = _lineage(url, job)
     loaded = _load(url, job)
     problem, _, _, train, validation = loaded
     data, estimate = encode(model_type, *loaded), learn_estimates(problem, train.rows)
-    estimator = fit_estimator(model_type, tuned["parameters"], data, **_options(settings, job))
+    threads = threads_for(settings.threads_per_model)
+    estimator = load_estimator_of(url, job.run_key, model_type.name, tuned["parameters"], threads)
+    if estimator is None:
+        estimator = fit_estimator(model_type, tuned["parameters"], data, **options)
     held_out = {"validation": validation}
     if lineage.training_set.has_test_split:
         held_out["test"] = load_split(url, job.set_version, "test")
@@ -153,18 +160,16 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
         "parameters": dict(tuned["parameters"]),
         "lineage": dict(lineage.tags),
     }
-    fitted = model = Model(data.encoder, estimator, metadata)
-    if "test" in held_out and settings.refit:
-        data = encode(model_type, *loaded[:3], train + validation, validation)
-        metadata = {**metadata, "splits": ["train", "validation"]}
-        refitted = refit(model_type, tuned["parameters"], estimator, data, **_options(settings, job))
-        model = Model(data.encoder, refitted, metadata)
+    judged = model = Model(data.encoder, estimator, metadata)
+    if settings.refit:
+        data = encode(model_type, *loaded[:3], reduce(add, held_out.values(), train), validation)
+        metadata = {**metadata, "splits": ["train", *held_out]}
+        model = Model(data.encoder, refit(model_type, tuned["parameters"], estimator, data, **options), metadata)
     if explanation.is_linear(model):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
     metrics: dict[str, float] = {}
     slices: list[dict[str, Any]] = []
     for name, split in held_out.items():
-        judged = fitted if name == "validation" else model
         predicted = judged.predict(split.rows)
         metrics |= {f"{name}_{measure_name}": value for measure_name, value in measure(split.target, predicted).items()}
         if estimate:
@@ -180,6 +185,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
             explained, f"{model_type.name}: what drives its predictions"
         )
     tracker = runs.open_tracker(settings)
+    twin_digest = model_logging.log_twin(tracker, tuned["run_id"], judged) if settings.refit else None
     model_uri = model_logging.log_model(
         tracker,
         tuned["run_id"],
@@ -190,7 +196,13 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
         figures=figures,
         example={name: values[:EXAMPLE_ROWS] for name, values in validation.rows.items()},
     )
-    return {"model": model_type.name, "run_id": tuned["run_id"], "model_uri": model_uri, "metrics": metrics}
+    return {
+        "model": model_type.name,
+        "run_id": tuned["run_id"],
+        "model_uri": model_uri,
+        "judged_sha256": twin_digest,
+        "metrics": metrics,
+    }
 
 
 def describe_registered(problem: Problem, registered: Registered) -> str:
@@ -227,12 +239,15 @@ def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Trai
     lineage = _lineage(url, job)
     problem = settings.problem
     rmse = show_amount(best["metrics"]["validation_rmse"], problem.unit)
+    tags = {**lineage.tags, "family": job.family, "model": best["model"], "run_id": best["run_id"]}
+    if best["judged_sha256"]:
+        tags[registry.JUDGED_DIGEST_TAG] = best["judged_sha256"]
     version = registry.register_model(
         tracker,
         settings.registered_model,
         best["run_id"],
         best["model_uri"],
-        {**lineage.tags, "family": job.family, "model": best["model"], "run_id": best["run_id"]},
+        tags,
         f"{best['model']}, validation RMSE {rmse}, training set {job.set_version}. {_link(job)}".strip(),
         f"{problem.label}{f' in {problem.unit}' if problem.unit else ''}.",
     )

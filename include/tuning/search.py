@@ -7,7 +7,7 @@ proposals that the uninterrupted search would have made; the documents alone wou
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -16,11 +16,19 @@ from include.models.table import ModelType
 
 log = logging.getLogger(__name__)
 Fit = Callable[[Mapping[str, Any]], Fitted]
+_Key = tuple[tuple[str, Any], ...]
+# Loss, metrics and error of a trial.
+_Evaluated = tuple[float | None, dict[str, float], str | None]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One finished evaluation; `loss` is the RMSE on validation, in the target's unit, None if the fit failed."""
+    """One finished evaluation.
+
+    Attributes:
+        loss: RMSE on validation, in the target's unit; None if the fit failed.
+        estimator: What was fitted, where the trial is the best one so far; None where it is not, or was read back.
+    """
 
     number: int
     parameters: Mapping[str, Any]
@@ -31,6 +39,7 @@ class Trial:
     finished_at: datetime
     document: Mapping[str, Any]
     generator: Mapping[str, Any]
+    estimator: Any = field(default=None, compare=False, repr=False)
 
     @property
     def seconds(self) -> float:
@@ -132,14 +141,20 @@ def tune(
     progress = _Progress(limits)
     for trial in done:
         progress.add(trial)
-    fitted = {_key(trial.parameters): (trial.loss, dict(trial.metrics), trial.error) for trial in done}
+    fitted: dict[_Key, _Evaluated] = {
+        _key(trial.parameters): (trial.loss, dict(trial.metrics), trial.error) for trial in done
+    }
+    # Of the newest trial alone: estimators can be large.
+    estimators: dict[_Key, Any] = {}
 
     def objective(point: Mapping[str, Any]) -> dict[str, Any]:
         parameters = _plain(point)
         # The same parameters and seed give the same model: a small space proposes them again and again.
-        if _key(parameters) not in fitted:
-            fitted[_key(parameters)] = _evaluate(fit, parameters)
-        loss, metrics, error = fitted[_key(parameters)]
+        key = _key(parameters)
+        estimators.clear()
+        if key not in fitted:
+            estimators[key], fitted[key] = _evaluate(fit, parameters)
+        loss, metrics, error = fitted[key]
         status = STATUS_FAIL if loss is None else STATUS_OK
         return {"status": status, "loss": loss, "parameters": parameters, "metrics": metrics, "error": error}
 
@@ -156,6 +171,7 @@ def tune(
             finished_at=datetime.now(UTC),
             document=_plain(document),
             generator=generator.bit_generator.state,
+            estimator=estimators.get(_key(result["parameters"])) if progress.is_best(result["loss"]) else None,
         )
         store.append(trial)
         progress.add(trial)
@@ -185,19 +201,20 @@ def tune(
     return Best(dict(progress.best.parameters), best_loss, progress.count, progress.stopped_by or "exhausted")
 
 
-def _key(parameters: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+def _key(parameters: Mapping[str, Any]) -> _Key:
     return tuple(sorted(parameters.items()))
 
 
-def _evaluate(fit: Fit, parameters: Mapping[str, Any]) -> tuple[float | None, dict[str, float], str | None]:
+def _evaluate(fit: Fit, parameters: Mapping[str, Any]) -> tuple[Any, _Evaluated]:
     try:
-        metrics = fit(parameters).metrics
+        fitted = fit(parameters)
     except Exception as error:  # whatever an estimator raises on odd parameters
         log.warning("A trial failed with %s: %s", dict(parameters), error)
-        return None, {}, f"{type(error).__name__}: {error}"
+        return None, (None, {}, f"{type(error).__name__}: {error}")
+    metrics = fitted.metrics
     if not math.isfinite(metrics["rmse"]):
-        return None, {}, "the validation error is not a finite number"
-    return metrics["rmse"], metrics, None
+        return None, (None, {}, "the validation error is not a finite number")
+    return fitted.estimator, (metrics["rmse"], metrics, None)
 
 
 class _Progress:
@@ -215,10 +232,14 @@ class _Progress:
         self.count += 1
         self.seconds += trial.seconds
         self.last_error = trial.error or self.last_error
-        if trial.loss is not None and (self.best is None or self.best.loss is None or trial.loss < self.best.loss):
+        if self.is_best(trial.loss):
             self.best, self.since_best = trial, 0
         else:
             self.since_best += 1
+
+    def is_best(self, loss: float | None) -> bool:
+        """Whether a trial with this loss is better than all before it."""
+        return loss is not None and (self.best is None or self.best.loss is None or loss < self.best.loss)
 
     @property
     def stopped_by(self) -> str | None:

@@ -1,12 +1,25 @@
-"""Tuning trials in the warehouse: kept as they finish, read back when a killed search goes on."""
+"""Tuning trials in the warehouse: kept as they finish, read back when a killed search goes on.
 
-from typing import Self
+The estimator of the best trial so far is kept with them, so that training need not fit it a second time.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Self
 
 from psycopg.types.json import Jsonb
 
+from include.models.estimator_files import dump_estimator, parse_estimator
 from include.tuning.search import Trial
 from include.warehouse import KeptConnection, connect
 
+# A larger one is fitted again: a statement takes no more than a gigabyte, in hexadecimal digits.
+MOST_ESTIMATOR_BYTES = 256 * 2**20
+_KEEP = """
+    WITH former AS (DELETE FROM training.estimators WHERE kept_at < now() - interval '7 days')
+    INSERT INTO training.estimators (run_key, model, parameters, file, contents) VALUES (%s, %s, %s, %s, %b)
+    ON CONFLICT (run_key, model) DO UPDATE
+    SET parameters = excluded.parameters, file = excluded.file, contents = excluded.contents, kept_at = now()
+"""
 _COLUMNS = "number, parameters, loss, metrics, document, generator, started_at, finished_at"
 
 
@@ -51,6 +64,9 @@ class WarehouseTrials:
 
     def append(self, trial: Trial) -> None:
         """Stores one trial for good; storing the same number again changes nothing."""
+        # Before the trial: where a kill comes between the two, the trial is done again.
+        if trial.estimator is not None:
+            self._keep(trial.parameters, trial.estimator)
         self._connection.execute(
             f"INSERT INTO training.trials (run_key, model, set_version, status, {_COLUMNS})"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
@@ -69,3 +85,18 @@ class WarehouseTrials:
                 trial.finished_at,
             ],
         )
+
+    def _keep(self, parameters: Mapping[str, Any], estimator: Any) -> None:
+        file, contents = dump_estimator(estimator)
+        if len(contents) <= MOST_ESTIMATOR_BYTES:
+            self._connection.execute(_KEEP, [self.run_key, self.model, Jsonb(dict(parameters)), file, contents])
+
+
+def load_estimator_of(url: str, run_key: str, model: str, parameters: Mapping[str, Any], threads: int) -> Any:
+    """The estimator that a search has fitted with its best parameters; None where it is not kept."""
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT file, contents FROM training.estimators WHERE run_key = %s AND model = %s AND parameters = %s",
+            [run_key, model, Jsonb(dict(parameters))],
+        ).fetchone()
+    return parse_estimator(row[0], row[1], threads) if row else None

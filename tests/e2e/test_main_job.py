@@ -166,6 +166,8 @@ def test_main_job_runs_on_real_months(bench: Bench, trip_data: Path) -> None:
         zones_source=f"file://{trip_data}/zones.csv",
         max_evaluations=1,
         feature_set="reference",
+        # The split that the published errors were measured on.
+        validation_from="2024-02-01",
     )
     preparation, [sklearn, xgboost] = bench.prepare()
     counts = bench.events_of(preparation)[0]["extra"]["counts"]

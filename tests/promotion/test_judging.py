@@ -23,7 +23,7 @@ from tests.splits import PROBLEM
 from tests.warehouse_rows import query
 
 LINEAR, FOREST = "linear_model.LinearRegression", "ensemble.ExtraTreesRegressor"
-SMALL_FOREST = {"n_estimators": 10, "max_depth": 8}
+SMALL_FOREST = {"n_estimators": 60, "max_depth": 8}
 WEAK = {"alpha": 5.0}
 RUN = "model_promotion/manual__1"
 # MLflow says so of every model: our integers are never missing, and the other is its own.
@@ -61,7 +61,7 @@ def register(url: str, settings: Settings) -> Callable[..., int]:
 METRICS = {"validation_rmse": 4.5, "validation_rmse_estimated": 5.25}
 
 
-def store(url: str, settings: Settings, trained: Model, model: str, split: Split) -> int:
+def store(url: str, settings: Settings, trained: Model, model: str, split: Split, twin: Model | None = None) -> int:
     training_set: TrainingSet = get_training_set(url, 1)
     tracker = runs.open_tracker(settings)
     run_key = f"sklearn_training/{len(registry.list_versions(tracker, settings.registered_model))}"
@@ -72,6 +72,8 @@ def store(url: str, settings: Settings, trained: Model, model: str, split: Split
         tracker, run_id, "sklearn", trained, metrics=METRICS, tables={}, figures={}, example=example
     )
     tags = {**lineage.tags, "family": "sklearn", "model": model, "run_id": run_id}
+    if twin:
+        tags[registry.JUDGED_DIGEST_TAG] = model_logging.log_twin(tracker, run_id, twin)
     return registry.register_model(tracker, settings.registered_model, run_id, uri, tags, "")
 
 

@@ -21,7 +21,7 @@ from include.monitoring import watch
 from include.prediction import batch
 from include.prediction.request import predict
 from include.problem.data import Split
-from include.promotion import aliases, decisions, judging
+from include.promotion import aliases, decisions, judging, rivals
 from include.promotion.usability import check_champion
 from include.retraining.reasons import find_reasons, look
 from include.retraining.report import finish
@@ -196,7 +196,7 @@ def test_target_that_is_no_number_promotes_nothing_and_is_counted(
     version, held_out = register(LINEAR), load_held_out(url, [1])
     # A published set's rows cannot be changed.
     held_out = replace(held_out, actual=np.where(np.arange(len(held_out.actual)) == 7, np.nan, held_out.actual))
-    monkeypatch.setattr(judging, "load_held_out", lambda *_: held_out)
+    monkeypatch.setattr(rivals, "load_held_out", lambda *_: held_out)
     decision = judging.judge(url, settings, version, RUN)
     assert decision.state == "rejected"
     assert f"The target of 1 of {len(held_out.actual)} held-out rows is not a finite number" in decision.reason

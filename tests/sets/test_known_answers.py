@@ -28,7 +28,7 @@ def published(module_warehouse_url: str, trip_data: Path) -> Published:
         source=f"{trip_data}/green_tripdata_{{month}}.parquet",
         zones_source=str(trip_data / "zones.csv"),
     )
-    return publish_set(module_warehouse_url, settings, months=MONTHS)
+    return publish_set(module_warehouse_url, settings, months=MONTHS, validation_from="2024-02-01")
 
 
 @pytest.fixture(scope="module")

@@ -287,16 +287,17 @@ def test_trained_model_is_stored_with_its_errors_on_all_held_out_splits(
     trained = train_model(url, settings, job, tuned_by_hand(settings, url, job, model, parameters))
     train, validation, test = (load_split(url, 1, split) for split in ("train", "validation", "test"))
     stored = load_stored(trained)
-    expected = measure(test.target, stored.predict(test.rows))
-    assert {name: trained["metrics"][f"test_{name}"] for name in expected} == pytest.approx(expected, rel=1e-6)
-    # What is stored has learnt from the validation split, whose errors are those of the fit before that.
+    # What is stored has learnt from all splits; the errors are those of its twin, which has learnt from the first one.
     of_set = (read_problem_of(url, 1), job.feature_set, load_references(url, 1))
     data = encode(MODELS[model], *of_set, train, validation)
     before = fit(MODELS[model], parameters, data, random_state=job.random_state, threads=settings.threads_per_model)
     assert {name: trained["metrics"][f"validation_{name}"] for name in before.metrics} == pytest.approx(before.metrics)
-    assert stored.metadata["splits"] == ["train", "validation"]
-    alone = Model(data.encoder, before.estimator, {})
-    assert not np.array_equal(stored.predict(test.rows), alone.predict(test.rows))
+    twin = load_twin(trained)
+    assert np.array_equal(twin.predict(test.rows), Model(data.encoder, before.estimator, {}).predict(test.rows))
+    expected = measure(test.target, twin.predict(test.rows))
+    assert {name: trained["metrics"][f"test_{name}"] for name in expected} == pytest.approx(expected, rel=1e-6)
+    assert stored.metadata["splits"] == ["train", "validation", "test"]
+    assert measure(test.target, stored.predict(test.rows))["rmse"] < expected["rmse"]
     run = tracker.client.get_run(trained["run_id"])
     assert (run.info.status, run.data.metrics) == ("FINISHED", pytest.approx(trained["metrics"]))
     assert run.data.params == {name: str(value) for name, value in parameters.items()}
@@ -306,6 +307,43 @@ def test_trained_model_is_stored_with_its_errors_on_all_held_out_splits(
 def load_stored(trained: dict[str, Any]) -> Model:
     directory = Path(mlflow.artifacts.download_artifacts(trained["model_uri"]))
     return Model.load(directory / "data" / "model")
+
+
+def load_twin(trained: dict[str, Any]) -> Model:
+    directory = Path(mlflow.artifacts.download_artifacts(f"runs:/{trained['run_id']}/judged"))
+    return Model.load(directory, digest=trained["judged_sha256"])
+
+
+@needs_servers
+def test_without_a_refit_the_best_trial_is_what_is_stored(url: str, settings: Settings, job: Job) -> None:
+    settings = settings.model_copy(update={"refit": False})
+    trained = train_model(url, settings, job, tuned_by_hand(settings, url, job, LASSO, {"alpha": 0.01}))
+    assert trained["judged_sha256"] is None
+    test, stored = load_split(url, 1, "test"), load_stored(trained)
+    assert "splits" not in stored.metadata
+    assert measure(test.target, stored.predict(test.rows))["rmse"] == trained["metrics"]["test_rmse"]
+
+
+@needs_servers
+@pytest.mark.parametrize("model", [LASSO, GAMMA])
+def test_best_trial_is_not_fitted_a_second_time_even_after_a_kill(
+    url: str, settings: Settings, job: Job, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("fitted again")
+
+    # With as few rows as here, folds would score.
+    monkeypatch.setattr("include.models.folds.ENOUGH_ROWS", 100)
+    settings = settings.model_copy(update={"refit": False})
+    job = replace(job, family="sklearn" if model == LASSO else "xgboost")
+    with pytest.raises(Killed):
+        tune_model(url, settings, job, model, on_trial=kill_after(1))
+    tuned = tune_model(url, settings, job, model)
+    monkeypatch.setattr("include.training.steps.fit_estimator", refuse)
+    trained = train_model(url, settings, job, tuned)
+    assert trained["metrics"]["validation_rmse"] == tuned["loss"]
+    with pytest.raises(AssertionError, match="fitted again"):
+        train_model(url, settings, replace(job, run_key="another"), tuned)
 
 
 @needs_servers
@@ -325,7 +363,7 @@ def test_slices_are_stored_for_each_model_and_explanations_for_boosters(
     parameters = {"alpha": 0.01} if model == LASSO else BOOSTED
     trained = train_model(url, settings, job, tuned_by_hand(settings, url, job, model, parameters))
     run_id = trained["run_id"]
-    assert {file.path for file in tracker.client.list_artifacts(run_id)} == {"slices.json", *files}
+    assert {file.path for file in tracker.client.list_artifacts(run_id)} == {"judged", "slices.json", *files}
     slices = mlflow.artifacts.load_dict(f"runs:/{run_id}/slices.json")["rows"]
     by_hour = {split: sum(row["rows"] for row in slices if (row["split"], row["slicing"]) == (split, "hour"))
                for split in ("validation", "test")}  # fmt: skip

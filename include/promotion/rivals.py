@@ -1,0 +1,86 @@
+"""What a challenger is judged against, and on which rows: those that neither has learnt from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from include.errors import ModelInvalid
+from include.problem.data import Values
+from include.promotion.comparison import MINIMUM_ROWS, count_unusable
+from include.promotion.usability import forget_unusable, note_unusable, predict_with
+from include.sets.holdout import HeldOut, load_held_out
+from include.tracking import registry
+from include.tracking.registry import PREVIOUS, RegisteredVersion
+from include.tracking.runs import Tracker
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What a challenger is judged against.
+
+    Attributes:
+        version: None for the best baseline.
+        held_out: Rows that neither has learnt from.
+        predicted: The rival's predictions of them; None where it is a baseline.
+        is_champion: Whether it is the present champion.
+    """
+
+    version: RegisteredVersion | None
+    held_out: HeldOut
+    predicted: Values | None
+    is_champion: bool = False
+
+
+def choose_rival(
+    url: str, tracker: Tracker, challenger: RegisteredVersion, champion: RegisteredVersion | None
+) -> Rival:
+    """The champion; where it cannot be used or compared, or there is none, the previous one; else the best baseline."""
+    previous = registry.find_version(tracker, challenger.name, PREVIOUS)
+    if previous and previous.version in {challenger.version, champion and champion.version}:
+        previous = None
+    for version in filter(None, (champion, previous)):
+        held_out, is_twin = _load_held_out(url, challenger, version)
+        if not len(held_out.actual) and held_out.problem.split_by != "time":
+            # Its training set was split otherwise, so that it may have learnt from any row: none will ever be left.
+            continue
+        try:
+            if is_twin:
+                # The version itself is what has to be of use.
+                predict_with(tracker, version)
+            predicted = predict_with(tracker, version, held_out.rows if len(held_out.actual) else None, twin=is_twin)
+        except ModelInvalid as error:
+            if version is champion:
+                note_unusable(url, champion, str(error))
+            continue
+        if version is champion:
+            forget_unusable(url, champion.name, champion.version)
+        return Rival(version, held_out, predicted, is_champion=version is champion)
+    return Rival(None, load_held_out(url, _list_learnt(challenger)), None)
+
+
+def _load_held_out(url: str, challenger: RegisteredVersion, rival: RegisteredVersion) -> tuple[HeldOut, bool]:
+    """The rows to compare two versions on, and whether the rival's twin has to predict them.
+
+    The challenger's twin always does. A rival that has learnt from all rows of its set is compared itself where there
+    are enough others.
+    """
+    if rival.has_twin:
+        held_out = load_held_out(url, _list_learnt(challenger), _list_learnt(rival))
+        if len(held_out.actual) >= MINIMUM_ROWS:
+            return held_out, False
+    return load_held_out(url, _list_learnt(challenger, rival)), rival.has_twin
+
+
+def _list_learnt(*versions: RegisteredVersion) -> list[int]:
+    return [version.training_set for version in versions if version.training_set]
+
+
+def find_best_baseline(held_out: HeldOut) -> str | None:
+    """The name of the baseline with the lowest RMSE on these rows; None where none can be measured."""
+    with np.errstate(over="ignore"):
+        errors = {
+            name: float(np.mean((predicted - held_out.actual) ** 2))
+            for name, predicted in held_out.baselines.items()
+            if len(predicted) and not count_unusable(predicted)
+        }
+    return min(errors, key=errors.__getitem__, default=None)
