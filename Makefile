@@ -25,7 +25,7 @@ MLTRAIN_GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(or
 $(foreach name,$(MLTRAIN_GIVEN),$(eval override $(name) := $$(value $(name))))
 export MLTRAIN_GIVEN $(MLTRAIN_GIVEN)
 
-.PHONY: help run problem up down status logs airflow psql notebook rollback fail reset venv venv-dev test test-fast coverage check format docs lock bench screenshots backup restore deploy-check
+.PHONY: help run problem up down status logs airflow psql notebook rollback reproduce fail reset venv venv-dev test test-fast coverage check format docs lock bench screenshots backup restore deploy-check
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ logs: venv ## follow all logs, or those of one program with PROGRAM=scheduler
 
 rollback: venv ## make the previous model the champion again
 	@$(STACK) rollback
+
+reproduce: venv ## build a registered version again and compare every byte: VERSION=7
+	@$(STACK) reproduce $${VERSION:+"$$VERSION"}
 
 fail: venv ## make a task fail on purpose and print the alert mail; other ways to fail: HOW=mapped, killed or late
 	@$(STACK) fail $${HOW:+"$$HOW"}

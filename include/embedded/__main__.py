@@ -67,6 +67,18 @@ def rollback() -> int:
     return 0 if roll_back(stack, CONSOLE) else 1
 
 
+def reproduce(version: int) -> int:
+    """Builds a registered version again, from its sources on, and says whether every byte is the same."""
+    from include.embedded.commands.notebook import connect
+    from include.training.rebuild import rebuild
+
+    connection = connect()
+    settings = read_settings(mlflow_tracking_uri=connection.mlflow_uri)
+    found = rebuild(connection.warehouse_url, settings, version)
+    CONSOLE.print(found.describe(), markup=False, soft_wrap=True)
+    return 0 if found.is_identical else 1
+
+
 def fail(how: str) -> int:
     """Makes a task fail on purpose and prints the mail that arrives."""
     from include.embedded.commands.drill import fail as drill
@@ -162,6 +174,7 @@ COMMANDS = {
     "reset": remove,
     "run": run,
     "rollback": rollback,
+    "reproduce": reproduce,
     "fail": fail,
 }
 
@@ -226,6 +239,8 @@ def main() -> int:
             command.add_argument("program", nargs="?", choices=[*PROGRAMS, "supervisord"])
         if name == "fail":
             command.add_argument("how", nargs="?", choices=WAYS, default=WAYS[0])
+        if name == "reproduce":
+            command.add_argument("version", type=int, help="number of the version")
         if name == "airflow":
             command.add_argument("arguments", nargs="?", default="", help="arguments for Airflow, as one string")
         if name == "psql":

@@ -1,6 +1,9 @@
 """Estimators in files of their libraries: an xgboost booster, or a scikit-learn estimator without arbitrary pickles."""
 
+import json
 import tempfile
+import zipfile
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ from include.models.fitting import predict_by_one_thread
 # What the regressors of the model table are made of, beyond the types that skops trusts by itself.
 ALLOWED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
 BOOSTER, ESTIMATOR = "estimator.ubj", "estimator.skops"
+_SCHEMA = "schema.json"
 
 
 def save_estimator(estimator: Any, directory: Path) -> str:
@@ -20,7 +24,41 @@ def save_estimator(estimator: Any, directory: Path) -> str:
     import skops.io
 
     skops.io.dump(estimator, directory / ESTIMATOR)
+    _write_evenly(directory / ESTIMATOR)
     return ESTIMATOR
+
+
+def _write_evenly(path: Path) -> None:
+    """Writes a file of skops so that equal estimators have equal bytes.
+
+    skops names parts by their addresses in memory, and the archive says when it was written.
+    """
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    schema, numbers = json.loads(parts.pop(_SCHEMA)), count()
+    names: dict[str, str] = {}
+    identities: dict[Any, int] = {}
+
+    def number(node: Any) -> Any:
+        if isinstance(node, list):
+            return [number(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        numbered = {key: number(value) for key, value in node.items()}
+        if "__id__" in node:
+            # Which plain values are one object in memory is chance.
+            key = object() if node.get("is_json") else node["__id__"]
+            numbered["__id__"] = identities.setdefault(key, next(numbers))
+        if node.get("file") in parts:
+            name = Path(node["file"])
+            numbered["file"] = names.setdefault(name.name, f"{len(names)}{name.suffix}")
+        return numbered
+
+    schema = number(schema)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, new in names.items():
+            archive.writestr(zipfile.ZipInfo(new), parts[name])
+        archive.writestr(zipfile.ZipInfo(_SCHEMA), json.dumps(schema))
 
 
 def load_estimator(path: Path, threads: int) -> Any:

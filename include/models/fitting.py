@@ -147,9 +147,12 @@ def refit(model: ModelType, parameters: Mapping[str, Any], fitted: Any, data: En
         fitted: The estimator of fewer rows.
         data: The training split holds all rows to learn from, the validation split among them.
     """
-    if stops_early(model):
-        parameters = {**parameters, "n_estimators": round(fitted.num_boosted_rounds() * MORE_ROUNDS)}
-    return fit_estimator(model, parameters, data, **options)
+    return fit_estimator(model, {**parameters, **find_rounds(model, fitted)}, data, **options)
+
+
+def find_rounds(model: ModelType, fitted: Any) -> dict[str, int]:
+    """The parameter that a fit on all rows has beside those of the fit that found it: how many rounds are boosted."""
+    return {"n_estimators": round(fitted.num_boosted_rounds() * MORE_ROUNDS)} if stops_early(model) else {}
 
 
 def stops_early(model: ModelType) -> bool:

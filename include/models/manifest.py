@@ -47,6 +47,12 @@ def check_files(directory: Path, digest: str | None = None) -> None:
         raise ModelInvalid(f"{directory}: complete, but not the files that were registered under this version.")
 
 
+def find_changes(directory: Path, other: Path) -> list[str]:
+    """The files that two directories do not have alike, by name, ascending; but for their manifests."""
+    first, second = _hash_files(directory), _hash_files(other)
+    return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+
+
 def _hash_files(directory: Path) -> dict[str, str]:
     hashes = {}
     try:

@@ -13,7 +13,7 @@ from include.models import explanation
 from include.models.artifact import Model
 from include.models.estimates import ESTIMATED, learn_estimates
 from include.models.evaluation import measure, measure_slices
-from include.models.fitting import encode, fit_estimator, refit, threads_for
+from include.models.fitting import encode, find_rounds, fit_estimator, refit, threads_for
 from include.models.folds import encode_folds, fit_folds
 from include.models.table import ModelType, get_model
 from include.problem.data import Split
@@ -25,6 +25,7 @@ from include.tracking import model_logging, registry, runs
 from include.tracking.lineage import Lineage, find_commit
 from include.tracking.trial_writer import write_trials
 from include.training.job import Job
+from include.training.making import describe_code, describe_set
 from include.training.results import Registered, Trained, Tuned
 from include.tuning.search import Best, Trial, tune
 from include.tuning.trials import WarehouseTrials, load_estimator_of
@@ -159,11 +160,14 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
         "model": model_type.name,
         "parameters": dict(tuned["parameters"]),
         "lineage": dict(lineage.tags),
+        "made_of": {**describe_set(url, job.set_version), **describe_code()},
+        "fit": {"device": options["device"], "found": {}},
     }
     judged = model = Model(data.encoder, estimator, metadata)
     if settings.refit:
         data = encode(model_type, *loaded[:3], reduce(add, held_out.values(), train), validation)
-        metadata = {**metadata, "splits": ["train", *held_out]}
+        found = {**metadata["fit"], "found": find_rounds(model_type, estimator)}
+        metadata = {**metadata, "splits": ["train", *held_out], "fit": found}
         model = Model(data.encoder, refit(model_type, tuned["parameters"], estimator, data, **options), metadata)
     if explanation.is_linear(model):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()

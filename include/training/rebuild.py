@@ -1,0 +1,121 @@
+"""Builds a registered version again, from its sources on, and compares the files byte by byte."""
+
+import tempfile
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+from include.configuration.values import ALL
+from include.errors import ModelInvalid
+from include.models.artifact import Model
+from include.models.fitting import encode, fit_estimator
+from include.models.manifest import find_changes
+from include.models.table import get_model
+from include.problem.data import Split
+from include.sets.build import discard, transform
+from include.sets.examples import load_references, load_split, read_problem_of
+from include.sets.plan import Plan
+from include.settings import Settings
+from include.tracking import registry, runs
+from include.tracking.registry import RegisteredVersion
+from include.training.making import describe_changes, describe_code, describe_set, describe_set_now
+from include.warehouse import connect
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What became of building a version again.
+
+    Attributes:
+        files: Those that differ from the registered ones; None where it could not be built.
+        changes: What is otherwise now than when the version was made, a sentence each.
+    """
+
+    version: int
+    files: tuple[str, ...] | None
+    changes: tuple[str, ...]
+
+    @property
+    def is_identical(self) -> bool:
+        """Whether every file has the registered bytes."""
+        return self.files == ()
+
+    def describe(self) -> str:
+        """The outcome, for people."""
+        if self.is_identical:
+            lines = [f"Version {self.version} is identical: built again, each of its files has the same bytes."]
+        elif self.files is None:
+            lines = [f"Version {self.version} cannot be built again."]
+        else:
+            lines = [f"Version {self.version} differs in {', '.join(self.files)}."]
+        return "\n".join([*lines, *self.changes])
+
+
+def rebuild(url: str, settings: Settings, number: int) -> Rebuilt:
+    """Builds the version's training set under a scratch version, fits once, and compares.
+
+    Raises:
+        ModelInvalid: The version cannot be loaded, or was registered by other means.
+        TrackingUnavailable: MLflow is away, or has no such version.
+    """
+    tracker = runs.open_tracker(settings)
+    version = registry.get_version(tracker, settings.registered_model, number)
+    with tempfile.TemporaryDirectory() as directory:
+        stored = registry.download_model(tracker, version, Path(directory))
+        metadata = Model.load(stored, digest=version.digest).metadata
+        if version.training_set is None or "made_of" not in metadata:
+            raise ModelInvalid(
+                f"Version {number} of {version.name} does not say what it was made of: only versions that a training"
+                " DAG has registered can be built again."
+            )
+        before = metadata["made_of"]
+        plan, now = _plan_again(url, settings, version)
+        changes = describe_changes(before, {**now, **describe_code()})
+        if any(now[kind] != before[kind] for kind in ("source", "reference")):
+            return Rebuilt(number, None, (*changes, "Load the sources as they were, by data_preparation; then repeat."))
+        again = Path(directory) / "again"
+        again.mkdir()
+        _fit_again(url, settings, version, plan, metadata).save(again)
+        return Rebuilt(number, tuple(find_changes(stored, again)), tuple(changes))
+
+
+def _plan_again(url: str, settings: Settings, version: RegisteredVersion) -> tuple[Plan, Any]:
+    """The plan of a version's training set, and what the set would be made of now."""
+    made = describe_set(url, version.training_set or 0)
+    months = tuple(sorted(made["source"]))
+    with connect(url) as connection:
+        now = describe_set_now(connection, settings, months)
+    # Days that shares have chosen are found again.
+    by_shares = settings.problem.split_by != "time" or (months == (ALL,) and not settings.validation_from)
+    validation, test = (None if by_shares else made["preparation"][name] for name in ("validation_from", "test_from"))
+    return Plan(months, validation, test, settings.outdated_after), now
+
+
+def _fit_again(
+    url: str, settings: Settings, version: RegisteredVersion, plan: Plan, metadata: Mapping[str, Any]
+) -> Model:
+    created_by = f"rebuild/{version.version}/{uuid.uuid4()}"
+    try:
+        scratch = transform(url, settings, plan, created_by)
+        problem, references = read_problem_of(url, scratch), load_references(url, scratch)
+        train, *others = (load_split(url, scratch, name) for name in metadata.get("splits", ["train"]))
+        validation = load_split(url, scratch, "validation")
+    finally:
+        with connect(url) as connection:
+            discard(connection, created_by)
+    model_type, fit = get_model(metadata["model"]), metadata["fit"]
+    rows: Split = reduce(add, others, train)
+    data = encode(model_type, problem, version.tags["feature_set"], references, rows, validation)
+    estimator = fit_estimator(
+        model_type,
+        {**metadata["parameters"], **fit["found"]},
+        data,
+        random_state=int(version.tags["random_state"]),
+        threads=settings.threads_per_model,
+        device=fit["device"],
+    )
+    return Model(data.encoder, estimator, metadata)

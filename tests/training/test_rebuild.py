@@ -1,0 +1,119 @@
+"""Registered versions, built again from their sources on."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.errors import ModelInvalid
+from include.models.table import MODELS
+from include.sets.examples import get_training_set
+from include.settings import Settings
+from include.tracking import runs
+from include.training.job import Job
+from include.training.rebuild import rebuild
+from include.training.steps import register_best, train_model
+from include.tuning.search import Limits
+from tests.published_sets import publish_sample
+from tests.registered import LASSO
+from tests.registered import register as register_by_hand
+from tests.warehouse_rows import query
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range"),
+]
+FOREST, BOOSTER, LINEAR_BOOSTER = "ensemble.ExtraTreesRegressor", "gbtree.gamma", "gblinear.squarederror"
+
+
+@pytest.fixture(scope="module")
+def url(module_warehouse_url: str) -> str:
+    """A warehouse with a published training set of the synthetic sample, in three splits."""
+    publish_sample(module_warehouse_url)
+    return module_warehouse_url
+
+
+@pytest.fixture
+def sample(settings: Settings) -> Settings:
+    return settings.change(source="sample", sample_rows=1_500, minimum_rows=100)
+
+
+@pytest.fixture
+def register(url: str, sample: Settings, request: pytest.FixtureRequest) -> Callable[..., int]:
+    """Trains a model type with its first parameters, as training does; gives the version."""
+
+    def train_and_register(model: str, **changes: Any) -> int:
+        settings, family = sample.change(**changes), MODELS[model].family
+        job = Job(f"{family}_training/{request.node.name}", family, 1, "rich", Limits(1, 600, 25), 42)
+        lineage = runs.Lineage(job.run_key, get_training_set(url, 1), job.feature_set, "c0ffee", job.random_state)
+        run_id = runs.open_run(runs.open_tracker(settings), lineage, family, model)
+        tuned: Any = {"model": model, "run_id": run_id, "parameters": dict(MODELS[model].start)}
+        return register_best(url, settings, job, [train_model(url, settings, job, tuned)])["version"]
+
+    return train_and_register
+
+
+@pytest.mark.parametrize("model", [LASSO, FOREST, BOOSTER, LINEAR_BOOSTER])
+@pytest.mark.parametrize("refit", [True, False])
+def test_version_is_built_again_byte_by_byte(
+    url: str, sample: Settings, register: Callable[..., int], model: str, refit: bool
+) -> None:
+    version = register(model, refit=refit, threads_per_model=2)
+    # On another number of threads, too.
+    found = rebuild(url, sample.change(threads_per_model=1), version)
+    assert (found.files, found.changes) == ((), ())
+    assert found.is_identical
+    assert found.describe() == f"Version {version} is identical: built again, each of its files has the same bytes."
+    assert query(url, "SELECT count(*) FROM training.sets") == [(1,)]
+
+
+def test_changed_commit_and_lock_are_named_though_the_bytes_are_the_same(
+    url: str, sample: Settings, register: Callable[..., int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GIT_COMMIT", "a" * 40)
+    version = register(LASSO)
+    monkeypatch.setenv("GIT_COMMIT", "b" * 40)
+    monkeypatch.setattr("include.training.making.ROOT", tmp_path)
+    (tmp_path / "requirements.txt").write_text("numpy==1\n")
+    found = rebuild(url, sample, version)
+    assert found.is_identical
+    assert found.changes[0] == "Code commit was aaaaaaaaaaaa... and is bbbbbbbbbbbb...."
+    assert found.changes[1].startswith("Code lock was ")
+    assert len(found.changes) == 2
+
+
+def test_code_that_fits_otherwise_is_seen_in_the_files(
+    url: str, sample: Settings, register: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = register(LASSO)
+    other = replace(MODELS[LASSO], fixed={"max_iter": 500, "tol": 0.5})
+    monkeypatch.setattr("include.training.rebuild.get_model", lambda _: other)
+    found = rebuild(url, sample, version)
+    assert not found.is_identical
+    assert found.describe().startswith(f"Version {version} differs in estimator.skops.")
+
+
+def test_changed_source_is_named_and_nothing_is_fitted(
+    url: str, sample: Settings, register: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = register(LASSO)
+    [(sha256,)] = query(url, "SELECT sha256 FROM raw.sources WHERE month = '2024-02'")
+    query(url, "UPDATE raw.sources SET sha256 = 'f' WHERE month = '2024-02' RETURNING month")
+    try:
+        found = rebuild(url, sample, version)
+    finally:
+        query(url, f"UPDATE raw.sources SET sha256 = '{sha256}' WHERE month = '2024-02' RETURNING month")
+    assert found.files is None
+    assert found.describe().splitlines() == [
+        f"Version {version} cannot be built again.",
+        f"Source 2024-02 was {sha256[:12]}... and is f.",
+        "Load the sources as they were, by data_preparation; then repeat.",
+    ]
+
+
+def test_version_that_no_training_has_registered_is_refused(url: str, sample: Settings) -> None:
+    version = register_by_hand(runs.open_tracker(sample), sample.registered_model, LASSO).version
+    with pytest.raises(ModelInvalid, match="does not say what it was made of"):
+        rebuild(url, sample, version)
