@@ -121,11 +121,12 @@ def test_new_champion_is_told_with_both_errors(warehouse_url: str, kind: str, se
     insert(
         warehouse_url, "training.promotions", kind=kind, name="trip-duration", version=7, model=LASSO,
         champion_version=4, rival_version=4, challenger_rmse=5.0, champion_rmse=6.0, interval_low=-1.2,
-        interval_high=-0.8, reason="It is better.", state="promoted", run_key="model_promotion/run",
+        interval_high=-0.8, look=3, reason="It is better.", state="promoted", run_key="model_promotion/run",
     )  # fmt: skip
     [alert] = report_promotions(warehouse_url, "model_promotion", "run", LINKS)
     assert (alert.severity, alert.state, alert.headline) == (severity, state, "It is better.")
     assert alert.facts and alert.facts["RMSE"] == "5 minutes, against 6 for version 4"
+    assert alert.facts["Difference"] == "-1.2 to -0.8 minutes (99.67 % interval)"
     assert alert.charts[0].bars == {"version 7": 5.0, "version 4": 6.0}
 
 
