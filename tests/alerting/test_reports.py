@@ -29,6 +29,12 @@ TUNED = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def ask_mlflow_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow is away in some tests, and is asked for minutes by default."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+
 def insert(url: str, table: str, **values: Any) -> None:
     columns = ", ".join(values)
     with psycopg.connect(url) as connection:
@@ -65,10 +71,7 @@ def test_preparation_accounts_for_every_trip_by_split_or_by_rule(warehouse_url: 
     assert alert.charts[0].bars == {"train": 1000, "validation": 150}
 
 
-def test_training_says_models_by_error_best_parameters_and_how_tuning_went(
-    warehouse_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+def test_training_says_models_by_error_best_parameters_and_how_tuning_went(warehouse_url: str) -> None:
     for number, loss in enumerate([9.0, 7.0, 8.0]):
         insert(
             warehouse_url, "training.trials", run_key="sklearn_training/run", model=LASSO, number=number, set_version=3,
@@ -89,10 +92,7 @@ def test_training_says_models_by_error_best_parameters_and_how_tuning_went(
     assert "Model types" not in alert.facts
 
 
-def test_training_says_which_model_types_the_target_forbids(
-    warehouse_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+def test_training_says_which_model_types_the_target_forbids(warehouse_url: str) -> None:
     settings = configure(mlflow_tracking_uri="http://127.0.0.1:9", registered_model="trip-duration")
     known = {**REGISTERED, "metrics": TRAINED[1]["metrics"]}
     notes = match_target([BOOSTER, "gbtree.gamma"], 3, TargetShape(-2.0, 0.5)).notes
