@@ -228,7 +228,7 @@ def _count_chains(size: int, chains: int) -> int:
     pool, generator, promoted = _pool(), np.random.default_rng(size), 0
     for _ in range(chains):
         month = _draw(pool, generator, size)
-        champion, *challengers = (month.predict(str(generator.choice(TRIALS))) for _ in range(LOOKS + 1))
+        champion, *challengers = (month.predict(str(generator.choice(list(TRIALS)))) for _ in range(LOOKS + 1))
         noisy = [values + month.noise(size, NOISE) for values in challengers]
         champion = champion + month.noise(size, NOISE)
         promoted += any(_judge(month, values, champion, look) for look, values in enumerate(noisy, start=1))
