@@ -67,11 +67,14 @@ def rollback() -> int:
     return 0 if roll_back(stack, CONSOLE) else 1
 
 
-def reproduce(version: int) -> int:
+def reproduce(version: int | None) -> int:
     """Builds a registered version again, from its sources on, and says whether every byte is the same."""
     from include.embedded.commands.notebook import connect
     from include.training.rebuild import rebuild
 
+    if version is None:
+        CONSOLE.print("Say which version, by its number in MLflow: make reproduce VERSION=7.")
+        return 2
     connection = connect()
     settings = read_settings(mlflow_tracking_uri=connection.mlflow_uri)
     found = rebuild(connection.warehouse_url, settings, version)
@@ -240,7 +243,7 @@ def main() -> int:
         if name == "fail":
             command.add_argument("how", nargs="?", choices=WAYS, default=WAYS[0])
         if name == "reproduce":
-            command.add_argument("version", type=int, help="number of the version")
+            command.add_argument("version", nargs="?", type=int, help="number of the version")
         if name == "airflow":
             command.add_argument("arguments", nargs="?", default="", help="arguments for Airflow, as one string")
         if name == "psql":

@@ -169,8 +169,13 @@ def _fit_sklearn(model: ModelType, options: dict[str, Any], data: EncodedData, r
         options["random_state"] = random_state
     if model.parallel:
         options["n_jobs"] = threads
+    from threadpoolctl import threadpool_limits
+
     estimator = getattr(import_module(f"sklearn.{module}"), class_name)(**options)
-    return predict_by_one_thread(estimator.fit(data.train, data.train_target))
+    # Sums of linear algebra are other ones in their last digits with other threads.
+    with threadpool_limits(1, user_api="blas"):
+        estimator.fit(data.train, data.train_target)
+    return predict_by_one_thread(estimator)
 
 
 def _fit_xgboost(parameters: Mapping[str, Any], data: EncodedData, random_state: int, threads: int) -> Any:

@@ -127,9 +127,21 @@ def find_version(tracker: Tracker, name: str, alias: str) -> RegisteredVersion |
 
 
 def get_version(tracker: Tracker, name: str, version: int) -> RegisteredVersion:
-    """The version of that number."""
+    """The version of that number.
+
+    Raises:
+        ModelInvalid: There is none.
+    """
+    from mlflow.exceptions import MlflowException
+
     with translate_errors(f"look up {name} version {version}", tracker.uri):
-        return _read_version(tracker.client.get_model_version(name, str(version)))
+        try:
+            return _read_version(tracker.client.get_model_version(name, str(version)))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+    known = ", ".join(str(found.version) for found in list_versions(tracker, name))
+    raise ModelInvalid(f"The model '{name}' has no version {version}; it has {known or 'none yet'}.")
 
 
 def list_versions(tracker: Tracker, name: str) -> list[RegisteredVersion]:

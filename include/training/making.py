@@ -80,4 +80,7 @@ def _hash(value: Any) -> str:
 def _shorten(value: Any) -> str:
     if value is None:
         return "not there"
-    return f"{value[:12]}..." if isinstance(value, str) and len(value) >= 40 else str(value)
+    if not isinstance(value, str) or len(value) < 40:
+        return str(value)
+    digits, dash, suffix = value.partition("-")
+    return f"{digits[:12]}...{dash}{suffix}"

@@ -74,12 +74,12 @@ def test_changed_commit_and_lock_are_named_though_the_bytes_are_the_same(
 ) -> None:
     monkeypatch.setenv("GIT_COMMIT", "a" * 40)
     version = register(LASSO)
-    monkeypatch.setenv("GIT_COMMIT", "b" * 40)
+    monkeypatch.setenv("GIT_COMMIT", "b" * 40 + "-dirty")
     monkeypatch.setattr("include.training.making.ROOT", tmp_path)
     (tmp_path / "requirements.txt").write_text("numpy==1\n")
     found = rebuild(url, sample, version)
     assert found.is_identical
-    assert found.changes[0] == "Code commit was aaaaaaaaaaaa... and is bbbbbbbbbbbb...."
+    assert found.changes[0] == "Code commit was aaaaaaaaaaaa... and is bbbbbbbbbbbb...-dirty."
     assert found.changes[1].startswith("Code lock was ")
     assert len(found.changes) == 2
 
@@ -111,6 +111,14 @@ def test_changed_source_is_named_and_nothing_is_fitted(
         f"Source 2024-02 was {sha256[:12]}... and is f.",
         "Load the sources as they were, by data_preparation; then repeat.",
     ]
+
+
+def test_version_that_is_not_there_is_named_with_those_that_are(
+    url: str, sample: Settings, register: Callable[..., int]
+) -> None:
+    version = register(LASSO)
+    with pytest.raises(ModelInvalid, match=rf"has no version 99; it has {version}\."):
+        rebuild(url, sample, 99)
 
 
 def test_version_that_no_training_has_registered_is_refused(url: str, sample: Settings) -> None:
