@@ -36,7 +36,8 @@ def url(module_warehouse_url: str) -> str:
 
 
 @pytest.fixture
-def sample(settings: Settings) -> Settings:
+def sample(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("GIT_COMMIT", "c" * 40)
     return settings.change(source="sample", sample_rows=1_500, minimum_rows=100)
 
 
