@@ -138,20 +138,12 @@ def fit(model: ModelType, parameters: Mapping[str, Any], data: EncodedData, **op
     return Fitted(estimator, measure(data.validation_target, predict_encoded(estimator, data.validation)))
 
 
-def refit(model: ModelType, parameters: Mapping[str, Any], fitted: Any, data: EncodedData, **options: Any) -> Any:
-    """Fits again as `fit_estimator` does, with its options, on more rows and without looking at the validation split.
-
-    A booster that stopped at its best round gets some rounds more: with more rows it can learn for longer.
-
-    Args:
-        fitted: The estimator of fewer rows.
-        data: The training split holds all rows to learn from, the validation split among them.
-    """
-    return fit_estimator(model, {**parameters, **find_rounds(model, fitted)}, data, **options)
-
-
 def find_rounds(model: ModelType, fitted: Any) -> dict[str, int]:
-    """The parameter that a fit on all rows has beside those of the fit that found it: how many rounds are boosted."""
+    """The parameter that a fit on all rows has beside those of the fit on fewer: how many rounds are boosted.
+
+    A booster that stopped at its best round gets some more, without looking at the validation split: with more rows it
+    can learn for longer.
+    """
     return {"n_estimators": round(fitted.num_boosted_rounds() * MORE_ROUNDS)} if stops_early(model) else {}
 
 

@@ -13,7 +13,7 @@ from include.models import explanation
 from include.models.artifact import Model
 from include.models.estimates import ESTIMATED, learn_estimates
 from include.models.evaluation import measure, measure_slices
-from include.models.fitting import encode, find_rounds, fit_estimator, refit, threads_for
+from include.models.fitting import encode, find_rounds, fit_estimator, threads_for
 from include.models.folds import encode_folds, fit_folds
 from include.models.table import ModelType, get_model
 from include.problem.data import Split
@@ -166,9 +166,10 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
     judged = model = Model(data.encoder, estimator, metadata)
     if settings.refit:
         data = encode(model_type, *loaded[:3], reduce(add, held_out.values(), train), validation)
-        found = {**metadata["fit"], "found": find_rounds(model_type, estimator)}
-        metadata = {**metadata, "splits": ["train", *held_out], "fit": found}
-        model = Model(data.encoder, refit(model_type, tuned["parameters"], estimator, data, **options), metadata)
+        found = find_rounds(model_type, estimator)
+        metadata = {**metadata, "splits": ["train", *held_out], "fit": {**metadata["fit"], "found": found}}
+        estimator = fit_estimator(model_type, {**tuned["parameters"], **found}, data, **options)
+        model = Model(data.encoder, estimator, metadata)
     if explanation.is_linear(model):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
     metrics: dict[str, float] = {}
