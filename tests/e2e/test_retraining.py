@@ -17,6 +17,7 @@ from rich.console import Console
 
 from include.embedded.commands.airflow_api import AirflowApi, Run
 from include.embedded.commands.progress import Progress, watch
+from include.embedded.programs.supervision import log_path
 from include.settings import read_settings
 from include.sources import open_batches
 from include.tracking import registry, runs
@@ -246,15 +247,13 @@ def test_person_declines_and_approves_and_rolls_back(
         return bench.runs_after(training, PROMOTION)[0]
 
     def answer(run: Run, option: str) -> Run:
+        # Airflow takes the end of the process that asked for the end of the one that takes up the answer, and fails the
+        # task, where the answer is faster than the scheduler. No person's is.
+        asked = f"TaskInstance Finished: dag_id={PROMOTION}, task_id=approve, run_id={run.run_id},"
+        scheduler = log_path(bench.stack.home, "scheduler")
+        wait_until(lambda: asked in scheduler.read_text(), "the question is asked")
         path = f"/api/v2/dags/{PROMOTION}/dagRuns/{run.run_id}/taskInstances/approve/-1/hitlDetails"
-
-        def is_answered() -> bool:
-            # An answer faster than any person's can be lost on the scheduler, which asks again then.
-            if bench.tasks(run)["approve", -1]["state"] == "awaiting_input":
-                bench.api.patch(path, json={"chosen_options": [option], "params_input": {}})
-            return bench.details(run)["state"] != "running"
-
-        wait_until(is_answered, "the answer is taken")
+        bench.api.patch(path, json={"chosen_options": [option], "params_input": {}}).raise_for_status()
         bench.wait(run)
         return run
 
