@@ -11,6 +11,7 @@ from benchmarks.report import measure
 
 NAMES = (
     "parse", "gate", "trial", "ingest", "memory", "job", "rest", "batch", "serving", "dashboards", "tables", "watching",
+    "intervals",
 )  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 

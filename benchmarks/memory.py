@@ -48,7 +48,7 @@ def run() -> Report:
     from include.models.table import FAMILIES
     from include.sets import build, preparation, publish
     from include.sets.examples import get_training_set
-    from include.training import steps
+    from include.training import final_model, steps
     from include.training.job import choose_models, make_job
 
     trips, peaks = find_trips(), Peaks()
@@ -73,7 +73,7 @@ def run() -> Report:
             trained = []
             for model in choose_models(settings, family, None):
                 tuned = peaks.measure(f"tune {model}", steps.tune_model, url, settings, job, model)
-                trained.append(peaks.measure(f"train {model}", steps.train_model, url, settings, job, tuned))
+                trained.append(peaks.measure(f"train {model}", final_model.train_model, url, settings, job, tuned))
             peaks.measure(f"register {family}", steps.register_best, url, settings, job, trained)
     base = peaks.by_task["(nothing)"]
     return Report(

@@ -2,17 +2,18 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from benchmarks.plain_script import find_references, load_month
+from benchmarks.plain_script import find_references
 from benchmarks.report import Report
 from benchmarks.running import settings_of
-from benchmarks.trip_data import MONTHS, find_trips
+from benchmarks.trip_data import MONTHS, days_of, find_trips, load_split, pick
 from include.models.artifact import Model
 from include.models.fitting import encode, fit
+from include.models.intervals import calibrate
 from include.models.table import MODELS
 from include.monitoring.drift import Thresholds, compare_column, has_drifted, is_alarming
 from include.monitoring.errors import (
@@ -20,10 +21,11 @@ from include.monitoring.errors import (
     Reference,
     compare_errors,
     is_bias_alarming,
+    is_coverage_alarming,
     is_error_alarming,
     refer_to,
 )
-from include.problem.data import Split, columns_of_frame
+from include.problem.data import Split, Values
 from include.sets.profile import columns_of, list_watched, profile_split
 from include.settings import Settings
 
@@ -36,6 +38,7 @@ MODEL = "gbtree.squarederror"
 UNKNOWN_ZONE = 264
 RUSH_HOUR = (14, 19)
 Draw = np.random.Generator
+SIGNS = ("drift", "RMSE", "bias", "intervals")
 Signs = tuple[set[str], float | None]
 
 
@@ -110,7 +113,7 @@ def run() -> Report:
     return Report(
         "Watching the champion",
         "a fault found within two weeks in at least 95 of 100 draws; at most one false alarm per year of clean weeks",
-        ["weeks", "draws", "found in the first week", "within two weeks", "by drift", "by RMSE", "by bias",
+        ["weeks", "draws", "found in the first week", "within two weeks", *(f"by {sign}" for sign in SIGNS),
          "RMSE / judged, median", "false alarms per year"],
         rows,
         [
@@ -123,64 +126,53 @@ def run() -> Report:
 
 
 def _make_champions(settings: Settings) -> Iterator[Champion]:
-    months = {month: _load(settings, month) for month in MONTHS}
+    months = {month: load_split(settings, month) for month in MONTHS}
     references = find_references(settings)
     for place, month in enumerate(MONTHS):
         judging = MONTHS[(place + 1) % len(MONTHS)]
         learnt, later = months[month], months[judging]
         first = np.datetime64(f"{judging}-01")
-        held_out = _pick(later, _days(later) < first + np.timedelta64(JUDGED_DAYS, "D"))
+        held_out = pick(later, days_of(later) < first + np.timedelta64(JUDGED_DAYS, "D"))
         data = encode(MODELS[MODEL], settings.problem, "rich", references, learnt, held_out)
         start = {**MODELS[MODEL].start, **QUICK}
         fitted = fit(MODELS[MODEL], start, data, random_state=settings.random_state, threads=2)
         metadata = {"family": "xgboost", "model": MODEL, "parameters": start, "lineage": {}}
         model = Model(data.encoder, fitted.estimator, metadata)
-        residuals = model.predict(held_out.rows) - held_out.target
+        predicted = model.predict(held_out.rows)
+        model, residuals = replace(model, intervals=calibrate(held_out.target, predicted)), predicted - held_out.target
         yield Champion(
             model,
             profile_split(settings.problem, learnt),
             columns_of(settings.problem, learnt),
-            refer_to(residuals, _days(held_out)),
+            refer_to(residuals, days_of(held_out)),
             [_list_weeks(months[other]) for other in MONTHS if other not in (month, judging)],
         )
 
 
-def _load(settings: Settings, month: str) -> Split:
-    frame = load_month(settings, month)
-    target = (frame["dropoff_at"] - frame["pickup_at"]).dt.total_seconds() / 60
-    kept = target.between(settings.problem.target_min, settings.problem.target_max)
-    kept &= frame["pickup_at"].dt.strftime("%Y-%m") == month
-    return Split(columns_of_frame(settings.problem, frame[kept]), target[kept].to_numpy())
-
-
-def _days(split: Split) -> Any:
-    return split.rows["pickup_at"].astype("datetime64[D]")
-
-
-def _pick(split: Split, chosen: Any) -> Split:
-    return Split({name: values[chosen] for name, values in split.rows.items()}, split.target[chosen])
-
-
 def _list_weeks(split: Split) -> list[Split]:
     """The complete calendar weeks."""
-    days = _days(split)
+    days = days_of(split)
     weeks = (days.astype(np.int64) + 3) // 7
     found = (weeks == week for week in np.unique(weeks))
-    return [_pick(split, chosen) for chosen in found if len(np.unique(days[chosen])) == 7]
+    return [pick(split, chosen) for chosen in found if len(np.unique(days[chosen])) == 7]
 
 
 def _redraw(week: Split, draw: Draw) -> Split:
-    return _pick(week, draw.integers(0, len(week), len(week)))
+    return pick(week, draw.integers(0, len(week), len(week)))
 
 
 def _watch(settings: Settings, champion: Champion, weeks: Sequence[Split]) -> list[Signs]:
     """What raises an alarm when each week is the newest, and the RMSE of that week over the judged one."""
     problem, thresholds = settings.problem, Thresholds.from_settings(settings)
     limits = ErrorLimits.from_settings(settings)
-    residuals, flags = [], []
+    residuals: list[Values] = []
+    coverages, flags = [], []
     for week in weeks:
-        week = _pick(week, (week.target >= problem.target_min) & (week.target <= problem.target_max))
-        residuals.append(champion.model.predict(week.rows) - week.target)
+        week = pick(week, (week.target >= problem.target_min) & (week.target <= problem.target_max))
+        predicted = champion.model.predict(week.rows)
+        residuals.append(predicted - week.target)
+        low, high = champion.model.find_intervals(predicted) or (predicted, predicted)
+        coverages.append(float(np.mean((low <= week.target) & (week.target <= high))))
         values = columns_of(problem, week)
         flags.append(
             [
@@ -190,9 +182,10 @@ def _watch(settings: Settings, champion: Champion, weeks: Sequence[Split]) -> li
         )
     found = []
     for newest in range(1, len(weeks) + 1):
-        errors = compare_errors(residuals[:newest], champion.reference, limits)
+        errors = compare_errors(residuals[:newest], champion.reference, limits, coverages=coverages[:newest])
         signs = {"RMSE"} if is_error_alarming(errors, limits) else set()
         signs |= {"bias"} if is_bias_alarming(errors) else set()
+        signs |= {"intervals"} if is_coverage_alarming(errors, limits) else set()
         by_column = zip(*flags[:newest], strict=True)
         if any(is_alarming(column, limits.needed, limits.of) for column in by_column):
             signs.add("drift")
@@ -211,7 +204,7 @@ def _plant(settings: Settings, champions: Sequence[Champion], name: str, draws: 
         watched = _watch(settings, champion, [weeks[0], *(FAULTS[name](week, draw) for week in weeks[1:])])
         found.append([signs for signs, _ in watched[1:]])
         ratios.append(watched[-1][1])
-    by = [sum(any(sign in signs for signs in each) for each in found) for sign in ("drift", "RMSE", "bias")]
+    by = [sum(any(sign in signs for signs in each) for each in found) for sign in SIGNS]
     return [
         name,
         f"{draws}",
@@ -229,7 +222,7 @@ def _watch_clean(settings: Settings, champions: Sequence[Champion], draws: int, 
         champion = champions[number % len(champions)]
         month = champion.weeks[draw.integers(len(champion.weeks))]
         watched += _watch(settings, champion, [_redraw(week, draw) for week in month])
-    by = [sum(sign in signs for signs, _ in watched) for sign in ("drift", "RMSE", "bias")]
+    by = [sum(sign in signs for signs, _ in watched) for sign in SIGNS]
     alarms = sum(bool(signs) for signs, _ in watched)
     ratio = np.median([ratio for _, ratio in watched])
     years = f"{52 * alarms / len(watched):.2f} ({alarms} in {len(watched)} weeks)"

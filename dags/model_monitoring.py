@@ -36,7 +36,7 @@ def measure_live_errors() -> int:
 
 @task(max_active_tis_per_dag=1, on_success_callback=AlertNotifier("unusable"))
 def measure_drift(**context: Any) -> DriftValues | None:
-    """Finds the columns that drift and errors that have grown; checks that the champion can be used at all."""
+    """Finds the columns that drift and errors that have changed; checks that the champion can be used at all."""
     from include.monitoring import watch
     from include.promotion import usability
 

@@ -5,7 +5,8 @@
 **Produces** the result, and a row for each prediction in `prediction.log`.
 
 **Parameters**: `inputs`, up to 10,000 rows with the problem's inputs as fields, under their neutral names or the
-source's. Or one row, whose fields are parameters of their own; the form says which of them may be left empty:
+source's; `level` of the intervals. Or one row, whose fields are parameters of their own; the form says which of them
+may be left empty:
 """
 
 from datetime import timedelta
@@ -13,6 +14,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag, result, task
 
+from include.models.intervals import DEFAULT_LEVEL, LEVELS
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.presentation import PREDICTIONS, first_sentence
@@ -39,6 +41,15 @@ PARAMS = {
         )
         for field in FIELDS
     },
+    "level": Param(
+        DEFAULT_LEVEL,
+        type="number",
+        minimum=LEVELS[0] / 100,
+        maximum=LEVELS[-1] / 100,
+        title="Level of the interval",
+        section="Interval",
+        description="Share of actual values that the interval beside each prediction is to hold.",
+    ),
     "inputs": Param(
         None,
         type=["array", "null"],
@@ -62,7 +73,9 @@ def predict(**context: Any) -> dict[str, Any]:
     try:
         settings = read_settings()
         inputs = request.collect_inputs(params, settings.problem)
-        predicted = request.predict(get_warehouse_url(), settings, inputs, context["dag_run"].run_id)
+        predicted = request.predict(
+            get_warehouse_url(), settings, inputs, context["dag_run"].run_id, level=params["level"]
+        )
     except MltrainError as error:
         note_run(context, str(error))
         raise

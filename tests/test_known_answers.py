@@ -25,8 +25,9 @@ from include.sets.publish import Published
 from include.settings import Settings
 from include.tracking import runs
 from include.tracking.lineage import Lineage
+from include.training.final_model import train_model
 from include.training.job import Job
-from include.training.steps import register_best, train_model
+from include.training.steps import register_best
 from include.tuning.search import Limits
 from tests.published_sets import publish_set
 from tests.registered import configure

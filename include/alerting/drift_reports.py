@@ -1,4 +1,4 @@
-"""Alerts on what is watched of the champion: drift of new data, and errors that have grown."""
+"""Alerts on what is watched of the champion: drift of new data, and its error."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -10,7 +10,7 @@ from include.problem.words import describe_shares, name_unit, show_amount
 from include.settings import Settings, read_settings
 from include.warehouse import connect
 
-ErrorOfWeek = tuple[date, float, float, float]
+ErrorOfWeek = tuple[date, float, float, float, float | None]
 
 
 def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:
@@ -42,7 +42,7 @@ def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> l
                     severity="warning",
                     dag_id=dag_id,
                     run_id=run_id,
-                    state="found drift" if columns else "found a larger error",
+                    state="found drift" if columns else "found a changed error",
                     label=", ".join(columns),
                     event_key=f"drift/{name}/{version}/{start}",
                     headline=" ".join(_headlines(version, columns, errors)),
@@ -74,10 +74,10 @@ def _read_weeks(
 
 
 def _read_errors(connection: psycopg.Connection, name: str, version: int, start: date) -> list[ErrorOfWeek]:
-    """First day, RMSE, its limit and bias of the last weeks up to that of the alarm."""
+    """First day, RMSE, its limit, bias and coverage of the last weeks up to that of the alarm."""
     rows = connection.execute(
-        "SELECT window_start, rmse, rmse_limit, bias FROM monitoring.errors WHERE name = %s AND champion_version = %s"
-        " AND window_start <= %s ORDER BY window_start DESC LIMIT 8",
+        "SELECT window_start, rmse, rmse_limit, bias, coverage FROM monitoring.errors"
+        " WHERE name = %s AND champion_version = %s AND window_start <= %s ORDER BY window_start DESC LIMIT 8",
         [name, version, start],
     ).fetchall()
     return rows[::-1]
@@ -87,7 +87,7 @@ def _headlines(version: int, columns: Sequence[str], errors: Sequence[str]) -> I
     if columns:
         yield (f"New data differs from the training data of the champion (version {version}): {', '.join(columns)}.")
     if errors:
-        yield f"The error of the champion (version {version}) has grown: {'; '.join(errors)}."
+        yield f"The error of the champion (version {version}) has changed: {'; '.join(errors)}."
 
 
 def _describe_limits(settings: Settings) -> str:
@@ -100,10 +100,16 @@ def _describe_limits(settings: Settings) -> str:
 
 def _error_table(weeks: Sequence[ErrorOfWeek], unit: str) -> Table:
     rows = tuple(
-        (f"{at:%d %b}", show_amount(rmse), show_amount(limit), show_amount(bias, signed=True))
-        for at, rmse, limit, bias in weeks
+        (
+            f"{at:%d %b}",
+            show_amount(rmse),
+            show_amount(limit),
+            show_amount(bias, signed=True),
+            "" if coverage is None else f"{coverage:.1%}",
+        )
+        for at, rmse, limit, bias, coverage in weeks
     )
-    head = ("week of", "RMSE", "limit", "median of predicted minus actual")
+    head = ("week of", "RMSE", "limit", "median of predicted minus actual", "in 90 % intervals")
     return Table(name_unit("The champion's error by week", unit), head, rows)
 
 

@@ -5,7 +5,6 @@ Nothing of it is stored: `prediction.log` is for real requests.
 
 import json
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,7 @@ from plotly.graph_objects import Figure, Scatter
 from include.dashboards.context import Context
 from include.dashboards.drawing.figures import figure
 from include.dashboards.drawing.palette import mark_of
-from include.dashboards.pages.explainability import P90_ERROR, waterfall
+from include.dashboards.pages.explainability import waterfall
 from include.dashboards.reading.explanations import explain_rows, load_model, name_features
 from include.dashboards.reading.registered import CHAMPION, Registered, list_registered
 from include.dashboards.reading.suggestions import find_suggestions
@@ -26,6 +25,7 @@ from include.models.artifact import Model
 from include.models.learnt import describe_unusual
 from include.prediction.form_fields import make_fields
 from include.prediction.inputs import InputFormat, parse_rows
+from include.problem.data import Columns
 from include.problem.values import to_plain
 from include.problem.words import make_example, show_amount
 from include.tracking.registry import START_TRAINING
@@ -44,7 +44,7 @@ class Predicted:
     """What one model predicts for the row.
 
     Attributes:
-        low: With `high`, the interval that held nine of ten validation rows; None where that is not known.
+        low: With `high`, the interval that is to hold nine of ten actual values; None where none is known.
     """
 
     version: int
@@ -96,13 +96,11 @@ def predict(context: Context, row: Mapping[str, Any]) -> dict[str, Any]:
     """
     problem = context.settings.problem
     rows = parse_rows([row], InputFormat.of(problem))
-    # What training never sees below 0 is not said to be there.
-    least = 0.0 if problem.target_min is not None and problem.target_min >= 0 else -math.inf
     chosen = choose_models(context)
     if not chosen:
         raise NoModel(NO_MODEL)
     models = _load_usable(context, chosen)
-    predictions = [_with_interval(version, float(model.predict(rows)[0]), least) for version, model in models]
+    predictions = [_predict(version, model, rows) for version, model in models]
     explanation = explain_rows(models[0][1], rows)
     contributions = None
     if explanation:
@@ -136,10 +134,11 @@ def _load_usable(context: Context, chosen: Sequence[Registered]) -> list[tuple[R
     return models
 
 
-def _with_interval(version: Registered, value: float, least: float) -> Predicted:
-    error = version.metrics.get(P90_ERROR)
-    low, high = (max(value - error, least), value + error) if error is not None else (None, None)
-    return Predicted(version.version, version.label, version.role, version.model, value, low, high)
+def _predict(version: Registered, model: Model, rows: Columns) -> Predicted:
+    predicted = model.predict(rows)
+    ends = model.find_intervals(predicted)
+    low, high = (float(end[0]) for end in ends) if ends else (None, None)
+    return Predicted(version.version, version.label, version.role, version.model, float(predicted[0]), low, high)
 
 
 def draw_predictions(predictions: list[Predicted], unit: str) -> Figure:
@@ -167,7 +166,7 @@ def draw_predictions(predictions: list[Predicted], unit: str) -> Figure:
         )
         for each, name in zip(predictions, names, strict=True)
     ]
-    title = f"{unit or 'prediction'}, with the interval that covers 9 of 10 validation rows"
+    title = f"{unit or 'prediction'}, with the interval that holds 9 of 10 actual values"
     drawn = figure(traces, x_title=title, showlegend=False)
     return drawn.update_yaxes(range=[len(predictions) - 0.5, -0.5], showgrid=False).update_xaxes(
         showgrid=True, rangemode="tozero"

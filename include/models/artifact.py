@@ -1,6 +1,6 @@
 """The registered model as one directory: features, encoder and estimator together, without arbitrary pickles.
 
-model.json      problem, encoder with what its features look up, model type, parameters and lineage
+model.json      problem, encoder with what its features look up, intervals, model type, parameters and lineage
 estimator.ubj   an xgboost booster, or
 estimator.skops a scikit-learn estimator, loaded only if each type in it is allowed
 manifest.json   SHA-256 of the others, compared before any library reads them: a damaged booster would end the process
@@ -12,19 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from include.errors import ModelInvalid
 from include.models.encoder import Encoder
 from include.models.estimator_files import load_estimator, save_estimator
 from include.models.fitting import predict_encoded
+from include.models.intervals import DEFAULT_LEVEL, Intervals
 from include.models.learnt import Learnt
 from include.models.manifest import check_files, write_manifest
-from include.problem.data import Columns, Values, columns_of_frame
+from include.problem.data import Columns, Values, columns_of_frame, count_rows
 from include.problem.declaration import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,13 @@ class Model:
 
     Attributes:
         metadata: Model type, parameters, metrics and lineage, as plain JSON values.
+        intervals: How far actual values are from predictions; None where too few rows were held out to say.
     """
 
     encoder: Encoder
     estimator: Any
     metadata: Mapping[str, Any]
+    intervals: Intervals | None = None
 
     @property
     def problem(self) -> Problem:
@@ -62,6 +67,32 @@ class Model:
             )
         return predict_encoded(self.estimator, self.encoder.transform(rows))
 
+    def predict_guarded(self, rows: Columns) -> Values:
+        """What `predict` gives, of an estimator that may fail in any way.
+
+        Raises:
+            ModelInvalid: It failed, or did not give a number for each row; says how.
+        """
+        try:
+            predicted = np.asarray(self.predict(rows), dtype="float64")
+        except MemoryError:  # the machine's fault, not the model's
+            raise
+        except Exception as error:
+            raise ModelInvalid(f"It cannot predict: {error!r}.") from error
+        expected = count_rows(rows)
+        if predicted.shape != (expected,):
+            raise ModelInvalid(f"It returns predictions of shape {predicted.shape} for {expected} rows.")
+        return predicted
+
+    def find_intervals(self, predicted: Values, level: float = DEFAULT_LEVEL) -> tuple[Values, Values] | None:
+        """Both ends, each (n,), of the intervals of n predictions, see `Intervals.find`; None where none are known."""
+        if self.intervals is None:
+            return None
+        low, high = self.intervals.find(predicted, level)
+        # What training never sees below 0 is not said to be there.
+        is_never_negative = self.problem.target_min is not None and self.problem.target_min >= 0
+        return (np.maximum(low, 0.0), np.maximum(high, 0.0)) if is_never_negative else (low, high)
+
     def save(self, directory: Path) -> None:
         """Writes the model into an existing empty directory."""
         document = {
@@ -69,6 +100,7 @@ class Model:
             "estimator": save_estimator(self.estimator, directory),
             "problem": self.problem.to_dict(),
             "encoder": self.encoder.to_dict(),
+            "intervals": self.intervals and self.intervals.to_dict(),
             "metadata": dict(self.metadata),
         }
         (directory / "model.json").write_text(json.dumps(document, allow_nan=False))
@@ -93,12 +125,13 @@ class Model:
                 raise ModelInvalid(f"{directory}: format {document['format']}, but this code reads format {FORMAT}.")
             encoder = Encoder.from_dict(Problem.from_dict(document["problem"]), document["encoder"])
             estimator = load_estimator(directory / document["estimator"], threads)
+            intervals = Intervals.from_dict(document["intervals"]) if document["intervals"] else None
         except ModelInvalid:
             raise
         # What is whole but no model of ours can fail in any way that its library has.
         except Exception as error:
             raise ModelInvalid(f"{directory}: not a model that this code can load ({error}).") from error
-        return cls(encoder, estimator, document["metadata"])
+        return cls(encoder, estimator, document["metadata"], intervals)
 
 
 class PyfuncModel:

@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 
 from include.errors import ModelInvalid
+from include.models.artifact import Model
+from include.models.intervals import DEFAULT_LEVEL
 from include.monitoring.errors import (
     ErrorLimits,
     Reference,
     WindowError,
     compare_errors,
     is_bias_alarming,
+    is_coverage_alarming,
     is_error_alarming,
     limit_bias,
     refer_to,
 )
 from include.monitoring.windows import Window, find_new, load_window
-from include.problem.data import Split
+from include.problem.data import Split, Values
 from include.problem.declaration import Problem
 from include.problem.words import show_amount
 from include.sets.examples import load_split
@@ -30,7 +33,7 @@ from include.warehouse import connect
 
 log = logging.getLogger(__name__)
 _JUDGED = "SELECT challenger_rmse FROM training.promotions WHERE kind = 'judgement' AND name = %s AND version = %s"
-_FIELDS = "rows, rmse, rmse_limit, bias, shift, shift_limit, is_high, has_moved"
+_FIELDS = "rows, rmse, rmse_limit, bias, shift, shift_limit, is_high, has_moved, coverage, is_uncovered"
 
 
 def measure_errors(
@@ -48,7 +51,7 @@ def measure_errors(
         # The version itself may have learnt from the rows that judged its twin.
         judged = registry.load_twin(tracker, champion) if champion.has_twin else model
         reference = _find_reference(url, champion, problem, judged)
-        residuals = [_subtract(model, load_window(url, problem, window)) for window in windows]
+        measured = [_measure(model, load_window(url, problem, window)) for window in windows]
     except ModelInvalid as error:
         # Reported by the check of the champion itself.
         log.warning("Version %d is not scored: %s", champion.version, error)
@@ -58,7 +61,8 @@ def measure_errors(
         return ()
     limits = ErrorLimits.from_settings(settings)
     new = find_new(url, problem, champion.training_set or 0, windows)
-    found = compare_errors(residuals, reference, limits, news=new)
+    residuals, coverages = zip(*measured, strict=True)
+    found = compare_errors(residuals, reference, limits, news=new, coverages=coverages)
     _store(url, champion, windows, found, reference, limits)
     return describe_errors(found, reference, limits, problem)
 
@@ -80,10 +84,15 @@ def describe_errors(
             f"predictions are {show_amount(abs(shift), problem.unit)} {'higher' if shift > 0 else 'lower'} against the"
             f" actual values than where it was judged (limit {show_amount(limit_bias(reference, limits))})"
         )
+    if is_coverage_alarming(found, limits):
+        phrases.append(
+            f"{found[-1].coverage:.1%} of the actual values are in the intervals that are to hold {DEFAULT_LEVEL:.0%}"
+            f" (limits {DEFAULT_LEVEL - limits.coverage:.0%} and {DEFAULT_LEVEL + limits.coverage:.0%})"
+        )
     return tuple(phrases)
 
 
-def _find_reference(url: str, champion: RegisteredVersion, problem: Problem, model: Any) -> Reference | None:
+def _find_reference(url: str, champion: RegisteredVersion, problem: Problem, model: Model) -> Reference | None:
     judged = _read_judged(url, champion)
     held_out = next(
         (
@@ -96,7 +105,7 @@ def _find_reference(url: str, champion: RegisteredVersion, problem: Problem, mod
     if not isinstance(held_out, Split):
         return Reference(judged) if judged else None
     days = held_out.rows[problem.time].astype("datetime64[D]") if problem.time else None
-    return refer_to(_subtract(model, held_out), days, judged)
+    return refer_to(model.predict_guarded(held_out.rows) - held_out.target, days, judged)
 
 
 def _read_judged(url: str, champion: RegisteredVersion) -> float | None:
@@ -107,13 +116,12 @@ def _read_judged(url: str, champion: RegisteredVersion) -> float | None:
     return float(tag) if tag else row[0] if row else None
 
 
-def _subtract(model: Any, split: Split) -> np.ndarray:
-    try:
-        return np.asarray(model.predict(split.rows), dtype="float64") - split.target
-    except MemoryError:  # the machine's fault, not the model's
-        raise
-    except Exception as error:  # estimators fail in many ways
-        raise ModelInvalid(f"It cannot predict: {error!r}.") from error
+def _measure(model: Model, split: Split) -> tuple[Values, float | None]:
+    """Predicted minus actual, and the share of actual values inside the model's intervals."""
+    predicted = model.predict_guarded(split.rows)
+    ends = model.find_intervals(predicted)
+    inside = ends and float(np.mean((ends[0] <= split.target) & (split.target <= ends[1])))
+    return predicted - split.target, inside
 
 
 def _store(
@@ -127,14 +135,15 @@ def _store(
     shift_limit = None if reference.bias is None else limit_bias(reference, limits)
     rows: list[tuple[Any, ...]] = [
         (champion.name, champion.version, window.start, window.days, each.rows, each.rmse,
-         limits.ratio * reference.rmse, each.bias, each.shift, shift_limit, each.is_high, each.has_moved)
+         limits.ratio * reference.rmse, each.bias, each.shift, shift_limit, each.is_high, each.has_moved,
+         each.coverage, each.is_uncovered)
         for window, each in zip(windows, found, strict=True)
     ]  # fmt: skip
     updates = ", ".join(f"{field} = excluded.{field}" for field in ("window_days", *_FIELDS.split(", ")))
     with connect(url) as connection:
         connection.cursor().executemany(
             f"INSERT INTO monitoring.errors (name, champion_version, window_start, window_days, {_FIELDS})"
-            f" VALUES ({', '.join(['%s'] * 12)}) ON CONFLICT (name, champion_version, window_start)"
+            f" VALUES ({', '.join(['%s'] * 14)}) ON CONFLICT (name, champion_version, window_start)"
             f" DO UPDATE SET {updates}, measured_at = now()".encode(),
             rows,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from include.models.intervals import DEFAULT_LEVEL
 from include.monitoring.drift import is_alarming
 from include.problem.data import Values
 from include.settings import Settings
@@ -22,6 +23,7 @@ class ErrorLimits:
     ratio: float
     bias_spreads: float
     bias_least: float
+    coverage: float
     needed: int
     of: int
 
@@ -30,7 +32,14 @@ class ErrorLimits:
         """The limits that the settings name."""
         # Rows without a time are one window, and what is loaded is never looked at twice.
         needed = settings.drift_windows_needed if settings.problem.time else 1
-        return cls(settings.error_ratio, settings.bias_spreads, settings.bias_least, needed, settings.drift_windows)
+        return cls(
+            settings.error_ratio,
+            settings.bias_spreads,
+            settings.bias_least,
+            settings.coverage_tolerance,
+            needed,
+            settings.drift_windows,
+        )
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,8 @@ class WindowError:
             from where the champion was judged; None where that is not known.
         is_high: Whether the RMSE reaches its limit.
         has_moved: Whether `shift` does.
+        coverage: Share of actual values inside the intervals; None where the champion knows none.
+        is_uncovered: Whether that is too far from the intervals' level, to either side.
     """
 
     rows: int
@@ -66,6 +77,8 @@ class WindowError:
     shift: float | None
     is_high: bool
     has_moved: bool
+    coverage: float | None = None
+    is_uncovered: bool = False
 
 
 def refer_to(residuals: Values, days: npt.NDArray[np.datetime64] | None, rmse: float | None = None) -> Reference:
@@ -90,7 +103,12 @@ def limit_bias(reference: Reference, limits: ErrorLimits) -> float:
 
 
 def compare_errors(
-    windows: Sequence[Values], reference: Reference, limits: ErrorLimits, *, news: Sequence[bool] | None = None
+    windows: Sequence[Values],
+    reference: Reference,
+    limits: ErrorLimits,
+    *,
+    news: Sequence[bool] | None = None,
+    coverages: Sequence[float | None] | None = None,
 ) -> list[WindowError]:
     """Measures the champion's error in each window.
 
@@ -100,6 +118,7 @@ def compare_errors(
     Args:
         windows: Residuals of each window, predicted minus actual, oldest first.
         news: Whether a window counts; those that the champion was judged on or has learnt from say nothing new.
+        coverages: Share of each window's actual values inside the intervals of `DEFAULT_LEVEL`; None where not known.
     """
     counts = [True] * len(windows) if news is None else list(news)
     found = []
@@ -107,7 +126,7 @@ def compare_errors(
         rmse, bias = float(np.sqrt(np.mean(residuals**2))), float(np.median(residuals))
         together = [at for at in range(number + 1) if counts[at]][-limits.needed :]
         is_whole = counts[number] and len(together) == limits.needed
-        shift = None
+        shift, coverage = None, coverages[number] if coverages else None
         if reference.bias is not None and is_whole:
             shift = float(np.median(np.concatenate([windows[at] for at in together]))) - reference.bias
         found.append(
@@ -119,6 +138,10 @@ def compare_errors(
                 # What must hold, so that an error that is no number counts as too high.
                 is_high=counts[number] and not rmse < limits.ratio * reference.rmse,
                 has_moved=shift is not None and not abs(shift) < limit_bias(reference, limits),
+                coverage=coverage,
+                is_uncovered=counts[number]
+                and coverage is not None
+                and not abs(coverage - DEFAULT_LEVEL) <= limits.coverage,
             )
         )
     return found
@@ -127,6 +150,11 @@ def compare_errors(
 def is_error_alarming(found: Sequence[WindowError], limits: ErrorLimits) -> bool:
     """Whether the RMSE was too high in enough of the last windows, the newest among them."""
     return is_alarming([window.is_high for window in found], limits.needed, limits.of)
+
+
+def is_coverage_alarming(found: Sequence[WindowError], limits: ErrorLimits) -> bool:
+    """Whether the intervals held too few or too many actual values in enough of the last windows."""
+    return is_alarming([window.is_uncovered for window in found], limits.needed, limits.of)
 
 
 def is_bias_alarming(found: Sequence[WindowError]) -> bool:

@@ -60,7 +60,7 @@ class DriftReport:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A drift, or an error that has grown, that is not answered yet; what the asset event says of it.
+    """A drift, or an error that has changed, that is not answered yet; what the asset event says of it.
 
     Attributes:
         windows: First days of the windows that drifted, oldest first; those that were looked at where none has.

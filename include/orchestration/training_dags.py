@@ -152,8 +152,8 @@ def tune(job: JobValues, model: str) -> Tuned:
 @task(map_index_template=TRAINED)
 def train(job: JobValues, tuned: Tuned) -> Trained:
     """Fits the final model of one model type and stores it as an artifact."""
+    from include.training.final_model import train_model
     from include.training.job import Job
-    from include.training.steps import train_model
 
     context, settings = get_current_context(), read_settings()
     trained = train_model(get_warehouse_url(), settings, Job.from_dict(job), tuned)

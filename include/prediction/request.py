@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from include.errors import SettingsError
+from include.models.intervals import DEFAULT_LEVEL
 from include.models.learnt import Unusual, describe_unusual
 from include.prediction.form_fields import list_fields, list_needed
 from include.prediction.inputs import InputFormat, parse_rows
@@ -14,9 +17,8 @@ from include.problem.data import Values
 from include.problem.declaration import Problem
 from include.problem.words import show_amount, show_example
 from include.settings import Settings
-from include.tracking.registry import RegisteredVersion
 from include.tracking.runs import open_tracker
-from include.tracking.store import STORE, load_champion
+from include.tracking.store import STORE, LoadedModel, load_champion
 from include.warehouse import connect
 
 
@@ -38,7 +40,13 @@ def collect_inputs(parameters: Mapping[str, Any], problem: Problem) -> list[Any]
 
 
 def predict(
-    url: str, settings: Settings, inputs: Sequence[Any], request_id: str, *, store: Path = STORE
+    url: str,
+    settings: Settings,
+    inputs: Sequence[Any],
+    request_id: str,
+    *,
+    level: float = DEFAULT_LEVEL,
+    store: Path = STORE,
 ) -> dict[str, Any]:
     """Predicts with the champion and writes each prediction to `prediction.log`.
 
@@ -46,9 +54,10 @@ def predict(
         url: The warehouse's libpq address.
         inputs: One mapping per row, see `parse_rows`.
         request_id: Names the request; asked again, its rows are replaced.
+        level: Of the intervals, see `Intervals.find`.
 
     Returns:
-        predictions (one per row, in the inputs' order), unit, the model's name and version, and warnings.
+        What `make_answer` returns.
 
     Raises:
         InputsInvalid: A row cannot be used.
@@ -63,20 +72,26 @@ def predict(
     with connect(url) as connection:
         answered = Predictions(datetime.now(UTC), "rest", request_id, number, rows, problem.input_kinds, predicted)
         replace_predictions(connection, answered)
-    return make_answer(champion.version, predicted, problem.unit, champion.model.learnt.find_unusual(rows))
+    return make_answer(champion, predicted, problem.unit, champion.model.learnt.find_unusual(rows), level)
 
 
-def make_answer(version: RegisteredVersion, predicted: Values, unit: str, unusual: Sequence[Unusual]) -> dict[str, Any]:
+def make_answer(
+    loaded: LoadedModel, predicted: Values, unit: str, unusual: Sequence[Unusual], level: float = DEFAULT_LEVEL
+) -> dict[str, Any]:
     """What each way of asking answers.
 
     Returns:
-        `predictions` of n rows in their order, `unit`, the `model` behind them, and `warnings`: the values of the rows
-        that are not as those the model learnt from.
+        `predictions` of n rows in their order, `unit`, `intervals` (both ends for each row, or null where the model
+        knows none) that hold the actual value with the probability `level`, the `model` behind them, and `warnings`:
+        the values of the rows that are not as those the model learnt from.
     """
+    ends = loaded.model.find_intervals(predicted, level)
     return {
         "predictions": predicted.tolist(),
         "unit": unit,
-        "model": {"name": version.name, "version": version.version},
+        "intervals": ends and np.column_stack(ends).tolist(),
+        "level": level,
+        "model": {"name": loaded.version.name, "version": loaded.version.version},
         "warnings": describe_unusual(unusual, len(predicted)),
     }
 
@@ -85,5 +100,8 @@ def describe(predicted: Mapping[str, Any]) -> str:
     """The first prediction of a result of `predict`, in words, and the warnings."""
     model = predicted["model"]
     value = show_amount(predicted["predictions"][0], predicted["unit"])
+    if predicted["intervals"]:
+        low, high = predicted["intervals"][0]
+        value += f" ({predicted['level']:.0%}: {show_amount(low)} to {show_amount(high, predicted['unit'])})"
     answer = f"{value}, by version {model['version']} of {model['name']}."
     return " ".join((answer, *(f"Warning: {warning}." for warning in predicted["warnings"])))

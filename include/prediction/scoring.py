@@ -34,7 +34,8 @@ BATCH = ("prediction", "batch")
 def scored_schema(problem: Problem) -> pa.Schema:
     """What is written of it: exactly the types of prediction.batch, as binary COPY converts nothing."""
     head = [("month", pa.string()), ("model_version", pa.int32())]
-    return pa.schema([*head, *read_schema(problem), ("predicted", pa.float64())])
+    ends = [(name, pa.float64()) for name in ("predicted", "predicted_low", "predicted_high")]
+    return pa.schema([*head, *read_schema(problem), *ends])
 
 
 @dataclass
@@ -79,7 +80,10 @@ class Scoring:
         self.rows += batch.num_rows
         constants = (self.month, pa.scalar(self.loaded.version.version, pa.int32()))
         heads = [pa.repeat(value, batch.num_rows) for value in constants]
-        return pa.record_batch([*heads, *batch.columns, pa.array(predicted)], schema=scored_schema(self.problem))
+        ends = self.loaded.model.find_intervals(predicted)
+        columns = [*heads, *batch.columns, pa.array(predicted)]
+        columns += map(pa.array, ends) if ends else [pa.nulls(batch.num_rows, pa.float64())] * 2
+        return pa.record_batch(columns, schema=scored_schema(self.problem))
 
 
 def score_month(

@@ -15,15 +15,18 @@ HOUR = "hour"
 SECONDS_OF_UNIT = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 # The column of a training set that says where a row belongs that is not split by time.
 PLACE = "place"
-# Columns that the warehouse's tables have beside those of the problem, and the list of rows in a request.
+# Columns that the warehouse's tables have beside those of the problem, and the other parameters of a request.
 RESERVED = frozenset(
     (
         "at",
         "inputs",
+        "level",
         "model_version",
         "month",
         PLACE,
         "predicted",
+        "predicted_high",
+        "predicted_low",
         "request_id",
         "row_number",
         "source",

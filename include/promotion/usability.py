@@ -2,10 +2,8 @@
 
 import logging
 
-import numpy as np
-
 from include.errors import ModelInvalid
-from include.problem.data import Columns, Values, count_rows, make_any_rows
+from include.problem.data import Columns, Values, make_any_rows
 from include.promotion.comparison import count_unusable
 from include.settings import Settings
 from include.tracking import registry, runs
@@ -32,17 +30,9 @@ def predict_with(
     load = registry.load_twin if twin and version.has_twin else registry.load_model
     model = load(tracker, version)
     rows = make_any_rows(model.problem, 2) if rows is None else rows
-    try:
-        predicted = np.asarray(model.predict(rows), dtype="float64")
-    except MemoryError:  # the machine's fault, not the model's
-        raise
-    except Exception as error:  # estimators fail in many ways
-        raise ModelInvalid(f"It cannot predict: {error!r}.") from error
-    expected = count_rows(rows)
-    if predicted.shape != (expected,):
-        raise ModelInvalid(f"It returns predictions of shape {predicted.shape} for {expected} rows.")
+    predicted = model.predict_guarded(rows)
     if unusable := count_unusable(predicted):
-        raise ModelInvalid(f"{unusable} of its {expected} predictions are not finite numbers.")
+        raise ModelInvalid(f"{unusable} of its {len(predicted)} predictions are not finite numbers.")
     return predicted
 
 

@@ -94,7 +94,7 @@ def find_reasons(findings: Findings, max_age: float, *, force: bool) -> list[str
     if findings.drifted:
         reasons.append(f"drifted: {', '.join(findings.drifted)}")
     if findings.errors:
-        reasons.append(f"the champion's error has grown: {'; '.join(findings.errors)}")
+        reasons.append(f"the champion's error has changed: {'; '.join(findings.errors)}")
     if findings.age is not None and findings.age > max_age:
         reasons.append(f"the champion is {findings.age:.1f} days old, more than {max_age:g} (MAX_MODEL_AGE)")
     if findings.unusable is not None:

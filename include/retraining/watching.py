@@ -9,14 +9,17 @@ from include.sources.limits import Limits
 from include.sources.location import identify_kind, locate
 
 Signs = Mapping[str, str]
+# Two to learn from, one to choose parameters by and one to judge on. More say less and less: on the first problem the
+# error is 3 % lower after four months of training than after one, and 4 % lower after seven.
+LEAST_MONTHS = 4
 
 
 def choose_window(settings: Settings, months: Collection[str]) -> list[str]:
     """The newest of the months, as many as a training set rolls over; ascending.
 
-    That is ROLLING_MONTHS, else as many as MONTHS names, but at least two: one to train on, one to hold out.
+    That is ROLLING_MONTHS, else as many as MONTHS names, but at least `LEAST_MONTHS`.
     """
-    size = settings.rolling_months or max(2, len(settings.months))
+    size = settings.rolling_months or max(LEAST_MONTHS, len(settings.months))
     return sorted(months)[-size:]
 
 

@@ -133,12 +133,16 @@ class Settings(DataSettings):
     """
     bias_least: float = Field(default=0.13, gt=0, le=100)
     """Smallest such move that raises an alarm, as a share of the RMSE that the champion was judged by."""
+    coverage_tolerance: float = Field(default=0.05, gt=0, le=0.5)
+    """How far the share of actual values inside the champion's 90 % intervals may be from 0.9 in a window, to either
+    side. Beyond it, it raises an alarm in as many windows as drift does (`DRIFT_WINDOWS_NEEDED`).
+    """
 
     retraining_schedule: Cron = "0 * * * *"
     """When to check for a reason to train again, as a cron expression in UTC."""
     rolling_months: OptionalCount = None
     """Number of newest months of the source to train on, including those that are held out. Empty: as many as `MONTHS`
-    names, but at least two.
+    names, but at least four. Where the source has fewer, all of them.
     """
     max_model_age: Days = 30.0
     """Days after which a champion is too old and is trained again."""

@@ -2,8 +2,7 @@
 
 import tempfile
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -66,7 +65,8 @@ def rebuild(url: str, settings: Settings, number: int) -> Rebuilt:
     version = registry.get_version(tracker, settings.registered_model, number)
     with tempfile.TemporaryDirectory() as directory:
         stored = registry.download_model(tracker, version, Path(directory))
-        metadata = Model.load(stored, digest=version.digest).metadata
+        registered = Model.load(stored, digest=version.digest)
+        metadata = registered.metadata
         if version.training_set is None or "made_of" not in metadata:
             raise ModelInvalid(
                 f"Version {number} of {version.name} does not say what it was made of: only versions that a training"
@@ -79,7 +79,7 @@ def rebuild(url: str, settings: Settings, number: int) -> Rebuilt:
             return Rebuilt(number, None, (*changes, "Load the sources as they were, by data_preparation; then repeat."))
         again = Path(directory) / "again"
         again.mkdir()
-        _fit_again(url, settings, version, plan, metadata).save(again)
+        _fit_again(url, settings, version, plan, registered).save(again)
         return Rebuilt(number, tuple(find_changes(stored, again)), tuple(changes))
 
 
@@ -95,9 +95,9 @@ def _plan_again(url: str, settings: Settings, version: RegisteredVersion) -> tup
     return Plan(months, validation, test, settings.outdated_after), now
 
 
-def _fit_again(
-    url: str, settings: Settings, version: RegisteredVersion, plan: Plan, metadata: Mapping[str, Any]
-) -> Model:
+def _fit_again(url: str, settings: Settings, version: RegisteredVersion, plan: Plan, registered: Model) -> Model:
+    """The model with its encoder and estimator made again; the intervals are those of its twin, and stay."""
+    metadata = registered.metadata
     created_by = f"rebuild/{version.version}/{uuid.uuid4()}"
     try:
         scratch = transform(url, settings, plan, created_by)
@@ -118,4 +118,4 @@ def _fit_again(
         threads=settings.threads_per_model,
         device=fit["device"],
     )
-    return Model(data.encoder, estimator, metadata)
+    return replace(registered, encoder=data.encoder, estimator=estimator)

@@ -163,12 +163,12 @@ def test_drift_names_the_columns_and_shows_how_they_moved(warehouse_url: str) ->
     assert report_drift(warehouse_url, "model_monitoring", "another", LINKS) == []
 
 
-def test_error_that_has_grown_is_reported_with_its_weeks(warehouse_url: str) -> None:
+def test_error_that_has_changed_is_reported_with_its_weeks(warehouse_url: str) -> None:
     for week, rmse in ((1, 4.0), (8, 5.5)):
         insert(
             warehouse_url, "monitoring.errors", name="trip-duration", champion_version=4,
             window_start=date(2024, 3, week), window_days=7, rows=500, rmse=rmse, rmse_limit=4.6, bias=-0.25,
-            is_high=rmse > 4.6, has_moved=False,
+            is_high=rmse > 4.6, has_moved=False, coverage=0.9 if rmse > 4.6 else None,
         )  # fmt: skip
     phrase = "RMSE 5.5 minutes, 1.38 of the judged 4"
     insert(
@@ -176,9 +176,9 @@ def test_error_that_has_grown_is_reported_with_its_weeks(warehouse_url: str) -> 
         window_end=date(2024, 3, 14), columns=[], errors=[phrase], run_key="model_monitoring/run",
     )  # fmt: skip
     [alert] = report_drift(warehouse_url, "model_monitoring", "run", LINKS)
-    assert (alert.severity, alert.label, alert.state) == ("warning", "", "found a larger error")
-    assert alert.headline == f"The error of the champion (version 4) has grown: {phrase}."
-    assert alert.tables[0].rows == (("01 Mar", "4", "4.6", "-0.25"), ("08 Mar", "5.5", "4.6", "-0.25"))
+    assert (alert.severity, alert.label, alert.state) == ("warning", "", "found a changed error")
+    assert alert.headline == f"The error of the champion (version 4) has changed: {phrase}."
+    assert alert.tables[0].rows == (("01 Mar", "4", "4.6", "-0.25", ""), ("08 Mar", "5.5", "4.6", "-0.25", "90.0%"))
     [chart] = alert.charts
     assert (chart.lines, chart.threshold) == ({"RMSE": (4.0, 5.5)}, 4.6)
 

@@ -20,6 +20,7 @@ ACCEPTS = [
     {"inputs": [TRIP] * MOST_ROWS},
     {"inputs": []},
     {"trip_distance": 1.98, "pickup_at": "2024-02-14T18:30"},
+    {**TRIP, "level": 0.5},
 ]
 REFUSES = [
     ({"inputs": TRIP}, "inputs", "is not of type 'array'"),
@@ -34,6 +35,8 @@ REFUSES = [
     ({"inputs": [{**TRIP, "fare_amount": 3}]}, "inputs", "'fare_amount' is not one of"),
     ({"inputs": [{**TRIP, "PULocationID": 3}]}, "inputs", "PULocationID"),
     ({"inputs": [TRIP] * (MOST_ROWS + 1)}, "inputs", "is too long"),
+    ({**TRIP, "level": 0.3}, "level", "0.3 is less than the minimum of 0.5"),
+    ({**TRIP, "level": 1}, "level", "1 is greater than the maximum of 0.99"),
     ({"pickup_zone": "Queens"}, "pickup_zone", "Queens"),
     ({"trip_distance": -1}, "trip_distance", "-1 is less than the minimum"),
     ({"pickup_at": "soon"}, "pickup_at", "soon"),
@@ -80,7 +83,7 @@ def test_reason_of_a_failed_prediction_is_the_runs_note(monkeypatch: pytest.Monk
 
     notes = []
 
-    def refuse(*_: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise NoChampion("no champion: start sklearn_training")
 
     # There is no server to write the note to here, and no registry to lack a champion.
@@ -90,5 +93,5 @@ def test_reason_of_a_failed_prediction_is_the_runs_note(monkeypatch: pytest.Monk
     body = find_dag("prediction").get_task("predict").python_callable
     run = SimpleNamespace(dag_id="prediction", run_id="manual__1")
     with pytest.raises(MltrainError):
-        body(params={"inputs": [TRIP]}, dag_run=run)
+        body(params={"inputs": [TRIP], "level": 0.9}, dag_run=run)
     assert notes == [("prediction", "manual__1", "no champion: start sklearn_training")]

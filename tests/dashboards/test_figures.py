@@ -359,14 +359,18 @@ def test_drift_by_column_fills_the_windows_that_drifted() -> None:
 
 
 def test_error_by_week_fills_the_weeks_that_err_and_says_how() -> None:
-    quiet = {"rows": 900, "rmse": 4.0, "rmse_limit": 4.6, "bias": 0.1, "is_high": False, "has_moved": False,
-             "champion_version": 2, "champion_now": 2, "window_start": date(2024, 3, 1)}  # fmt: skip
-    odd = {**quiet, "rmse": 5.0, "bias": -1.5, "is_high": True, "has_moved": True, "window_start": date(2024, 3, 8)}
+    quiet = {
+        "rows": 900, "rmse": 4.0, "rmse_limit": 4.6, "bias": 0.1, "is_high": False, "has_moved": False,
+        "coverage": None, "is_uncovered": False, "champion_version": 2, "champion_now": 2,
+        "window_start": date(2024, 3, 1),
+    }  # fmt: skip
+    wrong = {"rmse": 5.0, "bias": -1.5, "coverage": 0.84, "is_high": True, "has_moved": True, "is_uncovered": True}
+    odd = {**quiet, **wrong, "window_start": date(2024, 3, 8)}
     drawn = data_watch.champion_error([quiet, odd], Settings().problem)
     assert list(trace(drawn)["marker"]["symbol"]) == ["circle-open", "circle"], "without color, too"
     assert [told for told, _ in trace(drawn)["customdata"]] == [
         "predicted minus actual +0.1 minutes (median)",
-        "predicted minus actual -1.5 minutes (median): too high and moved",
+        "predicted minus actual -1.5 minutes (median), 84.0% in 90 % intervals: too high, moved, intervals off",
     ]
     assert [shape.y0 for shape in drawn.layout.shapes] == [4.6], "the limit"
     assert drawn.layout.xaxis.title.text == "v2, rows with a target of 1 to 60 minutes only"

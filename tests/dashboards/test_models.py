@@ -86,6 +86,7 @@ def test_playground_predicts_with_the_champion_and_the_others_and_says_why(model
         ("gbtree.squarederror v3", "champion"), ("Lasso v2", "challenger"), ("RandomForestRegressor v1", "version"),
     ]  # fmt: skip
     predicted = answer["predictions"][0]["value"]
+    assert answer["predictions"][0]["low"] < predicted < answer["predictions"][0]["high"]
     made = answer["contributions"]["data"][0]
     assert sum(made["y"][:-1]) == pytest.approx(predicted, abs=0.01)
     assert answer["models"]["data"][0]["x"][0] == pytest.approx(predicted)

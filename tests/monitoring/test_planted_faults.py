@@ -139,7 +139,8 @@ def model_example(url: str) -> dict[str, np.ndarray]:
 
 
 def name_signs(report: DriftReport) -> set[str]:
-    errors = {"error" if phrase.startswith("RMSE") else "bias" for phrase in report.errors}
+    signs = {"RMSE": "error", "predictions": "bias"}
+    errors = {signs.get(phrase.partition(" ")[0], "coverage") for phrase in report.errors}
     return {*report.alarming, *errors}
 
 
@@ -154,8 +155,12 @@ def test_clean_weeks_are_silent(watched: Watched) -> None:
     report = watched.load_weeks()
     assert name_signs(report) == set(), report.describe()
     assert raise_alarm(watched.url, report, "model_monitoring/clean") is None
-    stored = query(watched.url, "SELECT count(*), bool_or(is_high), bool_or(has_moved) FROM monitoring.errors")
-    assert stored == [(3, False, False)]
+    stored = query(
+        watched.url,
+        "SELECT count(*), bool_or(is_high), bool_or(has_moved), bool_or(is_uncovered),"
+        " min(coverage) > 0.85, max(coverage) < 0.95 FROM monitoring.errors",
+    )
+    assert stored == [(3, False, False, False, True, True)]
 
 
 def test_weeks_that_the_champion_was_judged_on_are_measured_and_never_an_alarm(watched: Watched) -> None:
@@ -167,7 +172,7 @@ def test_weeks_that_the_champion_was_judged_on_are_measured_and_never_an_alarm(w
     assert report.windows[-1].last_day.month == 2
 
 
-def test_grown_error_is_a_reason_to_train_again_and_says_which(watched: Watched) -> None:
+def test_changed_error_is_a_reason_to_train_again_and_says_which(watched: Watched) -> None:
     report = watched.load_weeks(shuffle_targets)
     alarm = raise_alarm(watched.url, report, "model_monitoring/faulty")
     assert alarm
@@ -179,9 +184,9 @@ def test_grown_error_is_a_reason_to_train_again_and_says_which(watched: Watched)
         for reason in find_reasons(
             look(watched.url, watched.settings, datetime.now().astimezone())[0], 1e9, force=False
         )
-        if "error has grown" in reason
+        if "error has changed" in reason
     ]
-    assert reason == f"the champion's error has grown: {report.errors[0]}"
+    assert reason == f"the champion's error has changed: {'; '.join(report.errors)}"
     assert " of the judged " in reason
 
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 
@@ -54,10 +55,13 @@ def test_champion_predicts_and_each_prediction_is_logged_once_however_often_it_i
     register(open_tracker(settings), settings.registered_model, BOOSTER)
     inputs = [TRIP, {**TRIP, "pickup_zone": 3}]
     for _ in range(2):
-        result = predict(warehouse_url, settings, inputs, "manual__1", store=tmp_path)
+        result = predict(warehouse_url, settings, inputs, "manual__1", level=0.8, store=tmp_path)
     trips = make_trips([str(TRIP["pickup_at"])] * 2, [(2, 5), (3, 5)], [1.98] * 2)
     expected = make_model(BOOSTER).predict(trips)
     assert result["predictions"] == pytest.approx(expected.tolist(), rel=1e-6)
+    low, high = np.array(result["intervals"]).T
+    assert np.array_equal([low, high], make_model(BOOSTER).find_intervals(np.array(result["predictions"]), 0.8))
+    assert result["level"] == 0.8
     assert result["model"] == {"name": settings.registered_model, "version": 1}
     assert read_log(warehouse_url) == [
         ("rest", "manual__1", 1, 2, result["predictions"][0]),

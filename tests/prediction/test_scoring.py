@@ -61,6 +61,11 @@ def test_loaded_month_is_scored_trip_by_trip(warehouse_url: str, tmp_path: Path)
         (MONTH, 1, 1, datetime(2024, 1, 1, 1), 2, 7, 2.5),
     ]
     assert [row[7] for row in rows] == expected.tolist()
+    ends = make_model(BOOSTER).find_intervals(expected)
+    assert ends
+    assert read_batch(warehouse_url, "predicted_low, predicted_high") == [
+        *zip(*map(np.ndarray.tolist, ends), strict=True)
+    ]
     assert (scored["month"], scored["version"], scored["rows"], scored["skipped"]) == (MONTH, 1, 3, 0)
 
 

@@ -86,7 +86,19 @@ def test_bearing_is_the_direction_at_pickup_from_north_by_east(zones: tuple[int,
 
 
 def test_detour_is_the_distance_driven_over_the_straight_one() -> None:
-    assert compute((EQUATOR, NORTH), distance=2 * DEGREE)["detour"] == pytest.approx(2, rel=0.01)
+    assert compute((EQUATOR, NORTH), distance=1.4 * DEGREE)["detour"] == pytest.approx(1.4, rel=0.01)
+
+
+@pytest.mark.parametrize("distance", [0.0, 100.1, 900_000.0])
+def test_distance_that_no_trip_has_is_missing(distance: float) -> None:
+    features = compute(distance=distance)
+    assert np.isnan([features["trip_distance"], features["detour"]]).all()
+    assert features["straight_distance"] > 0
+
+
+@pytest.mark.parametrize("distance", [0.01, 100.0])
+def test_distance_within_the_city_stays(distance: float) -> None:
+    assert compute(distance=distance)["trip_distance"] == distance
 
 
 def test_detour_within_a_zone_is_finite() -> None:

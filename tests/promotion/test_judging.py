@@ -180,7 +180,7 @@ def test_model_that_cannot_be_loaded_is_rejected_and_says_why(
 ) -> None:
     version = register(LINEAR)
     with monkeypatch.context() as patch:
-        patch.setattr("include.models.artifact.FORMAT", 4)
+        patch.setattr("include.models.artifact.FORMAT", 99)
         decision = judging.judge(url, settings, version, RUN)
     assert decision.state == "rejected"
     assert "The model cannot be used" in decision.reason

@@ -49,7 +49,7 @@ def test_there_is_no_reason_as_a_rule() -> None:
         (Findings(("2024-02",), (), ("2024-02",), True, (), 3.0), "changed at the source: 2024-02"),
         (Findings(("2024-02",), (), (), False, (), 3.0), "no model has been trained on 2024-02 yet"),
         (Findings(("2024-02",), (), (), True, ("hour", "target"), 3.0), "drifted: hour, target"),
-        (Findings(("2024-02",), (), (), True, (), 3.0, errors=("RMSE 5",)), "the champion's error has grown: RMSE 5"),
+        (Findings(("2024-02",), (), (), True, (), 3.0, errors=("RMSE 5",)), "the champion's error has changed: RMSE 5"),
         (Findings(("2024-02",), (), (), True, (), 30.5), "the champion is 30.5 days old, more than 30 (MAX_MODEL_AGE)"),
     ],
 )
@@ -102,10 +102,10 @@ def test_window_rolls_over_the_newest_months(found: set[str], size: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("settings", "size"), [({"months": "2024-01"}, 2), ({"months": "2024-01,2024-02,2024-03"}, 3),
-                           ({"months": "2024-01", "test_from": "2024-01-20"}, 2), ({"rolling_months": 1}, 1)]
+    ("settings", "size"), [({"months": "2024-01"}, 4), ({"months": "2024-01,2024-02,2024-03,2024-04,2024-05"}, 5),
+                           ({"months": "2024-01", "test_from": "2024-01-20"}, 4), ({"rolling_months": 1}, 1)]
 )  # fmt: skip
-def test_window_is_as_many_months_as_the_setting_names_but_enough_to_split(settings: dict, size: int) -> None:
+def test_window_is_as_many_months_as_the_setting_names_but_enough_to_learn_from(settings: dict, size: int) -> None:
     found = [f"2024-{month:02}" for month in range(1, 13)]
     assert len(choose_window(Settings(**settings), found)) == size
 
@@ -166,7 +166,7 @@ def test_months_of_a_table_are_those_with_enough_rows(warehouse_url: str) -> Non
 def test_sign_of_a_file_changes_with_it_and_only_the_window_is_looked_at(tmp_path: Path) -> None:
     for month in ("2024-01", "2024-02", "2024-03"):
         (tmp_path / f"{month}.csv").write_text("a")
-    settings = Settings(source=f"{tmp_path}/{{month}}.csv")
+    settings = Settings(source=f"{tmp_path}/{{month}}.csv", rolling_months=2)
     before = read_signs(settings, [])
     assert before is not None
     assert list(before) == ["2024-02", "2024-03"]

@@ -39,6 +39,26 @@ def test_one_trip_gets_the_models_prediction(service: Service) -> None:
     assert answer["model"]["name"] == "served"
 
 
+def test_answer_says_between_which_values_the_actual_one_is_with_the_level_that_is_asked_for(service: Service) -> None:
+    usual = service.predict(TRIP)
+    [(low, high)] = usual["intervals"]
+    assert usual["level"] == 0.9
+    assert low < usual["predictions"][0] < high
+    answer = service.client.post("/predict", params={"level": 0.5}, json=[TRIP, TRIP]).json()
+    assert answer["level"] == 0.5
+    assert len(answer["intervals"]) == 2
+    [(narrow_low, narrow_high), _] = answer["intervals"]
+    assert low <= narrow_low < narrow_high <= high
+    assert service.client.post("/explain", json=TRIP).json()["intervals"] == usual["intervals"]
+
+
+@pytest.mark.parametrize("level", ["0.49", "0.991", "1", "nan", "inf", "90", "much", ""])
+def test_level_that_no_interval_has_is_refused_by_its_name(service: Service, level: str) -> None:
+    answer = service.client.post("/predict", params={"level": level}, json=TRIP)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["query", "level"]
+
+
 def test_list_gets_a_prediction_for_each_trip_in_its_order(service: Service) -> None:
     answer = service.predict([TRIP, {**TRIP, "trip_distance": 8}, TRIP])
     first, second, third = answer["predictions"]

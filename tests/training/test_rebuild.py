@@ -12,9 +12,10 @@ from include.models.table import MODELS
 from include.sets.examples import get_training_set
 from include.settings import Settings
 from include.tracking import runs
+from include.training.final_model import train_model
 from include.training.job import Job
 from include.training.rebuild import rebuild
-from include.training.steps import register_best, train_model
+from include.training.steps import register_best
 from include.tuning.search import Limits
 from tests.published_sets import publish_sample
 from tests.registered import LASSO

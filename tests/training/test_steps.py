@@ -12,6 +12,7 @@ from include.errors import NoTrainingSet, SettingsError, TrackingUnavailable, Wa
 from include.models.artifact import Model
 from include.models.evaluation import measure
 from include.models.fitting import Fitted, encode, fit
+from include.models.intervals import calibrate
 from include.models.table import MODELS
 from include.problem.words import show_amount
 from include.sets.examples import (
@@ -25,9 +26,10 @@ from include.sets.examples import (
 from include.settings import Settings
 from include.tracking import runs
 from include.tracking.runs import Tracker, open_tracker
+from include.training.final_model import train_model
 from include.training.job import SKEWED, Job, choose_models, make_job, match_target
 from include.training.results import Trained
-from include.training.steps import choose_best, describe_registered, register_best, train_model, tune_model
+from include.training.steps import choose_best, describe_registered, register_best, tune_model
 from include.tuning.search import Limits, Trial
 from include.tuning.trials import WarehouseTrials
 from tests.conftest import find_free_port
@@ -297,6 +299,11 @@ def test_trained_model_is_stored_with_its_errors_on_all_held_out_splits(
     expected = measure(test.target, twin.predict(test.rows))
     assert {name: trained["metrics"][f"test_{name}"] for name in expected} == pytest.approx(expected, rel=1e-6)
     assert stored.metadata["splits"] == ["train", "validation", "test"]
+    # The rows that judge have calibrated its intervals, by the twin's predictions of them.
+    intervals = calibrate(test.target, twin.predict(test.rows))
+    assert intervals is not None
+    assert stored.intervals is not None
+    assert stored.intervals.to_dict() == intervals.to_dict()
     assert measure(test.target, stored.predict(test.rows))["rmse"] < expected["rmse"]
     run = tracker.client.get_run(trained["run_id"])
     assert (run.info.status, run.data.metrics) == ("FINISHED", pytest.approx(trained["metrics"]))
@@ -339,7 +346,7 @@ def test_best_trial_is_not_fitted_a_second_time_even_after_a_kill(
     with pytest.raises(Killed):
         tune_model(url, settings, job, model, on_trial=kill_after(1))
     tuned = tune_model(url, settings, job, model)
-    monkeypatch.setattr("include.training.steps.fit_estimator", refuse)
+    monkeypatch.setattr("include.training.final_model.fit_estimator", refuse)
     trained = train_model(url, settings, job, tuned)
     assert trained["metrics"]["validation_rmse"] == tuned["loss"]
     with pytest.raises(AssertionError, match="fitted again"):

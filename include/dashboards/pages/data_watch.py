@@ -28,6 +28,7 @@ from include.problem.declaration import Problem
 from include.problem.words import name_bounds, name_unit, show_amount
 
 MONITORING = ("model_monitoring",)
+SIGNS = {"is_high": "too high", "has_moved": "moved", "is_uncovered": "intervals off"}
 
 
 def _with_threshold(query: str) -> Query:
@@ -84,8 +85,9 @@ def requests_drift(rows: Rows) -> Figure:
 def champion_error(rows: Rows, problem: Problem) -> Figure:
     """RMSE of the champion on all rows of each week, whether or not anyone asked for them.
 
-    Filled points are too high, or predictions have moved against the actual values; hollow points are neither. The
-    dashed line is the limit: the error that the champion was judged by, times ERROR_RATIO.
+    Filled points are too high, or predictions have moved against the actual values, or too few or too many of these are
+    inside the 90 % intervals; hollow points are none of it. The dashed line is the limit: the error that the champion
+    was judged by, times ERROR_RATIO.
     """
     looks = mark(0)
     line = Scatter(
@@ -109,13 +111,15 @@ def champion_error(rows: Rows, problem: Problem) -> Figure:
 
 
 def _is_odd(row: Mapping[str, Any]) -> bool:
-    return bool(row["is_high"] or row["has_moved"])
+    return any(row[key] for key in SIGNS)
 
 
 def _describe_error(row: Mapping[str, Any], unit: str) -> str:
-    bias = f"predicted minus actual {show_amount(row['bias'], unit, signed=True)} (median)"
-    found = [word for word, key in (("too high", "is_high"), ("moved", "has_moved")) if row[key]]
-    return f"{bias}: {' and '.join(found)}" if found else bias
+    told = f"predicted minus actual {show_amount(row['bias'], unit, signed=True)} (median)"
+    if row["coverage"] is not None:
+        told += f", {row['coverage']:.1%} in 90 % intervals"
+    found = [word for key, word in SIGNS.items() if row[key]]
+    return f"{told}: {', '.join(found)}" if found else told
 
 
 def _name_stale(rows: Rows) -> str:

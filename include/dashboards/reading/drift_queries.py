@@ -36,7 +36,8 @@ _ALL = f"""
 ALL_WEEKS = _ALL.format(of=_OF_ROWS)
 ALL_REQUESTS = _ALL.format(of=_OF_REQUESTS)
 ALL_ERRORS = f"""
-    SELECT window_start, rows, rmse, rmse_limit, bias, shift, shift_limit, is_high, has_moved, champion_version,
+    SELECT window_start, rows, rmse, rmse_limit, bias, shift, shift_limit, is_high, has_moved, coverage, is_uncovered,
+           champion_version,
            {_CHAMPION_NOW} AS champion_now
     FROM monitoring.errors
     WHERE name = %(name)s AND champion_version = (

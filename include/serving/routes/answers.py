@@ -18,6 +18,11 @@ class Predicted(BaseModel):
 
     predictions: list[float]
     unit: str = Field(description="The unit of what is predicted")
+    intervals: list[tuple[float, float]] | None = Field(
+        description="For each prediction both ends of an interval that holds the actual value with the probability"
+        " `level`, calibrated on rows that the model had not learnt from; null where the model knows none"
+    )
+    level: float
     model: ModelName
     warnings: list[str] = Field(
         description="Values that are not as those the model learnt from: a category that is new and predicted as"

@@ -1,13 +1,14 @@
 """Routes that predict: `/predict` and `/explain`."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import Depends, FastAPI, HTTPException, Request, Response, status
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, status
 from pydantic_core import to_json
 
 from include.models.explanation import Explanation, can_explain, explain, explain_linear, is_linear
+from include.models.intervals import DEFAULT_LEVEL, LEVELS
 from include.prediction.inputs import MOST_ROWS, InputFormat
 from include.prediction.log import Predictions
 from include.prediction.request import make_answer
@@ -19,6 +20,14 @@ from include.serving.routes.bodies import describe_body, read_rows
 
 MOST_EXPLAINED = 100
 MOST_REQUEST_ID = 128
+Level = Annotated[
+    float,
+    Query(
+        ge=LEVELS[0] / 100,
+        le=LEVELS[-1] / 100,
+        description="Share of actual values that the interval beside each prediction is to hold",
+    ),
+]
 ROW_REFUSALS = REFUSALS | {
     400: {"model": answers.Refused, "description": "The header X-Request-ID has characters that cannot be printed"},
     413: {"model": answers.Refused, "description": "The body is too large"},
@@ -41,7 +50,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         },
         openapi_extra={"requestBody": describe_body(form, MOST_ROWS)},
     )
-    async def predict(request: Request) -> Response:
+    async def predict(request: Request, level: Level = DEFAULT_LEVEL) -> Response:
         request_id = _read_request_id(request)
         champion = parts.take_champion()
         rows = await read_rows(request, champion.form)
@@ -59,7 +68,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         parts.metrics.rows.inc(len(predicted))
         for each in unusual:
             parts.metrics.unusual.labels(each.column, each.reason).inc()
-        return _answer(make_answer(champion.loaded.version, predicted, of.unit, unusual))
+        return _answer(make_answer(champion.loaded, predicted, of.unit, unusual, level))
 
     @app.post(
         "/explain",
@@ -72,7 +81,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         },
         openapi_extra={"requestBody": describe_body(form, MOST_EXPLAINED)},
     )
-    async def explain_rows(request: Request) -> Response:
+    async def explain_rows(request: Request, level: Level = DEFAULT_LEVEL) -> Response:
         champion = parts.take_champion()
         rows = await read_rows(request, champion.form, MOST_EXPLAINED)
         if not (can_explain(champion.model) or is_linear(champion.model)):
@@ -84,7 +93,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         contributions = [dict(zip(found.features, row, strict=True)) for row in found.contributions.tolist()]
         explained = {"base": found.base, "contributions": contributions, "contributions_unit": found.unit}
         predicted, unusual = champion.model.predict(rows), champion.model.learnt.find_unusual(rows)
-        answer = make_answer(champion.loaded.version, predicted, champion.form.problem.unit, unusual)
+        answer = make_answer(champion.loaded, predicted, champion.form.problem.unit, unusual, level)
         return _answer(answer | explained)
 
 

@@ -1,0 +1,125 @@
+"""The last step of a model type: evaluates its best model, fits it on all rows, and stores it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+
+from include.models import explanation
+from include.models.artifact import Model
+from include.models.estimates import ESTIMATED, Estimate, learn_estimates
+from include.models.evaluation import measure, measure_slices
+from include.models.fitting import encode, find_rounds, fit_estimator, threads_for
+from include.models.intervals import calibrate
+from include.models.table import get_model
+from include.problem.data import Split, Values
+from include.sets.examples import load_split
+from include.settings import Settings
+from include.tracking import model_logging, runs
+from include.training.inputs import fit_options, lineage_of, load_data
+from include.training.job import Job
+from include.training.making import describe_code, describe_set
+from include.training.results import Trained, Tuned
+from include.tuning.trials import load_estimator_of
+
+EXAMPLE_ROWS = 3
+
+
+def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained:
+    """Evaluates the best trial's model on held-out splits, and stores the final model as one artifact.
+
+    The final model has learnt from all rows, those of the held-out splits included. Its errors are those of its twin,
+    the best trial's model, which is stored beside it, to be judged; so are its intervals, which are for that reason
+    rather too wide than too narrow. Without REFIT the best trial's model is the final one.
+
+    Returns:
+        model, run_id, model_uri, judged_sha256 (of the twin's files) and metrics (`validation_rmse`, `test_mae`, ...;
+        in the target's unit but for r2).
+    """
+    model_type, options = get_model(tuned["model"]), fit_options(settings, job)
+    lineage = lineage_of(url, job)
+    loaded = load_data(url, job)
+    *_, train, validation = loaded
+    data = encode(model_type, *loaded)
+    threads = threads_for(settings.threads_per_model)
+    estimator = load_estimator_of(url, job.run_key, model_type.name, tuned["parameters"], threads)
+    if estimator is None:
+        estimator = fit_estimator(model_type, tuned["parameters"], data, **options)
+    held_out = {"validation": validation}
+    if lineage.training_set.has_test_split:
+        held_out["test"] = load_split(url, job.set_version, "test")
+    metadata: dict[str, Any] = {
+        "family": job.family,
+        "model": model_type.name,
+        "parameters": dict(tuned["parameters"]),
+        "lineage": dict(lineage.tags),
+        "made_of": {**describe_set(url, job.set_version), **describe_code()},
+        "fit": {"device": options["device"], "found": {}},
+    }
+    judged = model = Model(data.encoder, estimator, metadata)
+    if settings.refit:
+        data = encode(model_type, *loaded[:3], reduce(add, held_out.values(), train), validation)
+        found = find_rounds(model_type, estimator)
+        metadata = {**metadata, "splits": ["train", *held_out], "fit": {**metadata["fit"], "found": found}}
+        estimator = fit_estimator(model_type, {**tuned["parameters"], **found}, data, **options)
+        model = Model(data.encoder, estimator, metadata)
+    if explanation.is_linear(model):
+        metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
+    predicted = {name: judged.predict(split.rows) for name, split in held_out.items()}
+    metrics, slices = _evaluate(judged, learn_estimates(judged.problem, train.rows), held_out, predicted)
+    # The last one is that which judges: no search has seen it.
+    model = replace(model, intervals=[calibrate(split.target, predicted[name]) for name, split in held_out.items()][-1])
+    tables, figures = _explain(model, validation, job)
+    tracker = runs.open_tracker(settings)
+    twin_digest = model_logging.log_twin(tracker, tuned["run_id"], judged) if settings.refit else None
+    model_uri = model_logging.log_model(
+        tracker,
+        tuned["run_id"],
+        job.family,
+        model,
+        metrics=metrics,
+        tables={"slices": slices, **tables},
+        figures=figures,
+        example={name: values[:EXAMPLE_ROWS] for name, values in validation.rows.items()},
+    )
+    return {
+        "model": model_type.name,
+        "run_id": tuned["run_id"],
+        "model_uri": model_uri,
+        "judged_sha256": twin_digest,
+        "metrics": metrics,
+    }
+
+
+def _evaluate(
+    judged: Model,
+    estimate: Estimate | None,
+    held_out: Mapping[str, Split],
+    predicted: Mapping[str, Values],
+) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Errors by split, those with what is estimated when one predicts among them, and errors by split and slice."""
+    metrics: dict[str, float] = {}
+    slices: list[dict[str, Any]] = []
+    for name, split in held_out.items():
+        errors = measure(split.target, predicted[name])
+        metrics |= {f"{name}_{measure_name}": value for measure_name, value in errors.items()}
+        if estimate:
+            estimated = judged.predict(estimate(split.rows))
+            metrics[f"{name}_{ESTIMATED}"] = measure(split.target, estimated)["rmse"]
+        cut = measure_slices(judged.problem, split.rows, split.target, predicted[name])
+        slices += [{"split": name, **row} for row in cut]
+    return metrics, slices
+
+
+def _explain(model: Model, validation: Split, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What drives the model's predictions, as a table and a figure; neither where it cannot be explained."""
+    if not explanation.can_explain(model):
+        return {}, {}
+    sample = explanation.sample(validation.rows, explanation.SAMPLE_ROWS, job.random_state)
+    explained = explanation.explain(model, sample)
+    title = f"{model.metadata['model']}: what drives its predictions"
+    figure = explanation.draw_summary(explained, title)
+    return {"shap_summary": explained.strengths}, {"shap_summary.png": figure}

@@ -1,0 +1,38 @@
+"""What the steps of a training start from: data, lineage, and how each fit is done."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from include.problem.data import Split
+from include.problem.declaration import Problem
+from include.sets.examples import get_training_set, load_references, load_split, read_problem_of
+from include.settings import Settings
+from include.tracking.lineage import Lineage, find_commit
+from include.training.job import Job
+
+
+def lineage_of(url: str, job: Job) -> Lineage:
+    training_set = get_training_set(url, job.set_version)
+    return Lineage(job.run_key, training_set, job.feature_set, find_commit(), job.random_state)
+
+
+def link_to_run(job: Job) -> str:
+    """As Markdown, which MLflow shows."""
+    return f"Trained by [this Airflow run]({job.page})." if job.page else ""
+
+
+def load_data(url: str, job: Job) -> tuple[Problem, str, Mapping[str, Any], Split, Split]:
+    """What data is encoded by and from: the declaration that the set was made with, and both splits."""
+    train, validation = (load_split(url, job.set_version, split) for split in ("train", "validation"))
+    problem = read_problem_of(url, job.set_version)
+    references = load_references(url, job.set_version)
+    return problem, job.feature_set, references, train, validation
+
+
+def fit_options(settings: Settings, job: Job) -> dict[str, Any]:
+    """How every fit of a job is done, whatever the parameters."""
+    return {
+        "random_state": job.random_state,
+        "threads": settings.threads_per_model,
+        "device": settings.xgboost_device,
+    }

@@ -1,0 +1,83 @@
+"""Intervals hold the share of actual values that they say, in each part of the predictions and on each side."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from include.models.intervals import BANDS, DEFAULT_LEVEL, LEAST_ROWS, LEVELS, Intervals, calibrate
+
+
+def draw(seed: int, rows: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
+    """Actual values and predictions: the error grows with the prediction, and is skewed."""
+    generator = np.random.default_rng(seed)
+    predicted = generator.uniform(2, 60, rows)
+    return predicted * generator.gamma(8, 1 / 8, rows), predicted
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.95, 0.99])
+def test_share_of_actual_values_is_the_level_in_each_part_of_the_predictions_and_on_each_side(level: float) -> None:
+    intervals = calibrate(*draw(1))
+    assert intervals is not None
+    actual, predicted = draw(2)
+    low, high = intervals.find(predicted, level)
+    tail = (1 - level) / 2
+    for start in range(0, 60, 10):
+        part = (predicted >= start) & (predicted < start + 10)
+        assert np.mean(actual[part] < low[part]) == pytest.approx(tail, abs=0.02)
+        assert np.mean(actual[part] > high[part]) == pytest.approx(tail, abs=0.02)
+    assert np.mean((low <= actual) & (actual <= high)) == pytest.approx(level, abs=0.01)
+
+
+def test_ends_are_the_order_statistics_of_the_method() -> None:
+    predicted = np.full(99, 10.0)
+    intervals = calibrate(predicted + np.arange(1.0, 100), predicted)
+    assert intervals is not None
+    # Of 100 rows, the one asked for among them, five are below the fifth smallest, and five above the fifth largest.
+    assert [end.tolist() for end in intervals.find(np.array([10.0]))] == [[15.0], [105.0]]
+
+
+def test_level_between_two_is_rounded_up_and_a_higher_one_is_never_narrower() -> None:
+    intervals = calibrate(*draw(1, rows=700))
+    assert intervals is not None
+    asked = np.linspace(0, 70, 50)
+    ends = [intervals.find(asked, level / 100) for level in LEVELS]
+    for (low, high), (wider_low, wider_high) in pairwise(ends):
+        assert (wider_low <= low).all()
+        assert (wider_high >= high).all()
+    assert np.array_equal(intervals.find(asked, 0.893), intervals.find(asked, DEFAULT_LEVEL))
+
+
+@pytest.mark.parametrize(("rows", "bands"), [(LEAST_ROWS, 1), (1000, 5), (100_000, BANDS)])
+def test_bands_have_rows_enough(rows: int, bands: int) -> None:
+    intervals = calibrate(*draw(1, rows))
+    assert intervals is not None
+    assert intervals.low.shape == intervals.high.shape == (bands, len(LEVELS))
+    assert intervals.edges.shape == (bands - 1,)
+
+
+def test_too_few_rows_say_nothing() -> None:
+    assert calibrate(*draw(1, rows=LEAST_ROWS - 1)) is None
+
+
+def test_prediction_that_is_no_number_says_nothing() -> None:
+    actual, predicted = draw(1)
+    predicted[7] = np.nan
+    assert calibrate(actual, predicted) is None
+
+
+def test_predictions_of_few_values_have_a_band_each() -> None:
+    predicted = np.repeat([1.0, 1.0, 1.0, 9.0], 1000)
+    intervals = calibrate(predicted + np.tile([-1.0, 1.0], 2000) * predicted, predicted)
+    assert intervals is not None
+    low, high = intervals.find(np.array([1.0, 9.0, 100.0]))
+    assert low.tolist() == [0.0, 0.0, 91.0]
+    assert high.tolist() == [2.0, 18.0, 109.0]
+
+
+def test_written_and_read_they_are_the_same() -> None:
+    intervals = calibrate(*draw(1))
+    assert intervals is not None
+    again = Intervals.from_dict(intervals.to_dict())
+    asked = np.linspace(0, 70, 50)
+    assert np.array_equal(again.find(asked, 0.7), intervals.find(asked, 0.7))

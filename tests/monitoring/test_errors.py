@@ -1,0 +1,41 @@
+"""When a champion's intervals hold too few or too many actual values."""
+
+import numpy as np
+import pytest
+
+from include.monitoring.errors import ErrorLimits, Reference, compare_errors, is_coverage_alarming
+from include.settings import Settings
+
+LIMITS = ErrorLimits.from_settings(Settings())
+RESIDUALS = np.tile([-1.0, 1.0], 500)
+
+
+def is_alarm(*coverages: float | None, news: list[bool] | None = None) -> bool:
+    windows = [RESIDUALS] * len(coverages)
+    found = compare_errors(windows, Reference(1.0), LIMITS, news=news, coverages=coverages)
+    assert [window.coverage for window in found] == list(coverages)
+    return is_coverage_alarming(found, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("coverages", "expected"),
+    [
+        ((0.9, 0.84, 0.84), True),
+        ((0.84, 0.9, 0.84), True),
+        ((0.96, 0.96), True),
+        ((float("nan"), float("nan")), True),
+        ((0.84, 0.84, 0.9), False),  # over again
+        ((0.9, 0.9, 0.5), False),  # once
+        ((0.86, 0.94, 0.86), False),
+        ((None, None), False),
+    ],
+)
+def test_two_of_three_windows_out_of_the_limits_are_an_alarm(
+    coverages: tuple[float | None, ...], expected: bool
+) -> None:
+    assert is_alarm(*coverages) is expected
+
+
+def test_windows_that_the_champion_knows_do_not_count() -> None:
+    assert not is_alarm(0.99, 0.99, news=[False, False])
+    assert not is_alarm(0.99, 0.99, news=[False, True])
