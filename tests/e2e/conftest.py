@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -178,6 +178,20 @@ class Bench:
         wait_until(lambda: {run.dag_id for run in started()} >= set(dag_ids), f"the event of {run.run_id} is taken up")
         return sorted((run for run in started() if run.dag_id in dag_ids), key=lambda run: run.dag_id)
 
+    @contextmanager
+    def paused(self, *dag_ids: str) -> Iterator[None]:
+        """These DAGs start no run; an event that reaches them meanwhile is lost."""
+        self.pause(dag_ids, is_paused=True)
+        try:
+            yield
+        finally:
+            self.pause(dag_ids, is_paused=False)
+
+    def pause(self, dag_ids: Sequence[str], *, is_paused: bool) -> None:
+        """Pauses DAGs, or lets them go on."""
+        for dag_id in dag_ids:
+            self.api.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": is_paused}).raise_for_status()
+
     def prepare(self, **conf: Any) -> tuple[Run, list[Run]]:
         """Runs data_preparation to its end, and names the training runs that its event started."""
         run = self.trigger("data_preparation", **conf)
@@ -244,18 +258,16 @@ def train_on_new_data(bench: Bench, **settings: Any) -> Trained:
 
 
 @pytest.fixture(scope="module")
-def followers_paused(shared_bench: Bench) -> Iterator[Callable[[bool], None]]:
-    """For modules that are about data and training: what follows them would take half of the time.
-
-    Gives a function that pauses the followers, or lets them go on.
-    """
-
-    def pause(is_paused: bool) -> None:
-        for dag_id in FOLLOWERS:
-            shared_bench.api.patch(f"/api/v2/dags/{dag_id}", json={"is_paused": is_paused}).raise_for_status()
-
+def followers_paused(shared_bench: Bench) -> Iterator[None]:
+    """For modules that are about data and training: what follows them would take half of the time."""
     # A run of a paused DAG would not go on.
     shared_bench.wait_until_quiet()
-    pause(True)
-    yield pause
-    pause(False)
+    with shared_bench.paused(*FOLLOWERS):
+        yield
+
+
+@pytest.fixture
+def trainings_paused(bench: Bench) -> Iterator[None]:
+    """For tests that are about data alone."""
+    with bench.paused(*TRAININGS):
+        yield

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +16,7 @@ from include.embedded.commands.airflow_api import Run
 from include.embedded.programs.supervision import program_states
 from include.settings import read_settings
 from include.sources import open_batches
-from tests.e2e.conftest import TRAININGS, Bench, train_on_new_data
+from tests.e2e.conftest import TRAININGS, Bench
 from tests.waiting import wait_until
 
 PREPARATION = "data_preparation"
@@ -46,10 +46,13 @@ def set_versions(bench: Bench) -> list[tuple[int]]:
 
 
 @pytest.fixture(scope="module")
-def set_version(shared_bench: Bench, followers_paused: Callable[[bool], None]) -> int:
+def set_version(shared_bench: Bench, followers_paused: None) -> int:
     """A set that is large enough for something to be killed while a model is tuned on it."""
-    trained = train_on_new_data(shared_bench, sample_rows=8000)
-    return shared_bench.events_of(trained.preparation)[0]["extra"]["version"]
+    shared_bench.use_new_data(sample_rows=8000)
+    with shared_bench.paused(*TRAININGS):
+        preparation = shared_bench.trigger(PREPARATION)
+        shared_bench.wait(preparation)
+        return shared_bench.events_of(preparation)[0]["extra"]["version"]
 
 
 def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(bench: Bench, set_version: int) -> None:
@@ -68,15 +71,16 @@ def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(b
 
 # The scheduler is killed in the middle of a retraining.
 @pytest.mark.parametrize("program", ["mlflow", "postgres", "api-server"])
-def test_job_completes_when_a_program_is_killed_in_the_middle(bench: Bench, set_version: int, program: str) -> None:
-    sklearn, xgboost = (bench.trigger(dag_id, set_version=set_version) for dag_id in TRAININGS)
-    wait_until(lambda: trials_of(bench, xgboost, "gbtree.squarederror"), "tuning has begun")
+def test_training_completes_when_a_program_is_killed_in_the_middle(
+    bench: Bench, set_version: int, program: str
+) -> None:
+    training = bench.trigger("xgboost_training", set_version=set_version)
+    wait_until(lambda: trials_of(bench, training, "gbtree.squarederror"), "tuning has begun")
     kill(bench, program)
     wait_until(lambda: is_back(bench), "the API answers again")
-    for run in (sklearn, xgboost):
-        bench.wait(run)
-        assert len(bench.events_of(run)) == 1
-    assert [number for number, _, _ in trials_of(bench, xgboost, "gbtree.squarederror")] == [0, 1, 2]
+    bench.wait(training)
+    assert len(bench.events_of(training)) == 1
+    assert [number for number, _, _ in trials_of(bench, training, "gbtree.squarederror")] == [0, 1, 2]
 
 
 def is_back(bench: Bench) -> bool:
@@ -143,6 +147,7 @@ def unsteady_source(tmp_path: Path) -> Iterator[str]:
     server.shutdown()
 
 
+@pytest.mark.usefixtures("trainings_paused")
 def test_source_that_is_away_is_tried_again_and_found(bench: Bench, unsteady_source: str) -> None:
     bench.configure(source=unsteady_source, zones_source="sample")
     run = bench.trigger(PREPARATION)

@@ -2,14 +2,14 @@
 
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
 import pytest
 
+from include.embedded.commands.airflow_api import Run
 from include.problem.words import show_amount
-from tests.e2e.conftest import TRAININGS, Bench, Trained, train_on_new_data
+from tests.e2e.conftest import FOLLOWERS, TRAININGS, Bench, Trained, train_on_new_data
 
 PREPARATION = "data_preparation"
 # The command comes first: from nothing.
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("main_job", "followers_paused")
 
 
 @pytest.fixture(scope="module")
-def trained(shared_bench: Bench, followers_paused: Callable[[bool], None]) -> Trained:
+def trained(shared_bench: Bench, followers_paused: None) -> Trained:
     """What several tests look at, each from another side."""
     return train_on_new_data(shared_bench)
 
@@ -130,12 +130,15 @@ def test_training_by_hand_without_a_fresh_set_starts_data_preparation_and_is_ski
     assert "data_preparation was started" in details["note"]
     assert {task["state"] for task in bench.tasks(by_hand).values()} == {"skipped"}
     bench.configure()
-    started = [
-        entry for entry in bench.get(f"dags/{PREPARATION}/dagRuns")["dag_runs"] if entry["dag_run_id"] not in before
-    ]
-    assert [entry["note"] for entry in started] == ["Started by xgboost_training, which found no fresh training set."]
+    with bench.paused(*TRAININGS):
+        [started] = [
+            entry for entry in bench.get(f"dags/{PREPARATION}/dagRuns")["dag_runs"] if entry["dag_run_id"] not in before
+        ]
+        assert started["note"] == "Started by xgboost_training, which found no fresh training set."
+        bench.wait(Run(PREPARATION, started["dag_run_id"], "queued"))
 
 
+@pytest.mark.usefixtures("trainings_paused")
 def test_two_preparations_at_once_publish_one_set(bench: Bench) -> None:
     runs = [bench.trigger(PREPARATION), bench.trigger(PREPARATION)]
     for run in runs:
@@ -181,9 +184,9 @@ def test_main_job_runs_on_real_months(bench: Bench, trip_data: Path) -> None:
     assert bench.events_of(rich)[0]["extra"]["metrics"]["validation_rmse"] <= 4.05
 
 
-def test_rest_of_the_stack_is_quiet_after_a_skip(bench: Bench, followers_paused: Callable[[bool], None]) -> None:
-    followers_paused(False)
-    bench.prepare()
+def test_rest_of_the_stack_is_quiet_after_a_skip(bench: Bench, trained: Trained) -> None:
+    bench.configure(**trained.settings)
+    bench.pause(FOLLOWERS, is_paused=False)
     bench.wait_until_quiet()
     runs_before = bench.get("dags/~/dagRuns")["total_entries"]
     bench.wait(bench.trigger(PREPARATION))
