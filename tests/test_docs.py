@@ -167,3 +167,18 @@ def test_every_decision_is_in_the_list_and_has_all_of_its_parts() -> None:
         assert re.findall(r"^(?:## |(?=Status: ))(\w+)", text, re.MULTILINE) == [
             "Status", "Context", "Decision", "Consequences",
         ]  # fmt: skip
+
+
+def avoided_words() -> list[str]:
+    """What the table of words in CONTRIBUTING.md says not to write, as far as it is wrong in every sentence."""
+    table = section((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "Words")
+    phrases = re.findall(r"^\| [^|]+ \| ([^|]+) \|$", table, re.MULTILINE)[1:]
+    words = [word.strip() for phrase in phrases if "(" not in phrase for word in re.split("[,;]", phrase)]
+    # One month in "a month" is no rate.
+    return [word for word in words if not re.match(r"(a|the X) ", word)]
+
+
+@pytest.mark.parametrize("word", avoided_words())
+def test_pages_use_no_word_that_contributors_are_asked_to_avoid(word: str) -> None:
+    pattern = re.compile(rf"\b{re.escape(word)}\b", re.IGNORECASE)
+    assert [name for name, text in PAGES.items() if pattern.search(text)] == []
