@@ -1,14 +1,17 @@
 """What is declared is what the rows become: a training set is built of a declared table, and no value is in the way."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from include.settings import Settings
 from tests.declaring.conftest import Declare
 from tests.published_sets import publish_set
+from tests.servers import WebServer
 from tests.warehouse_rows import query
 
 Write = Callable[[dict[str, list[Any]]], Path]
@@ -48,6 +51,42 @@ def test_column_without_a_name_is_left_out_and_said(run: Declare, write: Write, 
     assert list(declared.problem.columns) == ["x"]
     assert "one column has no name" in declared.shown
     assert prepare(warehouse_url, declared.problem) == 90
+
+
+RECORDS = [
+    {"size": 20 + row % 80, "kind": ("flat", "house", None)[row % 3], "y": 0.5 + row * 37 % 101} for row in range(300)
+]
+
+
+@pytest.mark.parametrize("key", ["", "items"])
+def test_every_record_of_an_api_becomes_an_example(
+    run: Declare, web_server: WebServer, warehouse_url: str, key: str
+) -> None:
+    def answer(query: dict[str, str]) -> tuple[int, bytes]:
+        start = (int(query["page"]) - 1) * 100
+        page = RECORDS[start : start + 100]
+        return 200, json.dumps({key: page} if key else page).encode()
+
+    web_server.pages["/api"] = answer
+    given = {"SOURCE_RECORDS": key} if key else {}
+    declared = run(f"{web_server.url}/api?page={{page}}", **given)
+    assert declared.kinds == {"size": "number", "kind": "category"}
+    assert prepare(warehouse_url, declared.problem, source_records=key) == len(RECORDS)
+
+
+def test_every_row_of_a_postgres_table_becomes_an_example(run: Declare, warehouse_url: str) -> None:
+    with psycopg.connect(warehouse_url) as connection:
+        connection.execute("CREATE SCHEMA shop")
+        connection.execute('CREATE TABLE shop.orders (size integer, kind text, y numeric, "Placed At" timestamp)')
+        connection.cursor().executemany(
+            "INSERT INTO shop.orders"
+            " VALUES (%(size)s, %(kind)s, %(y)s, timestamp '2024-01-01' + %(y)s * interval '1 h')",
+            RECORDS,
+        )
+    source = f"{warehouse_url}/shop.orders"
+    declared = run(source)
+    assert declared.kinds == {"size": "number", "kind": "category", "Placed At": "time"}
+    assert prepare(warehouse_url, declared.problem, source=source) == len(RECORDS)
 
 
 @pytest.mark.slow
