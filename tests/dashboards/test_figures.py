@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from include.dashboards.pages import (
     training_run_details,
 )
 from include.dashboards.playground import Predicted, draw_predictions
+from include.dashboards.reading.explanations import Explained
 from include.models.explanation import Explanation, tick_factors
 from include.settings import Settings
 
@@ -273,6 +275,18 @@ def test_points_of_equal_value_are_moved_apart() -> None:
 
 def test_values_are_colored_by_rank_with_the_missing_in_the_middle() -> None:
     assert explainability._ranks(np.array([1.0, np.nan, 1000.0, 3.0])).tolist() == [0, 0.5, 1, 0.5]
+
+
+@pytest.mark.parametrize(("actual", "tone"), [(13.9, ""), (14.1, "bad"), (5.9, "bad")])
+def test_row_whose_actual_value_is_outside_of_its_interval_is_marked(actual: float, tone: str) -> None:
+    trip = {"pickup_at": datetime(2024, 1, 5, 18), "pickup_zone": 1, "dropoff_zone": 2, "trip_distance": 1.5}
+    ends = (np.array([6.0]), np.array([14.0]))
+    version: Any = SimpleNamespace(label="Lasso v2")
+    rows = [{**trip, "target": actual}]
+    explained = Explained(Settings().problem, {}, version, rows, np.array([9.0]), ends, None, {}, [{}])
+    facts = explainability.picked_row([{"explained": explained, "row": 0}], Settings().problem).facts
+    assert [(fact.label, fact.tone) for fact in facts] == [("Predicted", ""), ("Actual", ""), ("Error", tone)]
+    assert facts[0].detail == "Lasso v2; 9 of 10: 6 to 14"
 
 
 def test_interval_stands_around_each_prediction() -> None:

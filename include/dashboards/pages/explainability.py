@@ -20,8 +20,6 @@ from include.problem.words import name_unit, show_amount
 
 MOST_FEATURES = 12
 MOST_STEPS = 9
-# Nine of ten validation rows lay within this distance of their prediction.
-P90_ERROR = "validation_p90_error"
 NOTHING = (
     "Nothing to explain: no model is registered yet, its training set has been dropped, or its type (forest) provides"
     " no contributions. Start data_preparation, or select another model."
@@ -128,12 +126,12 @@ def picked_row(rows: Rows, problem: Problem) -> Facts:
     explained, at, unit = rows[0]["explained"], rows[0]["row"], problem.unit
     predicted, actual = float(explained.predicted[at]), float(explained.rows[at]["target"])
     error = predicted - actual
-    # Worse than nine of ten rows of the validation split.
-    usual = explained.version.metrics.get(P90_ERROR)
-    is_bad = usual is not None and abs(error) > usual
+    ends = [float(end[at]) for end in explained.intervals or ()]
+    is_bad = bool(ends) and not ends[0] <= actual <= ends[1]
+    interval = f"; 9 of 10: {' to '.join(map(show_amount, ends))}" if ends else ""
     return Facts(
         [
-            Fact("Predicted", show_amount(predicted, unit), explained.version.label),
+            Fact("Predicted", show_amount(predicted, unit), f"{explained.version.label}{interval}"),
             Fact("Actual", show_amount(actual, unit), explained.describe(at)),
             Fact("Error", show_amount(error, unit, signed=True), "from the validation split", "bad" if is_bad else ""),
         ]

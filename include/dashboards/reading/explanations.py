@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -17,7 +15,7 @@ from include.dashboards.reading.value_names import find_names
 from include.models import explanation
 from include.models.artifact import Model
 from include.prediction.value_names import Names, name_value
-from include.problem.data import Columns, columns_of_records
+from include.problem.data import Columns, Values, columns_of_records
 from include.problem.declaration import Problem
 from include.problem.parts import Column
 from include.problem.values import to_plain
@@ -54,6 +52,7 @@ class Explained:
         names: Column -> value -> name, see `find_names`.
         rows: As stored, the inputs and what really was as `target`.
         predicted: Values, shape (n,).
+        intervals: Both ends of each prediction's interval; None where the model knows none.
         explanation: Contributions; None where this kind of model has none.
         values: Feature -> its n values; categories are missing.
         texts: For each row: feature -> its value as people read it.
@@ -63,7 +62,8 @@ class Explained:
     names: Mapping[str, Names]
     version: Registered
     rows: Sequence[Mapping[str, Any]]
-    predicted: npt.NDArray[np.float64]
+    predicted: Values
+    intervals: tuple[Values, Values] | None
     explanation: explanation.Explanation | None
     values: Columns
     texts: Sequence[Mapping[str, str]]
@@ -116,13 +116,14 @@ def _explain(context: Context, version: Registered) -> Explained | None:
         return None
     inputs = columns_of_records(problem, rows)
     model, names = load_model(context, version), find_names(context)
-    computed = model.encoder.compute(inputs)
+    computed, predicted = model.encoder.compute(inputs), model.predict(inputs)
     return Explained(
         problem,
         names,
         version,
         rows,
-        model.predict(inputs),
+        predicted,
+        model.find_intervals(predicted),
         explain_rows(model, inputs),
         {name: computed[name] for name in computed if name not in model.encoder.features.categorical},
         [_show_features(problem, names, computed, inputs, at) for at in range(len(rows))],
