@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import mlflow
+import numpy as np
 import pytest
 
 from include.embedded.commands.airflow_api import Run
@@ -79,8 +80,10 @@ def test_call_over_the_api_gets_the_services_prediction_and_both_are_logged(
 
 def test_form_without_a_list_predicts_its_one_trip_and_notes_it(bench: Bench, service: httpx.Client) -> None:
     run = bench.trigger("prediction", **TRIP)
-    [minutes] = wait_for_result(bench, run)["results"]["predict"]["predictions"]
-    assert bench.details(run)["note"].startswith(f"{show_amount(minutes, 'minutes')}, by version ")
+    answer = wait_for_result(bench, run)["results"]["predict"]
+    [minutes], [[low, high]] = answer["predictions"], answer["intervals"]
+    interval = f"{show_amount(low)} to {show_amount(high, 'minutes')}"
+    assert bench.details(run)["note"].startswith(f"{show_amount(minutes, 'minutes')} (90%: {interval}), by version ")
 
 
 def test_missing_champion_fails_the_run_with_a_note_of_what_to_start(bench: Bench) -> None:
@@ -91,12 +94,15 @@ def test_missing_champion_fails_the_run_with_a_note_of_what_to_start(bench: Benc
     assert bench.tasks(run)["predict", -1]["try_number"] == 1, "waiting makes no champion"
 
 
+@pytest.mark.usefixtures("trainings_paused")
 def test_month_is_scored_and_the_service_gives_the_same_values(bench: Bench, service: httpx.Client) -> None:
+    bench.wait(bench.trigger("data_preparation"))
     run = bench.trigger("batch_prediction", months=["2024-02"])
     bench.wait(run)
     version = service.get("/model").json()["version"]
     rows = bench.query(
-        "SELECT pickup_at::text, pickup_zone, dropoff_zone, trip_distance, predicted FROM prediction.batch"
+        "SELECT pickup_at::text, pickup_zone, dropoff_zone, trip_distance, predicted, predicted_low, predicted_high"
+        " FROM prediction.batch"
         " WHERE month = '2024-02' AND model_version = %s ORDER BY row_number",
         version,
     )
@@ -107,6 +113,7 @@ def test_month_is_scored_and_the_service_gives_the_same_values(bench: Bench, ser
     answer = service.post("/predict", json=trips).json()
     assert answer["model"]["version"] == version
     assert answer["predictions"] == pytest.approx([row[4] for row in rows], abs=1e-5)
+    assert np.array(answer["intervals"]) == pytest.approx(np.array([row[5:] for row in rows]), abs=1e-5)
 
 
 def test_new_champion_answers_soon_and_no_request_fails_meanwhile(
