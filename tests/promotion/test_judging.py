@@ -23,7 +23,7 @@ from tests.splits import PROBLEM
 from tests.warehouse_rows import query
 
 LINEAR, FOREST = "linear_model.LinearRegression", "ensemble.ExtraTreesRegressor"
-SMALL_FOREST = {"n_estimators": 60, "max_depth": 8}
+SMALL_FOREST = {"n_estimators": 60, "max_depth": 12}
 WEAK = {"alpha": 5.0}
 RUN = "model_promotion/manual__1"
 # MLflow says so of every model: our integers are never missing, and the other is its own.
