@@ -70,8 +70,9 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
     predicted = {name: judged.predict(split.rows) for name, split in held_out.items()}
     metrics, slices = _evaluate(judged, learn_estimates(judged.problem, train.rows), held_out, predicted)
-    # The last one is that which judges: no search has seen it.
-    model = replace(model, intervals=[calibrate(split.target, predicted[name]) for name, split in held_out.items()][-1])
+    # The newest split judges.
+    judging = list(held_out)[-1]
+    model = replace(model, intervals=calibrate(held_out[judging].target, predicted[judging]))
     tables, figures = _explain(model, validation, job)
     tracker = runs.open_tracker(settings)
     twin_digest = model_logging.log_twin(tracker, tuned["run_id"], judged) if settings.refit else None

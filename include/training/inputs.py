@@ -12,6 +12,7 @@ from include.training.job import Job
 
 
 def lineage_of(url: str, job: Job) -> Lineage:
+    """What the job's models are made of."""
     training_set = get_training_set(url, job.set_version)
     return Lineage(job.run_key, training_set, job.feature_set, find_commit(), job.random_state)
 
