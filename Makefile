@@ -11,7 +11,7 @@ PYTHON := $(VENV)/bin/python
 STACK := $(PYTHON) -m include.embedded
 # Tests wait for servers much of their time: on two cores, two processes take two thirds of what one takes.
 TEST_PROCESSES := 2
-PYTEST := $(PYTHON) -m pytest tests --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+PYTEST := $(PYTHON) -m pytest tests --ignore tests/containers --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 STAMP := $(VENV)/.requirements
 STAMP_DEV := $(VENV)/.requirements-dev
 STAMP_NOTEBOOK := $(VENV)/.requirements-notebook
@@ -25,7 +25,7 @@ MLTRAIN_GIVEN := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(or
 $(foreach name,$(MLTRAIN_GIVEN),$(eval override $(name) := $$(value $(name))))
 export MLTRAIN_GIVEN $(MLTRAIN_GIVEN)
 
-.PHONY: help run problem up down status logs airflow psql notebook rollback reproduce fail reset venv venv-dev test test-fast coverage check format docs lock bench screenshots backup restore deploy-check
+.PHONY: help run problem up down status logs airflow psql notebook rollback reproduce fail reset venv venv-dev test test-fast test-containers coverage check format docs lock bench screenshots backup restore deploy-check
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,10 @@ test: venv-dev ## run all tests, including the end-to-end test on its own stack
 
 test-fast: venv-dev ## run the tests that need no stack
 	$(PYTEST) --ignore tests/e2e -m "not slow"
+
+# On an engine of its own, in one process; ARGS='-m "not slow"' leaves out the upgrade.
+test-containers: venv-dev ## run the team's stack in real containers, where root and Debian's docker.io are to be had
+	$(PYTHON) -m pytest tests/containers $(ARGS)
 
 # Measuring slows the tests down, so that it is not part of them.
 coverage: venv-dev ## run the tests that need no stack, and fail if they reach too little of the code

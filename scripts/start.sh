@@ -9,6 +9,7 @@ export MSYS_NO_PATHCONV=1
 RANDOM_SECRETS="postgres_password airflow_database_password mlflow_database_password warehouse_password
     broker_password jwt_secret api_secret_key automation_password mlflow_reader_password mlflow_writer_password
     serving_api_key serving_webhook_secret"
+SETTINGS_NEEDED="ADMIN_USER TEAM_USERS XGBOOST_DEVICE AIRFLOW_PORT MLFLOW_PORT SERVING_PORTS MAILPIT_PORT"
 MAILPIT='{"conn_type": "smtp", "host": "mailpit", "port": 1025,
     "extra": {"disable_tls": true, "disable_ssl": true, "from_email": "airflow@localhost"}}'
 
@@ -25,9 +26,20 @@ write_secret() {
     fi
 }
 
-# A setting as compose itself sees it: the variable of the shell where there is one, else .env by compose's rules.
+# The settings as compose itself sees them: the variable of the shell where there is one, else .env by compose's rules.
+# Asked by a file of one service, which every release of compose understands.
+read_settings() {
+    {
+        echo "services: {settings: {image: settings, environment: {"
+        for key in $SETTINGS_NEEDED; do
+            echo "$key: \"\${$key:-}\","
+        done
+        echo "}}}"
+    } | docker compose --file - config
+}
+
 setting() {
-    printf '%s\n' "$SETTINGS" | sed -n "s/^$1=//p" | tr -d '\r'
+    printf '%s\n' "$SETTINGS" | sed -n "s/^ *$1: //p" | tr -d "\r\"'"
 }
 
 generate_secrets() {
@@ -54,8 +66,8 @@ main() {
         echo "docker compose is needed: https://docs.docker.com/compose/install/" >&2
         exit 1
     fi
-    if ! SETTINGS="$(docker compose config --environment)"; then
-        echo "The settings could not be read: see above. Docker Compose 2.24 or newer is needed." >&2
+    if ! SETTINGS="$(read_settings)"; then
+        echo "Docker Compose could not read the settings: see above. Version 2 or newer is needed." >&2
         exit 1
     fi
     generate_secrets

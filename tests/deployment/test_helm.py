@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -183,6 +184,14 @@ def test_no_secret_is_in_a_value() -> None:
 
 def of_kind(kind: str) -> dict[str, dict[str, Any]]:
     return {document["metadata"]["name"]: document for document in MANIFESTS if document["kind"] == kind}
+
+
+@pytest.mark.parametrize(
+    "document", MANIFESTS, ids=lambda document: f"{document['kind']} {document['metadata']['name']}"
+)
+def test_manifest_is_what_the_api_of_kubernetes_takes(document: dict[str, Any]) -> None:
+    # A misspelt field is an error too.
+    kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
 
 
 @pytest.mark.parametrize("name", ["mlflow", "serving"])

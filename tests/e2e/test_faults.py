@@ -70,7 +70,7 @@ def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(b
 
 
 # The scheduler is killed in the middle of a retraining.
-@pytest.mark.parametrize("program", ["mlflow", "postgres", "api-server"])
+@pytest.mark.parametrize("program", ["mlflow", "postgres"])
 def test_training_completes_when_a_program_is_killed_in_the_middle(
     bench: Bench, set_version: int, program: str
 ) -> None:

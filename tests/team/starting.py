@@ -1,18 +1,19 @@
 """scripts/start.sh with an engine that only writes down what it is asked."""
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 from include.configuration.env_file import read_env_file
-from tests.team.composed import ROOT
+from tests.team.compose_file import ROOT
 
 # Programs that Git Bash has as well; no Python among them.
 DOCKER = """#!/bin/sh
 echo "$COMPOSE_PROFILES|$GIT_COMMIT|$*" >> "$DOCKER_LOG"
-[ "$2" != config ] || cat "$DOCKER_LOG.settings"
-[ "$2" != "$DOCKER_REFUSES" ]
+case "$*" in *" config") cat > "$DOCKER_LOG.asked"; cat "$DOCKER_LOG.settings";; esac
+case " $* " in *" $DOCKER_REFUSES "*) exit 1;; esac
 """
 
 
@@ -33,7 +34,7 @@ def run_script(directory: Path, *arguments: str, **environment: str) -> subproce
     given = {"PATH": path, "DOCKER_LOG": str(directory / "docker.log"), **environment}
     # What compose would answer: the file by its rules, and the shell's variables over it.
     settings = {**read_env_file(directory / ".env", environment).values, **environment}
-    lines = [f"{key}={value}\n" for key, value in sorted(settings.items())]
+    lines = [f"      {key}: {json.dumps(value)}\n" for key, value in sorted(settings.items())]
     (directory / "docker.log.settings").write_text("".join(lines))
     command = ["bash", str(directory / "scripts" / "start.sh"), *arguments]
     return subprocess.run(command, env=given, cwd="/", check=False, capture_output=True, text=True)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.team.composed import COMPOSE, LISTENS, load_compose, read_settings
+from tests.team.compose_file import COMPOSE, LISTENS, load_compose, read_settings
 
 FILE = load_compose()
 SERVICES: dict[str, Any] = FILE["services"]
-OURS = [name for name, entry in SERVICES.items() if "build" in entry]
+OURS = [name for name, entry in SERVICES.items() if entry["image"].startswith("mltrain:")]
 # What listens, mail included, and what each service uses of it. The mail server's address is a secret of its own.
 ADDRESSES = [*LISTENS]
 AIRFLOW, WORKER = {"postgres", "api-server"}, {"postgres", "api-server", "broker", "mlflow", "mailpit"}

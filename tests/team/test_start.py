@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from include.team.start import SecretMissing, complete
-from tests.team.composed import ROOT
+from tests.team.compose_file import ROOT
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from include.embedded import settings as stack_module
 from include.settings import reading as domain_module
 from include.settings import team as team_module
 from include.team.users import read_passwords
-from tests.team.composed import load_compose
+from tests.team.compose_file import load_compose
 from tests.team.starting import lay_out, read_calls, run_script
 
 
@@ -64,7 +64,7 @@ def test_engine_is_asked_once_and_waited_for_and_where_everything_is_gets_printe
     done = run_script(project, "--scale", "worker-cpu=3")
     assert [call[2] for call in read_calls(project)] == [
         "compose version",
-        "compose config --environment",
+        "compose --file - config",
         "compose build",
         "compose run --rm --no-deps migrations python -m include.embedded.settings_check",
         "compose up --detach --wait --scale worker-cpu=3",
@@ -82,7 +82,7 @@ def test_gpu_profile_is_chosen_by_the_device(project: Path) -> None:
 
 @pytest.mark.parametrize(
     ("refused", "message"),
-    [("version", "docker compose is needed"), ("config", "Docker Compose 2.24 or newer is needed")],
+    [("version", "docker compose is needed"), ("config", "Docker Compose could not read the settings")],
 )
 def test_missing_compose_is_said_before_anything_is_written(project: Path, refused: str, message: str) -> None:
     done = run_script(project, DOCKER_REFUSES=refused)

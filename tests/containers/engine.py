@@ -1,0 +1,185 @@
+"""A container engine of the tests' own: its daemon, data and socket are theirs, and nothing of it is left at the end.
+
+It needs root and `dockerd` (Debian: `apt install docker.io debootstrap`). Where Docker's compose plugin is missing or
+too old for scripts/start.sh, Debian's package of it is unpacked beside the data.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from tests.waiting import wait_until
+
+PROGRAMS = ("dockerd", "docker", "debootstrap", "iptables-save", "apt-get", "dpkg-deb")
+PLUGINS = Path("/usr/libexec/docker/cli-plugins")
+# The previous release asks compose for its environment, which Debian 13's cannot say.
+OLDEST_COMPOSE = (2, 40)
+DEBIAN = "http://deb.debian.org/debian"
+KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
+# A release of Debian whose compose is new enough.
+PLUGIN_RELEASE, PLUGIN_PACKAGES = "forky", ("docker-compose", "docker-buildx")
+# Out of the way of the networks that an engine of the machine's own would choose.
+BRIDGE, POOL = "10.213.0.1/24", "10.214.0.0/16"
+SECONDS_TO_STOP = 60
+
+
+class EngineMissing(Exception):
+    """There is no engine to be had here."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A running daemon.
+
+    Attributes:
+        directory: Where it keeps everything; gone when it has stopped.
+    """
+
+    directory: Path
+
+    @property
+    def data(self) -> Path:
+        """Images and volumes."""
+        return self.directory / "data"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What programs need to reach this engine and no other."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.directory),
+            "DOCKER_HOST": f"unix://{self.directory}/engine.sock",
+            "DOCKER_CONFIG": str(self.directory / "config"),
+        }
+
+    def run(self, *arguments: str, stdin: bytes | None = None) -> str:
+        """What a `docker` command prints; one that fails is an error."""
+        done = subprocess.run(
+            ["docker", *arguments], env=self.environment, check=False, capture_output=True, input=stdin
+        )
+        assert done.returncode == 0, f"docker {' '.join(arguments)}: {(done.stdout + done.stderr).decode()[-4000:]}"
+        return done.stdout.decode()
+
+    def inspect(self, *names: str) -> list[dict]:
+        """What the engine says of containers, images, networks or volumes."""
+        return json.loads(self.run("inspect", *names)) if names else []
+
+
+@contextmanager
+def run_engine() -> Iterator[Engine]:
+    """Starts a daemon; at the end, its containers, networks, rules of the firewall and files are removed.
+
+    Raises:
+        EngineMissing: The machine does not allow it.
+    """
+    if os.geteuid() != 0:
+        raise EngineMissing("a container engine needs root")
+    if missing := [program for program in PROGRAMS if not shutil.which(program)]:
+        raise EngineMissing(f"{', '.join(missing)}: not installed (Debian: apt install docker.io debootstrap)")
+    # Not in /tmp, which may be in memory.
+    directory = Path(tempfile.mkdtemp(prefix="mltrain-engine-", dir="/var/tmp"))
+    directory.chmod(0o755)
+    firewall = subprocess.run(["iptables-save"], check=True, capture_output=True).stdout
+    engine = Engine(directory)
+    try:
+        _provide_plugins(engine)
+        with _run_daemon(engine):
+            yield engine
+    finally:
+        subprocess.run(["iptables-restore"], input=firewall, check=False)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def _run_daemon(engine: Engine) -> Iterator[None]:
+    options = {
+        "hosts": [engine.environment["DOCKER_HOST"]],
+        "data-root": str(engine.data),
+        "exec-root": str(engine.directory / "run"),
+        "pidfile": str(engine.directory / "pid"),
+        "bip": BRIDGE,
+        "default-address-pools": [{"base": POOL, "size": 24}],
+        "features": {"buildkit": True},
+    }
+    (engine.directory / "daemon.json").write_text(json.dumps(options))
+    log = engine.directory / "log"
+    with log.open("wb") as output:
+        daemon = psutil.Popen(
+            ["dockerd", f"--config-file={engine.directory / 'daemon.json'}"], stdout=output, stderr=output
+        )
+
+    def answers() -> bool:
+        if daemon.poll() is not None:
+            raise EngineMissing(f"dockerd does not start: {log.read_text()[-1000:]}")
+        asked = subprocess.run(["docker", "info"], env=engine.environment, check=False, capture_output=True)
+        return asked.returncode == 0
+
+    try:
+        wait_until(answers, "the engine answers")
+        yield
+    finally:
+        if daemon.poll() is None:
+            _remove_everything(engine)
+        family = daemon.children(recursive=True) if daemon.is_running() else []
+        daemon.terminate()
+        _, left = psutil.wait_procs([daemon, *family], timeout=SECONDS_TO_STOP)
+        for process in left:
+            process.kill()
+        subprocess.run(["ip", "link", "delete", "docker0"], check=False, capture_output=True)
+
+
+def _remove_everything(engine: Engine) -> None:
+    """Containers and networks; the images and volumes go with the directory."""
+    for listing, remove in ((["ps", "--all", "--quiet"], ["rm", "--force"]), (["network", "ls", "--quiet",
+            "--filter", "type=custom"], ["network", "rm"])):  # fmt: skip
+        found = engine.run(*listing).split()
+        if found:
+            engine.run(*remove, *found)
+
+
+def _provide_plugins(engine: Engine) -> None:
+    config = engine.directory / "config"
+    config.mkdir()
+    version = subprocess.run(
+        ["docker", "compose", "version", "--short"], env=engine.environment, check=False, capture_output=True, text=True
+    ).stdout
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) >= OLDEST_COMPOSE:
+        return
+    if not _is_reachable():
+        raise EngineMissing(f"Docker's compose plugin is missing, and {DEBIAN} cannot be reached")
+    state, unpacked = engine.directory / "apt", engine.directory / "plugins"
+    (state / "lists" / "partial").mkdir(parents=True)
+    (state / "status").touch()
+    (state / "sources.list").write_text(f"deb [signed-by={KEYS}] {DEBIAN} {PLUGIN_RELEASE} main\n")
+    options = {
+        "Dir::Etc::SourceList": state / "sources.list",
+        "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::State": state,
+        "Dir::State::Status": state / "status",
+        "Dir::Cache": state,
+        "APT::Sandbox::User": "root",
+    }
+    apt = ["apt-get", "--quiet", *(f"--option={key}={value}" for key, value in options.items())]
+    for command in ([*apt, "update"], [*apt, "download", *PLUGIN_PACKAGES]):
+        done = subprocess.run(command, cwd=state, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    for package in state.glob("*.deb"):
+        subprocess.run(["dpkg-deb", "--extract", package, unpacked], check=True)
+    (config / "cli-plugins").symlink_to(unpacked / PLUGINS.relative_to("/"))
+
+
+def _is_reachable() -> bool:
+    try:
+        return httpx.head(f"{DEBIAN}/dists/{PLUGIN_RELEASE}/Release", timeout=30).is_success
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,104 @@
+"""A second stack beside the first: of the previous release, then upgraded, then restored from a backup of the first."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.containers.engine import Engine
+from tests.containers.team_stack import TeamBench, TeamStack
+from tests.containers.test_stack import SMALL_JOB, TRIP
+
+pytestmark = pytest.mark.slow
+# v0.2.0, by its hash: a checkout may be without tags.
+PREVIOUS_RELEASE = "579132a"
+KEPT = ("raw.sources", "training.sets", "training.trials", "prediction.log")
+
+
+def run_job(bench: TeamBench) -> None:
+    """The main job on data that nobody has seen, judged to its end."""
+    bench.use_new_data(**SMALL_JOB)
+    _, runs = bench.prepare()
+    for run in runs:
+        bench.wait(run)
+        for promotion in bench.runs_after(run, "model_promotion"):
+            bench.wait(promotion)
+
+
+def predict(stack: TeamStack) -> dict[str, Any]:
+    """What the service answers when it has asked for the champion."""
+    stack.ask("serving-1", "reload")
+    return stack.ask("serving-1", "predict", json=TRIP)
+
+
+def read_rows(bench: TeamBench) -> dict[str, list[tuple[Any, ...]]]:
+    """Table -> its rows, as far as the previous release has columns for them."""
+    return {table: sorted(bench.query(f"SELECT to_jsonb(t)::text FROM {table} t")) for table in KEPT}
+
+
+def is_part(before: str, after: str) -> bool:
+    """Whether a row says what it said before; it may have become longer."""
+    return json.loads(before).items() <= json.loads(after).items()
+
+
+@pytest.fixture(scope="module")
+def second(engine: Engine, stack: TeamStack) -> TeamStack:
+    """A stack of the previous release with a champion, beside the first one."""
+    other = TeamStack.lay_out(engine, "second", PREVIOUS_RELEASE)
+    other.start()
+    with other.log_in("admin") as api:
+        run_job(TeamBench(other, api))  # type: ignore[arg-type]
+    assert predict(other)["predictions"][0] > 1
+    return other
+
+
+def test_two_stacks_run_side_by_side(stack: TeamStack, second: TeamStack) -> None:
+    assert stack.is_healthy()
+    assert second.is_healthy()
+    shared = stack.networks() & second.networks()
+    assert not shared, "a network of both"
+    assert predict(stack) != predict(second)
+
+
+def test_upgrade_keeps_every_row_and_trains_a_model_that_is_served(stack: TeamStack, second: TeamStack) -> None:
+    with second.log_in("admin") as api:
+        before = read_rows(TeamBench(second, api))  # type: ignore[arg-type]
+    assert all(before.values())
+    second.check_out()
+    second.start()
+    with second.log_in("admin") as api:
+        bench = TeamBench(second, api)  # type: ignore[arg-type]
+        after = read_rows(bench)
+        for table, rows in before.items():
+            assert len(after[table]) == len(rows), table
+            assert all(any(is_part(old, new) for (new,) in after[table]) for (old,) in rows), table
+        run_job(bench)
+        assert len(read_rows(bench)["training.sets"]) > len(before["training.sets"])
+    assert predict(second)["predictions"][0] > 1
+
+
+def test_stack_restored_from_the_backup_of_another_predicts_the_same(stack: TeamStack, second: TeamStack) -> None:
+    wanted = predict(stack)
+    backups = stack.engine.directory / "backups"
+    backups.mkdir()
+    backups.chmod(0o777)
+
+    def in_compose(one: TeamStack, *arguments: str) -> None:
+        one.compose(
+            "run", "--rm", "--no-deps", f"--volume={one.name}_artifacts:/var/lib/mlflow",
+            f"--volume={backups}:/backups", "--env=MLFLOW_ARTIFACTS_DESTINATION=/var/lib/mlflow", "migrations",
+            "python", "-m", "include.deployment", *arguments,
+        )  # fmt: skip
+
+    in_compose(stack, "backup", "/backups/monday")
+    second.compose("down", "--volumes")
+    for path in (stack.project / "secrets").iterdir():
+        (second.project / "secrets" / path.name).unlink()
+        (second.project / "secrets" / path.name).write_bytes(path.read_bytes())
+        (second.project / "secrets" / path.name).chmod(0o444)
+    second.compose("up", "--detach", "--wait", "postgres")
+    in_compose(second, "restore", "/backups/monday")
+    second.start()
+    assert predict(second) == wanted
+    with second.log_in("admin", stack.passwords["admin"]) as api:
+        assert read_rows(TeamBench(second, api))["training.sets"]  # type: ignore[arg-type]
