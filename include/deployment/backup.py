@@ -140,7 +140,7 @@ def _run_on(url: str, program: str, *arguments: str) -> None:
         "PGDATABASE": unquote(address.path[1:]),
     }
     arguments = tuple(f"{one}{known['PGDATABASE']}" if one == "--dbname=" else one for one in arguments)
-    command = [str(find_binaries() / program), "--no-password", *arguments]
+    command = [str(find_binaries(program) / program), "--no-password", *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | known)
     if done.returncode:
         raise DeploymentError(f"{program} of {known['PGDATABASE']} failed: {done.stderr.strip()[-2000:]}")

@@ -133,7 +133,7 @@ def psql(arguments: list[str]) -> int:
     name, _, password = user.partition(":")
     # The password goes by the environment: every user of the machine can read a command line.
     address = f"postgresql://{name}@{rest}"
-    return become([str(find_binaries() / "psql"), address, *arguments], os.environ | {"PGPASSWORD": password})
+    return become([str(find_binaries("psql") / "psql"), address, *arguments], os.environ | {"PGPASSWORD": password})
 
 
 def airflow(arguments: str) -> int:

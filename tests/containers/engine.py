@@ -86,6 +86,8 @@ def run_engine() -> Iterator[Engine]:
         raise EngineMissing("a container engine needs root")
     if missing := [program for program in PROGRAMS if not shutil.which(program)]:
         raise EngineMissing(f"{', '.join(missing)}: not installed (Debian: apt install docker.io debootstrap)")
+    if not _is_reachable():
+        raise EngineMissing(f"base images are made of Debian's packages, and {DEBIAN} cannot be reached")
     # Not in /tmp, which may be in memory.
     directory = Path(tempfile.mkdtemp(prefix="mltrain-engine-", dir="/var/tmp"))
     directory.chmod(0o755)
@@ -155,8 +157,6 @@ def _provide_plugins(engine: Engine) -> None:
     ).stdout
     if tuple(map(int, re.findall(r"\d+", version)[:2])) >= OLDEST_COMPOSE:
         return
-    if not _is_reachable():
-        raise EngineMissing(f"Docker's compose plugin is missing, and {DEBIAN} cannot be reached")
     state, unpacked = engine.directory / "apt", engine.directory / "plugins"
     (state / "lists" / "partial").mkdir(parents=True)
     (state / "status").touch()

