@@ -84,7 +84,7 @@ test: venv-dev ## run all tests, including the end-to-end test on its own stack
 test-fast: venv-dev ## run the tests that need no stack
 	$(PYTEST) --ignore tests/e2e -m "not slow"
 
-# On an engine of its own, in one process; ARGS='-m "not slow"' leaves out the upgrade.
+# On an engine of its own, in one process; ARGS='-m "not slow"' leaves out the upgrade and the worker that is cut off.
 test-containers: venv-dev ## run the team's stack in real containers, where root and Debian's docker.io are to be had
 	$(PYTHON) -m pytest tests/containers $(ARGS)
 
