@@ -219,6 +219,16 @@ class TeamBench(Bench):
         """Settings that hold from the next task on."""
         self.stack.write_settings(**settings)
 
+    def run_main_job(self, **settings: Any) -> list[Run]:
+        """From a set that nobody has seen to judged models: the training runs."""
+        self.use_new_data(**settings)
+        _, runs = self.prepare()
+        for run in runs:
+            self.wait(run)
+            for promotion in self.runs_after(run, "model_promotion"):
+                self.wait(promotion)
+        return runs
+
     def get(self, path: str, **params: Any) -> Any:
         """The answer of Airflow's API, which may be away for a while."""
         wait_until(self._answers, "Airflow's API answers")

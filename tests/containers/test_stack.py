@@ -30,14 +30,8 @@ SMALL_JOB = {
 
 @pytest.fixture(scope="module")
 def job(bench: TeamBench) -> list[Run]:
-    """The main job, from a set that nobody has seen to judged models: its training runs."""
-    bench.use_new_data(**SMALL_JOB)
-    _, runs = bench.prepare()
-    for run in runs:
-        bench.wait(run)
-        for promotion in bench.runs_after(run, "model_promotion"):
-            bench.wait(promotion)
-    return runs
+    """The main job: its training runs."""
+    return bench.run_main_job(**SMALL_JOB)
 
 
 def test_script_prints_where_everything_is(stack: TeamStack) -> None:

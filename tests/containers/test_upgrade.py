@@ -15,16 +15,6 @@ PREVIOUS_RELEASE = "579132a"
 KEPT = ("raw.sources", "training.sets", "training.trials", "prediction.log")
 
 
-def run_job(bench: TeamBench) -> None:
-    """The main job on data that nobody has seen, judged to its end."""
-    bench.use_new_data(**SMALL_JOB)
-    _, runs = bench.prepare()
-    for run in runs:
-        bench.wait(run)
-        for promotion in bench.runs_after(run, "model_promotion"):
-            bench.wait(promotion)
-
-
 def predict(stack: TeamStack) -> dict[str, Any]:
     """What the service answers when it has asked for the champion."""
     stack.ask("serving-1", "reload")
@@ -47,7 +37,7 @@ def second(engine: Engine, stack: TeamStack) -> TeamStack:
     other = TeamStack.lay_out(engine, "second", PREVIOUS_RELEASE)
     other.start()
     with other.log_in("admin") as api:
-        run_job(TeamBench(other, api))  # type: ignore[arg-type]
+        TeamBench(other, api).run_main_job(**SMALL_JOB)  # type: ignore[arg-type]
     assert predict(other)["predictions"][0] > 1
     return other
 
@@ -72,7 +62,7 @@ def test_upgrade_keeps_every_row_and_trains_a_model_that_is_served(stack: TeamSt
         for table, rows in before.items():
             assert len(after[table]) == len(rows), table
             assert all(any(is_part(old, new) for (new,) in after[table]) for (old,) in rows), table
-        run_job(bench)
+        bench.run_main_job(**SMALL_JOB)
         assert len(read_rows(bench)["training.sets"]) > len(before["training.sets"])
     assert predict(second)["predictions"][0] > 1
 
