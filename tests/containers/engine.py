@@ -48,11 +48,6 @@ class Engine:
     directory: Path
 
     @property
-    def data(self) -> Path:
-        """Images and volumes."""
-        return self.directory / "data"
-
-    @property
     def environment(self) -> dict[str, str]:
         """What programs need to reach this engine and no other."""
         return {
@@ -62,13 +57,11 @@ class Engine:
             "DOCKER_CONFIG": str(self.directory / "config"),
         }
 
-    def run(self, *arguments: str, stdin: bytes | None = None) -> str:
+    def run(self, *arguments: str) -> str:
         """What a `docker` command prints; one that fails is an error."""
-        done = subprocess.run(
-            ["docker", *arguments], env=self.environment, check=False, capture_output=True, input=stdin
-        )
-        assert done.returncode == 0, f"docker {' '.join(arguments)}: {(done.stdout + done.stderr).decode()[-4000:]}"
-        return done.stdout.decode()
+        done = subprocess.run(["docker", *arguments], env=self.environment, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, f"docker {' '.join(arguments)}: {(done.stdout + done.stderr)[-4000:]}"
+        return done.stdout
 
     def inspect(self, *names: str) -> list[dict]:
         """What the engine says of containers, images, networks or volumes."""
@@ -106,7 +99,7 @@ def run_engine() -> Iterator[Engine]:
 def _run_daemon(engine: Engine) -> Iterator[None]:
     options = {
         "hosts": [engine.environment["DOCKER_HOST"]],
-        "data-root": str(engine.data),
+        "data-root": str(engine.directory / "data"),
         "exec-root": str(engine.directory / "run"),
         "pidfile": str(engine.directory / "pid"),
         "bip": BRIDGE,
