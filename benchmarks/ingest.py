@@ -21,6 +21,10 @@ GOAL_SPEED = 0.6
 # As many tasks as the stack runs at once.
 AT_ONCE = read_stack_settings().parallel_tasks
 
+_PARTITIONS = """
+    SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'raw.rows'::regclass
+"""
+
 
 def run() -> Report:
     """Loads five months by turns through the ingest and by COPY; each finds empty tables and commits each month."""
@@ -73,8 +77,7 @@ def _read_payloads(connection: psycopg.Connection) -> dict[str, bytes]:
     """Table in the schema `copied` -> what COPY sends for it; the tables are made like the partitions of raw.rows."""
     connection.execute("CREATE SCHEMA copied")
     payloads = {}
-    for month in MONTHS:
-        name = f"trips_{month.replace('-', '_')}"
+    for (name,) in connection.execute(_PARTITIONS).fetchall():
         original, copied = (sql.Identifier(schema, name) for schema in ("raw", "copied"))
         connection.execute(sql.SQL("CREATE TABLE {} (LIKE {})").format(copied, original))
         with connection.cursor().copy(sql.SQL("COPY {} TO STDOUT (FORMAT binary)").format(original)) as stream:

@@ -150,6 +150,7 @@ async def send(load: Load) -> Outcome:
 
 if __name__ == "__main__":
     found = uvloop.run(send(Load(**json.loads(sys.stdin.read()))))
-    # A pipe that does not block takes a part of a long line, and the rest is lost.
+    # A pipe that does not block takes a part of a long line, as one without a buffer does: the rest is lost.
     os.set_blocking(sys.stdout.fileno(), True)
-    print(json.dumps(asdict(found)))
+    with open(sys.stdout.fileno(), "w", closefd=False) as buffered:
+        json.dump(asdict(found), buffered)
