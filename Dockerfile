@@ -23,12 +23,11 @@ RUN find . -type d \( -name tests -o -name test \) -not -path "./numpy/*" -prune
 FROM python:3.11.15-slim-bookworm
 # What a deployment needs beside: git, where the bundle is a GitDagBundle.
 ARG DEBIAN_PACKAGES=
+# LightGBM is linked with the system's OpenMP library.
 # hadolint ignore=DL3008,SC2086
-RUN if [ -n "${DEBIAN_PACKAGES}" ]; then \
-        apt-get update \
-        && apt-get install --yes --no-install-recommends ${DEBIAN_PACKAGES} \
-        && rm -rf /var/lib/apt/lists/*; \
-    fi
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 ${DEBIAN_PACKAGES} \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 50000 --user-group --create-home mltrain \
     && install --directory --owner=mltrain --group=mltrain --mode=0750 \
         /opt/airflow /var/lib/mltrain /var/lib/mlflow /var/log/airflow

@@ -79,8 +79,8 @@ def train_model(
     data = encode(model, settings.problem, settings.feature_set, references, *splits)
     fixed: dict[str, Any] = {"random_state": settings.random_state, "threads": os.cpu_count() or 1}
 
-    def evaluate(parameters: Mapping[str, Any]) -> Any:
-        return fit(model, parameters, data, **fixed)
+    def evaluate(parameters: Mapping[str, Any], watch: Any) -> Any:
+        return fit(model, parameters, data, watch=watch, **fixed)
 
     limits = Limits(settings.max_evaluations, settings.tuning_time_budget, settings.tuning_patience)
     best = tune(model, evaluate, KeptTrials(), limits, random_state=settings.random_state)

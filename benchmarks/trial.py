@@ -12,7 +12,8 @@ import xgboost
 from benchmarks.plain_script import KeptTrials
 from benchmarks.report import Report
 from benchmarks.running import running_stack, settings_of
-from include.models.fitting import EncodedData, Fitted, fit
+from include.models.fitting import Fitted, fit
+from include.models.libraries.library import EncodedData
 from include.models.table import get_model
 from include.tracking.runs import Tracker, log_trial, open_tracker
 from include.tracking.trial_writer import write_trials
@@ -87,7 +88,7 @@ def run() -> Report:
     )
 
 
-def _make_fit() -> Callable[[Mapping[str, Any]], Fitted]:
+def _make_fit() -> Callable[[Mapping[str, Any], Any], Fitted]:
     """Fits a small booster to seeded numbers."""
     generator = np.random.default_rng(0)
     values = generator.normal(size=(ROWS, COLUMNS))
@@ -97,7 +98,7 @@ def _make_fit() -> Callable[[Mapping[str, Any]], Fitted]:
     validation = xgboost.QuantileDMatrix(values[half:], target[half:], ref=train)
     # No trial encodes.
     data = EncodedData(None, train, target[:half], validation, target[half:])  # type: ignore[arg-type]
-    return lambda parameters: fit(
+    return lambda parameters, _: fit(
         get_model(MODEL), {**parameters, "n_estimators": ROUNDS}, data, random_state=0, threads=1
     )
 

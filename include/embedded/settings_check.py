@@ -64,6 +64,7 @@ def check_use(settings: Settings) -> None:
     Raises:
         SettingsError: It cannot.
     """
+    from include.models.libraries.openmp import check_openmp
     from include.sets.plan import make_plan
     from include.sources.location import identify_kind, mask
     from include.sources.references import list_references
@@ -78,6 +79,8 @@ def check_use(settings: Settings) -> None:
         for address in table.list_addresses(settings):
             _check_address(f"{name.upper()}_SOURCE", address)
     make_plan(settings)
+    if settings.lightgbm_models:
+        check_openmp()
     addresses = settings.alert_urls.get_secret_value().split()
     if addresses:
         from apprise import Apprise

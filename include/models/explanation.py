@@ -1,10 +1,8 @@
 """What moves a model's predictions: contributions of its features to those of a few rows.
 
-A booster's are xgboost's own exact TreeSHAP (Lundberg et al., "Consistent Individualized Feature Attribution for
-Tree Ensembles", 2018); both kinds are summed over the columns that encode one feature.
+A booster's are its library's own; they are summed over the columns that encode one feature.
 """
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +12,11 @@ import numpy.typing as npt
 from scipy import sparse
 
 from include.models.artifact import Model
-from include.models.fitting import learns_logarithm
+from include.models.libraries.table import library_of
 from include.problem.data import Columns, count_rows
 
 # Points enough for a picture; TreeSHAP of a deep booster takes some ten milliseconds a row.
 SAMPLE_ROWS = 250
-LOG_LINKED = ("reg:gamma", "reg:tweedie")
 # Steps of an axis of factors, the smallest first.
 RATIOS = (1.01, 1.02, 1.05, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0, 100.0)
 MOST_TICKS = 9
@@ -55,7 +52,7 @@ class Explanation:
 
 def can_explain(model: Model) -> bool:
     """Whether the estimator is a booster, which explains itself."""
-    return hasattr(model.estimator, "inplace_predict")
+    return library_of(model.estimator).explains
 
 
 def explain(model: Model, rows: Columns) -> Explanation:
@@ -64,16 +61,9 @@ def explain(model: Model, rows: Columns) -> Explanation:
     Raises:
         TypeError: The estimator is not a booster (see `can_explain`).
     """
-    import xgboost
-
-    if not can_explain(model):
-        raise TypeError(f"{type(model.estimator).__name__} has no Shapley values of its own")
-    encoder = model.encoder
-    matrix = xgboost.DMatrix(encoder.transform(rows), feature_types=encoder.feature_types, enable_categorical=True)
-    values = np.asarray(model.estimator.predict(matrix, pred_contribs=True), dtype=np.float64)
-    objective = json.loads(model.estimator.save_config())["learner"]["objective"]["name"]
-    multiplies = objective in LOG_LINKED or learns_logarithm(model.estimator)
-    return _by_feature(model, values[:, :-1], float(values[0, -1]), multiplies=multiplies)
+    matrix = model.encoder.transform(rows)
+    found = library_of(model.estimator).contribute(model.estimator, matrix, model.encoder)
+    return _by_feature(model, found.values, found.base, multiplies=found.multiplies)
 
 
 def is_linear(model: Model) -> bool:

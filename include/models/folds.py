@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from include.models.fitting import EncodedData, Fitted, encode, fit
+from include.models.fitting import Fitted, encode, fit
+from include.models.libraries.library import EncodedData, Watch
 from include.models.table import ModelType
 from include.problem.data import Columns, Split
 from include.problem.declaration import Problem
@@ -73,11 +74,19 @@ def _take(split: Split, positions: npt.NDArray[np.intp]) -> Split:
     return Split({name: values[positions] for name, values in split.rows.items()}, split.target[positions])
 
 
-def fit_folds(model: ModelType, parameters: Mapping[str, Any], folds: Sequence[EncodedData], **options: Any) -> Fitted:
+def fit_folds(
+    model: ModelType,
+    parameters: Mapping[str, Any],
+    folds: Sequence[EncodedData],
+    *,
+    watch: Watch | None = None,
+    **options: Any,
+) -> Fitted:
     """Fits on each fold as `fit` does; the errors are the means over the folds.
 
-    Of several folds none has the estimator that is wanted in the end: there is none, then.
+    Of several folds none has the estimator that is wanted in the end: there is none, then. Nor has any of them a curve
+    that can be compared with others': `watch` is told of a single one.
     """
-    fitted = [fit(model, parameters, data, **options) for data in folds]
+    fitted = [fit(model, parameters, data, watch=watch if len(folds) == 1 else None, **options) for data in folds]
     metrics = {name: float(np.mean([each.metrics[name] for each in fitted])) for name in fitted[0].metrics}
     return Fitted(fitted[0].estimator if len(fitted) == 1 else None, metrics)

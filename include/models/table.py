@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from include.errors import SettingsError
 
-Family = Literal["sklearn", "xgboost"]
+Family = Literal["sklearn", "xgboost", "lightgbm"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 # A DAG trains each family.
 TRAINING_DAGS = tuple(f"{family}_training" for family in FAMILIES)
@@ -36,6 +36,8 @@ class ModelType:
         in_unit: Parameters in the unit of the target. Their values are for targets that deviate by about 10 from their
             mean; others have them multiplied by a power of ten.
         of_target: Parameters that follow from the training split's target, by the name of a statistic of it.
+        stops_early: Whether the validation split says how many rounds are best. Dropping trees changes the weights of
+            earlier ones, so that a dart booster has no best round to go back to.
         log_target: Whether a booster learns the target's logarithm, of which it predicts the inverse.
         seeded: Whether the estimator takes a `random_state`.
     """
@@ -47,6 +49,7 @@ class ModelType:
     of_target: Mapping[str, Statistic] = field(default_factory=lambda: MappingProxyType({}))
     in_unit: tuple[str, ...] = ()
     targets: Allowed = "any"
+    stops_early: bool = False
     log_target: bool = False
     native_categories: bool = False
     seeded: bool = True
@@ -106,7 +109,44 @@ def _boosted(
         targets=targets,
         in_unit=in_unit,
         of_target=of_target,
+        stops_early=booster == "gbtree",
         log_target=log_target,
+        native_categories=True,
+        parallel=True,
+    )
+
+
+_LEAFWISE: Space = {
+    "num_leaves": ("int", 8, 127),
+    "learning_rate": ("loguniform", 0.03, 0.2),
+    "bagging_fraction": ("uniform", 0.6, 1.0),
+    "feature_fraction": ("uniform", 0.5, 1.0),
+    "min_data_in_leaf": ("int", 3, 60),
+    "cat_smooth": ("loguniform", 3.0, 60.0),
+    "lambda_l1": ("loguniform", 1e-3, 10.0),
+    "lambda_l2": ("loguniform", 1e-2, 50.0),
+}
+_LEAFWISE_START = {
+    "num_leaves": 47,
+    "learning_rate": 0.08,
+    "bagging_fraction": 0.8,
+    "feature_fraction": 0.85,
+    "min_data_in_leaf": 15,
+    "cat_smooth": 20.0,
+    "lambda_l1": 0.01,
+    "lambda_l2": 5.0,
+}
+
+
+def _leafwise(objective: str, *, targets: Allowed = "any", in_unit: tuple[str, ...] = (), **fixed: Any) -> ModelType:
+    return ModelType(
+        "lightgbm",
+        space=_LEAFWISE,
+        start=_LEAFWISE_START,
+        fixed={"boosting": "gbdt", "objective": objective, "bagging_freq": 1, **fixed},
+        targets=targets,
+        in_unit=in_unit,
+        stops_early=True,
         native_categories=True,
         parallel=True,
     )
@@ -176,6 +216,10 @@ _ENTRIES: Mapping[str, ModelType] = MappingProxyType(
             # `shotgun`, the default updater, races between threads: same seed, other model.
             fixed={"booster": "gblinear", "objective": "reg:squarederror", "updater": "coord_descent"},
         ),
+        "gbdt.squarederror": _leafwise("regression", in_unit=("lambda_l1",)),
+        "gbdt.gamma": _leafwise("gamma", targets="above zero"),
+        "gbdt.absoluteerror": _leafwise("regression_l1"),
+        "gbdt.tweedie": _leafwise("tweedie", targets="of zero or more", tweedie_variance_power=1.3),
     }
 )
 

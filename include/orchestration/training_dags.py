@@ -44,10 +44,11 @@ def _params(family: Family) -> dict[str, Param]:
         "max_evaluations": Param(
             None,
             type=["integer", "null"],
-            minimum=1,
+            minimum=0,
             maximum=1000,
             title="Trials",
-            description=f"Maximum per model type. Empty: {in_force('MAX_EVALUATIONS')}.",
+            description="Maximum per model type. 0: no search, the last best parameters are fitted again."
+            f" Empty: {in_force('MAX_EVALUATIONS')}.",
         ),
         "time_budget": Param(
             None,
@@ -92,6 +93,8 @@ def training_set(family: Family, **context: Any) -> JobValues:
     from include.sets.examples import choose_training_set
     from include.training.job import make_job
 
+    if not (context["params"]["models"] or read_settings().list_model_types(family)):
+        skip_run(context, f"{family.upper()}_MODELS is empty: no model type of this family is trained.")
     url, settings, run, params = get_warehouse_url(), read_settings(), context["dag_run"], context["params"]
     # Events that came close together start one run: the newest version is the one to train on.
     versions = list_versions(context)

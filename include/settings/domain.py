@@ -23,10 +23,10 @@ from include.configuration.values import (
     Seed,
     Severity,
 )
-from include.models.table import Family
+from include.models.table import FAMILIES, Family, names_of
 from include.problem.problem_file import change_problem, keys_of, read_problem
 from include.settings.data import DataSettings
-from include.settings.model_types import SklearnModels, XgboostModels
+from include.settings.model_types import LightgbmModels, SklearnModels, XgboostModels
 
 DEFAULT_PROBLEM = "taxi"
 
@@ -57,8 +57,14 @@ class Settings(DataSettings):
     """Model types of XGBoost to train, separated by commas. With the default, `gbtree.logsquarederror` is trained too
     where the target is above zero and skewed.
     """
-    max_evaluations: int = Field(default=10, ge=1, le=100_000)
-    """Maximum number of trials per model type."""
+    lightgbm_models: LightgbmModels = ("gbdt.squarederror",)
+    """Model types of LightGBM to train, separated by commas. Empty, here as for the other families: the family is not
+    trained.
+    """
+    max_evaluations: int = Field(default=10, ge=0, le=100_000)
+    """Maximum number of trials per model type. A search begins with the parameters that were best on earlier training
+    sets and those of the champion. 0: no search; the last best parameters are fitted again.
+    """
     tuning_time_budget: Seconds = 600.0
     """Maximum time for tuning one model type, in seconds."""
     tuning_patience: Count = 25
@@ -210,13 +216,21 @@ class Settings(DataSettings):
             raise ValueError(f"FEATURE_SET: there is no feature set {self.feature_set!r}; there are {', '.join(names)}")
         return self
 
+    @model_validator(mode="after")
+    def _trains_something(self) -> "Settings":
+        if not any(map(self.list_model_types, FAMILIES)):
+            keys = [f"{family.upper()}_MODELS" for family in FAMILIES]
+            first = names_of(FAMILIES[0])[0]
+            raise ValueError(f"{keys[0]}: no model type is given in {', '.join(keys)}; name one, such as {first}")
+        return self
+
     def is_default(self, field: str) -> bool:
         """Whether a setting has its default value."""
         return bool(getattr(self, field) == type(self).model_fields[field].default)
 
     def list_model_types(self, family: Family) -> list[str]:
-        """The model types of the family that are trained."""
-        return list(self.sklearn_models if family == "sklearn" else self.xgboost_models)
+        """The model types of the family that are trained; none where it is not."""
+        return list(getattr(self, f"{family}_models"))
 
     def change(self, **values: Any) -> "Settings":
         """The settings with other values, also of the problem's keys.

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from include.models.artifact import Model
+from include.models.libraries.table import LIBRARIES
 from include.models.manifest import read_digest
+from include.models.table import Family
 from include.problem.data import Columns, Values
 from include.tracking.model_code import LOADER, MODEL_PACKAGE, stage_code
 from include.tracking.registry import JUDGED_FOLDER
@@ -15,13 +17,12 @@ from include.tracking.runs import Tracker, translate_errors
 
 # The problem names a time zone, and not every machine knows them.
 _REQUIRED = ("mlflow", "numpy", "pandas", "pydantic", "scipy", "tzdata")
-_REQUIREMENTS = {"sklearn": ("scikit-learn", "skops"), "xgboost": ("xgboost",)}
 
 
 def log_model(
     tracker: Tracker,
     run_id: str,
-    family: str,
+    family: Family,
     model: Model,
     *,
     metrics: Mapping[str, float],
@@ -44,7 +45,7 @@ def log_model(
 
     frame = pd.DataFrame(dict(example))
     predicted: Values = model.predict(example)
-    requirements = [f"{name}=={version(name)}" for name in (*_REQUIRED, *_REQUIREMENTS[family])]
+    requirements = [f"{name}=={version(name)}" for name in (*_REQUIRED, *LIBRARIES[family].packages)]
     with translate_errors("store the model", tracker.uri), tempfile.TemporaryDirectory() as directory:
         data = Path(directory) / "model"
         data.mkdir()

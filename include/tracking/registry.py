@@ -32,7 +32,7 @@ ALIASES = (
     "`champion` is in use, `previous` was in use before it; `challenger` was registered last and has not become"
     " champion: the DAG model_promotion judges it."
 )
-START_TRAINING = f"start {' or '.join(TRAINING_DAGS)}"
+START_TRAINING = f"start {', '.join(TRAINING_DAGS[:-1])} or {TRAINING_DAGS[-1]}"
 # What every text on a champion that cannot be used says. Without a fresh training set, a training DAG prepares one.
 WAYS_OUT = (
     "Restore the previous champion (`make rollback`, or the DAG model_promotion with `rollback`); if there is none,"

@@ -160,6 +160,8 @@ def log_trial(tracker: Tracker, parent: str, model: str, trial: Trial) -> None:
     tags = {"mlflow.parentRunId": parent, "role": "trial", "model": model, "trial": str(trial.number)}
     if trial.error:
         tags["error"] = trial.error[:1000]
+    if trial.has_ended:
+        tags["ended"] = "early: it could not win any more"
     metrics = [
         entities.Metric(f"validation_{name}", value, stamp(trial.finished_at), 0)
         for name, value in trial.metrics.items()

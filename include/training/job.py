@@ -69,7 +69,7 @@ def make_job(
         set_version=training_set.version,
         feature_set=name,
         limits=Limits(
-            max_evaluations or settings.max_evaluations,
+            settings.max_evaluations if max_evaluations is None else max_evaluations,
             time_budget or settings.tuning_time_budget,
             settings.tuning_patience,
         ),

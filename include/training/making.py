@@ -10,6 +10,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from include.errors import NoTrainingSet
+from include.models.libraries.table import LIBRARIES
 from include.sets.build import read_source_hashes
 from include.sets.plan import contents_settings
 from include.settings import ROOT, Settings
@@ -17,7 +18,7 @@ from include.sources.references import list_references
 from include.tracking.lineage import find_commit
 from include.warehouse import connect
 
-LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "skops", "xgboost")
+PACKAGES = ("numpy", "pandas", "scipy", *(name for library in LIBRARIES.values() for name in library.packages))
 Making = Mapping[str, Mapping[str, Any]]
 
 
@@ -59,7 +60,7 @@ def describe_set_now(connection: psycopg.Connection, settings: Settings, months:
 def describe_code() -> Making:
     """The code that fits: its commit, its lock and the libraries that are installed."""
     lock = hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest()
-    return {"code": {"commit": find_commit(), "lock": lock}, "library": {name: version_of(name) for name in LIBRARIES}}
+    return {"code": {"commit": find_commit(), "lock": lock}, "library": {name: version_of(name) for name in PACKAGES}}
 
 
 def describe_changes(before: Making, now: Making) -> list[str]:

@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from include.models.folds import encode_folds, fit_folds
 from include.models.table import ModelType, get_model
@@ -50,7 +51,11 @@ def tune_model(
                 on_trial(trial)
                 log.info("%s %s", model, _describe_trial(settings.problem, trial))
 
-            best = _search(url, settings, job, model_type, store, track)
+            champion = registry.find_version(tracker, settings.registered_model, registry.CHAMPION)
+            known = store.find_known(
+                champion.tags.get("run_key") if champion else None, also_of_this_set=not job.limits.max_evaluations
+            )
+            best = _search(url, settings, job, model_type, store, known, track)
     except RuntimeError:
         runs.fail_run(tracker, run_id)
         raise
@@ -70,6 +75,7 @@ def _search(
     job: Job,
     model: ModelType,
     store: WarehouseTrials,
+    known: Sequence[Mapping[str, Any]],
     on_trial: Callable[[Trial], None],
 ) -> Best:
     """Goes on after the stored trials, which it hands to `on_trial` as it does the new ones."""
@@ -78,17 +84,19 @@ def _search(
     folds = encode_folds(model, *load_data(url, job), random_state=job.random_state)
     return tune(
         model,
-        lambda parameters: fit_folds(model, parameters, folds, **fit_options(settings, job)),
+        lambda parameters, watch: fit_folds(model, parameters, folds, watch=watch, **fit_options(settings, job)),
         store,
         job.limits,
         random_state=job.random_state,
+        known=known,
         on_trial=on_trial,
     )
 
 
 def _describe_trial(problem: Problem, trial: Trial) -> str:
     outcome = show_amount(trial.loss, problem.unit) if trial.loss is not None else trial.error
-    return f"trial {trial.number}: {outcome} in {trial.seconds:.1f} s with {dict(trial.parameters)}"
+    ended = ", ended early" if trial.has_ended else ""
+    return f"trial {trial.number}: {outcome} in {trial.seconds:.1f} s{ended} with {dict(trial.parameters)}"
 
 
 def describe_registered(problem: Problem, registered: Registered) -> str:

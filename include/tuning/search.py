@@ -6,16 +6,18 @@ proposals that the uninterrupted search would have made; the documents alone wou
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from include.models.fitting import Fitted
 from include.models.table import ModelType
+from include.tuning.curves import Point, Watch
+from include.tuning.proposals import choose_first, make_space, make_suggest, start_trials, to_plain
 
 log = logging.getLogger(__name__)
-Fit = Callable[[Mapping[str, Any]], Fitted]
+Fit = Callable[[Mapping[str, Any], Watch], Fitted]
 _Key = tuple[tuple[str, Any], ...]
 # Loss, metrics and error of a trial.
 _Evaluated = tuple[float | None, dict[str, float], str | None]
@@ -42,6 +44,16 @@ class Trial:
     estimator: Any = field(default=None, compare=False, repr=False)
 
     @property
+    def curve(self) -> Sequence[Point]:
+        """How its validation error fell, where it was boosted in rounds."""
+        return [(at, error) for at, error in self.document["result"].get("curve", ())]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was ended because it could not win any more; its errors are those up to then."""
+        return bool(self.document["result"].get("has_ended"))
+
+    @property
     def seconds(self) -> float:
         """Wall time of the evaluation."""
         return (self.finished_at - self.started_at).total_seconds()
@@ -59,7 +71,10 @@ class Best:
 
 @dataclass(frozen=True)
 class Limits:
-    """When a search ends: evaluations, seconds of work, and trials in a row without a better one."""
+    """When a search ends: evaluations, seconds of work, and trials in a row without a better one.
+
+    With 0 evaluations there is no search: one trial is done, of the parameters known to be best.
+    """
 
     max_evaluations: int
     time_budget: float
@@ -74,37 +89,6 @@ class TrialStore(Protocol):
     def append(self, trial: Trial) -> None: ...
 
 
-def _hyperopt_space(model: ModelType) -> dict[str, Any]:
-    from hyperopt import hp
-
-    builders: dict[str, Callable[..., Any]] = {
-        "int": hp.uniformint,
-        "uniform": hp.uniform,
-        "loguniform": lambda label, low, high: hp.loguniform(label, math.log(low), math.log(high)),
-        "choice": lambda label, *options: hp.choice(label, options),
-    }
-    return {name: builders[kind](name, *arguments) for name, (kind, *arguments) in model.space.items()}
-
-
-def _as_point(model: ModelType, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as hyperopt writes them down: a choice by its index."""
-    return {
-        name: model.space[name][1:].index(value) if model.space[name][0] == "choice" else value
-        for name, value in parameters.items()
-    }
-
-
-def _plain(document: Any) -> Any:
-    """A trial document with JSON values only: NumPy numbers unwrapped, times as text."""
-    if isinstance(document, Mapping):
-        return {key: _plain(value) for key, value in document.items()}
-    if isinstance(document, list | tuple):
-        return [_plain(value) for value in document]
-    if isinstance(document, datetime):
-        return document.isoformat()
-    return document.item() if hasattr(document, "item") else document
-
-
 def tune(
     model: ModelType,
     fit: Fit,
@@ -112,12 +96,15 @@ def tune(
     limits: Limits,
     *,
     random_state: int,
+    known: Sequence[Mapping[str, Any]] = (),
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> Best:
     """Searches the model type's space for the parameters with the lowest validation RMSE.
 
     Args:
-        fit: Fits with given parameters; a failure is a failed trial, not the end of the search.
+        fit: Fits with given parameters, and asks after each round of a booster whether to end it; a failure is a failed
+            trial, not the end of the search.
+        known: Parameters found to be good by earlier searches, the best first: the search begins with them.
         store: Holds the trials that an earlier, interrupted call finished, and takes the new ones.
         on_trial: Called with each trial after it is stored, for instance to track it.
 
@@ -125,19 +112,20 @@ def tune(
         RuntimeError: Not one trial succeeded; the message holds the last trial's error.
     """
     import numpy as np
-    from hyperopt import STATUS_FAIL, STATUS_OK, fmin, tpe, trials_from_docs
+    from hyperopt import STATUS_FAIL, STATUS_OK, fmin, trials_from_docs
     from hyperopt.exceptions import AllTrialsFailed
-    from hyperopt.fmin import generate_trials_to_calculate
 
-    space = _hyperopt_space(model)
     generator = np.random.default_rng(random_state)
     done = store.load()
     if done:
+        # What is known may be more by now; the search goes on with what it began with.
+        first = done[0].document["result"]["first"]
         generator.bit_generator.state = done[-1].generator
         trials = trials_from_docs([dict(trial.document) for trial in done])
         log.info("Going on after %d stored trials.", len(done))
     else:
-        trials = generate_trials_to_calculate([_as_point(model, model.start)])
+        first = choose_first(model, known)
+        trials = start_trials(model, first)
     progress = _Progress(limits)
     for trial in done:
         progress.add(trial)
@@ -148,15 +136,18 @@ def tune(
     estimators: dict[_Key, Any] = {}
 
     def objective(point: Mapping[str, Any]) -> dict[str, Any]:
-        parameters = _plain(point)
+        parameters = to_plain(point)
         # The same parameters and seed give the same model: a small space proposes them again and again.
         key = _key(parameters)
         estimators.clear()
+        watch = Watch(progress.curves, parameters.get("learning_rate", 1.0))
         if key not in fitted:
-            estimators[key], fitted[key] = _evaluate(fit, parameters)
+            estimators[key], fitted[key] = _evaluate(fit, parameters, watch)
         loss, metrics, error = fitted[key]
         status = STATUS_FAIL if loss is None else STATUS_OK
-        return {"status": status, "loss": loss, "parameters": parameters, "metrics": metrics, "error": error}
+        answer = {"status": status, "loss": loss, "parameters": parameters, "metrics": metrics, "error": error}
+        answer |= {"curve": watch.curve, "has_ended": watch.has_ended}
+        return answer if len(trials.trials) > 1 else answer | {"first": first}
 
     def keep(trials: Any, *_: Any) -> tuple[bool, list[Any]]:
         document = trials.trials[-1]
@@ -169,7 +160,7 @@ def tune(
             error=result["error"],
             started_at=document["book_time"].replace(tzinfo=UTC),
             finished_at=datetime.now(UTC),
-            document=_plain(document),
+            document=to_plain(document),
             generator=generator.bit_generator.state,
             estimator=estimators.get(_key(result["parameters"])) if progress.is_best(result["loss"]) else None,
         )
@@ -182,8 +173,8 @@ def tune(
         try:
             fmin(
                 objective,
-                space,
-                algo=tpe.suggest,
+                make_space(model),
+                algo=make_suggest(model, first),
                 # One more than allowed, so that our own count, which knows the resumed trials, is what ends it.
                 max_evals=limits.max_evaluations + 1,
                 trials=trials,
@@ -205,9 +196,9 @@ def _key(parameters: Mapping[str, Any]) -> _Key:
     return tuple(sorted(parameters.items()))
 
 
-def _evaluate(fit: Fit, parameters: Mapping[str, Any]) -> tuple[Any, _Evaluated]:
+def _evaluate(fit: Fit, parameters: Mapping[str, Any], watch: Watch) -> tuple[Any, _Evaluated]:
     try:
-        fitted = fit(parameters)
+        fitted = fit(parameters, watch)
     except Exception as error:  # whatever an estimator raises on odd parameters
         log.warning("A trial failed with %s: %s", dict(parameters), error)
         return None, (None, {}, f"{type(error).__name__}: {error}")
@@ -227,11 +218,15 @@ class _Progress:
         self.since_best = 0
         self.best: Trial | None = None
         self.last_error: str | None = None
+        # Of the trials that were not ended before they had stopped by themselves.
+        self.curves: list[Sequence[Point]] = []
 
     def add(self, trial: Trial) -> None:
         self.count += 1
         self.seconds += trial.seconds
         self.last_error = trial.error or self.last_error
+        if trial.curve and trial.loss is not None and not trial.has_ended:
+            self.curves.append(trial.curve)
         if self.is_best(trial.loss):
             self.best, self.since_best = trial, 0
         else:
@@ -244,7 +239,7 @@ class _Progress:
     @property
     def stopped_by(self) -> str | None:
         reached = {
-            "max_evaluations": self.count >= self.limits.max_evaluations,
+            "max_evaluations": self.count >= max(self.limits.max_evaluations, 1),
             "time_budget": self.seconds >= self.limits.time_budget,
             "patience": self.since_best >= self.limits.patience,
         }

@@ -20,6 +20,17 @@ _KEEP = """
     ON CONFLICT (run_key, model) DO UPDATE
     SET parameters = excluded.parameters, file = excluded.file, contents = excluded.contents, kept_at = now()
 """
+# The best parameters of each of the last searches, and of the one that the champion came of.
+LAST_SEARCHES = 2
+_KNOWN = """
+    WITH searches AS (
+        SELECT run_key, model, best_loss, finished_at, row_number() OVER (ORDER BY finished_at DESC) AS at
+        FROM training.tunings WHERE model = %(model)s AND set_version <= %(newest)s AND run_key <> %(run_key)s
+    )
+    SELECT (SELECT parameters FROM training.trials WHERE run_key = s.run_key AND model = s.model AND loss = s.best_loss
+            ORDER BY number LIMIT 1)
+    FROM searches AS s WHERE at <= %(last)s OR run_key = %(champion)s ORDER BY at
+"""
 _COLUMNS = "number, parameters, loss, metrics, document, generator, started_at, finished_at"
 
 
@@ -61,6 +72,24 @@ class WarehouseTrials:
             )
             for number, parameters, loss, metrics, document, generator, started_at, finished_at in rows
         ]
+
+    def find_known(self, champion: str | None, *, also_of_this_set: bool) -> list[dict[str, Any]]:
+        """The model type's best parameters by the last other searches, the newest first.
+
+        Args:
+            champion: The run that made the champion, whose parameters are among them.
+            also_of_this_set: Whether those on the same training set count; without them, a search on a set is the same
+                however often it is done.
+        """
+        values = {
+            "model": self.model,
+            "newest": self.set_version - (not also_of_this_set),
+            "run_key": self.run_key,
+            "last": LAST_SEARCHES,
+            "champion": champion,
+        }
+        with connect(self.url) as connection:
+            return [parameters for (parameters,) in connection.execute(_KNOWN, values)]
 
     def append(self, trial: Trial) -> None:
         """Stores one trial for good; storing the same number again changes nothing."""

@@ -25,6 +25,7 @@ LATE = {
     "data_preparation",
     "sklearn_training",
     "xgboost_training",
+    "lightgbm_training",
 }
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

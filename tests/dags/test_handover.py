@@ -62,7 +62,7 @@ HANDOVERS = [(dag_id, *handover) for dag_id in DAG_IDS for handover in list_hand
 def test_there_are_handovers_between_the_tasks_of_most_dags() -> None:
     assert {handover[0] for handover in HANDOVERS} >= {
         "automatic_retraining", "batch_prediction", "data_preparation", "example", "model_promotion",
-        "sklearn_training", "xgboost_training",
+        "sklearn_training", "xgboost_training", "lightgbm_training",
     }  # fmt: skip
 
 

@@ -77,6 +77,7 @@ def test_data_preparation_refuses(conf: dict[str, Any]) -> None:
 TRAINING_ACCEPTS = [
     {"models": None},
     {"models": []},
+    {"max_evaluations": 0},
     {"max_evaluations": 1},
     {"max_evaluations": 1000},
     {"time_budget": 0.5},
@@ -89,7 +90,6 @@ TRAINING_ACCEPTS = [
 TRAINING_REFUSES = [
     {"models": ["svm.SVR"]},
     {"models": "linear_model.Lasso"},
-    {"max_evaluations": 0},
     {"max_evaluations": -1},
     {"max_evaluations": 2.5},
     {"max_evaluations": 1001},

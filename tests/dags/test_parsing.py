@@ -114,11 +114,19 @@ def test_bundle_holds_one_dag_a_file_of_the_same_name_and_nothing_else() -> None
 @pytest.mark.parametrize(
     ("device", "queues"),
     [
-        ("cpu", {("sklearn_training", "tune"): "cpu", ("xgboost_training", "tune"): "cpu"}),
+        (
+            "cpu",
+            {
+                ("sklearn_training", "tune"): "cpu",
+                ("xgboost_training", "tune"): "cpu",
+                ("lightgbm_training", "tune"): "cpu",
+            },
+        ),
         (
             "cuda",
             {
                 ("sklearn_training", "tune"): "cpu",
+                ("lightgbm_training", "tune"): "cpu",
                 ("xgboost_training", "tune"): "gpu",
                 ("xgboost_training", "train"): "gpu",
             },
@@ -151,7 +159,7 @@ def test_dag_is_found_by_its_description_and_by_tags_that_are_known(dag_id: str)
 
 def test_main_dags_are_those_that_lead_from_data_to_a_champion() -> None:
     main = {dag_id for dag_id, facts in parse(1)["dags"].items() if "main" in facts["tags"]}
-    trainings = {"sklearn_training", "xgboost_training"}
+    trainings = {"sklearn_training", "xgboost_training", "lightgbm_training"}
     assert main == {"data_preparation", *trainings, "model_promotion", "automatic_retraining"}
 
 

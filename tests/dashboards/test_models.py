@@ -116,7 +116,7 @@ def test_playground_without_a_model_says_what_to_do(
     empty = open_site(warehouse_url, str(settings.mlflow_tracking_uri), settings.registered_model)
     answer = empty.visit().post("/predict", json=TRIP)
     assert (answer.status_code, answer.json()["detail"]) == (
-        503, "No model is registered yet: start sklearn_training or xgboost_training.",
+        503, "No model is registered yet: start sklearn_training, xgboost_training or lightgbm_training.",
     )  # fmt: skip
 
 

@@ -26,7 +26,13 @@ def test_one_command_trains_and_shows_models_addresses_and_the_login(
     main_job: subprocess.CompletedProcess[str], bench: Bench
 ) -> None:
     assert main_job.returncode == 0, main_job.stdout + main_job.stderr
-    for model in ("linear_model.LinearRegression", "linear_model.Lasso", "gbtree.squarederror", "gbtree.gamma"):
+    for model in (
+        "linear_model.LinearRegression",
+        "linear_model.Lasso",
+        "gbtree.squarederror",
+        "gbtree.gamma",
+        "gbdt.squarederror",
+    ):
         assert model in main_job.stdout
     assert not re.search("challenger, champion|champion, challenger", main_job.stdout)
     assert bench.stack.airflow_address in main_job.stdout
@@ -38,8 +44,8 @@ def test_one_command_trains_and_shows_models_addresses_and_the_login(
 def test_one_command_ends_when_the_models_are_judged_and_tells_why_one_is_champion(
     main_job: subprocess.CompletedProcess[str], bench: Bench
 ) -> None:
-    decided = bench.query("SELECT version, state, reason, run_key FROM training.promotions ORDER BY version LIMIT 2")
-    assert [version for version, *_ in decided] == [1, 2]
+    decided = bench.query("SELECT version, state, reason, run_key FROM training.promotions ORDER BY version LIMIT 3")
+    assert [version for version, *_ in decided] == [1, 2, 3]
     for version, _, reason, run_key in decided:
         assert re.search(
             rf"^Version {version} \(.*\) (wins|loses): {re.escape(reason)}\.$", main_job.stdout, re.MULTILINE
@@ -156,7 +162,7 @@ def test_body_with_a_wrong_parameter_is_refused_by_name(bench: Bench) -> None:
         (PREPARATION, {"months": ["2024-13"]}, "months"),
         ("sklearn_training", {"feature_set": "poor"}, "feature_set"),
         ("sklearn_training", {"models": ["gbtree.gamma"]}, "models"),
-        ("xgboost_training", {"max_evaluations": 0}, "max_evaluations"),
+        ("xgboost_training", {"max_evaluations": -1}, "max_evaluations"),
     ):
         answer = bench.api.post(f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
         assert answer.status_code == 400

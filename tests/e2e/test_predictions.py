@@ -90,7 +90,7 @@ def test_missing_champion_fails_the_run_with_a_note_of_what_to_start(bench: Benc
     bench.configure(registered_model="not-yet")
     run = bench.trigger("prediction", inputs=[TRIP])
     details = bench.wait(run, "failed")
-    assert "start sklearn_training or xgboost_training" in details["note"]
+    assert "start sklearn_training, xgboost_training or lightgbm_training" in details["note"]
     assert bench.tasks(run)["predict", -1]["try_number"] == 1, "waiting makes no champion"
 
 

@@ -7,7 +7,10 @@ from include.models.fitting import encode, fit_estimator, predict_encoded
 from include.models.table import MODELS
 from tests.splits import PROBLEM, REFERENCES, make_split
 
-NAMES = ("linear_model.LinearRegression", "linear_model.Lasso", "svm.LinearSVR", "ensemble.RandomForestRegressor")
+NAMES = (
+    "linear_model.LinearRegression", "linear_model.Lasso", "svm.LinearSVR", "ensemble.RandomForestRegressor",
+    "gbdt.squarederror",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

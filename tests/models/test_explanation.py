@@ -18,7 +18,9 @@ def make_model(name: str, feature_set: str = "rich") -> Model:
     return Model(data.encoder, fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1).estimator, {})
 
 
-@pytest.mark.parametrize("name", ["gbtree.squarederror", "dart.squarederror", "gblinear.squarederror"])
+@pytest.mark.parametrize(
+    "name", ["gbtree.squarederror", "dart.squarederror", "gblinear.squarederror", "gbdt.squarederror"]
+)
 def test_contributions_and_base_add_up_to_the_prediction(name: str) -> None:
     model = make_model(name)
     found = explain(model, OTHERS.rows)
@@ -26,7 +28,7 @@ def test_contributions_and_base_add_up_to_the_prediction(name: str) -> None:
     assert total == pytest.approx(model.predict(OTHERS.rows), rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ["gbtree.gamma", "gbtree.logsquarederror"])
+@pytest.mark.parametrize("name", ["gbtree.gamma", "gbtree.logsquarederror", "gbdt.gamma", "gbdt.tweedie"])
 def test_contributions_add_up_to_the_logarithm_where_the_objective_or_the_target_is_one(name: str) -> None:
     model = make_model(name)
     found = explain(model, OTHERS.rows)
@@ -41,6 +43,9 @@ def test_contributions_add_up_to_the_logarithm_where_the_objective_or_the_target
         ("gbtree.gamma", "log minutes"),
         ("gbtree.tweedie", "log minutes"),
         ("gbtree.logsquarederror", "log minutes"),
+        ("gbdt.squarederror", "minutes"),
+        ("gbdt.gamma", "log minutes"),
+        ("gbdt.tweedie", "log minutes"),
     ],
 )
 def test_unit_follows_the_objective(name: str, unit: str) -> None:

@@ -2,6 +2,7 @@ import inspect
 import json
 import os
 import shutil
+import sys
 import warnings
 from functools import cache
 from importlib import import_module
@@ -14,7 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from include.errors import SettingsError
 from include.models.artifact import Model
-from include.models.fitting import Fitted, encode, fit, threads_for
+from include.models.fitting import Fitted, encode, find_rounds, fit, threads_for
+from include.models.libraries.table import LIBRARIES, library_of
 from include.models.table import FAMILIES, MODELS, get_model, names_of
 from include.problem.data import Split
 from include.problem.features import find_feature_set
@@ -22,7 +24,7 @@ from include.settings import Settings
 from tests.splits import PROBLEM, REFERENCES, make_split
 
 TRAIN, VALIDATION = make_split(300), make_split(100, seed=1)
-FOR_FEW_ROWS = {"min_child_weight": 5.0, "learning_rate": 0.3}
+FOR_FEW_ROWS = {"min_child_weight": 5.0, "min_data_in_leaf": 5, "learning_rate": 0.3}
 EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
 PARALLEL_MODEL = pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.parallel])
 
@@ -90,6 +92,13 @@ def test_number_of_threads_does_not_change_the_model(name: str) -> None:
     assert one == pytest.approx(two, rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["gbdt.squarederror", "gbdt.gamma"])
+def test_leafwise_booster_is_the_same_to_the_last_digit_with_any_number_of_threads(name: str) -> None:
+    data = encode(MODELS[name], PROBLEM, "rich", REFERENCES, make_split(2000), make_split(2000, seed=1))
+    errors = [fit(MODELS[name], MODELS[name].start, data, random_state=7, threads=threads) for threads in (1, 2)]
+    assert errors[0].metrics == errors[1].metrics
+
+
 @PARALLEL_MODEL
 def test_several_threads_give_the_same_errors_to_the_last_digit_every_time(name: str) -> None:
     # So many rows that threads take turns as chance has it.
@@ -138,9 +147,14 @@ def test_sklearn_entry_says_rightly_what_its_estimator_takes(name: str) -> None:
     assert model.seeded == ("random_state" in takes)
 
 
-def test_booster_stops_when_the_validation_error_no_longer_falls() -> None:
-    fitted, _ = fit_once("gbtree.squarederror", "rich")
-    assert 1 <= fitted.estimator.num_boosted_rounds() < 200
+@pytest.mark.parametrize("name", ["gbtree.squarederror", "gbdt.squarederror"])
+def test_booster_stops_when_the_validation_error_no_longer_falls(name: str) -> None:
+    fitted, _ = fit_once(name, "rich")
+    rounds = LIBRARIES[MODELS[name].family].count_rounds(fitted.estimator)
+    assert 1 <= rounds < 200
+    assert find_rounds(MODELS[name], fitted.estimator) == {"n_estimators": round(1.2 * rounds)}
+    # As many rounds as are asked for, where they are.
+    assert LIBRARIES[MODELS[name].family].count_rounds(fit_small(name, n_estimators=7)[0].estimator) == 7
 
 
 @pytest.mark.parametrize("factor", [1, 1000])
@@ -159,6 +173,28 @@ def test_robust_booster_begins_at_the_middle_of_the_targets_whatever_their_size(
     assert fitted.metrics["rmse"] < validation.target.std()
 
 
+@EVERY_MODEL
+def test_estimator_is_known_to_be_of_the_library_of_its_family(name: str) -> None:
+    assert library_of(fit_once(name, "rich")[0].estimator) is LIBRARIES[MODELS[name].family]
+
+
+def test_estimator_of_no_library_is_an_error() -> None:
+    with pytest.raises(TypeError, match="object is an estimator of no family"):
+        library_of(object())
+
+
+def test_lightgbm_without_the_openmp_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Finder:
+        def find_spec(self, name: str, *_: Any) -> None:
+            if name == "lightgbm":
+                raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    with pytest.raises(SettingsError, match="cannot open shared.*apt install libgomp1.*leave LIGHTGBM_MODELS empty"):
+        encode(MODELS["gbdt.gamma"], PROBLEM, "rich", REFERENCES, TRAIN, VALIDATION)
+
+
 def test_every_model_type_belongs_to_one_family() -> None:
     assert [name for family in FAMILIES for name in names_of(family)] == list(MODELS)
 
@@ -166,7 +202,8 @@ def test_every_model_type_belongs_to_one_family() -> None:
 def test_models_that_the_settings_train_are_in_the_table() -> None:
     settings = Settings()
     for family in FAMILIES:
-        assert [get_model(name, family).family for name in settings.list_model_types(family)] == [family, family]
+        named = settings.list_model_types(family)
+        assert {get_model(name, family).family for name in named} == {family}
 
 
 def test_unknown_model_type_is_an_error_that_names_those_there_are() -> None:
@@ -198,7 +235,8 @@ def test_entries_cannot_be_changed_by_accident() -> None:
 
 
 SCALED = pytest.mark.parametrize(
-    "name", ["linear_model.Lasso", "svm.LinearSVR", "gbtree.squarederror", "gbtree.pseudohubererror"]
+    "name",
+    ["linear_model.Lasso", "svm.LinearSVR", "gbtree.squarederror", "gbtree.pseudohubererror", "gbdt.squarederror"],
 )
 
 

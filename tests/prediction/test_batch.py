@@ -49,7 +49,7 @@ def test_plan_without_a_loaded_month_is_an_error(warehouse_url: str, settings: S
 
 
 def test_plan_without_a_champion_is_an_error(warehouse_url: str, settings: Settings) -> None:
-    with pytest.raises(NoChampion, match="start sklearn_training or xgboost_training"):
+    with pytest.raises(NoChampion, match="start sklearn_training, xgboost_training or lightgbm_training"):
         batch.plan(warehouse_url, settings)
 
 

@@ -71,7 +71,7 @@ def test_champion_predicts_and_each_prediction_is_logged_once_however_often_it_i
 
 @pytest.mark.slow
 def test_no_champion_is_an_error_and_nothing_is_logged(warehouse_url: str, settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(NoChampion, match="start sklearn_training or xgboost_training"):
+    with pytest.raises(NoChampion, match="start sklearn_training, xgboost_training or lightgbm_training"):
         predict(warehouse_url, settings, [TRIP], "manual__1", store=tmp_path)
     assert read_log(warehouse_url) == []
 

@@ -215,7 +215,7 @@ def test_rollback_from_a_broken_champion_leaves_none_to_roll_back_to(
     assert f"it replaces version {broken}, which cannot be used" in back.reason
     assert aliases.roll_back(url, settings, "model_promotion/back") == back
     assert read_aliases(settings) == {CHAMPION: good}
-    with pytest.raises(NoChampion, match="start sklearn_training or xgboost_training"):
+    with pytest.raises(NoChampion, match="start sklearn_training, xgboost_training or lightgbm_training"):
         aliases.roll_back(url, settings, "model_promotion/again")
 
 
@@ -249,7 +249,7 @@ def test_each_way_that_is_named_leads_out(url: str, settings: Settings, register
             judging.judge(url, settings, version, RUN)
         judging.promote(url, settings, unjudged, RUN)
 
-    with pytest.raises(NoChampion, match="start sklearn_training or xgboost_training"):
+    with pytest.raises(NoChampion, match="start sklearn_training, xgboost_training or lightgbm_training"):
         ask()
     first = register(LASSO, WEAK)
     judge_all()

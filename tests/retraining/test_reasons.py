@@ -130,6 +130,7 @@ def test_preparation_is_started_unless_the_set_is_there() -> None:
     assert plan_starts(found | {"set_version": 3}) == {
         "sklearn_training": parameters,
         "xgboost_training": parameters,
+        "lightgbm_training": parameters,
     }
 
 

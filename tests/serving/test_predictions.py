@@ -183,7 +183,7 @@ def test_without_a_champion_the_answer_says_what_to_start(
         for path in ("/predict", "/explain"):
             answer = service.client.post(path, json=TRIP)
             assert answer.status_code == 503
-            assert "start sklearn_training or xgboost_training" in answer.json()["detail"]
+            assert "start sklearn_training, xgboost_training or lightgbm_training" in answer.json()["detail"]
         assert service.client.get("/model").status_code == 503
 
 

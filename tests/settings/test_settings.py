@@ -36,7 +36,7 @@ REFUSED = [
     ("FEATURE_SET", "richer", "there is no feature set 'richer'; there are rich, reference, pickup, default"),
     ("SKLEARN_MODELS", "linear_model.Laso", "did you mean linear_model.Lasso"),  # codespell:ignore laso
     ("SKLEARN_MODELS", "gbtree.gamma", "not a model type of sklearn"),
-    ("XGBOOST_MODELS", "", "no model type is given; there are gbtree"),
+    ("LIGHTGBM_MODELS", "gbtree.gamma", "not a model type of lightgbm"),
     ("MAX_EVALUATIONS", "many", "valid integer.*, not 'many'"),
     ("MAX_EVALUATIONS", "1_0_", "valid integer"),
     ("RANDOM_STATE", "4294967296", "less than or equal to"),
@@ -110,7 +110,7 @@ def test_value_is_taken_as_people_write_it(env_file: Path, key: str, value: str,
 
 def test_message_says_where_the_value_stands(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(env_file, MONTHS="2024-1", TARGET_MIN="x")
-    write(env_file.with_name("settings.env"), MAX_EVALUATIONS="0")
+    write(env_file.with_name("settings.env"), MAX_EVALUATIONS="-1")
     monkeypatch.setenv("KEEP_VERSIONS", "none")
     with pytest.raises(SettingsError) as raised:
         read_settings()

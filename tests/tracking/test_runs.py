@@ -59,7 +59,7 @@ TRIAL = Trial(
     error=None,
     started_at=datetime(2024, 1, 1, 12, 0, 0, tzinfo=UTC),
     finished_at=datetime(2024, 1, 1, 12, 0, 1, 500_000, tzinfo=UTC),
-    document={},
+    document={"result": {}},
     generator={},
 )
 TRAIN, OTHERS = make_split(300), make_split(40, seed=5)

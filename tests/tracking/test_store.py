@@ -67,7 +67,8 @@ def test_champion_predicts_what_the_trained_model_did(tracker: Tracker, name: st
 
 
 def test_missing_champion_is_an_error_that_says_what_to_start(tracker: Tracker, name: str) -> None:
-    with pytest.raises(NoChampion, match="start sklearn_training or xgboost_training, whose model becomes"):
+    ways = "start sklearn_training, xgboost_training or lightgbm_training, whose model becomes"
+    with pytest.raises(NoChampion, match=ways):
         find_champion(tracker, name)
     register(tracker, name, LASSO, alias=None)
     with pytest.raises(NoChampion, match=name):

@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range"),
 ]
 FOREST, BOOSTER, LINEAR_BOOSTER = "ensemble.ExtraTreesRegressor", "gbtree.gamma", "gblinear.squarederror"
+LEAFWISE = "gbdt.squarederror"
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def register(url: str, sample: Settings, request: pytest.FixtureRequest) -> Call
     return train_and_register
 
 
-@pytest.mark.parametrize("model", [LASSO, FOREST, BOOSTER, LINEAR_BOOSTER])
+@pytest.mark.parametrize("model", [LASSO, FOREST, BOOSTER, LINEAR_BOOSTER, LEAFWISE])
 @pytest.mark.parametrize("refit", [True, False])
 def test_version_is_built_again_byte_by_byte(
     url: str, sample: Settings, register: Callable[..., int], model: str, refit: bool

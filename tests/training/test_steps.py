@@ -34,6 +34,7 @@ from include.tuning.search import Limits, Trial
 from include.tuning.trials import WarehouseTrials
 from tests.conftest import find_free_port
 from tests.published_sets import publish_sample
+from tests.warehouse_rows import query
 
 LASSO, SQUARED, GAMMA = "linear_model.Lasso", "gbtree.squarederror", "gbtree.gamma"
 TWEEDIE, LOG = "gbtree.tweedie", "gbtree.logsquarederror"
@@ -226,6 +227,33 @@ def test_killed_tuning_goes_on_without_doubling_anything(
     assert resumed == again == {**whole, "run_id": resumed["run_id"]}
     assert list_children(tracker, resumed["run_id"]) == list_stored(url, job)
     assert len(list_stored(url, job)) == 3
+
+
+@needs_servers
+def test_search_begins_with_the_best_parameters_of_earlier_sets_and_of_the_champion(
+    url: str, settings: Settings, job: Job, tracker: Tracker
+) -> None:
+    def begin(name: str) -> list[Any]:
+        searching = replace(job, run_key=f"{name}/{job.run_key}", limits=Limits(4, 600, 25))
+        tune_model(url, settings, searching, LASSO)
+        return [trial.parameters for trial in WarehouseTrials(url, searching.run_key, LASSO, 1).load()]
+
+    earlier = [replace(job, run_key=f"{job.run_key}/{number}", random_state=number) for number in range(3)]
+    tuned = [tune_model(url, settings, searching, LASSO) for searching in earlier]
+    oldest, middle, newest = (each["parameters"] for each in tuned)
+    query(url, f"UPDATE training.tunings SET set_version = 0 WHERE starts_with(run_key, '{job.run_key}/') RETURNING 1")
+    start = dict(MODELS[LASSO].start)
+    assert begin("no champion")[:3] == [newest, middle, start]
+    champion = register_best(url, settings, earlier[0], [train_model(url, settings, earlier[0], tuned[0])])
+    tracker.client.set_registered_model_alias(champion["name"], "champion", str(champion["version"]))
+    assert begin("a champion") == [newest, middle, oldest, start]
+
+
+@needs_servers
+def test_no_evaluations_fit_the_last_best_parameters_again(url: str, settings: Settings, job: Job) -> None:
+    before = tune_model(url, settings, replace(job, run_key=f"{job.run_key}/before", random_state=5), LASSO)
+    tuned = tune_model(url, settings, replace(job, limits=Limits(0, 600, 25)), LASSO)
+    assert (tuned["parameters"], tuned["loss"], tuned["trials"]) == (before["parameters"], before["loss"], 1)
 
 
 @needs_servers

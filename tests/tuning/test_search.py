@@ -1,6 +1,6 @@
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from include.models.fitting import Fitted
 from include.models.table import MODELS, ModelType
+from include.tuning.curves import Watch
 from include.tuning.search import Best, Limits, Trial, tune
 
 # Every kind of distribution, and more trials than the 20 that TPE draws at random before it learns.
@@ -71,9 +72,13 @@ def search(
     limits: Limits = LIMITS,
     model: ModelType = MODEL,
     seed: int = 42,
+    known: Sequence[Mapping[str, Any]] = (),
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> Best:
-    return tune(model, fit, store, limits, random_state=seed, on_trial=on_trial)
+    def fit_watched(parameters: Mapping[str, Any], _: Watch) -> Fitted:
+        return fit(parameters)
+
+    return tune(model, fit_watched, store, limits, random_state=seed, known=known, on_trial=on_trial)
 
 
 def sequence(store: MemoryStore) -> list[tuple]:
@@ -84,8 +89,15 @@ class Killed(BaseException):
     """What no search may catch."""
 
 
+GOOD = {"depth": 8, "rate": 0.04, "share": 0.9, "intercept": True}
+FAIR = {"depth": 7, "rate": 0.2, "share": 0.7, "intercept": False}
+
+
 def run_with_kills(store: MemoryStore, kills: list[tuple[str, int]], seed: int) -> Best:
-    """A search that is killed at the given calls, during a fit or after a trial was stored, and started over."""
+    """A search that is killed at the given calls, during a fit or after a trial was stored, and started over.
+
+    Each time, something else is known; what counts is what it began with.
+    """
     for moment, call in kills:
         calls = {"during a fit": count(), "after a trial was stored": count()}
 
@@ -99,9 +111,13 @@ def run_with_kills(store: MemoryStore, kills: list[tuple[str, int]], seed: int) 
 
         with suppress(Killed):
             return search(
-                store, fit, seed=seed, on_trial=lambda trial, die_at=die_at: die_at("after a trial was stored")
+                store,
+                fit,
+                seed=seed,
+                known=[GOOD, FAIR] if not store.rows else [FAIR],
+                on_trial=lambda trial, die_at=die_at: die_at("after a trial was stored"),
             )
-    return search(store, refuse_deep, seed=seed)
+    return search(store, refuse_deep, seed=seed, known=[] if store.rows else [GOOD, FAIR])
 
 
 KILLS = st.lists(
@@ -115,7 +131,7 @@ def test_killed_search_goes_on_with_exactly_the_sequence_of_an_uninterrupted_one
     seed: int, kills: list[tuple[str, int]]
 ) -> None:
     whole, broken = MemoryStore(), MemoryStore()
-    best = search(whole, refuse_deep, seed=seed)
+    best = search(whole, refuse_deep, seed=seed, known=[GOOD, FAIR])
     assert run_with_kills(broken, kills, seed) == best
     assert sequence(broken) == sequence(whole)
     assert [number for number, *_ in sequence(broken)] == list(range(TRIALS))
@@ -127,6 +143,40 @@ def test_search_starts_from_the_tables_start_and_finds_better() -> None:
     assert store.load()[0].parameters == MODEL.start
     assert best.loss == min(trial.loss for trial in store.load()) < store.load()[0].loss  # type: ignore[operator,type-var]
     assert bowl(best.parameters).metrics["rmse"] == best.loss
+
+
+def test_search_begins_with_what_is_known_then_with_the_tables_start() -> None:
+    store = MemoryStore()
+    search(store, known=[GOOD, FAIR, GOOD, MODEL.start])
+    begun = [trial.parameters for trial in store.load()[:3]]
+    assert begun == [GOOD, FAIR, MODEL.start]
+
+
+def test_known_parameters_change_nothing_of_a_search_that_begins_with_the_tables_start() -> None:
+    plain, known = MemoryStore(), MemoryStore()
+    search(plain)
+    search(known, known=[MODEL.start])
+    assert sequence(plain) == sequence(known)
+
+
+@pytest.mark.parametrize(
+    "outside",
+    [{**GOOD, "depth": 13}, {**GOOD, "intercept": "yes"}, {"depth": 8}, {**GOOD, "other": 1.0}],
+    ids=["too large", "no choice", "too few", "too many"],
+)
+def test_known_parameters_that_the_space_does_not_hold_are_left_out(outside: Mapping[str, Any]) -> None:
+    store = MemoryStore()
+    search(store, limits=Limits(2, 1e9, 1000), known=[outside, FAIR])
+    assert [trial.parameters for trial in store.load()] == [FAIR, MODEL.start]
+
+
+@pytest.mark.parametrize(("known", "expected"), [([GOOD, FAIR], GOOD), ([], dict(MODEL.start))])
+def test_no_evaluations_are_one_trial_of_the_best_that_is_known(
+    known: list[dict[str, Any]], expected: dict[str, Any]
+) -> None:
+    store = MemoryStore()
+    best = search(store, limits=Limits(0, 1e9, 1000), known=known)
+    assert (best.parameters, best.trials, len(store.rows)) == (expected, 1, 1)
 
 
 def test_search_proposes_only_what_the_space_allows() -> None:

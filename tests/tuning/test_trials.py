@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from include.errors import WarehouseUnavailable
 from include.models.fitting import Fitted
 from include.models.table import MODELS
 from include.settings import ROOT
+from include.tuning.curves import Watch
 from include.tuning.search import Limits, Trial, tune
 from include.tuning.trials import WarehouseTrials
 from tests.conftest import find_free_port
@@ -38,8 +39,10 @@ TRIAL = Trial(
 )
 
 
-def open_trials(url: str, run_key: str = "sklearn_training/run", model: str = LASSO) -> WarehouseTrials:
-    return WarehouseTrials(url, run_key, model, set_version=3)
+def open_trials(
+    url: str, run_key: str = "sklearn_training/run", model: str = LASSO, set_version: int = 3
+) -> WarehouseTrials:
+    return WarehouseTrials(url, run_key, model, set_version)
 
 
 def store(url: str, *trials: Trial) -> None:
@@ -108,6 +111,45 @@ def test_searches_of_other_runs_and_models_are_apart(warehouse_url: str) -> None
     assert open_trials(warehouse_url, model="svm.LinearSVR").load() == []
 
 
+def store_searches(url: str) -> None:
+    """Searches on sets 1 to 3 and of another model type, one a minute, each with a better and a worse trial."""
+    searches = (
+        ("champion", LASSO, 1),
+        ("old", LASSO, 1),
+        ("other", "svm.LinearSVR", 2),
+        ("new", LASSO, 2),
+        ("own", LASSO, 3),
+    )
+    for at, (run_key, model, version) in enumerate(searches):
+        with open_trials(url, run_key, model, version) as trials:
+            for number, loss in enumerate((2.0, 1.0, None)):
+                values = {"number": number, "loss": loss, "parameters": {"of": run_key, "trial": number}}
+                trials.append(replace(TRIAL, **values, finished_at=TRIAL.finished_at + timedelta(minutes=at)))
+
+
+@pytest.mark.parametrize(
+    ("champion", "also", "expected"),
+    [
+        (None, False, ["new", "old"]),
+        ("champion", False, ["new", "old", "champion"]),
+        ("other", False, ["new", "old"]),
+        (None, True, ["own", "new"]),
+    ],
+)
+def test_best_of_the_last_searches_and_of_the_champions_are_known(
+    warehouse_url: str, champion: str | None, also: bool, expected: list[str]
+) -> None:
+    store_searches(warehouse_url)
+    known = open_trials(warehouse_url, run_key="next").find_known(champion, also_of_this_set=also)
+    assert known == [{"of": run_key, "trial": 1} for run_key in expected]
+
+
+def test_a_search_does_not_know_itself(warehouse_url: str) -> None:
+    store_searches(warehouse_url)
+    known = open_trials(warehouse_url, run_key="own").find_known("own", also_of_this_set=True)
+    assert [parameters["of"] for parameters in known] == ["new", "old"]
+
+
 def list_connections(url: str) -> list[int]:
     """Process ids of the connections by which trials were stored and which are still there."""
     rows = query(
@@ -155,6 +197,7 @@ import os, signal, sys
 from include.models.fitting import Fitted
 from include.models.table import MODELS
 from include.tuning.trials import WarehouseTrials
+from include.tuning.curves import Watch
 from include.tuning.search import Limits, tune
 from tests.tuning.test_trials import LASSO, fit_lasso
 
@@ -167,7 +210,7 @@ tune(MODELS[LASSO], fit_lasso, WarehouseTrials(sys.argv[1], "run", LASSO, 1), Li
 """
 
 
-def fit_lasso(parameters: Mapping[str, Any]) -> Fitted:
+def fit_lasso(parameters: Mapping[str, Any], _: Watch) -> Fitted:
     return bowl({"depth": 8, "rate": parameters["alpha"], "share": 0.9, "intercept": True})
 
 

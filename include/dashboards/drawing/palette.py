@@ -15,7 +15,8 @@ PALETTE = ("#0c6cf2", "#d9830b", "#09b26c", "#bf4026", "#a08dd9", "#8c5b84", "#c
 # As many as there are colors and more: wherever two lines cross, their points differ.
 SYMBOLS = (
     "circle", "square", "diamond", "triangle-up", "x", "star", "hexagon", "triangle-down", "cross", "pentagon",
-    "bowtie", "triangle-left", "star-triangle-up", "hourglass", "star-square", "triangle-right",
+    "bowtie", "triangle-left", "star-triangle-up", "hourglass", "star-square", "triangle-right", "octagon",
+    "diamond-tall", "hexagram", "diamond-wide", "star-diamond", "star-triangle-down", "triangle-ne", "triangle-sw",
 )  # fmt: skip
 # Where the colors begin again.
 DASHES = ("solid", "dash", "dot")

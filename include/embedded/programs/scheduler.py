@@ -9,11 +9,13 @@ when the task starts.
 import importlib
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
 IMPORTED_BY_TASKS = (
     "adbc_driver_postgresql.dbapi",
     "fsspec",
     "hyperopt",
+    "lightgbm",
     "mlflow.pyfunc",
     "mlflow.sklearn",
     "mlflow.xgboost",
@@ -50,7 +52,9 @@ PRELOADED = (*IMPORTED_BY_TASKS, *IMPORTED_BY_DAG_FILES)
 def run_airflow(libraries: Iterable[str], *arguments: str) -> None:
     """Imports the libraries, then runs a command of Airflow in this process."""
     for name in libraries:
-        importlib.import_module(name)
+        # LightGBM without the machine's OpenMP library; its own training says so.
+        with suppress(OSError):
+            importlib.import_module(name)
 
     from airflow.__main__ import main as airflow
     from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime

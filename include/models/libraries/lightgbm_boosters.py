@@ -1,0 +1,136 @@
+"""LightGBM: boosters of trees, in the text files of its own."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from include.models.encoder import Encoder
+from include.models.libraries.library import (
+    EARLY_STOPPING_ROUNDS,
+    MAXIMUM_ROUNDS,
+    Contributions,
+    EncodedData,
+    FitOptions,
+    Watch,
+)
+from include.models.libraries.openmp import refuse
+from include.models.table import ModelType
+
+LOG_LINKED = ("gamma", "tweedie")
+# Those that change how a matrix is divided into bins: fixed, because trials share the bins. A leaf's fewest rows differ
+# from trial to trial, so that no column may be left out for them.
+_BINS = {"max_bin": 255, "feature_pre_filter": False, "verbosity": -1}
+
+_THREADS = re.compile(r"^\[num_threads: \d+\]$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class _Binned:
+    """Rows in bins, and as they were: LightGBM predicts from those alone."""
+
+    bins: Any
+    matrix: Any
+
+
+class LightGBM:
+    """See `Library`."""
+
+    packages: tuple[str, ...] = ("lightgbm",)
+    file = "estimator.txt"
+    explains = True
+
+    def owns(self, estimator: Any) -> bool:
+        return hasattr(estimator, "model_to_string")
+
+    def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
+        lightgbm = _load()
+        categories = [at for at, kind in enumerate(data.encoder.feature_types) if kind == "c"]
+        options = {"categorical_feature": categories, "params": _BINS}
+        train = lightgbm.Dataset(data.train, data.train_target, **options)
+        validation = lightgbm.Dataset(data.validation, data.validation_target, reference=train, **options)
+        return replace(
+            data,
+            train=_Binned(train.construct(), data.train),
+            validation=_Binned(validation.construct(), data.validation),
+        )
+
+    def fit(self, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, options: FitOptions) -> Any:
+        lightgbm = _load()
+        chosen = {
+            **_BINS,
+            **parameters,
+            "seed": options.random_state,
+            "num_threads": options.threads,
+            # The same model with any number of threads.
+            "deterministic": True,
+            "force_row_wise": True,
+            "metric": "rmse",
+        }
+        stops = model.stops_early and "n_estimators" not in chosen
+        rounds = chosen.pop("n_estimators", MAXIMUM_ROUNDS)
+        callbacks = [lightgbm.early_stopping(EARLY_STOPPING_ROUNDS, verbose=False)] if stops else []
+        if stops and options.watch:
+            callbacks.append(_watching(options.watch))
+        booster = lightgbm.train(
+            chosen,
+            data.train.bins,
+            rounds,
+            valid_sets=[data.validation.bins] if stops else None,
+            callbacks=callbacks,
+            keep_training_booster=True,
+        )
+        # Of the best round at most; and the same text whatever the threads.
+        text = _THREADS.sub("[num_threads: 1]", booster.model_to_string())
+        return _with_threads(lightgbm.Booster(model_str=text), options.threads)
+
+    def predict(self, estimator: Any, matrix: Any) -> npt.ArrayLike:
+        raw = matrix.matrix if isinstance(matrix, _Binned) else matrix
+        predicted: npt.ArrayLike = estimator.predict(raw, num_threads=estimator.params["num_threads"])
+        return predicted
+
+    def count_rounds(self, estimator: Any) -> int:
+        return int(estimator.current_iteration())
+
+    def contribute(self, estimator: Any, matrix: Any, encoder: Encoder) -> Contributions:
+        values = np.asarray(estimator.predict(matrix, pred_contrib=True), dtype=np.float64)
+        objective = estimator.dump_model(num_iteration=1)["objective"].split()[0]
+        return Contributions(values[:, :-1], float(values[0, -1]), objective in LOG_LINKED)
+
+    def save(self, estimator: Any, path: Path) -> None:
+        estimator.save_model(path)
+
+    def load(self, path: Path, threads: int) -> Any:
+        return _with_threads(_load().Booster(model_file=path), threads)
+
+
+def _watching(watch: Watch) -> Any:
+    from lightgbm.callback import EarlyStopException
+
+    # Each round with its errors; the first of the best ones is where the booster ends.
+    rounds: list[tuple[int, Any]] = []
+
+    def follow(env: Any) -> None:
+        rounds.append((env.iteration, env.evaluation_result_list))
+        if watch(env.iteration + 1, env.evaluation_result_list[0][2]):
+            raise EarlyStopException(*min(rounds, key=lambda each: each[1][0][2]))
+
+    return follow
+
+
+def _with_threads(booster: Any, threads: int) -> Any:
+    """The booster, which predicts with so many threads."""
+    booster.params["num_threads"] = threads
+    return booster
+
+
+def _load() -> Any:
+    try:
+        import lightgbm
+    except OSError as error:
+        raise refuse(error) from error
+    return lightgbm

@@ -1,0 +1,132 @@
+"""XGBoost: boosters of trees and linear ones, in files of its own.
+
+A booster's Shapley values are xgboost's exact TreeSHAP (Lundberg et al., "Consistent Individualized Feature Attribution
+for Tree Ensembles", 2018).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from include.models.encoder import Encoder
+from include.models.libraries.library import (
+    EARLY_STOPPING_ROUNDS,
+    MAXIMUM_ROUNDS,
+    Contributions,
+    EncodedData,
+    FitOptions,
+    Watch,
+)
+from include.models.table import ModelType
+
+LINEAR_ROUNDS = 100
+LOG_LINKED = ("reg:gamma", "reg:tweedie")
+# The attribute of a booster that says what it has learnt instead of the target itself: kept in its own file, so that no
+# one can predict without it.
+LEARNT, LOGARITHM = "learnt", "logarithm"
+
+
+class XGBoost:
+    """See `Library`."""
+
+    packages: tuple[str, ...] = ("xgboost",)
+    file = "estimator.ubj"
+    explains = True
+
+    def owns(self, estimator: Any) -> bool:
+        return hasattr(estimator, "inplace_predict")
+
+    def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
+        # Quantised once here, not in every trial.
+        import xgboost
+
+        options = {"feature_types": data.encoder.feature_types, "enable_categorical": True}
+        train, validation = (
+            (matrix, np.log(target) if model.log_target else target)
+            for matrix, target in ((data.train, data.train_target), (data.validation, data.validation_target))
+        )
+        if model.fixed["booster"] == "gblinear":  # it reads values, not histogram bins
+            return replace(
+                data, train=xgboost.DMatrix(*train, **options), validation=xgboost.DMatrix(*validation, **options)
+            )
+        quantised = xgboost.QuantileDMatrix(*train, **options)
+        return replace(data, train=quantised, validation=xgboost.QuantileDMatrix(*validation, ref=quantised, **options))
+
+    def fit(self, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, options: FitOptions) -> Any:
+        import xgboost
+
+        chosen = {
+            **parameters,
+            "device": options.device,
+            "seed": options.random_state,
+            "nthread": options.threads,
+            "eval_metric": "rmse",
+        }
+        stops = model.stops_early and "n_estimators" not in chosen
+        rounds = chosen.pop("n_estimators", LINEAR_ROUNDS if chosen["booster"] == "gblinear" else MAXIMUM_ROUNDS)
+        booster = xgboost.train(
+            chosen,
+            data.train,
+            rounds,
+            evals=[(data.validation, "validation")],
+            callbacks=_stopping(options.watch) if stops else None,
+            verbose_eval=False,
+        )
+        best = booster[: booster.best_iteration + 1] if stops else booster
+        # Predictions are made wherever the model is loaded, from matrices in memory.
+        best.set_param({"device": "cpu"})
+        if model.log_target:
+            best.set_attr(**{LEARNT: LOGARITHM})
+        return best
+
+    def predict(self, estimator: Any, matrix: Any) -> npt.ArrayLike:
+        import xgboost
+
+        if hasattr(matrix, "tocsr"):  # the linear booster, which alone takes sparse matrices, cannot do it in place
+            matrix = xgboost.DMatrix(matrix)
+        is_raw = isinstance(matrix, np.ndarray)
+        raw: npt.ArrayLike = estimator.inplace_predict(matrix) if is_raw else estimator.predict(matrix)
+        return np.exp(np.asarray(raw, dtype=np.float64)) if _learns_logarithm(estimator) else raw
+
+    def count_rounds(self, estimator: Any) -> int:
+        return int(estimator.num_boosted_rounds())
+
+    def contribute(self, estimator: Any, matrix: Any, encoder: Encoder) -> Contributions:
+        import xgboost
+
+        columns = xgboost.DMatrix(matrix, feature_types=encoder.feature_types, enable_categorical=True)
+        values = np.asarray(estimator.predict(columns, pred_contribs=True), dtype=np.float64)
+        objective = json.loads(estimator.save_config())["learner"]["objective"]["name"]
+        multiplies = objective in LOG_LINKED or _learns_logarithm(estimator)
+        return Contributions(values[:, :-1], float(values[0, -1]), multiplies)
+
+    def save(self, estimator: Any, path: Path) -> None:
+        estimator.save_model(path)
+
+    def load(self, path: Path, threads: int) -> Any:
+        import xgboost
+
+        booster = xgboost.Booster(model_file=path)
+        booster.set_param({"nthread": threads})
+        return booster
+
+
+def _stopping(watch: Watch | None) -> list[Any]:
+    from xgboost.callback import EarlyStopping, TrainingCallback
+
+    class Watching(TrainingCallback):
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            return watch is not None and watch(epoch + 1, evals_log["validation"]["rmse"][-1])
+
+    # The first one that ends the fit keeps those behind it from noting the round.
+    return [EarlyStopping(rounds=EARLY_STOPPING_ROUNDS), Watching()]
+
+
+def _learns_logarithm(booster: Any) -> bool:
+    """Whether a booster gives the logarithm of the target."""
+    return bool(booster.attr(LEARNT) == LOGARITHM)
