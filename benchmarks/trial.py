@@ -30,13 +30,13 @@ ROWS, COLUMNS, ROUNDS = 4_000, 12, 30
 class Clocked:
     """A function, and how many milliseconds each call of it took."""
 
-    call: Callable[[Any], Any]
+    call: Callable[..., Any]
     milliseconds: list[float] = field(default_factory=list)
 
-    def __call__(self, argument: Any) -> Any:
+    def __call__(self, *arguments: Any) -> Any:
         begun = perf_counter()
         try:
-            return self.call(argument)
+            return self.call(*arguments)
         finally:
             self.milliseconds.append(1000 * (perf_counter() - begun))
 
