@@ -57,7 +57,7 @@ class Settings(DataSettings):
     """Model types of XGBoost to train, separated by commas. With the default, `gbtree.logsquarederror` is trained too
     where the target is above zero and skewed.
     """
-    lightgbm_models: LightgbmModels = ("gbdt.squarederror",)
+    lightgbm_models: LightgbmModels = ("gbdt.squarederror", "gbdt.gamma")
     """Model types of LightGBM to train, separated by commas. Empty, here as for the other families: the family is not
     trained.
     """

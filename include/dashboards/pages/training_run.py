@@ -14,7 +14,9 @@ from include.problem.words import name_unit, show_amount
 NO_TRIALS = "No trials in this run: it has not tuned a model yet, or it is not a training run."
 # The run that the page is filtered to, else the newest one.
 TRIALS = """
-    SELECT run_key, model, number, set_version, loss, parameters, metrics, started_at, finished_at FROM training.trials
+    SELECT run_key, model, number, set_version, loss, parameters, metrics, started_at, finished_at,
+           document #>> '{result,has_ended}' = 'true' AS has_ended
+    FROM training.trials
     WHERE run_key = coalesce(
         nullif(%(run_key)s, ''),
         (SELECT run_key FROM training.trials WHERE split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
@@ -26,7 +28,8 @@ MEASURES = {"rmse": "RMSE", "mae": "MAE", "p50_error": "median error", "p90_erro
 
 
 _RUN = f"""
-    SELECT run_key, count(*) AS trials, count(*) FILTER (WHERE loss IS NULL) AS failed, count(DISTINCT model) AS models,
+    SELECT run_key, count(*) AS trials, count(*) FILTER (WHERE loss IS NULL) AS failed,
+           count(*) FILTER (WHERE has_ended) AS ended, count(DISTINCT model) AS models,
            min(loss) AS rmse, min(started_at) AS began, max(finished_at) AS finished,
            (array_agg(model ORDER BY loss))[1] AS best, max(set_version) AS set_version
     FROM ({TRIALS}) t GROUP BY run_key
@@ -61,7 +64,9 @@ def run_facts(rows: Rows, problem: Problem) -> Facts:
                 show_amount(row["rmse"], problem.unit),
                 f"{short(row['best'])} · training set {row['set_version']}",
             ),
-            Fact("Trials", str(row["trials"]), f"{row['failed']} failed" if row["failed"] else "none failed"),
+            Fact(
+                "Trials", str(row["trials"]), f"{row['failed'] or 'none'} failed, {row['ended'] or 'none'} ended early"
+            ),
             Fact("Model types", str(row["models"])),
             Fact("Tuning time", show_seconds(lasted), f"latest trial {show_age(row['finished'])}"),
             *links,
