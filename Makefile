@@ -92,11 +92,12 @@ test-containers: venv-dev ## run the team's stack in real containers, where root
 coverage: venv-dev ## run the tests that need no stack, and fail if they reach too little of the code
 	$(PYTEST) --ignore tests/e2e -m "not slow" --cov --cov-report=term:skip-covered
 
-check: venv-dev ## check lint, format, types, spelling and the links of the documentation
+check: venv-dev ## check lint, format, types, spelling, style and the links of the documentation
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m codespell_lib
+	$(PYTHON) -m proselint check --config scripts/proselint.json $(wildcard *.md docs/*.md docs/decisions/*.md)
 	$(PYTHON) -m mkdocs build --quiet --strict
 
 format: venv-dev ## fix lint and format the code
