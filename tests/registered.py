@@ -21,6 +21,7 @@ from include.tracking.runs import Tracker
 from tests.splits import PROBLEM, REFERENCES, make_split, take
 
 LASSO, BOOSTER, FOREST = "linear_model.Lasso", "gbtree.squarederror", "ensemble.RandomForestRegressor"
+LEAFWISE = "gbdt.gamma"
 TRAIN, VALIDATION = make_split(300), make_split(60, seed=3)
 
 

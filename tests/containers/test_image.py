@@ -9,7 +9,7 @@ from tests.containers.team_stack import TeamStack
 
 IMAGE = "mltrain:first"
 IMPORT_PARTS = """
-import os, airflow.providers.fab, celery, mlflow, redis, include.serving.app, include.team.worker
+import os, airflow.providers.fab, celery, lightgbm, mlflow, redis, xgboost, include.serving.app, include.team.worker
 print(os.getuid())
 """
 

@@ -195,8 +195,8 @@ def test_explanation_adds_up_to_the_prediction(service: Service) -> None:
     assert max(answer["contributions"][1], key=lambda name: answer["contributions"][1][name]) == "trip_distance"
 
 
-@pytest.mark.parametrize(("model", "status"), [(LASSO, 200), (FOREST, 501)])
-def test_linear_models_are_explained_and_what_cannot_be_says_why(
+@pytest.mark.parametrize(("model", "status"), [(LASSO, 200), ("gbdt.squarederror", 200), (FOREST, 501)])
+def test_linear_models_and_other_boosters_are_explained_and_what_cannot_be_says_why(
     tracker: Tracker, settings: Settings, warehouse_url: str, tmp_path: Path, model: str, status: int
 ) -> None:
     register(tracker, settings.registered_model, model)

@@ -21,6 +21,7 @@ from tests.conftest import find_free_port
 from tests.registered import (
     BOOSTER,
     LASSO,
+    LEAFWISE,
     VALIDATION,
     configure,
     log_once,
@@ -56,7 +57,7 @@ def copies(store: Path, name: str) -> list[str]:
     return sorted(path.name for path in (store / name).glob("*/"))
 
 
-@pytest.mark.parametrize("model", [LASSO, BOOSTER])
+@pytest.mark.parametrize("model", [LASSO, BOOSTER, LEAFWISE])
 def test_champion_predicts_what_the_trained_model_did(tracker: Tracker, name: str, model: str, tmp_path: Path) -> None:
     version = register(tracker, name, model)
     loaded = load_champion(tracker, name, store=tmp_path)
