@@ -1,4 +1,4 @@
-"""Scores parameters on several folds where the validation split is so small that its error alone would be chance."""
+"""What the trials of a search are scored on: the splits, folds of them where they are small, a sample where large."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -41,6 +41,21 @@ def encode_folds(
         encode(model, problem, feature_set, references, _take(both, learnt), _take(both, held_out))
         for learnt, held_out in divide(problem, both.rows, len(both), random_state)
     ]
+
+
+def draw_sample(problem: Problem, split: Split, most: int, random_state: int) -> Split:
+    """At most so many rows of a split, as evenly over time as the whole: one of each of equal stretches of rows.
+
+    Without a time, the stretches are of shuffled rows.
+    """
+    count = len(split)
+    if count <= most:
+        return split
+    generator = np.random.default_rng(random_state)
+    is_timed = problem.time in split.rows
+    order = np.argsort(split.rows[str(problem.time)], kind="stable") if is_timed else generator.permutation(count)
+    ends = np.linspace(0, count, most + 1).astype(np.intp)
+    return _take(split, np.sort(order[generator.integers(ends[:-1], ends[1:])]))
 
 
 def divide(problem: Problem, rows: Columns, count: int, random_state: int) -> list[Fold]:

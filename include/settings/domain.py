@@ -67,6 +67,10 @@ class Settings(DataSettings):
     """
     tuning_time_budget: Seconds = 600.0
     """Maximum time for tuning one model type, in seconds."""
+    tuning_rows: Count = 200_000
+    """Rows of a split that a search uses. Of larger splits, it uses a sample that is as even over time as the whole.
+    The final model is fitted to all rows.
+    """
     tuning_patience: Count = 25
     """Tuning stops after this many trials in a row without a lower error."""
     random_state: Seed = 42

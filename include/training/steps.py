@@ -3,9 +3,11 @@
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from include.models.folds import encode_folds, fit_folds
+from include.models.fitting import Fitted
+from include.models.folds import draw_sample, encode_folds, fit_folds
 from include.models.table import ModelType, get_model
 from include.problem.declaration import Problem
 from include.problem.words import show_amount
@@ -15,6 +17,7 @@ from include.tracking.trial_writer import write_trials
 from include.training.inputs import fit_options, lineage_of, link_to_run, load_data
 from include.training.job import Job
 from include.training.results import Registered, Trained, Tuned
+from include.tuning.curves import Watch
 from include.tuning.search import Best, Trial, tune
 from include.tuning.trials import WarehouseTrials
 
@@ -81,10 +84,21 @@ def _search(
     """Goes on after the stored trials, which it hands to `on_trial` as it does the new ones."""
     for trial in store.load():
         on_trial(trial)
-    folds = encode_folds(model, *load_data(url, job), random_state=job.random_state)
+    problem, feature_set, references, train, validation = load_data(url, job)
+    used = [draw_sample(problem, split, settings.tuning_rows, job.random_state) for split in (train, validation)]
+    is_sample = len(train + validation) > len(used[0] + used[1])
+    if is_sample:
+        log.info("The search uses %d of %d rows, evenly over time.", len(used[0] + used[1]), len(train + validation))
+    folds = encode_folds(model, problem, feature_set, references, *used, random_state=job.random_state)
+
+    def fit_trial(parameters: Mapping[str, Any], watch: Watch) -> Fitted:
+        fitted = fit_folds(model, parameters, folds, watch=watch, **fit_options(settings, job))
+        # What was fitted to a sample is not the model that is wanted in the end.
+        return replace(fitted, estimator=None) if is_sample else fitted
+
     return tune(
         model,
-        lambda parameters, watch: fit_folds(model, parameters, folds, watch=watch, **fit_options(settings, job)),
+        fit_trial,
         store,
         job.limits,
         random_state=job.random_state,

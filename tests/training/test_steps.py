@@ -31,7 +31,7 @@ from include.training.job import SKEWED, Job, choose_models, make_job, match_tar
 from include.training.results import Trained
 from include.training.steps import choose_best, describe_registered, register_best, tune_model
 from include.tuning.search import Limits, Trial
-from include.tuning.trials import WarehouseTrials
+from include.tuning.trials import WarehouseTrials, load_estimator_of
 from tests.conftest import find_free_port
 from tests.published_sets import publish_sample
 from tests.warehouse_rows import query
@@ -247,6 +247,25 @@ def test_search_begins_with_the_best_parameters_of_earlier_sets_and_of_the_champ
     champion = register_best(url, settings, earlier[0], [train_model(url, settings, earlier[0], tuned[0])])
     tracker.client.set_registered_model_alias(champion["name"], "champion", str(champion["version"]))
     assert begin("a champion") == [newest, middle, oldest, start]
+
+
+@needs_servers
+def test_search_uses_a_sample_of_large_splits_and_the_final_model_all_rows(
+    url: str, settings: Settings, job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = replace(job, family="xgboost", limits=Limits(2, 600, 25))
+    few = settings.model_copy(update={"tuning_rows": 300, "refit": False})
+    with caplog.at_level("INFO"):
+        tuned = tune_model(url, few, job, SQUARED)
+    rows = [len(load_split(url, 1, split)) for split in ("train", "validation")]
+    assert f"The search uses 600 of {sum(rows)} rows, evenly over time." in caplog.text
+    assert load_estimator_of(url, job.run_key, SQUARED, tuned["parameters"], 1) is None
+    trained = train_model(url, few, job, tuned)
+    train, validation = (load_split(url, 1, split) for split in ("train", "validation"))
+    data = encode(MODELS[SQUARED], read_problem_of(url, 1), "rich", load_references(url, 1), train, validation)
+    whole = fit(MODELS[SQUARED], tuned["parameters"], data, random_state=42, threads=settings.threads_per_model)
+    assert trained["metrics"]["validation_rmse"] == pytest.approx(whole.metrics["rmse"], rel=1e-6)
+    assert whole.metrics["rmse"] < tuned["loss"]
 
 
 @needs_servers
