@@ -31,7 +31,7 @@ _THREADS = re.compile(r"^\[num_threads: \d+\]$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class _Binned:
-    """Rows in bins, and as they were: LightGBM predicts from those alone."""
+    """The rows that validate, in bins, and as they were: LightGBM predicts from those alone."""
 
     bins: Any
     matrix: Any
@@ -51,13 +51,9 @@ class LightGBM:
         lightgbm = _load()
         categories = [at for at, kind in enumerate(data.encoder.feature_types) if kind == "c"]
         options = {"categorical_feature": categories, "params": _BINS}
-        train = lightgbm.Dataset(data.train, data.train_target, **options)
+        train = lightgbm.Dataset(data.train, data.train_target, **options).construct()
         validation = lightgbm.Dataset(data.validation, data.validation_target, reference=train, **options)
-        return replace(
-            data,
-            train=_Binned(train.construct(), data.train),
-            validation=_Binned(validation.construct(), data.validation),
-        )
+        return replace(data, train=train, validation=_Binned(validation.construct(), data.validation))
 
     def fit(self, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, options: FitOptions) -> Any:
         lightgbm = _load()
@@ -78,7 +74,7 @@ class LightGBM:
             callbacks.append(_watching(options.watch))
         booster = lightgbm.train(
             chosen,
-            data.train.bins,
+            data.train,
             rounds,
             valid_sets=[data.validation.bins] if stops else None,
             callbacks=callbacks,
