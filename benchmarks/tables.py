@@ -84,7 +84,7 @@ def run() -> Report:
 
     TABLES names the directory; BENCHMARK_TABLES some of the tables, separated by semicolons.
     """
-    directory = Path(os.environ.get("TABLES") or ROOT.parent / "shared" / "data" / "tables").resolve()
+    directory = find_directory()
     wanted = [name.strip() for name in os.environ.get("BENCHMARK_TABLES", "").split(";") if name.strip()]
     rows, failures = [], []
     for table in TABLES:
@@ -119,9 +119,13 @@ def run() -> Report:
     )
 
 
+def find_directory() -> Path:
+    """The directory of tables, TABLES."""
+    return Path(os.environ.get("TABLES") or ROOT.parent / "shared" / "data" / "tables").resolve()
+
+
 def _measure(table: Table, directory: Path) -> list[str]:
-    keys = {"NAME": NAME, "SOURCE": f"file://{directory}/{table.file}", "TARGET": table.target, **table.given}
-    with _declared(keys):
+    with declare(table, directory):
         begun = time.monotonic()
         try:
             _call("include.embedded", "run", {"PROBLEM": NAME, "MAX_EVALUATIONS": EVALUATIONS})
@@ -150,12 +154,14 @@ def _measure(table: Table, directory: Path) -> list[str]:
 
 
 @contextmanager
-def _declared(keys: Mapping[str, str]) -> Iterator[None]:
+def declare(table: Table, directory: Path) -> Iterator[str]:
+    """Declares the table as a person does, by `make problem`; the name of the problem, which is gone afterwards."""
+    keys = {"NAME": NAME, "SOURCE": f"file://{directory}/{table.file}", "TARGET": table.target, **table.given}
     folder = PROBLEMS / NAME
     shutil.rmtree(folder, ignore_errors=True)
     try:
         _call("include.declaring", "", keys)
-        yield
+        yield NAME
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
