@@ -7,7 +7,7 @@ skips all later tasks, succeeds, and says why in its note.
 **Reasons**: a month of the rolling window (`ROLLING_MONTHS`) that is new, has changed, or has no model trained on it;
 drift; a champion that is older than `MAX_MODEL_AGE` or was found to be unusable; `force`.
 
-**Produces** new models, through `data_preparation`, whose event starts both training DAGs, or directly through these if
+**Produces** new models, through `data_preparation`, whose event starts the training DAGs, or directly through these if
 the training set already exists; and a report in its note, in `training.retrainings` and by mail.
 
 **Parameters**: `force`; `ignore_failures`, whether one family may fail.
@@ -58,7 +58,7 @@ def detect(**context: Any) -> RetrainingValues:
 
 @task
 def start(found: RetrainingValues, **context: Any) -> list[StartedRun]:
-    """Starts a run of the preparation, or of both training DAGs."""
+    """Starts a run of the preparation, or of the training DAGs."""
     from include.retraining.report import plan_starts
 
     # A name that follows from this run's: a second attempt finds what the first one started.
@@ -66,7 +66,7 @@ def start(found: RetrainingValues, **context: Any) -> list[StartedRun]:
     note = f"Started by automatic_retraining: {'; '.join(found['reasons'])}."
     return [
         {"dag_id": dag_id, "run_id": start_dag(dag_id, note, conf, run_id)}
-        for dag_id, conf in plan_starts(found).items()
+        for dag_id, conf in plan_starts(found, read_settings().training_dags).items()
     ]
 
 

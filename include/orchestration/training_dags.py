@@ -1,4 +1,4 @@
-"""The one factory that both training DAGs are built by."""
+"""The one factory that all training DAGs are built by."""
 
 import logging
 from collections.abc import Sequence

@@ -57,12 +57,12 @@ class Conclusion:
     report: str
 
 
-def plan_starts(retraining: RetrainingValues) -> dict[str, Mapping[str, Any]]:
-    """DAG to start -> its parameters: the preparation, whose event starts both trainings, unless the set is there."""
+def plan_starts(retraining: RetrainingValues, training_dags: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """DAG to start -> its parameters: the preparation, whose event starts the trainings, unless the set is there."""
     if retraining["set_version"] is None:
         return {"data_preparation": retraining["preparation"]}
     parameters = {"set_version": retraining["set_version"], "requested_at": retraining["requested_at"]}
-    return dict.fromkeys(TRAINING_DAGS, parameters)
+    return dict.fromkeys(training_dags, parameters)
 
 
 def conclude(
@@ -70,8 +70,8 @@ def conclude(
 ) -> Conclusion:
     """Judges a retraining by the runs it consisted of, and puts the report into words.
 
-    One family that fails is a warning where failures are ignored; a failed preparation or promotion, or both families,
-    are a failure.
+    A family that fails is a warning where failures are ignored; a failed preparation or promotion, or all families, are
+    a failure.
     """
     failed = [run for run in runs if run.state != "success"]
     trainings = [run for run in runs if run.dag_id in TRAINING_DAGS]
@@ -112,7 +112,11 @@ def finish(
     *,
     ignore_failures: bool,
 ) -> Conclusion:
-    """Writes the retraining's report; where it succeeded, alarms on what it trained on are answered."""
+    """Writes the retraining's report; where it succeeded, alarms on what it trained on are answered.
+
+    The set's event starts families that are not trained, too; what their skipped runs say is no part of it.
+    """
+    runs = [run for run in runs if run.dag_id not in set(TRAINING_DAGS) - set(settings.training_dags)]
     models = list_judged_models(url, settings, [f"{run.dag_id}/{run.run_id}" for run in runs])
     conclusion = conclude(retraining["reasons"], runs, models, ignore_failures=ignore_failures)
     with connect(url) as connection:

@@ -23,7 +23,7 @@ from include.configuration.values import (
     Seed,
     Severity,
 )
-from include.models.table import FAMILIES, Family, names_of
+from include.models.table import FAMILIES, TRAINING_DAGS, Family, names_of
 from include.problem.problem_file import change_problem, keys_of, read_problem
 from include.settings.data import DataSettings
 from include.settings.model_types import LightgbmModels, SklearnModels, XgboostModels
@@ -235,6 +235,13 @@ class Settings(DataSettings):
     def list_model_types(self, family: Family) -> list[str]:
         """The model types of the family that are trained; none where it is not."""
         return list(getattr(self, f"{family}_models"))
+
+    @property
+    def training_dags(self) -> tuple[str, ...]:
+        """The DAGs of the families that are trained."""
+        return tuple(
+            dag_id for family, dag_id in zip(FAMILIES, TRAINING_DAGS, strict=True) if self.list_model_types(family)
+        )
 
     def change(self, **values: Any) -> "Settings":
         """The settings with other values, also of the problem's keys.

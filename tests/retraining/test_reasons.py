@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.models.table import TRAINING_DAGS
 from include.retraining.reasons import (
     Findings,
     Source,
@@ -125,9 +126,9 @@ def test_preparation_of_a_window_is_a_plan_that_holds_out_the_newest_rows(found:
 
 def test_preparation_is_started_unless_the_set_is_there() -> None:
     found = {"set_version": None, "preparation": {"months": ["2024-01"]}, "requested_at": "2024-03-01T00:00:00+00:00"}
-    assert plan_starts(found) == {"data_preparation": {"months": ["2024-01"]}}
+    assert plan_starts(found, TRAINING_DAGS) == {"data_preparation": {"months": ["2024-01"]}}
     parameters = {"set_version": 3, "requested_at": "2024-03-01T00:00:00+00:00"}
-    assert plan_starts(found | {"set_version": 3}) == {
+    assert plan_starts(found | {"set_version": 3}, TRAINING_DAGS) == {
         "sklearn_training": parameters,
         "xgboost_training": parameters,
         "lightgbm_training": parameters,
@@ -282,6 +283,21 @@ def test_report_of_a_preparation_that_found_all_there_says_so() -> None:
     report = conclude(["drifted: hour"], make_runs(data_preparation="success"), [], ignore_failures=True)
     assert report.state == "success"
     assert "Nothing to train" in report.report
+
+
+def test_skipped_run_of_a_family_that_is_not_trained_is_no_success_of_a_retraining(warehouse_url: str) -> None:
+    found = {"reasons": ["drifted: hour"], "months": ["2024-01"]}
+    settings = DEFAULTS.change(lightgbm_models=())
+    assert set(plan_starts(found | {"set_version": 3, "requested_at": "now"}, settings.training_dags)) == {
+        "sklearn_training", "xgboost_training",
+    }  # fmt: skip
+    begin(warehouse_url, "automatic_retraining/1", found["reasons"], found["months"])
+    runs = make_runs(sklearn_training="failed", xgboost_training="failed", lightgbm_training="success")
+    conclusion = finish(warehouse_url, settings, "automatic_retraining/1", found, runs, ignore_failures=True)
+    assert conclusion.state == "failed"
+    assert "lightgbm" not in conclusion.report
+    [(stored,)] = query(warehouse_url, "SELECT runs FROM training.retrainings")
+    assert [run["dag_id"] for run in stored] == ["sklearn_training", "xgboost_training"]
 
 
 def test_retraining_is_stored_with_its_runs_models_and_report(warehouse_url: str) -> None:

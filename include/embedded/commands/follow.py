@@ -160,17 +160,18 @@ def _trainings_after(
 ) -> tuple[list[Run], int | None]:
     """The trainings that a preparation started, and the version of its set if that was fresh before.
 
-    On a fresh set, they are those that still run; the first ones are started here.
+    On a fresh set, they are those that still run; the first ones are started here. The runs of families that are not
+    trained are skipped, and not among them.
     """
-    started = _runs_after(api, preparation, TRAINING_DAGS) if preparation.state == "success" else []
+    started = _runs_after(api, preparation, settings.training_dags) if preparation.state == "success" else []
     if started is not None:
         return started, None
     fresh = newest_set(stack.warehouse_url)
     console.print(f"The data has not changed and training set {fresh} is fresh: there was nothing to prepare.")
-    active = api.active_runs(TRAINING_DAGS)
+    active = api.active_runs(settings.training_dags)
     if not active and not find_models(stack, settings, SET_TAG, [str(fresh)]):
         console.print("No model has been trained on it yet: training starts now.")
-        active = [api.trigger(dag_id) for dag_id in TRAINING_DAGS]
+        active = [api.trigger(dag_id) for dag_id in settings.training_dags]
     return active, fresh
 
 
