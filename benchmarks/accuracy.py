@@ -104,8 +104,10 @@ def _publish(name: str, settings: Settings, request: Mapping[str, Any]) -> Rows:
         plan = preparation.plan(url, settings, request).plan
         for month in plan.months:
             preparation.ingest(url, settings, month)
+        preparation.validate_raw(url, settings, plan.to_dict())
         version = preparation.transform(url, settings, plan.to_dict(), "benchmark")
         build.build(url, version)
+        build.validate(url, settings, version)
         publish.publish(url, version, settings.keep_versions)
         train, validation, test = (load_split(url, version, split) for split in ("train", "validation", "test"))
         of_set = read_problem_of(url, version), load_references(url, version)
