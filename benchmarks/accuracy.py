@@ -15,7 +15,7 @@ from benchmarks.tables import TABLES, declare, find_directory
 from benchmarks.trip_data import find_trips
 from include.models.fitting import Fitted, encode, fit, fit_estimator, predict_encoded
 from include.models.folds import draw_sample
-from include.models.libraries.library import EncodedData
+from include.models.libraries.protocol import EncodedData
 from include.models.table import MODELS, ModelType
 from include.problem.data import Split
 from include.problem.declaration import Problem

@@ -13,7 +13,7 @@ from benchmarks.plain_script import KeptTrials
 from benchmarks.report import Report
 from benchmarks.running import running_stack, settings_of
 from include.models.fitting import Fitted, fit
-from include.models.libraries.library import EncodedData
+from include.models.libraries.protocol import EncodedData
 from include.models.table import get_model
 from include.tracking.runs import Tracker, log_trial, open_tracker
 from include.tracking.trial_writer import write_trials

@@ -9,7 +9,7 @@ import numpy as np
 
 from include.models.encoder import Encoder, Encoding
 from include.models.evaluation import measure
-from include.models.libraries.library import EncodedData, FitOptions, Watch
+from include.models.libraries.protocol import EncodedData, FitOptions, Watch
 from include.models.libraries.table import LIBRARIES, library_of
 from include.models.table import ModelType, Statistic
 from include.problem.data import Split, Values

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.models.fitting import Fitted, encode, fit
-from include.models.libraries.library import EncodedData, Watch
+from include.models.libraries.protocol import EncodedData, Watch
 from include.models.table import ModelType
 from include.problem.data import Columns, Split
 from include.problem.declaration import Problem

@@ -86,9 +86,10 @@ def _search(
         on_trial(trial)
     problem, feature_set, references, train, validation = load_data(url, job)
     used = [draw_sample(problem, split, settings.tuning_rows, job.random_state) for split in (train, validation)]
-    is_sample = len(train + validation) > len(used[0] + used[1])
+    count, whole = sum(map(len, used)), len(train) + len(validation)
+    is_sample = count < whole
     if is_sample:
-        log.info("The search uses %d of %d rows, evenly over time.", len(used[0] + used[1]), len(train + validation))
+        log.info("The search uses %d of %d rows, evenly over time.", count, whole)
     folds = encode_folds(model, problem, feature_set, references, *used, random_state=job.random_state)
 
     def fit_trial(parameters: Mapping[str, Any], watch: Watch) -> Fitted:

@@ -8,7 +8,7 @@ import pytest
 
 from include.models.encoder import Encoder
 from include.models.fitting import encode, fit
-from include.models.libraries.library import EncodedData
+from include.models.libraries.protocol import EncodedData
 from include.models.table import MODELS
 from include.problem.data import Columns, Split
 from include.sets.examples import load_references, load_split

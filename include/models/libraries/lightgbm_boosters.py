@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from include.models.encoder import Encoder
-from include.models.libraries.library import (
+from include.models.libraries.openmp import refuse
+from include.models.libraries.protocol import (
     EARLY_STOPPING_ROUNDS,
     MAXIMUM_ROUNDS,
     Contributions,
@@ -18,7 +19,6 @@ from include.models.libraries.library import (
     FitOptions,
     Watch,
 )
-from include.models.libraries.openmp import refuse
 from include.models.table import ModelType
 
 LOG_LINKED = ("gamma", "tweedie")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from include.errors import ModelInvalid
 from include.models.encoder import Encoder
-from include.models.libraries.library import Contributions, EncodedData, FitOptions
+from include.models.libraries.protocol import Contributions, EncodedData, FitOptions
 from include.models.table import ModelType
 
 # What the regressors of the model table are made of, beyond the types that skops trusts by itself.

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from include.models.libraries.library import Library
 from include.models.libraries.lightgbm_boosters import LightGBM
+from include.models.libraries.protocol import Library
 from include.models.libraries.scikit_learn import ScikitLearn
 from include.models.libraries.xgboost_boosters import XGBoost
 from include.models.table import Family

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.models.encoder import Encoder
-from include.models.libraries.library import (
+from include.models.libraries.protocol import (
     EARLY_STOPPING_ROUNDS,
     MAXIMUM_ROUNDS,
     Contributions,
