@@ -2,6 +2,7 @@
 
 import time
 
+import httpx
 from rich.console import Console
 
 from include.embedded.commands.airflow_api import AirflowApi, Run
@@ -12,6 +13,7 @@ from include.embedded.commands.results import (
     SET_TAG,
     TrainedModel,
     best_trials,
+    find_champion,
     find_models,
     newest_set,
 )
@@ -30,6 +32,7 @@ SECONDS_TO_PARSE = 120.0
 SECONDS_TO_MEND = 15.0
 SECONDS_TO_START = 120.0
 SECONDS_TO_END = 300.0
+SECONDS_TO_SERVE = 60.0
 LOG_LINES = 15
 
 
@@ -72,6 +75,8 @@ def follow(stack: Stack, console: Console) -> bool:
     elif not failed and not trainings:
         console.print("The training set is ready, but no training DAG is waiting for it.")
     _report_waiting(stack, settings, promotions, console)
+    if find_champion(stack, settings):
+        _serve_champion(stack, console)
     for run in without:
         if run not in failed:
             console.print(f"{run.dag_id} succeeded but left no model in MLflow: see {_run_page(stack, run)}")
@@ -98,6 +103,7 @@ def roll_back(stack: Stack, console: Console) -> bool:
         [run] = watch(api, [api.trigger(PROMOTION, rollback=True)], list, progress)
     if run.state == "success":
         console.print(api.note(run), markup=False)
+        _serve_champion(stack, console)
     else:
         report_failure(api, stack, run, console)
     return run.state == "success"
@@ -153,6 +159,21 @@ def _report_waiting(stack: Stack, settings: Settings, promotions: list[Run], con
             page = f"{_run_page(stack, run)}/tasks/{APPROVE}/required_actions"
             deadline = f"within {settings.approval_deadline:g} hours, or the champion stays"
             console.print(f"A person must approve the winner {deadline}: {page}", soft_wrap=True)
+
+
+def _serve_champion(stack: Stack, console: Console) -> None:
+    """Has the prediction service look for the champion now, so that it answers with the one that was just reported."""
+    headers = {"X-API-Key": stack.credentials.serving_api_key}
+    try:
+        # A proxy leads elsewhere.
+        with httpx.Client(timeout=SECONDS_TO_SERVE, trust_env=False) as client:
+            answer = client.post(f"{stack.serving_address}/reload", headers=headers).raise_for_status().json()
+    except httpx.HTTPError as error:
+        problem = f"{type(error).__name__}: {error}"
+    else:
+        problem = answer["problem"]
+    if problem:
+        console.print(f"The prediction service has not taken up the champion yet: {problem}", markup=False)
 
 
 def _trainings_after(
