@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,17 +48,17 @@ class Positions:
             for axis in ("longitude", "latitude")
         }
 
+    @cached_property
+    def _radians(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Both axes, with one place more than there are ids, for all unknown ones."""
+        return np.radians(np.append(self.longitude, np.nan)), np.radians(np.append(self.latitude, np.nan))
+
     def of(self, zones: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Longitude and latitude of each zone, in radians; NaN for an unknown zone."""
-        if not len(self.longitude):
-            missing = np.full(len(zones), np.nan)
-            return missing, missing
-        known = (zones >= 0) & (zones < len(self.longitude))
-        at = np.where(known, zones, 0)
-        return (
-            np.radians(np.where(known, self.longitude[at], np.nan)),
-            np.radians(np.where(known, self.latitude[at], np.nan)),
-        )
+        longitude, latitude = self._radians
+        unknown = len(self.longitude)
+        at = np.where((zones >= 0) & (zones < unknown), zones, unknown)
+        return longitude[at], latitude[at]
 
 
 NO_POSITIONS = Positions(np.empty(0), np.empty(0))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response, status
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response, status
 from pydantic_core import to_json
 
 from include.models.explanation import Explanation, can_explain, explain, explain_linear, is_linear
@@ -12,7 +12,7 @@ from include.models.intervals import DEFAULT_LEVEL, LEVELS
 from include.prediction.inputs import MOST_ROWS, InputFormat
 from include.prediction.log import Predictions
 from include.prediction.request import make_answer
-from include.serving.access import require_key
+from include.serving.access import answer_known, require_key
 from include.serving.batching import MOST_ROWS_TOGETHER, Batcher
 from include.serving.parts import REFUSALS, Parts
 from include.serving.routes import answers
@@ -37,13 +37,12 @@ ROW_REFUSALS = REFUSALS | {
 
 def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
     """Adds the routes to an application."""
-    known = [Depends(require_key(parts.secrets))]
+    router = APIRouter(dependencies=[Depends(require_key(parts.secrets))], route_class=answer_known(parts.secrets))
     batcher, problem = Batcher(), form.problem
 
-    @app.post(
+    @router.post(
         "/predict",
         summary=f"Predict {(problem.title or problem.model).lower()}",
-        dependencies=known,
         responses={
             200: {"model": answers.Predicted, "description": f"A prediction per {problem.row[0]}"},
             **ROW_REFUSALS,
@@ -70,10 +69,9 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
             parts.metrics.unusual.labels(each.column, each.reason).inc()
         return _answer(make_answer(champion.loaded, predicted, of.unit, unusual, level))
 
-    @app.post(
+    @router.post(
         "/explain",
         summary="Explain predictions",
-        dependencies=known,
         responses={
             200: {"model": answers.Explained, "description": "The contribution of each feature to each prediction"},
             501: {"model": answers.Refused, "description": "Models of this type cannot be explained"},
@@ -95,6 +93,8 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         predicted, unusual = champion.model.predict(rows), champion.model.learnt.find_unusual(rows)
         answer = make_answer(champion.loaded, predicted, champion.form.problem.unit, unusual, level)
         return _answer(answer | explained)
+
+    app.include_router(router)
 
 
 def _read_request_id(request: Request) -> str | None:
