@@ -6,8 +6,10 @@
 winner the alias `champion` (the former one becomes `previous`), then the asset `champion_model` changes. A winner's
 error on the same held-out rows is lower by at least `MIN_IMPROVEMENT`, beyond chance, and is worse by
 `MAX_SLICE_REGRESSION` in no slice. A first model has to beat the best baseline, beyond chance; where none does, nothing
-is promoted, and an alert reports it. A champion that cannot be used is reported by an alert, once; `previous`, or else
-the best baseline, replaces it in the comparison, and it does not become `previous`.
+is promoted, and an alert reports it. The families of one training set are peers: each is judged against the champion of
+the set before, and of those that win the one with the lowest error becomes champion. A champion that cannot be used is
+reported by an alert, once; `previous`, or else the best baseline, replaces it in the comparison, and it does not become
+`previous`.
 
 **Parameters**: `approval`, where `human` lets a person decide on winners; `rollback`, which restores the previous
 champion instead of judging (`make rollback`).

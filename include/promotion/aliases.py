@@ -10,7 +10,7 @@ from dataclasses import replace
 from include.errors import ModelInvalid, NoChampion
 from include.promotion import decisions
 from include.promotion.decisions import Promotion, describe
-from include.promotion.usability import forget_unusable, predict_with
+from include.promotion.usability import find_unusable, forget_unusable, note_unusable, predict_with
 from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, START_TRAINING
@@ -20,10 +20,11 @@ log = logging.getLogger(__name__)
 
 
 def move_aliases(url: str, tracker: Tracker, promotion: Promotion) -> Promotion:
-    """Makes a version the champion, and its rival the previous one. The caller holds the lock."""
+    """Makes a version the champion, and its rival the previous one, see `Promotion`. The caller holds the lock."""
     decisions.set_state(url, promotion, "moving")
-    if promotion.rival_version is not None:
-        registry.set_alias(tracker, promotion.name, PREVIOUS, promotion.rival_version)
+    previous = promotion.rival_version or _find_usable_champion(url, promotion)
+    if previous is not None:
+        registry.set_alias(tracker, promotion.name, PREVIOUS, previous)
     else:
         # Whatever it points at cannot be used: nobody shall roll back to that.
         registry.remove_alias(tracker, promotion.name, PREVIOUS)
@@ -32,10 +33,16 @@ def move_aliases(url: str, tracker: Tracker, promotion: Promotion) -> Promotion:
     if challenger and challenger.version == promotion.version:
         registry.remove_alias(tracker, promotion.name, CHALLENGER)
     registry.tag_version(tracker, promotion.name, promotion.version, {"decision": "promoted"})
+    decisions.set_state(url, promotion, "promoted")
+    # Last: until then it says what may be `previous`.
     if promotion.champion_version is not None:
         forget_unusable(url, promotion.name, promotion.champion_version)
-    decisions.set_state(url, promotion, "promoted")
     return replace(promotion, state="promoted")
+
+
+def _find_usable_champion(url: str, promotion: Promotion) -> int | None:
+    champion = promotion.champion_version
+    return None if champion is None or find_unusable(url, promotion.name, champion) else champion
 
 
 def complete_interrupted_move(url: str, tracker: Tracker, name: str) -> None:
@@ -80,6 +87,7 @@ def roll_back(url: str, settings: Settings, run_key: str) -> Promotion:
             try:
                 predict_with(tracker, champion)
             except ModelInvalid as error:
+                note_unusable(url, champion, str(error))
                 replaced, kept = f"{replaced}, which cannot be used ({error})", None
         reason = f"Rolled back to version {previous.version}; it replaces {replaced}."
         rollback = describe("rollback", previous, champion, kept, "moving", reason, run_key)

@@ -192,6 +192,21 @@ def decide_first(comparison: Comparison, baseline: str) -> Verdict:
     return _conclude(_find_doubts(comparison), comparison, f"the best baseline, the {baseline}")
 
 
+def decide_among_peers(verdict: Verdict, error: float, peer: float) -> Verdict:
+    """A winner beside a champion that has not been one for long, see `choose_rival`: the lower error is enough.
+
+    Args:
+        error: The RMSE of the challenger.
+        peer: That of the champion, on the same rows.
+    """
+    figures = f"{show_amount(peer)} of the champion, which was trained on the same set"
+    if not verdict.promote:
+        return verdict
+    if not error < peer:
+        return Verdict(False, f"RMSE {show_amount(error)} against {figures}, is not lower")
+    return Verdict(True, f"{verdict.reason}; and against {figures}")
+
+
 def _find_doubts(comparison: Comparison) -> list[str]:
     low, high = comparison.interval
     if not comparison.rows >= MINIMUM_ROWS:

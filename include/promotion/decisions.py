@@ -34,6 +34,16 @@ _JUDGED_ON = """
           IS NOT DISTINCT FROM CASE p.split WHEN 'test' THEN own.test_from ELSE own.validation_from END
       AND s.settings -> 'places' IS NOT DISTINCT FROM own.settings -> 'places'
 """
+# Other families' versions of a set, for the first version of a family on it.
+_PEERS = """
+    SELECT version FROM training.promotions
+    WHERE kind = 'judgement' AND name = %(name)s AND set_version = %(set_version)s AND family <> %(family)s
+      AND NOT EXISTS (
+          SELECT FROM training.promotions
+          WHERE kind = 'judgement' AND name = %(name)s AND set_version = %(set_version)s AND family = %(family)s
+            AND version <> %(version)s
+      )
+"""
 # The best of the versions that were judged on the same rows as the newest one.
 _UNBEATEN = """
     SELECT baseline, champion_rmse, model, version, challenger_rmse
@@ -53,7 +63,8 @@ class Promotion:
         kind: `judgement`, or `rollback`, which puts a former champion back.
         champion_version: The champion at that time, None without one.
         rival_version: What it was judged against, and what becomes `previous` if it becomes champion: the champion, or
-            the previous one where the champion cannot be used. None: the best baseline, and nothing becomes `previous`.
+            the previous one where the champion cannot be used or is a peer. None: the best baseline; then the champion
+            becomes `previous` where it can be used.
         state: rejected, waiting (won, not moved yet), declined (by a person), moving, or promoted.
         run_key: `DAG id/run id` of the run that decided.
         baseline: Name of the best baseline, where it was judged against that.
@@ -151,6 +162,21 @@ def find_unjudged_trainings(url: str, name: str, trainings: Collection[str]) -> 
             [list(trainings), name],
         ).fetchall()
     return [training for (training,) in rows]
+
+
+def list_peers(url: str, version: RegisteredVersion) -> set[int]:
+    """The versions that a training set has made of other families, before the first one of this family is judged.
+
+    Empty for a further version of a family: what is trained on the same set again has to beat the champion.
+    """
+    values = {
+        "name": version.name,
+        "version": version.version,
+        "set_version": version.training_set,
+        "family": version.tags.get("family"),
+    }
+    with connect(url) as connection:
+        return {number for (number,) in connection.execute(_PEERS.encode(), values).fetchall()}
 
 
 def confidence_at(look: int) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from include.errors import ModelInvalid
+from include.models.evaluation import measure
 from include.promotion import decisions
 from include.promotion.aliases import complete_interrupted_move, move_aliases
 from include.promotion.blocks import list_blocks
@@ -16,6 +17,7 @@ from include.promotion.comparison import (
     compare,
     count_unusable,
     decide,
+    decide_among_peers,
     decide_first,
     find_disagreement,
 )
@@ -122,7 +124,7 @@ def describe_unbeaten(url: str, settings: Settings) -> str | None:
 def _judge(url: str, settings: Settings, tracker: Tracker, version: int, run_key: str) -> Promotion:
     champion = registry.find_version(tracker, settings.registered_model, CHAMPION)
     challenger = registry.get_version(tracker, settings.registered_model, version)
-    rival = choose_rival(url, tracker, challenger, champion)
+    rival = choose_rival(url, tracker, challenger, champion, decisions.list_peers(url, challenger))
     held_out = rival.held_out
     baseline = find_best_baseline(held_out) if rival.version is None else None
     look = 1 + decisions.count_judged_on(url, challenger.name, version, held_out.set_version, held_out.split)
@@ -176,8 +178,12 @@ def _compare(
         look=look,
     )
     if baseline is not None:
-        return comparison, decide_first(comparison, baseline)
-    return comparison, decide(comparison, limits, "the champion" if rival.is_champion else "the previous champion")
+        verdict = decide_first(comparison, baseline)
+    else:
+        verdict = decide(comparison, limits, "the champion" if rival.is_champion else "the previous champion")
+    if rival.peer is None:
+        return comparison, verdict
+    return comparison, decide_among_peers(verdict, comparison.challenger_rmse, measure(actual, rival.peer)["rmse"])
 
 
 def _figures(challenger: RegisteredVersion, held_out: HeldOut, comparison: Comparison | None) -> dict[str, Any]:

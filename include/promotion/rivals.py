@@ -1,6 +1,7 @@
 """What a challenger is judged against, and on which rows: those that neither has learnt from."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,39 +24,77 @@ class Rival:
         held_out: Rows that neither has learnt from.
         predicted: The rival's predictions of them; None where it is a baseline.
         is_champion: Whether it is the present champion.
+        peer: Predictions of the present champion where that is a peer, see `choose_rival`, and not the rival.
     """
 
     version: RegisteredVersion | None
     held_out: HeldOut
     predicted: Values | None
     is_champion: bool = False
+    peer: Values | None = None
 
 
 def choose_rival(
-    url: str, tracker: Tracker, challenger: RegisteredVersion, champion: RegisteredVersion | None
+    url: str,
+    tracker: Tracker,
+    challenger: RegisteredVersion,
+    champion: RegisteredVersion | None,
+    peers: Collection[int] = (),
 ) -> Rival:
-    """The champion; where it cannot be used or compared, or there is none, the previous one; else the best baseline."""
+    """The champion; where it cannot be used or compared, or there is none, the previous one; else the best baseline.
+
+    Args:
+        peers: Versions that were trained on the challenger's set and judged a moment earlier: none of them has been
+            champion for longer than it took the challenger to be trained. They are no rivals.
+    """
     previous = registry.find_version(tracker, challenger.name, PREVIOUS)
     if previous and previous.version in {challenger.version, champion and champion.version}:
         previous = None
+    rival = _choose(url, tracker, challenger, champion, previous, peers)
+    if champion and champion.version in peers and len(rival.held_out.actual):
+        peer = _predict(url, tracker, champion, rival.held_out, twin=champion.has_twin, is_champion=True)
+        return replace(rival, peer=peer)
+    return rival
+
+
+def _choose(
+    url: str,
+    tracker: Tracker,
+    challenger: RegisteredVersion,
+    champion: RegisteredVersion | None,
+    previous: RegisteredVersion | None,
+    peers: Collection[int],
+) -> Rival:
     for version in filter(None, (champion, previous)):
+        if version.version in peers:
+            continue
         held_out, is_twin = _load_held_out(url, challenger, version)
         if not len(held_out.actual) and held_out.problem.split_by != "time":
             # Its training set was split otherwise, so that it may have learnt from any row: none will ever be left.
             continue
-        try:
-            if is_twin:
-                # The version itself is what has to be of use.
-                predict_with(tracker, version)
-            predicted = predict_with(tracker, version, held_out.rows if len(held_out.actual) else None, twin=is_twin)
-        except ModelInvalid as error:
-            if version is champion:
-                note_unusable(url, champion, str(error))
-            continue
-        if version is champion:
-            forget_unusable(url, champion.name, champion.version)
-        return Rival(version, held_out, predicted, is_champion=version is champion)
+        is_champion = version is champion
+        predicted = _predict(url, tracker, version, held_out, twin=is_twin, is_champion=is_champion)
+        if predicted is not None:
+            return Rival(version, held_out, predicted, is_champion)
     return Rival(None, load_held_out(url, _list_learnt(challenger)), None)
+
+
+def _predict(
+    url: str, tracker: Tracker, version: RegisteredVersion, held_out: HeldOut, *, twin: bool, is_champion: bool
+) -> Values | None:
+    """A version's predictions, (n,), of held-out rows; None where it cannot be used, which is noted of the champion."""
+    try:
+        if twin:
+            # The version itself is what has to be of use.
+            predict_with(tracker, version)
+        predicted = predict_with(tracker, version, held_out.rows if len(held_out.actual) else None, twin=twin)
+    except ModelInvalid as error:
+        if is_champion:
+            note_unusable(url, version, str(error))
+        return None
+    if is_champion:
+        forget_unusable(url, version.name, version.version)
+    return predicted
 
 
 def _load_held_out(url: str, challenger: RegisteredVersion, rival: RegisteredVersion) -> tuple[HeldOut, bool]:

@@ -6,6 +6,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from include.errors import NoChampion, NoTrainingSet
 from include.models.artifact import Model
@@ -19,10 +20,11 @@ from include.settings import Settings
 from include.tracking import model_logging, registry, runs
 from include.tracking.lineage import Lineage
 from include.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS
+from tests.published_sets import publish_set
 from tests.splits import PROBLEM
 from tests.warehouse_rows import query
 
-LINEAR, FOREST = "linear_model.LinearRegression", "ensemble.ExtraTreesRegressor"
+LASSO, LINEAR, FOREST = "linear_model.Lasso", "linear_model.LinearRegression", "ensemble.ExtraTreesRegressor"
 SMALL_FOREST = {"n_estimators": 60, "max_depth": 12}
 WEAK = {"alpha": 5.0}
 RUN = "model_promotion/manual__1"
@@ -45,14 +47,21 @@ def register(url: str, settings: Settings) -> Callable[..., int]:
     splits = [load_split(url, 1, name) for name in ("train", "validation")]
 
     def train_and_register(
-        model: str, parameters: dict[str, Any] | None = None, *, seed: int = 0, shuffled: bool = False
+        model: str,
+        parameters: dict[str, Any] | None = None,
+        *,
+        seed: int = 0,
+        shuffled: bool = False,
+        family: str = "sklearn",
+        set_version: int = 1,
     ) -> int:
         train, validation = splits
         if shuffled:
             train = Split(train.rows, np.random.default_rng(seed).permutation(train.target))
         data = encode(MODELS[model], PROBLEM, "rich", load_references(url, 1), train, validation)
         fitted = fit(MODELS[model], parameters or {}, data, random_state=seed, threads=1)
-        return store(url, settings, Model(data.encoder, fitted.estimator, {"parameters": {}}), model, validation)
+        trained = Model(data.encoder, fitted.estimator, {"parameters": {}})
+        return store(url, settings, trained, model, validation, family=family, set_version=set_version)
 
     return train_and_register
 
@@ -61,17 +70,27 @@ def register(url: str, settings: Settings) -> Callable[..., int]:
 METRICS = {"validation_rmse": 4.5, "validation_rmse_estimated": 5.25}
 
 
-def store(url: str, settings: Settings, trained: Model, model: str, split: Split, twin: Model | None = None) -> int:
-    training_set: TrainingSet = get_training_set(url, 1)
+def store(
+    url: str,
+    settings: Settings,
+    trained: Model,
+    model: str,
+    split: Split,
+    twin: Model | None = None,
+    *,
+    family: str = "sklearn",
+    set_version: int = 1,
+) -> int:
+    training_set: TrainingSet = get_training_set(url, set_version)
     tracker = runs.open_tracker(settings)
-    run_key = f"sklearn_training/{len(registry.list_versions(tracker, settings.registered_model))}"
+    run_key = f"{family}_training/{len(registry.list_versions(tracker, settings.registered_model))}"
     lineage = Lineage(run_key, training_set, "rich", "c0ffee", 42)
-    run_id = runs.open_run(tracker, lineage, "sklearn", model)
+    run_id = runs.open_run(tracker, lineage, family, model)
     example = {name: values[:2] for name, values in split.rows.items()}
     uri = model_logging.log_model(
         tracker, run_id, "sklearn", trained, metrics=METRICS, tables={}, figures={}, example=example
     )
-    tags = {**lineage.tags, "family": "sklearn", "model": model, "run_id": run_id}
+    tags = {**lineage.tags, "family": family, "model": model, "run_id": run_id}
     if twin:
         tags[registry.JUDGED_DIGEST_TAG] = model_logging.log_twin(tracker, run_id, twin)
     return registry.register_model(tracker, settings.registered_model, run_id, uri, tags, "")
@@ -125,7 +144,7 @@ def test_first_model_that_learnt_nothing_is_rejected_and_one_sentence_says_what_
 def test_truly_better_one_takes_the_place_and_one_of_shuffled_targets_never(
     url: str, settings: Settings, register: Callable
 ) -> None:
-    weak, shuffled = register("linear_model.Lasso", WEAK), register(FOREST, SMALL_FOREST, shuffled=True)
+    weak, shuffled = register(LASSO, WEAK), register(FOREST, SMALL_FOREST, shuffled=True)
     assert judge_and_promote(url, settings, weak) == "promoted"
     assert judge_and_promote(url, settings, shuffled) == "rejected"
     better = register(FOREST, SMALL_FOREST)
@@ -142,7 +161,7 @@ def test_of_ten_equal_ones_at_most_one_is_promoted(url: str, settings: Settings,
 def test_two_versions_are_both_judged_and_the_second_against_the_first(
     url: str, settings: Settings, register: Callable
 ) -> None:
-    weak, better = register("linear_model.Lasso", WEAK), register(FOREST, SMALL_FOREST)
+    weak, better = register(LASSO, WEAK), register(FOREST, SMALL_FOREST)
     assert judging.find_unjudged(url, settings, [weak]) == [weak, better]
     for version in (weak, better):
         assert judging.judge(url, settings, version, RUN).champion_version is None
@@ -154,7 +173,7 @@ def test_two_versions_are_both_judged_and_the_second_against_the_first(
 
 
 def test_older_version_is_judged_when_it_is_named(url: str, settings: Settings, register: Callable) -> None:
-    older, newer = register(LINEAR), register("linear_model.Lasso", WEAK)
+    older, newer = register(LINEAR), register(LASSO, WEAK)
     judging.judge(url, settings, newer, RUN)
     assert judging.find_unjudged(url, settings, []) == []
     assert judging.find_unjudged(url, settings, [older]) == [older]
@@ -233,7 +252,7 @@ def test_each_further_version_on_the_same_rows_needs_more_confidence(
     url: str, settings: Settings, register: Callable
 ) -> None:
     name = settings.registered_model
-    for version in (register(LINEAR), register("linear_model.Lasso", WEAK), register(FOREST, SMALL_FOREST)):
+    for version in (register(LINEAR), register(LASSO, WEAK), register(FOREST, SMALL_FOREST)):
         judging.judge(url, settings, version, RUN)
     looks = query(url, "SELECT version, look FROM training.promotions ORDER BY version")
     assert looks == [(1, 1), (2, 2), (3, 3)]
@@ -249,6 +268,81 @@ def test_each_further_version_on_the_same_rows_needs_more_confidence(
         assert decisions.count_judged_on(url, name, 4, other, "test") == judged
 
 
+# Families that were trained on one set
+
+LITTLE_BETTER = {"alpha": WEAK["alpha"] - 1e-4}
+
+
+def test_of_the_families_of_one_set_the_one_with_the_lowest_error_becomes_champion(
+    url: str, settings: Settings, register: Callable
+) -> None:
+    weak = register(LASSO, WEAK)
+    little_better = register(LASSO, LITTLE_BETTER, family="xgboost")
+    worse = register(LASSO, {"alpha": 5.1}, family="lightgbm")
+    assert judge_and_promote(url, settings, weak) == "promoted"
+    assert judge_and_promote(url, settings, little_better) == "promoted"
+    assert judge_and_promote(url, settings, worse) == "rejected"
+    assert read_aliases(settings) == {CHAMPION: little_better, PREVIOUS: weak, CHALLENGER: worse}
+    reasons = [reason for (reason,) in query(url, "SELECT reason FROM training.promotions ORDER BY version")]
+    assert "of the best baseline, the mean: " in reasons[1]
+    assert reasons[1].endswith(" of the champion, which was trained on the same set")
+    assert reasons[2].endswith(" of the champion, which was trained on the same set, is not lower")
+
+
+def test_each_family_has_to_beat_what_the_first_one_had_to(url: str, settings: Settings, register: Callable) -> None:
+    assert judge_and_promote(url, settings, register(LASSO, WEAK)) == "promoted"
+    assert judge_and_promote(url, settings, register(LINEAR, shuffled=True, family="xgboost")) == "rejected"
+    [(baseline,)] = query(url, "SELECT baseline FROM training.promotions WHERE version = 2")
+    assert baseline == "mean"
+
+
+def test_family_that_is_trained_again_on_the_set_has_to_beat_the_champion(
+    url: str, settings: Settings, register: Callable
+) -> None:
+    weak, worse = register(LASSO, WEAK), register(LASSO, {"alpha": 5.1}, family="xgboost")
+    assert judge_and_promote(url, settings, weak) == "promoted"
+    assert judge_and_promote(url, settings, worse) == "rejected"
+    again = register(LASSO, LITTLE_BETTER, family="xgboost")
+    assert judge_and_promote(url, settings, again) == "rejected"
+    [(rival, reason)] = query(url, f"SELECT rival_version, reason FROM training.promotions WHERE version = {again}")
+    assert rival == weak
+    assert reason.endswith("1.0% are needed")
+
+
+def test_families_of_a_new_set_are_judged_against_the_champion_of_an_earlier_one(
+    url: str, settings: Settings, register: Callable
+) -> None:
+    publish_set(url, Settings(source="sample", sample_rows=1_500, minimum_rows=100), months=["2024-01", "2024-02"])
+    old = register(LASSO, WEAK)
+    assert judge_and_promote(url, settings, old) == "promoted"
+    first, lowest = register(LINEAR, set_version=2), register(FOREST, SMALL_FOREST, family="xgboost", set_version=2)
+    assert judge_and_promote(url, settings, first) == "promoted"
+    assert judge_and_promote(url, settings, lowest) == "promoted"
+    rivals = query(url, "SELECT champion_version, rival_version FROM training.promotions ORDER BY version")
+    assert rivals == [(None, None), (old, old), (first, old)]
+    # What learned from the same data is nothing to go back to where these are bad.
+    assert read_aliases(settings) == {CHAMPION: lowest, PREVIOUS: old}
+
+
+def test_peer_that_cannot_be_used_is_reported_and_stands_in_nobodys_way(
+    url: str, settings: Settings, register: Callable
+) -> None:
+    better = register(LINEAR)
+    assert judge_and_promote(url, settings, better) == "promoted"
+    worse = register(LASSO, WEAK, family="xgboost")
+    break_model(settings, better)
+    assert judge_and_promote(url, settings, worse) == "promoted"
+    assert read_aliases(settings) == {CHAMPION: worse}
+
+
+def break_model(settings: Settings, version: int) -> None:
+    """Deletes a version's files."""
+    client = runs.open_tracker(settings).client
+    source = client.get_model_version(settings.registered_model, str(version)).source
+    location = mlflow.get_logged_model(source.removeprefix("models:/")).artifact_location
+    get_artifact_repository(location).delete_artifacts("data")
+
+
 # Killed in the middle
 
 
@@ -260,7 +354,7 @@ class Killed(BaseException):
 def test_move_that_was_killed_is_completed_once_and_never_leaves_no_champion(
     url: str, settings: Settings, register: Callable, monkeypatch: pytest.MonkeyPatch, calls: int
 ) -> None:
-    weak, better = register("linear_model.Lasso", WEAK), register(FOREST, SMALL_FOREST)
+    weak, better = register(LASSO, WEAK), register(FOREST, SMALL_FOREST)
     judge_and_promote(url, settings, weak)
     judging.judge(url, settings, better, RUN)
     left = calls
@@ -290,7 +384,7 @@ def test_next_judgement_completes_what_a_killed_run_left(url: str, settings: Set
     first = register(LINEAR)
     decision = judging.judge(url, settings, first, RUN)
     decisions.set_state(url, decision, "moving")
-    second = register("linear_model.Lasso", WEAK)
+    second = register(LASSO, WEAK)
     assert judging.judge(url, settings, second, RUN).champion_version == first
     assert read_aliases(settings) == {CHAMPION: first, CHALLENGER: second}
 
@@ -299,7 +393,7 @@ def test_next_judgement_completes_what_a_killed_run_left(url: str, settings: Set
 
 
 def test_rollback_swaps_champion_and_previous_once_a_run(url: str, settings: Settings, register: Callable) -> None:
-    weak, better = register("linear_model.Lasso", WEAK), register(FOREST, SMALL_FOREST)
+    weak, better = register(LASSO, WEAK), register(FOREST, SMALL_FOREST)
     for version in (weak, better):
         judge_and_promote(url, settings, version)
     for _ in range(2):

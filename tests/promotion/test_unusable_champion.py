@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
 import pytest
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from include.alerting.model_reports import report_unusable
 from include.errors import ModelInvalid, NoChampion
@@ -30,10 +28,20 @@ from include.sets.holdout import load_held_out
 from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, WAYS_OUT
-from tests.promotion.test_judging import FOREST, LINEAR, RUN, SMALL_FOREST, WEAK, judge_and_promote, read_aliases, store
+from tests.promotion.test_judging import (
+    FOREST,
+    LASSO,
+    LINEAR,
+    RUN,
+    SMALL_FOREST,
+    WEAK,
+    break_model,
+    judge_and_promote,
+    read_aliases,
+    store,
+)
 from tests.splits import PROBLEM
 
-LASSO = "linear_model.Lasso"
 TRIP = {"pickup_at": "2024-01-14T18:30:00", "pickup_zone": 2, "dropoff_zone": 5, "trip_distance": 1.98}
 pytestmark = [
     pytest.mark.slow,
@@ -92,19 +100,12 @@ def register_by_hand(settings: Settings) -> int:
     return int(version.version)
 
 
-def delete_artifact(settings: Settings, version: int) -> None:
-    client = runs.open_tracker(settings).client
-    source = client.get_model_version(settings.registered_model, str(version)).source
-    location = mlflow.get_logged_model(source.removeprefix("models:/")).artifact_location
-    get_artifact_repository(location).delete_artifacts("data")
-
-
 def test_artifact_that_is_gone_makes_a_champion_unusable_rather_than_mlflow_unavailable(
     url: str, settings: Settings, register: Register
 ) -> None:
     judge_and_promote(url, settings, register(LINEAR))
     assert check_champion(url, settings) is None
-    delete_artifact(settings, 1)
+    break_model(settings, 1)
     broken = check_champion(url, settings)
     assert broken
     assert broken.startswith("The champion, version 1, cannot be used: ")
@@ -132,7 +133,7 @@ def test_without_a_previous_one_challengers_are_judged_against_the_best_baseline
 def test_previous_one_stands_in_and_stays_previous(url: str, settings: Settings, register: Register) -> None:
     for version in (good := register(LASSO, WEAK), broken := register(LINEAR)):
         assert judge_and_promote(url, settings, version) == "promoted"
-    delete_artifact(settings, broken)
+    break_model(settings, broken)
     as_good = register(LASSO, WEAK)
     decision = judging.judge(url, settings, as_good, RUN)
     assert decision.state == "rejected"
@@ -210,7 +211,7 @@ def test_rollback_from_a_broken_champion_leaves_none_to_roll_back_to(
 ) -> None:
     for version in (good := register(LASSO, WEAK), broken := register(LINEAR)):
         judge_and_promote(url, settings, version)
-    delete_artifact(settings, broken)
+    break_model(settings, broken)
     back = aliases.roll_back(url, settings, "model_promotion/back")
     assert f"it replaces version {broken}, which cannot be used" in back.reason
     assert aliases.roll_back(url, settings, "model_promotion/back") == back
@@ -224,7 +225,7 @@ def test_rollback_to_a_broken_version_is_refused_and_changes_nothing(
 ) -> None:
     for version in (broken := register(LASSO, WEAK), good := register(LINEAR)):
         judge_and_promote(url, settings, version)
-    delete_artifact(settings, broken)
+    break_model(settings, broken)
     with pytest.raises(ModelInvalid, match=f"The previous champion, version {broken} of .*, cannot be used"):
         aliases.roll_back(url, settings, RUN)
     assert read_aliases(settings) == {CHAMPION: good, PREVIOUS: broken}
