@@ -11,12 +11,12 @@ from benchmarks.trip_data import MONTHS, days_of, find_trips, load_split, pick
 from include.models.artifact import Model
 from include.models.evaluation import cut
 from include.models.fitting import encode, fit
-from include.models.intervals import DEFAULT_LEVEL, calibrate
+from include.models.intervals import DEFAULT_LEVEL
 from include.models.table import MODELS
 from include.problem.data import Columns, Split, Values
 from include.settings import Settings
 
-CHOSEN = ("gbtree.gamma", "gbtree.squarederror", "linear_model.LinearRegression")
+CHOSEN = ("gbdt.squarederror", "gbtree.gamma", "gbtree.squarederror", "linear_model.LinearRegression")
 # Of predictions, in the target's unit.
 BANDS = ((0, 10), (10, 20), (20, 35), (35, np.inf))
 SLICE_ROWS = 200
@@ -65,11 +65,10 @@ def _list_cases(months: Mapping[str, Split]) -> list[tuple[tuple[str, Split], ..
 
 def _compare(settings: Settings, model: Model, held_out: Split, after: Split) -> list[list[str]]:
     known, predicted = model.predict(held_out.rows), model.predict(after.rows)
-    intervals = calibrate(held_out.target, known)
-    assert intervals is not None
+    low, high = model.calibrate(held_out, known).find_intervals(predicted, after.rows) or (predicted, predicted)
     width = float(np.quantile(np.abs(held_out.target - known), DEFAULT_LEVEL))
     return [
-        ["by band", *_measure(settings, after.rows, after.target, predicted, *intervals.find(predicted))],
+        ["by band and zone", *_measure(settings, after.rows, after.target, predicted, low, high)],
         ["one width", *_measure(settings, after.rows, after.target, predicted, predicted - width, predicted + width)],
     ]
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from benchmarks.running import settings_of
 from benchmarks.trip_data import MONTHS, days_of, find_trips, load_split, pick
 from include.models.artifact import Model
 from include.models.fitting import encode, fit
-from include.models.intervals import calibrate
 from include.models.table import MODELS
 from include.monitoring.drift import Thresholds, compare_column, has_drifted, is_alarming
 from include.monitoring.errors import (
@@ -139,7 +138,7 @@ def _make_champions(settings: Settings) -> Iterator[Champion]:
         metadata = {"family": "xgboost", "model": MODEL, "parameters": start, "lineage": {}}
         model = Model(data.encoder, fitted.estimator, metadata)
         predicted = model.predict(held_out.rows)
-        model, residuals = replace(model, intervals=calibrate(held_out.target, predicted)), predicted - held_out.target
+        model, residuals = model.calibrate(held_out, predicted), predicted - held_out.target
         yield Champion(
             model,
             profile_split(settings.problem, learnt),
@@ -171,7 +170,7 @@ def _watch(settings: Settings, champion: Champion, weeks: Sequence[Split]) -> li
         week = pick(week, (week.target >= problem.target_min) & (week.target <= problem.target_max))
         predicted = champion.model.predict(week.rows)
         residuals.append(predicted - week.target)
-        low, high = champion.model.find_intervals(predicted) or (predicted, predicted)
+        low, high = champion.model.find_intervals(predicted, week.rows) or (predicted, predicted)
         coverages.append(float(np.mean((low <= week.target) & (week.target <= high))))
         values = columns_of(problem, week)
         flags.append(

@@ -1,11 +1,9 @@
 """Published training sets for tests, made by the steps of data preparation."""
 
-from dataclasses import replace
 from typing import Any
 
 from include.models.artifact import Model
 from include.models.fitting import encode, fit
-from include.models.intervals import calibrate
 from include.models.table import MODELS
 from include.sets import build, preparation, publish
 from include.sets.examples import load_references, load_split, read_problem_of
@@ -41,4 +39,4 @@ def train(url: str, version: int, model: str, feature_set: str) -> Model:
     fitted = fit(MODELS[model], MODELS[model].start, data, random_state=1, threads=1)
     metadata = {"family": MODELS[model].family, "model": model, "parameters": {}, "lineage": {}}
     made = Model(data.encoder, fitted.estimator, metadata)
-    return replace(made, intervals=calibrate(splits[1].target, made.predict(splits[1].rows)))
+    return made.calibrate(splits[1], made.predict(splits[1].rows))

@@ -1,7 +1,6 @@
 """Small registered models for tests, in a real MLflow."""
 
 from contextlib import suppress
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from mlflow.exceptions import MlflowException
 
 from include.models.artifact import Model
 from include.models.fitting import encode, fit
-from include.models.intervals import calibrate
 from include.models.table import MODELS, get_model
 from include.settings import Settings
 from include.tracking import model_logging, registry, runs
@@ -44,7 +42,7 @@ def make_model(model: str, feature_set: str = "rich") -> Model:
     if hasattr(fitted.estimator, "coef_"):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
     model = Model(data.encoder, fitted.estimator, metadata)
-    return replace(model, intervals=calibrate(VALIDATION.target, model.predict(VALIDATION.rows)))
+    return model.calibrate(VALIDATION, model.predict(VALIDATION.rows))
 
 
 @cache

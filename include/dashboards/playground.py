@@ -136,7 +136,7 @@ def _load_usable(context: Context, chosen: Sequence[Registered]) -> list[tuple[R
 
 def _predict(version: Registered, model: Model, rows: Columns) -> Predicted:
     predicted = model.predict(rows)
-    ends = model.find_intervals(predicted)
+    ends = model.find_intervals(predicted, rows)
     low, high = (float(end[0]) for end in ends) if ends else (None, None)
     return Predicted(version.version, version.label, version.role, version.model, float(predicted[0]), low, high)
 

@@ -8,7 +8,7 @@ manifest.json   SHA-256 of the others, compared before any library reads them: a
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +18,16 @@ from include.errors import ModelInvalid
 from include.models.encoder import Encoder
 from include.models.estimator_files import load_estimator, save_estimator
 from include.models.fitting import predict_encoded
-from include.models.intervals import DEFAULT_LEVEL, Intervals
+from include.models.intervals import DEFAULT_LEVEL, Intervals, calibrate
 from include.models.learnt import Learnt
 from include.models.manifest import check_files, write_manifest
-from include.problem.data import Columns, Values, columns_of_frame, count_rows
+from include.problem.data import Columns, Split, Values, columns_of_frame, count_rows
 from include.problem.declaration import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,24 @@ class Model:
             raise ModelInvalid(f"It returns predictions of shape {predicted.shape} for {expected} rows.")
         return predicted
 
-    def find_intervals(self, predicted: Values, level: float = DEFAULT_LEVEL) -> tuple[Values, Values] | None:
+    def calibrate(self, judged: Split, predicted: Values) -> "Model":
+        """The model with intervals that follow from predictions of rows not learnt from.
+
+        Args:
+            predicted: Of the rows, (n,), in the model's stead by one that has not learnt from them.
+        """
+        # Bands of numbers are large, and errors by bands of the prediction hold in them.
+        names = [part.column for part in self.problem.slices if part.most_frequent and part.column in judged.rows]
+        categories = {name: judged.rows[name] for name in names}
+        return replace(self, intervals=calibrate(judged.target, predicted, categories))
+
+    def find_intervals(
+        self, predicted: Values, rows: Columns, level: float = DEFAULT_LEVEL
+    ) -> tuple[Values, Values] | None:
         """Both ends, each (n,), of the intervals of n predictions, see `Intervals.find`; None where none are known."""
         if self.intervals is None:
             return None
-        low, high = self.intervals.find(predicted, level)
+        low, high = self.intervals.find(predicted, rows, level)
         # What training never sees below 0 is not said to be there.
         is_never_negative = self.problem.target_min is not None and self.problem.target_min >= 0
         return (np.maximum(low, 0.0), np.maximum(high, 0.0)) if is_never_negative else (low, high)

@@ -2,24 +2,53 @@
 
 Split-conformal: residuals of rows that the model has not learnt from, by bands of the prediction, as the same error is
 little of a large value and much of a small one. Each side leaves out half of what the interval may miss, so that a
-skewed error makes a skewed interval. Method: J. Lei et al., "Distribution-Free Predictive Inference for Regression",
-JASA 113, 2018; bands: H. Boström et al., "Mondrian conformal regressors", PMLR 128, 2020.
+skewed error makes a skewed interval. Where that holds too few of a category's rows, such as those of a zone, its
+intervals are wider by a share of their width.
+
+Method: J. Lei et al., "Distribution-Free Predictive Inference for Regression", JASA 113, 2018; bands: H. Boström et
+al., "Mondrian conformal regressors", PMLR 128, 2020; wider ones by how far outside values are: Y. Romano et al.,
+"Conformalized Quantile Regression", NeurIPS 2019.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from include.problem.data import Values
+from include.problem.data import Columns, Values
 
 BANDS = 15
-# With fewer rows a band would know little of its tails, and with fewer in all there are no intervals.
-ROWS_A_BAND, LEAST_ROWS = 200, 40
+# With fewer rows a band, or a category, would know little of its tails, and with fewer in all there are no intervals.
+ROWS_A_BAND, ROWS_A_CATEGORY, LEAST_ROWS = 200, 50, 40
 LEVELS = range(50, 100)
 DEFAULT_LEVEL = 0.9
+
+
+@dataclass(frozen=True)
+class Widening:
+    """By how much intervals are wider for the values of one column.
+
+    Attributes:
+        known: k values with rows enough.
+        shares: Of the width, for each end, at any level, (k + 1,); the last one is for all other values.
+    """
+
+    known: Sequence[Any]
+    shares: Values
+
+    @cached_property
+    def _positions(self) -> dict[Any, int]:
+        return {value: at for at, value in enumerate(self.known)}
+
+    def find(self, values: npt.NDArray[Any]) -> Values:
+        """The shares of n values, (n,)."""
+        other = len(self.known)
+        return self.shares[[self._positions.get(value, other) for value in values.tolist()]]
 
 
 @dataclass(frozen=True)
@@ -30,38 +59,48 @@ class Intervals:
         edges: Of the bands of predictions, (bands - 1,), ascending.
         low: By band and by whole percent of the level, (bands, levels); in the target's unit.
         high: Likewise.
+        wider: By column, for which of its values they are wider; of several columns the widest counts.
     """
 
     edges: Values
     low: Values
     high: Values
+    wider: Mapping[str, Widening] = field(default_factory=dict)
 
-    def find(self, predicted: Values, level: float = DEFAULT_LEVEL) -> tuple[Values, Values]:
+    def find(self, predicted: Values, rows: Columns, level: float = DEFAULT_LEVEL) -> tuple[Values, Values]:
         """Both ends of the intervals of n predictions, each (n,).
 
         Args:
+            rows: The predicted ones, with the columns of `wider`.
             level: Share of actual values that are to be inside, in `LEVELS` percent; rounded up to a whole one.
         """
         band = np.searchsorted(self.edges, predicted, side="right")
         at = math.ceil(round(level * 100, 6)) - LEVELS.start
-        return predicted + self.low[band, at], predicted + self.high[band, at]
+        low, high = self.low[band, at], self.high[band, at]
+        for more in _find_widest([widening.find(rows[name]) for name, widening in self.wider.items()]):
+            low, high = low - more * (high - low), high + more * (high - low)
+        return predicted + low, predicted + high
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {"edges": self.edges.tolist(), "low": self.low.tolist(), "high": self.high.tolist()}
+        wider = {name: [list(each.known), each.shares.tolist()] for name, each in self.wider.items()}
+        return {"edges": self.edges.tolist(), "low": self.low.tolist(), "high": self.high.tolist(), "wider": wider}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Intervals":
         """The inverse of `to_dict`."""
-        return cls(*(np.array(values[name], dtype="float64") for name in ("edges", "low", "high")))
+        edges, low, high = (np.array(values[name], dtype="float64") for name in ("edges", "low", "high"))
+        wider = {name: Widening(known, np.array(shares)) for name, (known, shares) in values["wider"].items()}
+        return cls(edges, low, high, wider)
 
 
-def calibrate(actual: Values, predicted: Values) -> Intervals | None:
+def calibrate(actual: Values, predicted: Values, categories: Columns) -> Intervals | None:
     """Intervals from rows not learnt from; None where these are too few, or a prediction is no number.
 
     Args:
         actual: (n,), in the target's unit.
         predicted: (n,).
+        categories: Columns of the rows, each (n,), of whose values each is to hold its share.
     """
     if len(actual) < LEAST_ROWS or not np.isfinite(actual - predicted).all():
         return None
@@ -73,7 +112,9 @@ def calibrate(actual: Values, predicted: Values) -> Intervals | None:
     residuals = actual - predicted
     ends = [_find_ends(residuals[band == number]) for number in range(len(known))]
     low, high = (_shorten(np.array(each)) for each in zip(*ends, strict=True))
-    return Intervals(edges, low, high)
+    intervals = Intervals(edges, low, high)
+    outside = _find_outside(actual, *intervals.find(predicted, {}))
+    return replace(intervals, wider={name: _widen(values, outside) for name, values in categories.items()})
 
 
 def _find_ends(residuals: Values) -> tuple[Values, Values]:
@@ -84,6 +125,41 @@ def _find_ends(residuals: Values) -> tuple[Values, Values]:
     below = np.floor(np.round(tails * (len(ordered) + 1), 6)).astype(int)
     below = np.clip(below, 1, len(ordered))
     return ordered[below - 1], ordered[len(ordered) - below]
+
+
+def _find_outside(actual: Values, low: Values, high: Values) -> Values:
+    """How far values are outside of their intervals, as a share of the width, (n,); inside below 0.
+
+    An interval without a width cannot be widened by a share of it: nothing is outside.
+    """
+    beyond, width = np.maximum(low - actual, actual - high), high - low
+    return np.divide(beyond, width, out=np.zeros_like(width), where=width > 0)
+
+
+def _widen(values: npt.NDArray[Any], outside: Values) -> Widening:
+    """The shares that hold enough of each value's rows; values of too few rows share theirs."""
+    counts = Counter(values.tolist())
+    known = [value for value, count in counts.items() if count >= ROWS_A_CATEGORY]
+    positions = {value: at for at, value in enumerate(known)}
+    at = np.array([positions.get(value, len(known)) for value in values.tolist()])
+    return Widening(known, _shorten(np.array([_find_share(outside[at == own]) for own in range(len(known) + 1)])))
+
+
+def _find_share(outside: Values) -> float:
+    """The least share that holds `DEFAULT_LEVEL` of the rows; none where they are too few to say.
+
+    It suits the other levels as well. One share for all of them keeps the interval of a higher level the wider one.
+    """
+    count = len(outside)
+    if count < ROWS_A_CATEGORY:
+        return 0.0
+    # One row more than there are, as for the bands.
+    held = min(math.ceil(round(DEFAULT_LEVEL * (count + 1), 6)), count)
+    return max(float(np.partition(outside, held - 1)[held - 1]), 0.0)
+
+
+def _find_widest(shares: Sequence[Values]) -> Sequence[Values]:
+    return [np.max(shares, axis=0)] if len(shares) > 1 else shares
 
 
 def _shorten(values: Values) -> Values:

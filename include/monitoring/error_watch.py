@@ -119,7 +119,7 @@ def _read_judged(url: str, champion: RegisteredVersion) -> float | None:
 def _measure(model: Model, split: Split) -> tuple[Values, float | None]:
     """Predicted minus actual, and the share of actual values inside the model's intervals."""
     predicted = model.predict_guarded(split.rows)
-    ends = model.find_intervals(predicted)
+    ends = model.find_intervals(predicted, split.rows)
     inside = ends and float(np.mean((ends[0] <= split.target) & (split.target <= ends[1])))
     return predicted - split.target, inside
 

@@ -13,7 +13,7 @@ from include.models.learnt import Unusual, describe_unusual
 from include.prediction.form_fields import list_fields, list_needed
 from include.prediction.inputs import InputFormat, parse_rows
 from include.prediction.log import Predictions, replace_predictions
-from include.problem.data import Values
+from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 from include.problem.words import show_amount, show_example
 from include.settings import Settings
@@ -72,11 +72,11 @@ def predict(
     with connect(url) as connection:
         answered = Predictions(datetime.now(UTC), "rest", request_id, number, rows, problem.input_kinds, predicted)
         replace_predictions(connection, answered)
-    return make_answer(champion, predicted, problem.unit, champion.model.learnt.find_unusual(rows), level)
+    return make_answer(champion, rows, predicted, champion.model.learnt.find_unusual(rows), level)
 
 
 def make_answer(
-    loaded: LoadedModel, predicted: Values, unit: str, unusual: Sequence[Unusual], level: float = DEFAULT_LEVEL
+    loaded: LoadedModel, rows: Columns, predicted: Values, unusual: Sequence[Unusual], level: float = DEFAULT_LEVEL
 ) -> dict[str, Any]:
     """What each way of asking answers.
 
@@ -85,10 +85,10 @@ def make_answer(
         knows none) that hold the actual value with the probability `level`, the `model` behind them, and `warnings`:
         the values of the rows that are not as those the model learnt from.
     """
-    ends = loaded.model.find_intervals(predicted, level)
+    ends = loaded.model.find_intervals(predicted, rows, level)
     return {
         "predictions": predicted.tolist(),
-        "unit": unit,
+        "unit": loaded.model.problem.unit,
         "intervals": ends and np.column_stack(ends).tolist(),
         "level": level,
         "model": {"name": loaded.version.name, "version": loaded.version.version},

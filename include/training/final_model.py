@@ -1,7 +1,6 @@
 """The last step of a model type: evaluates its best model, fits it on all rows, and stores it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -13,7 +12,6 @@ from include.models.artifact import Model
 from include.models.estimates import ESTIMATED, Estimate, learn_estimates
 from include.models.evaluation import measure, measure_slices
 from include.models.fitting import encode, find_rounds, fit_estimator, threads_for
-from include.models.intervals import calibrate
 from include.models.table import get_model
 from include.problem.data import Split, Values
 from include.sets.examples import load_split
@@ -72,7 +70,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
     metrics, slices = _evaluate(judged, learn_estimates(judged.problem, train.rows), held_out, predicted)
     # The newest split judges.
     judging = list(held_out)[-1]
-    model = replace(model, intervals=calibrate(held_out[judging].target, predicted[judging]))
+    model = model.calibrate(held_out[judging], predicted[judging])
     tables, figures = _explain(model, validation, job)
     tracker = runs.open_tracker(settings)
     twin_digest = model_logging.log_twin(tracker, tuned["run_id"], judged) if settings.refit else None

@@ -21,7 +21,6 @@ from sklearn.preprocessing import FunctionTransformer
 from include.errors import ModelInvalid
 from include.models.artifact import Model, PyfuncModel, _load_pyfunc
 from include.models.fitting import encode, fit
-from include.models.intervals import calibrate
 from include.models.manifest import MANIFEST, check_files, read_digest, write_manifest
 from include.models.table import MODELS
 from include.settings import ROOT
@@ -38,7 +37,7 @@ def make_model(name: str, feature_set: str = "rich") -> Model:
     data = encode(MODELS[name], PROBLEM, feature_set, REFERENCES, TRAIN, OTHERS)
     fitted = fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1)
     model = Model(data.encoder, fitted.estimator, METADATA)
-    return replace(model, intervals=calibrate(OTHERS.target, model.predict(OTHERS.rows)))
+    return model.calibrate(OTHERS, model.predict(OTHERS.rows))
 
 
 def save_model(name: str, directory: Path, feature_set: str = "rich") -> Model:
@@ -59,14 +58,15 @@ def test_loaded_model_predicts_exactly_as_the_one_that_was_saved(name: str, tmp_
 def test_loaded_model_has_the_intervals_of_the_one_that_was_saved(tmp_path: Path, level: float) -> None:
     model = save_model(LINEAR, tmp_path)
     predicted = model.predict(OTHERS.rows)
-    low, high = np.array(Model.load(tmp_path).find_intervals(predicted, level))
-    assert np.array_equal([low, high], model.find_intervals(predicted, level))
+    low, high = np.array(Model.load(tmp_path).find_intervals(predicted, OTHERS.rows, level))
+    assert np.array_equal([low, high], model.find_intervals(predicted, OTHERS.rows, level))
     assert (low < high).all()
 
 
 def test_interval_of_a_duration_never_begins_below_zero() -> None:
     model = make_model(LINEAR)
-    ends = model.find_intervals(np.array([0.5, 30.0]))
+    rows = {name: values[:2] for name, values in OTHERS.rows.items()}
+    ends = model.find_intervals(np.array([0.5, 30.0]), rows)
     assert ends
     assert ends[0][0] == 0
     assert ends[0][1] > 0
@@ -74,7 +74,7 @@ def test_interval_of_a_duration_never_begins_below_zero() -> None:
 
 def test_model_that_was_calibrated_on_no_rows_has_no_intervals(tmp_path: Path) -> None:
     replace(make_model(LINEAR), intervals=None).save(tmp_path)
-    assert Model.load(tmp_path).find_intervals(np.array([9.0])) is None
+    assert Model.load(tmp_path).find_intervals(np.array([9.0]), {}) is None
 
 
 @pytest.mark.parametrize("name", [LINEAR, BOOSTED])
@@ -275,7 +275,7 @@ def test_archive_that_holds_no_estimator_is_invalid(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 1}, "format 1, but this code reads format 4"),
+        ({"format": 1}, "format 1, but this code reads format 5"),
         ({"estimator": "../../etc/passwd"}, "not a model that this code can load"),
         ({"encoder": {}}, "not a model that this code can load"),
         ({"encoder": None}, "not a model that this code can load"),

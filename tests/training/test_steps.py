@@ -12,7 +12,6 @@ from include.errors import NoTrainingSet, SettingsError, TrackingUnavailable, Wa
 from include.models.artifact import Model
 from include.models.evaluation import measure
 from include.models.fitting import Fitted, encode, fit
-from include.models.intervals import calibrate
 from include.models.table import MODELS
 from include.problem.words import show_amount
 from include.sets.examples import (
@@ -347,10 +346,11 @@ def test_trained_model_is_stored_with_its_errors_on_all_held_out_splits(
     assert {name: trained["metrics"][f"test_{name}"] for name in expected} == pytest.approx(expected, rel=1e-6)
     assert stored.metadata["splits"] == ["train", "validation", "test"]
     # The rows that judge have calibrated its intervals, by the twin's predictions of them.
-    intervals = calibrate(test.target, twin.predict(test.rows))
-    assert intervals is not None
+    calibrated = twin.calibrate(test, twin.predict(test.rows)).intervals
+    assert calibrated is not None
     assert stored.intervals is not None
-    assert stored.intervals.to_dict() == intervals.to_dict()
+    assert set(calibrated.wider) == {"pickup_zone"}
+    assert stored.intervals.to_dict() == calibrated.to_dict()
     assert measure(test.target, stored.predict(test.rows))["rmse"] < expected["rmse"]
     run = tracker.client.get_run(trained["run_id"])
     assert (run.info.status, run.data.metrics) == ("FINISHED", pytest.approx(trained["metrics"]))

@@ -123,7 +123,7 @@ def _explain(context: Context, version: Registered) -> Explained | None:
         version,
         rows,
         predicted,
-        model.find_intervals(predicted),
+        model.find_intervals(predicted, inputs),
         explain_rows(model, inputs),
         {name: computed[name] for name in computed if name not in model.encoder.features.categorical},
         [_show_features(problem, names, computed, inputs, at) for at in range(len(rows))],

@@ -67,7 +67,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         parts.metrics.rows.inc(len(predicted))
         for each in unusual:
             parts.metrics.unusual.labels(each.column, each.reason).inc()
-        return _answer(make_answer(champion.loaded, predicted, of.unit, unusual, level))
+        return _answer(make_answer(champion.loaded, rows, predicted, unusual, level))
 
     @router.post(
         "/explain",
@@ -91,7 +91,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         contributions = [dict(zip(found.features, row, strict=True)) for row in found.contributions.tolist()]
         explained = {"base": found.base, "contributions": contributions, "contributions_unit": found.unit}
         predicted, unusual = champion.model.predict(rows), champion.model.learnt.find_unusual(rows)
-        answer = make_answer(champion.loaded, predicted, champion.form.problem.unit, unusual, level)
+        answer = make_answer(champion.loaded, rows, predicted, unusual, level)
         return _answer(answer | explained)
 
     app.include_router(router)
