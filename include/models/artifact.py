@@ -90,9 +90,9 @@ class Model:
         Args:
             predicted: Of the rows, (n,), in the model's stead by one that has not learnt from them.
         """
-        # Bands of numbers are large, and errors by bands of the prediction hold in them.
+        # Bands of numbers are large, and errors by bands of the prediction hold in them; times do not come again.
         names = [part.column for part in self.problem.slices if part.most_frequent and part.column in judged.rows]
-        categories = {name: judged.rows[name] for name in names}
+        categories = {name: judged.rows[name] for name in names if judged.rows[name].dtype.kind != "M"}
         return replace(self, intervals=calibrate(judged.target, predicted, categories))
 
     def find_intervals(

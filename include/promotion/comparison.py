@@ -193,7 +193,7 @@ def decide_first(comparison: Comparison, baseline: str) -> Verdict:
 
 
 def decide_among_peers(verdict: Verdict, error: float, peer: float) -> Verdict:
-    """A winner beside a champion that has not been one for long, see `choose_rival`: the lower error is enough.
+    """A winner beside a champion that is a peer, see `choose_rival`: the lower error is enough.
 
     Args:
         error: The RMSE of the challenger.

@@ -44,8 +44,8 @@ def choose_rival(
     """The champion; where it cannot be used or compared, or there is none, the previous one; else the best baseline.
 
     Args:
-        peers: Versions that were trained on the challenger's set and judged a moment earlier: none of them has been
-            champion for longer than it took the challenger to be trained. They are no rivals.
+        peers: Versions that were trained on the challenger's set, see `list_peers`. None of them is a rival: where one
+            is champion, it is so because its family was trained first.
     """
     previous = registry.find_version(tracker, challenger.name, PREVIOUS)
     if previous and previous.version in {challenger.version, champion and champion.version}:

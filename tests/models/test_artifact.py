@@ -23,6 +23,7 @@ from include.models.artifact import Model, PyfuncModel, _load_pyfunc
 from include.models.fitting import encode, fit
 from include.models.manifest import MANIFEST, check_files, read_digest, write_manifest
 from include.models.table import MODELS
+from include.problem.parts import Slice
 from include.settings import ROOT
 from tests.splits import PROBLEM, REFERENCES, make_split, take
 
@@ -61,6 +62,16 @@ def test_loaded_model_has_the_intervals_of_the_one_that_was_saved(tmp_path: Path
     low, high = np.array(Model.load(tmp_path).find_intervals(predicted, OTHERS.rows, level))
     assert np.array_equal([low, high], model.find_intervals(predicted, OTHERS.rows, level))
     assert (low < high).all()
+
+
+def test_intervals_by_category_leave_times_out(tmp_path: Path) -> None:
+    slices = tuple(Slice(column=name, most_frequent=3) for name in ("pickup_at", "pickup_zone"))
+    model = make_model(LINEAR)
+    model = replace(model, encoder=replace(model.encoder, problem=PROBLEM.model_copy(update={"slices": slices})))
+    calibrated = model.calibrate(OTHERS, model.predict(OTHERS.rows))
+    assert calibrated.intervals is not None
+    assert set(calibrated.intervals.wider) == {"pickup_zone"}
+    calibrated.save(tmp_path)
 
 
 def test_interval_of_a_duration_never_begins_below_zero() -> None:
