@@ -2,8 +2,8 @@
 
 Split-conformal: residuals of rows that the model has not learnt from, by bands of the prediction, as the same error is
 little of a large value and much of a small one. Each side leaves out half of what the interval may miss, so that a
-skewed error makes a skewed interval. Where that holds too few of a category's rows, such as those of a zone, its
-intervals are wider by a share of their width.
+skewed error makes a skewed interval. Where that holds too few of a category's rows, its intervals are wider by a
+share of their width.
 
 Method: J. Lei et al., "Distribution-Free Predictive Inference for Regression", JASA 113, 2018; bands: H. Boström et
 al., "Mondrian conformal regressors", PMLR 128, 2020; wider ones by how far outside values are: Y. Romano et al.,
