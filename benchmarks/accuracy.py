@@ -1,7 +1,7 @@
 """Accuracy per second: families beside each other, and what ending trials early and searching on a sample are worth."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import geometric_mean
 from typing import Any
@@ -9,39 +9,18 @@ from typing import Any
 import numpy as np
 
 from benchmarks.plain_script import KeptTrials
+from benchmarks.published import Rows, publish_all
 from benchmarks.report import Report
-from benchmarks.running import running_stack, settings_of
-from benchmarks.tables import TABLES, declare, find_directory
-from benchmarks.trip_data import find_trips
 from include.models.fitting import Fitted, encode, fit, fit_estimator, predict_encoded
 from include.models.folds import draw_sample
 from include.models.libraries.protocol import EncodedData
 from include.models.table import MODELS, ModelType
-from include.problem.data import Split
-from include.problem.declaration import Problem
-from include.sets import build, preparation, publish
-from include.sets.examples import load_references, load_split, read_problem_of
-from include.settings import Settings
 from include.tuning.curves import Watch
 from include.tuning.search import Limits, tune
 
 TYPES = ("gbdt.squarederror", "gbtree.squarederror")
 TRIALS, SEED = 12, 42
 SAMPLE_SHARE = 4
-# The same rows, whatever the horizon.
-LEFT_OUT = ("energy, one step",)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A table's published splits; where there is no test split, the validation split is both."""
-
-    name: str
-    problem: Problem
-    references: Mapping[str, Any]
-    train: Split
-    validation: Split
-    test: Split
 
 
 @dataclass(frozen=True)
@@ -55,7 +34,7 @@ class Measured:
 def run() -> Report:
     """Fits and searches on one thread: seconds of CPU, without encoding."""
     lines, ratios = [], []
-    for rows in _publish_all():
+    for rows in publish_all():
         by_type = {name: _measure(rows, MODELS[name]) for name in TYPES}
         lines += [
             [rows.name, name, *(f"{each.error:,.4g}, {each.seconds:.2f} s" for each in measured.values())]
@@ -73,7 +52,7 @@ def run() -> Report:
         ["table", "model type", "first parameters", f"{TRIALS} trials", "ended early", f"1/{SAMPLE_SHARE} of the rows"],
         lines,
         [
-            "RMSE on the test rows (taxi: on the validation rows), and seconds of CPU on one thread, without encoding",
+            "RMSE on the rows that judge, and seconds of CPU on one thread, without encoding",
             "searches: with the fit of the best parameters to all rows",
             *(
                 f"{what}: error x {error:.3f}, seconds x {seconds:.2f} (geometric means)"
@@ -85,33 +64,6 @@ def run() -> Report:
 
 def _divide(one: Measured, other: Measured) -> tuple[float, float]:
     return one.error / other.error, one.seconds / other.seconds
-
-
-def _publish_all() -> Iterator[Rows]:
-    trips = find_trips()
-    settings = settings_of(trips.settings, months=("2024-01", "2024-02"))
-    yield _publish("taxi", settings, {"validation_from": "2024-02-01"})
-    for table in TABLES:
-        if table.name not in LEFT_OUT:
-            with declare(table, find_directory()) as problem:
-                yield _publish(table.name, settings_of({"PROBLEM": problem}), {})
-
-
-def _publish(name: str, settings: Settings, request: Mapping[str, Any]) -> Rows:
-    with running_stack(("postgres",)) as stack:
-        url = stack.warehouse_url
-        preparation.load_references(url, settings)
-        plan = preparation.plan(url, settings, request).plan
-        for month in plan.months:
-            preparation.ingest(url, settings, month)
-        preparation.validate_raw(url, settings, plan.to_dict())
-        version = preparation.transform(url, settings, plan.to_dict(), "benchmark")
-        build.build(url, version)
-        build.validate(url, settings, version)
-        publish.publish(url, version, settings.keep_versions)
-        train, validation, test = (load_split(url, version, split) for split in ("train", "validation", "test"))
-        of_set = read_problem_of(url, version), load_references(url, version)
-        return Rows(name, *of_set, train, validation, test if len(test) else validation)
 
 
 def _measure(rows: Rows, model: ModelType) -> dict[str, Measured]:

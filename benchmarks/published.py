@@ -1,0 +1,57 @@
+"""Published training sets of trips and of the tables, as a search finds them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.running import running_stack, settings_of
+from benchmarks.tables import TABLES, declare, find_directory, is_wanted
+from benchmarks.trip_data import find_trips
+from include.problem.data import Split
+from include.problem.declaration import Problem
+from include.sets import build, preparation, publish
+from include.sets.examples import load_references, load_split, read_problem_of
+from include.settings import Settings
+
+# The same rows, whatever the horizon.
+LEFT_OUT = ("energy, one step",)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table's published splits; the test split judges."""
+
+    name: str
+    problem: Problem
+    references: Mapping[str, Any]
+    train: Split
+    validation: Split
+    test: Split
+
+
+def publish_all() -> Iterator[Rows]:
+    """Trips of two months, and each table, one after the other."""
+    trips = find_trips()
+    settings = settings_of(trips.settings, months=("2024-01", "2024-02"))
+    yield _publish("trips", settings)
+    for table in filter(is_wanted, TABLES):
+        if table.name not in LEFT_OUT:
+            with declare(table, find_directory()) as problem:
+                yield _publish(table.name, settings_of({"PROBLEM": problem}))
+
+
+def _publish(name: str, settings: Settings) -> Rows:
+    with running_stack(("postgres",)) as stack:
+        url = stack.warehouse_url
+        preparation.load_references(url, settings)
+        plan = preparation.plan(url, settings, {}).plan
+        for month in plan.months:
+            preparation.ingest(url, settings, month)
+        preparation.validate_raw(url, settings, plan.to_dict())
+        version = preparation.transform(url, settings, plan.to_dict(), "benchmark")
+        build.build(url, version)
+        build.validate(url, settings, version)
+        publish.publish(url, version, settings.keep_versions)
+        train, validation, test = (load_split(url, version, split) for split in ("train", "validation", "test"))
+        of_set = read_problem_of(url, version), load_references(url, version)
+        return Rows(name, *of_set, train, validation, test)
