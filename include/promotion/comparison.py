@@ -203,7 +203,7 @@ def decide_among_peers(verdict: Verdict, error: float, peer: float) -> Verdict:
     if not verdict.promote:
         return verdict
     if not error < peer:
-        return Verdict(False, f"RMSE {show_amount(error)} against {figures}, is not lower")
+        return Verdict(False, f"RMSE {show_amount(error)} is not below {figures}")
     return Verdict(True, f"{verdict.reason}; and against {figures}")
 
 
