@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.plain_script import KeptTrials
 from benchmarks.published import Rows, publish_all
 from benchmarks.report import Report
 from include.models.encoder import Encoder
+from include.models.evaluation import measure
 from include.models.fitting import Fitted, encode, find_rounds, fit_estimator, predict_encoded
 from include.models.folds import ENOUGH_ROWS, encode_folds, fit_folds
 from include.models.table import MODELS
@@ -86,7 +86,7 @@ def _search(rows: Rows, seconds: int) -> tuple[str, float, float]:
     data = encode(model, *of_set, rows.train + rows.validation, rows.validation)
     estimator = fit_estimator(model, {**parameters, **rounds}, data, **options)
     predicted = predict_encoded(estimator, data.encoder.transform(rows.test.rows))
-    return name, float(np.sqrt(np.mean((predicted - rows.test.target) ** 2))), time.perf_counter() - begun
+    return name, measure(rows.test.target, predicted)["rmse"], time.perf_counter() - begun
 
 
 def _make_environment(directory: Path) -> Path:

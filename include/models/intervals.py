@@ -14,7 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -77,8 +77,9 @@ class Intervals:
         band = np.searchsorted(self.edges, predicted, side="right")
         at = math.ceil(round(level * 100, 6)) - LEVELS.start
         low, high = self.low[band, at], self.high[band, at]
-        for more in _find_widest([widening.find(rows[name]) for name, widening in self.wider.items()]):
-            low, high = low - more * (high - low), high + more * (high - low)
+        if self.wider:
+            share = reduce(np.maximum, (widening.find(rows[name]) for name, widening in self.wider.items()))
+            low, high = low - share * (high - low), high + share * (high - low)
         return predicted + low, predicted + high
 
     def to_dict(self) -> dict[str, Any]:
@@ -156,10 +157,6 @@ def _find_share(outside: Values) -> float:
     # One row more than there are, as for the bands.
     held = min(math.ceil(round(DEFAULT_LEVEL * (count + 1), 6)), count)
     return max(float(np.partition(outside, held - 1)[held - 1]), 0.0)
-
-
-def _find_widest(shares: Sequence[Values]) -> Sequence[Values]:
-    return [np.max(shares, axis=0)] if len(shares) > 1 else shares
 
 
 def _shorten(values: Values) -> Values:

@@ -199,9 +199,9 @@ def decide_among_peers(verdict: Verdict, error: float, peer: float) -> Verdict:
         error: The RMSE of the challenger.
         peer: That of the champion, on the same rows.
     """
-    figures = f"{show_amount(peer)} of the champion, which was trained on the same set"
     if not verdict.promote:
         return verdict
+    figures = f"{show_amount(peer)} of the champion, which was trained on the same set"
     if not error < peer:
         return Verdict(False, f"RMSE {show_amount(error)} is not below {figures}")
     return Verdict(True, f"{verdict.reason}; and against {figures}")
