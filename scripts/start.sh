@@ -61,6 +61,17 @@ generate_secrets() {
     done
 }
 
+# As `include/tracking/lineage.py` finds it, which has no repository to ask in the image.
+find_commit() {
+    local commit
+    commit="$(git rev-parse HEAD 2> /dev/null)" || return 0
+    if [ -n "$(git status --porcelain -- dags include plugins requirements.txt \
+        ':(exclude)include/problems/*/problem.toml')" ]; then
+        commit="$commit-dirty"
+    fi
+    printf '%s\n' "$commit"
+}
+
 main() {
     if ! docker compose version > /dev/null 2>&1; then
         echo "docker compose is needed: https://docs.docker.com/compose/install/" >&2
@@ -72,7 +83,7 @@ main() {
     fi
     generate_secrets
     [ "$(setting XGBOOST_DEVICE)" != cuda ] || export COMPOSE_PROFILES="${COMPOSE_PROFILES:+$COMPOSE_PROFILES,}gpu"
-    GIT_COMMIT="$(git describe --always --abbrev=40 --dirty 2> /dev/null || true)"
+    GIT_COMMIT="$(find_commit)"
     export GIT_COMMIT
     docker compose build
     # What cannot be used is refused here, before anything that runs is touched.

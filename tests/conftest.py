@@ -259,6 +259,13 @@ def trip_data() -> Path:
     return directory
 
 
+@pytest.fixture(autouse=True)
+def commit(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Names a commit as that of the code: who works on it tests what is not committed yet."""
+    monkeypatch.setenv("GIT_COMMIT", "c" * 40)
+    return "c" * 40
+
+
 @pytest.fixture
 def settings(mlflow_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """An experiment and a registered model of the test's own."""

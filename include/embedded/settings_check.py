@@ -69,6 +69,7 @@ def check_use(settings: Settings) -> None:
     from include.sources.location import identify_kind, mask
     from include.sources.references import list_references
     from include.sources.table import split_address
+    from include.tracking.lineage import check_commit
 
     kind = identify_kind(settings)
     if kind == "table":
@@ -79,6 +80,7 @@ def check_use(settings: Settings) -> None:
         for address in table.list_addresses(settings):
             _check_address(f"{name.upper()}_SOURCE", address)
     make_plan(settings)
+    check_commit(settings)
     if settings.lightgbm_models:
         check_openmp()
     addresses = settings.alert_urls.get_secret_value().split()

@@ -79,6 +79,10 @@ class Settings(DataSettings):
     """Whether the model that is registered learns from all rows of the training set, those that judge included. Judged
     is its twin then, which has not seen them.
     """
+    register_uncommitted: bool = False
+    """Whether models may be trained and registered while the code differs from its Git commit. They cannot be built
+    again from the commit. `.env` and `problem.toml` do not count: what they say is kept with each model.
+    """
     threads_per_model: int = Field(default=0, ge=0, le=1_024)
     """Threads for fitting a model and for batch predictions. 0: one per available core."""
     xgboost_device: Device = "cpu"

@@ -5,9 +5,14 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from include.errors import SettingsError
 from include.sets.examples import TrainingSet
-from include.settings import ROOT
+from include.settings import ROOT, Settings
 from include.version import VERSION
+
+# What makes a model. What problem files say is kept with each training set, as the values of settings are.
+CODE = ("dags", "include", "plugins", "requirements.txt", ":(exclude)include/problems/*/problem.toml")
+UNCOMMITTED = "-dirty"
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,30 @@ class Lineage:
 
 
 def find_commit() -> str:
-    """The code's Git commit, with `-dirty` behind it where files differ: from GIT_COMMIT, else from the repository."""
+    """The Git commit of the code, by GIT_COMMIT or the repository; with `UNCOMMITTED` behind it where code differs."""
     if os.environ.get("GIT_COMMIT"):
         return os.environ["GIT_COMMIT"]
     try:
-        # By its hash, tags or none: a version's tags name the release beside it.
-        command = ["git", "-C", str(ROOT), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty"]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        commit = _ask_git("rev-parse", "HEAD")
+        return commit + UNCOMMITTED if _ask_git("status", "--porcelain", "--", *CODE) else commit
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def _ask_git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+
+def check_commit(settings: Settings) -> None:
+    """Refuses to train with code that no commit holds, unless the settings allow it.
+
+    Raises:
+        SettingsError: The code differs from its commit.
+    """
+    commit = find_commit()
+    if commit.endswith(UNCOMMITTED) and not settings.register_uncommitted:
+        raise SettingsError(
+            f"The code differs from its Git commit, {commit.removesuffix(UNCOMMITTED)[:12]}: a model that it makes"
+            " could not be built again. Commit the change (`git status` lists it), or set REGISTER_UNCOMMITTED=true."
+        )

@@ -9,6 +9,7 @@ from include.models.table import Family, get_model, names_for_skewed, names_of
 from include.problem.features import find_feature_set
 from include.sets.examples import TargetShape, TrainingSet
 from include.settings import Settings
+from include.tracking.lineage import check_commit
 from include.training.results import JobValues
 from include.tuning.search import Limits
 
@@ -59,8 +60,9 @@ def make_job(
     """Completes a job from the settings.
 
     Raises:
-        SettingsError: There is no such feature set.
+        SettingsError: There is no such feature set, or the code differs from its commit.
     """
+    check_commit(settings)
     name = feature_set or settings.feature_set
     find_feature_set(settings.problem, name)
     return Job(

@@ -13,6 +13,7 @@ from include.problem.declaration import Problem
 from include.problem.words import show_amount
 from include.settings import Settings
 from include.tracking import registry, runs
+from include.tracking.lineage import check_commit
 from include.tracking.trial_writer import write_trials
 from include.training.inputs import fit_options, lineage_of, link_to_run, load_data
 from include.training.job import Job
@@ -142,7 +143,11 @@ def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Trai
 
     Returns:
         What the asset event says: name, version, model, family, run_id, metrics and the training set's version.
+
+    Raises:
+        SettingsError: The code differs from its commit.
     """
+    check_commit(settings)
     best = choose_best(trained)
     tracker = runs.open_tracker(settings)
     lineage = lineage_of(url, job)

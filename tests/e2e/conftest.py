@@ -40,6 +40,8 @@ SMALL = {"SAMPLE_ROWS": "3000", "MAX_EVALUATIONS": "3", "MINIMUM_ROWS": "500"}
 # Nothing starts by itself but where a test is about it.
 SMALL |= {"RETRAINING_SCHEDULE": "0 0 1 1 *", "MONITORING_SCHEDULE": "0 0 1 1 *", "WATCH_INTERVAL": "0"}
 SMALL |= {"ALERT_SCHEDULE": "0 0 1 1 *"}
+# Who works on the code tests what is not committed yet.
+SMALL |= {"REGISTER_UNCOMMITTED": "true"}
 ONE_MODEL_A_FAMILY = {"SKLEARN_MODELS": "linear_model.LinearRegression", "XGBOOST_MODELS": "gbtree.squarederror"}
 # The command from nothing trains the third family, too; after it, two show what is right for any number.
 ONE_MODEL_A_FAMILY |= {"LIGHTGBM_MODELS": ""}

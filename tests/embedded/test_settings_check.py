@@ -13,6 +13,14 @@ from include.embedded.errors import StackError
 from include.embedded.overrides import write_overrides
 from include.embedded.settings_check import check_settings
 from include.errors import SettingsError
+from include.tracking.lineage import UNCOMMITTED
+
+
+def test_code_that_no_commit_holds_is_refused_before_anything_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_COMMIT", "a" * 40 + UNCOMMITTED)
+    with pytest.raises(SettingsError, match="REGISTER_UNCOMMITTED=true"):
+        check_settings({})
+    check_settings({"REGISTER_UNCOMMITTED": "true"})
 
 
 @pytest.mark.parametrize(

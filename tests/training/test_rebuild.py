@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from include.errors import ModelInvalid
+from include.errors import ModelInvalid, SettingsError
 from include.models.table import MODELS
 from include.sets.examples import get_training_set
 from include.settings import Settings
 from include.tracking import runs
+from include.tracking.lineage import UNCOMMITTED
 from include.training.final_model import train_model
 from include.training.job import Job
 from include.training.rebuild import rebuild
@@ -26,8 +27,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range"),
 ]
-FOREST, BOOSTER, LINEAR_BOOSTER = "ensemble.ExtraTreesRegressor", "gbtree.gamma", "gblinear.squarederror"
-LEAFWISE = "gbdt.squarederror"
+FOREST, LEAFWISE = "ensemble.ExtraTreesRegressor", "gbdt.squarederror"
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,7 @@ def url(module_warehouse_url: str) -> str:
 
 
 @pytest.fixture
-def sample(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("GIT_COMMIT", "c" * 40)
+def sample(settings: Settings) -> Settings:
     return settings.change(source="sample", sample_rows=1_500, minimum_rows=100)
 
 
@@ -58,8 +57,9 @@ def register(url: str, sample: Settings, request: pytest.FixtureRequest) -> Call
     return train_and_register
 
 
-@pytest.mark.parametrize("model", [LASSO, FOREST, BOOSTER, LINEAR_BOOSTER, LEAFWISE])
-@pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize(
+    ("model", "refit"), [*((name, True) for name in MODELS), *((name, False) for name in (LASSO, FOREST, LEAFWISE))]
+)
 def test_version_is_built_again_byte_by_byte(
     url: str, sample: Settings, register: Callable[..., int], model: str, refit: bool
 ) -> None:
@@ -77,7 +77,7 @@ def test_changed_commit_and_lock_are_named_though_the_bytes_are_the_same(
 ) -> None:
     monkeypatch.setenv("GIT_COMMIT", "a" * 40)
     version = register(LASSO)
-    monkeypatch.setenv("GIT_COMMIT", "b" * 40 + "-dirty")
+    monkeypatch.setenv("GIT_COMMIT", "b" * 40 + UNCOMMITTED)
     monkeypatch.setattr("include.training.making.ROOT", tmp_path)
     (tmp_path / "requirements.txt").write_text("numpy==1\n")
     found = rebuild(url, sample, version)
@@ -85,6 +85,15 @@ def test_changed_commit_and_lock_are_named_though_the_bytes_are_the_same(
     assert found.changes[0] == "Code commit was aaaaaaaaaaaa... and is bbbbbbbbbbbb...-dirty."
     assert found.changes[1].startswith("Code lock was ")
     assert len(found.changes) == 2
+
+
+def test_code_that_no_commit_holds_registers_only_where_the_settings_say_so(
+    register: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_COMMIT", "a" * 40 + UNCOMMITTED)
+    with pytest.raises(SettingsError, match="Git commit, aaaaaaaaaaaa: .* set REGISTER_UNCOMMITTED=true"):
+        register(LASSO)
+    assert register(LASSO, register_uncommitted=True) == 1
 
 
 def test_code_that_fits_otherwise_is_seen_in_the_files(

@@ -24,6 +24,7 @@ from include.sets.examples import (
 )
 from include.settings import Settings
 from include.tracking import runs
+from include.tracking.lineage import UNCOMMITTED
 from include.tracking.runs import Tracker, open_tracker
 from include.training.final_model import train_model
 from include.training.job import SKEWED, Job, choose_models, make_job, match_target
@@ -86,6 +87,13 @@ def test_job_survives_being_handed_on_as_json() -> None:
 def test_unknown_feature_set_is_an_error_before_anything_is_trained() -> None:
     with pytest.raises(SettingsError, match="Unknown feature set 'poor'"):
         make_job(DEFAULTS, "sklearn", "dag/run", make_set(), feature_set="poor")
+
+
+def test_code_that_no_commit_holds_is_an_error_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_COMMIT", "a" * 40 + UNCOMMITTED)
+    with pytest.raises(SettingsError, match="set REGISTER_UNCOMMITTED=true"):
+        make_job(DEFAULTS, "sklearn", "dag/run", make_set())
+    make_job(DEFAULTS.change(register_uncommitted=True), "sklearn", "dag/run", make_set())
 
 
 def test_models_are_those_asked_for_once_each_or_those_of_the_settings() -> None:
