@@ -1,4 +1,4 @@
-"""How good predictions are: errors in the target's unit, over a whole split and by slice of it."""
+"""How good predictions are by slice of the rows."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,44 +10,17 @@ from include.problem.checks import HOUR
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
+from include.problem.objectives.regression import measure as measure
 from include.problem.parts import Slice
 
 # What is in no band, and what is not among the most frequent values.
 OTHER = "other"
 MISSING = "missing"
-# How far values that are meant to be equal may differ, relative to their size: several roundings.
-ROUNDING = 8 * float(np.finfo(np.float64).eps)
-
-
-def measure(actual: Values, predicted: Values) -> dict[str, float]:
-    """Errors of `predicted` against `actual`, both (n,).
-
-    Returns:
-        rmse, mae, the median and the 90 % quantile of the absolute error in the target's unit, and r2 (if `actual` is
-        constant: 1 without any error, else 0, which unlike NaN can be stored as JSON).
-
-    Raises:
-        ValueError: There are no rows.
-    """
-    if not len(actual):
-        raise ValueError("There are no rows to measure an error on: choose days or a slice that hold some.")
-    error = predicted - actual
-    absolute = np.abs(error)
-    # Values such as 0.1 + 0.2 and 0.3 are one value, which rounding alone has made two.
-    is_constant = float(np.ptp(actual)) <= ROUNDING * float(np.abs(actual).max())
-    spread = 0.0 if is_constant else float(np.sum((actual - actual.mean()) ** 2))
-    p50, p90 = np.quantile(absolute, [0.5, 0.9])
-    return {
-        "rmse": float(np.sqrt(np.mean(error**2))),
-        "mae": float(absolute.mean()),
-        "p50_error": float(p50),
-        "p90_error": float(p90),
-        "r2": 1 - float(np.sum(error**2)) / spread if spread else float(not absolute.any()),
-    }
 
 
 def measure_slices(problem: Problem, rows: Columns, actual: Values, predicted: Values) -> list[dict[str, Any]]:
     """Errors by slice: a row for each value of each of the problem's slicings, with `rows` and the measures."""
+    measure = problem.objective.measure
     return [
         {"slicing": slicing, "value": value, "rows": int(inside.sum()), **measure(actual[inside], predicted[inside])}
         for slicing, value, inside in cut(problem, rows)

@@ -15,6 +15,8 @@ from include.configuration.values import Months, Names, OptionalText, Share, Tex
 from include.problem.checks import NAME, SECONDS_OF_UNIT, check_problem
 from include.problem.kinds import KindName
 from include.problem.naming import name_clock, name_parts
+from include.problem.objectives.objective import Objective
+from include.problem.objectives.table import OBJECTIVES, Task
 from include.problem.parts import (
     TAB,
     Column,
@@ -108,7 +110,7 @@ class Problem(SettingsModel):
     """How many rows of its series ahead a row is predicted: makes the last value that is known then, and the seasonal
     one, baselines to beat. Empty: rows are no series.
     """
-    task: Literal["regression"] = "regression"
+    task: Task = "regression"
     """What is predicted: `regression`, a number."""
     known_later: Names = ()
     """Columns that are not known when one predicts: never features."""
@@ -132,6 +134,11 @@ class Problem(SettingsModel):
     def _fits_together(self) -> "Problem":
         check_problem(self)
         return self
+
+    @property
+    def objective(self) -> Objective:
+        """What its models are searched, judged and watched by."""
+        return OBJECTIVES[self.task](self)
 
     @cached_property
     def stored(self) -> tuple[Column, ...]:

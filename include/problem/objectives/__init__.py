@@ -1,0 +1,1 @@
+"""What models are searched, judged and watched by: one objective per task."""
