@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from benchmarks.running import running_stack, settings_of
 from include.models.fitting import Fitted, fit
 from include.models.libraries.protocol import EncodedData
 from include.models.table import get_model
+from include.settings import Settings
 from include.tracking.runs import Tracker, log_trial, open_tracker
 from include.tracking.trial_writer import write_trials
 from include.tuning.search import Limits, Trial, TrialStore, tune
@@ -97,7 +99,8 @@ def _make_fit() -> Callable[[Mapping[str, Any], Any], Fitted]:
     train = xgboost.QuantileDMatrix(values[:half], target[:half])
     validation = xgboost.QuantileDMatrix(values[half:], target[half:], ref=train)
     # No trial encodes.
-    data = EncodedData(None, train, target[:half], validation, target[half:])  # type: ignore[arg-type]
+    encoder: Any = SimpleNamespace(problem=Settings().problem)
+    data = EncodedData(encoder, train, target[:half], validation, target[half:])
     return lambda parameters, _: fit(
         get_model(MODEL), {**parameters, "n_estimators": ROUNDS}, data, random_state=0, threads=1
     )

@@ -1,17 +1,18 @@
 """What becomes of a model's error where a column that is measured later is only estimated when one predicts."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from include.problem.data import Columns
 from include.problem.declaration import Problem
+from include.problem.objectives.objective import Objective
 
-if TYPE_CHECKING:
-    pass
-
-# The RMSE with estimates, as it is named behind a split's name.
 ESTIMATED = "rmse_estimated"
 Estimate = Callable[[Columns], Columns]
+
+
+def name_estimated(objective: Objective, split: str) -> str:
+    """The key under which the error with estimates on a split is stored."""
+    return f"{split}_{objective.key}_estimated"
 
 
 def learn_estimates(problem: Problem, rows: Columns) -> Estimate | None:

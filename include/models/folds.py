@@ -104,4 +104,5 @@ def fit_folds(
     """
     fitted = [fit(model, parameters, data, watch=watch if len(folds) == 1 else None, **options) for data in folds]
     metrics = {name: float(np.mean([each.metrics[name] for each in fitted])) for name in fitted[0].metrics}
-    return Fitted(fitted[0].estimator if len(fitted) == 1 else None, metrics)
+    estimator = fitted[0].estimator if len(fitted) == 1 else None
+    return Fitted(estimator, metrics, float(np.mean([each.loss for each in fitted])))

@@ -93,7 +93,7 @@ def test_with_few_rows_that_validate_the_error_is_the_mean_of_the_folds() -> Non
     assert [len(data.train_target) for data in folds] == [320] * FOLDS
     fitted = fit_folds(MODEL, MODEL.start, folds, random_state=7, threads=1)
     errors = [fit(MODEL, MODEL.start, data, random_state=7, threads=1).metrics["rmse"] for data in folds]
-    assert fitted.metrics["rmse"] == pytest.approx(np.mean(errors))
+    assert fitted.loss == fitted.metrics["rmse"] == pytest.approx(np.mean(errors))
     assert np.std(errors) > 0
 
 

@@ -68,7 +68,7 @@ def boost(parameters: Mapping[str, Any], watch: Watch) -> Fitted:
         error = parameters["floor"] + rate + 5 * math.exp(-rounds * rate)
         if watch(rounds, error):
             break
-    return Fitted(None, {"rmse": error, "rounds": rounds})
+    return Fitted(None, {"rmse": error, "rounds": rounds}, error)
 
 
 LIMITS = Limits(max_evaluations=30, time_budget=1e9, patience=1000)

@@ -56,7 +56,7 @@ def bowl(parameters: Mapping[str, Any]) -> Fitted:
         + 5 * abs(parameters["share"] - 0.9)
         + (0.5 if parameters["intercept"] else 1.0)
     )
-    return Fitted(None, {"rmse": rmse, "mae": rmse / 2})
+    return Fitted(None, {"rmse": rmse, "mae": rmse / 2}, rmse)
 
 
 def refuse_deep(parameters: Mapping[str, Any]) -> Fitted:
@@ -216,7 +216,8 @@ def test_identical_parameters_are_fitted_once() -> None:
 
     def fit(parameters: Mapping[str, Any]) -> Fitted:
         fitted.append(parameters["side"])
-        return Fitted(None, {"rmse": 1.0 if parameters["side"] == "head" else 2.0})
+        rmse = 1.0 if parameters["side"] == "head" else 2.0
+        return Fitted(None, {"rmse": rmse}, rmse)
 
     best = search(store, fit, Limits(12, 1e9, 1000), COIN)
     assert sorted(fitted) == ["head", "tail"]
@@ -225,7 +226,7 @@ def test_identical_parameters_are_fitted_once() -> None:
 
 def test_identical_parameters_are_not_fitted_again_after_a_kill() -> None:
     store, limits = MemoryStore(), Limits(12, 1e9, 1000)
-    search(store, lambda parameters: Fitted(None, {"rmse": 1.0}), limits, COIN)
+    search(store, lambda parameters: Fitted(None, {"rmse": 1.0}, 1.0), limits, COIN)
     del store.rows[8:]
 
     def refuse(parameters: Mapping[str, Any]) -> Fitted:
@@ -260,7 +261,7 @@ def test_error_that_is_no_number_is_a_failed_trial(rmse: float) -> None:
     store = MemoryStore()
 
     def fit(parameters: Mapping[str, Any]) -> Fitted:
-        return Fitted(None, {"rmse": rmse}) if parameters == MODEL.start else bowl(parameters)
+        return Fitted(None, {"rmse": rmse}, rmse) if parameters == MODEL.start else bowl(parameters)
 
     search(store, fit, Limits(3, 1e9, 1000))
     first, second, _ = store.load()
@@ -288,7 +289,7 @@ def test_search_stops_after_the_allowed_evaluations() -> None:
 
 
 def test_search_stops_when_nothing_improves() -> None:
-    best = search(MemoryStore(), lambda parameters: Fitted(None, {"rmse": 3.0}), Limits(50, 1e9, 4))
+    best = search(MemoryStore(), lambda parameters: Fitted(None, {"rmse": 3.0}, 3.0), Limits(50, 1e9, 4))
     assert (best.trials, best.loss, best.stopped_by) == (5, 3.0, "patience")
 
 
@@ -324,5 +325,5 @@ def test_more_evaluations_continue_a_finished_search() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_space_of_every_model_type_can_be_searched(name: str) -> None:
     store = MemoryStore()
-    search(store, lambda parameters: Fitted(None, {"rmse": 1.0}), Limits(3, 1e9, 1000), MODELS[name])
+    search(store, lambda parameters: Fitted(None, {"rmse": 1.0}, 1.0), Limits(3, 1e9, 1000), MODELS[name])
     assert [set(trial.parameters) for trial in store.load()] == [set(MODELS[name].space)] * 3

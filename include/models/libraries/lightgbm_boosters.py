@@ -65,7 +65,7 @@ class LightGBM:
             # The same model with any number of threads.
             "deterministic": True,
             "force_row_wise": True,
-            "metric": "rmse",
+            "metric": options.metric,
         }
         stops = model.stops_early and "n_estimators" not in chosen
         rounds = chosen.pop("n_estimators", MAXIMUM_ROUNDS)

@@ -37,6 +37,7 @@ class FitOptions:
 
     Attributes:
         device: Where a library that can choose computes, `cpu` or `cuda`.
+        metric: Key of the measure by which a booster stops early, as libraries of boosters call it too.
         watch: Told the number of rounds and the validation error after each round of a booster that stops early; ends
             the fit where it says True.
     """
@@ -44,6 +45,7 @@ class FitOptions:
     random_state: int
     threads: int
     device: str
+    metric: str
     watch: Watch | None
 
 

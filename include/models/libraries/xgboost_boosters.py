@@ -20,7 +20,6 @@ from include.models.libraries.protocol import (
     Contributions,
     EncodedData,
     FitOptions,
-    Watch,
 )
 from include.models.table import ModelType
 
@@ -65,7 +64,7 @@ class XGBoost:
             "device": options.device,
             "seed": options.random_state,
             "nthread": options.threads,
-            "eval_metric": "rmse",
+            "eval_metric": options.metric,
         }
         stops = model.stops_early and "n_estimators" not in chosen
         rounds = chosen.pop("n_estimators", LINEAR_ROUNDS if chosen["booster"] == "gblinear" else MAXIMUM_ROUNDS)
@@ -74,7 +73,7 @@ class XGBoost:
             data.train,
             rounds,
             evals=[(data.validation, "validation")],
-            callbacks=_stopping(options.watch) if stops else None,
+            callbacks=_stopping(options) if stops else None,
             verbose_eval=False,
         )
         best = booster[: booster.best_iteration + 1] if stops else booster
@@ -116,12 +115,13 @@ class XGBoost:
         return booster
 
 
-def _stopping(watch: Watch | None) -> list[Any]:
+def _stopping(options: FitOptions) -> list[Any]:
     from xgboost.callback import EarlyStopping, TrainingCallback
 
     class Watching(TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            return watch is not None and watch(epoch + 1, evals_log["validation"]["rmse"][-1])
+            watch = options.watch
+            return watch is not None and watch(epoch + 1, evals_log["validation"][options.metric][-1])
 
     # The first one that ends the fit keeps those behind it from noting the round.
     return [EarlyStopping(rounds=EARLY_STOPPING_ROUNDS), Watching()]
