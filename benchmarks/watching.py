@@ -18,13 +18,14 @@ from include.monitoring.drift import Thresholds, compare_column, has_drifted, is
 from include.monitoring.errors import (
     ErrorLimits,
     Reference,
+    Scored,
     compare_errors,
     is_bias_alarming,
     is_coverage_alarming,
     is_error_alarming,
     refer_to,
 )
-from include.problem.data import Split, Values
+from include.problem.data import Split
 from include.sets.profile import columns_of, list_watched, profile_split
 from include.settings import Settings
 
@@ -138,12 +139,12 @@ def _make_champions(settings: Settings) -> Iterator[Champion]:
         metadata = {"family": "xgboost", "model": MODEL, "parameters": start, "lineage": {}}
         model = Model(data.encoder, fitted.estimator, metadata)
         predicted = model.predict(held_out.rows)
-        model, residuals = model.calibrate(held_out, predicted), predicted - held_out.target
+        scored = Scored(held_out.target, predicted)
         yield Champion(
-            model,
+            model.calibrate(held_out, predicted),
             profile_split(settings.problem, learnt),
             columns_of(settings.problem, learnt),
-            refer_to(residuals, days_of(held_out)),
+            refer_to(settings.problem.objective, scored, days_of(held_out)),
             [_list_weeks(months[other]) for other in MONTHS if other not in (month, judging)],
         )
 
@@ -164,12 +165,12 @@ def _watch(settings: Settings, champion: Champion, weeks: Sequence[Split]) -> li
     """What raises an alarm when each week is the newest, and the RMSE of that week over the judged one."""
     problem, thresholds = settings.problem, Thresholds.from_settings(settings)
     limits = ErrorLimits.from_settings(settings)
-    residuals: list[Values] = []
+    scored: list[Scored] = []
     coverages, flags = [], []
     for week in weeks:
         week = pick(week, (week.target >= problem.target_min) & (week.target <= problem.target_max))
         predicted = champion.model.predict(week.rows)
-        residuals.append(predicted - week.target)
+        scored.append(Scored(week.target, predicted))
         low, high = champion.model.find_intervals(predicted, week.rows) or (predicted, predicted)
         coverages.append(float(np.mean((low <= week.target) & (week.target <= high))))
         values = columns_of(problem, week)
@@ -181,14 +182,16 @@ def _watch(settings: Settings, champion: Champion, weeks: Sequence[Split]) -> li
         )
     found = []
     for newest in range(1, len(weeks) + 1):
-        errors = compare_errors(residuals[:newest], champion.reference, limits, coverages=coverages[:newest])
+        errors = compare_errors(
+            problem.objective, scored[:newest], champion.reference, limits, coverages=coverages[:newest]
+        )
         signs = {"RMSE"} if is_error_alarming(errors, limits) else set()
         signs |= {"bias"} if is_bias_alarming(errors) else set()
         signs |= {"intervals"} if is_coverage_alarming(errors, limits) else set()
         by_column = zip(*flags[:newest], strict=True)
         if any(is_alarming(column, limits.needed, limits.of) for column in by_column):
             signs.add("drift")
-        found.append((signs, errors[-1].rmse / champion.reference.rmse))
+        found.append((signs, errors[-1].error / champion.reference.error))
     return found
 
 

@@ -76,7 +76,7 @@ def _read_weeks(
 def _read_errors(connection: psycopg.Connection, name: str, version: int, start: date) -> list[ErrorOfWeek]:
     """First day, RMSE, its limit, bias and coverage of the last weeks up to that of the alarm."""
     rows = connection.execute(
-        "SELECT window_start, rmse, rmse_limit, bias, coverage FROM monitoring.errors"
+        "SELECT window_start, error, error_limit, bias, coverage FROM monitoring.errors"
         " WHERE name = %s AND champion_version = %s AND window_start <= %s ORDER BY window_start DESC LIMIT 8",
         [name, version, start],
     ).fetchall()

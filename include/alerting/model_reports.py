@@ -17,7 +17,7 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
     unit = read_settings().problem.unit
     with connect(url) as connection:
         rows = connection.execute(
-            "SELECT kind, name, version, model, champion_version, rival_version, challenger_rmse, champion_rmse,"
+            "SELECT kind, name, version, model, champion_version, rival_version, challenger_error, champion_error,"
             " interval_low, interval_high, look, reason, baseline FROM training.promotions"
             " WHERE run_key = %s AND state = 'promoted' ORDER BY id",
             [f"{dag_id}/{run_id}"],
@@ -110,7 +110,7 @@ def _find_unjudged(url: str, settings: Settings) -> list[int]:
 def tabulate_baselines(baselines: Sequence[Baseline], split: str, unit: str) -> tuple[Table, ...]:
     """A table of the baselines' errors on a split; none where no baseline was measured on it."""
     rows = tuple(
-        (each.name, show_amount(errors.rmse), show_amount(errors.mae))
+        (each.name, show_amount(errors["rmse"]), show_amount(errors["mae"]))
         for each in baselines
         if (errors := each.errors.get(split))
     )

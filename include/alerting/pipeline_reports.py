@@ -94,7 +94,7 @@ def report_training(
         f" challenger, version {registered['version']}.",
         facts={
             "Champion": _against_champion(settings, rmse, registered["version"]),
-            **_against_baseline(find_best(baselines, VALIDATION), rmse, unit),
+            **_against_baseline(find_best(settings.problem.objective, baselines, VALIDATION), rmse, unit),
             "Training set": str(set_version),
             **({"Model types": " ".join(notes)} if notes else {}),
         },
@@ -159,7 +159,7 @@ def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str])
 def _against_baseline(best: Baseline | None, rmse: float, unit: str) -> dict[str, str]:
     if best is None:
         return {}
-    error = best.errors[VALIDATION].rmse
+    error = best.errors[VALIDATION]["rmse"]
     outcome = "this model's is lower" if rmse < error else "no model of this family does better"
     return {"Best baseline": f"the {best.name}, RMSE {show_amount(error, unit)} on the same rows: {outcome}"}
 

@@ -12,6 +12,7 @@ from include.models.intervals import DEFAULT_LEVEL
 from include.monitoring.errors import (
     ErrorLimits,
     Reference,
+    Scored,
     WindowError,
     compare_errors,
     is_bias_alarming,
@@ -21,8 +22,9 @@ from include.monitoring.errors import (
     refer_to,
 )
 from include.monitoring.windows import Window, find_new, load_window
-from include.problem.data import Split, Values
+from include.problem.data import Split
 from include.problem.declaration import Problem
+from include.problem.objectives.objective import Objective
 from include.problem.words import show_amount
 from include.sets.examples import load_split
 from include.settings import Settings
@@ -32,8 +34,8 @@ from include.tracking.runs import Tracker
 from include.warehouse import connect
 
 log = logging.getLogger(__name__)
-_JUDGED = "SELECT challenger_rmse FROM training.promotions WHERE kind = 'judgement' AND name = %s AND version = %s"
-_FIELDS = "rows, rmse, rmse_limit, bias, shift, shift_limit, is_high, has_moved, coverage, is_uncovered"
+_JUDGED = "SELECT challenger_error FROM training.promotions WHERE kind = 'judgement' AND name = %s AND version = %s"
+_FIELDS = "rows, error, error_limit, bias, shift, shift_limit, is_high, has_moved, coverage, is_uncovered"
 
 
 def measure_errors(
@@ -61,8 +63,8 @@ def measure_errors(
         return ()
     limits = ErrorLimits.from_settings(settings)
     new = find_new(url, problem, champion.training_set or 0, windows)
-    residuals, coverages = zip(*measured, strict=True)
-    found = compare_errors(residuals, reference, limits, news=new, coverages=coverages)
+    scored, coverages = zip(*measured, strict=True)
+    found = compare_errors(problem.objective, scored, reference, limits, news=new, coverages=coverages)
     _store(url, champion, windows, found, reference, limits)
     return describe_errors(found, reference, limits, problem)
 
@@ -71,12 +73,12 @@ def describe_errors(
     found: Sequence[WindowError], reference: Reference, limits: ErrorLimits, problem: Problem
 ) -> tuple[str, ...]:
     """What calls for an alarm, a phrase each."""
-    phrases = []
+    objective, phrases = problem.objective, []
     if is_error_alarming(found, limits):
-        rmse = found[-1].rmse
+        error = found[-1].error
         phrases.append(
-            f"RMSE {show_amount(rmse, problem.unit)}, {rmse / reference.rmse:.2f} of the judged"
-            f" {show_amount(reference.rmse)}"
+            f"{objective.name} {objective.show(error)}, {error / reference.error:.2f} of the judged"
+            f" {show_amount(reference.error)}"
         )
     if is_bias_alarming(found):
         shift = found[-1].shift or 0.0
@@ -93,7 +95,7 @@ def describe_errors(
 
 
 def _find_reference(url: str, champion: RegisteredVersion, problem: Problem, model: Model) -> Reference | None:
-    judged = _read_judged(url, champion)
+    judged = _read_judged(url, champion, problem.objective)
     held_out = next(
         (
             split
@@ -105,23 +107,23 @@ def _find_reference(url: str, champion: RegisteredVersion, problem: Problem, mod
     if not isinstance(held_out, Split):
         return Reference(judged) if judged else None
     days = held_out.rows[problem.time].astype("datetime64[D]") if problem.time else None
-    return refer_to(model.predict_guarded(held_out.rows) - held_out.target, days, judged)
+    return refer_to(problem.objective, Scored(held_out.target, model.predict_guarded(held_out.rows)), days, judged)
 
 
-def _read_judged(url: str, champion: RegisteredVersion) -> float | None:
-    """The RMSE that a version was judged by; None where it was never judged against held-out rows."""
+def _read_judged(url: str, champion: RegisteredVersion, objective: Objective) -> float | None:
+    """The error that a version was judged by; None where it was never judged against held-out rows."""
     with connect(url) as connection:
         row = connection.execute(_JUDGED, [champion.name, champion.version]).fetchone()
-    tag = champion.tags.get("judged_rmse")
+    tag = champion.tags.get(f"judged_{objective.key}")
     return float(tag) if tag else row[0] if row else None
 
 
-def _measure(model: Model, split: Split) -> tuple[Values, float | None]:
-    """Predicted minus actual, and the share of actual values inside the model's intervals."""
+def _measure(model: Model, split: Split) -> tuple[Scored, float | None]:
+    """What the model predicts of the rows, and the share of actual values inside its intervals."""
     predicted = model.predict_guarded(split.rows)
     ends = model.find_intervals(predicted, split.rows)
     inside = ends and float(np.mean((ends[0] <= split.target) & (split.target <= ends[1])))
-    return predicted - split.target, inside
+    return Scored(split.target, predicted), inside
 
 
 def _store(
@@ -134,8 +136,8 @@ def _store(
 ) -> None:
     shift_limit = None if reference.bias is None else limit_bias(reference, limits)
     rows: list[tuple[Any, ...]] = [
-        (champion.name, champion.version, window.start, window.days, each.rows, each.rmse,
-         limits.ratio * reference.rmse, each.bias, each.shift, shift_limit, each.is_high, each.has_moved,
+        (champion.name, champion.version, window.start, window.days, each.rows, each.error,
+         limits.ratio * reference.error, each.bias, each.shift, shift_limit, each.is_high, each.has_moved,
          each.coverage, each.is_uncovered)
         for window, each in zip(windows, found, strict=True)
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Whether a champion errs more than where it was judged, or to one side: the rules, on residuals alone."""
+"""Whether a champion errs more than where it was judged, or to one side: the rules, on what it predicted alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from include.models.intervals import DEFAULT_LEVEL
 from include.monitoring.drift import is_alarming
 from include.problem.data import Values
+from include.problem.objectives.objective import Objective
 from include.settings import Settings
 
 # With fewer days than this, rows that follow one another are taken together instead, in so many parts.
@@ -43,16 +44,29 @@ class ErrorLimits:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """Rows whose actual values have arrived, and what the champion predicts of them, both (n,)."""
+
+    actual: Values
+    predicted: Values
+
+    @property
+    def residuals(self) -> Values:
+        """Predicted minus actual, (n,)."""
+        return self.predicted - self.actual
+
+
+@dataclass(frozen=True)
 class Reference:
     """How a champion erred on rows that were held out when it was trained.
 
     Attributes:
-        rmse: What it was judged by.
+        error: What it was judged by.
         bias: Median residual, predicted minus actual; None where the rows are gone.
         spread: Standard deviation of the median residual from day to day.
     """
 
-    rmse: float
+    error: float
     bias: float | None = None
     spread: float = 0.0
 
@@ -65,14 +79,14 @@ class WindowError:
         bias: Median residual, predicted minus actual.
         shift: How far the median residual of this window and those before it that an alarm needs, taken together, is
             from where the champion was judged; None where that is not known.
-        is_high: Whether the RMSE reaches its limit.
+        is_high: Whether the error reaches its limit.
         has_moved: Whether `shift` does.
         coverage: Share of actual values inside the intervals; None where the champion knows none.
         is_uncovered: Whether that is too far from the intervals' level, to either side.
     """
 
     rows: int
-    rmse: float
+    error: float
     bias: float
     shift: float | None
     is_high: bool
@@ -81,29 +95,34 @@ class WindowError:
     is_uncovered: bool = False
 
 
-def refer_to(residuals: Values, days: npt.NDArray[np.datetime64] | None, rmse: float | None = None) -> Reference:
+def refer_to(
+    objective: Objective, held_out: Scored, days: npt.NDArray[np.datetime64] | None, judged: float | None = None
+) -> Reference:
     """What later windows are compared with.
 
     Args:
-        residuals: Of the held-out rows, (n,), n > 0.
-        days: The day of each; None where rows have no time.
-        rmse: What the champion was judged by; None: its error on these rows.
+        held_out: n > 0 rows.
+        days: The day of each, (n,); None where rows have no time.
+        judged: The error that the champion was judged by; None: that on these rows.
     """
+    residuals = held_out.residuals
     blocks = [] if days is None else [residuals[days == day] for day in np.unique(days)]
     if len(blocks) < LEAST_DAYS:
         blocks = np.array_split(residuals, min(PARTS, len(residuals)))
     medians = [float(np.median(block)) for block in blocks]
     spread = float(np.std(medians, ddof=1)) if len(medians) > 1 else float("inf")
-    return Reference(rmse or float(np.sqrt(np.mean(residuals**2))), float(np.median(residuals)), spread)
+    error = judged or objective.measure_error(held_out.actual, held_out.predicted)
+    return Reference(error, float(np.median(residuals)), spread)
 
 
 def limit_bias(reference: Reference, limits: ErrorLimits) -> float:
-    """How far the median residual may move: some of its own spreads, and never less than a share of the RMSE."""
-    return max(limits.bias_spreads * reference.spread, limits.bias_least * reference.rmse)
+    """How far the median residual may move: some of its own spreads, and never less than a share of the error."""
+    return max(limits.bias_spreads * reference.spread, limits.bias_least * reference.error)
 
 
 def compare_errors(
-    windows: Sequence[Values],
+    objective: Objective,
+    windows: Sequence[Scored],
     reference: Reference,
     limits: ErrorLimits,
     *,
@@ -116,27 +135,27 @@ def compare_errors(
     less than each of them: on the same clean weeks a shift can be told from chance that is a fifth smaller.
 
     Args:
-        windows: Residuals of each window, predicted minus actual, oldest first.
+        windows: The rows of each window, oldest first.
         news: Whether a window counts; those that the champion was judged on or has learnt from say nothing new.
         coverages: Share of each window's actual values inside the intervals of `DEFAULT_LEVEL`; None where not known.
     """
     counts = [True] * len(windows) if news is None else list(news)
     found = []
-    for number, residuals in enumerate(windows):
-        rmse, bias = float(np.sqrt(np.mean(residuals**2))), float(np.median(residuals))
+    for number, window in enumerate(windows):
+        error, bias = objective.measure_error(window.actual, window.predicted), float(np.median(window.residuals))
         together = [at for at in range(number + 1) if counts[at]][-limits.needed :]
         is_whole = counts[number] and len(together) == limits.needed
         shift, coverage = None, coverages[number] if coverages else None
         if reference.bias is not None and is_whole:
-            shift = float(np.median(np.concatenate([windows[at] for at in together]))) - reference.bias
+            shift = float(np.median(np.concatenate([windows[at].residuals for at in together]))) - reference.bias
         found.append(
             WindowError(
-                rows=len(residuals),
-                rmse=rmse,
+                rows=len(window.actual),
+                error=error,
                 bias=bias,
                 shift=shift,
                 # What must hold, so that an error that is no number counts as too high.
-                is_high=counts[number] and not rmse < limits.ratio * reference.rmse,
+                is_high=counts[number] and not error < limits.ratio * reference.error,
                 has_moved=shift is not None and not abs(shift) < limit_bias(reference, limits),
                 coverage=coverage,
                 is_uncovered=counts[number]
@@ -148,7 +167,7 @@ def compare_errors(
 
 
 def is_error_alarming(found: Sequence[WindowError], limits: ErrorLimits) -> bool:
-    """Whether the RMSE was too high in enough of the last windows, the newest among them."""
+    """Whether the error was too high in enough of the last windows, the newest among them."""
     return is_alarming([window.is_high for window in found], limits.needed, limits.of)
 
 

@@ -16,14 +16,14 @@ _MEASURE = """
         WHERE {in_time} AND target BETWEEN %(low)s AND %(high)s
         GROUP BY {columns}
     )
-    INSERT INTO monitoring.live_errors (model_version, week, rows, rmse, mae)
+    INSERT INTO monitoring.live_errors (model_version, week, rows, error, mae)
     SELECT l.model_version::text, date_trunc('week', l.{time})::date, count(*),
-           sqrt(avg(power(l.predicted - a.actual, 2))), avg(abs(l.predicted - a.actual))
+           {error}, avg(abs(l.predicted - a.actual))
     FROM prediction.log l
     JOIN arrived a ON {same}
     GROUP BY 1, 2
     ON CONFLICT (model_version, week) DO UPDATE
-    SET rows = excluded.rows, rmse = excluded.rmse, mae = excluded.mae, measured_at = now()
+    SET rows = excluded.rows, error = excluded.error, mae = excluded.mae, measured_at = now()
     RETURNING rows
 """
 
@@ -33,7 +33,7 @@ _IN_TIME = "{time} BETWEEN (SELECT min({time}) FROM prediction.log) AND (SELECT 
 
 
 def measure_live_errors(url: str, settings: Settings) -> int:
-    """Stores RMSE and MAE, in the target's unit, for each model version and week.
+    """Stores the error and the MAE, in the target's unit, for each model version and week.
 
     The week is that of the row's time, or of the prediction where rows have none.
 
@@ -46,6 +46,9 @@ def measure_live_errors(url: str, settings: Settings) -> int:
         columns=list_columns(problem.inputs),
         time=sql.Identifier(problem.time or "at"),
         in_time=sql.SQL(_IN_TIME if problem.time else "true").format(time=sql.Identifier(problem.time or "at")),
+        error=sql.SQL(problem.objective.main.sql).format(
+            actual=sql.Identifier("a", "actual"), predicted=sql.Identifier("l", "predicted")
+        ),
         same=sql.SQL(" AND ").join(_compare(column) for column in problem.inputs),
     )
     with connect(url) as connection:

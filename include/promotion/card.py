@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.errors import NoTrainingSet
-from include.models.estimates import ESTIMATED
+from include.models.estimates import name_estimated
 from include.problem.declaration import Problem
 from include.problem.inference.leaks import describe_suspects
 from include.problem.words import name_bounds, name_parts, name_unit, show_amount
@@ -143,11 +143,13 @@ def _judged_on(held_out: HeldOut, rival: str, comparison: Comparison | None, *, 
 def _estimated(columns: Sequence[str], problem: Problem, metrics: Mapping[str, float]) -> list[str]:
     by = {name: " and ".join(problem.columns[name].estimated_by) for name in columns}
     told = "; ".join(f"{name}: the median of the training rows of equal {others}" for name, others in by.items())
-    header = ("split", name_unit("RMSE as measured", problem.unit), name_unit("RMSE with estimates", problem.unit))
+    objective = problem.objective
+    kinds = ("as measured", "with estimates")
+    header = ("split", *(name_unit(f"{objective.name} {kind}", objective.unit) for kind in kinds))
     rows = [
-        (split, show_amount(metrics[f"{split}_rmse"]), show_amount(metrics[f"{split}_{ESTIMATED}"]))
+        (split, show_amount(metrics[f"{split}_{objective.key}"]), show_amount(metrics[estimated]))
         for split in HELD_OUT
-        if f"{split}_{ESTIMATED}" in metrics
+        if (estimated := name_estimated(objective, split)) in metrics
     ]
     return [
         (
@@ -159,21 +161,21 @@ def _estimated(columns: Sequence[str], problem: Problem, metrics: Mapping[str, f
 
 
 def _baselines(baselines: Sequence[Baseline], problem: Problem) -> str:
-    splits = [split for split in HELD_OUT if split in baselines[0].errors]
-    header = ("baseline", *(name_unit(f"RMSE on {split}", problem.unit) for split in splits))
-    rows = [(each.name, *(show_amount(each.errors[split].rmse) for split in splits)) for each in baselines]
+    objective, splits = problem.objective, [split for split in HELD_OUT if split in baselines[0].errors]
+    header = ("baseline", *(name_unit(f"{objective.name} on {split}", objective.unit) for split in splits))
+    rows = [(each.name, *(show_amount(each.errors[split][objective.key]) for split in splits)) for each in baselines]
     return _table(header, rows)
 
 
 def _errors(comparison: Comparison) -> list[str]:
-    low, high = comparison.interval
+    (low, high), name = comparison.interval, comparison.objective.name
     return [
         _table(
-            ("RMSE", "rival's RMSE", f"difference, {comparison.confidence * 100:.4g} % interval", "gain"),
+            (name, f"rival's {name}", f"difference, {comparison.confidence * 100:.4g} % interval", "gain"),
             [
                 (
-                    show_amount(comparison.challenger_rmse),
-                    show_amount(comparison.champion_rmse),
+                    show_amount(comparison.challenger_error),
+                    show_amount(comparison.champion_error),
                     f"{show_amount(low, signed=True)} to {show_amount(high, signed=True)}",
                     f"{comparison.gain:.1%}",
                 )
@@ -186,12 +188,13 @@ def _slices(comparison: Comparison) -> str:
     # Those that speak against the model, then the largest; in their order.
     shown = sorted(comparison.slices, key=lambda part: (-part.is_worse, -part.rows))[:MOST_SLICES]
     rows = [
-        (part.slicing, part.value, part.rows, show_amount(part.challenger_rmse), show_amount(part.champion_rmse),
+        (part.slicing, part.value, part.rows, show_amount(part.challenger_error), show_amount(part.champion_error),
          f"{part.regression:+.1%}", "yes" if part.is_worse else "")
         for part in comparison.slices
         if part in shown
     ]  # fmt: skip
-    return _table(("slicing", "value", "rows", "RMSE", "rival's RMSE", "change", "worse beyond chance"), rows)
+    name = comparison.objective.name
+    return _table(("slicing", "value", "rows", name, f"rival's {name}", "change", "worse beyond chance"), rows)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from include.models.evaluation import cut
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
+from include.problem.objectives.objective import Objective
 from include.problem.words import show_amount
 from include.promotion.decisions import confidence_at
 from include.promotion.significance import Blocks, Difference, find_significant, measure_difference
@@ -21,13 +22,13 @@ from include.settings import Settings
 CHANCE_OF_A_SLICE = 0.05
 # With fewer rows than this an interval says little.
 MINIMUM_ROWS = 100
-# Beyond this a value's square, or the sum of many, may no longer be a number.
+# Beyond this a value's loss, or the sum of many, may no longer be a number.
 LARGEST = 1e100
 
 
 @dataclass(frozen=True)
 class SliceErrors:
-    """Errors of both models on one slice of the rows, in the target's unit.
+    """Errors of both models on one slice of the rows.
 
     Attributes:
         is_worse: Whether the challenger is worse there beyond chance, all slices taken together.
@@ -36,30 +37,32 @@ class SliceErrors:
     slicing: str
     value: str
     rows: int
-    challenger_rmse: float
-    champion_rmse: float
+    challenger_error: float
+    champion_error: float
     is_worse: bool
 
     @property
     def regression(self) -> float:
         """Share by which the challenger's error is above the champion's; negative where it is below."""
-        if self.champion_rmse == 0:
-            return 0.0 if self.challenger_rmse == 0 else float("inf")
-        return self.challenger_rmse / self.champion_rmse - 1
+        if self.champion_error == 0:
+            return 0.0 if self.challenger_error == 0 else float("inf")
+        return self.challenger_error / self.champion_error - 1
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same held-out rows, in the target's unit.
+    """Two models on the same held-out rows, by their errors.
 
     Attributes:
-        difference: The challenger's RMSE minus the champion's; below zero it is better.
+        objective: What an error is.
+        difference: The challenger's error minus the champion's; below zero it is better.
         look: How many versions were compared on these rows, this one included.
     """
 
+    objective: Objective
     rows: int
-    challenger_rmse: float
-    champion_rmse: float
+    challenger_error: float
+    champion_error: float
     difference: Difference
     look: int
     slices: tuple[SliceErrors, ...]
@@ -77,13 +80,13 @@ class Comparison:
     @property
     def gain(self) -> float:
         """Share of the champion's error that the challenger spares; negative where it is worse."""
-        return 1 - self.challenger_rmse / self.champion_rmse if self.champion_rmse else 0.0
+        return 1 - self.challenger_error / self.champion_error if self.champion_error else 0.0
 
     @property
     def smallest_gain(self) -> float:
         """The gain that these rows would tell from chance most of the time, see `Difference.smallest_seen`."""
         seen = self.difference.smallest_seen(self.confidence)
-        return seen / self.champion_rmse if self.champion_rmse else 0.0
+        return seen / self.champion_error if self.champion_error else 0.0
 
 
 @dataclass(frozen=True)
@@ -140,29 +143,32 @@ def compare(
     for name, values in {"targets": actual, "challenger's": challenger, "champion's": champion}.items():
         if unusable := count_unusable(values):
             raise ValueError(f"{unusable} of {len(values)} values of the {name} are not finite numbers.")
-    errors = np.stack([(challenger - actual) ** 2, (champion - actual) ** 2])
-    rmse = np.sqrt(errors.mean(axis=1))
-    difference = measure_difference(errors, blocks)
-    slices = _compare_slices(problem, rows, errors, blocks, minimum_rows)
-    return Comparison(len(actual), float(rmse[0]), float(rmse[1]), difference, look, slices)
+    objective = problem.objective
+    losses = np.stack([objective.loss(actual, challenger), objective.loss(actual, champion)])
+    own, other = map(float, objective.aggregate(losses.mean(axis=1)))
+    difference = measure_difference(objective, losses, blocks)
+    slices = _compare_slices(problem, rows, losses, blocks, minimum_rows)
+    return Comparison(objective, len(actual), own, other, difference, look, slices)
 
 
 def _compare_slices(
-    problem: Problem, rows: Columns, errors: np.ndarray, blocks: Sequence[Blocks], minimum_rows: int
+    problem: Problem, rows: Columns, losses: np.ndarray, blocks: Sequence[Blocks], minimum_rows: int
 ) -> tuple[SliceErrors, ...]:
+    objective = problem.objective
     slices, chances = [], {}
     for at, (slicing, value, inside) in enumerate(cut(problem, rows, minimum_rows=minimum_rows)):
-        own, other = np.sqrt(errors[:, inside].mean(axis=1))
-        slices.append(SliceErrors(slicing, value, int(inside.sum()), float(own), float(other), is_worse=False))
+        own, other = map(float, objective.aggregate(losses[:, inside].mean(axis=1)))
+        slices.append(SliceErrors(slicing, value, int(inside.sum()), own, other, is_worse=False))
         # Too few rows say nothing, and must not make it harder for other slices.
         if slices[at].rows >= minimum_rows:
-            chances[at] = measure_difference(errors[:, inside], [numbers[inside] for numbers in blocks]).chance()
+            within = [numbers[inside] for numbers in blocks]
+            chances[at] = measure_difference(objective, losses[:, inside], within).chance()
     for at in find_significant(chances, CHANCE_OF_A_SLICE):
         slices[at] = replace(slices[at], is_worse=True)
     return tuple(slices)
 
 
-def find_disagreement(actual: Values, judged: Values, served: Values) -> str | None:
+def find_disagreement(objective: Objective, actual: Values, judged: Values, served: Values) -> str | None:
     """Why a model that was fitted on all rows is not the one that was judged; None if it may be.
 
     It has learnt from the rows that judge, so that its predictions are nearer to the targets than its twin's. Farther
@@ -172,12 +178,12 @@ def find_disagreement(actual: Values, judged: Values, served: Values) -> str | N
         judged: What the twin predicts, (n,).
         served: What the model itself predicts.
     """
-    error, distance = (float(np.sqrt(np.mean((judged - other) ** 2))) for other in (actual, served))
+    error, distance = (objective.measure_error(other, judged) for other in (actual, served))
     if distance <= error:
         return None
     return (
         f"Fitted on all rows, the model predicts otherwise than the twin that was judged: by {show_amount(distance)}"
-        f" (RMSE), while the twin's own error is {show_amount(error)}"
+        f" ({objective.name}), while the twin's own error is {show_amount(error)}"
     )
 
 
@@ -192,18 +198,18 @@ def decide_first(comparison: Comparison, baseline: str) -> Verdict:
     return _conclude(_find_doubts(comparison), comparison, f"the best baseline, the {baseline}")
 
 
-def decide_among_peers(verdict: Verdict, error: float, peer: float) -> Verdict:
+def decide_among_peers(verdict: Verdict, comparison: Comparison, peer: float) -> Verdict:
     """A winner beside a champion that is a peer, see `choose_rival`: the lower error is enough.
 
     Args:
-        error: The RMSE of the challenger.
-        peer: That of the champion, on the same rows.
+        peer: The error of that champion, on the rows of the comparison.
     """
     if not verdict.promote:
         return verdict
     figures = f"{show_amount(peer)} of the champion, which was trained on the same set"
-    if not error < peer:
-        return Verdict(False, f"RMSE {show_amount(error)} is not below {figures}")
+    if not comparison.challenger_error < peer:
+        own = show_amount(comparison.challenger_error)
+        return Verdict(False, f"{comparison.objective.name} {own} is not below {figures}")
     return Verdict(True, f"{verdict.reason}; and against {figures}")
 
 
@@ -211,7 +217,7 @@ def _find_doubts(comparison: Comparison) -> list[str]:
     low, high = comparison.interval
     if not comparison.rows >= MINIMUM_ROWS:
         return [f"only {comparison.rows} held-out rows that neither was trained on, {MINIMUM_ROWS} are needed"]
-    if not all(map(math.isfinite, (low, high, comparison.challenger_rmse, comparison.champion_rmse))):
+    if not all(map(math.isfinite, (low, high, comparison.challenger_error, comparison.champion_error))):
         return ["an error is not a finite number"]
     if not high < 0:
         what = "it is worse" if low > 0 else "this may be chance"
@@ -245,8 +251,8 @@ def find_regressions(slices: Sequence[SliceErrors], limits: Limits) -> list[Slic
 
 
 def _conclude(refusals: list[str], comparison: Comparison, rival: str) -> Verdict:
-    own, other = show_amount(comparison.challenger_rmse), show_amount(comparison.champion_rmse)
-    figures = f"RMSE {own} against {other} of {rival}"
+    own, other = show_amount(comparison.challenger_error), show_amount(comparison.champion_error)
+    figures = f"{comparison.objective.name} {own} against {other} of {rival}"
     if refusals:
         return Verdict(False, f"{figures}: " + "; ".join(refusals))
     low, high = comparison.interval

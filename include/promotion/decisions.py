@@ -9,7 +9,6 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from include.problem.declaration import Problem
-from include.problem.words import show_amount
 from include.promotion.results import NewChampion
 from include.tracking.registry import RegisteredVersion
 from include.warehouse import connect
@@ -28,7 +27,7 @@ _JUDGED_ON = """
     JOIN training.sets s ON s.version = p.judged_on
     JOIN training.sets own ON own.version = %(set_version)s
     WHERE p.kind = 'judgement' AND p.name = %(name)s AND p.version <> %(version)s AND p.split = %(split)s
-      AND p.challenger_rmse IS NOT NULL
+      AND p.challenger_error IS NOT NULL
       AND s.months[cardinality(s.months)] = own.months[cardinality(own.months)]
       AND CASE p.split WHEN 'test' THEN s.test_from ELSE s.validation_from END
           IS NOT DISTINCT FROM CASE p.split WHEN 'test' THEN own.test_from ELSE own.validation_from END
@@ -46,12 +45,12 @@ _PEERS = """
 """
 # The best of the versions that were judged on the same rows as the newest one.
 _UNBEATEN = """
-    SELECT baseline, champion_rmse, model, version, challenger_rmse
+    SELECT baseline, champion_error, model, version, challenger_error
     FROM training.promotions p
     WHERE name = %(name)s AND state = 'rejected' AND baseline IS NOT NULL AND interval_high >= 0
       AND judged_on = (SELECT judged_on FROM training.promotions WHERE name = %(name)s ORDER BY id DESC LIMIT 1)
       AND NOT EXISTS (SELECT FROM training.promotions WHERE name = %(name)s AND state <> 'rejected')
-    ORDER BY challenger_rmse, version LIMIT 1
+    ORDER BY challenger_error, version LIMIT 1
 """
 
 
@@ -206,10 +205,11 @@ def describe_unbeaten(url: str, problem: Problem, name: str) -> str | None:
     if row is None:
         return None
     baseline, error, model, version, own = row
+    objective = problem.objective
     doubt = ", which may be chance" if own < error else ""
     return (
-        f"No model beats the best baseline, the {baseline}: RMSE {show_amount(error, problem.unit)} against"
-        f" {show_amount(own, problem.unit)} of {model}, version {version}{doubt}; nothing is promoted."
+        f"No model beats the best baseline, the {baseline}: {objective.name} {objective.show(error)} against"
+        f" {objective.show(own)} of {model}, version {version}{doubt}; nothing is promoted."
     )
 
 

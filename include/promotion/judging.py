@@ -5,7 +5,6 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from include.errors import ModelInvalid
-from include.models.evaluation import measure
 from include.promotion import decisions
 from include.promotion.aliases import complete_interrupted_move, move_aliases
 from include.promotion.blocks import list_blocks
@@ -165,7 +164,7 @@ def _compare(
     against = rival.predicted if baseline is None else held_out.baselines[baseline]
     if against is None:
         return None, Verdict(False, f"No baseline of training set {held_out.set_version} is a finite number")
-    if doubt := find_disagreement(actual, predicted, served):
+    if doubt := find_disagreement(problem.objective, actual, predicted, served):
         return None, Verdict(False, doubt)
     comparison = compare(
         problem,
@@ -183,7 +182,7 @@ def _compare(
         verdict = decide(comparison, limits, "the champion" if rival.is_champion else "the previous champion")
     if rival.peer is None:
         return comparison, verdict
-    return comparison, decide_among_peers(verdict, comparison.challenger_rmse, measure(actual, rival.peer)["rmse"])
+    return comparison, decide_among_peers(verdict, comparison, problem.objective.measure_error(actual, rival.peer))
 
 
 def _figures(challenger: RegisteredVersion, held_out: HeldOut, comparison: Comparison | None) -> dict[str, Any]:
@@ -196,8 +195,8 @@ def _figures(challenger: RegisteredVersion, held_out: HeldOut, comparison: Compa
     if comparison is None:
         return figures
     return figures | {
-        "challenger_rmse": comparison.challenger_rmse,
-        "champion_rmse": comparison.champion_rmse,
+        "challenger_error": comparison.challenger_error,
+        "champion_error": comparison.champion_error,
         "look": comparison.look,
         "interval_low": comparison.interval[0],
         "interval_high": comparison.interval[1],
@@ -215,8 +214,9 @@ def _tags(promotion: Promotion, held_out: HeldOut, comparison: Comparison | None
     }
     if comparison is None:
         return tags
+    key = comparison.objective.key
     return tags | {
-        "judged_rmse": f"{comparison.challenger_rmse:.4f}",
-        "judged_rival_rmse": f"{comparison.champion_rmse:.4f}",
+        f"judged_{key}": f"{comparison.challenger_error:.4f}",
+        f"judged_rival_{key}": f"{comparison.champion_error:.4f}",
         "judged_interval": f"{comparison.interval[0]:+.4f} to {comparison.interval[1]:+.4f}",
     }

@@ -115,10 +115,11 @@ def _list_learnt(*versions: RegisteredVersion) -> list[int]:
 
 
 def find_best_baseline(held_out: HeldOut) -> str | None:
-    """The name of the baseline with the lowest RMSE on these rows; None where none can be measured."""
+    """The name of the baseline with the lowest error on these rows; None where none can be measured."""
+    loss = held_out.problem.objective.loss
     with np.errstate(over="ignore"):
         errors = {
-            name: float(np.mean((predicted - held_out.actual) ** 2))
+            name: float(loss(held_out.actual, predicted).mean())
             for name, predicted in held_out.baselines.items()
             if len(predicted) and not count_unusable(predicted)
         }

@@ -7,6 +7,8 @@ from itertools import takewhile
 import numpy as np
 import numpy.typing as npt
 
+from include.problem.objectives.objective import Objective
+
 Blocks = npt.NDArray[np.intp]
 _Numbers = npt.NDArray[np.float64]
 # A gain that can be seen is one that is found in as many of a hundred comparisons.
@@ -15,7 +17,7 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Difference:
-    """One model's RMSE minus another's on the same rows, in the target's unit.
+    """One model's error minus another's on the same rows, in the error's unit.
 
     Attributes:
         freedom: Degrees of freedom of the standard error, infinite where many rows give it.
@@ -48,8 +50,8 @@ class Difference:
         return float(stdtrit(self.freedom, share))
 
 
-def measure_difference(squared_errors: _Numbers, blockings: Sequence[Blocks]) -> Difference:
-    """The difference of two RMSEs, first minus second, and its standard error.
+def measure_difference(objective: Objective, losses: _Numbers, blockings: Sequence[Blocks]) -> Difference:
+    """The difference of two errors, first minus second, and its standard error.
 
     Both models are left without the same rows each time, so that what is hard for both cancels out. Rows of one block,
     such as a day, are wrong together: where leaving out whole blocks moves the difference by more than leaving out
@@ -59,38 +61,38 @@ def measure_difference(squared_errors: _Numbers, blockings: Sequence[Blocks]) ->
     chapter 11, 1993).
 
     Args:
-        squared_errors: Shape (2, n).
+        losses: Of each row, by both models, shape (2, n).
         blockings: The number of each row's block, (n,), for each way in which rows hang together.
     """
-    count = squared_errors.shape[1]
-    value = float(np.subtract(*np.sqrt(squared_errors.mean(axis=1))))
-    by_row = _jackknife(squared_errors, np.ones(count))
+    count = losses.shape[1]
+    value = float(np.subtract(*objective.aggregate(losses.mean(axis=1))))
+    by_row = _jackknife(objective, losses, np.ones(count))
     variance, freedom = by_row, float(max(count - 1, 1))
     for blocks in blockings:
         sizes = np.bincount(blocks).astype("float64")
         used = sizes > 0
         if used.sum() < 2:
             continue
-        sums = np.stack([np.bincount(blocks, weights=errors) for errors in squared_errors], dtype="float64")[:, used]
-        by_block = _jackknife(sums, sizes[used])
+        sums = np.stack([np.bincount(blocks, weights=each) for each in losses], dtype="float64")[:, used]
+        by_block = _jackknife(objective, sums, sizes[used])
         if by_block > variance:
             added = (by_block - by_row) / by_block
             variance, freedom = by_block, max((used.sum() - 1) / added**2, 1.0)
     return Difference(value, float(np.sqrt(variance)), min(freedom, float(max(count - 1, 1))))
 
 
-def _jackknife(sums: _Numbers, sizes: _Numbers) -> float:
-    """The variance of the difference of two RMSEs, found by leaving out one block after the other.
+def _jackknife(objective: Objective, sums: _Numbers, sizes: _Numbers) -> float:
+    """The variance of the difference of two errors, found by leaving out one block after the other.
 
     Args:
-        sums: The squared errors of each block, shape (2, number of blocks).
+        sums: The losses of each block, summed, shape (2, number of blocks).
         sizes: Rows of each block.
     """
     blocks = len(sizes)
     if blocks < 2:
         return float("inf")
     left = np.maximum(sums.sum(axis=1, keepdims=True) - sums, 0) / (sizes.sum() - sizes)
-    without = np.subtract(*np.sqrt(left))
+    without = np.subtract(*objective.aggregate(left))
     return float((blocks - 1) / blocks * np.sum((without - without.mean()) ** 2))
 
 

@@ -141,7 +141,7 @@ def list_judged_models(url: str, settings: Settings, trained_by: Collection[str]
     """The models that those runs (`DAG id/run id`) have trained, as far as they were judged."""
     with connect(url) as connection, connection.cursor(row_factory=class_row(JudgedModel)) as cursor:
         return cursor.execute(
-            "SELECT family, model, version, champion_rmse AS before, challenger_rmse AS after, state AS decision,"
+            "SELECT family, model, version, champion_error AS before, challenger_error AS after, state AS decision,"
             " reason FROM training.promotions WHERE kind = 'judgement' AND name = %s AND trained_by = ANY(%s)"
             " ORDER BY version",
             [settings.registered_model, list(trained_by)],

@@ -1,12 +1,12 @@
 """Baselines: predictions that need no model, which a first model has to beat to be promoted.
 
-The mean and the median of the training split, always. In a series also earlier targets: the last one that is known
+The constants of the problem's objective, always. In a series also earlier targets: the last one that is known
 when a row is predicted, and those of a season or more ago.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from include.problem.declaration import Problem
+from include.problem.objectives.objective import Objective
 from include.sets.examples import table_of
 from include.warehouse import connect
 
@@ -35,14 +36,6 @@ _MEASURE = """
 
 
 @dataclass(frozen=True)
-class Errors:
-    """Errors on a split, in the target's unit."""
-
-    rmse: float
-    mae: float
-
-
-@dataclass(frozen=True)
 class Baseline:
     """One prediction that needs no model, and how far it is off.
 
@@ -50,30 +43,26 @@ class Baseline:
         name: As it reads after "the".
         value: What it always predicts; of an earlier target what stands in where there is none.
         lag: So many rows earlier in the series is the target that it predicts; None: it always predicts `value`.
-        errors: By held-out split that has rows.
+        errors: By held-out split that has rows, and there by the key of the measure, see `Objective.of_baselines`.
     """
 
     name: str
     value: float
     lag: int | None
-    errors: Mapping[str, Errors]
+    errors: Mapping[str, Mapping[str, float]]
 
 
 def list_baselines(url: str, version: int) -> list[Baseline]:
     """The baselines of a training set, also of one whose examples were pruned."""
     with connect(url) as connection:
         row = connection.execute("SELECT baselines FROM training.sets WHERE version = %s", [version]).fetchone()
-    return [_restore(**entry) for entry in row[0]] if row else []
+    return [Baseline(**entry) for entry in row[0]] if row else []
 
 
-def find_best(baselines: Sequence[Baseline], split: str) -> Baseline | None:
-    """The baseline with the lowest RMSE on a split; None where nothing was measured."""
+def find_best(objective: Objective, baselines: Sequence[Baseline], split: str) -> Baseline | None:
+    """The baseline with the lowest error on a split; None where nothing was measured."""
     measured = [each for each in baselines if split in each.errors]
-    return min(measured, key=lambda each: each.errors[split].rmse, default=None)
-
-
-def _restore(name: str, value: float, lag: int | None, errors: Mapping[str, Mapping[str, float]]) -> Baseline:
-    return Baseline(name, value, lag, {split: Errors(**measured) for split, measured in errors.items()})
+    return min(measured, key=lambda each: each.errors[split][objective.key], default=None)
 
 
 def measure_baselines(
@@ -87,21 +76,23 @@ def measure_baselines(
     Returns:
         A `Baseline` each, as JSON values.
     """
-    mean, median = target["mean"], target["deciles"][5]
-    made = [Baseline("mean", mean, None, {}), Baseline("median", median, None, {})]
-    made += [Baseline(_name(lag), mean, lag, {}) for lag in _find_lags(connection, problem, version)]
-    errors = [
-        sql.SQL("sqrt(avg((target - {0}) ^ 2)), avg(abs(target - {0}))").format(sql.Identifier(_column(at)))
+    measures = problem.objective.of_baselines
+    made = [Baseline(name, value, None, {}) for name, value in problem.objective.constants(target).items()]
+    made += [Baseline(_name(lag), made[0].value, lag, {}) for lag in _find_lags(connection, problem, version)]
+    aggregates = [
+        sql.SQL(measure.sql).format(actual=sql.Identifier("target"), predicted=sql.Identifier(_column(at)))
+        for measure in measures
         for at in range(len(made))
     ]
     query = sql.SQL(_MEASURE).format(
-        errors=sql.SQL(", ").join(errors), predictions=select_predictions(problem, made), table=table_of(version)
+        errors=sql.SQL(", ").join(aggregates), predictions=select_predictions(problem, made), table=table_of(version)
     )
     rows = connection.execute(query, [list(HELD_OUT)]).fetchall()
-    return [
-        asdict(each) | {"errors": {split: asdict(Errors(*values[2 * at : 2 * at + 2])) for split, *values in rows}}
-        for at, each in enumerate(made)
-    ]
+    keys, found = [measure.key for measure in measures], []
+    for at, each in enumerate(made):
+        errors = {split: dict(zip(keys, values[at :: len(made)], strict=True)) for split, *values in rows}
+        found.append(asdict(replace(each, errors=errors)))
+    return found
 
 
 def select_predictions(problem: Problem, baselines: Sequence[Baseline]) -> sql.Composed:

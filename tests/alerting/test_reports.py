@@ -120,7 +120,7 @@ def test_training_says_the_change_against_the_champion(warehouse_url: str, mlflo
 def test_new_champion_is_told_with_both_errors(warehouse_url: str, kind: str, severity: str, state: str) -> None:
     insert(
         warehouse_url, "training.promotions", kind=kind, name="trip-duration", version=7, model=LASSO,
-        champion_version=4, rival_version=4, challenger_rmse=5.0, champion_rmse=6.0, interval_low=-1.2,
+        champion_version=4, rival_version=4, challenger_error=5.0, champion_error=6.0, interval_low=-1.2,
         interval_high=-0.8, look=3, reason="It is better.", state="promoted", run_key="model_promotion/run",
     )  # fmt: skip
     [alert] = report_promotions(warehouse_url, "model_promotion", "run", LINKS)
@@ -164,11 +164,11 @@ def test_drift_names_the_columns_and_shows_how_they_moved(warehouse_url: str) ->
 
 
 def test_error_that_has_changed_is_reported_with_its_weeks(warehouse_url: str) -> None:
-    for week, rmse in ((1, 4.0), (8, 5.5)):
+    for week, error in ((1, 4.0), (8, 5.5)):
         insert(
             warehouse_url, "monitoring.errors", name="trip-duration", champion_version=4,
-            window_start=date(2024, 3, week), window_days=7, rows=500, rmse=rmse, rmse_limit=4.6, bias=-0.25,
-            is_high=rmse > 4.6, has_moved=False, coverage=0.9 if rmse > 4.6 else None,
+            window_start=date(2024, 3, week), window_days=7, rows=500, error=error, error_limit=4.6, bias=-0.25,
+            is_high=error > 4.6, has_moved=False, coverage=0.9 if error > 4.6 else None,
         )  # fmt: skip
     phrase = "RMSE 5.5 minutes, 1.38 of the judged 4"
     insert(
@@ -210,7 +210,7 @@ def reject_one(warehouse_url: str, name: str = "trip-duration", version: int = 7
     )  # fmt: skip
     insert(
         warehouse_url, "training.promotions", kind="judgement", name=name, version=version, model=LASSO,
-        judged_on=1, split="test", rows=500, challenger_rmse=6.25, champion_rmse=6.0, interval_low=0.1,
+        judged_on=1, split="test", rows=500, challenger_error=6.25, champion_error=6.0, interval_low=0.1,
         interval_high=0.4, baseline="mean", reason="It is worse.", state="rejected", run_key="model_promotion/run",
         trained_by="sklearn_training/run",
     )  # fmt: skip

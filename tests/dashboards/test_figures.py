@@ -141,7 +141,7 @@ def test_drift_of_a_former_champion_is_grey_and_says_that_the_new_one_is_not_mea
 
 
 def test_live_error_says_which_targets_count() -> None:
-    rows = [{"model_version": "2", "week": date(2024, 2, 19), "rmse": 4.0, "mae": 3.0, "rows": 9}]
+    rows = [{"model_version": "2", "week": date(2024, 2, 19), "error": 4.0, "rows": 9}]
     drawn = overview_alarms.live_error(rows, Settings().problem)
     assert drawn.layout.xaxis.title.text == "rows with a target of 1 to 60 minutes only"
 
@@ -374,11 +374,11 @@ def test_drift_by_column_fills_the_windows_that_drifted() -> None:
 
 def test_error_by_week_fills_the_weeks_that_err_and_says_how() -> None:
     quiet = {
-        "rows": 900, "rmse": 4.0, "rmse_limit": 4.6, "bias": 0.1, "is_high": False, "has_moved": False,
+        "rows": 900, "error": 4.0, "error_limit": 4.6, "bias": 0.1, "is_high": False, "has_moved": False,
         "coverage": None, "is_uncovered": False, "champion_version": 2, "champion_now": 2,
         "window_start": date(2024, 3, 1),
     }  # fmt: skip
-    wrong = {"rmse": 5.0, "bias": -1.5, "coverage": 0.84, "is_high": True, "has_moved": True, "is_uncovered": True}
+    wrong = {"error": 5.0, "bias": -1.5, "coverage": 0.84, "is_high": True, "has_moved": True, "is_uncovered": True}
     odd = {**quiet, **wrong, "window_start": date(2024, 3, 8)}
     drawn = data_watch.champion_error([quiet, odd], Settings().problem)
     assert list(trace(drawn)["marker"]["symbol"]) == ["circle-open", "circle"], "without color, too"

@@ -50,7 +50,7 @@ def test_models_in_use_are_compared_on_the_rows_that_both_were_judged_on(
     with connect(warehouse_url) as connection:
         connection.execute(
             "INSERT INTO training.promotions (kind, name, version, rival_version, judged_on, split, rows, reason,"
-            " challenger_rmse, champion_rmse, state, run_key, decided_at) VALUES"
+            " challenger_error, champion_error, state, run_key, decided_at) VALUES"
             " ('judgement', %(name)s, 1, NULL, 1, 'test', 500, 'r', 6.5, 14.4, 'promoted', 'd/1',"
             " now() - interval '3 h'),"
             " ('judgement', %(name)s, 3, 1, 2, 'test', 500, 'r', 5.1, 6.7, 'promoted', 'd/2', now() - interval '2 h'),"

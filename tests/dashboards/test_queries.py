@@ -153,14 +153,15 @@ def test_requests_and_errors_are_read_beside_the_drift_of_rows(site: Site, wareh
             " 'rows'), ('trip-duration', 1, '2024-03-01', 7, 'hour', 1, 9, 0.7, 0, true, 'requests')"
         )
         connection.execute(
-            "INSERT INTO monitoring.errors (name, champion_version, window_start, window_days, rows, rmse, rmse_limit,"
-            " bias, is_high, has_moved) VALUES ('trip-duration', 1, '2024-03-08', 7, 9, 5, 4, 0, true, false),"
+            "INSERT INTO monitoring.errors (name, champion_version, window_start, window_days, rows, error,"
+            " error_limit, bias, is_high, has_moved) VALUES"
+            " ('trip-duration', 1, '2024-03-08', 7, 9, 5, 4, 0, true, false),"
             " ('trip-duration', 1, '2024-03-01', 7, 9, 3, 4, 0, false, false)"
         )
     assert [row["psi"] for row in rows_of(site, "newest_drift")] == [0.1]
     assert [row["psi"] for row in rows_of(site, "drift_by_column")] == [0.1]
     assert [row["psi"] for row in rows_of(site, "requests_drift")] == [0.7]
-    assert [row["rmse"] for row in rows_of(site, "champion_error")] == [3, 5]
+    assert [row["error"] for row in rows_of(site, "champion_error")] == [3, 5]
 
 
 def test_drift_is_that_of_the_present_champion_once_it_was_measured(site: Site, warehouse_url: str) -> None:

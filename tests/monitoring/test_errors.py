@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from include.monitoring.errors import ErrorLimits, Reference, compare_errors, is_coverage_alarming
+from include.monitoring.errors import ErrorLimits, Reference, Scored, compare_errors, is_coverage_alarming
 from include.settings import Settings
 
-LIMITS = ErrorLimits.from_settings(Settings())
-RESIDUALS = np.tile([-1.0, 1.0], 500)
+SETTINGS = Settings()
+LIMITS = ErrorLimits.from_settings(SETTINGS)
+SCORED = Scored(np.zeros(1000), np.tile([-1.0, 1.0], 500))
 
 
 def is_alarm(*coverages: float | None, news: list[bool] | None = None) -> bool:
-    windows = [RESIDUALS] * len(coverages)
-    found = compare_errors(windows, Reference(1.0), LIMITS, news=news, coverages=coverages)
+    windows = [SCORED] * len(coverages)
+    found = compare_errors(SETTINGS.problem.objective, windows, Reference(1.0), LIMITS, news=news, coverages=coverages)
     assert [window.coverage for window in found] == list(coverages)
     return is_coverage_alarming(found, LIMITS)
 

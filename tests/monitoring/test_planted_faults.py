@@ -194,7 +194,7 @@ def test_judged_error_is_that_of_the_decision_where_there_was_one(watched: Watch
     watched.load_weeks()
     with connect(watched.url) as connection:
         connection.execute(
-            "INSERT INTO training.promotions (kind, name, version, challenger_rmse, reason, state, run_key)"
+            "INSERT INTO training.promotions (kind, name, version, challenger_error, reason, state, run_key)"
             " VALUES ('judgement', 'watched', 1, 1.0, 'It wins', 'promoted', 'model_promotion/1')"
         )
     report = measure_drift(watched.url, watched.settings)

@@ -145,7 +145,7 @@ def test_live_error_is_that_of_predictions_whose_trips_have_arrived(warehouse_ur
     log_prediction(warehouse_url, "2024-03-07T12:00:00", 16)
     for _ in range(2):
         assert measure_live_errors(warehouse_url, SETTINGS) == 2
-        stored = query(warehouse_url, "SELECT model_version, week, rows, rmse, mae FROM monitoring.live_errors")
+        stored = query(warehouse_url, "SELECT model_version, week, rows, error, mae FROM monitoring.live_errors")
         assert stored == [("3", MONDAY, 2, pytest.approx(12.5**0.5), pytest.approx(3.5))]
 
 
@@ -153,7 +153,7 @@ def test_rides_that_look_alike_are_compared_with_their_mean(warehouse_url: str) 
     store_month(warehouse_url, "2024-02", [RawTrip("2024-02-06T12:00:00", 10), RawTrip("2024-02-06T12:00:00", 20)])
     log_prediction(warehouse_url, "2024-02-06T12:00:00", 15)
     assert measure_live_errors(warehouse_url, SETTINGS) == 1
-    assert query(warehouse_url, "SELECT rmse FROM monitoring.live_errors") == [(0.0,)]
+    assert query(warehouse_url, "SELECT error FROM monitoring.live_errors") == [(0.0,)]
 
 
 def test_live_error_waits_until_something_was_predicted(warehouse_url: str) -> None:

@@ -35,7 +35,14 @@ slices = st.builds(
 differences = st.builds(Difference, st.floats(-5, 5), st.floats(0, 5), st.floats(1, 1000))
 looks = st.integers(1, 100)
 comparisons = st.builds(
-    Comparison, st.integers(1, 10_000), errors, errors, differences, looks, st.lists(slices, max_size=4).map(tuple)
+    Comparison,
+    st.just(PROBLEM.objective),
+    st.integers(1, 10_000),
+    errors,
+    errors,
+    differences,
+    looks,
+    st.lists(slices, max_size=4).map(tuple),
 )
 limits = st.builds(Limits, st.floats(0, 0.5), st.floats(0, 0.5), st.integers(1, 500))
 
@@ -74,8 +81,8 @@ def test_whoever_beats_a_champion_would_win_as_the_first_model_too(comparison: C
 @given(comparisons, limits)
 def test_reason_names_both_errors(comparison: Comparison, limits: Limits) -> None:
     verdict = decide(comparison, limits)
-    assert show_amount(comparison.challenger_rmse) in verdict.reason
-    assert show_amount(comparison.champion_rmse) in verdict.reason
+    assert show_amount(comparison.challenger_error) in verdict.reason
+    assert show_amount(comparison.champion_error) in verdict.reason
 
 
 any_float = st.floats(allow_nan=True, allow_infinity=True)
@@ -90,6 +97,7 @@ odd_slices = st.builds(
 )
 odd_comparisons = st.builds(
     Comparison,
+    st.just(PROBLEM.objective),
     st.integers(1, 10_000),
     any_float,
     any_float,
@@ -101,12 +109,12 @@ odd_comparisons = st.builds(
 
 @given(odd_comparisons, limits)
 def test_figure_that_is_not_finite_never_wins(comparison: Comparison, limits: Limits) -> None:
-    figures = [comparison.challenger_rmse, comparison.champion_rmse, *comparison.interval]
+    figures = [comparison.challenger_error, comparison.champion_error, *comparison.interval]
     worse = [part for part in comparison.slices if part.is_worse]
     if not np.isfinite(figures).all():
         assert not decide_first(comparison, "mean").promote
         assert not decide(comparison, limits).promote
-    if any(np.isnan(part.challenger_rmse) or np.isnan(part.champion_rmse) for part in worse):
+    if any(np.isnan(part.challenger_error) or np.isnan(part.champion_error) for part in worse):
         assert not decide(comparison, limits).promote
 
 
@@ -121,7 +129,14 @@ def test_slice_that_is_no_number_is_the_worst_one(odd: float) -> None:
 
 def make_comparison(**changes: object) -> Comparison:
     """One that wins, but for the changes."""
-    values = {"rows": 1000, "challenger_rmse": 4.5, "champion_rmse": 5.0, "look": 1, "slices": ()}
+    values = {
+        "objective": PROBLEM.objective,
+        "rows": 1000,
+        "challenger_error": 4.5,
+        "champion_error": 5.0,
+        "look": 1,
+        "slices": (),
+    }
     values |= {"difference": difference(-0.6, -0.4)}
     return Comparison(**(values | changes))  # type: ignore[arg-type]
 
@@ -136,7 +151,7 @@ def difference(low: float, high: float) -> Difference:
     [
         ({"difference": difference(-0.6, 0.1)}, "this may be chance, the difference lies between -0.6 and +0.1"),
         ({"difference": difference(0.2, 0.3)}, "it is worse, the difference lies between +0.2 and +0.3"),
-        ({"challenger_rmse": 4.96}, "the error falls by 0.8%, 1.0% are needed"),
+        ({"challenger_error": 4.96}, "the error falls by 0.8%, 1.0% are needed"),
         ({"rows": 20}, "only 20 held-out rows"),
         (
             {"slices": (SliceErrors("hour", "night", 300, 6.0, 5.0, is_worse=True),)},
@@ -254,7 +269,7 @@ def test_single_value_that_is_not_finite_is_counted_and_compares_nothing(
 @given(st.floats(1e-300, 1e100), st.floats(1e-300, 1e100))
 def test_equal_errors_of_any_size_are_compared_by_finite_figures(own: float, other: float) -> None:
     comparison = compare_all(SPLIT.target + own, SPLIT.target + other)
-    figures = [comparison.challenger_rmse, comparison.champion_rmse, *comparison.interval, comparison.gain]
+    figures = [comparison.challenger_error, comparison.champion_error, *comparison.interval, comparison.gain]
     assert np.isfinite(figures).all()
     assert own < other or not decide(comparison, LIMITS).promote
 

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from include.promotion.significance import Difference, find_significant, measure
 from tests.splits import PROBLEM, make_split
 
 CONFIDENCE = 0.95
+measure = partial(measure_difference, PROBLEM.objective)
 
 
 def draw(seed: int, rows: int = 3000) -> np.ndarray:
@@ -20,7 +23,7 @@ def draw(seed: int, rows: int = 3000) -> np.ndarray:
 
 def test_interval_lies_around_the_difference_of_the_errors() -> None:
     squared = draw(0)
-    found = measure_difference(squared, [])
+    found = measure(squared, [])
     low, high = found.interval(CONFIDENCE)
     assert found.value == pytest.approx(float(np.subtract(*np.sqrt(squared.mean(axis=1)))))
     assert low < found.value < high
@@ -31,13 +34,13 @@ def test_interval_of_independent_rows_is_that_of_resampled_ones() -> None:
     squared, generator = draw(1, 500), np.random.default_rng(2)
     drawn = [squared[:, generator.integers(0, 500, 500)].mean(axis=1) for _ in range(4000)]
     spread = float(np.std([np.subtract(*np.sqrt(each)) for each in drawn]))
-    assert measure_difference(squared, []).standard_error == pytest.approx(spread, rel=0.05)
+    assert measure(squared, []).standard_error == pytest.approx(spread, rel=0.05)
 
 
 def test_pairing_tells_models_apart_that_err_alike() -> None:
     # The second is worse by a little on every single row, which the spread between rows would hide.
     hard = np.random.default_rng(0).exponential(100, size=500)
-    low, high = measure_difference(np.stack([hard, hard * 1.02]), []).interval(CONFIDENCE)
+    low, high = measure(np.stack([hard, hard * 1.02]), []).interval(CONFIDENCE)
     assert low < high < 0
 
 
@@ -45,8 +48,8 @@ def test_pairing_tells_models_apart_that_err_alike() -> None:
 @given(st.floats(0.1, 10))
 def test_interval_scales_with_the_unit(factor: float) -> None:
     squared, blocks = draw(0, 50), [np.arange(50) // 5]
-    low, high = measure_difference(squared, blocks).interval(CONFIDENCE)
-    scaled = measure_difference(squared * factor**2, blocks).interval(CONFIDENCE)
+    low, high = measure(squared, blocks).interval(CONFIDENCE)
+    scaled = measure(squared * factor**2, blocks).interval(CONFIDENCE)
     assert scaled == pytest.approx((low * factor, high * factor))
 
 
@@ -54,7 +57,7 @@ def test_rows_of_a_block_that_err_together_widen_the_interval() -> None:
     generator = np.random.default_rng(0)
     blocks = np.arange(3000) // 100
     errors = 4 + generator.normal(0, 1, (2, 30))[:, blocks]
-    alone, together = (measure_difference(errors**2, given) for given in ([], [blocks]))
+    alone, together = (measure(errors**2, given) for given in ([], [blocks]))
     # All rows of a block say the same, so that there are 30 findings and not 3,000.
     assert together.standard_error == pytest.approx(10 * alone.standard_error, rel=0.05)
     assert 28 < together.freedom < 31
@@ -63,9 +66,9 @@ def test_rows_of_a_block_that_err_together_widen_the_interval() -> None:
 
 def test_blocks_that_do_not_hang_together_do_not_narrow_the_interval() -> None:
     squared, generator = draw(3), np.random.default_rng(4)
-    alone = measure_difference(squared, [])
+    alone = measure(squared, [])
     for _ in range(20):
-        blocked = measure_difference(squared, [generator.integers(0, 20, 3000)])
+        blocked = measure(squared, [generator.integers(0, 20, 3000)])
         assert blocked.standard_error >= alone.standard_error
 
 
@@ -75,21 +78,21 @@ def test_true_difference_lies_in_the_interval_as_often_as_the_confidence_says() 
     for _ in range(500):
         offsets = generator.normal(0, 1, (2, 30))[:, blocks]
         errors = generator.normal(0, 2, (2, 600)) + offsets
-        low, high = measure_difference(errors**2, [blocks]).interval(0.9)
+        low, high = measure(errors**2, [blocks]).interval(0.9)
         inside += low < 0 < high
     assert 430 <= inside <= 480
 
 
 @pytest.mark.parametrize("blocks", [[], [np.zeros(1, dtype=int)], [np.array([0])]])
 def test_single_row_says_nothing(blocks: list[np.ndarray]) -> None:
-    found = measure_difference(np.array([[4.0], [9.0]]), blocks)
+    found = measure(np.array([[4.0], [9.0]]), blocks)
     assert found.standard_error == np.inf
     assert not found.interval(CONFIDENCE)[1] < 0
 
 
 def test_all_rows_in_one_block_are_told_apart_by_themselves() -> None:
     squared = draw(6)
-    assert measure_difference(squared, [np.zeros(3000, dtype=int)]) == measure_difference(squared, [])
+    assert measure(squared, [np.zeros(3000, dtype=int)]) == measure(squared, [])
 
 
 def test_gain_that_would_be_seen_is_found_in_as_many_cases() -> None:

@@ -52,7 +52,7 @@ def register(url: str, settings: Settings, model: str = LINEAR, target: Values |
 
 
 def find_figures(url: str, version: int) -> tuple[float, float, int]:
-    columns = "challenger_rmse, champion_rmse, rows"
+    columns = "challenger_error, champion_error, rows"
     [figures] = query(url, f"SELECT {columns} FROM training.promotions WHERE version = {version}")
     return figures
 
@@ -130,4 +130,4 @@ def test_twin_whose_files_were_exchanged_is_refused(url: str, settings: Settings
 def test_predictions_may_differ_from_those_of_the_twin_by_its_own_error(moved: float, agrees: bool) -> None:
     actual = np.zeros(50)
     judged = actual + 1.0
-    assert (find_disagreement(actual, judged, judged - moved) is None) == agrees
+    assert (find_disagreement(Settings().problem.objective, actual, judged, judged - moved) is None) == agrees

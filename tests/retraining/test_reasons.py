@@ -303,8 +303,8 @@ def test_skipped_run_of_a_family_that_is_not_trained_is_no_success_of_a_retraini
 def test_retraining_is_stored_with_its_runs_models_and_report(warehouse_url: str) -> None:
     query(
         warehouse_url,
-        "INSERT INTO training.promotions (kind, name, version, family, model, trained_by, challenger_rmse,"
-        " champion_rmse, state, reason, run_key) VALUES ('judgement', 'trip-duration', 7, 'xgboost', 'gbtree.gamma',"
+        "INSERT INTO training.promotions (kind, name, version, family, model, trained_by, challenger_error,"
+        " champion_error, state, reason, run_key) VALUES ('judgement', 'trip-duration', 7, 'xgboost', 'gbtree.gamma',"
         " 'xgboost_training/xgboost_training__1', 5.0, 5.5, 'promoted', '', 'model_promotion/1') RETURNING version",
     )
     found = {"reasons": ["drifted: hour"], "months": ["2024-01", "2024-02"]}

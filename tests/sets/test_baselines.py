@@ -72,22 +72,23 @@ def test_mean_and_median_of_the_training_split_are_always_there(warehouse_url: s
     assert [(each.name, each.lag) for each in baselines] == [("mean", None), ("median", None)]
     for each in baselines:
         errors = held_out.actual - each.value
-        assert each.errors["test"].rmse == pytest.approx(np.sqrt(np.mean(errors**2)))
-        assert each.errors["test"].mae == pytest.approx(np.abs(errors).mean())
+        assert each.errors["test"]["rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)))
+        assert each.errors["test"]["mae"] == pytest.approx(np.abs(errors).mean())
         assert each.errors.keys() == {"validation", "test"}
         assert np.array_equal(held_out.baselines[each.name], np.full(len(held_out.actual), each.value))
 
 
 def test_series_also_has_the_last_value_known_and_that_of_a_week_earlier(warehouse_url: str, declare: Any) -> None:
-    publish(warehouse_url, declare('series = "store"\nhorizon = 3'))
+    settings = declare('series = "store"\nhorizon = 3')
+    publish(warehouse_url, settings)
     sales = make_sales().sort_values("day", kind="stable").reset_index(drop=True)
     tested = sales["day"] >= "2024-02-15"
-    errors = {each.name: each.errors["test"].rmse for each in list_baselines(warehouse_url, 1)}
+    errors = {each.name: each.errors["test"]["rmse"] for each in list_baselines(warehouse_url, 1)}
     assert list(errors) == ["mean", "median", "value of 3 rows earlier", "value of 7 rows earlier"]
     for lag in (3, 7):
         missed = (sales["sold"] - sales.groupby("store")["sold"].shift(lag))[tested]
         assert errors[f"value of {lag} rows earlier"] == pytest.approx(np.sqrt(np.mean(missed**2)))
-    best = find_best(list_baselines(warehouse_url, 1), "test")
+    best = find_best(settings.problem.objective, list_baselines(warehouse_url, 1), "test")
     assert best and best.name == "value of 3 rows earlier"
 
 
@@ -116,7 +117,7 @@ def test_series_that_no_model_takes_is_refused_with_the_kind_to_give_it() -> Non
 def test_baselines_of_a_pruned_set_are_still_known(warehouse_url: str) -> None:
     publish_sample(warehouse_url)
     assert list_baselines(warehouse_url, 2) == []
-    assert find_best(list_baselines(warehouse_url, 1), "train") is None
+    assert find_best(Settings().problem.objective, list_baselines(warehouse_url, 1), "train") is None
 
 
 def test_shape_of_the_target_is_that_of_the_training_rows(warehouse_url: str) -> None:
@@ -161,7 +162,7 @@ def test_sentence_says_which_baseline_no_model_beats(warehouse_url: str) -> None
         promotion = decisions.Promotion(
             "judgement", "trip-duration", version, "sklearn", model, 1, None, None, state, "r", "d/1", "median"
         )
-        figures = {"judged_on": 1, "challenger_rmse": rmse, "champion_rmse": 9.5, "interval_high": high}
+        figures = {"judged_on": 1, "challenger_error": rmse, "champion_error": 9.5, "interval_high": high}
         decisions.save(warehouse_url, promotion, figures)
 
     assert describe() is None

@@ -92,7 +92,7 @@ def champion_error(rows: Rows, problem: Problem) -> Figure:
     looks = mark(0)
     line = Scatter(
         x=column(rows, "window_start"),
-        y=column(rows, "rmse"),
+        y=column(rows, "error"),
         mode="lines+markers",
         line={"width": 2, "color": looks.color},
         marker={"size": 10, "symbol": [looks.symbol + ("" if _is_odd(row) else "-open") for row in rows],
@@ -102,7 +102,7 @@ def champion_error(rows: Rows, problem: Problem) -> Figure:
         "<extra></extra>",
     )  # fmt: skip
     drawn = figure([line], y_title=name_unit("RMSE", problem.unit)).update_yaxes(rangemode="tozero")
-    limit = rows[-1]["rmse_limit"]
+    limit = rows[-1]["error_limit"]
     drawn.add_hline(limit, line={"dash": "dash", "color": MUTED, "width": 1.5}, annotation_position="top left",
                     annotation={"text": f"limit {show_amount(limit)}", "font": {"size": 11}})  # fmt: skip
     counted = "".join(f", rows with a target of {bounds} only" for bounds in name_bounds(problem))

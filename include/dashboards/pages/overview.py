@@ -18,7 +18,7 @@ TRAIN_FIRST = f"No model has been trained yet: {START_TRAINING}."
 MOST_MODELS = 6
 _DECISIONS = """
     SELECT kind, version, rival_version, model, state, reason, run_key, split, judged_on, rows,
-           challenger_rmse, champion_rmse, baseline, decided_at, moved_at
+           challenger_error, champion_error, baseline, decided_at, moved_at
     FROM training.promotions WHERE name = %(name)s ORDER BY coalesce(moved_at, decided_at) DESC, id DESC LIMIT 200
 """
 # State of a judgement -> the standing of a version that is not champion now.
@@ -78,10 +78,10 @@ def _champion_fact(champion: Registered, decisions: Rows, unit: str) -> Fact:
         how = "rolled back to" if made[0]["kind"] == "rollback" else "promoted"
         detail += f" · {how} {show_age(made[0]['moved_at'] or made[0]['decided_at'])}"
     for each in decisions:
-        if each["challenger_rmse"] is not None and champion.version in (each["version"], each["rival_version"]):
+        if each["challenger_error"] is not None and champion.version in (each["version"], each["rival_version"]):
             own = "challenger" if each["version"] == champion.version else "champion"
             where = f"{each['split']} rows of training set {each['judged_on']}"
-            return Fact("Champion, RMSE", show_amount(each[f"{own}_rmse"], unit), f"{detail} · on {where}")
+            return Fact("Champion, RMSE", show_amount(each[f"{own}_error"], unit), f"{detail} · on {where}")
     rmse = champion.metrics.get("validation_rmse")
     return Fact("Champion, RMSE", show_amount(rmse, unit), f"{detail} · on its own validation rows")
 
@@ -95,8 +95,8 @@ def _other_fact(version: Registered, champion: Registered | None, decisions: Row
         standing = "Challenger, waiting to be judged"
     pair = {version.version, champion.version if champion else None}
     for each in decisions:
-        if each["challenger_rmse"] is not None and {each["version"], each["rival_version"]} == pair:
-            mine, its = "challenger_rmse", "champion_rmse"
+        if each["challenger_error"] is not None and {each["version"], each["rival_version"]} == pair:
+            mine, its = "challenger_error", "champion_error"
             if each["version"] != version.version:
                 mine, its = its, mine
             rival = "for the champion" if champion else f"for the {each['baseline']}, the best baseline,"

@@ -86,7 +86,7 @@ def newest_alerts(rows: Rows) -> Table:
 @chart(
     "overview",
     "Live error",
-    "SELECT model_version, week, rmse, mae, rows FROM monitoring.live_errors WHERE week > %(since)s ORDER BY week",
+    "SELECT model_version, week, error, rows FROM monitoring.live_errors WHERE week > %(since)s ORDER BY week",
     empty="No prediction was compared with what really happened yet: predict, load those rows, run model_monitoring.",
     dags=("model_monitoring",),
     columns=4,
@@ -95,7 +95,7 @@ def newest_alerts(rows: Rows) -> Table:
 def live_error(rows: Rows, problem: Problem) -> Figure:
     """Error of logged predictions compared with what really happened, by week."""
     traces = [
-        marked_line(place, x=column(group, "week"), y=column(group, "rmse"), name=f"v{version}",
+        marked_line(place, x=column(group, "week"), y=column(group, "error"), name=f"v{version}",
                     hovertemplate=name_point(problem.unit).replace(" %H:%M", ""))
         for place, (version, group) in enumerate(by(rows, "model_version").items())
     ]  # fmt: skip

@@ -36,7 +36,7 @@ _ALL = f"""
 ALL_WEEKS = _ALL.format(of=_OF_ROWS)
 ALL_REQUESTS = _ALL.format(of=_OF_REQUESTS)
 ALL_ERRORS = f"""
-    SELECT window_start, rows, rmse, rmse_limit, bias, shift, shift_limit, is_high, has_moved, coverage, is_uncovered,
+    SELECT window_start, rows, error, error_limit, bias, shift, shift_limit, is_high, has_moved, coverage, is_uncovered,
            champion_version,
            {_CHAMPION_NOW} AS champion_now
     FROM monitoring.errors

@@ -36,7 +36,9 @@ def model_table(models: list[TrainedModel], baselines: Sequence[Baseline], unit:
         table.add_row(model.model, model.family, *of_model, model.version or "", ", ".join(model.aliases))
     for baseline in baselines:
         if errors := baseline.errors.get("validation"):
-            table.add_row(f"baseline: {baseline.name}", "", show_amount(errors.rmse), show_amount(errors.mae), "", "")
+            table.add_row(
+                f"baseline: {baseline.name}", "", show_amount(errors["rmse"]), show_amount(errors["mae"]), "", ""
+            )
     return table
 
 

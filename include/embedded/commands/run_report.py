@@ -47,7 +47,7 @@ def _gather(stack: Stack, settings: Settings, models: Sequence[TrainedModel], se
         "metric": METRIC,
         "rows": {split: found.counts[split] for split in ("train", "validation", "test")},
         "baselines": {
-            baseline.name: baseline.errors[judged].rmse
+            baseline.name: baseline.errors[judged][settings.problem.objective.key]
             for baseline in list_baselines(url, set_version)
             if judged in baseline.errors
         },

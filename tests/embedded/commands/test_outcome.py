@@ -15,7 +15,7 @@ from include.embedded.credentials import Credentials
 from include.embedded.settings import StackSettings
 from include.embedded.stack import Stack
 from include.promotion import aliases, decisions
-from include.sets.baselines import Baseline, Errors
+from include.sets.baselines import Baseline
 from include.settings import Settings
 from include.tracking import runs
 from include.tracking.registry import CHAMPION, PREVIOUS, RegisteredVersion
@@ -54,8 +54,11 @@ def show(what: RenderableType) -> str:
 def test_table_names_the_unit_and_what_the_baselines_miss_by() -> None:
     longest = "ensemble.GradientBoostingRegressor"
     models = [trained("12", longest, aliases=("challenger",))]
-    errors = {"mean": Errors(9.5, 7.25), "value of 336 rows earlier": Errors(6.25, 4.0)}
-    baselines = [Baseline(name, 14.0, None, {"validation": errors[name], "test": Errors(1, 1)}) for name in errors]
+    errors = {"mean": (9.5, 7.25), "value of 336 rows earlier": (6.25, 4.0)}
+    baselines = [
+        Baseline(name, 14.0, None, {"validation": {"rmse": rmse, "mae": mae}, "test": {"rmse": 1, "mae": 1}})
+        for name, (rmse, mae) in errors.items()
+    ]
     shown = show(model_table(models, [*baselines, Baseline("unmeasured", 1.0, None, {})], "minutes"))
     assert "error, minutes" in shown
     [row] = [line.split() for line in shown.splitlines() if longest in line]

@@ -40,7 +40,7 @@ def test_the_report_names_models_baselines_the_champion_and_why(stack: Stack, ml
     assert [file.name for file in stack.home.iterdir() if file.name.startswith("run.")] == ["run.json"]
 
     report = json.loads(path.read_text())
-    baselines = {baseline.name: baseline.errors["test"].rmse for baseline in list_baselines(url, published.version)}
+    baselines = {baseline.name: baseline.errors["test"]["rmse"] for baseline in list_baselines(url, published.version)}
     assert report == {
         "problem": "taxi",
         "unit": "minutes",
