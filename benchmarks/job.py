@@ -122,7 +122,7 @@ def _run_orchestrated(stack: Stack, api: AirflowApi, keys: dict[str, str]) -> Ou
             runs += found[1] if len(found[1]) == len(TRAINING_DAGS) else []
     seconds = time.perf_counter() - begun
     models = find_models(stack, read_settings(), RUN_TAG, [run.run_id for run in runs])
-    return Outcome(seconds, {model.model: model.rmse for model in models})
+    return Outcome(seconds, {model.model: model.metrics["validation_rmse"] for model in models})
 
 
 def _run_plain(keys: dict[str, str]) -> Outcome:

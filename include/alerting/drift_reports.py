@@ -6,6 +6,7 @@ from datetime import date
 import psycopg
 
 from include.alerting.alert import Alert, Chart, Table
+from include.problem.objectives.objective import Objective
 from include.problem.words import describe_shares, name_unit, show_amount
 from include.settings import Settings, read_settings
 from include.warehouse import connect
@@ -34,8 +35,8 @@ def report_drift(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> l
             if errors:
                 measured = _read_errors(connection, name, version, start)
                 facts["Error"] = "; ".join(errors)
-                tables.append(_error_table(measured, settings.problem.unit))
-                charts.append(_error_chart(measured, settings.problem.unit))
+                tables.append(_error_table(settings.problem.objective, measured))
+                charts.append(_error_chart(settings.problem.objective, measured))
             alerts.append(
                 Alert(
                     kind="drift",
@@ -74,7 +75,7 @@ def _read_weeks(
 
 
 def _read_errors(connection: psycopg.Connection, name: str, version: int, start: date) -> list[ErrorOfWeek]:
-    """First day, RMSE, its limit, bias and coverage of the last weeks up to that of the alarm."""
+    """First day, error, its limit, bias and coverage of the last weeks up to that of the alarm."""
     rows = connection.execute(
         "SELECT window_start, error, error_limit, bias, coverage FROM monitoring.errors"
         " WHERE name = %s AND champion_version = %s AND window_start <= %s ORDER BY window_start DESC LIMIT 8",
@@ -98,26 +99,26 @@ def _describe_limits(settings: Settings) -> str:
     )
 
 
-def _error_table(weeks: Sequence[ErrorOfWeek], unit: str) -> Table:
+def _error_table(objective: Objective, weeks: Sequence[ErrorOfWeek]) -> Table:
     rows = tuple(
         (
             f"{at:%d %b}",
-            show_amount(rmse),
+            show_amount(error),
             show_amount(limit),
             show_amount(bias, signed=True),
             "" if coverage is None else f"{coverage:.1%}",
         )
-        for at, rmse, limit, bias, coverage in weeks
+        for at, error, limit, bias, coverage in weeks
     )
-    head = ("week of", "RMSE", "limit", "median of predicted minus actual", "in 90 % intervals")
-    return Table(name_unit("The champion's error by week", unit), head, rows)
+    head = ("week of", objective.name, "limit", "median of predicted minus actual", "in 90 % intervals")
+    return Table(name_unit("The champion's error by week", objective.unit), head, rows)
 
 
-def _error_chart(weeks: Sequence[ErrorOfWeek], unit: str) -> Chart:
+def _error_chart(objective: Objective, weeks: Sequence[ErrorOfWeek]) -> Chart:
     ticks = tuple(f"{at:%d %b}" for at, *_ in weeks)
     limit = weeks[-1][2] if weeks else None
-    lines = {"RMSE": tuple(rmse for _, rmse, *_ in weeks)}
-    return Chart("The champion's error, by week", unit, lines=lines, ticks=ticks, threshold=limit)
+    lines = {objective.name: tuple(error for _, error, *_ in weeks)}
+    return Chart("The champion's error, by week", objective.unit, lines=lines, ticks=ticks, threshold=limit)
 
 
 def _drift_table(weeks: dict[str, list[tuple[date, float, bool]]], shares: dict[str, str]) -> Table:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 from include.alerting.alert import Alert, Chart, Table
 from include.errors import TrackingUnavailable
+from include.problem.objectives.objective import Objective
 from include.problem.words import name_unit, show_amount
 from include.promotion.decisions import confidence_at, describe_unbeaten, find_unjudged_trainings
 from include.sets.baselines import Baseline, list_baselines
@@ -14,7 +15,7 @@ from include.warehouse import connect
 
 def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:
     """The champions that a run has promoted or rolled back to."""
-    unit = read_settings().problem.unit
+    objective = read_settings().problem.objective
     with connect(url) as connection:
         rows = connection.execute(
             "SELECT kind, name, version, model, champion_version, rival_version, challenger_error, champion_error,"
@@ -29,13 +30,13 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
         facts = {"Model": f"{name} version {version}, {model}", "Before": f"version {champion}" if champion else "none"}
         charts: tuple[Chart, ...] = ()
         if after is not None:
-            facts["RMSE"] = f"{show_amount(after, unit)}, against {show_amount(before)} for {rival}"
+            facts[objective.name] = f"{objective.show(after)}, against {show_amount(before)} for {rival}"
             facts["Difference"] = (
-                f"{show_amount(low, signed=True)} to {show_amount(high, unit, signed=True)}"
+                f"{show_amount(low, signed=True)} to {objective.show(high, signed=True)}"
                 f" ({confidence_at(look) * 100:.4g} % interval)"
             )
             bars = {f"version {version}": after, rival if judged_against else f"the {baseline}": before}
-            charts = (Chart("RMSE on the same held-out rows", unit, bars=bars),)
+            charts = (Chart(f"{objective.name} on the same held-out rows", objective.unit, bars=bars),)
         alerts.append(
             Alert(
                 kind="rolled back" if is_rollback else "promoted",
@@ -91,7 +92,7 @@ def report_unbeaten(
                 "Judged on": f"the {split} split of training set {version}",
                 "What to do": "declare more columns or more rows, or predict with the baseline.",
             },
-            tables=tabulate_baselines(list_baselines(url, version), split, problem.unit),
+            tables=tabulate_baselines(problem.objective, list_baselines(url, version), split),
             links=links,
         )
     ]
@@ -107,15 +108,16 @@ def _find_unjudged(url: str, settings: Settings) -> list[int]:
         return []
 
 
-def tabulate_baselines(baselines: Sequence[Baseline], split: str, unit: str) -> tuple[Table, ...]:
+def tabulate_baselines(objective: Objective, baselines: Sequence[Baseline], split: str) -> tuple[Table, ...]:
     """A table of the baselines' errors on a split; none where no baseline was measured on it."""
     rows = tuple(
-        (each.name, show_amount(errors["rmse"]), show_amount(errors["mae"]))
+        (each.name, *(show_amount(errors[measure.key]) for measure in objective.of_baselines))
         for each in baselines
         if (errors := each.errors.get(split))
     )
-    title = name_unit(f"Baselines on the {split} split", unit)
-    return (Table(title, ("baseline", "RMSE", "MAE"), rows),) if rows else ()
+    title = name_unit(f"Baselines on the {split} split", objective.unit)
+    head = ("baseline", *(measure.name for measure in objective.of_baselines))
+    return (Table(title, head, rows),) if rows else ()
 
 
 def report_unusable(url: str, name: str, dag_id: str, run_id: str, links: dict[str, str]) -> list[Alert]:

@@ -7,6 +7,7 @@ from typing import Any
 from include.alerting.alert import Alert, Chart, Table
 from include.alerting.model_reports import tabulate_baselines
 from include.errors import TrackingUnavailable
+from include.problem.objectives.objective import Objective
 from include.problem.words import name_parts, name_unit, show_amount
 from include.sets.baselines import Baseline, find_best, list_baselines
 from include.sets.left_out import sum_by_rule
@@ -78,9 +79,11 @@ def report_training(
     Args:
         notes: A sentence for each model type that the target forbids or asks for.
     """
-    ranked = sorted(trained, key=lambda model: model["metrics"]["validation_rmse"])
+    objective = settings.problem.objective
+    key, name, unit = f"{VALIDATION}_{objective.key}", objective.name, objective.unit
+    ranked = sorted(trained, key=lambda model: model["metrics"][key])
     best, set_version = registered["model"], registered["training_set_version"]
-    rmse, unit = registered["metrics"]["validation_rmse"], settings.problem.unit
+    error = registered["metrics"][key]
     baselines = list_baselines(url, set_version)
     return Alert(
         kind="trained",
@@ -90,21 +93,21 @@ def report_training(
         state="succeeded",
         label=best,
         event_key=f"trained/{registered['name']}/{registered['version']}",
-        headline=f"{best} is the best model, with an RMSE of {show_amount(rmse, unit)}, and is registered as"
-        f" challenger, version {registered['version']}.",
+        headline=f"{best} is the best model, with {objective.article} {name} of {objective.show(error)}, and is"
+        f" registered as challenger, version {registered['version']}.",
         facts={
-            "Champion": _against_champion(settings, rmse, registered["version"]),
-            **_against_baseline(find_best(settings.problem.objective, baselines, VALIDATION), rmse, unit),
+            "Champion": _against_champion(settings, error, registered["version"]),
+            **_against_baseline(objective, find_best(objective, baselines, VALIDATION), error),
             "Training set": str(set_version),
             **({"Model types": " ".join(notes)} if notes else {}),
         },
         tables=(
             Table(
-                name_unit("Models by validation RMSE", unit),
-                ("model", "RMSE", "MAE", "R²"),
-                tuple((model["model"], *_write_metrics(model["metrics"])) for model in ranked),
+                f"Models by validation {objective.title}",
+                ("model", *(measure.name for measure in objective.in_tables)),
+                tuple((model["model"], *_write_metrics(objective, model["metrics"])) for model in ranked),
             ),
-            *tabulate_baselines(baselines, VALIDATION, unit),
+            *tabulate_baselines(objective, baselines, VALIDATION),
             Table(
                 "Best parameters",
                 ("model", "parameters"),
@@ -112,8 +115,8 @@ def report_training(
             ),
         ),
         charts=(
-            Chart("Validation RMSE", unit, bars={m["model"]: m["metrics"]["validation_rmse"] for m in ranked}),
-            *_chart_tuning(url, f"{dag_id}/{run_id}", unit),
+            Chart(f"Validation {name}", unit, bars={model["model"]: model["metrics"][key] for model in ranked}),
+            *_chart_tuning(objective, url, f"{dag_id}/{run_id}"),
         ),
         links=links,
     )
@@ -129,7 +132,8 @@ def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str])
     if row is None:
         return []
     reasons, months, runs, models, report = row
-    unit = read_settings().problem.unit
+    objective = read_settings().problem.objective
+    name, unit = objective.name, objective.unit
     is_partial = any(run["state"] != "success" for run in runs)
     alert = Alert(
         kind="retrained",
@@ -142,11 +146,11 @@ def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str])
         headline=f"Models were retrained: {'; '.join(reasons)}.",
         facts={"Data": name_parts(months)},
         tables=(
-            _pick(name_unit("Models by RMSE on the same held-out rows", unit), models, RETRAINED_COLUMNS),
+            _pick(name_unit(f"Models by {name} on the same held-out rows", unit), models, RETRAINED_COLUMNS),
             _pick("Runs", runs, ("dag_id", "state")),
         ),
         charts=tuple(
-            Chart(f"{model['model']}: RMSE before and after", unit, bars={n: model[n] for n in ("before", "after")})
+            Chart(f"{model['model']}: {name} before and after", unit, bars={n: model[n] for n in ("before", "after")})
             for model in models
             if model["before"] is not None and model["after"] is not None
         ),
@@ -156,36 +160,37 @@ def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str])
     return [alert]
 
 
-def _against_baseline(best: Baseline | None, rmse: float, unit: str) -> dict[str, str]:
+def _against_baseline(objective: Objective, best: Baseline | None, error: float) -> dict[str, str]:
     if best is None:
         return {}
-    error = best.errors[VALIDATION]["rmse"]
-    outcome = "this model's is lower" if rmse < error else "no model of this family does better"
-    return {"Best baseline": f"the {best.name}, RMSE {show_amount(error, unit)} on the same rows: {outcome}"}
+    of_best = best.errors[VALIDATION][objective.key]
+    outcome = "this model's is lower" if error < of_best else "no model of this family does better"
+    shown = f"{objective.name} {objective.show(of_best)}"
+    return {"Best baseline": f"the {best.name}, {shown} on the same rows: {outcome}"}
 
 
-def _against_champion(settings: Settings, rmse: float, version: int) -> str:
+def _against_champion(settings: Settings, error: float, version: int) -> str:
+    objective = settings.problem.objective
     try:
         tracker = runs.open_tracker(settings)
         champion = registry.find_version(tracker, settings.registered_model, registry.CHAMPION)
         if champion is None:
             return "none yet"
         run_id = champion.tags.get("run_id")
-        before = runs.get_metrics(tracker, run_id).get("validation_rmse") if run_id else None
+        before = runs.get_metrics(tracker, run_id).get(f"{VALIDATION}_{objective.key}") if run_id else None
     except TrackingUnavailable:
         return "unknown: MLflow did not answer"
     if champion.version == version:
         return "this version"
     if not before:
         return f"version {champion.version}"
-    error = show_amount(before, settings.problem.unit)
     return (
-        f"version {champion.version}, RMSE {error} on its own validation rows: this one is"
-        f" {abs(rmse / before - 1):.1%} {'lower' if rmse < before else 'higher'}"
+        f"version {champion.version}, {objective.name} {objective.show(before)} on its own validation rows: this one is"
+        f" {abs(error / before - 1):.1%} {'lower' if error < before else 'higher'}"
     )
 
 
-def _chart_tuning(url: str, run_key: str, unit: str) -> tuple[Chart, ...]:
+def _chart_tuning(objective: Objective, url: str, run_key: str) -> tuple[Chart, ...]:
     """The lowest error so far over the trials of each model."""
     with connect(url) as connection:
         rows = connection.execute(
@@ -196,12 +201,11 @@ def _chart_tuning(url: str, run_key: str, unit: str) -> tuple[Chart, ...]:
     if not rows:
         return ()
     lines = {model: tuple(accumulate(losses, min)) for model, losses in rows}
-    return (Chart("Lowest error so far, by trial", name_unit("RMSE", unit), lines=lines),)
+    return (Chart("Lowest error so far, by trial", objective.title, lines=lines),)
 
 
-def _write_metrics(metrics: Mapping[str, float]) -> tuple[str, str, str]:
-    rmse, mae, r2 = (metrics.get(f"validation_{name}") for name in ("rmse", "mae", "r2"))
-    return tuple(show_amount(value) for value in (rmse, mae, r2))  # type: ignore[return-value]
+def _write_metrics(objective: Objective, metrics: Mapping[str, float]) -> tuple[str, ...]:
+    return tuple(show_amount(metrics.get(f"{VALIDATION}_{measure.key}")) for measure in objective.in_tables)
 
 
 def _write_parameters(parameters: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from include.configuration.values import ALL
 from include.models.table import TRAINING_DAGS
 from include.monitoring.watch import answer_alarms
+from include.problem.objectives.objective import Objective
 from include.problem.words import show_amount
 from include.promotion.usability import answer_unusable
 from include.retraining.results import RetrainingValues
@@ -32,7 +33,7 @@ class FollowedRun:
 
 @dataclass(frozen=True)
 class JudgedModel:
-    """A model that was trained and judged; errors are RMSEs on the same held-out rows.
+    """A model that was trained and judged; errors are those on the same held-out rows.
 
     Attributes:
         before: The champion's error; the best baseline's where there was no champion.
@@ -66,7 +67,12 @@ def plan_starts(retraining: RetrainingValues, training_dags: Sequence[str]) -> d
 
 
 def conclude(
-    reasons: Sequence[str], runs: Sequence[FollowedRun], models: Sequence[JudgedModel], *, ignore_failures: bool
+    objective: Objective,
+    reasons: Sequence[str],
+    runs: Sequence[FollowedRun],
+    models: Sequence[JudgedModel],
+    *,
+    ignore_failures: bool,
 ) -> Conclusion:
     """Judges a retraining by the runs it consisted of, and puts the report into words.
 
@@ -80,17 +86,18 @@ def conclude(
     is_success = not failed or (is_partial and ignore_failures)
     word = "Warning" if is_success else "Failed"
     lines = [f"Retraining, because {'; '.join(reasons)}."]
-    lines += [_describe(model) for model in models]
+    lines += [_describe(objective, model) for model in models]
     lines += [f"{word}: {run.dag_id} ended as {run.state} ({run.run_id})." for run in failed]
     if not models and not failed:
         lines.append("Nothing to train: everything is up to date.")
     return Conclusion("success" if is_success else "failed", "\n".join(lines))
 
 
-def _describe(model: JudgedModel) -> str:
+def _describe(objective: Objective, model: JudgedModel) -> str:
     after, before = (show_amount(error) or "unknown" for error in (model.after, model.before))
     decision = DECISIONS.get(model.decision, f"not promoted, {model.reason}")
-    return f"{model.family}: {model.model} version {model.version}, RMSE {after} (before: {before}): {decision}."
+    error = f"{objective.name} {after} (before: {before})"
+    return f"{model.family}: {model.model} version {model.version}, {error}: {decision}."
 
 
 def begin(url: str, run_key: str, reasons: Sequence[str], months: Sequence[str]) -> None:
@@ -118,7 +125,8 @@ def finish(
     """
     runs = [run for run in runs if run.dag_id not in set(TRAINING_DAGS) - set(settings.training_dags)]
     models = list_judged_models(url, settings, [f"{run.dag_id}/{run.run_id}" for run in runs])
-    conclusion = conclude(retraining["reasons"], runs, models, ignore_failures=ignore_failures)
+    objective = settings.problem.objective
+    conclusion = conclude(objective, retraining["reasons"], runs, models, ignore_failures=ignore_failures)
     with connect(url) as connection:
         connection.execute(
             "UPDATE training.retrainings SET state = %s, runs = %s, models = %s, report = %s, finished_at = now()"

@@ -30,6 +30,7 @@ def test_error_is_shown_with_its_unit() -> None:
     assert OBJECTIVE.show(4.16201) == "4.162 minutes"
     assert OBJECTIVE.show(-0.25, signed=True) == "-0.25 minutes"
     assert OBJECTIVE.show(None) == ""
+    assert OBJECTIVE.title == "RMSE, minutes"
     assert BIKES.model_copy(update={"unit": ""}).objective.show(4.0) == "4"
 
 

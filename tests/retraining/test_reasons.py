@@ -29,6 +29,7 @@ from include.sources import Probe, list_months
 from include.training.claims import claim_training
 from include.warehouse import connect
 from tests.servers import WebServer
+from tests.splits import PROBLEM
 from tests.warehouse_rows import query
 
 DEFAULTS = Settings()
@@ -260,12 +261,15 @@ def test_retraining_fails_unless_all_succeeds_or_one_family_alone_fails_and_may(
     others = [state for name, state in states.items() if not name.endswith("_training")]
     may_fail = ignore and "success" in families and "failed" not in others
     expected = "success" if "failed" not in states.values() or may_fail else "failed"
-    assert conclude(["drifted: hour"], make_runs(**states), [WON], ignore_failures=ignore).state == expected
+    assert (
+        conclude(PROBLEM.objective, ["drifted: hour"], make_runs(**states), [WON], ignore_failures=ignore).state
+        == expected
+    )
 
 
 def test_report_says_why_what_before_after_and_the_decision() -> None:
     runs = make_runs(sklearn_training="success", xgboost_training="success")
-    report = conclude(["drifted: hour"], runs, [LOST, WON], ignore_failures=True).report
+    report = conclude(PROBLEM.objective, ["drifted: hour"], runs, [LOST, WON], ignore_failures=True).report
     assert report.splitlines() == [
         "Retraining, because drifted: hour.",
         "sklearn: linear_model.Lasso version 6, RMSE 6 (before: 5.5): not promoted, by chance alone.",
@@ -275,12 +279,14 @@ def test_report_says_why_what_before_after_and_the_decision() -> None:
 
 def test_report_warns_of_the_family_that_failed() -> None:
     runs = make_runs(sklearn_training="failed", xgboost_training="success")
-    report = conclude(["forced by a person"], runs, [WON], ignore_failures=True).report
+    report = conclude(PROBLEM.objective, ["forced by a person"], runs, [WON], ignore_failures=True).report
     assert "Warning: sklearn_training ended as failed (sklearn_training__1)." in report
 
 
 def test_report_of_a_preparation_that_found_all_there_says_so() -> None:
-    report = conclude(["drifted: hour"], make_runs(data_preparation="success"), [], ignore_failures=True)
+    report = conclude(
+        PROBLEM.objective, ["drifted: hour"], make_runs(data_preparation="success"), [], ignore_failures=True
+    )
     assert report.state == "success"
     assert "Nothing to train" in report.report
 

@@ -139,8 +139,8 @@ def report_failure(api: AirflowApi, stack: Stack, run: Run, console: Console) ->
 
 
 def _tell_trials(stack: Stack, settings: Settings, keys: list[str]) -> list[str]:
-    unit = settings.problem.unit
-    return [describe_trials(*entry, unit) for entry in best_trials(stack.warehouse_url, keys)]
+    objective = settings.problem.objective
+    return [describe_trials(objective, *entry) for entry in best_trials(stack.warehouse_url, keys)]
 
 
 def _report_models(stack: Stack, settings: Settings, models: list[TrainedModel], console: Console) -> None:
@@ -148,7 +148,7 @@ def _report_models(stack: Stack, settings: Settings, models: list[TrainedModel],
     baselines = list_baselines(stack.warehouse_url, *sets) if len(sets) == 1 else []
     if len(sets) == 1:
         write_report(stack, settings, models, *sets)
-    console.print(model_table(models, baselines, settings.problem.unit))
+    console.print(model_table(settings.problem.objective, models, baselines))
     for line in tell_decisions(stack, settings, models):
         console.print(line, markup=False, soft_wrap=True)
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from include.embedded.commands.results import Reign, TrainedModel, find_champion, find_reign
 from include.embedded.stack import Stack
 from include.problem.declaration import SAMPLE
+from include.problem.objectives.objective import Objective
 from include.problem.words import name_one, name_unit, show_amount
 from include.promotion.decisions import describe_unbeaten, find_judgement
 from include.sets.baselines import Baseline
@@ -18,27 +19,29 @@ DASHBOARDS = "/plugin/mltrain_overview"
 PLAYGROUND = "/plugin/mltrain_playground"
 
 
-def model_table(models: list[TrainedModel], baselines: Sequence[Baseline], unit: str) -> Table:
-    """Models and their errors on the validation split, in the target's unit, least first; then the baselines.
+def model_table(objective: Objective, models: list[TrainedModel], baselines: Sequence[Baseline]) -> Table:
+    """Models and their errors on the validation split, least first; then the baselines.
 
     Args:
+        objective: What an error is.
         models: The models.
         baselines: Those of the models' training set.
-        unit: Of the target.
     """
+    measures = objective.of_baselines
     # The longest name of a model and a champion's aliases fit into 80 characters.
-    table = Table(title=name_unit("Models by validation error", unit), box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
-    for header in ("model", "family", "RMSE", "MAE", "version"):
+    table = Table(
+        title=name_unit("Models by validation error", objective.unit), box=box.SIMPLE_HEAD, pad_edge=False, padding=0
+    )
+    for header in ("model", "family", *(measure.name for measure in measures), "version"):
         table.add_column(header, no_wrap=True)
     table.add_column("alias")
     for model in models:
-        of_model = (show_amount(model.rmse), show_amount(model.mae))
+        of_model = (show_amount(model.metrics.get(f"validation_{measure.key}")) for measure in measures)
         table.add_row(model.model, model.family, *of_model, model.version or "", ", ".join(model.aliases))
     for baseline in baselines:
         if errors := baseline.errors.get("validation"):
-            table.add_row(
-                f"baseline: {baseline.name}", "", show_amount(errors["rmse"]), show_amount(errors["mae"]), "", ""
-            )
+            of_baseline = (show_amount(errors[measure.key]) for measure in measures)
+            table.add_row(f"baseline: {baseline.name}", "", *of_baseline, "", "")
     return table
 
 

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from include.embedded.commands.airflow_api import ASKING, AirflowApi, Run, Task
-from include.problem.words import show_amount
+from include.problem.objectives.objective import Objective
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -73,9 +73,10 @@ def is_asking(tasks: list[Task]) -> bool:
     return bool(tasks) and all(task.state == ASKING for task in tasks)
 
 
-def describe_trials(model: str, count: int, loss: float, unit: str) -> str:
+def describe_trials(objective: Objective, model: str, count: int, loss: float) -> str:
     """One line on a model in tuning."""
-    return f"  {model}: best RMSE {show_amount(loss, unit)} after {count} {'trial' if count == 1 else 'trials'}"
+    best = f"{objective.name} {objective.show(loss)}"
+    return f"  {model}: best {best} after {count} {'trial' if count == 1 else 'trials'}"
 
 
 def describe(run: Run, tasks: list[Task]) -> str:

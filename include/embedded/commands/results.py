@@ -1,5 +1,6 @@
 """What the main job has produced: trials and training sets in the warehouse, models in MLflow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,22 +16,23 @@ from include.tracking_server.routes import READER
 
 SECONDS_TO_ANSWER = 30.0
 RUN_TAG, SET_TAG = "dag_run_id", "training_set_version"
-RMSE, MAE, TEST_RMSE = "validation_rmse", "validation_mae", "test_rmse"
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model that was trained to its end; errors are in the target's unit."""
+    """A model that was trained to its end.
+
+    Attributes:
+        metrics: How good it is, by split and measure: `validation_mae` and so on.
+    """
 
     dag_run_id: str
     family: str
     model: str
-    rmse: float
-    mae: float | None
+    metrics: Mapping[str, float]
     version: str | None
     aliases: tuple[str, ...]
     training_set: int | None = None
-    test_rmse: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,17 +97,18 @@ def find_models(stack: Stack, settings: Settings, tag: str, values: list[str]) -
             return []
         registered = _registered(api, settings.registered_model)
         found: dict[str, TrainedModel] = {}
+        error = f"validation_{settings.problem.objective.key}"
         for value in values:
             body = {
                 "experiment_ids": [experiment["experiment"]["experiment_id"]],
-                "filter": f"tags.{tag} = '{value}' AND metrics.{RMSE} >= 0",
+                "filter": f"tags.{tag} = '{value}' AND metrics.{error} >= 0",
                 "max_results": 1000,
             }
             for run in _call(api, "POST", "runs/search", json=body).get("runs", []):
                 model = _model(run, registered)
                 if model:
                     found[run["info"]["run_id"]] = model
-    return sorted(found.values(), key=lambda model: model.rmse)
+    return sorted(found.values(), key=lambda model: model.metrics[error])
 
 
 def find_champion(stack: Stack, settings: Settings) -> int | None:
@@ -136,12 +139,10 @@ def _model(run: dict[str, Any], registered: dict[str, tuple[str, tuple[str, ...]
         dag_run_id=tags.get(RUN_TAG, ""),
         family=tags.get("family", ""),
         model=tags["model"],
-        rmse=metrics[RMSE],
-        mae=metrics.get(MAE),
+        metrics=metrics,
         version=version,
         aliases=aliases,
         training_set=int(tags[SET_TAG]) if SET_TAG in tags else None,
-        test_rmse=metrics.get(TEST_RMSE),
     )
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from include.embedded.commands.results import TrainedModel, find_champion
 from include.embedded.stack import Stack
+from include.problem.objectives.objective import Objective
 from include.promotion.decisions import describe_unbeaten, find_judgement
-from include.sets.baselines import list_baselines
+from include.sets.baselines import HELD_OUT, list_baselines
 from include.sets.examples import get_training_set
 from include.settings import Settings
 
 FILE = "run.json"
-METRIC = "RMSE"
 
 
 def write_report(stack: Stack, settings: Settings, models: Sequence[TrainedModel], set_version: int) -> Path:
@@ -34,7 +34,7 @@ def write_report(stack: Stack, settings: Settings, models: Sequence[TrainedModel
 
 
 def _gather(stack: Stack, settings: Settings, models: Sequence[TrainedModel], set_version: int) -> dict[str, Any]:
-    url, name = stack.warehouse_url, settings.registered_model
+    url, name, objective = stack.warehouse_url, settings.registered_model, settings.problem.objective
     found = get_training_set(url, set_version)
     judged = "test" if found.has_test_split else "validation"
     version = find_champion(stack, settings)
@@ -44,19 +44,19 @@ def _gather(stack: Stack, settings: Settings, models: Sequence[TrainedModel], se
     return {
         "problem": settings.problem.name,
         "unit": settings.problem.unit,
-        "metric": METRIC,
+        "metric": objective.name,
         "rows": {split: found.counts[split] for split in ("train", "validation", "test")},
         "baselines": {
-            baseline.name: baseline.errors[judged][settings.problem.objective.key]
+            baseline.name: baseline.errors[judged][objective.key]
             for baseline in list_baselines(url, set_version)
             if judged in baseline.errors
         },
-        "models": [_describe(model) for model in models],
+        "models": [_describe(objective, model) for model in models],
         # A champion of an earlier training set has no errors on this one.
         "champion": {
             "name": champion.model if champion else judgement and judgement.model,
             "version": version,
-            "errors": _errors(champion) if champion else None,
+            "errors": _errors(objective, champion) if champion else None,
         }
         if version
         else None,
@@ -69,15 +69,15 @@ def _gather(stack: Stack, settings: Settings, models: Sequence[TrainedModel], se
     }
 
 
-def _describe(model: TrainedModel) -> dict[str, Any]:
+def _describe(objective: Objective, model: TrainedModel) -> dict[str, Any]:
     return {
         "name": model.model,
         "family": model.family,
-        "errors": _errors(model),
+        "errors": _errors(objective, model),
         "version": int(model.version) if model.version else None,
         "alias": model.aliases[0] if model.aliases else None,
     }
 
 
-def _errors(model: TrainedModel) -> dict[str, float | None]:
-    return {"validation": model.rmse, "test": model.test_rmse}
+def _errors(objective: Objective, model: TrainedModel) -> dict[str, float | None]:
+    return {split: model.metrics.get(f"{split}_{objective.key}") for split in HELD_OUT}

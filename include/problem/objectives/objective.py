@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.problem.words import show_amount
+from include.problem.words import name_unit, show_amount
 
 if TYPE_CHECKING:
     from include.problem.data import Values
@@ -40,6 +40,7 @@ class Objective:
 
     Attributes:
         main: The measure that decides, which is that error.
+        article: Of its name in a sentence, `a` or `an`.
         loss: The loss of each row, (n,), by its actual values, (n,), and its predictions.
         aggregate: The error, in the unit of `main`, by a mean of losses; element by element where there are several.
         measure: All measures, by their keys, of n > 0 rows; raises ValueError where there are none.
@@ -53,6 +54,7 @@ class Objective:
     """
 
     main: Measure
+    article: str
     loss: Callable[["Values", "Values"], "Values"]
     aggregate: Callable[[Any], Any]
     measure: Callable[["Values", "Values"], dict[str, float]]
@@ -76,6 +78,11 @@ class Objective:
     def unit(self) -> str:
         """The unit of the main measure; empty where it has none."""
         return self.main.unit
+
+    @property
+    def title(self) -> str:
+        """The name of the main measure with its unit, see `name_unit`."""
+        return name_unit(self.name, self.unit)
 
     def show(self, error: float | None, *, signed: bool = False) -> str:
         """An error, or a difference of two, with its unit, see `show_amount`."""

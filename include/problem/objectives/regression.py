@@ -17,6 +17,7 @@ def make_regression(problem: "Problem") -> Objective:
     mae = Measure("mae", "MAE", unit, "avg(abs({predicted} - {actual}))")
     return Objective(
         main=rmse,
+        article="an",
         loss=square_errors,
         aggregate=take_root,
         measure=measure,

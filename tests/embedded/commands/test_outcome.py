@@ -21,6 +21,7 @@ from include.tracking import runs
 from include.tracking.registry import CHAMPION, PREVIOUS, RegisteredVersion
 from tests.conftest import TrackingServer
 from tests.registered import LASSO, configure, register
+from tests.splits import PROBLEM
 
 
 @pytest.fixture
@@ -33,7 +34,8 @@ def stack(tmp_path: Path, mlflow_server: TrackingServer, warehouse_url: str) -> 
 
 
 def trained(version: str | None, model: str = LASSO, **others: Any) -> TrainedModel:
-    values: dict[str, Any] = {"rmse": 5.21, "mae": 3.5, "aliases": (), "training_set": 1} | others
+    metrics = {"validation_rmse": 5.21, "validation_mae": 3.5} | others.pop("metrics", {})
+    values: dict[str, Any] = {"metrics": metrics, "aliases": (), "training_set": 1} | others
     return TrainedModel("manual__1", "sklearn", model, version=version, **values)
 
 
@@ -59,7 +61,7 @@ def test_table_names_the_unit_and_what_the_baselines_miss_by() -> None:
         Baseline(name, 14.0, None, {"validation": {"rmse": rmse, "mae": mae}, "test": {"rmse": 1, "mae": 1}})
         for name, (rmse, mae) in errors.items()
     ]
-    shown = show(model_table(models, [*baselines, Baseline("unmeasured", 1.0, None, {})], "minutes"))
+    shown = show(model_table(PROBLEM.objective, models, [*baselines, Baseline("unmeasured", 1.0, None, {})]))
     assert "error, minutes" in shown
     [row] = [line.split() for line in shown.splitlines() if longest in line]
     assert row == [longest, "sklearn", "5.21", "3.5", "12", "challenger"]

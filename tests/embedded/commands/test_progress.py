@@ -6,6 +6,7 @@ from rich.console import Console
 
 from include.embedded.commands.airflow_api import Run, Task
 from include.embedded.commands.progress import Progress, describe, describe_trials, is_asking
+from tests.splits import PROBLEM
 
 RUN = Run("sklearn_training", "manual__1", "running")
 
@@ -40,8 +41,9 @@ def test_run_that_asks_a_person_is_waited_for_no_longer_than_its_other_tasks_wor
 
 
 def test_line_on_trials_has_the_unit_and_counts_one_trial_as_one() -> None:
-    assert describe_trials("gamma", 1, 4.2494, "minutes") == "  gamma: best RMSE 4.249 minutes after 1 trial"
-    assert describe_trials("gamma", 2, 4.2, "") == "  gamma: best RMSE 4.2 after 2 trials"
+    assert describe_trials(PROBLEM.objective, "gamma", 1, 4.2494) == "  gamma: best RMSE 4.249 minutes after 1 trial"
+    without_unit = PROBLEM.model_copy(update={"unit": ""})
+    assert describe_trials(without_unit.objective, "gamma", 2, 4.2) == "  gamma: best RMSE 4.2 after 2 trials"
 
 
 def test_only_changed_lines_are_printed_where_there_is_no_terminal() -> None:

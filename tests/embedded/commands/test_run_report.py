@@ -28,8 +28,10 @@ def test_the_report_names_models_baselines_the_champion_and_why(stack: Stack, ml
     published = publish_sample(url)
     first = register(tracker, "reported", LASSO, alias=None)
     models = [
-        trained("1", test_rmse=5.5, training_set=published.version, aliases=("champion",)),
-        trained(None, "linear_model.LinearRegression", rmse=6.0, training_set=published.version),
+        trained("1", metrics={"test_rmse": 5.5}, training_set=published.version, aliases=("champion",)),
+        trained(
+            None, "linear_model.LinearRegression", metrics={"validation_rmse": 6.0}, training_set=published.version
+        ),
     ]
 
     before = json.loads(write_report(stack, settings, models, published.version).read_text())
