@@ -171,7 +171,7 @@ def _find_file(path: str) -> Path | None:
 def _render(request: Request, page: str, context: Context) -> HTMLResponse:
     base = request.scope.get("root_path", "")
     cards = [
-        {"name": chart.name, "title": chart.title, "hint": " ".join((chart.draw.__doc__ or "").split()),
+        {"name": chart.name, "title": chart.title, "hint": chart.describe(context.settings.problem),
          "columns": chart.columns, "height": chart.height, "live": chart.live}
         for chart in charts_of(page, context.settings.problem)
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from include.dashboards.reading.registered import find_registered, list_register
 from include.problem.words import show_amount
 
 _RUNS = """
-    SELECT run_key, max(finished_at) AS finished_at, min(loss) AS rmse FROM training.trials
+    SELECT run_key, max(finished_at) AS finished_at, min(loss) AS loss FROM training.trials
     WHERE split_part(run_key, '/', 1) = ANY(%(readable)s) GROUP BY run_key ORDER BY 2 DESC LIMIT 100
 """
 
@@ -41,7 +41,7 @@ def list_runs(context: Context) -> Options:
 
 
 def _name_run(row: Mapping[str, Any]) -> str:
-    best = f", best {show_amount(row['rmse'])}" if row["rmse"] is not None else ""
+    best = f", best {show_amount(row['loss'])}" if row["loss"] is not None else ""
     return f"{row['finished_at']:%b %d %H:%M} {row['run_key'].split('_', 1)[0]}{best}"
 
 

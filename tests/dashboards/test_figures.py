@@ -36,9 +36,9 @@ def trace(figure: Any, at: int = 0) -> dict[str, Any]:
     return figure.to_dict()["data"][at]
 
 
-def trained(model: str, rmse: float, days: int = 0, version: int = 1, run_key: str = "sklearn_training/a") -> dict:
+def trained(model: str, loss: float, days: int = 0, version: int = 1, run_key: str = "sklearn_training/a") -> dict:
     """What a run came to with one model type."""
-    return {"model": model, "rmse": rmse, "finished_at": NOON + timedelta(days=days), "set_version": version,
+    return {"model": model, "loss": loss, "finished_at": NOON + timedelta(days=days), "set_version": version,
             "run_key": run_key}  # fmt: skip
 
 
@@ -245,6 +245,11 @@ def test_slices_stand_in_the_order_of_their_bands() -> None:
     rows = [{**each, "shown": each["value"]} for each in rows]
     drawn = trace(training_run_details.slices(rows, PROBLEM))
     assert (list(drawn["y"][1]), list(drawn["x"])) == (["under 1 mile", "over 8 miles"], [2.0, 7.0])
+    assert drawn["hovertemplate"] == (
+        "RMSE %{x:,.4~r}, MAE %{customdata[1]:,.4~r}, 90th percentile %{customdata[2]:,.4~r} minutes,"
+        " %{customdata[0]:,} trips<extra></extra>"
+    )
+    assert [list(each) for each in drawn["customdata"]] == [[5, 1.0, 2.0]] * 2
 
 
 def test_waterfall_adds_up_to_the_prediction_and_joins_the_weak() -> None:

@@ -63,6 +63,13 @@ def test_chart_that_fails_says_so_without_the_reason(site: Site, monkeypatch: py
     assert "secret" not in answer["text"]
 
 
+def test_hint_of_a_card_calls_the_error_by_its_name() -> None:
+    hints = {name: chart.describe(read_problem("taxi")) for name, chart in CHARTS.items()}
+    assert hints["models_in_use"].startswith("RMSE of the champion and of other models, each compared with it")
+    assert hints["slices"].startswith("Validation RMSE of the best model by slice of the rows")
+    assert not any("{" in hint for hint in hints.values())
+
+
 def test_example_of_a_chart_in_the_documentation_works(site: Site, warehouse_url: str) -> None:
     store_trials(warehouse_url, "sklearn_training/a", "linear_model.Lasso", [6.0, 5.0])
     code = dedent(re.search(r"\n(    @chart.*?)\n\n[A-Z]", charts.__doc__ or "", re.DOTALL)[1])

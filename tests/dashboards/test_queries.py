@@ -23,8 +23,8 @@ def rows_of(site: Site, chart: str, **filters: object) -> list[dict]:
 def test_each_run_counts_with_its_best_trial(site: Site, warehouse_url: str) -> None:
     store_trials(warehouse_url, "sklearn_training/a", LASSO, [7.0, None, 5.5, 6.0])
     store_trials(warehouse_url, "sklearn_training/b", LASSO, [5.0])
-    assert [(row["model"], row["rmse"]) for row in rows_of(site, "error_over_time")] == [(LASSO, 5.0), (LASSO, 5.5)]
-    assert [(row["run_key"][-1], row["rmse"], row["trials"]) for row in rows_of(site, "error_per_run")] == [
+    assert [(row["model"], row["loss"]) for row in rows_of(site, "error_over_time")] == [(LASSO, 5.0), (LASSO, 5.5)]
+    assert [(row["run_key"][-1], row["loss"], row["trials"]) for row in rows_of(site, "error_per_run")] == [
         ("b", 5.0, 1),
         ("a", 5.5, 3),
     ]
@@ -40,7 +40,7 @@ def test_trials_of_before_the_table_of_the_best_are_counted_too(site: Site, ware
     store_trials(warehouse_url, "sklearn_training/a", LASSO, [7.0, None, 5.5], ago=timedelta(days=1))
     assert migrate(warehouse_url) == ["006_tunings"]
     store_trials(warehouse_url, "sklearn_training/b", LASSO, [5.0])
-    assert [(row["rmse"], row["trials"]) for row in rows_of(site, "error_per_run")] == [(5.5, 2), (5.0, 1)]
+    assert [(row["loss"], row["trials"]) for row in rows_of(site, "error_per_run")] == [(5.5, 2), (5.0, 1)]
 
 
 def test_period_and_model_narrow_what_is_shown(site: Site, warehouse_url: str) -> None:
@@ -56,7 +56,7 @@ def test_long_histories_are_thinned_to_two_hundred_points_a_model(site: Site, wa
         store_trials(warehouse_url, f"sklearn_training/{run}", LASSO, [5.0 + run], ago=timedelta(minutes=450 - run))
     rows = rows_of(site, "error_over_time")
     assert len(rows) == 200
-    assert sum(row["rmse"] for row in rows[:1]) == pytest.approx(6.0), "the mean of the first three runs"
+    assert sum(row["loss"] for row in rows[:1]) == pytest.approx(6.0), "the mean of the first three runs"
 
 
 def test_errors_are_counted_in_the_database_without_the_worst_twentieth(site: Site, warehouse_url: str) -> None:
@@ -81,7 +81,7 @@ def test_run_page_shows_the_newest_run_unless_another_is_chosen(site: Site, ware
         "xgboost_training/b+c", 2, 1, GAMMA,
     )  # fmt: skip
     [chosen] = rows_of(site, "run_facts", dag_id="sklearn_training", run_id="a")
-    assert (chosen["run_key"], chosen["rmse"]) == ("sklearn_training/a", 6.0)
+    assert (chosen["run_key"], chosen["loss"]) == ("sklearn_training/a", 6.0)
 
 
 def test_run_page_counts_the_trials_that_were_ended_early(site: Site, warehouse_url: str) -> None:

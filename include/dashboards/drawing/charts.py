@@ -14,7 +14,8 @@ For example:
 
 The query is SQL on the warehouse, with the parameters of `sql_parameters`, or a function of the context; the function
 draws its rows, of which there is at least one. It can take the problem as well, for units and the names of columns:
-`def errors(rows: Rows, problem: Problem) -> Figure`. A new page is an entry of `PAGES`.
+`def errors(rows: Rows, problem: Problem) -> Figure`. `{error}` in its text, which the card shows as a hint, is what the
+problem's error is called. A new page is an entry of `PAGES`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -68,6 +69,10 @@ class Chart:
     height: int = 320
     live: bool = False
     fits: Callable[["Problem"], bool] = lambda _: True
+
+    def describe(self, problem: "Problem") -> str:
+        """What the card shows, with the error by its name: the text of the drawing function."""
+        return " ".join((self.draw.__doc__ or "").split()).replace("{error}", problem.objective.name)
 
     def show(self, rows: Rows, context: Context) -> "Figure | Table | Facts":
         """Draws rows, of which there must be at least one."""

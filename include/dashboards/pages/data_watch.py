@@ -25,7 +25,7 @@ from include.dashboards.reading.drift_queries import (
     describe_shares,
 )
 from include.problem.declaration import Problem
-from include.problem.words import name_bounds, name_unit, show_amount
+from include.problem.words import name_bounds, show_amount
 
 MONITORING = ("model_monitoring",)
 SIGNS = {"is_high": "too high", "has_moved": "moved", "is_uncovered": "intervals off"}
@@ -83,13 +83,13 @@ def requests_drift(rows: Rows) -> Figure:
     height=380,
 )
 def champion_error(rows: Rows, problem: Problem) -> Figure:
-    """RMSE of the champion on all rows of each week, whether or not anyone asked for them.
+    """{error} of the champion on all rows of each week, whether or not anyone asked for them.
 
     Filled points are too high, or predictions have moved against the actual values, or too few or too many of these are
     inside the 90 % intervals; hollow points are none of it. The dashed line is the limit: the error that the champion
     was judged by, times ERROR_RATIO.
     """
-    looks = mark(0)
+    looks, objective = mark(0), problem.objective
     line = Scatter(
         x=column(rows, "window_start"),
         y=column(rows, "error"),
@@ -98,10 +98,10 @@ def champion_error(rows: Rows, problem: Problem) -> Figure:
         marker={"size": 10, "symbol": [looks.symbol + ("" if _is_odd(row) else "-open") for row in rows],
                 "color": [BAD if _is_odd(row) else looks.color for row in rows]},
         customdata=[[_describe_error(row, problem.unit), row["rows"]] for row in rows],
-        hovertemplate="week of %{x|%d %b}: RMSE %{y:" + AMOUNT + "} on %{customdata[1]} rows, %{customdata[0]}"
-        "<extra></extra>",
+        hovertemplate=f"week of %{{x|%d %b}}: {objective.name} %{{y:{AMOUNT}}} on %{{customdata[1]}} rows,"
+        " %{customdata[0]}<extra></extra>",
     )  # fmt: skip
-    drawn = figure([line], y_title=name_unit("RMSE", problem.unit)).update_yaxes(rangemode="tozero")
+    drawn = figure([line], y_title=objective.title).update_yaxes(rangemode="tozero")
     limit = rows[-1]["error_limit"]
     drawn.add_hline(limit, line={"dash": "dash", "color": MUTED, "width": 1.5}, annotation_position="top left",
                     annotation={"text": f"limit {show_amount(limit)}", "font": {"size": 11}})  # fmt: skip

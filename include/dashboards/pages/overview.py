@@ -10,6 +10,7 @@ from include.dashboards.drawing.figures import short
 from include.dashboards.drawing.tables import Cell, Fact, Facts, Table, run_page, show_age
 from include.dashboards.reading.registered import CHALLENGER, CHAMPION, PREVIOUS, Registered, list_registered
 from include.problem.declaration import Problem
+from include.problem.objectives.objective import Objective
 from include.problem.words import show_amount
 from include.promotion.decisions import describe_unbeaten
 from include.tracking.registry import START_TRAINING
@@ -50,15 +51,15 @@ def _in_use(context: Context) -> Rows:
 
 @chart("overview", "Models in use and waiting", _in_use, empty=TRAIN_FIRST, columns=12, height=150)
 def models_in_use(rows: Rows, problem: Problem) -> Facts:
-    """RMSE of the champion and of other models, each compared with it on the same rows; gray: not comparable."""
+    """{error} of the champion and of other models, each compared with it on the same rows; gray: not comparable."""
     [found] = rows
     versions, decisions = found["versions"], found["decisions"]
     champion = next((version for version in versions if CHAMPION in version.aliases), None)
     others = _choose_others(versions)
-    facts = [_champion_fact(champion, decisions, problem.unit)] if champion else []
+    facts = [_champion_fact(champion, decisions, problem.objective)] if champion else []
     if champion is None:
         facts = [Fact("Champion", "none yet", found["unbeaten"] or START_TRAINING)]
-    facts += [_other_fact(version, champion, decisions, problem.unit) for version in others]
+    facts += [_other_fact(version, champion, decisions, problem.objective) for version in others]
     return Facts(facts[:MOST_MODELS])
 
 
@@ -71,8 +72,8 @@ def _choose_others(versions: Sequence[Registered]) -> list[Registered]:
     return chosen
 
 
-def _champion_fact(champion: Registered, decisions: Rows, unit: str) -> Fact:
-    detail = champion.label
+def _champion_fact(champion: Registered, decisions: Rows, objective: Objective) -> Fact:
+    label, detail = f"Champion, {objective.name}", champion.label
     made = [each for each in decisions if each["version"] == champion.version and each["state"] == "promoted"]
     if made:
         how = "rolled back to" if made[0]["kind"] == "rollback" else "promoted"
@@ -81,12 +82,12 @@ def _champion_fact(champion: Registered, decisions: Rows, unit: str) -> Fact:
         if each["challenger_error"] is not None and champion.version in (each["version"], each["rival_version"]):
             own = "challenger" if each["version"] == champion.version else "champion"
             where = f"{each['split']} rows of training set {each['judged_on']}"
-            return Fact("Champion, RMSE", show_amount(each[f"{own}_error"], unit), f"{detail} · on {where}")
-    rmse = champion.metrics.get("validation_rmse")
-    return Fact("Champion, RMSE", show_amount(rmse, unit), f"{detail} · on its own validation rows")
+            return Fact(label, objective.show(each[f"{own}_error"]), f"{detail} · on {where}")
+    error = champion.metrics.get(f"validation_{objective.key}")
+    return Fact(label, objective.show(error), f"{detail} · on its own validation rows")
 
 
-def _other_fact(version: Registered, champion: Registered | None, decisions: Rows, unit: str) -> Fact:
+def _other_fact(version: Registered, champion: Registered | None, decisions: Rows, objective: Objective) -> Fact:
     of_version = [each for each in decisions if each["version"] == version.version and each["kind"] == "judgement"]
     standing = _STANDING.get(of_version[0]["state"], "") if of_version else "Waiting to be judged"
     if PREVIOUS in version.aliases:
@@ -101,11 +102,10 @@ def _other_fact(version: Registered, champion: Registered | None, decisions: Row
                 mine, its = its, mine
             rival = "for the champion" if champion else f"for the {each['baseline']}, the best baseline,"
             detail = f"{version.label} · against {show_amount(each[its])} {rival} on the same rows"
-            return Fact(f"{standing}, RMSE", show_amount(each[mine], unit), detail)
-    rmse = version.metrics.get("validation_rmse")
+            return Fact(f"{standing}, {objective.name}", objective.show(each[mine]), detail)
     return Fact(
-        f"{standing}, RMSE",
-        show_amount(rmse, unit),
+        f"{standing}, {objective.name}",
+        objective.show(version.metrics.get(f"validation_{objective.key}")),
         f"{version.label} · on training set {version.set_version or 'unknown'}, not compared with the champion",
         "quiet",
     )

@@ -9,7 +9,7 @@ from include.dashboards.drawing.palette import BAD, GOOD, MUTED, PATTERNS, fill
 from include.dashboards.drawing.tables import Cell, Table, run_page, show_age
 from include.dashboards.reading.drift_queries import MEASURE_FIRST, NEWEST_WEEK, describe_shares
 from include.problem.declaration import Problem
-from include.problem.words import name_bounds, name_unit
+from include.problem.words import name_bounds
 
 # Severity -> its word, which says it without color too, and its tone.
 SEVERITIES = {"error": ("✖\u00a0error", "bad"), "warning": ("▲\u00a0warning", "warn"), "info": ("● info", "")}
@@ -96,10 +96,10 @@ def live_error(rows: Rows, problem: Problem) -> Figure:
     """Error of logged predictions compared with what really happened, by week."""
     traces = [
         marked_line(place, x=column(group, "week"), y=column(group, "error"), name=f"v{version}",
-                    hovertemplate=name_point(problem.unit).replace(" %H:%M", ""))
+                    hovertemplate=name_point(problem.objective.unit).replace(" %H:%M", ""))
         for place, (version, group) in enumerate(by(rows, "model_version").items())
     ]  # fmt: skip
-    drawn = figure(traces, y_title=name_unit("RMSE", problem.unit), showlegend=True)
+    drawn = figure(traces, y_title=problem.objective.title, showlegend=True)
     for bounds in name_bounds(problem):
         drawn.update_xaxes(title_text=f"rows with a target of {bounds} only")
     return span_times(drawn, column(rows, "week"), timedelta(weeks=4))

@@ -21,12 +21,11 @@ from include.dashboards.drawing.figures import (
 )
 from include.dashboards.drawing.palette import MUTED, PALE, color_of, fill, mark_of
 from include.problem.declaration import Problem
-from include.problem.words import name_unit
 
 TRAIN_FIRST = "No model was trained in this period: start data_preparation, whose event starts the training DAGs."
 MOST_NAMED = 8
 _BEST = """
-    SELECT run_key, model, trials, best_loss AS rmse, set_version, finished_at FROM training.tunings
+    SELECT run_key, model, trials, best_loss AS loss, set_version, finished_at FROM training.tunings
     WHERE finished_at > %(since)s AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
       AND (%(model)s::text IS NULL OR model = %(model)s)
 """
@@ -37,7 +36,7 @@ _BEST = """
     "Error by model over time",
     # Long histories are thinned to 200 points per model: the mean of neighboring runs.
     f"""
-    SELECT model, avg(rmse) AS rmse, max(finished_at) AS finished_at, max(set_version) AS set_version,
+    SELECT model, avg(loss) AS loss, max(finished_at) AS finished_at, max(set_version) AS set_version,
            (array_agg(run_key ORDER BY finished_at DESC))[1] AS run_key
     FROM (SELECT *, ntile(200) OVER (PARTITION BY model ORDER BY finished_at) AS tile FROM ({_BEST}) best) tiled
     GROUP BY model, tile ORDER BY model, tile
@@ -46,20 +45,18 @@ _BEST = """
     columns=8,
 )
 def error_over_time(rows: Rows, problem: Problem) -> Figure:
-    """Validation RMSE of each model type's best trial, run by run.
+    """Validation {error} of each model type's best trial, run by run.
 
     Pale, left of the last dotted line: measured on an earlier training set, so not comparable. Click a point to open
     its run.
     """
-    newest = _newest_set(rows)
+    newest, unit = _newest_set(rows), problem.objective.unit
     traces = []
     for model, group in by(rows, "model").items():
         now = [row for row in group if row["set_version"] == newest]
         before = [row for row in group if row["set_version"] != newest]
-        traces += [
-            _line(model, part, problem.unit, part is now, part is (now or before)) for part in (before, now) if part
-        ]
-    drawn = figure(traces, y_title=name_unit("validation RMSE", problem.unit), meta={"opens": "training_run"})
+        traces += [_line(model, part, unit, part is now, part is (now or before)) for part in (before, now) if part]
+    drawn = figure(traces, y_title=f"validation {problem.objective.title}", meta={"opens": "training_run"})
     span_times(drawn, column(rows, "finished_at"))
     return _mark_sets(drawn, rows)
 
@@ -72,7 +69,7 @@ def _line(model: str, rows: Sequence[Mapping[str, Any]], unit: str, comparable: 
     looks = mark_of(model)
     return Scatter(
         x=column(rows, "finished_at"),
-        y=column(rows, "rmse"),
+        y=column(rows, "loss"),
         name=short(model),
         legendgroup=model,
         showlegend=in_legend,
@@ -130,10 +127,8 @@ def _mark_sets(drawn: Figure, rows: Rows) -> Figure:
 )
 def error_distribution(rows: Rows, problem: Problem) -> Figure:
     """Number of trials by error, on the newest training set; the worst 5 % are left out."""
-    title = name_unit("validation RMSE", problem.unit)
-    return counted(
-        rows, "low", "high", "trials", "model", unit=problem.unit, x_title=title, y_title="trials", showlegend=False
-    )
+    unit, title = problem.objective.unit, f"validation {problem.objective.title}"
+    return counted(rows, "low", "high", "trials", "model", unit=unit, x_title=title, y_title="trials", showlegend=False)
 
 
 @chart(
@@ -156,7 +151,7 @@ def error_per_run(rows: Rows, problem: Problem) -> Figure:
     traces = [
         Bar(
             x=[runs.index(row["run_key"]) for row in group],
-            y=column(group, "rmse"),
+            y=column(group, "loss"),
             name=short(model),
             offsetgroup=place[model],
             marker=fill(color_of(model), mark_of(model).pattern)
@@ -164,7 +159,7 @@ def error_per_run(rows: Rows, problem: Problem) -> Figure:
             customdata=[
                 [row["run_key"], f"{row['finished_at']:%d %b %H:%M}", row["set_version"]] for row in group
             ],
-            hovertemplate="%{fullData.name}, %{customdata[1]}: %{y:" + AMOUNT + "} " + problem.unit
+            hovertemplate="%{fullData.name}, %{customdata[1]}: %{y:" + AMOUNT + "} " + problem.objective.unit
             + ", training set %{customdata[2]}<extra></extra>",
         )
         for model, group in by(rows, "model").items()
@@ -176,7 +171,7 @@ def error_per_run(rows: Rows, problem: Problem) -> Figure:
         f"{first_of[runs[at]]['finished_at']:%d %b %H:%M}<br>set {first_of[runs[at]]['set_version']}" for at in ticks
     ]
     drawn = figure(
-        traces, barmode="group", y_title=name_unit("validation RMSE", problem.unit), meta={"opens": "training_run"}
+        traces, barmode="group", y_title=f"validation {problem.objective.title}", meta={"opens": "training_run"}
     )
     return drawn.update_xaxes(tickmode="array", tickvals=ticks, ticktext=labels)
 

@@ -5,7 +5,7 @@ from include.dashboards.drawing.figures import Figure, column, count_on, stacked
 from include.dashboards.drawing.palette import PALETTE, PATTERNS
 from include.dashboards.drawing.tables import Cell, Table, show_bytes
 from include.problem.declaration import Problem
-from include.problem.words import name_parts, name_unit, show_amount
+from include.problem.words import name_parts, show_amount
 
 PREPARE_FIRST = "No training set yet: start data_preparation."
 _SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
@@ -71,8 +71,7 @@ def training_set_rows(rows: Rows) -> Figure:
     "overview",
     "Baselines",
     """
-    SELECT s.version, entry ->> 'name' AS name, split,
-           (errors ->> 'rmse')::float AS rmse, (errors ->> 'mae')::float AS mae
+    SELECT s.version, entry ->> 'name' AS name, split, errors
     FROM training.newest n JOIN training.sets s USING (version),
          LATERAL jsonb_array_elements(s.baselines) WITH ORDINALITY e(entry, at),
          LATERAL jsonb_each(entry -> 'errors') m(split, errors)
@@ -84,6 +83,8 @@ def training_set_rows(rows: Rows) -> Figure:
 )
 def baselines(rows: Rows, problem: Problem) -> Table:
     """Predictions that need no model, on the newest training set. A first model has to beat the best of them."""
-    header = ("baseline", f"rows of v{rows[0]['version']}", name_unit("RMSE", problem.unit), "MAE")
-    errors = [(show_amount(row["rmse"]), show_amount(row["mae"])) for row in rows]
+    objective = problem.objective
+    others = (measure.name for measure in objective.of_baselines[1:])
+    header = ("baseline", f"rows of v{rows[0]['version']}", objective.title, *others)
+    errors = [(show_amount(row["errors"][measure.key]) for measure in objective.of_baselines) for row in rows]
     return Table(header, [(row["name"], row["split"], *shown) for row, shown in zip(rows, errors, strict=True)])

@@ -9,7 +9,6 @@ from include.dashboards.drawing.palette import PALETTE, PATTERNS, fill, mark_of
 from include.dashboards.drawing.tables import Fact, Facts, run_page, show_age, show_seconds
 from include.dashboards.reading.registered import find_tracking_page
 from include.problem.declaration import Problem
-from include.problem.words import name_unit, show_amount
 
 NO_TRIALS = "No trials in this run: it has not tuned a model yet, or it is not a training run."
 # The run that the page is filtered to, else the newest one.
@@ -24,13 +23,12 @@ TRIALS = """
       AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s) AND (%(model)s::text IS NULL OR model = %(model)s)
 """
 BEST = f"SELECT DISTINCT ON (model) * FROM ({TRIALS}) t WHERE loss IS NOT NULL ORDER BY model, loss, number"
-MEASURES = {"rmse": "RMSE", "mae": "MAE", "p50_error": "median error", "p90_error": "90th percentile of errors"}
 
 
 _RUN = f"""
     SELECT run_key, count(*) AS trials, count(*) FILTER (WHERE loss IS NULL) AS failed,
            count(*) FILTER (WHERE has_ended) AS ended, count(DISTINCT model) AS models,
-           min(loss) AS rmse, min(started_at) AS began, max(finished_at) AS finished,
+           min(loss) AS loss, min(started_at) AS began, max(finished_at) AS finished,
            (array_agg(model ORDER BY loss))[1] AS best, max(set_version) AS set_version
     FROM ({TRIALS}) t GROUP BY run_key
 """
@@ -60,8 +58,8 @@ def run_facts(rows: Rows, problem: Problem) -> Facts:
     return Facts(
         [
             Fact(
-                "Best error, RMSE",
-                show_amount(row["rmse"], problem.unit),
+                f"Best error, {problem.objective.name}",
+                problem.objective.show(row["loss"]),
                 f"{short(row['best'])} · training set {row['set_version']}",
             ),
             Fact(
@@ -85,13 +83,13 @@ def run_facts(rows: Rows, problem: Problem) -> Facts:
 )
 def error_by_trial(rows: Rows, problem: Problem) -> Figure:
     """Each trial as a point, the best so far as a line."""
-    traces = []
+    traces, objective = [], problem.objective
     for model, trials in by(rows, "model").items():
         numbers, losses = column(trials, "number"), column(trials, "loss")
         best = [min(losses[: at + 1]) for at in range(len(losses))]
         looks = mark_of(model)
         marker = {"color": looks.color, "symbol": looks.symbol, "size": 8, "opacity": 0.7}
-        said = f"%{{fullData.name}}, trial %{{x}}: %{{y:{AMOUNT}}} {problem.unit}<extra></extra>"
+        said = f"%{{fullData.name}}, trial %{{x}}: %{{y:{AMOUNT}}} {objective.unit}<extra></extra>"
         traces += [
             Scatter(x=numbers, y=losses, name=short(model), legendgroup=model, mode="markers", marker=marker,
                     hovertemplate=said),
@@ -106,7 +104,7 @@ def error_by_trial(rows: Rows, problem: Problem) -> Figure:
                 hovertemplate=said,
             ),
         ]  # fmt: skip
-    drawn = figure(traces, x_title="trial", y_title=name_unit("validation RMSE", problem.unit))
+    drawn = figure(traces, x_title="trial", y_title=f"validation {objective.title}")
     return count_on(drawn, "x", max(column(rows, "number")), from_zero=False)
 
 
@@ -115,9 +113,9 @@ def models_compared(rows: Rows, problem: Problem) -> Figure:
     """Errors of each model type with its best parameters."""
     names = [short(row["model"]) for row in rows]
     traces = [
-        Bar(x=names, y=[row["metrics"].get(name) for row in rows], name=title,
+        Bar(x=names, y=[row["metrics"].get(measure.key) for row in rows], name=measure.name,
             marker=fill(PALETTE[at], PATTERNS[at % len(PATTERNS)]),
-            hovertemplate=f"%{{x}}, %{{fullData.name}}: %{{y:{AMOUNT}}} {problem.unit}<extra></extra>")
-        for at, (name, title) in enumerate(MEASURES.items())
+            hovertemplate=f"%{{x}}, %{{fullData.name}}: %{{y:{AMOUNT}}} {measure.unit}<extra></extra>")
+        for at, measure in enumerate(problem.objective.in_bars)
     ]  # fmt: skip
-    return figure(traces, barmode="group", y_title=problem.unit or "error")
+    return figure(traces, barmode="group", y_title=problem.objective.unit or "error")

@@ -41,14 +41,14 @@ def parameters_of_trials(rows: Rows, problem: Problem) -> Figure:
 
     Its parameters, then its error; the best trials are orange.
     """
-    model = rows[0]["model"]
+    model, objective = rows[0]["model"], problem.objective
     space = MODELS[model].space if model in MODELS else {}
     names = sorted({name for row in rows for name in row["parameters"]})
     dimensions = [_dimension(name, [row["parameters"].get(name) for row in rows], space) for name in names]
     losses = column(rows, "loss")
-    dimensions.append({"label": f"RMSE of {short(model)}", "values": losses})
+    dimensions.append({"label": f"{objective.name} of {short(model)}", "values": losses})
     bar = {
-        "title": {"text": name_unit("RMSE", problem.unit), "side": "right"},
+        "title": {"text": objective.title, "side": "right"},
         "thickness": 8,
         "outlinewidth": 0,
         "tickformat": AMOUNT,
@@ -108,22 +108,26 @@ def _slices(context: Context) -> Rows:
 @chart("training_run", "Error by slice", _slices, columns=7, height=420,
        empty="Slices appear once the final model is trained, after tuning.")  # fmt: skip
 def slices(rows: Rows, problem: Problem) -> Figure:
-    """Validation RMSE of the best model by slice of the rows, such as a band of hours or a frequent value."""
+    """Validation {error} of the best model by slice of the rows, such as a band of hours or a frequent value."""
+    objective = problem.objective
+    main, *others = objective.in_slices
+    shown = [f"{main.name} %{{x:{AMOUNT}}}"]
+    shown += [f"{measure.name} %{{customdata[{at}]:{AMOUNT}}}" for at, measure in enumerate(others, 1)]
     traces = [
         Bar(
             y=[[slicing.replace("_", " ")] * len(group), column(group, "shown")],
-            x=column(group, "rmse"),
+            x=column(group, main.key),
             orientation="h",
             marker_color=PALETTE[at],
-            customdata=[[row["rows"], row["mae"], row["p90_error"]] for row in group],
-            hovertemplate=f"RMSE %{{x:{AMOUNT}}}, MAE %{{customdata[1]:{AMOUNT}}}, "
-            f"90th percentile %{{customdata[2]:{AMOUNT}}} {problem.unit},"
-            f" %{{customdata[0]:,}} {problem.row[1]}<extra></extra>",
+            customdata=[[row["rows"], *(row[measure.key] for measure in others)] for row in group],
+            hovertemplate=f"{', '.join(shown)} {objective.unit}, %{{customdata[0]:,}} {problem.row[1]}<extra></extra>",
         )
         for at, (slicing, group) in enumerate(by(sorted(rows, key=_order(problem)), "slicing").items())
     ]
     drawn = figure(
-        traces, x_title=name_unit(f"validation RMSE of {short(rows[0]['model'])}", problem.unit), showlegend=False
+        traces,
+        x_title=name_unit(f"validation {objective.name} of {short(rows[0]['model'])}", objective.unit),
+        showlegend=False,
     )
     return drawn.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(showgrid=True)
 
@@ -150,7 +154,7 @@ def _slice_name(row: Mapping[str, Any], problem: Problem, names: Mapping[str, Na
 def best_parameters(rows: Rows, problem: Problem) -> Table:
     """The parameters of the best trial of each model type."""
     return Table(
-        ("model", "trial", name_unit("RMSE", problem.unit), "parameters"),
+        ("model", "trial", problem.objective.title, "parameters"),
         [
             (
                 short(row["model"]),

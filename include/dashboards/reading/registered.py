@@ -36,7 +36,7 @@ class Registered:
 
     Attributes:
         aliases: `champion`, `challenger`, `previous` or none.
-        metrics: Of its run: `validation_rmse` and others, in the unit of the target but for r2.
+        metrics: Of its run, by split and measure: `validation_mae` and so on.
     """
 
     version: int

@@ -5,7 +5,6 @@ from include.dashboards.drawing.charts import read_rows
 from include.dashboards.drawing.tables import Fact, Facts, show_age
 from include.dashboards.reading.registered import CHAMPION, list_registered
 from include.errors import MltrainError
-from include.problem.words import show_amount
 from include.tracking.registry import START_TRAINING
 
 # The newest retraining; before the first one, the newest training.
@@ -31,8 +30,9 @@ def _champion(context: Context) -> Fact:
         return Fact("Champion", "unknown", "MLflow is unavailable")
     if champion is None:
         return Fact("Champion", "none yet", f"{START_TRAINING}")
-    rmse = show_amount(champion.metrics.get("validation_rmse"), context.settings.problem.unit)
-    detail = f"validation RMSE {rmse}, {show_age(champion.created_at)}"
+    objective = context.settings.problem.objective
+    error = objective.show(champion.metrics.get(f"validation_{objective.key}"))
+    detail = f"validation {objective.name} {error}, {show_age(champion.created_at)}"
     return Fact("Champion", champion.label, detail)
 
 
