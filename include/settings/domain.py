@@ -138,15 +138,15 @@ class Settings(DataSettings):
     drift_minimum_rows: Count = 200
     """Minimum rows of a window. Windows with fewer rows, or with a day without rows, are skipped."""
     error_ratio: float = Field(default=1.15, gt=1, le=100)
-    """RMSE of the champion in a window, divided by the RMSE that it was judged by, from which on the error is too high.
-    It raises an alarm in as many windows as drift does (`DRIFT_WINDOWS_NEEDED`).
+    """Error of the champion in a window, divided by the one that it was judged by, from which on it is too high. It
+    raises an alarm in as many windows as drift does (`DRIFT_WINDOWS_NEEDED`).
     """
     bias_spreads: float = Field(default=1.25, gt=0, le=100)
     """How far the median of predicted minus actual may move from where it was on the held-out rows, in standard
     deviations of its daily values there. The newest `DRIFT_WINDOWS_NEEDED` windows are taken together.
     """
     bias_least: float = Field(default=0.13, gt=0, le=100)
-    """Smallest such move that raises an alarm, as a share of the RMSE that the champion was judged by."""
+    """Smallest such move that raises an alarm, as a share of the error that the champion was judged by."""
     coverage_tolerance: float = Field(default=0.05, gt=0, le=0.5)
     """How far the share of actual values inside the champion's 90 % intervals may be from 0.9 in a window, to either
     side. Beyond it, it raises an alarm in as many windows as drift does (`DRIFT_WINDOWS_NEEDED`).
