@@ -15,7 +15,6 @@ from include.orchestration.handover import list_versions
 from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, hidden, in_force
 from include.orchestration.runs import name_run, note_run, skip_run
 from include.problem.request_values import MOMENT
-from include.problem.words import show_amount
 from include.settings import read_settings, read_usable_settings
 from include.training.results import TYPE_NOTES, JobValues, Registered, Trained, Tuned
 
@@ -147,8 +146,8 @@ def tune(job: JobValues, model: str) -> Tuned:
 
     settings = read_settings()
     best = tune_model(get_warehouse_url(), settings, Job.from_dict(job), model)
-    error = show_amount(best["loss"], settings.problem.unit)
-    get_current_context()["best"] = f": best RMSE {error}"  # type: ignore[typeddict-unknown-key]
+    objective = settings.problem.objective
+    get_current_context()["best"] = f": best {objective.name} {objective.show(best['loss'])}"  # type: ignore[typeddict-unknown-key]
     return best
 
 
@@ -160,8 +159,9 @@ def train(job: JobValues, tuned: Tuned) -> Trained:
 
     context, settings = get_current_context(), read_settings()
     trained = train_model(get_warehouse_url(), settings, Job.from_dict(job), tuned)
-    error = show_amount(trained["metrics"]["validation_rmse"], settings.problem.unit)
-    context["trained"] = f": RMSE {error}"  # type: ignore[typeddict-unknown-key]
+    objective = settings.problem.objective
+    error = trained["metrics"][f"validation_{objective.key}"]
+    context["trained"] = f": {objective.name} {objective.show(error)}"  # type: ignore[typeddict-unknown-key]
     return trained
 
 

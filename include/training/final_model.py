@@ -9,8 +9,8 @@ import numpy as np
 
 from include.models import explanation
 from include.models.artifact import Model
-from include.models.estimates import ESTIMATED, Estimate, learn_estimates
-from include.models.evaluation import measure, measure_slices
+from include.models.estimates import Estimate, learn_estimates, name_estimated
+from include.models.evaluation import measure_slices
 from include.models.fitting import encode, find_rounds, fit_estimator, threads_for
 from include.models.table import get_model
 from include.problem.data import Split, Values
@@ -34,8 +34,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
     rather too wide than too narrow. Without REFIT the best trial's model is the final one.
 
     Returns:
-        model, run_id, model_uri, judged_sha256 (of the twin's files) and metrics (`validation_rmse`, `test_mae`, ...;
-        in the target's unit but for r2).
+        model, run_id, model_uri, judged_sha256 (of the twin's files) and metrics (`validation_mae`, `test_mae`, ...).
     """
     model_type, options = get_model(tuned["model"]), fit_options(settings, job)
     lineage = lineage_of(url, job)
@@ -100,14 +99,15 @@ def _evaluate(
     predicted: Mapping[str, Values],
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Errors by split, those with what is estimated when one predicts among them, and errors by split and slice."""
+    objective = judged.problem.objective
     metrics: dict[str, float] = {}
     slices: list[dict[str, Any]] = []
     for name, split in held_out.items():
-        errors = measure(split.target, predicted[name])
+        errors = objective.measure(split.target, predicted[name])
         metrics |= {f"{name}_{measure_name}": value for measure_name, value in errors.items()}
         if estimate:
             estimated = judged.predict(estimate(split.rows))
-            metrics[f"{name}_{ESTIMATED}"] = measure(split.target, estimated)["rmse"]
+            metrics[name_estimated(objective, name)] = objective.measure_error(split.target, estimated)
         cut = measure_slices(judged.problem, split.rows, split.target, predicted[name])
         slices += [{"split": name, **row} for row in cut]
     return metrics, slices

@@ -10,7 +10,7 @@ from include.models.fitting import Fitted
 from include.models.folds import draw_sample, encode_folds, fit_folds
 from include.models.table import ModelType, get_model
 from include.problem.declaration import Problem
-from include.problem.words import show_amount
+from include.problem.objectives.objective import Objective
 from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.lineage import check_commit
@@ -110,36 +110,42 @@ def _search(
 
 
 def _describe_trial(problem: Problem, trial: Trial) -> str:
-    outcome = show_amount(trial.loss, problem.unit) if trial.loss is not None else trial.error
+    outcome = problem.objective.show(trial.loss) if trial.loss is not None else trial.error
     ended = ", ended early" if trial.has_ended else ""
     return f"trial {trial.number}: {outcome} in {trial.seconds:.1f} s{ended} with {dict(trial.parameters)}"
 
 
 def describe_registered(problem: Problem, registered: Registered) -> str:
     """What `register_best` returned, in one sentence."""
-    rmse = show_amount(registered["metrics"]["validation_rmse"], problem.unit)
+    error = _show_error(problem, registered["metrics"])
     return (
-        f"Best: {registered['model']}, RMSE {rmse} on validation; registered as version {registered['version']}"
+        f"Best: {registered['model']}, {error} on validation; registered as version {registered['version']}"
         f" of {registered['name']}, trained on set {registered['training_set_version']}."
     )
 
 
-def choose_best(trained: Sequence[Trained]) -> Trained:
-    """The model with the lowest validation RMSE; one whose RMSE is no number comes after all others.
+def _show_error(problem: Problem, metrics: Mapping[str, float]) -> str:
+    objective = problem.objective
+    return f"{objective.name} {objective.show(metrics[f'validation_{objective.key}'])}"
 
-    One that learns the logarithm has to be lower by `LOG_MARGIN`: a few dear rows decide on the RMSE of a skewed
+
+def choose_best(objective: Objective, trained: Sequence[Trained]) -> Trained:
+    """The model with the lowest validation error; one whose error is no number comes after all others.
+
+    One that learns the logarithm has to be lower by `LOG_MARGIN`: a few dear rows decide on the error of a skewed
     target, so that less than that is chance, and what is right by the logarithm is too low by the mean.
     """
 
     def rank(candidate: Trained) -> tuple[bool, float]:
-        rmse, log_target = candidate["metrics"]["validation_rmse"], get_model(candidate["model"]).log_target
-        return not math.isfinite(rmse), rmse / (1 - LOG_MARGIN) if log_target else rmse
+        error = candidate["metrics"][f"validation_{objective.key}"]
+        log_target = get_model(candidate["model"]).log_target
+        return not math.isfinite(error), error / (1 - LOG_MARGIN) if log_target else error
 
     return min(trained, key=rank)
 
 
 def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Trained]) -> Registered:
-    """Registers the family's model with the lowest validation RMSE as `challenger`.
+    """Registers the family's model with the lowest validation error as `challenger`.
 
     Returns:
         What the asset event says: name, version, model, family, run_id, metrics and the training set's version.
@@ -148,11 +154,11 @@ def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Trai
         SettingsError: The code differs from its commit.
     """
     check_commit(settings)
-    best = choose_best(trained)
+    problem = settings.problem
+    best = choose_best(problem.objective, trained)
     tracker = runs.open_tracker(settings)
     lineage = lineage_of(url, job)
-    problem = settings.problem
-    rmse = show_amount(best["metrics"]["validation_rmse"], problem.unit)
+    error = _show_error(problem, best["metrics"])
     tags = {**lineage.tags, "family": job.family, "model": best["model"], "run_id": best["run_id"]}
     if best["judged_sha256"]:
         tags[registry.JUDGED_DIGEST_TAG] = best["judged_sha256"]
@@ -162,7 +168,7 @@ def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Trai
         best["run_id"],
         best["model_uri"],
         tags,
-        f"{best['model']}, validation RMSE {rmse}, training set {job.set_version}. {link_to_run(job)}".strip(),
+        f"{best['model']}, validation {error}, training set {job.set_version}. {link_to_run(job)}".strip(),
         f"{problem.label}{f' in {problem.unit}' if problem.unit else ''}.",
     )
     return {

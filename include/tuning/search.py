@@ -28,7 +28,7 @@ class Trial:
     """One finished evaluation.
 
     Attributes:
-        loss: RMSE on validation, in the target's unit; None if the fit failed.
+        loss: The error on validation, see `Fitted.loss`; None if the fit failed.
         estimator: What was fitted, where the trial is the best one so far; None where it is not, or was read back.
     """
 
@@ -99,7 +99,7 @@ def tune(
     known: Sequence[Mapping[str, Any]] = (),
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> Best:
-    """Searches the model type's space for the parameters with the lowest validation RMSE.
+    """Searches the model type's space for the parameters with the lowest validation error.
 
     Args:
         fit: Fits with given parameters, and asks after each round of a booster whether to end it; a failure is a failed
@@ -202,10 +202,9 @@ def _evaluate(fit: Fit, parameters: Mapping[str, Any], watch: Watch) -> tuple[An
     except Exception as error:  # whatever an estimator raises on odd parameters
         log.warning("A trial failed with %s: %s", dict(parameters), error)
         return None, (None, {}, f"{type(error).__name__}: {error}")
-    metrics = fitted.metrics
-    if not math.isfinite(metrics["rmse"]):
+    if not math.isfinite(fitted.loss):
         return None, (None, {}, "the validation error is not a finite number")
-    return fitted.estimator, (metrics["rmse"], metrics, None)
+    return fitted.estimator, (fitted.loss, fitted.metrics, None)
 
 
 class _Progress:

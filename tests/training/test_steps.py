@@ -10,9 +10,9 @@ import pytest
 
 from include.errors import NoTrainingSet, SettingsError, TrackingUnavailable, WarehouseUnavailable
 from include.models.artifact import Model
-from include.models.evaluation import measure
 from include.models.fitting import Fitted, encode, fit
 from include.models.table import MODELS
+from include.problem.objectives.regression import measure
 from include.problem.words import show_amount
 from include.sets.examples import (
     TargetShape,
@@ -139,7 +139,7 @@ def test_logarithm_is_the_best_where_its_error_is_clearly_lower(of_log: float, b
         Trained(model=name, run_id="r", model_uri="u", metrics={"validation_rmse": rmse})
         for name, rmse in ((SQUARED, 100.0), (LOG, of_log))
     ]
-    assert choose_best(trained)["model"] == best
+    assert choose_best(DEFAULTS.problem.objective, trained)["model"] == best
 
 
 def test_model_types_that_someone_has_named_are_no_default() -> None:
