@@ -20,11 +20,11 @@ from benchmarks.plain_script import KeptTrials
 from benchmarks.published import Rows, publish_all
 from benchmarks.report import Report
 from include.models.encoder import Encoder
-from include.models.evaluation import measure
 from include.models.fitting import Fitted, encode, find_rounds, fit_estimator, predict_encoded
 from include.models.folds import ENOUGH_ROWS, encode_folds, fit_folds
 from include.models.table import MODELS
 from include.problem.data import Split
+from include.problem.objectives.regression import measure
 from include.tuning.curves import Watch
 from include.tuning.search import Limits, tune
 

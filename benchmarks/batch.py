@@ -54,6 +54,6 @@ def _speeds(runs: list[dict[str, Any]]) -> list[str]:
 
 
 def _measure(trained: Trained) -> float:
-    from include.models.evaluation import measure
+    from include.problem.objectives.regression import measure
 
     return measure(trained.validation.target, trained.model.predict(trained.validation.rows))["rmse"]

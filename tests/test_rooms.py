@@ -1,4 +1,4 @@
-"""Nothing outside of a problem's folder knows what that problem is about."""
+"""What one folder alone knows: what a problem is about, and what an error is."""
 
 import re
 from pathlib import Path
@@ -43,3 +43,22 @@ def test_a_word_of_the_shipped_problem_is_found(line: str) -> None:
 @pytest.mark.parametrize("line", ["timezone=UTC", "timedelta(minutes=5)", "in its time zone", "strip()", "stripped"])
 def test_what_only_looks_like_one_is_not(line: str) -> None:
     assert find_words(line) == []
+
+
+OBJECTIVES = ROOT / "include" / "problem" / "objectives"
+# Migrations are never changed: the first ones named columns by the measure.
+MIGRATIONS = ROOT / "include" / "sql"
+MEASURE = re.compile("rmse", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("folder", ["include", "dags", "plugins"])
+def test_only_the_objective_knows_the_measure_that_decides(folder: str) -> None:
+    files = [path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    elsewhere = [path for path in files if not {OBJECTIVES, MIGRATIONS} & {*path.parents}]
+    assert elsewhere
+    found = [path for path in elsewhere if MEASURE.search(path.read_text(encoding="utf-8", errors="replace"))]
+    assert [str(path.relative_to(ROOT)) for path in found] == []
+
+
+def test_the_objective_names_its_measure() -> None:
+    assert any(MEASURE.search(path.read_text(encoding="utf-8")) for path in OBJECTIVES.glob("*.py"))

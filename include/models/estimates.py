@@ -6,7 +6,6 @@ from include.problem.data import Columns
 from include.problem.declaration import Problem
 from include.problem.objectives.objective import Objective
 
-ESTIMATED = "rmse_estimated"
 Estimate = Callable[[Columns], Columns]
 
 

@@ -10,7 +10,6 @@ from include.problem.checks import HOUR
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
-from include.problem.objectives.regression import measure as measure
 from include.problem.parts import Slice
 
 # What is in no band, and what is not among the most frequent values.

@@ -90,6 +90,7 @@ def fit_estimator(
     of_target = {name: float(_STATISTICS[statistic](data.train_target)) for name, statistic in model.of_target.items()}
     scale = _scale_of(data.train_target)
     in_unit = {name: parameters[name] * scale for name in model.in_unit if name in parameters and scale != 1}
+    # Libraries of boosters call it as it is stored.
     metric = data.encoder.problem.objective.key
     options = FitOptions(random_state, threads_for(threads), device, metric, watch)
     return LIBRARIES[model.family].fit(model, {**model.fixed, **of_target, **parameters, **in_unit}, data, options)

@@ -42,7 +42,7 @@ def show_amount(value: float | None, unit: str = "", *, signed: bool = False) ->
 
 
 def name_unit(title: str, unit: str) -> str:
-    """A title with the unit of what it names: `RMSE, dollars`."""
+    """A title with the unit of what it names: `MAE, dollars`."""
     return f"{title}, {unit}" if unit else title
 
 

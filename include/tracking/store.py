@@ -45,7 +45,7 @@ class LoadedModel:
     """A registered version in memory.
 
     Attributes:
-        metrics: What it was evaluated to when it was trained (`validation_rmse`, ...).
+        metrics: What it was evaluated to when it was trained (`validation_mae`, ...).
     """
 
     version: RegisteredVersion

@@ -32,7 +32,7 @@ class JobValues(TypedDict):
 
 
 class Tuned(TypedDict):
-    """The best parameters of a model type; `loss` is their RMSE on validation, `run_id` the model type's MLflow run."""
+    """The best parameters of a model type; `loss` is their validation error, `run_id` the model type's MLflow run."""
 
     model: str
     run_id: str
@@ -43,7 +43,7 @@ class Tuned(TypedDict):
 
 
 class Trained(TypedDict):
-    """A stored model, and its errors by split (`validation_rmse`, `test_mae`, ...) in the target's unit but for r2.
+    """A stored model, and how good it is by split and measure (`validation_mae`, `test_mae`, ...).
 
     `judged_sha256` is that of the files of its twin, see `train_model`; None where there is none.
     """

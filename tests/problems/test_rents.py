@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from include.models.evaluation import measure
+from include.problem.objectives.regression import measure
 from include.problem.problem_file import read_problem
 from include.problems.rents import sample
 from include.problems.rents.sample import BLOCK_ROWS, MISSING, NOISE, SCHEMA

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from include.models.artifact import Model
-from include.models.evaluation import measure
 from include.models.fitting import encode, fit_estimator
 from include.models.table import MODELS
 from include.problem.data import Split, Values
+from include.problem.objectives.regression import measure
 from include.promotion import decisions, judging
 from include.promotion.comparison import find_disagreement
 from include.sets.examples import load_references, load_split, read_problem_of

@@ -74,7 +74,7 @@ def _rich(trips: Columns, references: Mapping[str, Any]) -> Columns:
     """Zones, the geometry between them and the time of pickup; distances in miles, angles in degrees.
 
     A metered distance of 0, or of more than `FARTHEST`, is the meter's fault and says nothing of the trip: it is taken
-    as missing. On the published months the RMSE of boosters falls by 0.2 to 0.4 %, that of linear models by 2 %.
+    as missing. On the published months the error of boosters falls by 0.2 to 0.4 %, that of linear models by 2 %.
 
     Straight-line distance by the haversine formula and initial bearing, both on a sphere
     (R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68, 1984).
