@@ -11,7 +11,7 @@ from benchmarks.report import measure
 
 NAMES = (
     "parse", "gate", "trial", "ingest", "memory", "job", "rest", "batch", "serving", "dashboards", "tables", "watching",
-    "intervals", "accuracy", "automl",
+    "intervals", "accuracy", "automl", "workers", "scale",
 )  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 

@@ -6,7 +6,7 @@ model's error.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,18 +24,30 @@ from include.raw.rules import find_broken, make_schema
 from include.sets.plan import Plan, make_plan
 from include.settings import Settings, read_settings
 from include.sources import open_batches
+from include.tuning.proposals import Parameters
 from include.tuning.search import Limits, Trial, tune
 
 
 @dataclass
 class KeptTrials:
-    """A search's trials, kept in memory."""
+    """The trials of a search that a single worker does, kept in memory."""
 
     trials: list[Trial] = field(default_factory=list)
 
-    def load(self) -> list[Trial]:
+    def begin(self, first: Sequence[Parameters]) -> list[Parameters]:
+        """Those given."""
+        return list(first)
+
+    def load(self, start: int = 0) -> list[Trial]:
         """The trials so far."""
-        return list(self.trials)
+        return self.trials[start:]
+
+    def claim(self, number: int) -> bool:
+        """There is nobody else."""
+        return True
+
+    def release(self, number: int) -> None:
+        """There is nobody else."""
 
     def append(self, trial: Trial) -> None:
         """Keeps one more."""

@@ -1,6 +1,6 @@
 """Published training sets of trips and of the tables, as a search finds them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,10 @@ class Rows:
     test: Split
 
 
+def _simply(_: str, work: Callable[..., Any], *arguments: Any) -> Any:
+    return work(*arguments)
+
+
 def publish_all() -> Iterator[Rows]:
     """Trips of two months, and each table, one after the other."""
     trips = find_trips()
@@ -40,18 +44,28 @@ def publish_all() -> Iterator[Rows]:
                 yield _publish(table.name, settings_of({"PROBLEM": problem}))
 
 
+def publish_set(url: str, settings: Settings, do: Callable[..., Any] = _simply) -> int:
+    """Prepares a training set in a warehouse; gives its version.
+
+    Args:
+        do: Called with the name of each task of the preparation, its function and arguments; returns its result.
+    """
+    do("load_references", preparation.load_references, url, settings)
+    plan = do("plan", preparation.plan, url, settings, {}).plan
+    for month in plan.months:
+        do("ingest", preparation.ingest, url, settings, month)
+    do("validate_raw", preparation.validate_raw, url, settings, plan.to_dict())
+    version: int = do("transform", preparation.transform, url, settings, plan.to_dict(), "benchmark")
+    do("build", build.build, url, version)
+    do("validate_training_set", build.validate, url, settings, version)
+    do("publish", publish.publish, url, version, settings.keep_versions)
+    return version
+
+
 def _publish(name: str, settings: Settings) -> Rows:
     with running_stack(("postgres",)) as stack:
         url = stack.warehouse_url
-        preparation.load_references(url, settings)
-        plan = preparation.plan(url, settings, {}).plan
-        for month in plan.months:
-            preparation.ingest(url, settings, month)
-        preparation.validate_raw(url, settings, plan.to_dict())
-        version = preparation.transform(url, settings, plan.to_dict(), "benchmark")
-        build.build(url, version)
-        build.validate(url, settings, version)
-        publish.publish(url, version, settings.keep_versions)
+        version = publish_set(url, settings)
         train, validation, test = (load_split(url, version, split) for split in ("train", "validation", "test"))
         of_set = read_problem_of(url, version), load_references(url, version)
         return Rows(name, *of_set, train, validation, test)

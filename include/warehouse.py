@@ -16,6 +16,7 @@ from include.errors import WarehouseUnavailable
 
 SQL_DIRECTORY = Path(__file__).resolve().parent / "sql"
 MIGRATION_LOCK = 7_202_401
+_DEAD_CLIENTS = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 
 
 @contextmanager
@@ -53,25 +54,30 @@ class KeptConnection:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def execute(self, statement: str, values: Sequence[Any]) -> None:
-        """Executes a statement which, when it is repeated, changes nothing more.
+    def execute(self, statement: str, values: Sequence[Any]) -> psycopg.Cursor:
+        """Executes a statement which, when it is repeated, changes nothing more; gives its cursor.
 
         Raises:
             WarehouseUnavailable: The server cannot be reached, also not by a new connection.
         """
         if self._connection is not None:
             try:
-                self._connection.execute(statement.encode(), values)
-                return
+                return self._connection.execute(statement.encode(), values)
             # The server may have restarted since the last statement.
             except psycopg.OperationalError:
                 self._close()
         with _translate_errors():
-            # An hour may pass between two statements, and a firewall may forget a connection that is silent.
+            # An hour may pass between two statements, and a firewall may forget a connection that is silent. The server
+            # notices in a minute, too, when this machine is gone, and gives its locks to others.
             self._connection = psycopg.connect(
-                self._url, autocommit=True, connect_timeout=10, keepalives_idle=30, tcp_user_timeout=30_000
+                self._url,
+                autocommit=True,
+                connect_timeout=10,
+                keepalives_idle=30,
+                tcp_user_timeout=30_000,
+                options=_DEAD_CLIENTS,
             )
-            self._connection.execute(statement.encode(), values)
+            return self._connection.execute(statement.encode(), values)
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -259,11 +259,12 @@ def trip_data() -> Path:
     return directory
 
 
-@pytest.fixture(autouse=True)
-def commit(monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(autouse=True, scope="session")
+def commit() -> Iterator[str]:
     """Names a commit as that of the code: who works on it tests what is not committed yet."""
-    monkeypatch.setenv("GIT_COMMIT", "c" * 40)
-    return "c" * 40
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_COMMIT", "c" * 40)
+        yield "c" * 40
 
 
 @pytest.fixture

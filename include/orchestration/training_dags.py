@@ -16,10 +16,10 @@ from include.orchestration.presentation import MAIN, MODELS, choice, first_sente
 from include.orchestration.runs import name_run, note_run, skip_run
 from include.problem.request_values import MOMENT
 from include.settings import read_settings, read_usable_settings
-from include.training.results import TYPE_NOTES, JobValues, Registered, Trained, Tuned
+from include.training.results import TYPE_NOTES, JobValues, Registered, SearchValues, Trained, Tuned
 
 log = logging.getLogger(__name__)
-BEST_SO_FAR = "{{ task.op_kwargs['model'] }}{{ best | default('') }}"
+BEST_SO_FAR = "{{ task.op_kwargs['search']['model'] }}{{ label | default('') }}"
 TRAINED = "{{ task.op_kwargs['tuned']['model'] }}{{ trained | default('') }}"
 # Tuning may take its time budget for one model type after the other.
 LATE_AFTER = timedelta(hours=3)
@@ -121,8 +121,8 @@ def _claim(url: str, family: Family, version: int, is_event: bool, **context: An
 
 
 @task
-def load_models(job: JobValues, **context: Any) -> list[str]:
-    """Lists the model types to train, as the target allows."""
+def load_models(job: JobValues, **context: Any) -> list[SearchValues]:
+    """Lists the model types to train, as the target allows, once for each worker of their searches."""
     from include.sets.examples import find_target_shape
     from include.training.job import choose_models, match_target
 
@@ -135,20 +135,23 @@ def load_models(job: JobValues, **context: Any) -> list[str]:
         log.warning(line)
     # For the run's note and the mail: the result is what tuning is mapped over.
     context["ti"].xcom_push(TYPE_NOTES, list(chosen.notes))
-    return list(chosen.models)
+    return [{"model": model, "worker": worker} for model in chosen.models for worker in range(job["limits"]["workers"])]
 
 
 @task(map_index_template=BEST_SO_FAR)
-def tune(job: JobValues, model: str) -> Tuned:
-    """Searches for the best parameters of one model type."""
+def tune(job: JobValues, search: SearchValues) -> Tuned | None:
+    """Searches for the best parameters of one model type, as one of its workers; the first returns what they found."""
     from include.training.job import Job
     from include.training.steps import tune_model
 
-    settings = read_settings()
-    best = tune_model(get_warehouse_url(), settings, Job.from_dict(job), model)
+    settings, worker = read_settings(), search["worker"]
+    best = tune_model(get_warehouse_url(), settings, Job.from_dict(job), search["model"])
     objective = settings.problem.objective
-    get_current_context()["best"] = f": best {objective.name} {objective.show(best['loss'])}"  # type: ignore[typeddict-unknown-key]
-    return best
+    found = f"best {objective.name} {objective.show(best['loss'])}"
+    of_worker = f", worker {worker + 1}" if worker else ""
+    get_current_context()["label"] = f"{of_worker}: {found}"  # type: ignore[typeddict-unknown-key]
+    # What a mapped task does not return is not mapped over: one final model for each model type.
+    return best if worker == 0 else None
 
 
 @task(map_index_template=TRAINED)
@@ -200,7 +203,7 @@ def build_training_dag(family: Family, doc_md: str | None) -> DAG:
         tags=[MAIN, MODELS],
     ) as dag:
         job = training_set(family)
-        tuned = tune.override(queue=GPU_QUEUE if on_gpu else CPU_QUEUE).partial(job=job).expand(model=load_models(job))
+        tuned = tune.override(queue=GPU_QUEUE if on_gpu else CPU_QUEUE).partial(job=job).expand(search=load_models(job))
         trained = train.override(queue=GPU_QUEUE if on_gpu else DEFAULT_QUEUE).partial(job=job).expand(tuned=tuned)
         register(job, trained)
     return dag

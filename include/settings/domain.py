@@ -73,6 +73,14 @@ class Settings(DataSettings):
     """
     tuning_patience: Count = 25
     """Tuning stops after this many trials in a row without a lower error."""
+    tuning_workers: int = Field(default=1, ge=1, le=64)
+    """Tasks that share the trials of a model type, for instance on several machines. However many, the trials are the
+    same. Where they share a machine, set `THREADS_PER_MODEL` to its cores divided by them.
+    """
+    tuning_round: int = Field(default=4, ge=1, le=64, validate_default=True)
+    """Trials that are proposed from the results of the same earlier ones, and so can be done at once: at least
+    `TUNING_WORKERS`. Another value gives other trials.
+    """
     random_state: Seed = 42
     """Seed for tuning and fitting models."""
     refit: bool = True
@@ -257,6 +265,14 @@ class Settings(DataSettings):
         of_problem = {key: value for key, value in values.items() if key in keys}
         others = {key: value for key, value in values.items() if key not in keys}
         return self.model_copy(update={**others, "problem": change_problem(self.problem, of_problem)})
+
+    @field_validator("tuning_round")
+    @classmethod
+    def _round_is_enough_for_all(cls, size: int, info: ValidationInfo) -> int:
+        workers = info.data.get("tuning_workers")
+        if workers is not None and size < workers:
+            raise ValueError(f"{size} leaves workers without a trial: TUNING_WORKERS is {workers}")
+        return size
 
     @field_validator("drift_windows_needed")
     @classmethod

@@ -140,14 +140,24 @@ def _log_training_set(tracker: Tracker, run_id: str, training_set: TrainingSet) 
 
 
 def list_tracked_trials(tracker: Tracker, parent: str) -> set[int]:
-    """Numbers of the trials whose runs are complete; half-written ones, left by a kill, are deleted."""
+    """Numbers of the trials whose runs are complete, once nobody writes any more.
+
+    Half-written ones, left by a kill, are deleted, and so are those of a trial that was written twice, but for one.
+    """
+    tracked: set[int] = set()
+    where, token = f"tags.mlflow.parentRunId = '{parent}'", None
     with translate_errors("list the trials", tracker.uri):
-        where = f"tags.mlflow.parentRunId = '{parent}'"
-        runs = tracker.client.search_runs([tracker.experiment_id], where, max_results=5000)
-        for run in runs:
-            if run.info.status == "RUNNING":
-                tracker.client.delete_run(run.info.run_id)
-    return {int(run.data.tags["trial"]) for run in runs if run.info.status != "RUNNING"}
+        while True:
+            page = tracker.client.search_runs([tracker.experiment_id], where, max_results=5000, page_token=token)
+            for run in page:
+                number = int(run.data.tags["trial"])
+                if run.info.status == "RUNNING" or number in tracked:
+                    tracker.client.delete_run(run.info.run_id)
+                else:
+                    tracked.add(number)
+            token = page.token
+            if not token:
+                return tracked
 
 
 def log_trial(tracker: Tracker, parent: str, model: str, trial: Trial) -> None:

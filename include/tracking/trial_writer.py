@@ -1,7 +1,7 @@
 """Writes a search's trials to MLflow beside the search."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -32,3 +32,11 @@ def write_trials(tracker: Tracker, parent: str, model: str) -> Iterator[Callable
 
         yield write
         finish()
+
+
+def complete_trials(tracker: Tracker, parent: str, model: str, trials: Iterable[Trial]) -> None:
+    """Writes those trials of a finished search that MLflow misses, because a worker was killed in between."""
+    tracked = runs.list_tracked_trials(tracker, parent)
+    for trial in trials:
+        if trial.number not in tracked:
+            runs.log_trial(tracker, parent, model, trial)

@@ -17,11 +17,12 @@ from include.problem.data import Split, Values
 from include.sets.examples import load_split
 from include.settings import Settings
 from include.tracking import model_logging, runs
+from include.tracking.trial_writer import complete_trials
 from include.training.inputs import fit_options, lineage_of, load_data
 from include.training.job import Job
 from include.training.making import describe_code, describe_set
 from include.training.results import Trained, Tuned
-from include.tuning.trials import load_estimator_of
+from include.tuning.trials import WarehouseTrials, load_estimator_of
 
 EXAMPLE_ROWS = 3
 
@@ -72,6 +73,8 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
     model = model.calibrate(held_out[judging], predicted[judging])
     tables, figures = _explain(model, validation, job)
     tracker = runs.open_tracker(settings)
+    with WarehouseTrials(url, job.run_key, model_type.name, job.set_version) as store:
+        complete_trials(tracker, tuned["run_id"], model_type.name, store.load())
     twin_digest = model_logging.log_twin(tracker, tuned["run_id"], judged) if settings.refit else None
     model_uri = model_logging.log_model(
         tracker,

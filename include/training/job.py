@@ -74,6 +74,8 @@ def make_job(
             settings.max_evaluations if max_evaluations is None else max_evaluations,
             time_budget or settings.tuning_time_budget,
             settings.tuning_patience,
+            settings.tuning_workers,
+            settings.tuning_round,
         ),
         random_state=settings.random_state if random_state is None else random_state,
         page=page,

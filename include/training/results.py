@@ -17,6 +17,8 @@ class LimitValues(TypedDict):
     max_evaluations: int
     time_budget: float
     patience: int
+    workers: int
+    round_size: int
 
 
 class JobValues(TypedDict):
@@ -29,6 +31,13 @@ class JobValues(TypedDict):
     limits: LimitValues
     random_state: int
     page: str
+
+
+class SearchValues(TypedDict):
+    """One of the workers of a model type's search, numbered from 0."""
+
+    model: str
+    worker: int
 
 
 class Tuned(TypedDict):

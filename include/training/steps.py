@@ -36,33 +36,32 @@ def tune_model(
 ) -> Tuned:
     """Searches the model type's best parameters; each trial is kept in the warehouse and tracked in MLflow.
 
+    Several calls for the same job, in any processes, share the trials; each ends when the search has ended.
+
     Args:
-        on_trial: Called with each finished trial, also with those that an interrupted try had finished.
+        on_trial: Called with each trial that this call has done.
     """
     model_type = get_model(model)
     tracker = runs.open_tracker(settings)
-    run_id = runs.open_run(tracker, lineage_of(url, job), job.family, model, link_to_run(job))
-    tracked = runs.list_tracked_trials(tracker, run_id)
-    try:
-        with (
-            WarehouseTrials(url, job.run_key, model, job.set_version) as store,
-            write_trials(tracker, run_id, model) as write,
-        ):
+    with WarehouseTrials(url, job.run_key, model, job.set_version) as store:
+        with store.alone():
+            run_id = runs.open_run(tracker, lineage_of(url, job), job.family, model, link_to_run(job))
+        try:
+            with write_trials(tracker, run_id, model) as write:
 
-            def track(trial: Trial) -> None:
-                if trial.number not in tracked:
+                def track(trial: Trial) -> None:
                     write(trial)
-                on_trial(trial)
-                log.info("%s %s", model, _describe_trial(settings.problem, trial))
+                    on_trial(trial)
+                    log.info("%s %s", model, _describe_trial(settings.problem, trial))
 
-            champion = registry.find_version(tracker, settings.registered_model, registry.CHAMPION)
-            known = store.find_known(
-                champion.tags.get("run_key") if champion else None, also_of_this_set=not job.limits.max_evaluations
-            )
-            best = _search(url, settings, job, model_type, store, known, track)
-    except RuntimeError:
-        runs.fail_run(tracker, run_id)
-        raise
+                champion = registry.find_version(tracker, settings.registered_model, registry.CHAMPION)
+                known = store.find_known(
+                    champion.tags.get("run_key") if champion else None, also_of_this_set=not job.limits.max_evaluations
+                )
+                best = _search(url, settings, job, model_type, store, known, track)
+        except RuntimeError:
+            runs.fail_run(tracker, run_id)
+            raise
     return {
         "model": model,
         "run_id": run_id,
@@ -82,9 +81,6 @@ def _search(
     known: Sequence[Mapping[str, Any]],
     on_trial: Callable[[Trial], None],
 ) -> Best:
-    """Goes on after the stored trials, which it hands to `on_trial` as it does the new ones."""
-    for trial in store.load():
-        on_trial(trial)
     problem, feature_set, references, train, validation = load_data(url, job)
     used = [draw_sample(problem, split, settings.tuning_rows, job.random_state) for split in (train, validation)]
     count, whole = sum(map(len, used)), len(train) + len(validation)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from include.models.table import ModelType
@@ -44,32 +43,51 @@ def _is_inside(model: ModelType, point: Parameters) -> bool:
     )
 
 
-def start_trials(model: ModelType, first: Sequence[Parameters]) -> Any:
-    """Hyperopt's trials of a search that begins: the first point waits to be evaluated."""
-    from hyperopt.fmin import generate_trials_to_calculate
+def propose(
+    model: ModelType,
+    first: Sequence[Parameters],
+    number: int,
+    earlier: Sequence[tuple[Parameters, float | None]],
+    random_state: int,
+) -> dict[str, Any]:
+    """The parameters of a search's trial of that number, from 0: the first points, then what TPE makes of the others.
 
-    return generate_trials_to_calculate([_as_point(model, first[0])])
+    Args:
+        earlier: Parameters and loss of the trials that it learns from, in order from trial 0; None for a failed one.
+    """
+    if number < len(first):
+        return dict(first[number])
+    import numpy as np
+    from hyperopt import space_eval, tpe, trials_from_docs
+    from hyperopt.base import Domain
+
+    space = make_space(model)
+    trials = trials_from_docs(
+        [_make_document(model, tid, parameters, loss) for tid, (parameters, loss) in enumerate(earlier)]
+    )
+    seed = int(np.random.default_rng(random_state).integers(2**31 - 1, size=number)[-1])
+    [proposed] = tpe.suggest([number], Domain(None, space), trials, seed, verbose=False)
+    chosen = {name: values[0] for name, values in proposed["misc"]["vals"].items()}
+    return {name: _to_plain(value) for name, value in space_eval(space, chosen).items()}
 
 
-def make_suggest(model: ModelType, first: Sequence[Parameters]) -> Callable[..., Any]:
-    """Hyperopt's `algo`: TPE, after the points that a search begins with."""
-    from hyperopt import tpe
+def _make_document(model: ModelType, tid: int, parameters: Parameters, loss: float | None) -> dict[str, Any]:
+    """A finished trial in hyperopt's terms."""
+    from hyperopt import JOB_STATE_DONE, STATUS_FAIL, STATUS_OK
 
-    def suggest(new_ids: Sequence[int], domain: Any, trials: Any, seed: int) -> Any:
-        number = len(trials.trials)
-        if number >= len(first):
-            return tpe.suggest(new_ids, domain, trials, seed)
-        [new_id], point = new_ids, _as_point(model, first[number])
-        misc = {
-            "tid": new_id,
-            "cmd": domain.cmd,
-            "workdir": domain.workdir,
-            "idxs": {name: [new_id] for name in point},
+    point = _as_point(model, parameters)
+    return {
+        "tid": tid,
+        "state": JOB_STATE_DONE,
+        "result": {"status": STATUS_FAIL if loss is None else STATUS_OK, "loss": loss},
+        "misc": {
+            "tid": tid,
+            "cmd": None,
+            "idxs": {name: [tid] for name in point},
             "vals": {name: [value] for name, value in point.items()},
-        }
-        return trials.new_trial_docs([new_id], [None], [domain.new_result()], [misc])
-
-    return suggest
+        },
+        **dict.fromkeys(("spec", "exp_key", "owner", "version", "book_time", "refresh_time")),
+    }
 
 
 def _as_point(model: ModelType, parameters: Parameters) -> dict[str, Any]:
@@ -80,12 +98,6 @@ def _as_point(model: ModelType, parameters: Parameters) -> dict[str, Any]:
     }
 
 
-def to_plain(document: Any) -> Any:
-    """A trial document with JSON values only: NumPy numbers unwrapped, times as text."""
-    if isinstance(document, Mapping):
-        return {key: to_plain(value) for key, value in document.items()}
-    if isinstance(document, list | tuple):
-        return [to_plain(value) for value in document]
-    if isinstance(document, datetime):
-        return document.isoformat()
-    return document.item() if hasattr(document, "item") else document
+def _to_plain(value: Any) -> Any:
+    """A JSON value: NumPy's numbers unwrapped."""
+    return value.item() if hasattr(value, "item") else value

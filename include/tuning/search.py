@@ -1,26 +1,26 @@
-"""Tunes one model type with hyperopt's TPE; a search that was killed goes on as if it had not been.
+"""Tunes one model type with hyperopt's TPE, by one worker or several, and however often one is killed.
 
-After each trial its document and the generator's state are stored. Restoring both gives exactly the sequence of
-proposals that the uninterrupted search would have made; the documents alone would not.
+Trials come in rounds of a fixed size. What a trial is follows from its number, the seed and the trials of earlier
+rounds alone, so that the sequence is the same whoever does a trial, and when.
 """
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, Protocol
 
 from include.models.fitting import Fitted
 from include.models.table import ModelType
 from include.tuning.curves import Point, Watch
-from include.tuning.proposals import choose_first, make_space, make_suggest, start_trials, to_plain
+from include.tuning.proposals import Parameters, choose_first, propose
 
 log = logging.getLogger(__name__)
-Fit = Callable[[Mapping[str, Any], Watch], Fitted]
-_Key = tuple[tuple[str, Any], ...]
-# Loss, metrics and error of a trial.
-_Evaluated = tuple[float | None, dict[str, float], str | None]
+Fit = Callable[[Parameters, Watch], Fitted]
+SECONDS_BETWEEN_LOOKS = 0.2
 
 
 @dataclass(frozen=True)
@@ -29,29 +29,21 @@ class Trial:
 
     Attributes:
         loss: The error on validation, see `Fitted.loss`; None if the fit failed.
+        curve: How its validation error fell, where it was boosted in rounds.
+        has_ended: Whether it was ended because it could not win any more; its errors are those up to then.
         estimator: What was fitted, where the trial is the best one so far; None where it is not, or was read back.
     """
 
     number: int
-    parameters: Mapping[str, Any]
+    parameters: Parameters
     loss: float | None
     metrics: Mapping[str, float]
     error: str | None
     started_at: datetime
     finished_at: datetime
-    document: Mapping[str, Any]
-    generator: Mapping[str, Any]
+    curve: Sequence[Point] = ()
+    has_ended: bool = False
     estimator: Any = field(default=None, compare=False, repr=False)
-
-    @property
-    def curve(self) -> Sequence[Point]:
-        """How its validation error fell, where it was boosted in rounds."""
-        return [(at, error) for at, error in self.document["result"].get("curve", ())]
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether it was ended because it could not win any more; its errors are those up to then."""
-        return bool(self.document["result"].get("has_ended"))
 
     @property
     def seconds(self) -> float:
@@ -71,22 +63,44 @@ class Best:
 
 @dataclass(frozen=True)
 class Limits:
-    """When a search ends: evaluations, seconds of work, and trials in a row without a better one.
+    """When a search ends, and how its trials are shared out.
 
-    With 0 evaluations there is no search: one trial is done, of the parameters known to be best.
+    Attributes:
+        max_evaluations: Trials; with 0 there is no search, but one trial of the parameters known to be best.
+        time_budget: Seconds of work of each worker.
+        patience: Trials in a row without a better one; looked at when a round is complete.
+        round_size: Trials that are proposed from the results of the same earlier ones.
     """
 
     max_evaluations: int
     time_budget: float
     patience: int
+    workers: int = 1
+    round_size: int = 4
 
 
 class TrialStore(Protocol):
-    """Keeps the finished trials of one search, in order."""
+    """Keeps one search's finished trials for all of its workers, and says which of them does which trial."""
 
-    def load(self) -> list[Trial]: ...
+    def begin(self, first: Sequence[Parameters]) -> list[Parameters]:
+        """The points that the search begins with: those given, unless a worker has given others before."""
+        ...
 
-    def append(self, trial: Trial) -> None: ...
+    def load(self, start: int = 0) -> list[Trial]:
+        """The finished trials from a number on, in order."""
+        ...
+
+    def claim(self, number: int) -> bool:
+        """Whether no other worker does this trial; none will, until it is released or this worker is dead."""
+        ...
+
+    def release(self, number: int) -> None:
+        """Gives a claimed trial back, finished or not."""
+        ...
+
+    def append(self, trial: Trial) -> None:
+        """Keeps a finished trial; doing so twice changes nothing."""
+        ...
 
 
 def tune(
@@ -96,150 +110,126 @@ def tune(
     limits: Limits,
     *,
     random_state: int,
-    known: Sequence[Mapping[str, Any]] = (),
+    known: Sequence[Parameters] = (),
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> Best:
-    """Searches the model type's space for the parameters with the lowest validation error.
+    """Searches the model type's space for the parameters with the lowest validation error, until the search has ended.
+
+    Several workers that call this with the same arguments and one store share the trials.
 
     Args:
         fit: Fits with given parameters, and asks after each round of a booster whether to end it; a failure is a failed
             trial, not the end of the search.
         known: Parameters found to be good by earlier searches, the best first: the search begins with them.
-        store: Holds the trials that an earlier, interrupted call finished, and takes the new ones.
-        on_trial: Called with each trial after it is stored, for instance to track it.
+        store: Holds the trials that other workers and earlier, interrupted calls finished, and takes the new ones.
+        on_trial: Called with each trial of this worker after it is stored, for instance to track it.
 
     Raises:
         RuntimeError: Not one trial succeeded; the message holds the last trial's error.
     """
-    import numpy as np
-    from hyperopt import STATUS_FAIL, STATUS_OK, fmin, trials_from_docs
-    from hyperopt.exceptions import AllTrialsFailed
-
-    generator = np.random.default_rng(random_state)
-    done = store.load()
-    if done:
-        # What is known may be more by now; the search goes on with what it began with.
-        first = done[0].document["result"]["first"]
-        generator.bit_generator.state = done[-1].generator
-        trials = trials_from_docs([dict(trial.document) for trial in done])
-        log.info("Going on after %d stored trials.", len(done))
-    else:
-        first = choose_first(model, known)
-        trials = start_trials(model, first)
-    progress = _Progress(limits)
-    for trial in done:
-        progress.add(trial)
-    fitted: dict[_Key, _Evaluated] = {
-        _key(trial.parameters): (trial.loss, dict(trial.metrics), trial.error) for trial in done
-    }
-    # Of the newest trial alone: estimators can be large.
-    estimators: dict[_Key, Any] = {}
-
-    def objective(point: Mapping[str, Any]) -> dict[str, Any]:
-        parameters = to_plain(point)
-        # The same parameters and seed give the same model: a small space proposes them again and again.
-        key = _key(parameters)
-        estimators.clear()
-        watch = Watch(progress.curves, parameters.get("learning_rate", 1.0))
-        if key not in fitted:
-            estimators[key], fitted[key] = _evaluate(fit, parameters, watch)
-        loss, metrics, error = fitted[key]
-        status = STATUS_FAIL if loss is None else STATUS_OK
-        answer = {"status": status, "loss": loss, "parameters": parameters, "metrics": metrics, "error": error}
-        answer |= {"curve": watch.curve, "has_ended": watch.has_ended}
-        return answer if len(trials.trials) > 1 else answer | {"first": first}
-
-    def keep(trials: Any, *_: Any) -> tuple[bool, list[Any]]:
-        document = trials.trials[-1]
-        result = document["result"]
-        trial = Trial(
-            number=len(trials.trials) - 1,
-            parameters=result["parameters"],
-            loss=result["loss"],
-            metrics=result["metrics"],
-            error=result["error"],
-            started_at=document["book_time"].replace(tzinfo=UTC),
-            finished_at=datetime.now(UTC),
-            document=to_plain(document),
-            generator=generator.bit_generator.state,
-            estimator=estimators.get(_key(result["parameters"])) if progress.is_best(result["loss"]) else None,
-        )
+    first = store.begin(choose_first(model, known))
+    done: dict[int, Trial] = {}
+    while (number := _claim_next(store, done, limits)) is not None:
+        earlier = [done[before] for before in range(number - number % limits.round_size)]
+        parameters = propose(model, first, number, [(t.parameters, t.loss) for t in earlier], random_state)
+        trial = _evaluate(fit, number, parameters, earlier, done)
         store.append(trial)
-        progress.add(trial)
+        store.release(number)
+        done[number] = replace(trial, estimator=None)
         on_trial(trial)
-        return progress.stopped_by is not None, []
-
-    if progress.stopped_by is None:
-        try:
-            fmin(
-                objective,
-                make_space(model),
-                algo=make_suggest(model, first),
-                # One more than allowed, so that our own count, which knows the resumed trials, is what ends it.
-                max_evals=limits.max_evaluations + 1,
-                trials=trials,
-                rstate=generator,
-                early_stop_fn=keep,
-                show_progressbar=False,
-                verbose=False,
-            )
-        except AllTrialsFailed as error:
-            raise RuntimeError(f"None of {progress.count} trials could be fitted: {progress.last_error}") from error
-    if progress.best is None:
-        raise RuntimeError(f"None of {progress.count} trials could be fitted: {progress.last_error}")
-    best_loss = progress.best.loss
-    assert best_loss is not None  # only successful trials become the best
-    return Best(dict(progress.best.parameters), best_loss, progress.count, progress.stopped_by or "exhausted")
+    best = _find_best(done.values())
+    if best is None or best.loss is None:
+        raise RuntimeError(f"None of {len(done)} trials could be fitted: {done[max(done)].error}")
+    return Best(dict(best.parameters), best.loss, len(done), _find_stop(done, limits) or "exhausted")
 
 
-def _key(parameters: Mapping[str, Any]) -> _Key:
-    return tuple(sorted(parameters.items()))
+def _claim_next(store: TrialStore, done: dict[int, Trial], limits: Limits) -> int | None:
+    """The number of a trial to do, claimed; None where the search has ended. Reads what others have done meanwhile."""
+    while True:
+        missing = _read(store, done)
+        start = missing - missing % limits.round_size
+        end = min(start + limits.round_size, max(limits.max_evaluations, 1))
+        is_impatient = _count_since_best(done, start) >= limits.patience
+        pending = [] if is_impatient else [number for number in range(missing, end) if number not in done]
+        is_spent = _is_spent(done, limits)
+        is_busy = False
+        for number in pending:
+            if not store.claim(number):
+                is_busy = True
+                continue
+            # It may have been finished between the look and the claim. Without time, only gaps are filled.
+            _read(store, done)
+            if number not in done and (number < max(done, default=-1) or not is_spent):
+                return number
+            store.release(number)
+        if not is_busy:
+            return None
+        time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
-def _evaluate(fit: Fit, parameters: Mapping[str, Any], watch: Watch) -> tuple[Any, _Evaluated]:
+def _read(store: TrialStore, done: dict[int, Trial]) -> int:
+    """Adds the trials that others have finished; returns the lowest number that nobody has."""
+    missing = next(number for number in count() if number not in done)
+    for trial in store.load(missing):
+        done.setdefault(trial.number, trial)
+    return next(number for number in count(missing) if number not in done)
+
+
+def _evaluate(
+    fit: Fit, number: int, parameters: Parameters, earlier: Sequence[Trial], done: Mapping[int, Trial]
+) -> Trial:
+    started_at = datetime.now(UTC)
+    # The same parameters and seed give the same model: a small space proposes them again and again.
+    if same := next((trial for trial in done.values() if trial.parameters == parameters), None):
+        return replace(same, number=number, started_at=started_at, finished_at=datetime.now(UTC))
+    finished = [trial.curve for trial in earlier if trial.curve and trial.loss is not None and not trial.has_ended]
+    watch = Watch(finished, parameters.get("learning_rate", 1.0))
+    estimator, metrics, loss, error = None, {}, None, None
     try:
         fitted = fit(parameters, watch)
-    except Exception as error:  # whatever an estimator raises on odd parameters
-        log.warning("A trial failed with %s: %s", dict(parameters), error)
-        return None, (None, {}, f"{type(error).__name__}: {error}")
-    if not math.isfinite(fitted.loss):
-        return None, (None, {}, "the validation error is not a finite number")
-    return fitted.estimator, (fitted.loss, fitted.metrics, None)
-
-
-class _Progress:
-    """What the finished trials say of whether to go on."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self.count = 0
-        self.seconds = 0.0
-        self.since_best = 0
-        self.best: Trial | None = None
-        self.last_error: str | None = None
-        # Of the trials that were not ended before they had stopped by themselves.
-        self.curves: list[Sequence[Point]] = []
-
-    def add(self, trial: Trial) -> None:
-        self.count += 1
-        self.seconds += trial.seconds
-        self.last_error = trial.error or self.last_error
-        if trial.curve and trial.loss is not None and not trial.has_ended:
-            self.curves.append(trial.curve)
-        if self.is_best(trial.loss):
-            self.best, self.since_best = trial, 0
+        if math.isfinite(fitted.loss):
+            estimator, metrics, loss = fitted.estimator, fitted.metrics, fitted.loss
         else:
-            self.since_best += 1
+            error = "the validation error is not a finite number"
+    except Exception as raised:  # whatever an estimator raises on odd parameters
+        log.warning("A trial failed with %s: %s", dict(parameters), raised)
+        error = f"{type(raised).__name__}: {raised}"
+    best = _find_best(done.values())
+    is_best = loss is not None and (best is None or best.loss is None or loss < best.loss)
+    return Trial(
+        number=number,
+        parameters=parameters,
+        loss=loss,
+        metrics=metrics,
+        error=error,
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+        curve=watch.curve,
+        has_ended=watch.has_ended,
+        estimator=estimator if is_best else None,
+    )
 
-    def is_best(self, loss: float | None) -> bool:
-        """Whether a trial with this loss is better than all before it."""
-        return loss is not None and (self.best is None or self.best.loss is None or loss < self.best.loss)
 
-    @property
-    def stopped_by(self) -> str | None:
-        reached = {
-            "max_evaluations": self.count >= max(self.limits.max_evaluations, 1),
-            "time_budget": self.seconds >= self.limits.time_budget,
-            "patience": self.since_best >= self.limits.patience,
-        }
-        return next((name for name, is_reached in reached.items() if is_reached), None)
+def _find_best(trials: Iterable[Trial]) -> Trial | None:
+    """The trial with the lowest loss, the first of several; None where all have failed."""
+    return min((trial for trial in trials if trial.loss is not None), key=lambda t: (t.loss, t.number), default=None)
+
+
+def _count_since_best(done: Mapping[int, Trial], end: int) -> int:
+    """How many trials before number `end` came after the best of them."""
+    best = _find_best(done[number] for number in range(end))
+    return end - 1 - best.number if best else end
+
+
+def _is_spent(done: Mapping[int, Trial], limits: Limits) -> bool:
+    return bool(done) and sum(trial.seconds for trial in done.values()) >= limits.time_budget * limits.workers
+
+
+def _find_stop(done: Mapping[int, Trial], limits: Limits) -> str | None:
+    """What has ended the search."""
+    reached = {
+        "max_evaluations": len(done) >= max(limits.max_evaluations, 1),
+        "time_budget": _is_spent(done, limits),
+        "patience": _count_since_best(done, len(done)) >= limits.patience,
+    }
+    return next((name for name, is_reached in reached.items() if is_reached), None)

@@ -1,14 +1,16 @@
-"""Tuning trials in the warehouse: kept as they finish, read back when a killed search goes on.
+"""Tuning trials in the warehouse: kept as they finish, read back by other workers and when a killed search goes on.
 
 The estimator of the best trial so far is kept with them, so that training need not fit it a second time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 from psycopg.types.json import Jsonb
 
 from include.models.estimator_files import dump_estimator, parse_estimator
+from include.tuning.proposals import Parameters
 from include.tuning.search import Trial
 from include.warehouse import KeptConnection, connect
 
@@ -16,9 +18,12 @@ from include.warehouse import KeptConnection, connect
 MOST_ESTIMATOR_BYTES = 256 * 2**20
 _KEEP = """
     WITH former AS (DELETE FROM training.estimators WHERE kept_at < now() - interval '7 days')
-    INSERT INTO training.estimators (run_key, model, parameters, file, contents) VALUES (%s, %s, %s, %s, %b)
+    INSERT INTO training.estimators AS kept (run_key, model, parameters, loss, file, contents)
+    VALUES (%s, %s, %s, %s, %s, %b)
     ON CONFLICT (run_key, model) DO UPDATE
-    SET parameters = excluded.parameters, file = excluded.file, contents = excluded.contents, kept_at = now()
+    SET parameters = excluded.parameters, loss = excluded.loss, file = excluded.file, contents = excluded.contents,
+        kept_at = now()
+    WHERE excluded.loss < kept.loss
 """
 # The best parameters of each of the last searches, and of the one that the champion came of.
 LAST_SEARCHES = 2
@@ -31,13 +36,16 @@ _KNOWN = """
             ORDER BY number LIMIT 1)
     FROM searches AS s WHERE at <= %(last)s OR run_key = %(champion)s ORDER BY at
 """
-_COLUMNS = "number, parameters, loss, metrics, document, generator, started_at, finished_at"
+_COLUMNS = "number, parameters, loss, metrics, error, started_at, finished_at, curve, has_ended"
+# What two workers must not do at once, beside the trials, which are numbered from 0.
+_ALONE = -1
 
 
 class WarehouseTrials:
     """The trials of one search, named by the run that does it and the model type.
 
-    A context manager: the connection that trials are stored by is kept until it ends.
+    A context manager, for one worker: its connection is kept until it ends, and holds the worker's claims. They are
+    advisory locks, so that those of a worker that is killed are free as soon as the server misses it.
     """
 
     def __init__(self, url: str, run_key: str, model: str, set_version: int) -> None:
@@ -51,27 +59,48 @@ class WarehouseTrials:
     def __exit__(self, *error: object) -> None:
         self._connection.__exit__(*error)
 
-    def load(self) -> list[Trial]:
-        """The finished trials, in order."""
-        with connect(self.url) as connection:
-            rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM training.trials WHERE run_key = %s AND model = %s ORDER BY number",
-                [self.run_key, self.model],
-            ).fetchall()
-        return [
-            Trial(
-                number=number,
-                parameters=parameters,
-                loss=loss,
-                metrics=metrics,
-                error=document["result"]["error"],
-                started_at=started_at,
-                finished_at=finished_at,
-                document=document,
-                generator=generator,
-            )
-            for number, parameters, loss, metrics, document, generator, started_at, finished_at in rows
-        ]
+    def begin(self, first: Sequence[Parameters]) -> list[Parameters]:
+        """The points that the search begins with: those given, unless a worker has given others before."""
+        self._connection.execute(
+            "INSERT INTO training.searches (run_key, model, first) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            [self.run_key, self.model, Jsonb([dict(point) for point in first])],
+        )
+        [(begun,)] = self._connection.execute(
+            "SELECT first FROM training.searches WHERE run_key = %s AND model = %s", [self.run_key, self.model]
+        )
+        return list(begun)
+
+    def load(self, start: int = 0) -> list[Trial]:
+        """The finished trials from a number on, in order."""
+        rows = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM training.trials WHERE run_key = %s AND model = %s AND number >= %s"
+            " ORDER BY number",
+            [self.run_key, self.model, start],
+        )
+        return [Trial(*row) for row in rows]
+
+    def claim(self, number: int) -> bool:
+        """Whether no other worker does this trial; none will, until it is released or this worker is dead."""
+        [(is_ours,)] = self._connection.execute(
+            "SELECT pg_try_advisory_lock(hashtextextended(%s, %s))", self._at(number)
+        )
+        return bool(is_ours)
+
+    def release(self, number: int) -> None:
+        """Gives a claimed trial back, finished or not."""
+        self._connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, %s))", self._at(number))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Waits until no other worker of the search is in such a block, and keeps them out of it."""
+        self._connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, %s))", self._at(_ALONE))
+        try:
+            yield
+        finally:
+            self.release(_ALONE)
+
+    def _at(self, number: int) -> list[Any]:
+        return [f"{self.run_key}/{self.model}", number]
 
     def find_known(self, champion: str | None, *, also_of_this_set: bool) -> list[dict[str, Any]]:
         """The model type's best parameters by the last other searches, the newest first.
@@ -95,10 +124,10 @@ class WarehouseTrials:
         """Stores one trial for good; storing the same number again changes nothing."""
         # Before the trial: where a kill comes between the two, the trial is done again.
         if trial.estimator is not None:
-            self._keep(trial.parameters, trial.estimator)
+            self._keep(trial)
         self._connection.execute(
             f"INSERT INTO training.trials (run_key, model, set_version, status, {_COLUMNS})"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
             [
                 self.run_key,
                 self.model,
@@ -108,17 +137,19 @@ class WarehouseTrials:
                 Jsonb(dict(trial.parameters)),
                 trial.loss,
                 Jsonb(dict(trial.metrics)),
-                Jsonb(dict(trial.document)),
-                Jsonb(dict(trial.generator)),
+                trial.error,
                 trial.started_at,
                 trial.finished_at,
+                Jsonb(list(trial.curve)),
+                trial.has_ended,
             ],
         )
 
-    def _keep(self, parameters: Mapping[str, Any], estimator: Any) -> None:
-        file, contents = dump_estimator(estimator)
+    def _keep(self, trial: Trial) -> None:
+        file, contents = dump_estimator(trial.estimator)
         if len(contents) <= MOST_ESTIMATOR_BYTES:
-            self._connection.execute(_KEEP, [self.run_key, self.model, Jsonb(dict(parameters)), file, contents])
+            values = [self.run_key, self.model, Jsonb(dict(trial.parameters)), trial.loss, file, contents]
+            self._connection.execute(_KEEP, values)
 
 
 def load_estimator_of(url: str, run_key: str, model: str, parameters: Mapping[str, Any], threads: int) -> Any:

@@ -75,7 +75,7 @@ def test_training_says_models_by_error_best_parameters_and_how_tuning_went(wareh
     for number, loss in enumerate([9.0, 7.0, 8.0]):
         insert(
             warehouse_url, "training.trials", run_key="sklearn_training/run", model=LASSO, number=number, set_version=3,
-            status="ok", loss=loss, parameters="{}", document="{}", generator="{}", started_at="now", finished_at="now",
+            status="ok", loss=loss, parameters="{}", started_at="now", finished_at="now",
         )  # fmt: skip
     alert = report(warehouse_url, "http://127.0.0.1:9")
     assert (

@@ -96,8 +96,7 @@ def store_trials(
     with connect(url) as connection:
         connection.cursor().executemany(
             "INSERT INTO training.trials (run_key, model, number, set_version, status, loss, parameters, metrics,"
-            " document, generator, started_at, finished_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, '{}', '{}', %s, %s)",
+            " started_at, finished_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 (run_key, model, number, set_version, "failed" if loss is None else "ok", loss, Jsonb(parameters),
                  Jsonb({"rmse": loss, "mae": loss / 2, "p50_error": 1.0, "p90_error": 2 * loss} if loss else {}),

@@ -86,8 +86,7 @@ def test_run_page_shows_the_newest_run_unless_another_is_chosen(site: Site, ware
 
 def test_run_page_counts_the_trials_that_were_ended_early(site: Site, warehouse_url: str) -> None:
     store_trials(warehouse_url, "xgboost_training/a", GAMMA, [5.0, 6.0, 7.0, None])
-    document = '{"result": {"has_ended": true}}'
-    query(warehouse_url, f"UPDATE training.trials SET document = '{document}' WHERE loss > 5 RETURNING number")
+    query(warehouse_url, "UPDATE training.trials SET has_ended = true WHERE loss > 5 RETURNING number")
     facts = {fact["label"]: fact["detail"] for fact in site.answer("run_facts")["facts"]}
     assert facts["Trials"] == "1 failed, 2 ended early"
 

@@ -55,14 +55,21 @@ def set_version(shared_bench: Bench, followers_paused: None) -> int:
         return shared_bench.events_of(preparation)[0]["extra"]["version"]
 
 
-def test_killed_tuning_task_continues_with_the_sequence_that_it_would_have_had(bench: Bench, set_version: int) -> None:
+def test_search_of_two_workers_of_which_one_is_killed_does_the_trials_of_a_single_one(
+    bench: Bench, set_version: int
+) -> None:
     conf = {"models": [FOREST], "max_evaluations": 6, "set_version": set_version}
+    bench.use_new_data(tuning_workers=2)
     killed = bench.trigger("sklearn_training", **conf)
     wait_until(lambda: len(trials_of(bench, killed, FOREST)) >= 2, "two trials are stored")
     pid = bench.tasks(killed)["tune", 0]["pid"]
     os.kill(pid, signal.SIGKILL)
     bench.wait(killed)
-    assert bench.tasks(killed)["tune", 0]["try_number"] == 2
+    tasks = bench.tasks(killed)
+    assert tasks["tune", 0]["try_number"] == 2
+    assert tasks["tune", 1]["rendered_map_index"].startswith(f"{FOREST}, worker 2: best RMSE ")
+    assert [index for task_id, index in tasks if task_id == "train"] == [0]
+    bench.use_new_data()
     undisturbed = bench.trigger("sklearn_training", **conf)
     bench.wait(undisturbed)
     assert trials_of(bench, killed, FOREST) == trials_of(bench, undisturbed, FOREST)

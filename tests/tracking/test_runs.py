@@ -59,8 +59,6 @@ TRIAL = Trial(
     error=None,
     started_at=datetime(2024, 1, 1, 12, 0, 0, tzinfo=UTC),
     finished_at=datetime(2024, 1, 1, 12, 0, 1, 500_000, tzinfo=UTC),
-    document={"result": {}},
-    generator={},
 )
 TRAIN, OTHERS = make_split(300), make_split(40, seed=5)
 
@@ -227,6 +225,14 @@ def test_half_written_trials_are_deleted_and_complete_ones_listed(tracker: Track
     half = tracker.client.create_run(tracker.experiment_id, tags={"mlflow.parentRunId": parent, "trial": "3"})
     assert runs.list_tracked_trials(tracker, parent) == {0, 1, 2}
     assert half.info.run_id not in [child.info.run_id for child in list_children(tracker, parent)]
+
+
+def test_trial_that_two_have_written_is_kept_once(tracker: Tracker) -> None:
+    parent = open_run(tracker, LINEAGE, "sklearn", LASSO)
+    for number in (0, 1, 0):
+        runs.log_trial(tracker, parent, LASSO, replace(TRIAL, number=number))
+    assert runs.list_tracked_trials(tracker, parent) == {0, 1}
+    assert len(list_children(tracker, parent)) == 2
 
 
 def test_run_can_be_marked_as_failed(tracker: Tracker) -> None:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -192,7 +193,8 @@ def list_children(tracker: Tracker, parent: str) -> list[tuple[int, str, float]]
 
 
 def list_stored(url: str, job: Job, model: str = LASSO) -> list[tuple[int, str, float | None]]:
-    trials = WarehouseTrials(url, job.run_key, model, job.set_version).load()
+    with WarehouseTrials(url, job.run_key, model, job.set_version) as store:
+        trials = store.load()
     return [(trial.number, "FINISHED", trial.loss) for trial in trials]
 
 
@@ -232,8 +234,24 @@ def test_killed_tuning_goes_on_without_doubling_anything(
     resumed = tune_model(url, settings, job, LASSO)
     again = tune_model(url, settings, job, LASSO)
     assert resumed == again == {**whole, "run_id": resumed["run_id"]}
+    train_model(url, settings, job, resumed)
     assert list_children(tracker, resumed["run_id"]) == list_stored(url, job)
     assert len(list_stored(url, job)) == 3
+
+
+@needs_servers
+def test_workers_share_one_run_in_mlflow_and_return_the_same(
+    url: str, settings: Settings, job: Job, tracker: Tracker
+) -> None:
+    shared = replace(job, limits=Limits(8, 600, 25, workers=3))
+    with ThreadPoolExecutor(3) as pool:
+        first, *others = pool.map(lambda _: tune_model(url, settings, shared, LASSO), range(3))
+    alone = tune_model(url, settings, replace(shared, run_key="alone"), LASSO)
+    assert others == [first, first]
+    assert first == {**alone, "run_id": first["run_id"]}
+    train_model(url, settings, shared, first)
+    assert list_children(tracker, first["run_id"]) == list_stored(url, job)
+    assert len(list_stored(url, job)) == 8
 
 
 @needs_servers
@@ -243,7 +261,8 @@ def test_search_begins_with_the_best_parameters_of_earlier_sets_and_of_the_champ
     def begin(name: str) -> list[Any]:
         searching = replace(job, run_key=f"{name}/{job.run_key}", limits=Limits(4, 600, 25))
         tune_model(url, settings, searching, LASSO)
-        return [trial.parameters for trial in WarehouseTrials(url, searching.run_key, LASSO, 1).load()]
+        with WarehouseTrials(url, searching.run_key, LASSO, 1) as store:
+            return [trial.parameters for trial in store.load()]
 
     earlier = [replace(job, run_key=f"{job.run_key}/{number}", random_state=number) for number in range(3)]
     tuned = [tune_model(url, settings, searching, LASSO) for searching in earlier]
@@ -283,7 +302,7 @@ def test_no_evaluations_fit_the_last_best_parameters_again(url: str, settings: S
 
 
 @needs_servers
-def test_trials_that_were_stored_but_not_tracked_are_tracked_by_the_retry(
+def test_trials_that_were_stored_but_not_tracked_are_tracked_before_the_final_model_is(
     url: str, settings: Settings, job: Job, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: Any) -> None:
@@ -296,6 +315,7 @@ def test_trials_that_were_stored_but_not_tracked_are_tracked_by_the_retry(
     # The first one's failure is met when the second is to be tracked.
     assert len(list_stored(url, job)) == 2
     tuned = tune_model(url, settings, job, LASSO)
+    train_model(url, settings, job, tuned)
     assert list_children(tracker, tuned["run_id"]) == list_stored(url, job)
 
 
@@ -306,7 +326,7 @@ def test_trial_that_was_half_tracked_is_tracked_anew(url: str, settings: Setting
     (parent,) = tracker.client.search_runs([tracker.experiment_id], "tags.role = 'model'")
     (child,) = tracker.client.search_runs([tracker.experiment_id], "tags.role = 'trial'")
     tracker.client.update_run(child.info.run_id, status="RUNNING")
-    tune_model(url, settings, job, LASSO)
+    train_model(url, settings, job, tune_model(url, settings, job, LASSO))
     assert list_children(tracker, parent.info.run_id) == list_stored(url, job)
 
 
@@ -528,6 +548,7 @@ def test_mlflow_that_breaks_off_during_tuning_loses_no_trial(
         with pytest.raises(TrackingUnavailable, match="could not log trial 1"):
             tune_model(url, settings, job, LASSO)
     tuned = tune_model(url, settings, job, LASSO)
+    train_model(url, settings, job, tuned)
     assert list_children(tracker, tuned["run_id"]) == list_stored(url, job)
 
 

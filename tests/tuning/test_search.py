@@ -2,9 +2,11 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
+from threading import Barrier, Lock, Thread
+from time import sleep
 from typing import Any
 
 import pytest
@@ -14,7 +16,9 @@ from hypothesis import strategies as st
 from include.models.fitting import Fitted
 from include.models.table import MODELS, ModelType
 from include.tuning.curves import Watch
+from include.tuning.proposals import Parameters
 from include.tuning.search import Best, Limits, Trial, tune
+from tests.waiting import wait_until
 
 # Every kind of distribution, and more trials than the 20 that TPE draws at random before it learns.
 MODEL = ModelType(
@@ -37,15 +41,35 @@ LIMITS = Limits(max_evaluations=TRIALS, time_budget=1e9, patience=1000)
 class MemoryStore:
     """Keeps trials as a database would: through JSON."""
 
-    rows: list[str] = field(default_factory=list)
+    rows: dict[int, str] = field(default_factory=dict)
+    first: list[Parameters] = field(default_factory=list)
+    claimed: set[int] = field(default_factory=set)
+    lock: Lock = field(default_factory=Lock)
 
-    def load(self) -> list[Trial]:
-        rows = [json.loads(row) for row in self.rows]
+    def begin(self, first: Sequence[Parameters]) -> list[Parameters]:
+        with self.lock:
+            self.first = self.first or list(first)
+            return self.first
+
+    def load(self, start: int = 0) -> list[Trial]:
+        with self.lock:
+            rows = [json.loads(row) for number, row in sorted(self.rows.items()) if number >= start]
         return [Trial(**{**row, **{time: datetime.fromisoformat(row[time]) for time in TIMES}}) for row in rows]
+
+    def claim(self, number: int) -> bool:
+        with self.lock:
+            is_free = number not in self.claimed
+            self.claimed.add(number)
+            return is_free
+
+    def release(self, number: int) -> None:
+        with self.lock:
+            self.claimed.remove(number)
 
     def append(self, trial: Trial) -> None:
         times = {time: getattr(trial, time).isoformat() for time in TIMES}
-        self.rows.append(json.dumps({**trial.__dict__, **times}, allow_nan=False))
+        with self.lock:
+            self.rows.setdefault(trial.number, json.dumps({**trial.__dict__, **times}, allow_nan=False))
 
 
 def bowl(parameters: Mapping[str, Any]) -> Fitted:
@@ -109,6 +133,8 @@ def run_with_kills(store: MemoryStore, kills: list[tuple[str, int]], seed: int) 
             die_at("during a fit")
             return refuse_deep(parameters)
 
+        # With a process, its claims end.
+        store.claimed.clear()
         with suppress(Killed):
             return search(
                 store,
@@ -117,6 +143,7 @@ def run_with_kills(store: MemoryStore, kills: list[tuple[str, int]], seed: int) 
                 known=[GOOD, FAIR] if not store.rows else [FAIR],
                 on_trial=lambda trial, die_at=die_at: die_at("after a trial was stored"),
             )
+    store.claimed.clear()
     return search(store, refuse_deep, seed=seed, known=[] if store.rows else [GOOD, FAIR])
 
 
@@ -135,6 +162,93 @@ def test_killed_search_goes_on_with_exactly_the_sequence_of_an_uninterrupted_one
     assert run_with_kills(broken, kills, seed) == best
     assert sequence(broken) == sequence(whole)
     assert [number for number, *_ in sequence(broken)] == list(range(TRIALS))
+
+
+def search_with(
+    workers: int, store: MemoryStore, fit: Callable[[Mapping[str, Any]], Fitted], limits: Limits
+) -> list[Best]:
+    """What each of several workers in threads of their own returns."""
+    found: list[Best] = []
+    together = Barrier(workers)
+
+    def work() -> None:
+        together.wait()
+        found.append(search(store, fit, replace(limits, workers=workers), known=[GOOD, FAIR]))
+
+    threads = [Thread(target=work) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def fit_slowly(parameters: Mapping[str, Any]) -> Fitted:
+    """As `refuse_deep`, in a time that depends on the parameters: workers overtake each other."""
+    sleep(parameters["share"] / 100)
+    return refuse_deep(parameters)
+
+
+@pytest.mark.parametrize("limits", [LIMITS, replace(LIMITS, patience=6), replace(LIMITS, max_evaluations=5)])
+def test_several_workers_do_exactly_the_trials_that_one_does(limits: Limits) -> None:
+    alone = MemoryStore()
+    best = search(alone, refuse_deep, limits, known=[GOOD, FAIR])
+    for workers in (2, 4):
+        shared = MemoryStore()
+        assert search_with(workers, shared, fit_slowly, limits) == [best] * workers
+        assert sequence(shared) == sequence(alone)
+
+
+def test_each_trial_is_done_by_one_worker() -> None:
+    store, fitted = MemoryStore(), []
+
+    def fit(parameters: Mapping[str, Any]) -> Fitted:
+        fitted.append(tuple(parameters.values()))
+        return fit_slowly(parameters)
+
+    search_with(4, store, fit, LIMITS)
+    assert len(fitted) == len(set(fitted)) == len(store.rows) == TRIALS
+
+
+def test_trial_of_a_worker_that_was_killed_is_done_by_another() -> None:
+    store = MemoryStore()
+    store.claim(1)
+    together = Barrier(2)
+
+    def bury() -> None:
+        together.wait()
+        wait_until(lambda: set(store.rows) == {0, 2, 3}, "the others of the round are done")
+        store.release(1)
+
+    thread = Thread(target=bury)
+    thread.start()
+    together.wait()
+    best = search(store)
+    thread.join()
+    alone = MemoryStore()
+    assert search(alone) == best
+    assert sequence(store) == sequence(alone)
+
+
+def test_worker_without_time_fills_the_gaps_that_a_killed_one_has_left_and_no_more() -> None:
+    whole, broken = MemoryStore(), MemoryStore()
+    search(whole, limits=Limits(4, 1e9, 1000))
+    broken.rows = {number: row for number, row in whole.rows.items() if number in (0, 2)}
+    best = search(broken, limits=Limits(50, 1e-9, 1000))
+    assert (best.trials, best.stopped_by) == (3, "time_budget")
+    assert sequence(broken) == sequence(whole)[:3]
+
+
+def test_curves_of_earlier_rounds_alone_end_a_trial() -> None:
+    lengths: list[int] = []
+
+    def fit(parameters: Mapping[str, Any], watch: Watch) -> Fitted:
+        lengths.append(len(watch.finished))
+        watch(10, 1.0)
+        return bowl(parameters)
+
+    tune(MODEL, fit, MemoryStore(), Limits(9, 1e9, 1000, round_size=3), random_state=42)
+    assert lengths == [0, 0, 0, 3, 3, 3, 6, 6, 6]
 
 
 def test_search_starts_from_the_tables_start_and_finds_better() -> None:
@@ -227,7 +341,7 @@ def test_identical_parameters_are_fitted_once() -> None:
 def test_identical_parameters_are_not_fitted_again_after_a_kill() -> None:
     store, limits = MemoryStore(), Limits(12, 1e9, 1000)
     search(store, lambda parameters: Fitted(None, {"rmse": 1.0}, 1.0), limits, COIN)
-    del store.rows[8:]
+    store.rows = {number: row for number, row in store.rows.items() if number < 8}
 
     def refuse(parameters: Mapping[str, Any]) -> Fitted:
         pytest.fail(f"{parameters} had been fitted before")
@@ -288,9 +402,11 @@ def test_search_stops_after_the_allowed_evaluations() -> None:
     assert (best.trials, best.stopped_by) == (5, "max_evaluations")
 
 
-def test_search_stops_when_nothing_improves() -> None:
-    best = search(MemoryStore(), lambda parameters: Fitted(None, {"rmse": 3.0}, 3.0), Limits(50, 1e9, 4))
-    assert (best.trials, best.loss, best.stopped_by) == (5, 3.0, "patience")
+@pytest.mark.parametrize(("round_size", "trials"), [(1, 5), (4, 8), (5, 5), (8, 8)])
+def test_search_stops_after_the_round_in_which_nothing_has_improved_for_long(round_size: int, trials: int) -> None:
+    limits = Limits(50, 1e9, 4, round_size=round_size)
+    best = search(MemoryStore(), lambda parameters: Fitted(None, {"rmse": 3.0}, 3.0), limits)
+    assert (best.trials, best.loss, best.stopped_by) == (trials, 3.0, "patience")
 
 
 def test_failed_trials_count_as_no_improvement() -> None:

@@ -3,23 +3,24 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import sleep
 from typing import Any
 
-import numpy as np
 import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
 
 from include.errors import WarehouseUnavailable
 from include.models.fitting import Fitted
-from include.models.table import MODELS
 from include.settings import ROOT
 from include.tuning.curves import Watch
-from include.tuning.search import Limits, Trial, tune
-from include.tuning.trials import WarehouseTrials
+from include.tuning.search import Trial
+from include.tuning.trials import WarehouseTrials, load_estimator_of
 from tests.conftest import find_free_port
 from tests.tuning.test_search import bowl
 from tests.waiting import wait_until
@@ -34,8 +35,8 @@ TRIAL = Trial(
     error=None,
     started_at=datetime(2024, 1, 1, 12, 0, 0, 1, tzinfo=UTC),
     finished_at=datetime(2024, 1, 1, 12, 0, 1, 999_999, tzinfo=UTC),
-    document={"tid": 0, "result": {"status": "ok", "error": None}, "misc": {"vals": {"alpha": [0.1]}}},
-    generator=np.random.default_rng(42).bit_generator.state,
+    curve=[[1.5, 7.25], [3.0, 5.123456789012345]],
+    has_ended=True,
 )
 
 
@@ -51,50 +52,37 @@ def store(url: str, *trials: Trial) -> None:
             opened.append(trial)
 
 
+def load(url: str, **of: Any) -> list[Trial]:
+    with open_trials(url, **of) as opened:
+        return opened.load()
+
+
 def test_trial_comes_back_as_it_was(warehouse_url: str) -> None:
     store(warehouse_url, TRIAL)
-    assert open_trials(warehouse_url).load() == [TRIAL]
+    assert load(warehouse_url) == [TRIAL]
 
 
-@given(
-    seed=st.integers(0, 2**128 - 1),
-    draws=st.integers(0, 3),
-    # jsonb gives floats from 1e16 on back as whole numbers.
-    numbers=st.lists(st.floats(-1e15, 1e15), min_size=3, max_size=3),
-)
+# jsonb gives floats from 1e16 on back as whole numbers.
+@given(numbers=st.lists(st.floats(-1e15, 1e15), min_size=5, max_size=5))
 @settings(deadline=None, max_examples=25)
-def test_generator_and_numbers_come_back_exactly(
-    module_warehouse_url: str, seed: int, draws: int, numbers: list[float]
-) -> None:
-    generator = np.random.default_rng(seed)
-    generator.integers(2**31, size=draws)
-    alpha, loss, metric = numbers
-    stored = replace(
-        TRIAL,
-        parameters={"alpha": alpha},
-        loss=loss,
-        metrics={"rmse": metric},
-        generator=generator.bit_generator.state,
-    )
-    with open_trials(module_warehouse_url, run_key=f"{seed}/{draws}/{numbers}") as trials:
+def test_numbers_come_back_exactly(module_warehouse_url: str, numbers: list[float]) -> None:
+    alpha, loss, metric, *point = numbers
+    stored = replace(TRIAL, parameters={"alpha": alpha}, loss=loss, metrics={"rmse": metric}, curve=[point])
+    store_as = {"run_key": str(numbers)}
+    with open_trials(module_warehouse_url, **store_as) as trials:
         trials.append(stored)
-        (loaded,) = trials.load()
-    assert (loaded.parameters, loaded.loss, loaded.metrics) == ({"alpha": alpha}, loss, {"rmse": metric})
-    restored = np.random.default_rng()
-    restored.bit_generator.state = loaded.generator
-    assert restored.integers(2**63, size=5).tolist() == generator.integers(2**63, size=5).tolist()
+        assert trials.load() == [stored]
 
 
 def test_trials_come_back_in_order(warehouse_url: str) -> None:
     store(warehouse_url, *(replace(TRIAL, number=number) for number in (2, 0, 10, 1)))
-    assert [trial.number for trial in open_trials(warehouse_url).load()] == [0, 1, 2, 10]
+    assert [trial.number for trial in load(warehouse_url)] == [0, 1, 2, 10]
 
 
 def test_failed_trial_keeps_its_error_and_says_so_to_sql(warehouse_url: str) -> None:
-    document = {"result": {"status": "fail", "error": "ValueError: too deep"}}
-    failed = replace(TRIAL, loss=None, metrics={}, error="ValueError: too deep", document=document)
+    failed = replace(TRIAL, loss=None, metrics={}, error="ValueError: too deep")
     store(warehouse_url, failed)
-    assert open_trials(warehouse_url).load() == [failed]
+    assert load(warehouse_url) == [failed]
     with psycopg.connect(warehouse_url) as connection:
         row = connection.execute("SELECT status, loss, set_version FROM training.trials").fetchone()
     assert row == ("failed", None, 3)
@@ -102,13 +90,13 @@ def test_failed_trial_keeps_its_error_and_says_so_to_sql(warehouse_url: str) -> 
 
 def test_trial_stored_twice_stays_as_first_stored(warehouse_url: str) -> None:
     store(warehouse_url, TRIAL, replace(TRIAL, loss=1.0))
-    assert open_trials(warehouse_url).load() == [TRIAL]
+    assert load(warehouse_url) == [TRIAL]
 
 
 def test_searches_of_other_runs_and_models_are_apart(warehouse_url: str) -> None:
     store(warehouse_url, TRIAL)
-    assert open_trials(warehouse_url, run_key="sklearn_training/other").load() == []
-    assert open_trials(warehouse_url, model="svm.LinearSVR").load() == []
+    assert load(warehouse_url, run_key="sklearn_training/other") == []
+    assert load(warehouse_url, model="svm.LinearSVR") == []
 
 
 def store_searches(url: str) -> None:
@@ -173,7 +161,7 @@ def test_search_stores_its_trials_by_one_connection_until_it_ends(warehouse_url:
 def test_trial_is_there_for_others_as_soon_as_it_is_stored(warehouse_url: str) -> None:
     with open_trials(warehouse_url) as trials:
         trials.append(TRIAL)
-        assert open_trials(warehouse_url).load() == [TRIAL]
+        assert load(warehouse_url) == [TRIAL]
 
 
 def test_connection_that_was_lost_between_two_trials_is_opened_again(warehouse_url: str) -> None:
@@ -187,44 +175,142 @@ def test_connection_that_was_lost_between_two_trials_is_opened_again(warehouse_u
 
 def test_unreachable_warehouse_is_said_to_be_so() -> None:
     trials = open_trials(f"postgresql://taxi@127.0.0.1:{find_free_port()}/warehouse")
-    for use in (trials.load, lambda: trials.append(TRIAL)):
+    for use in (trials.load, lambda: trials.append(TRIAL), lambda: trials.claim(0)):
         with pytest.raises(WarehouseUnavailable, match="could not be reached"):
             use()
 
 
+def test_trial_that_one_worker_has_claimed_is_no_others_until_it_is_released(warehouse_url: str) -> None:
+    with open_trials(warehouse_url) as one, open_trials(warehouse_url) as other:
+        assert one.claim(3)
+        assert not other.claim(3)
+        assert other.claim(4)
+        one.release(3)
+        assert other.claim(3)
+    with open_trials(warehouse_url, model="svm.LinearSVR") as of_another_search, open_trials(warehouse_url) as one:
+        assert of_another_search.claim(3)
+        assert one.claim(3)
+
+
+def test_claims_end_with_the_connection(warehouse_url: str) -> None:
+    with open_trials(warehouse_url) as other, open_trials(warehouse_url) as lost:
+        assert lost.claim(0)
+        pids = query(warehouse_url, "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        for (pid,) in pids:
+            query(warehouse_url, f"SELECT pg_terminate_backend({pid}, 10000)")
+        assert other.claim(0)
+
+
+def test_server_misses_a_worker_that_is_gone_without_a_word_within_a_minute(warehouse_url: str) -> None:
+    with open_trials(warehouse_url) as trials:
+        [shown] = trials._connection.execute(
+            "SELECT current_setting('tcp_keepalives_idle'), current_setting('tcp_keepalives_interval'),"
+            " current_setting('tcp_keepalives_count')",
+            [],
+        )
+    assert shown == ("30", "10", "3")
+
+
+def test_all_workers_begin_with_what_the_first_one_knows(warehouse_url: str) -> None:
+    with open_trials(warehouse_url) as one, open_trials(warehouse_url) as other:
+        assert one.begin([{"alpha": 0.5}]) == [{"alpha": 0.5}]
+        assert other.begin([{"alpha": 0.25}, {"alpha": 0.5}]) == [{"alpha": 0.5}]
+
+
+def test_one_worker_at_a_time_is_alone(warehouse_url: str) -> None:
+    steps: list[str] = []
+
+    def work(name: str) -> None:
+        with open_trials(warehouse_url) as trials, trials.alone():
+            steps.extend([name, name])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, "abcd"))
+    assert steps[::2] == steps[1::2]
+    assert sorted(steps[::2]) == list("abcd")
+
+
+def test_better_estimator_of_two_workers_is_kept_whichever_comes_last(warehouse_url: str) -> None:
+    better, worse = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0]), LinearRegression().fit([[0.0]], [5.0])
+    good, bad = {"alpha": 0.1}, {"alpha": 0.2}
+    store(
+        warehouse_url,
+        replace(TRIAL, number=1, parameters=good, loss=1.0, estimator=better),
+        replace(TRIAL, number=0, parameters=bad, loss=2.0, estimator=worse),
+    )
+    key = "sklearn_training/run", LASSO
+    kept = load_estimator_of(warehouse_url, *key, good, 1)
+    assert kept.coef_.tolist() == better.coef_.tolist()
+    assert load_estimator_of(warehouse_url, *key, bad, 1) is None
+
+
 SEARCH = """
 import os, signal, sys
-from include.models.fitting import Fitted
 from include.models.table import MODELS
-from include.tuning.trials import WarehouseTrials
-from include.tuning.curves import Watch
 from include.tuning.search import Limits, tune
+from include.tuning.trials import WarehouseTrials
 from tests.tuning.test_trials import LASSO, fit_lasso
 
-def die(trial):
-    if trial.number == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
+url, run_key, workers, dies_in = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+fits = []
 
-tune(MODELS[LASSO], fit_lasso, WarehouseTrials(sys.argv[1], "run", LASSO, 1), Limits(6, 60, 60), random_state=1,
-     on_trial=die)
+def fit(parameters, watch):
+    fits.append(parameters)
+    if len(fits) == dies_in:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fit_lasso(parameters, watch)
+
+with WarehouseTrials(url, run_key, LASSO, 1) as trials:
+    tune(MODELS[LASSO], fit, trials, Limits(10, 60, 60, workers), random_state=1)
 """
 
 
 def fit_lasso(parameters: Mapping[str, Any], _: Watch) -> Fitted:
+    sleep(0.02)
     return bowl({"depth": 8, "rate": parameters["alpha"], "share": 0.9, "intercept": True})
 
 
+def start_worker(url: str, run_key: str, workers: int, dies_in: int = 0) -> subprocess.Popen[bytes]:
+    """A process that is one of the search's workers; it is killed in the middle of that fit of its own, from 1."""
+    command = [sys.executable, "-c", SEARCH, url, run_key, str(workers), str(dies_in)]
+    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)})
+
+
+def list_trials(url: str, run_key: str) -> list[tuple[int, Any, float | None]]:
+    return [(trial.number, trial.parameters, trial.loss) for trial in load(url, run_key=run_key)]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(module_warehouse_url: str) -> list[tuple[int, Any, float | None]]:
+    """The trials of one worker."""
+    assert start_worker(module_warehouse_url, "undisturbed", 1).wait() == 0
+    trials = list_trials(module_warehouse_url, "undisturbed")
+    assert [number for number, *_ in trials] == list(range(10))
+    assert len({parameters["alpha"] for _, parameters, _ in trials}) == 10
+    return trials
+
+
 @pytest.mark.slow
-def test_search_of_a_killed_process_goes_on_as_if_it_had_not_been(warehouse_url: str) -> None:
-    killed = subprocess.run(
-        [sys.executable, "-c", SEARCH, warehouse_url], check=False, env=os.environ | {"PYTHONPATH": str(ROOT)}
-    )
-    assert killed.returncode == -signal.SIGKILL
-    broken, whole = open_trials(warehouse_url, run_key="run"), open_trials(warehouse_url, run_key="whole")
-    assert len(broken.load()) == 3
-    for trials in (broken, whole):
-        with trials:
-            tune(MODELS[LASSO], fit_lasso, trials, Limits(6, 60, 60), random_state=1)
-    resumed, uninterrupted = ([trial.parameters for trial in trials.load()] for trials in (broken, whole))
-    assert resumed == uninterrupted
-    assert len({parameters["alpha"] for parameters in resumed}) == 6
+@pytest.mark.parametrize("workers", [2, 4])
+def test_processes_share_a_search_and_do_the_trials_of_a_single_one(
+    module_warehouse_url: str, undisturbed: list[tuple[int, Any, float | None]], workers: int
+) -> None:
+    run_key = f"{workers} workers"
+    processes = [start_worker(module_warehouse_url, run_key, workers) for _ in range(workers)]
+    assert [process.wait() for process in processes] == [0] * workers
+    assert list_trials(module_warehouse_url, run_key) == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_trial_of_a_killed_process_is_done_by_another_and_none_is_lost(
+    module_warehouse_url: str, undisturbed: list[tuple[int, Any, float | None]], workers: int
+) -> None:
+    run_key = f"killed beside {workers - 1}"
+    killed = start_worker(module_warehouse_url, run_key, workers, dies_in=2)
+    others = [start_worker(module_warehouse_url, run_key, workers) for _ in range(workers - 1)]
+    assert killed.wait() == -signal.SIGKILL
+    if not others:  # the task is tried again
+        others = [start_worker(module_warehouse_url, run_key, workers)]
+    assert [process.wait() for process in others] == [0] * len(others)
+    assert list_trials(module_warehouse_url, run_key) == undisturbed

@@ -13,8 +13,7 @@ from include.problem.declaration import Problem
 NO_TRIALS = "No trials in this run: it has not tuned a model yet, or it is not a training run."
 # The run that the page is filtered to, else the newest one.
 TRIALS = """
-    SELECT run_key, model, number, set_version, loss, parameters, metrics, started_at, finished_at,
-           document #>> '{result,has_ended}' = 'true' AS has_ended
+    SELECT run_key, model, number, set_version, loss, parameters, metrics, started_at, finished_at, has_ended
     FROM training.trials
     WHERE run_key = coalesce(
         nullif(%(run_key)s, ''),

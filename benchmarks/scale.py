@@ -1,0 +1,68 @@
+"""Peak memory and seconds of each task of the main job, by the number of rows."""
+
+import os
+import warnings
+
+from benchmarks.peaks import Peak, Peaks
+from benchmarks.published import publish_set
+from benchmarks.report import Report
+from benchmarks.running import running_stack, settings_of
+from include.models.table import get_model
+from include.sets.examples import get_training_set
+from include.training import final_model, steps
+from include.training.job import make_job
+
+MONTHS = ("2024-01", "2024-02")
+MODELS = ("linear_model.LinearRegression", "gbtree.squarederror", "gbdt.squarederror")
+DEFAULT_ROWS = "100000;1000000;4000000"
+
+
+def run() -> Report:
+    """Runs the main job's tasks one by one on synthetic rows, with one trial of each model type."""
+    warnings.simplefilter("ignore")
+    rows = [int(number) for number in (os.environ.get("SCALE_ROWS") or DEFAULT_ROWS).split(";")]
+    measured = {number: _measure(number) for number in rows}
+    tasks = [name for name in measured[rows[0]] if name != "(nothing)"]
+    return Report(
+        "Memory and time by number of rows",
+        "1 GB in any task at 10 million rows",
+        ["task", *(f"{number / 1e6:g} million" for number in rows), "a million more"],
+        [[task, *(_show(measured[number][task]) for number in rows), _slope(measured, task)] for task in tasks],
+        [
+            f"synthetic sample in {len(MONTHS)} months, of which a task loads one; one trial",
+            f"of each task, {measured[rows[0]]['(nothing)'].megabytes:.0f} MB are libraries that all tasks share",
+        ],
+    )
+
+
+def _measure(rows: int) -> dict[str, Peak]:
+    peaks = Peaks()
+    with running_stack(("postgres", "mlflow")) as stack:
+        url = stack.warehouse_url
+        settings = settings_of(
+            {"SOURCE": "sample", "ZONES_SOURCE": "sample", "SAMPLE_ROWS": str(rows // len(MONTHS))},
+            months=MONTHS,
+            mlflow_tracking_uri=stack.mlflow_address,
+            max_evaluations=1,
+            register_uncommitted=True,
+        )
+        version = publish_set(url, settings, peaks.measure)
+        for model in MODELS:
+            family = get_model(model).family
+            job = make_job(settings, family, f"{family}_training/benchmark", get_training_set(url, version))
+            tuned = peaks.measure(f"tune {model}", steps.tune_model, url, settings, job, model)
+            peaks.measure(f"train {model}", final_model.train_model, url, settings, job, tuned)
+    return peaks.by_task
+
+
+def _show(peak: Peak) -> str:
+    return f"{peak.megabytes:,.0f} MB, {peak.seconds:.1f} s"
+
+
+def _slope(measured: dict[int, dict[str, Peak]], task: str) -> str:
+    """Between the two largest numbers of rows."""
+    if len(measured) < 2:
+        return ""
+    low, high = list(measured)[-2:]
+    more, less, millions = measured[high][task], measured[low][task], (high - low) / 1e6
+    return f"{(more.megabytes - less.megabytes) / millions:.0f} MB, {(more.seconds - less.seconds) / millions:.1f} s"
