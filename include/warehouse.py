@@ -1,6 +1,6 @@
 """The warehouse: connections, schema migrations, and bulk transfer through ADBC."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -53,7 +53,7 @@ class KeptConnection:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def execute(self, statement: str, values: Sequence[Any]) -> None:
+    def execute(self, statement: str, values: Sequence[Any] | Mapping[str, Any]) -> None:
         """Executes a statement which, when it is repeated, changes nothing more.
 
         Raises:

@@ -7,7 +7,7 @@ proposals that the uninterrupted search would have made; the documents alone wou
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -29,7 +29,8 @@ class Trial:
 
     Attributes:
         loss: RMSE on validation, in the target's unit; None if the fit failed.
-        estimator: What was fitted, where the trial is the best one so far; None where it is not, or was read back.
+        estimator: What was fitted, where the trial is among the best so far that are to be kept; None where it is not,
+            or was read back.
     """
 
     number: int
@@ -97,6 +98,7 @@ def tune(
     *,
     random_state: int,
     known: Sequence[Mapping[str, Any]] = (),
+    keep: int = 1,
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> Best:
     """Searches the model type's space for the parameters with the lowest validation RMSE.
@@ -105,6 +107,7 @@ def tune(
         fit: Fits with given parameters, and asks after each round of a booster whether to end it; a failure is a failed
             trial, not the end of the search.
         known: Parameters found to be good by earlier searches, the best first: the search begins with them.
+        keep: How many of the best trials the store is given the estimators of.
         store: Holds the trials that an earlier, interrupted call finished, and takes the new ones.
         on_trial: Called with each trial after it is stored, for instance to track it.
 
@@ -149,7 +152,7 @@ def tune(
         answer |= {"curve": watch.curve, "has_ended": watch.has_ended}
         return answer if len(trials.trials) > 1 else answer | {"first": first}
 
-    def keep(trials: Any, *_: Any) -> tuple[bool, list[Any]]:
+    def take(trials: Any, *_: Any) -> tuple[bool, list[Any]]:
         document = trials.trials[-1]
         result = document["result"]
         trial = Trial(
@@ -162,8 +165,9 @@ def tune(
             finished_at=datetime.now(UTC),
             document=to_plain(document),
             generator=generator.bit_generator.state,
-            estimator=estimators.get(_key(result["parameters"])) if progress.is_best(result["loss"]) else None,
         )
+        if progress.is_among_best(trial, keep):
+            trial = replace(trial, estimator=estimators.get(_key(trial.parameters)))
         store.append(trial)
         progress.add(trial)
         on_trial(trial)
@@ -179,7 +183,7 @@ def tune(
                 max_evals=limits.max_evaluations + 1,
                 trials=trials,
                 rstate=generator,
-                early_stop_fn=keep,
+                early_stop_fn=take,
                 show_progressbar=False,
                 verbose=False,
             )
@@ -218,6 +222,8 @@ class _Progress:
         self.since_best = 0
         self.best: Trial | None = None
         self.last_error: str | None = None
+        # Of those that were not ended early, by their parameters.
+        self.losses: dict[_Key, float] = {}
         # Of the trials that were not ended before they had stopped by themselves.
         self.curves: list[Sequence[Point]] = []
 
@@ -225,6 +231,8 @@ class _Progress:
         self.count += 1
         self.seconds += trial.seconds
         self.last_error = trial.error or self.last_error
+        if trial.loss is not None and not trial.has_ended:
+            self.losses.setdefault(_key(trial.parameters), trial.loss)
         if trial.curve and trial.loss is not None and not trial.has_ended:
             self.curves.append(trial.curve)
         if self.is_best(trial.loss):
@@ -235,6 +243,15 @@ class _Progress:
     def is_best(self, loss: float | None) -> bool:
         """Whether a trial with this loss is better than all before it."""
         return loss is not None and (self.best is None or self.best.loss is None or loss < self.best.loss)
+
+    def is_among_best(self, trial: Trial, most: int) -> bool:
+        """Whether, of the trials so far that have a model of their own, no more than so many are as good as this one.
+
+        A trial that failed, was ended early or has the parameters of an earlier one is none of them.
+        """
+        if trial.loss is None or trial.has_ended or _key(trial.parameters) in self.losses:
+            return False
+        return sum(loss <= trial.loss for loss in self.losses.values()) < most
 
     @property
     def stopped_by(self) -> str | None:
