@@ -73,6 +73,10 @@ class Settings(DataSettings):
     """
     tuning_patience: Count = 25
     """Tuning stops after this many trials in a row without a lower error."""
+    blend_trials: int = Field(default=0, ge=0, le=20)
+    """How many of the best trials of a family's best model type make one more model, their blend: its predictions are
+    the mean of theirs. From 2 to 20; 0: no blend.
+    """
     random_state: Seed = 42
     """Seed for tuning and fitting models."""
     refit: bool = True
@@ -257,6 +261,18 @@ class Settings(DataSettings):
         of_problem = {key: value for key, value in values.items() if key in keys}
         others = {key: value for key, value in values.items() if key not in keys}
         return self.model_copy(update={**others, "problem": change_problem(self.problem, of_problem)})
+
+    @property
+    def kept_trials(self) -> int:
+        """How many of a search's best trials are trained, so that their estimators are kept."""
+        return self.blend_trials or 1
+
+    @field_validator("blend_trials")
+    @classmethod
+    def _blends_several(cls, trials: int) -> int:
+        if trials == 1:
+            raise ValueError("a blend is of 2 trials or more; 0 is no blend")
+        return trials
 
     @field_validator("drift_windows_needed")
     @classmethod

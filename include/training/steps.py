@@ -8,7 +8,7 @@ from typing import Any
 
 from include.models.fitting import Fitted
 from include.models.folds import draw_sample, encode_folds, fit_folds
-from include.models.table import ModelType, get_model
+from include.models.table import ModelType, get_model, type_of
 from include.problem.declaration import Problem
 from include.problem.words import show_amount
 from include.settings import Settings
@@ -45,7 +45,7 @@ def tune_model(
     tracked = runs.list_tracked_trials(tracker, run_id)
     try:
         with (
-            WarehouseTrials(url, job.run_key, model, job.set_version) as store,
+            WarehouseTrials(url, job.run_key, model, job.set_version, settings.kept_trials) as store,
             write_trials(tracker, run_id, model) as write,
         ):
 
@@ -105,6 +105,7 @@ def _search(
         job.limits,
         random_state=job.random_state,
         known=known,
+        keep=settings.kept_trials,
         on_trial=on_trial,
     )
 
@@ -124,18 +125,18 @@ def describe_registered(problem: Problem, registered: Registered) -> str:
     )
 
 
-def choose_best(trained: Sequence[Trained]) -> Trained:
-    """The model with the lowest validation RMSE; one whose RMSE is no number comes after all others.
+def rank(model: str, rmse: float) -> tuple[bool, float]:
+    """By what models of a family are compared, the best first; one whose validation RMSE is no number comes last.
 
     One that learns the logarithm has to be lower by `LOG_MARGIN`: a few dear rows decide on the RMSE of a skewed
     target, so that less than that is chance, and what is right by the logarithm is too low by the mean.
     """
+    return not math.isfinite(rmse), rmse / (1 - LOG_MARGIN) if get_model(type_of(model)).log_target else rmse
 
-    def rank(candidate: Trained) -> tuple[bool, float]:
-        rmse, log_target = candidate["metrics"]["validation_rmse"], get_model(candidate["model"]).log_target
-        return not math.isfinite(rmse), rmse / (1 - LOG_MARGIN) if log_target else rmse
 
-    return min(trained, key=rank)
+def choose_best(trained: Sequence[Trained]) -> Trained:
+    """The model with the lowest validation RMSE, see `rank`."""
+    return min(trained, key=lambda each: rank(each["model"], each["metrics"]["validation_rmse"]))
 
 
 def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Trained]) -> Registered:
