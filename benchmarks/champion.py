@@ -12,7 +12,7 @@ from include.embedded.stack import Stack
 from include.models.artifact import Model
 from include.models.estimator_files import dump_estimator, parse_estimator
 from include.models.fitting import encode, fit
-from include.models.libraries.table import library_of
+from include.models.libraries.table import LIBRARIES
 from include.models.table import MODELS
 from include.problem.data import Split
 from include.sets.plan import make_plan
@@ -38,7 +38,8 @@ class Trained:
     def size(self) -> str:
         """How large the model is."""
         estimator = self.model.estimator
-        return f"{self.model.metadata['model']}, {library_of(estimator).count_rounds(estimator)} trees"
+        library = LIBRARIES[self.model.metadata["family"]]
+        return f"{self.model.metadata['model']}, {library.count_rounds(estimator)} trees"
 
 
 def train(model: str = MODEL, **changes: Any) -> Trained:

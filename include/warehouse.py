@@ -1,6 +1,6 @@
 """The warehouse: connections, schema migrations, and bulk transfer through ADBC."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -54,7 +54,7 @@ class KeptConnection:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def execute(self, statement: str, values: Sequence[Any]) -> psycopg.Cursor:
+    def execute(self, statement: str, values: Sequence[Any] | Mapping[str, Any]) -> psycopg.Cursor:
         """Executes a statement which, when it is repeated, changes nothing more; gives its cursor.
 
         Raises:

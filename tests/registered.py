@@ -10,8 +10,8 @@ import numpy as np
 from mlflow.exceptions import MlflowException
 
 from include.models.artifact import Model
-from include.models.fitting import encode, fit
-from include.models.table import MODELS, get_model
+from include.models.fitting import encode, fit, join_members
+from include.models.table import get_model, name_blend, type_of
 from include.settings import Settings
 from include.tracking import model_logging, registry, runs
 from include.tracking.registry import CHAMPION, RegisteredVersion
@@ -20,6 +20,8 @@ from tests.splits import PROBLEM, REFERENCES, make_split, take
 
 LASSO, BOOSTER, FOREST = "linear_model.Lasso", "gbtree.squarederror", "ensemble.RandomForestRegressor"
 LEAFWISE = "gbdt.gamma"
+# A blend of boosters, and one whose members' margins are logarithms.
+BLEND, LOG_BLEND = name_blend(BOOSTER), name_blend(LEAFWISE)
 TRAIN, VALIDATION = make_split(300), make_split(60, seed=3)
 
 
@@ -30,13 +32,16 @@ def configure(mlflow_url: str | None, name: str = "trip-duration", **others: Any
 
 @cache
 def make_model(model: str, feature_set: str = "rich") -> Model:
-    """A model type with its first parameters, fitted to seeded trips."""
-    data = encode(MODELS[model], PROBLEM, feature_set, REFERENCES, TRAIN, VALIDATION)
-    fitted = fit(MODELS[model], MODELS[model].start, data, random_state=1, threads=1)
+    """A model type with its first parameters, or a blend of two fits, fitted to seeded trips."""
+    model_type = get_model(type_of(model))
+    data = encode(model_type, PROBLEM, feature_set, REFERENCES, TRAIN, VALIDATION)
+    start = dict(model_type.start)
+    parameters = start if model == model_type.name else join_members([start, {**start, "learning_rate": 0.3}])
+    fitted = fit(model_type, parameters, data, random_state=1, threads=1)
     metadata: dict[str, Any] = {
-        "family": get_model(model).family,
+        "family": model_type.family,
         "model": model,
-        "parameters": dict(MODELS[model].start),
+        "parameters": parameters,
         "lineage": {"training_set_version": "3", "git_commit": "c0ffee"},
     }
     if hasattr(fitted.estimator, "coef_"):

@@ -2,8 +2,10 @@
 
 model.json      problem, encoder with what its features look up, intervals, model type, parameters and lineage
 estimator.ubj   an xgboost booster, or
-estimator.skops a scikit-learn estimator, loaded only if each type in it is allowed
-manifest.json   SHA-256 of the others, compared before any library reads them: a damaged booster would end the process
+estimator.txt   a booster of LightGBM, or
+estimator.skops a scikit-learn estimator, loaded only if each type in it is allowed, or
+members/        of a blend: 01/, 02/, ..., each with one of these files
+manifest.json   SHA-256 of all others, compared before any library reads them: a damaged booster would end the process
 """
 
 import json

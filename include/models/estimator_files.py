@@ -4,14 +4,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from include.models.libraries.table import LIBRARIES, library_of
+from include.models.libraries.table import KINDS, kind_of
 
 
 def save_estimator(estimator: Any, directory: Path) -> str:
-    """Writes an estimator into an existing directory; returns the file's name, which says what it is."""
-    library = library_of(estimator)
-    library.save(estimator, directory / library.file)
-    return library.file
+    """Writes an estimator into an existing directory; returns the name of its file, which says what it is.
+
+    A blend's is a directory with a file for each member.
+    """
+    kind = kind_of(estimator)
+    kind.save(estimator, directory / kind.file)
+    return kind.file
 
 
 def load_estimator(path: Path, threads: int) -> Any:
@@ -24,7 +27,7 @@ def load_estimator(path: Path, threads: int) -> Any:
         KeyError: The file's name says nothing.
         ModelInvalid: It holds a type that is not allowed.
     """
-    return {library.file: library for library in LIBRARIES.values()}[path.name].load(path, threads)
+    return {kind.file: kind for kind in KINDS}[path.name].load(path, threads)
 
 
 def dump_estimator(estimator: Any) -> tuple[str, bytes]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from include.models.artifact import Model
-from include.models.libraries.table import library_of
+from include.models.libraries.table import kind_of, members_of
 from include.problem.data import Columns, count_rows
 
 # Points enough for a picture; TreeSHAP of a deep booster takes some ten milliseconds a row.
@@ -51,8 +51,8 @@ class Explanation:
 
 
 def can_explain(model: Model) -> bool:
-    """Whether the estimator is a booster, which explains itself."""
-    return library_of(model.estimator).explains
+    """Whether the estimator is a booster, which explains itself, or a blend of boosters."""
+    return kind_of(model.estimator).explains(model.estimator)
 
 
 def explain(model: Model, rows: Columns) -> Explanation:
@@ -62,13 +62,13 @@ def explain(model: Model, rows: Columns) -> Explanation:
         TypeError: The estimator is not a booster (see `can_explain`).
     """
     matrix = model.encoder.transform(rows)
-    found = library_of(model.estimator).contribute(model.estimator, matrix, model.encoder)
+    found = kind_of(model.estimator).contribute(model.estimator, matrix, model.encoder)
     return _by_feature(model, found.values, found.base, multiplies=found.multiplies)
 
 
 def is_linear(model: Model) -> bool:
-    """Whether the estimator is a linear model of scikit-learn."""
-    return hasattr(model.estimator, "coef_")
+    """Whether the estimator is a linear model of scikit-learn, or a blend of them."""
+    return all(hasattr(member, "coef_") for member in members_of(model.estimator))
 
 
 def explain_linear(model: Model, rows: Columns) -> Explanation:
@@ -82,11 +82,13 @@ def explain_linear(model: Model, rows: Columns) -> Explanation:
     """
     if not is_linear(model):
         raise TypeError(f"{type(model.estimator).__name__} has no coefficients")
-    coefficients = np.asarray(model.estimator.coef_, dtype=np.float64).ravel()
+    # The mean of linear models is one.
+    members = members_of(model.estimator)
+    coefficients = np.mean([np.ravel(member.coef_) for member in members], axis=0, dtype=np.float64)
     means = np.asarray(model.metadata.get("means") or np.zeros_like(coefficients))
     values = (sparse.csr_matrix(model.encoder.transform(rows)).toarray() - means) * coefficients
     # Some of these models keep the intercept in an array.
-    intercept = float(np.ravel(model.estimator.intercept_)[0])
+    intercept = float(np.mean([np.ravel(member.intercept_)[0] for member in members]))
     return _by_feature(model, values, intercept + float(means @ coefficients))
 
 

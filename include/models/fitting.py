@@ -1,7 +1,7 @@
 """Fits one model type with given parameters on encoded examples."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from include.models.encoder import Encoder, Encoding
 from include.models.libraries.protocol import EncodedData, FitOptions, Watch
-from include.models.libraries.table import LIBRARIES, library_of
+from include.models.libraries.table import LIBRARIES, blend, kind_of, members_of
 from include.models.table import ModelType, Statistic
 from include.problem.data import Split, Values
 from include.problem.declaration import Problem
@@ -81,19 +81,38 @@ def fit_estimator(
     """Fits on the training split; boosters stop when the validation error has stopped falling.
 
     Args:
+        parameters: Values by name; or, for a blend, the values of its members, see `list_members`.
         device: Where xgboost computes, `cpu` or `cuda`; other libraries compute on the CPU.
         watch: See `FitOptions`.
 
     Returns:
-        An estimator of the family's library: a scikit-learn regressor, or a booster of xgboost or LightGBM.
+        An estimator of the family's library, a scikit-learn regressor, or a booster of xgboost or LightGBM; or a blend.
     """
     of_target = {name: float(_STATISTICS[statistic](data.train_target)) for name, statistic in model.of_target.items()}
     scale = _scale_of(data.train_target)
-    in_unit = {name: parameters[name] * scale for name in model.in_unit if name in parameters and scale != 1}
     # Libraries of boosters call it as it is stored.
     metric = data.encoder.problem.objective.key
     options = FitOptions(random_state, threads_for(threads), device, metric, watch)
-    return LIBRARIES[model.family].fit(model, {**model.fixed, **of_target, **parameters, **in_unit}, data, options)
+
+    def fit_member(chosen: Mapping[str, Any]) -> Any:
+        in_unit = {name: chosen[name] * scale for name in model.in_unit if name in chosen and scale != 1}
+        return LIBRARIES[model.family].fit(model, {**model.fixed, **of_target, **chosen, **in_unit}, data, options)
+
+    return blend([fit_member(chosen) for chosen in list_members(parameters)])
+
+
+def list_members(parameters: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The parameters of each member of a blend, whose values are lists; those of a single estimator as they are."""
+    if not any(isinstance(value, list) for value in parameters.values()):
+        return [parameters]
+    return [dict(zip(parameters, values, strict=True)) for values in zip(*parameters.values(), strict=True)]
+
+
+def join_members(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The inverse of `list_members`."""
+    if len(members) == 1:
+        return dict(members[0])
+    return {name: [member[name] for member in members] for name in members[0]}
 
 
 def _scale_of(target: Values) -> float:
@@ -112,14 +131,17 @@ def fit(model: ModelType, parameters: Mapping[str, Any], data: EncodedData, **op
 def find_rounds(model: ModelType, fitted: Any) -> dict[str, int]:
     """The parameter that a fit on all rows has beside those of the fit on fewer: how many rounds are boosted.
 
+    Of a blend, these are the rounds of each member.
+
     A booster that stopped at its best round gets some more, without looking at the validation split: with more rows it
     can learn for longer.
     """
     if not model.stops_early:
         return {}
-    return {"n_estimators": round(LIBRARIES[model.family].count_rounds(fitted) * MORE_ROUNDS)}
+    count = LIBRARIES[model.family].count_rounds
+    return join_members([{"n_estimators": round(count(member) * MORE_ROUNDS)} for member in members_of(fitted)])
 
 
 def predict_encoded(estimator: Any, matrix: Any) -> Values:
     """Predictions of the target, (n,), from a matrix of the encoder, or from one in its library's own form."""
-    return np.asarray(library_of(estimator).predict(estimator, matrix), dtype=np.float64)
+    return np.asarray(kind_of(estimator).predict(estimator, matrix), dtype=np.float64)

@@ -228,6 +228,20 @@ MODELS: Mapping[str, ModelType] = MappingProxyType(
 )
 
 
+# What is behind a model type's name in that of its blend.
+_BLEND = "-blend"
+
+
+def name_blend(model: str) -> str:
+    """The name of the blend of a model type's best trials."""
+    return model + _BLEND
+
+
+def type_of(name: str) -> str:
+    """The name of the model type that a model is of; where the model is a blend, that its members are of."""
+    return name.removesuffix(_BLEND)
+
+
 def names_for_skewed(family: Family) -> list[str]:
     """Names of a family's model types that learn the target's logarithm."""
     return [name for name, model in MODELS.items() if model.family == family and model.log_target]

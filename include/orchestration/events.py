@@ -31,8 +31,8 @@ from include.orchestration.connections import (
     list_failed_tasks,
 )
 from include.orchestration.pages import dashboard_page, link, link_training, run_page, task_page
+from include.orchestration.runs import list_type_notes
 from include.settings import read_usable_settings
-from include.training.results import TYPE_NOTES
 
 log = logging.getLogger(__name__)
 Context = Mapping[str, Any]
@@ -174,7 +174,7 @@ def trained(context: Context) -> MakeAlerts:
     ti = context["ti"]
     registered = ti.xcom_pull(task_ids=ti.task_id)
     models, tuned = (_pull_mapped(ti, task_id) for task_id in ("train", "tune"))
-    notes = ti.xcom_pull(task_ids="load_models", key=TYPE_NOTES) or []
+    notes = list_type_notes(ti)
     url, links, settings = get_warehouse_url(), link_training(ti), read_usable_settings()
     return lambda: [
         pipeline_reports.report_training(

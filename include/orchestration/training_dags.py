@@ -13,10 +13,10 @@ from include.orchestration.assets import FAMILY_MODELS, TRAINING_SET
 from include.orchestration.connections import get_warehouse_url, start_dag
 from include.orchestration.handover import list_versions
 from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, hidden, in_force
-from include.orchestration.runs import name_run, note_run, skip_run
+from include.orchestration.runs import list_type_notes, name_run, note_run, skip_run
 from include.problem.request_values import MOMENT
 from include.settings import read_settings, read_usable_settings
-from include.training.results import TYPE_NOTES, JobValues, Registered, SearchValues, Trained, Tuned
+from include.training.results import TYPE_NOTES, Candidate, JobValues, Registered, SearchValues, Trained, Tuned
 
 log = logging.getLogger(__name__)
 BEST_SO_FAR = "{{ task.op_kwargs['search']['model'] }}{{ label | default('') }}"
@@ -154,8 +154,19 @@ def tune(job: JobValues, search: SearchValues) -> Tuned | None:
     return best if worker == 0 else None
 
 
+@task
+def blend(job: JobValues, tuned: Sequence[Tuned], **context: Any) -> list[Candidate]:
+    """Adds the blend of the best trials of the best model type to what was tuned."""
+    from include.training.blending import add_blend
+    from include.training.job import Job
+
+    found = add_blend(get_warehouse_url(), read_settings(), Job.from_dict(job), list(tuned))
+    context["ti"].xcom_push(TYPE_NOTES, found.notes)
+    return found.models
+
+
 @task(map_index_template=TRAINED)
-def train(job: JobValues, tuned: Tuned) -> Trained:
+def train(job: JobValues, tuned: Candidate) -> Trained:
     """Fits the final model of one model type and stores it as an artifact."""
     from include.training.final_model import train_model
     from include.training.job import Job
@@ -171,7 +182,8 @@ def train(job: JobValues, tuned: Tuned) -> Trained:
 def build_training_dag(family: Family, doc_md: str | None) -> DAG:
     """A DAG that tunes, trains and registers the model types of one family, whose asset then has a new challenger."""
     outlet = FAMILY_MODELS[family]
-    on_gpu = family == "xgboost" and read_usable_settings().xgboost_device == "cuda"
+    settings = read_usable_settings()
+    on_gpu = family == "xgboost" and settings.xgboost_device == "cuda"
 
     @task(outlets=[outlet], on_success_callback=AlertNotifier("trained"))
     def register(job: JobValues, trained: Sequence[Trained], *, outlet_events: Any = None) -> Registered:
@@ -183,7 +195,7 @@ def build_training_dag(family: Family, doc_md: str | None) -> DAG:
         registered = register_best(get_warehouse_url(), settings, Job.from_dict(job), list(trained))
         outlet_events[outlet].extra = registered
         context = get_current_context()
-        notes = context["ti"].xcom_pull(task_ids="load_models", key=TYPE_NOTES) or []
+        notes = list_type_notes(context["ti"])
         note_run(context, "\n".join([describe_registered(settings.problem, registered), *notes]))
         return registered
 
@@ -204,6 +216,7 @@ def build_training_dag(family: Family, doc_md: str | None) -> DAG:
     ) as dag:
         job = training_set(family)
         tuned = tune.override(queue=GPU_QUEUE if on_gpu else CPU_QUEUE).partial(job=job).expand(search=load_models(job))
-        trained = train.override(queue=GPU_QUEUE if on_gpu else DEFAULT_QUEUE).partial(job=job).expand(tuned=tuned)
+        candidates = blend(job, tuned) if settings.blend_trials else tuned
+        trained = train.override(queue=GPU_QUEUE if on_gpu else DEFAULT_QUEUE).partial(job=job).expand(tuned=candidates)
         register(job, trained)
     return dag

@@ -81,6 +81,10 @@ class Settings(DataSettings):
     """Trials that are proposed from the results of the same earlier ones, and so can be done at once: at least
     `TUNING_WORKERS`. Another value gives other trials.
     """
+    blend_trials: int = Field(default=0, ge=0, le=20)
+    """How many of the best trials of a family's best model type make one more model, their blend: its predictions are
+    the mean of theirs. From 2 to 20; 0: no blend.
+    """
     random_state: Seed = 42
     """Seed for tuning and fitting models."""
     refit: bool = True
@@ -273,6 +277,18 @@ class Settings(DataSettings):
         if workers is not None and size < workers:
             raise ValueError(f"{size} leaves workers without a trial: TUNING_WORKERS is {workers}")
         return size
+
+    @property
+    def kept_trials(self) -> int:
+        """How many of a search's best trials are trained, so that their estimators are kept."""
+        return self.blend_trials or 1
+
+    @field_validator("blend_trials")
+    @classmethod
+    def _blends_several(cls, trials: int) -> int:
+        if trials == 1:
+            raise ValueError("a blend is of 2 trials or more; 0 is no blend")
+        return trials
 
     @field_validator("drift_windows_needed")
     @classmethod

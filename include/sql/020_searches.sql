@@ -17,6 +17,3 @@ SET error = document #>> '{result,error}',
     has_ended = coalesce((document #>> '{result,has_ended}')::boolean, false);
 ALTER TABLE training.trials DROP COLUMN document, DROP COLUMN generator;
 COMMENT ON COLUMN training.trials.curve IS 'Of a booster: rounds times learning rate, and the lowest validation error so far';
-
--- Of two workers, the one with the better trial may be the earlier one.
-ALTER TABLE training.estimators ADD COLUMN loss double precision NOT NULL DEFAULT 'Infinity';

@@ -11,8 +11,10 @@ from include.models import explanation
 from include.models.artifact import Model
 from include.models.estimates import Estimate, learn_estimates, name_estimated
 from include.models.evaluation import measure_slices
-from include.models.fitting import encode, find_rounds, fit_estimator, threads_for
-from include.models.table import get_model
+from include.models.fitting import encode, find_rounds, fit_estimator, list_members, threads_for
+from include.models.libraries.protocol import EncodedData
+from include.models.libraries.table import blend
+from include.models.table import ModelType, get_model, type_of
 from include.problem.data import Split, Values
 from include.sets.examples import load_split
 from include.settings import Settings
@@ -21,37 +23,36 @@ from include.tracking.trial_writer import complete_trials
 from include.training.inputs import fit_options, lineage_of, load_data
 from include.training.job import Job
 from include.training.making import describe_code, describe_set
-from include.training.results import Trained, Tuned
+from include.training.results import Candidate, Trained
 from include.tuning.trials import WarehouseTrials, load_estimator_of
 
 EXAMPLE_ROWS = 3
 
 
-def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained:
+def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Trained:
     """Evaluates the best trial's model on held-out splits, and stores the final model as one artifact.
 
-    The final model has learnt from all rows, those of the held-out splits included. Its errors are those of its twin,
-    the best trial's model, which is stored beside it, to be judged; so are its intervals, which are for that reason
-    rather too wide than too narrow. Without REFIT the best trial's model is the final one.
+    Of a blend, that is the mean of the best trials' models. The final model has learnt from all rows, those of the
+    held-out splits included. Its errors are those of its twin, the best trial's model, which is stored beside it, to be
+    judged; so are its intervals, which are for that reason rather too wide than too narrow. Without REFIT the best
+    trial's model is the final one.
 
     Returns:
         model, run_id, model_uri, judged_sha256 (of the twin's files) and metrics (`validation_mae`, `test_mae`, ...).
     """
-    model_type, options = get_model(tuned["model"]), fit_options(settings, job)
+    model_type, options = get_model(type_of(tuned["model"])), fit_options(settings, job)
     lineage = lineage_of(url, job)
     loaded = load_data(url, job)
     *_, train, validation = loaded
     data = encode(model_type, *loaded)
-    threads = threads_for(settings.threads_per_model)
-    estimator = load_estimator_of(url, job.run_key, model_type.name, tuned["parameters"], threads)
-    if estimator is None:
-        estimator = fit_estimator(model_type, tuned["parameters"], data, **options)
+    members = list_members(tuned["parameters"])
+    estimator = blend([_load_or_fit(url, job, model_type, each, data, options) for each in members])
     held_out = {"validation": validation}
     if lineage.training_set.has_test_split:
         held_out["test"] = load_split(url, job.set_version, "test")
     metadata: dict[str, Any] = {
         "family": job.family,
-        "model": model_type.name,
+        "model": tuned["model"],
         "parameters": dict(tuned["parameters"]),
         "lineage": dict(lineage.tags),
         "made_of": {**describe_set(url, job.set_version), **describe_code()},
@@ -73,8 +74,9 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
     model = model.calibrate(held_out[judging], predicted[judging])
     tables, figures = _explain(model, validation, job)
     tracker = runs.open_tracker(settings)
-    with WarehouseTrials(url, job.run_key, model_type.name, job.set_version) as store:
-        complete_trials(tracker, tuned["run_id"], model_type.name, store.load())
+    if tuned["model"] == model_type.name:  # the trials of a blend are those of its model type
+        with WarehouseTrials(url, job.run_key, model_type.name, job.set_version) as store:
+            complete_trials(tracker, tuned["run_id"], model_type.name, store.load())
     twin_digest = model_logging.log_twin(tracker, tuned["run_id"], judged) if settings.refit else None
     model_uri = model_logging.log_model(
         tracker,
@@ -87,12 +89,25 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Tuned) -> Trained
         example={name: values[:EXAMPLE_ROWS] for name, values in validation.rows.items()},
     )
     return {
-        "model": model_type.name,
+        "model": tuned["model"],
         "run_id": tuned["run_id"],
         "model_uri": model_uri,
         "judged_sha256": twin_digest,
         "metrics": metrics,
     }
+
+
+def _load_or_fit(
+    url: str,
+    job: Job,
+    model_type: ModelType,
+    parameters: Mapping[str, Any],
+    data: EncodedData,
+    options: Mapping[str, Any],
+) -> Any:
+    """The estimator as the search fitted it; where it is not kept, fitted again."""
+    kept = load_estimator_of(url, job.run_key, model_type.name, parameters, threads_for(options["threads"]))
+    return fit_estimator(model_type, parameters, data, **options) if kept is None else kept
 
 
 def _evaluate(

@@ -13,7 +13,7 @@ from include.errors import ModelInvalid
 from include.models.artifact import Model
 from include.models.fitting import encode, fit_estimator
 from include.models.manifest import find_changes
-from include.models.table import get_model
+from include.models.table import get_model, type_of
 from include.problem.data import Split
 from include.sets.build import discard, transform
 from include.sets.examples import load_references, load_split, read_problem_of
@@ -107,7 +107,7 @@ def _fit_again(url: str, settings: Settings, version: RegisteredVersion, plan: P
     finally:
         with connect(url) as connection:
             discard(connection, created_by)
-    model_type, fit = get_model(metadata["model"]), metadata["fit"]
+    model_type, fit = get_model(type_of(metadata["model"])), metadata["fit"]
     rows: Split = reduce(add, others, train)
     data = encode(model_type, problem, version.tags["feature_set"], references, rows, validation)
     estimator = fit_estimator(

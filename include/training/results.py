@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 from include.models.table import Family
 
-# The key under which the sentences on model types that the target forbids or asks for are handed on.
+# The key under which sentences are handed on: on model types that the target forbids or asks for, and on the blend.
 TYPE_NOTES = "type_notes"
 
 
@@ -40,12 +40,20 @@ class SearchValues(TypedDict):
     worker: int
 
 
-class Tuned(TypedDict):
-    """The best parameters of a model type; `loss` is their validation error, `run_id` the model type's MLflow run."""
+class Candidate(TypedDict):
+    """What is to be trained: a model type with its best parameters, or a blend with those of its members as lists.
+
+    `run_id` is its MLflow run.
+    """
 
     model: str
     run_id: str
     parameters: dict[str, Any]
+
+
+class Tuned(Candidate):
+    """The best parameters of a model type; `loss` is their error on validation."""
+
     loss: float
     trials: int
     stopped_by: str

@@ -8,7 +8,7 @@ from typing import Any
 
 from include.models.fitting import Fitted
 from include.models.folds import draw_sample, encode_folds, fit_folds
-from include.models.table import ModelType, get_model
+from include.models.table import ModelType, get_model, type_of
 from include.problem.declaration import Problem
 from include.problem.objectives.objective import Objective
 from include.settings import Settings
@@ -43,7 +43,7 @@ def tune_model(
     """
     model_type = get_model(model)
     tracker = runs.open_tracker(settings)
-    with WarehouseTrials(url, job.run_key, model, job.set_version) as store:
+    with WarehouseTrials(url, job.run_key, model, job.set_version, settings.kept_trials) as store:
         with store.alone():
             run_id = runs.open_run(tracker, lineage_of(url, job), job.family, model, link_to_run(job))
         try:
@@ -101,6 +101,7 @@ def _search(
         job.limits,
         random_state=job.random_state,
         known=known,
+        keep=settings.kept_trials,
         on_trial=on_trial,
     )
 
@@ -125,19 +126,18 @@ def _show_error(problem: Problem, metrics: Mapping[str, float]) -> str:
     return f"{objective.name} {objective.show(metrics[f'validation_{objective.key}'])}"
 
 
-def choose_best(objective: Objective, trained: Sequence[Trained]) -> Trained:
-    """The model with the lowest validation error; one whose error is no number comes after all others.
+def rank(model: str, error: float) -> tuple[bool, float]:
+    """By what models of a family are compared, the best first; one whose validation error is no number comes last.
 
     One that learns the logarithm has to be lower by `LOG_MARGIN`: a few dear rows decide on the error of a skewed
     target, so that less than that is chance, and what is right by the logarithm is too low by the mean.
     """
+    return not math.isfinite(error), error / (1 - LOG_MARGIN) if get_model(type_of(model)).log_target else error
 
-    def rank(candidate: Trained) -> tuple[bool, float]:
-        error = candidate["metrics"][f"validation_{objective.key}"]
-        log_target = get_model(candidate["model"]).log_target
-        return not math.isfinite(error), error / (1 - LOG_MARGIN) if log_target else error
 
-    return min(trained, key=rank)
+def choose_best(objective: Objective, trained: Sequence[Trained]) -> Trained:
+    """The model with the lowest validation error, see `rank`."""
+    return min(trained, key=lambda each: rank(each["model"], each["metrics"][f"validation_{objective.key}"]))
 
 
 def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Trained]) -> Registered:

@@ -31,7 +31,8 @@ class Trial:
         loss: The error on validation, see `Fitted.loss`; None if the fit failed.
         curve: How its validation error fell, where it was boosted in rounds.
         has_ended: Whether it was ended because it could not win any more; its errors are those up to then.
-        estimator: What was fitted, where the trial is the best one so far; None where it is not, or was read back.
+        estimator: What was fitted, where the trial is among the best so far that are to be kept; None where it is not,
+            or was read back.
     """
 
     number: int
@@ -111,6 +112,7 @@ def tune(
     *,
     random_state: int,
     known: Sequence[Parameters] = (),
+    keep: int = 1,
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> Best:
     """Searches the model type's space for the parameters with the lowest validation error, until the search has ended.
@@ -121,6 +123,7 @@ def tune(
         fit: Fits with given parameters, and asks after each round of a booster whether to end it; a failure is a failed
             trial, not the end of the search.
         known: Parameters found to be good by earlier searches, the best first: the search begins with them.
+        keep: How many of the best trials the store is given the estimators of.
         store: Holds the trials that other workers and earlier, interrupted calls finished, and takes the new ones.
         on_trial: Called with each trial of this worker after it is stored, for instance to track it.
 
@@ -132,7 +135,7 @@ def tune(
     while (number := _claim_next(store, done, limits)) is not None:
         earlier = [done[before] for before in range(number - number % limits.round_size)]
         parameters = propose(model, first, number, [(t.parameters, t.loss) for t in earlier], random_state)
-        trial = _evaluate(fit, number, parameters, earlier, done)
+        trial = _evaluate(fit, number, parameters, earlier, done, keep)
         store.append(trial)
         store.release(number)
         done[number] = replace(trial, estimator=None)
@@ -176,7 +179,7 @@ def _read(store: TrialStore, done: dict[int, Trial]) -> int:
 
 
 def _evaluate(
-    fit: Fit, number: int, parameters: Parameters, earlier: Sequence[Trial], done: Mapping[int, Trial]
+    fit: Fit, number: int, parameters: Parameters, earlier: Sequence[Trial], done: Mapping[int, Trial], keep: int
 ) -> Trial:
     started_at = datetime.now(UTC)
     # The same parameters and seed give the same model: a small space proposes them again and again.
@@ -194,9 +197,7 @@ def _evaluate(
     except Exception as raised:  # whatever an estimator raises on odd parameters
         log.warning("A trial failed with %s: %s", dict(parameters), raised)
         error = f"{type(raised).__name__}: {raised}"
-    best = _find_best(done.values())
-    is_best = loss is not None and (best is None or best.loss is None or loss < best.loss)
-    return Trial(
+    trial = Trial(
         number=number,
         parameters=parameters,
         loss=loss,
@@ -206,8 +207,17 @@ def _evaluate(
         finished_at=datetime.now(UTC),
         curve=watch.curve,
         has_ended=watch.has_ended,
-        estimator=estimator if is_best else None,
     )
+    return replace(trial, estimator=estimator) if _is_among_best(trial, done, keep) else trial
+
+
+def _is_among_best(trial: Trial, done: Mapping[int, Trial], most: int) -> bool:
+    """Whether fewer than so many others are as good, of which each has other parameters; none that was ended counts."""
+    if trial.loss is None or trial.has_ended:
+        return False
+    others = [other for other in done.values() if other.loss is not None and not other.has_ended]
+    losses = {tuple(sorted(other.parameters.items())): other.loss for other in others}
+    return sum(loss <= trial.loss for loss in losses.values() if loss is not None) < most
 
 
 def _find_best(trials: Iterable[Trial]) -> Trial | None:

@@ -1,6 +1,6 @@
 """Tuning trials in the warehouse: kept as they finish, read back by other workers and when a killed search goes on.
 
-The estimator of the best trial so far is kept with them, so that training need not fit it a second time.
+The estimators of the best trials so far are kept with them, so that training need not fit them a second time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +18,19 @@ from include.warehouse import KeptConnection, connect
 MOST_ESTIMATOR_BYTES = 256 * 2**20
 _KEEP = """
     WITH former AS (DELETE FROM training.estimators WHERE kept_at < now() - interval '7 days')
-    INSERT INTO training.estimators AS kept (run_key, model, parameters, loss, file, contents)
-    VALUES (%s, %s, %s, %s, %s, %b)
-    ON CONFLICT (run_key, model) DO UPDATE
-    SET parameters = excluded.parameters, loss = excluded.loss, file = excluded.file, contents = excluded.contents,
-        kept_at = now()
-    WHERE excluded.loss < kept.loss
+    INSERT INTO training.estimators (run_key, model, parameters, file, contents) VALUES (%s, %s, %s, %s, %b)
+    ON CONFLICT (run_key, model, parameters) DO UPDATE
+    SET file = excluded.file, contents = excluded.contents, kept_at = now()
+"""
+# The best trials of a search that have a model of their own: of those with the same parameters the first.
+_BEST = """
+    SELECT parameters, min(number) AS number FROM training.trials
+    WHERE run_key = %(run_key)s AND model = %(model)s AND loss IS NOT NULL AND NOT has_ended
+    GROUP BY parameters ORDER BY min(loss), min(number) LIMIT %(most)s
+"""
+_DROP = f"""
+    DELETE FROM training.estimators WHERE run_key = %(run_key)s AND model = %(model)s
+      AND parameters NOT IN (SELECT parameters FROM ({_BEST}) AS best)
 """
 # The best parameters of each of the last searches, and of the one that the champion came of.
 LAST_SEARCHES = 2
@@ -46,10 +53,13 @@ class WarehouseTrials:
 
     A context manager, for one worker: its connection is kept until it ends, and holds the worker's claims. They are
     advisory locks, so that those of a worker that is killed are free as soon as the server misses it.
+
+    Args:
+        keep: How many of the best trials the estimators are kept of.
     """
 
-    def __init__(self, url: str, run_key: str, model: str, set_version: int) -> None:
-        self.url, self.run_key, self.model, self.set_version = url, run_key, model, set_version
+    def __init__(self, url: str, run_key: str, model: str, set_version: int, keep: int = 1) -> None:
+        self.url, self.run_key, self.model, self.set_version, self.keep = url, run_key, model, set_version, keep
         self._connection = KeptConnection(url)
 
     def __enter__(self) -> Self:
@@ -144,16 +154,29 @@ class WarehouseTrials:
                 trial.has_ended,
             ],
         )
+        if trial.estimator is not None:
+            values = {"run_key": self.run_key, "model": self.model, "most": self.keep}
+            self._connection.execute(_DROP, values)
 
     def _keep(self, trial: Trial) -> None:
         file, contents = dump_estimator(trial.estimator)
         if len(contents) <= MOST_ESTIMATOR_BYTES:
-            values = [self.run_key, self.model, Jsonb(dict(trial.parameters)), trial.loss, file, contents]
+            values = [self.run_key, self.model, Jsonb(dict(trial.parameters)), file, contents]
             self._connection.execute(_KEEP, values)
 
 
+def list_best(url: str, run_key: str, model: str, most: int) -> dict[int, dict[str, Any]]:
+    """Numbers and parameters of a search's best trials, the best first.
+
+    Trials that failed or were ended early are not among them, and of those with the same parameters only the first is.
+    """
+    values = {"run_key": run_key, "model": model, "most": most}
+    with connect(url) as connection:
+        return {number: parameters for parameters, number in connection.execute(_BEST, values)}
+
+
 def load_estimator_of(url: str, run_key: str, model: str, parameters: Mapping[str, Any], threads: int) -> Any:
-    """The estimator that a search has fitted with its best parameters; None where it is not kept."""
+    """The estimator that a search has fitted with these parameters, of its best ones; None where it is not kept."""
     with connect(url) as connection:
         row = connection.execute(
             "SELECT file, contents FROM training.estimators WHERE run_key = %s AND model = %s AND parameters = %s",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from include.errors import NothingHandedOver
 from include.orchestration.handover import LARGEST_VERSION, check_handed_over, list_versions
+from include.orchestration.runs import list_type_notes
 from tests.dags.conftest import DAG_IDS
 from tests.dags.test_params import find_dag
 
@@ -94,6 +95,23 @@ def test_mapped_task_that_left_nothing_is_named_too() -> None:
     values = {"op_args": (), "op_kwargs": {"job": {}, "trained": LazyXComSequence()}}
     with pytest.raises(NothingHandedOver, match="register cannot start: train has passed on no `trained`"):
         check_handed_over({"task": Resolved(register, **values)})
+
+
+@pytest.mark.parametrize(
+    ("handed_on", "notes"),
+    [
+        ([["one", "two"], ["three"]], ["one", "two", "three"]),
+        ([["one"], None], ["one"]),
+        ([[], []], []),
+        ([None, None], []),
+    ],
+    ids=["of both tasks", "without a blend", "none", "nothing left"],
+)
+def test_sentences_on_model_types_and_on_the_blend_are_read_together(handed_on: list[Any], notes: list[str]) -> None:
+    asked: list[Any] = []
+    instance = SimpleNamespace(xcom_pull=lambda **asked_for: asked.append(asked_for) or handed_on)
+    assert list_type_notes(instance) == notes
+    assert asked == [{"task_ids": ["load_models", "blend"], "key": "type_notes"}]
 
 
 def test_approval_that_was_marked_as_success_by_hand_promotes_nothing() -> None:

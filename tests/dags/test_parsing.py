@@ -85,9 +85,11 @@ def run(code: str, *arguments: str | Path, **environment: str) -> str:
 
 
 @cache
-def parse(hash_seed: int, device: str = "cpu", months: str = "2024-01,2024-02", trials: str = "10") -> dict[str, Any]:
+def parse(
+    hash_seed: int, device: str = "cpu", months: str = "2024-01,2024-02", trials: str = "10", blend: str = "0"
+) -> dict[str, Any]:
     """What Airflow makes of the bundle; sets are iterated in an order that follows the seed."""
-    settings = {"XGBOOST_DEVICE": device, "MONTHS": months, "MAX_EVALUATIONS": trials}
+    settings = {"XGBOOST_DEVICE": device, "MONTHS": months, "MAX_EVALUATIONS": trials, "BLEND_TRIALS": blend}
     with TemporaryDirectory() as directory:
         answer = Path(directory) / "answer.json"
         run(PARSE, ROOT, answer, *SLOW_LIBRARIES, PYTHONHASHSEED=str(hash_seed), **settings)
@@ -186,6 +188,15 @@ def test_form_shows_the_settings_that_hold_and_follows_them() -> None:
     assert "Empty: 77 (MAX_EVALUATIONS)." in changed["sklearn_training"]["params"]["max_evaluations"]["description"]
     named = params["model_promotion"]["params"]["approval"]["values_display"]
     assert named == {"null": "auto (APPROVAL)"}
+
+
+def test_training_dags_have_a_task_that_adds_the_blend_where_the_settings_ask_for_one() -> None:
+    trainings = {"sklearn_training", "xgboost_training", "lightgbm_training"}
+    tasks, blending = (
+        {dag_id: set(facts["queues"]) for dag_id, facts in parse(1, blend=given)["dags"].items()} for given in "05"
+    )
+    assert {dag_id for dag_id in tasks if blending[dag_id] - tasks[dag_id] == {"blend"}} == trainings
+    assert all("blend" not in of_dag for of_dag in tasks.values())
 
 
 @EVERY_DAG

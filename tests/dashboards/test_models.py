@@ -11,7 +11,7 @@ from include.tracking.runs import open_tracker
 from include.warehouse import connect
 from tests.dashboards.conftest import OpenSite, Site, store_trials
 from tests.published_sets import publish_sample
-from tests.registered import BOOSTER, FOREST, LASSO, configure, register
+from tests.registered import BLEND, BOOSTER, FOREST, LASSO, LOG_BLEND, configure, register
 from tests.warehouse_rows import store_zones
 
 NAMES = (f"dashboards-{number}" for number in count())
@@ -94,6 +94,21 @@ def test_playground_predicts_with_the_champion_and_the_others_and_says_why(model
     far = models_site.visit().post("/predict", json=TRIP | {"trip_distance": 90_000}).json()
     assert set(far["warnings"]) - set(answer["warnings"])
     assert all(warning.startswith("trip_distance 90000 is above") for warning in set(far["warnings"]))
+
+
+@pytest.mark.parametrize("blend", [BLEND, LOG_BLEND])
+def test_playground_predicts_and_explains_with_a_blend(
+    open_site: OpenSite, settings: Settings, warehouse_url: str, blend: str
+) -> None:
+    tracker, name = open_tracker(settings), settings.registered_model
+    version = register(tracker, name, blend, "champion")
+    tracker.client.set_model_version_tag(name, str(version.version), "dag_id", DAG_OF[BOOSTER])
+    site = open_site(warehouse_url, str(settings.mlflow_tracking_uri), name)
+    answer = site.visit().post("/predict", json=TRIP).json()
+    [predicted] = answer["predictions"]
+    assert (predicted["label"], predicted["model"]) == (f"{blend} v1", blend)
+    made = answer["contributions"]["data"][0]
+    assert sum(made["y"][:-1]) == pytest.approx(predicted["value"], abs=0.01)
 
 
 @pytest.mark.parametrize(

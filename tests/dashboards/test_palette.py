@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from include.dashboards.drawing.palette import HIGH, LOW, MUTED, PALETTE, STATES, mark, mark_of
-from include.models.table import MODELS
+from include.models.table import MODELS, name_blend
 
 # G. M. Machado et al., "A Physiologically-based Model for Simulation of Color Vision Deficiency", 2009, severity 1.0,
 # on linear RGB.
@@ -70,6 +70,14 @@ def test_every_model_type_has_a_mark_of_its_own() -> None:
     marks = [mark_of(model) for model in MODELS]
     assert len({mark.symbol for mark in marks}) == len({(m.color, m.dash, m.pattern) for m in marks}) == len(MODELS)
     assert mark_of("unknown").color == MUTED
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_blend_has_the_color_of_its_model_type_and_another_symbol_and_pattern(model: str) -> None:
+    own, blend = mark_of(model), mark_of(name_blend(model))
+    assert blend.color == own.color
+    assert blend.symbol not in {mark_of(each).symbol for each in MODELS}
+    assert blend.pattern not in {mark_of(each).pattern for each in MODELS}
 
 
 def test_as_many_again_would_be_told_apart() -> None:

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from include.errors import SettingsError
 from include.models.artifact import Model
 from include.models.fitting import Fitted, encode, find_rounds, fit, threads_for
-from include.models.libraries.table import LIBRARIES, library_of
+from include.models.libraries.table import LIBRARIES, kind_of
 from include.models.table import FAMILIES, MODELS, get_model, names_of
 from include.problem.data import Split
 from include.problem.features import find_feature_set
@@ -174,13 +174,13 @@ def test_robust_booster_begins_at_the_middle_of_the_targets_whatever_their_size(
 
 
 @EVERY_MODEL
-def test_estimator_is_known_to_be_of_the_library_of_its_family(name: str) -> None:
-    assert library_of(fit_once(name, "rich")[0].estimator) is LIBRARIES[MODELS[name].family]
+def test_estimator_is_known_to_be_of_the_kind_of_its_family(name: str) -> None:
+    assert kind_of(fit_once(name, "rich")[0].estimator) is LIBRARIES[MODELS[name].family]
 
 
 def test_estimator_of_no_library_is_an_error() -> None:
     with pytest.raises(TypeError, match="object is an estimator of no family"):
-        library_of(object())
+        kind_of(object())
 
 
 def test_lightgbm_without_the_openmp_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from include.raw import ingest_month
 from include.serving.routes.bodies import MOST_BYTES
 from include.settings import Settings
 from include.tracking.runs import Tracker
-from tests.registered import BOOSTER, FOREST, LASSO, TRAIN, VALIDATION, make_model, register
+from tests.registered import BLEND, BOOSTER, FOREST, LASSO, TRAIN, VALIDATION, make_model, register
 from tests.serving.conftest import TRIP, Service, read_log, run_service
 from tests.splits import make_trips
 
@@ -195,7 +195,7 @@ def test_explanation_adds_up_to_the_prediction(service: Service) -> None:
     assert max(answer["contributions"][1], key=lambda name: answer["contributions"][1][name]) == "trip_distance"
 
 
-@pytest.mark.parametrize(("model", "status"), [(LASSO, 200), ("gbdt.squarederror", 200), (FOREST, 501)])
+@pytest.mark.parametrize(("model", "status"), [(LASSO, 200), ("gbdt.squarederror", 200), (BLEND, 200), (FOREST, 501)])
 def test_linear_models_and_other_boosters_are_explained_and_what_cannot_be_says_why(
     tracker: Tracker, settings: Settings, warehouse_url: str, tmp_path: Path, model: str, status: int
 ) -> None:

@@ -20,9 +20,9 @@ from mlflow.exceptions import MlflowException
 
 from include.errors import SettingsError, TrackingUnavailable
 from include.models.artifact import Model
-from include.models.fitting import encode, fit
+from include.models.fitting import encode, fit, join_members
 from include.models.manifest import read_digest
-from include.models.table import MODELS
+from include.models.table import MODELS, name_blend, type_of
 from include.sets.examples import TrainingSet
 from include.settings import ROOT, Settings
 from include.tracking import model_logging, runs
@@ -245,14 +245,17 @@ def test_run_can_be_marked_as_failed(tracker: Tracker) -> None:
 
 
 def make_model(name: str) -> Model:
-    data = encode(MODELS[name], PROBLEM, "rich", REFERENCES, TRAIN, OTHERS)
-    estimator = fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1).estimator
-    return Model(data.encoder, estimator, {"model": name, "parameters": dict(MODELS[name].start)})
+    """A model type with its first parameters, or the blend of two fits with them."""
+    model = MODELS[type_of(name)]
+    data = encode(model, PROBLEM, "rich", REFERENCES, TRAIN, OTHERS)
+    parameters = join_members([dict(model.start)] * (1 if name == model.name else 2))
+    estimator = fit(model, parameters, data, random_state=1, threads=1).estimator
+    return Model(data.encoder, estimator, {"model": name, "parameters": parameters})
 
 
 def log_small_model(tracker: Tracker, name: str = LASSO, lineage: Lineage = LINEAGE) -> tuple[str, str, Model]:
     """The run's id, the model's address, and the model."""
-    family = MODELS[name].family
+    family = MODELS[type_of(name)].family
     run_id, model = open_run(tracker, lineage, family, name), make_model(name)
     uri = model_logging.log_model(
         tracker,
@@ -309,7 +312,7 @@ print(json.dumps({"predicted": predicted.tolist(), "module": module}))
 """
 
 
-@pytest.mark.parametrize("name", [LASSO, GAMMA])
+@pytest.mark.parametrize("name", [LASSO, GAMMA, name_blend(GAMMA)])
 def test_model_carries_its_code_and_loads_where_the_project_is_not(tracker: Tracker, name: str, tmp_path: Path) -> None:
     _, uri, model = log_small_model(tracker, name)
     pd.DataFrame(dict(OTHERS.rows)).to_parquet(tmp_path / "trips.parquet")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from include.errors import ModelInvalid, SettingsError
-from include.models.table import MODELS
+from include.models.fitting import join_members
+from include.models.table import MODELS, name_blend, type_of
 from include.sets.examples import get_training_set
 from include.settings import Settings
 from include.tracking import runs
@@ -46,12 +47,13 @@ def sample(settings: Settings) -> Settings:
 def register(url: str, sample: Settings, request: pytest.FixtureRequest) -> Callable[..., int]:
     """Trains a model type with its first parameters, as training does; gives the version."""
 
-    def train_and_register(model: str, **changes: Any) -> int:
+    def train_and_register(name: str, parameters: dict[str, Any] | None = None, **changes: Any) -> int:
+        model = type_of(name)
         settings, family = sample.change(**changes), MODELS[model].family
         job = Job(f"{family}_training/{request.node.name}", family, 1, "rich", Limits(1, 600, 25), 42)
         lineage = runs.Lineage(job.run_key, get_training_set(url, 1), job.feature_set, "c0ffee", job.random_state)
-        run_id = runs.open_run(runs.open_tracker(settings), lineage, family, model)
-        tuned: Any = {"model": model, "run_id": run_id, "parameters": dict(MODELS[model].start)}
+        run_id = runs.open_run(runs.open_tracker(settings), lineage, family, name)
+        tuned: Any = {"model": name, "run_id": run_id, "parameters": parameters or dict(MODELS[model].start)}
         return register_best(url, settings, job, [train_model(url, settings, job, tuned)])["version"]
 
     return train_and_register
@@ -70,6 +72,26 @@ def test_version_is_built_again_byte_by_byte(
     assert found.is_identical
     assert found.describe() == f"Version {version} is identical: built again, each of its files has the same bytes."
     assert query(url, "SELECT count(*) FROM training.sets") == [(1,)]
+
+
+@pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [
+        (LASSO, {"alpha": 0.1}),
+        (FOREST, {"max_depth": 5}),
+        (LEAFWISE, {"num_leaves": 8}),
+        ("gbtree.gamma", {"max_depth": 5}),
+        ("gbtree.logsquarederror", {"max_depth": 5}),
+    ],
+)
+def test_blend_is_built_again_byte_by_byte(
+    url: str, sample: Settings, register: Callable[..., int], model: str, changes: dict[str, Any], refit: bool
+) -> None:
+    start = dict(MODELS[model].start)
+    version = register(name_blend(model), join_members([start, {**start, **changes}]), refit=refit, threads_per_model=2)
+    found = rebuild(url, sample.change(threads_per_model=1), version)
+    assert (found.files, found.changes) == ((), ())
 
 
 def test_changed_commit_and_lock_are_named_though_the_bytes_are_the_same(

@@ -443,3 +443,55 @@ def test_space_of_every_model_type_can_be_searched(name: str) -> None:
     store = MemoryStore()
     search(store, lambda parameters: Fitted(None, {"rmse": 1.0}, 1.0), Limits(3, 1e9, 1000), MODELS[name])
     assert [set(trial.parameters) for trial in store.load()] == [set(MODELS[name].space)] * 3
+
+
+@dataclass
+class KeepingStore(MemoryStore):
+    """Says which trials came with an estimator."""
+
+    kept: list[int] = field(default_factory=list)
+
+    def append(self, trial: Trial) -> None:
+        if trial.estimator is not None:
+            self.kept.append(trial.number)
+        super().append(replace(trial, estimator=None))
+
+
+def search_losses(store: MemoryStore, losses: Sequence[float | None], keep: int) -> None:
+    """A search whose trials have these losses, or fail; each has parameters of its own."""
+    remaining = iter(losses[len(store.rows) :])
+
+    def fit(parameters: Mapping[str, Any], _: Watch) -> Fitted:
+        loss = next(remaining)
+        if loss is None:
+            raise ValueError("no such solver")
+        return Fitted("estimator", {"rmse": loss}, loss)
+
+    tune(MODEL, fit, store, Limits(len(losses), 1e9, 1000), random_state=1, keep=keep)
+
+
+@pytest.mark.parametrize(("keep", "kept"), [(1, [0, 3, 5]), (2, [0, 2, 3, 5]), (3, [0, 2, 3, 5]), (9, [0, 2, 3, 4, 5])])
+def test_estimators_of_the_best_trials_so_far_are_kept(keep: int, kept: list[int]) -> None:
+    store = KeepingStore()
+    search_losses(store, [5.0, None, 6.0, 4.0, 6.0, 3.0], keep)
+    assert store.kept == kept
+
+
+def test_search_that_goes_on_keeps_what_an_uninterrupted_one_would_have_kept() -> None:
+    whole, broken, losses = KeepingStore(), KeepingStore(), [5.0, 4.0, 6.0, 4.5, 7.0, 3.0, 4.2]
+    search_losses(whole, losses, 2)
+    for trials in (2, 4, 7):
+        search_losses(broken, losses[:trials], 2)
+    assert whole.kept == broken.kept == [0, 1, 3, 5]
+
+
+def test_trial_with_parameters_of_an_earlier_one_or_that_was_ended_early_is_not_kept() -> None:
+    store = KeepingStore()
+
+    def fit(parameters: Mapping[str, Any], watch: Watch) -> Fitted:
+        watch.has_ended = parameters["side"] == "tail"
+        return Fitted("estimator", {"rmse": 1.0}, 1.0)
+
+    tune(COIN, fit, store, Limits(12, 1e9, 1000), random_state=1, keep=5)
+    assert store.kept == [0]
+    assert {trial.has_ended for trial in store.load()} == {False, True}

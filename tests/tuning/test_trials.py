@@ -13,14 +13,14 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import Lasso, LinearRegression
 
 from include.errors import WarehouseUnavailable
 from include.models.fitting import Fitted
 from include.settings import ROOT
 from include.tuning.curves import Watch
 from include.tuning.search import Trial
-from include.tuning.trials import WarehouseTrials, load_estimator_of
+from include.tuning.trials import WarehouseTrials, list_best, load_estimator_of
 from tests.conftest import find_free_port
 from tests.tuning.test_search import bowl
 from tests.waiting import wait_until
@@ -36,7 +36,6 @@ TRIAL = Trial(
     started_at=datetime(2024, 1, 1, 12, 0, 0, 1, tzinfo=UTC),
     finished_at=datetime(2024, 1, 1, 12, 0, 1, 999_999, tzinfo=UTC),
     curve=[[1.5, 7.25], [3.0, 5.123456789012345]],
-    has_ended=True,
 )
 
 
@@ -58,8 +57,9 @@ def load(url: str, **of: Any) -> list[Trial]:
 
 
 def test_trial_comes_back_as_it_was(warehouse_url: str) -> None:
-    store(warehouse_url, TRIAL)
-    assert load(warehouse_url) == [TRIAL]
+    trials = [TRIAL, replace(TRIAL, number=1, curve=[], has_ended=True)]
+    store(warehouse_url, *trials)
+    assert load(warehouse_url) == trials
 
 
 # jsonb gives floats from 1e16 on back as whole numbers.
@@ -97,6 +97,47 @@ def test_searches_of_other_runs_and_models_are_apart(warehouse_url: str) -> None
     store(warehouse_url, TRIAL)
     assert load(warehouse_url, run_key="sklearn_training/other") == []
     assert load(warehouse_url, model="svm.LinearSVR") == []
+
+
+def make_trials(*losses: float | None) -> list[Trial]:
+    """Trials with these losses, each with parameters and an estimator of its own."""
+    return [
+        replace(TRIAL, number=number, loss=loss, parameters={"alpha": float(number)}, estimator=fit_number(number))
+        for number, loss in enumerate(losses)
+    ]
+
+
+def fit_number(number: int) -> Lasso:
+    """An estimator that can be told from others."""
+    return Lasso(alpha=0.5).fit([[0.0], [1.0]], [number, number])
+
+
+def find_kept(url: str, *trials: Trial) -> list[int]:
+    """Numbers of the trials whose estimators are kept, each read back as it was stored."""
+    key = "sklearn_training/run", LASSO
+    read = {trial.number: load_estimator_of(url, *key, trial.parameters, 1) for trial in trials}
+    assert all(found is None or found.intercept_ == number for number, found in read.items())
+    return [number for number, found in read.items() if found is not None]
+
+
+@pytest.mark.parametrize(("keep", "kept"), [(1, [3]), (2, [0, 3]), (3, [0, 1, 3])])
+def test_estimators_of_the_best_trials_are_kept_and_no_others(warehouse_url: str, keep: int, kept: list[int]) -> None:
+    trials = make_trials(5.0, 6.0, 7.0, 4.0)
+    with WarehouseTrials(warehouse_url, "sklearn_training/run", LASSO, 3, keep) as opened:
+        for trial in trials:
+            opened.append(trial)
+    assert find_kept(warehouse_url, *trials) == kept
+    assert query(warehouse_url, "SELECT count(*) FROM training.estimators") == [(keep,)]
+
+
+def test_best_trials_are_listed_without_those_that_failed_were_ended_or_repeat_another(warehouse_url: str) -> None:
+    worse, failed, best, ended, *_ = trials = make_trials(6.0, None, 4.0, 3.0, 5.0, 4.0)
+    repeated = replace(best, number=9, estimator=None)
+    store(warehouse_url, worse, failed, best, replace(ended, has_ended=True), *trials[4:], repeated)
+    listed = {most: list_best(warehouse_url, "sklearn_training/run", LASSO, most) for most in (2, 20)}
+    assert list(listed[20].items()) == [(number, {"alpha": float(number)}) for number in (2, 5, 4, 0)]
+    assert list(listed[2]) == [2, 5]
+    assert list_best(warehouse_url, "sklearn_training/other", LASSO, 20) == {}
 
 
 def store_searches(url: str) -> None:

@@ -5,11 +5,11 @@ for people with protanopia, deuteranopia or tritanopia too (G. M. Machado et al.
 Simulation of Color Vision Deficiency", 2009).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from plotly.graph_objs.layout import Template
 
-from include.models.table import MODELS
+from include.models.table import MODELS, type_of
 
 PALETTE = ("#0c6cf2", "#d9830b", "#09b26c", "#bf4026", "#a08dd9", "#8c5b84", "#cc85a2", "#4b7358")
 # As many as there are colors and more: wherever two lines cross, their points differ.
@@ -57,9 +57,12 @@ def mark(place: int) -> Mark:
 
 
 def mark_of(model: str) -> Mark:
-    """A model type's mark, the same in every chart."""
-    names = list(MODELS)
-    return mark(names.index(model)) if model in names else Mark(MUTED, "circle-open", "solid", "")
+    """A model type's mark, the same in every chart; that of its blend is the outline."""
+    names, of_type = list(MODELS), type_of(model)
+    if of_type not in names:
+        return Mark(MUTED, "circle-open", "solid", "")
+    own = mark(names.index(of_type))
+    return own if of_type == model else replace(own, symbol=f"{own.symbol}-open", pattern=".")
 
 
 def color_of(model: str) -> str:

@@ -42,10 +42,15 @@ class LightGBM:
 
     packages: tuple[str, ...] = ("lightgbm",)
     file = "estimator.txt"
-    explains = True
 
     def owns(self, estimator: Any) -> bool:
         return hasattr(estimator, "model_to_string")
+
+    def explains(self, estimator: Any) -> bool:
+        return True
+
+    def multiplies(self, estimator: Any) -> bool:
+        return estimator.dump_model(num_iteration=1)["objective"].split()[0] in LOG_LINKED
 
     def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
         lightgbm = _load()
@@ -94,8 +99,7 @@ class LightGBM:
 
     def contribute(self, estimator: Any, matrix: Any, encoder: Encoder) -> Contributions:
         values = np.asarray(estimator.predict(matrix, pred_contrib=True), dtype=np.float64)
-        objective = estimator.dump_model(num_iteration=1)["objective"].split()[0]
-        return Contributions(values[:, :-1], float(values[0, -1]), objective in LOG_LINKED)
+        return Contributions(values[:, :-1], float(values[0, -1]), self.multiplies(estimator))
 
     def save(self, estimator: Any, path: Path) -> None:
         estimator.save_model(path)

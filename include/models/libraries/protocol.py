@@ -1,4 +1,4 @@
-"""What a family's library has to be able to do. A new family is a new module like this, and an entry in the table."""
+"""What a family's library has to be able to do. A new family is a module beside this one, and an entry in the table."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,33 +64,26 @@ class Contributions:
     multiplies: bool
 
 
-class Library(Protocol):
-    """One library of models.
+class Estimators(Protocol):
+    """One kind of fitted estimators: those of a library, or blends of them.
 
     Attributes:
-        packages: The distributions without which its models cannot be loaded.
-        file: The name of the file that holds an estimator.
-        explains: Whether its estimators know their Shapley values.
+        file: The name of the file that holds an estimator, or of the directory.
     """
 
-    packages: tuple[str, ...]
     file: str
-    explains: bool
 
     def owns(self, estimator: Any) -> bool:
-        """Whether the estimator is one of its own."""
+        """Whether the estimator is of this kind."""
 
-    def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
-        """The matrices of the encoder in the library's own form."""
+    def explains(self, estimator: Any) -> bool:
+        """Whether the estimator knows its Shapley values."""
 
-    def fit(self, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, options: FitOptions) -> Any:
-        """Fits with all parameters given; a booster that stops early keeps the rounds to its best one."""
+    def multiplies(self, estimator: Any) -> bool:
+        """Whether the estimator's margin, which contributions add up to, is the logarithm of its prediction."""
 
     def predict(self, estimator: Any, matrix: Any) -> npt.ArrayLike:
         """Predictions of the target, (n,), from a matrix of the encoder, or from one that `prepare` made."""
-
-    def count_rounds(self, estimator: Any) -> int:
-        """The rounds of a booster."""
 
     def contribute(self, estimator: Any, matrix: Any, encoder: Encoder) -> Contributions:
         """The Shapley values of predictions from a matrix of the encoder."""
@@ -107,3 +100,22 @@ class Library(Protocol):
         Raises:
             ModelInvalid: It holds a type that is not allowed.
         """
+
+
+class Library(Estimators, Protocol):
+    """One library of models: how its estimators are fitted, and what can be done with them.
+
+    Attributes:
+        packages: The distributions without which its models cannot be loaded.
+    """
+
+    packages: tuple[str, ...]
+
+    def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
+        """The matrices of the encoder in the library's own form."""
+
+    def fit(self, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, options: FitOptions) -> Any:
+        """Fits with all parameters given; a booster that stops early keeps the rounds to its best one."""
+
+    def count_rounds(self, estimator: Any) -> int:
+        """The rounds of a booster."""

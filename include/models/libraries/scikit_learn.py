@@ -25,10 +25,15 @@ class ScikitLearn:
 
     packages: tuple[str, ...] = ("scikit-learn", "skops")
     file = "estimator.skops"
-    explains = False
 
     def owns(self, estimator: Any) -> bool:
         return hasattr(estimator, "get_params")
+
+    def explains(self, estimator: Any) -> bool:
+        return False
+
+    def multiplies(self, estimator: Any) -> bool:
+        return False
 
     def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
         return data

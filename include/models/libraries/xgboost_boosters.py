@@ -35,10 +35,16 @@ class XGBoost:
 
     packages: tuple[str, ...] = ("xgboost",)
     file = "estimator.ubj"
-    explains = True
 
     def owns(self, estimator: Any) -> bool:
         return hasattr(estimator, "inplace_predict")
+
+    def explains(self, estimator: Any) -> bool:
+        return True
+
+    def multiplies(self, estimator: Any) -> bool:
+        objective = json.loads(estimator.save_config())["learner"]["objective"]["name"]
+        return objective in LOG_LINKED or _learns_logarithm(estimator)
 
     def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
         # Quantised once here, not in every trial.
@@ -100,9 +106,7 @@ class XGBoost:
 
         columns = xgboost.DMatrix(matrix, feature_types=encoder.feature_types, enable_categorical=True)
         values = np.asarray(estimator.predict(columns, pred_contribs=True), dtype=np.float64)
-        objective = json.loads(estimator.save_config())["learner"]["objective"]["name"]
-        multiplies = objective in LOG_LINKED or _learns_logarithm(estimator)
-        return Contributions(values[:, :-1], float(values[0, -1]), multiplies)
+        return Contributions(values[:, :-1], float(values[0, -1]), self.multiplies(estimator))
 
     def save(self, estimator: Any, path: Path) -> None:
         estimator.save_model(path)

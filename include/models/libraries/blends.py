@@ -1,0 +1,74 @@
+"""Blends: estimators of one model type that are used as one, the mean of them.
+
+The mean is that of the margins, which contributions add up to: of the predictions themselves, or, where the margin is
+their logarithm, their geometric mean. So the means of the members' Shapley values are exactly those of the blend.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from include.models.encoder import Encoder
+from include.models.libraries.protocol import Contributions, Library
+from include.problem.data import Values
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Fitted estimators that predict together.
+
+    Attributes:
+        library: The one that all members are of.
+        multiplies: Whether their margin is the logarithm of the prediction.
+    """
+
+    members: tuple[Any, ...]
+    library: Library
+    multiplies: bool
+
+
+class Blends:
+    """See `Estimators`."""
+
+    file = "members"
+
+    def __init__(self, libraries: Sequence[Library]) -> None:
+        self._libraries = libraries
+
+    def blend(self, members: Sequence[Any]) -> Blend:
+        """One estimator of several, which are of one model type."""
+        library = next(each for each in self._libraries if all(map(each.owns, members)))
+        return Blend(tuple(members), library, library.multiplies(members[0]))
+
+    def owns(self, estimator: Any) -> bool:
+        return isinstance(estimator, Blend)
+
+    def explains(self, estimator: Blend) -> bool:
+        return all(map(estimator.library.explains, estimator.members))
+
+    def multiplies(self, estimator: Blend) -> bool:
+        return estimator.multiplies
+
+    def predict(self, estimator: Blend, matrix: Any) -> Values:
+        predict = estimator.library.predict
+        predicted = np.array([predict(member, matrix) for member in estimator.members], dtype=np.float64)
+        mean: Values = (np.log(predicted) if estimator.multiplies else predicted).mean(axis=0)
+        return np.exp(mean) if estimator.multiplies else mean
+
+    def contribute(self, estimator: Blend, matrix: Any, encoder: Encoder) -> Contributions:
+        each = [estimator.library.contribute(member, matrix, encoder) for member in estimator.members]
+        values = np.mean([found.values for found in each], axis=0)
+        return Contributions(values, float(np.mean([found.base for found in each])), estimator.multiplies)
+
+    def save(self, estimator: Blend, path: Path) -> None:
+        for number, member in enumerate(estimator.members, 1):
+            directory = path / f"{number:02}"
+            directory.mkdir(parents=True)
+            estimator.library.save(member, directory / estimator.library.file)
+
+    def load(self, path: Path, threads: int) -> Blend:
+        by_file = {library.file: library for library in self._libraries}
+        return self.blend([by_file[file.name].load(file, threads) for file in sorted(path.glob("*/*"))])
