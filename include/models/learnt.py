@@ -41,12 +41,12 @@ class Learnt:
     Attributes:
         ranges: Least and greatest value of each number.
         categories: All values of each category, whole numbers or texts.
-        complete: Columns that had a value in every row.
+        complete: Columns that had a value in every row, in the order of the warnings on them.
     """
 
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     categories: Mapping[str, Categories] = field(default_factory=dict)
-    complete: frozenset[str] = frozenset()
+    complete: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, problem: Problem, rows: Columns) -> "Learnt":
@@ -64,7 +64,7 @@ class Learnt:
                 ranges[column.name] = (float(present.min()), float(present.max()))
             elif column.of_kind.view == "frequencies" and column.kind != "flag":
                 categories[column.name] = learn(present)
-        return cls(ranges, categories, frozenset(complete))
+        return cls(ranges, categories, tuple(sorted(complete)))
 
     def find_unusual(self, rows: Columns) -> list[Unusual]:
         """The values of rows that are not as those learnt, by row."""
@@ -98,7 +98,7 @@ class Learnt:
             note(name, "out_of_range", (rows[name] < low) | (rows[name] > high))
         for name, known in self.categories.items():
             note(name, "unseen", (known.find(rows[name]) == MISSING) & ~_find_missing(rows[name]))
-        for name in sorted(self.complete):
+        for name in self.complete:
             note(name, "missing", _find_missing(rows[name]))
         return counts
 
@@ -107,7 +107,7 @@ class Learnt:
         return {
             "ranges": {name: list(ends) for name, ends in self.ranges.items()},
             "categories": {name: known.tolist() for name, known in self.categories.items()},
-            "complete": sorted(self.complete),
+            "complete": list(self.complete),
         }
 
     @classmethod
@@ -116,7 +116,7 @@ class Learnt:
         return cls(
             ranges={name: (low, high) for name, (low, high) in state["ranges"].items()},
             categories={name: restore(known) for name, known in state["categories"].items()},
-            complete=frozenset(state["complete"]),
+            complete=tuple(state["complete"]),
         )
 
 
