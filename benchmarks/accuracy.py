@@ -9,8 +9,9 @@ from typing import Any
 from benchmarks.plain_script import KeptTrials
 from benchmarks.published import Rows, publish_all
 from benchmarks.report import Report
+from benchmarks.trip_data import pick
 from include.models.fitting import Fitted, encode, fit, fit_estimator, predict_encoded
-from include.models.folds import draw_sample
+from include.models.folds import choose_sample
 from include.models.libraries.protocol import EncodedData
 from include.models.libraries.table import blend
 from include.models.table import MODELS, ModelType
@@ -85,7 +86,9 @@ def _divide(one: Measured, other: Measured) -> tuple[float, float]:
 
 def _measure(rows: Rows, model: ModelType) -> dict[str, Measured]:
     feature_set = rows.problem.feature_set_names[0]
-    few = draw_sample(rows.problem, rows.train, len(rows.train) // SAMPLE_SHARE, SEED)
+    count, times = len(rows.train), rows.train.rows.get(str(rows.problem.time))
+    chosen = choose_sample(count, times, most=count // SAMPLE_SHARE, random_state=SEED)
+    few = rows.train if chosen is None else pick(rows.train, chosen)
     data, sampled = (
         encode(model, rows.problem, feature_set, rows.references, train, rows.validation) for train in (rows.train, few)
     )

@@ -1,6 +1,6 @@
 """The encoder: the one path from rows to a model's matrix, for training, batch and serving."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from include.problem.references import thaw_references
 
 Encoding = Literal["one_hot", "native"]
 Scale = tuple[float, float, float, float]
+ROWS_AT_ONCE = 100_000
 
 
 @dataclass
@@ -59,20 +60,32 @@ class Encoder:
 
     def fit(self, rows: Columns) -> "Encoder":
         """Learns categories and scales from rows, columns as in `Problem.dtypes`."""
-        features, columns = self.features, self.compute(rows)
+        features = self.features
         self.learnt = Learnt.of(self.problem, rows)
         one_hot = self.encoding == "one_hot"
         names = features.categorical + features.cyclic * one_hot
+        numeric = features.numeric + features.cyclic * (not one_hot)
+        columns, with_values = self._gather(rows, names + numeric * one_hot, numeric)
         found = {name: learn(columns[name], rare_below=RARE_BELOW) for name in names}
         self.categories = {name: known for name, known in found.items() if len(known)}
-        numeric = features.numeric + features.cyclic * (not one_hot)
-        self.numeric = tuple(name for name in numeric if not np.isnan(columns[name]).all())
+        self.numeric = tuple(name for name in numeric if name in with_values)
         for name in self.numeric if one_hot else ():
             present = columns[name][~np.isnan(columns[name])]
             self.fills[name] = float(np.quantile(present, 0.5))
             if name not in features.unscaled:
                 self.scaling[name] = _scale_of(present)
         return self
+
+    def _gather(self, rows: Columns, whole: Sequence[str], numeric: Sequence[str]) -> tuple[Columns, set[str]]:
+        """Some features of all rows, and the numeric ones that have a value in any."""
+        pieces: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in whole}
+        with_values: set[str] = set()
+        for _, part in _cut(rows):
+            columns = self.compute(part)
+            with_values.update(name for name in numeric if not np.isnan(columns[name]).all())
+            for name, values in pieces.items():
+                values.append(columns[name])
+        return {name: np.concatenate(values) for name, values in pieces.items()}, with_values
 
     @property
     def feature_names(self) -> list[str]:
@@ -92,37 +105,43 @@ class Encoder:
 
     def transform(self, rows: Columns) -> npt.NDArray[np.float32] | sparse.csr_matrix:
         """Encodes n rows: a dense (n, k) float32 array if native, a sparse (n, k) float64 matrix if one-hot."""
-        columns, count = self.compute(rows), count_rows(rows)
-        codes = {name: known.find(columns[name]) for name, known in self.categories.items()}
-        return (
-            self._native(columns, codes, count) if self.encoding == "native" else self._one_hot(columns, codes, count)
-        )
+        return self._native(rows) if self.encoding == "native" else self._one_hot(rows)
 
-    def _native(self, columns: Columns, codes: Columns, rows: int) -> npt.NDArray[np.float32]:
-        matrix = np.empty((rows, len(codes) + len(self.numeric)), dtype=np.float32)
-        for at, code in enumerate(codes.values()):
-            matrix[:, at] = np.where(code == MISSING, np.nan, code)
-        for at, name in enumerate(self.numeric, start=len(codes)):
-            matrix[:, at] = columns[name]
+    def _find(self, rows: Columns) -> tuple[Columns, Columns]:
+        """The features of rows, and the positions of the categories among them."""
+        columns = self.compute(rows)
+        return columns, {name: known.find(columns[name]) for name, known in self.categories.items()}
+
+    def _native(self, rows: Columns) -> npt.NDArray[np.float32]:
+        matrix = np.empty((count_rows(rows), len(self.categories) + len(self.numeric)), dtype=np.float32)
+        for piece, part in _cut(rows):
+            columns, codes = self._find(part)
+            for at, code in enumerate(codes.values()):
+                matrix[piece, at] = np.where(code == MISSING, np.nan, code)
+            for at, name in enumerate(self.numeric, start=len(codes)):
+                matrix[piece, at] = columns[name]
         return matrix
 
-    def _one_hot(self, columns: Columns, codes: Columns, rows: int) -> sparse.csr_matrix:
-        width = len(codes) + len(self.numeric)
+    def _one_hot(self, rows: Columns) -> sparse.csr_matrix:
+        count, width = count_rows(rows), len(self.categories) + len(self.numeric)
         # int32 indices: several linear models of scikit-learn refuse sparse matrices with 64-bit ones.
-        at = np.empty((rows, width), dtype=np.int32)
-        values = np.ones((rows, width))
+        at = np.empty((count, width), dtype=np.int32)
+        values = np.ones((count, width))
         offset = 0
-        for slot, (name, code) in enumerate(codes.items()):
-            at[:, slot] = np.where(code == MISSING, 0, code) + offset
-            values[:, slot] = code != MISSING
-            offset += len(self.categories[name])
-        for slot, name in enumerate(self.numeric, start=len(codes)):
-            at[:, slot] = offset
-            filled = np.where(np.isnan(columns[name]), self.fills[name], columns[name])
-            values[:, slot] = _scaled(filled, self.scaling[name]) if name in self.scaling else filled
-            offset += 1
-        starts = np.arange(rows + 1, dtype=np.int32) * np.int32(width)
-        matrix = sparse.csr_matrix((values.ravel(), at.ravel(), starts), shape=(rows, offset))
+        for piece, part in _cut(rows):
+            columns, codes = self._find(part)
+            offset = 0
+            for slot, (name, code) in enumerate(codes.items()):
+                at[piece, slot] = np.where(code == MISSING, 0, code) + offset
+                values[piece, slot] = code != MISSING
+                offset += len(self.categories[name])
+            for slot, name in enumerate(self.numeric, start=len(codes)):
+                at[piece, slot] = offset
+                filled = np.where(np.isnan(columns[name]), self.fills[name], columns[name])
+                values[piece, slot] = _scaled(filled, self.scaling[name]) if name in self.scaling else filled
+                offset += 1
+        starts = np.arange(count + 1, dtype=np.int32) * np.int32(width)
+        matrix = sparse.csr_matrix((values.ravel(), at.ravel(), starts), shape=(count, offset))
         # An unseen category left an explicit zero.
         matrix.eliminate_zeros()
         return matrix
@@ -154,6 +173,17 @@ class Encoder:
             scaling={name: tuple(values) for name, values in state["scaling"].items()},
             learnt=Learnt.from_dict(state["learnt"]),
         )
+
+
+def _cut(rows: Columns) -> Iterator[tuple[slice, Columns]]:
+    """The rows in pieces, so that the features of all of them are never held at once; where each piece is."""
+    count = count_rows(rows)
+    if count <= ROWS_AT_ONCE:
+        yield slice(0, count), rows
+        return
+    for start in range(0, count, ROWS_AT_ONCE):
+        piece = slice(start, min(start + ROWS_AT_ONCE, count))
+        yield piece, {name: values[piece] for name, values in rows.items()}
 
 
 def _scale_of(present: npt.NDArray[np.float64]) -> Scale:

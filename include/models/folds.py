@@ -43,19 +43,23 @@ def encode_folds(
     ]
 
 
-def draw_sample(problem: Problem, split: Split, most: int, random_state: int) -> Split:
-    """At most so many rows of a split, as evenly over time as the whole: one of each of equal stretches of rows.
+def choose_sample(
+    count: int, times: npt.NDArray[Any] | None, *, most: int, random_state: int
+) -> npt.NDArray[np.intp] | None:
+    """Positions of at most so many of n rows, as even over time as the whole: one of each of equal stretches of rows.
 
-    Without a time, the stretches are of shuffled rows.
+    Args:
+        times: Of the rows, (n,). Without them, the stretches are of shuffled rows.
+
+    Returns:
+        Ascending positions; None for all rows.
     """
-    count = len(split)
     if count <= most:
-        return split
+        return None
     generator = np.random.default_rng(random_state)
-    is_timed = problem.time in split.rows
-    order = np.argsort(split.rows[str(problem.time)], kind="stable") if is_timed else generator.permutation(count)
+    order = generator.permutation(count) if times is None else np.argsort(times, kind="stable")
     ends = np.linspace(0, count, most + 1).astype(np.intp)
-    return _take(split, np.sort(order[generator.integers(ends[:-1], ends[1:])]))
+    return np.sort(order[generator.integers(ends[:-1], ends[1:])])
 
 
 def divide(problem: Problem, rows: Columns, count: int, random_state: int) -> list[Fold]:

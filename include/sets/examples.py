@@ -1,12 +1,13 @@
 """Reads training sets: which are published, their examples by split, and what their features look up."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import psycopg
 from psycopg import sql
 
@@ -20,6 +21,11 @@ from include.warehouse import connect, connect_bulk
 if TYPE_CHECKING:
     import pandas as pd
 
+TARGET = "target"
+Positions = npt.NDArray[np.intp]
+# Of the number of rows, and their times, (n,), None where they have none: the ascending positions of those that are
+# wanted, or None for all.
+Choose = Callable[[int, npt.NDArray[Any] | None], Positions | None]
 _COLUMNS = "version, fingerprint, months, validation_from::text, test_from::text, counts, published_at"
 
 
@@ -134,24 +140,63 @@ def _read_problem(connection: psycopg.Connection, version: int) -> Problem:
     return Problem.from_dict(row[0])
 
 
-def load_split(url: str, version: int, split: str) -> Split:
-    """The examples of one split, in the source's order; none where the version was pruned."""
+def load_split(url: str, version: int, split: str, choose: Choose | None = None) -> Split:
+    """The examples of one split, in the source's order; none where the version was pruned.
+
+    Args:
+        choose: Says which of the rows are wanted; without it, all of them.
+    """
     with connect(url) as connection:
         problem = _read_problem(connection, version)
         if connection.execute("SELECT to_regclass(%s)", [f"training.examples_{version}"]).fetchone() == (None,):
             return Split({name: np.empty(0, dtype) for name, dtype in problem.dtypes.items()}, np.empty(0))
-    query = sql.SQL("SELECT {}, target FROM {} WHERE split = {} ORDER BY month, row_number").format(
-        list_columns(problem.inputs), table_of(version), sql.Literal(split)
+    positions = choose(*_find_times(url, version, split, problem)) if choose else None
+    pieces: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in (*problem.dtypes, TARGET)}
+    start = 0
+    for frame in _read_frames(url, version, split, sql.SQL("{}, target").format(list_columns(problem.inputs))):
+        end = start + len(frame)
+        if positions is not None:
+            first, last = np.searchsorted(positions, [start, end])
+            frame = frame.iloc[positions[first:last] - start]
+        piece = split_of_frame(problem, frame)
+        for name, values in (*piece.rows.items(), (TARGET, piece.target)):
+            pieces[name].append(values)
+        start = end
+    # One after the other, so that no more than one of them is held twice.
+    columns = {name: _concatenate(pieces.pop(name), dtype) for name, dtype in problem.dtypes.items()}
+    return Split(columns, _concatenate(pieces.pop(TARGET), "float64"))
+
+
+def _find_times(url: str, version: int, split: str, problem: Problem) -> tuple[int, npt.NDArray[Any] | None]:
+    """How many rows a split has, and their times, where the problem has one among its inputs."""
+    if problem.time not in problem.dtypes:
+        statement = sql.SQL("SELECT count(*) FROM {} WHERE split = %s").format(table_of(version))
+        with connect(url) as connection:
+            [(count,)] = connection.execute(statement, [split])
+        return count, None
+    frames = _read_frames(url, version, split, sql.Identifier(problem.time))
+    times = _concatenate([frame[problem.time].to_numpy() for frame in frames], "datetime64[us]")
+    return len(times), times
+
+
+def _read_frames(url: str, version: int, split: str, columns: sql.Composable) -> "Iterator[pd.DataFrame]":
+    """The rows of a split bit by bit, so that they are not held twice."""
+    query = sql.SQL("SELECT {} FROM {} WHERE split = {} ORDER BY month, row_number").format(
+        columns, table_of(version), sql.Literal(split)
     )
     with connect_bulk(url) as connection, connection.cursor() as cursor:
         cursor.execute(query.as_string())
-        frame = cursor.fetch_arrow_table().to_pandas()
-    return split_of_frame(problem, frame)
+        for batch in cursor.fetch_record_batch():
+            yield batch.to_pandas()
+
+
+def _concatenate(pieces: list[npt.NDArray[Any]], dtype: str) -> npt.NDArray[Any]:
+    return np.concatenate(pieces) if pieces else np.empty(0, dtype)
 
 
 def split_of_frame(problem: Problem, frame: "pd.DataFrame") -> Split:
     """Rows with their targets, of a frame with the problem's inputs and `target`."""
-    return Split(columns_of_frame(problem, frame), frame["target"].to_numpy(dtype="float64"))
+    return Split(columns_of_frame(problem, frame), frame[TARGET].to_numpy(dtype="float64"))
 
 
 def find_target_shape(url: str, version: int) -> TargetShape:

@@ -60,6 +60,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
     }
     judged = model = Model(data.encoder, estimator, metadata)
     if settings.refit:
+        del data  # or it would be held beside that of all rows
         data = encode(model_type, *loaded[:3], reduce(add, held_out.values(), train), validation)
         found = find_rounds(model_type, estimator)
         metadata = {**metadata, "splits": ["train", *held_out], "fit": {**metadata["fit"], "found": found}}

@@ -5,7 +5,7 @@ from typing import Any
 
 from include.problem.data import Split
 from include.problem.declaration import Problem
-from include.sets.examples import get_training_set, load_references, load_split, read_problem_of
+from include.sets.examples import Choose, get_training_set, load_references, load_split, read_problem_of
 from include.settings import Settings
 from include.tracking.lineage import Lineage, find_commit
 from include.training.job import Job
@@ -22,9 +22,13 @@ def link_to_run(job: Job) -> str:
     return f"Trained by [this Airflow run]({job.page})." if job.page else ""
 
 
-def load_data(url: str, job: Job) -> tuple[Problem, str, Mapping[str, Any], Split, Split]:
-    """What data is encoded by and from: the declaration that the set was made with, and both splits."""
-    train, validation = (load_split(url, job.set_version, split) for split in ("train", "validation"))
+def load_data(url: str, job: Job, choose: Choose | None = None) -> tuple[Problem, str, Mapping[str, Any], Split, Split]:
+    """What data is encoded by and from: the declaration that the set was made with, and both splits.
+
+    Args:
+        choose: Says which rows of a split are wanted; without it, all of them.
+    """
+    train, validation = (load_split(url, job.set_version, split, choose) for split in ("train", "validation"))
     problem = read_problem_of(url, job.set_version)
     references = load_references(url, job.set_version)
     return problem, job.feature_set, references, train, validation

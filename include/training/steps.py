@@ -4,13 +4,15 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from include.models.fitting import Fitted
-from include.models.folds import draw_sample, encode_folds, fit_folds
+from include.models.folds import choose_sample, encode_folds, fit_folds
 from include.models.table import ModelType, get_model, type_of
 from include.problem.declaration import Problem
 from include.problem.objectives.objective import Objective
+from include.sets.examples import get_training_set
 from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.lineage import check_commit
@@ -81,13 +83,14 @@ def _search(
     known: Sequence[Mapping[str, Any]],
     on_trial: Callable[[Trial], None],
 ) -> Best:
-    problem, feature_set, references, train, validation = load_data(url, job)
-    used = [draw_sample(problem, split, settings.tuning_rows, job.random_state) for split in (train, validation)]
-    count, whole = sum(map(len, used)), len(train) + len(validation)
+    choose = partial(choose_sample, most=settings.tuning_rows, random_state=job.random_state)
+    problem, feature_set, references, train, validation = load_data(url, job, choose)
+    counts = get_training_set(url, job.set_version).counts
+    count, whole = len(train) + len(validation), counts["train"] + counts["validation"]
     is_sample = count < whole
     if is_sample:
         log.info("The search uses %d of %d rows, evenly over time.", count, whole)
-    folds = encode_folds(model, problem, feature_set, references, *used, random_state=job.random_state)
+    folds = encode_folds(model, problem, feature_set, references, train, validation, random_state=job.random_state)
 
     def fit_trial(parameters: Mapping[str, Any], watch: Watch) -> Fitted:
         fitted = fit_folds(model, parameters, folds, watch=watch, **fit_options(settings, job))

@@ -152,6 +152,22 @@ def test_trip_alone_is_encoded_as_within_a_batch(feature_set: str, encoding: Enc
     assert np.array_equal(np.array(alone), batch, equal_nan=True)
 
 
+@BOTH_ENCODINGS
+@BOTH_SETS
+@pytest.mark.parametrize("at_once", [1, 7, 299, 300])
+def test_many_rows_are_encoded_piece_by_piece_as_all_at_once(
+    feature_set: str, encoding: Encoding, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = make_split(300).rows
+    whole = make_encoder(feature_set, encoding, POSITIONS).fit(rows)
+    monkeypatch.setattr("include.models.encoder.ROWS_AT_ONCE", at_once)
+    pieces = make_encoder(feature_set, encoding, POSITIONS).fit(rows)
+    assert pieces.to_dict() == whole.to_dict()
+    matrix = dense(pieces.transform(rows))
+    monkeypatch.undo()
+    assert np.array_equal(matrix, dense(whole.transform(rows)), equal_nan=True)
+
+
 def test_fitting_looks_at_the_training_split_only() -> None:
     encoder = make_encoder("rich", "native", POSITIONS).fit(TRAIN)
     before = json.dumps(encoder.to_dict())

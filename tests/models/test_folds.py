@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from include.models.fitting import fit
-from include.models.folds import ENOUGH_ROWS, FOLDS, divide, draw_sample, encode_folds, fit_folds
+from include.models.folds import ENOUGH_ROWS, FOLDS, choose_sample, divide, encode_folds, fit_folds
 from include.models.table import MODELS
-from include.problem.data import Columns, Split
+from include.problem.data import Columns
 from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
 from tests.splits import PROBLEM, REFERENCES, make_split
@@ -64,27 +64,25 @@ def test_single_group_is_shuffled() -> None:
 
 @pytest.mark.parametrize("most", [10, 50, COUNT - 1])
 def test_sample_is_as_even_over_time_as_the_whole(most: int) -> None:
-    split = Split(make_rows(), np.arange(float(COUNT)))
-    drawn = draw_sample(declare(time="day"), split, most, 1)
-    assert len(drawn) == len(np.unique(drawn.target)) == most
+    times = make_rows()["day"]
+    at = choose_sample(COUNT, times, most=most, random_state=1)
+    assert at is not None
+    assert at.tolist() == sorted(set(at.tolist()))
+    assert len(at) == most
     # The days follow each other: one of each stretch.
-    days = np.sort((drawn.rows["day"] - drawn.rows["day"].dtype.type("2024-01-01")) / np.timedelta64(1, "D"))
+    days = np.sort((times[at] - times.dtype.type("2024-01-01")) / np.timedelta64(1, "D"))
     assert np.abs(days - (np.arange(most) + 0.5) * COUNT / most).max() <= 0.5 * COUNT / most + 1
-    at = drawn.target.astype(int)
-    assert all(drawn.rows[name].tolist() == split.rows[name][at].tolist() for name in split.rows)
 
 
 def test_sample_without_a_time_is_of_rows_from_everywhere_and_by_seed() -> None:
-    split = Split(make_rows(), np.arange(float(COUNT)))
-    first, same, other = (draw_sample(declare(), split, 40, seed).target.tolist() for seed in (1, 1, 2))
+    first, same, other = (choose_sample(COUNT, None, most=40, random_state=seed).tolist() for seed in (1, 1, 2))
     assert len(set(first)) == 40
     assert (first == same, first == other) == (True, False)
     assert min(first) < COUNT / 4 < 3 * COUNT / 4 < max(first)
 
 
 def test_sample_of_fewer_rows_is_all_of_them() -> None:
-    split = Split(make_rows(), np.arange(float(COUNT)))
-    assert draw_sample(declare(), split, COUNT, 1) is split
+    assert choose_sample(COUNT, None, most=COUNT, random_state=1) is None
 
 
 def test_with_few_rows_that_validate_the_error_is_the_mean_of_the_folds() -> None:

@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -15,7 +15,7 @@ import pytest
 from include.errors import DataQualityError, NoTrainingSet, StaleInput, WarehouseUnavailable
 from include.raw.ingestion import READER_VERSION
 from include.raw.rules import RULES_VERSION
-from include.sets import build, publish
+from include.sets import build, examples, publish
 from include.sets.examples import find_newest, get_training_set, load_references, load_split
 from include.sets.left_out import TARGET_ABOVE, TARGET_BELOW, describe, sum_by_rule
 from include.sets.plan import PREPARATION_VERSION, Plan, find_fresh
@@ -65,6 +65,36 @@ def list_tables(url: str) -> list[str]:
     """The tables of examples that there are."""
     statement = "SELECT relname FROM pg_class WHERE relname ~ '^examples_' AND relkind = 'r' ORDER BY relname"
     return [name for (name,) in query(url, statement)]
+
+
+# Reading
+
+
+@pytest.mark.parametrize("wanted", [[], [0], [1, 2], [0, 1, 2, 3]])
+@pytest.mark.parametrize("rows_at_once", [1, 3, 100])
+def test_wanted_rows_of_a_split_are_read_bit_by_bit(
+    url: str, monkeypatch: pytest.MonkeyPatch, wanted: list[int], rows_at_once: int
+) -> None:
+    version = build.transform(url, SETTINGS, replace(PLAN, validation_from="2024-02-29"), "run")
+    build.build(url, version)
+    whole = load_split(url, version, "train")
+    read_frames = examples._read_frames
+
+    def read_less_at_once(*arguments: Any) -> Iterator[Any]:
+        for frame in read_frames(*arguments):
+            for start in range(0, len(frame), rows_at_once):
+                yield frame.iloc[start : start + rows_at_once]
+
+    def choose(count: int, times: Any) -> Any:
+        assert count == len(whole) == 4
+        assert times.tolist() == whole.rows["pickup_at"].tolist()
+        return np.array(wanted, dtype=np.intp)
+
+    monkeypatch.setattr(examples, "_read_frames", read_less_at_once)
+    chosen = load_split(url, version, "train", choose)
+    assert chosen.target.tolist() == whole.target[wanted].tolist()
+    for name, values in whole.rows.items():
+        assert (chosen.rows[name].dtype, chosen.rows[name].tolist()) == (values.dtype, values[wanted].tolist())
 
 
 # Transform
