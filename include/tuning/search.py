@@ -155,7 +155,7 @@ def _claim_next(store: TrialStore, done: dict[int, Trial], limits: Limits) -> in
         is_impatient = _count_since_best(done, start) >= limits.patience
         pending = [] if is_impatient else [number for number in range(missing, end) if number not in done]
         is_spent = _is_spent(done, limits)
-        is_busy = False
+        known, is_busy = len(done), False
         for number in pending:
             if not store.claim(number):
                 is_busy = True
@@ -165,6 +165,8 @@ def _claim_next(store: TrialStore, done: dict[int, Trial], limits: Limits) -> in
             if number not in done and (number < max(done, default=-1) or not is_spent):
                 return number
             store.release(number)
+        if len(done) > known:
+            continue
         if not is_busy:
             return None
         time.sleep(SECONDS_BETWEEN_LOOKS)

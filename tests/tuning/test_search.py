@@ -230,6 +230,21 @@ def test_trial_of_a_worker_that_was_killed_is_done_by_another() -> None:
     assert sequence(store) == sequence(alone)
 
 
+def test_trial_that_another_finishes_between_the_look_and_the_claim_is_not_the_end_of_the_search() -> None:
+    whole = MemoryStore()
+    best = search(whole)
+
+    class Overtaken(MemoryStore):
+        def claim(self, number: int) -> bool:
+            if number % 4 == 3:  # the last one of each round
+                self.rows.setdefault(number, whole.rows[number])
+            return super().claim(number)
+
+    store = Overtaken()
+    assert search(store) == best
+    assert sequence(store) == sequence(whole)
+
+
 def test_worker_without_time_fills_the_gaps_that_a_killed_one_has_left_and_no_more() -> None:
     whole, broken = MemoryStore(), MemoryStore()
     search(whole, limits=Limits(4, 1e9, 1000))
