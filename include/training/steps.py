@@ -83,13 +83,12 @@ def _search(
     known: Sequence[Mapping[str, Any]],
     on_trial: Callable[[Trial], None],
 ) -> Best:
-    choose = partial(choose_sample, most=settings.tuning_rows, random_state=job.random_state)
+    counts = [get_training_set(url, job.set_version).counts[split] for split in ("train", "validation")]
+    is_sample = max(counts) > settings.tuning_rows
+    choose = partial(choose_sample, most=settings.tuning_rows, random_state=job.random_state) if is_sample else None
     problem, feature_set, references, train, validation = load_data(url, job, choose)
-    counts = get_training_set(url, job.set_version).counts
-    count, whole = len(train) + len(validation), counts["train"] + counts["validation"]
-    is_sample = count < whole
     if is_sample:
-        log.info("The search uses %d of %d rows, evenly over time.", count, whole)
+        log.info("The search uses %d of %d rows, evenly over time.", len(train) + len(validation), sum(counts))
     folds = encode_folds(model, problem, feature_set, references, train, validation, random_state=job.random_state)
 
     def fit_trial(parameters: Mapping[str, Any], watch: Watch) -> Fitted:

@@ -1,7 +1,6 @@
 """The blend of a run: of which trials it is, and how it is trained, stored and registered."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ from include.training.blending import add_blend
 from include.training.final_model import train_model
 from include.training.job import Job
 from include.training.steps import choose_best, register_best, tune_model
-from include.tuning.search import Limits, Trial
+from include.tuning.search import Limits
 from include.tuning.trials import list_best
 from tests.published_sets import publish_sample
+from tests.training.test_steps import Killed, kill_after
 
 pytestmark = [
     pytest.mark.slow,
@@ -50,18 +50,6 @@ def make_job(request: pytest.FixtureRequest, model: str, trials: int = 5) -> Job
     """A run of the test's own."""
     family = MODELS[model].family
     return Job(f"{family}_training/{request.node.name}", family, 1, "rich", Limits(trials, 600, 25), 42)
-
-
-class Killed(BaseException):
-    """What nothing may catch."""
-
-
-def kill_after(number: int) -> Callable[[Trial], None]:
-    def die(trial: Trial) -> None:
-        if trial.number == number:
-            raise Killed
-
-    return die
 
 
 def refuse(*_: Any, **__: Any) -> None:

@@ -21,12 +21,12 @@ class Blend:
     """Fitted estimators that predict together.
 
     Attributes:
-        library: The one that all members are of.
+        made_by: The library that all members are of.
         multiplies: Whether their margin is the logarithm of the prediction.
     """
 
     members: tuple[Any, ...]
-    library: Library
+    made_by: Library
     multiplies: bool
 
 
@@ -47,19 +47,19 @@ class Blends:
         return isinstance(estimator, Blend)
 
     def explains(self, estimator: Blend) -> bool:
-        return all(map(estimator.library.explains, estimator.members))
+        return all(map(estimator.made_by.explains, estimator.members))
 
     def multiplies(self, estimator: Blend) -> bool:
         return estimator.multiplies
 
     def predict(self, estimator: Blend, matrix: Any) -> Values:
-        predict = estimator.library.predict
+        predict = estimator.made_by.predict
         predicted = np.array([predict(member, matrix) for member in estimator.members], dtype=np.float64)
         mean: Values = (np.log(predicted) if estimator.multiplies else predicted).mean(axis=0)
         return np.exp(mean) if estimator.multiplies else mean
 
     def contribute(self, estimator: Blend, matrix: Any, encoder: Encoder) -> Contributions:
-        each = [estimator.library.contribute(member, matrix, encoder) for member in estimator.members]
+        each = [estimator.made_by.contribute(member, matrix, encoder) for member in estimator.members]
         values = np.mean([found.values for found in each], axis=0)
         return Contributions(values, float(np.mean([found.base for found in each])), estimator.multiplies)
 
@@ -67,7 +67,7 @@ class Blends:
         for number, member in enumerate(estimator.members, 1):
             directory = path / f"{number:02}"
             directory.mkdir(parents=True)
-            estimator.library.save(member, directory / estimator.library.file)
+            estimator.made_by.save(member, directory / estimator.made_by.file)
 
     def load(self, path: Path, threads: int) -> Blend:
         by_file = {library.file: library for library in self._libraries}
