@@ -46,6 +46,13 @@ def split_list(value: Any) -> Any:
     return value
 
 
+def split_numbers(value: Any) -> Any:
+    """`Yes=10,No=1` as a mapping; one word as it is."""
+    if not isinstance(value, str) or "=" not in value:
+        return value
+    return {name.strip(): number.strip() for name, _, number in (part.partition("=") for part in split_list(value))}
+
+
 def none_if_blank(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 

@@ -1,5 +1,6 @@
 """Whether the parts of a problem fit together; what is wrong is said by key, with what would be right."""
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 # What slices may be of besides columns: the hour of the problem's time.
 HOUR = "hour"
+MOST_CLASSES = 50
+# What only a classification can declare; and of that, what only one of two classes can.
+_OF_TWO = ("cost_missed", "cost_false_alarm", "least_precision", "least_recall", "positive")
+_OF_CLASSES = ("classes", "class_weights", *_OF_TWO)
 SECONDS_OF_UNIT = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 # The column of a training set that says where a row belongs that is not split by time.
 PLACE = "place"
@@ -25,8 +30,10 @@ RESERVED = frozenset(
         "month",
         PLACE,
         "predicted",
+        "predicted_class",
         "predicted_high",
         "predicted_low",
+        "probabilities",
         "request_id",
         "row_number",
         "source",
@@ -44,6 +51,7 @@ def check_problem(problem: "Problem") -> None:
     _check_sources(problem)
     _check_bounds(problem)
     _check_split(problem)
+    _check_classes(problem)
     if problem.target is None and problem.elapsed is None:
         raise ValueError("target: name the column to predict")
 
@@ -111,6 +119,44 @@ def _check_split(problem: "Problem") -> None:
                 f"{key}: {name} is no input, but the baselines of a series need it: take it out of known_later, and"
                 f" give columns.{name} the kind {'time' if key == 'time' else 'category'}"
             )
+
+
+def _check_classes(problem: "Problem") -> None:
+    given = [key for key in _OF_CLASSES if getattr(problem, key)]
+    if problem.task != "classification":
+        if given:
+            raise ValueError(f"{given[0]}: only a classification has it: set TASK=classification, or leave it out")
+        return
+    if problem.elapsed:
+        raise ValueError("task: the time between two columns is a number: name the TARGET, a column of classes")
+    if problem.target_min is not None or problem.target_max is not None or problem.unit:
+        raise ValueError("task: a class has no unit and no bounds: leave out unit, target_min and target_max")
+    if len(set(problem.classes)) < max(2, len(problem.classes)):
+        raise ValueError("classes: name the two or more values of the target, each once, such as CLASSES=No,Yes")
+    if len(problem.classes) > MOST_CLASSES:
+        raise ValueError(f"classes: {len(problem.classes)} are too many to tell apart; at most {MOST_CLASSES} can be")
+    if problem.horizon:
+        raise ValueError("horizon: an earlier class says nothing of probabilities; leave it out")
+    _check_weights(problem)
+    _check_threshold(problem, [key for key in given if key in _OF_TWO])
+
+
+def _check_weights(problem: "Problem") -> None:
+    for label, weight in problem.class_weights.items() if isinstance(problem.class_weights, dict) else ():
+        if label not in problem.classes:
+            raise ValueError(f"class_weights: {label!r} is none of the classes {', '.join(problem.classes)}")
+        if not 0 < weight < math.inf:
+            raise ValueError(f"class_weights: the weight of {label!r} must be above 0, not {weight:g}")
+
+
+def _check_threshold(problem: "Problem", given: list[str]) -> None:
+    if given and len(problem.classes) > 2:
+        raise ValueError(f"{given[0]}: it is for two classes, but there are {len(problem.classes)}; leave it out")
+    if problem.positive and problem.positive not in problem.classes:
+        raise ValueError(f"positive: {problem.positive!r} is none of the classes {', '.join(problem.classes)}")
+    ways = {"costs" if key.startswith("cost") else key for key in given if key != "positive"}
+    if len(ways) > 1:
+        raise ValueError(f"{given[0]}: costs, least_precision and least_recall exclude each other; keep one of them")
 
 
 def _check_slices(problem: "Problem") -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from include.configuration.layers import SettingsModel
-from include.configuration.values import Months, Names, OptionalText, Share, Text, TimeZone, split_list
+from include.configuration.values import Months, Names, OptionalText, Share, Text, TimeZone, split_list, split_numbers
 from include.problem.checks import NAME, SECONDS_OF_UNIT, check_problem
 from include.problem.kinds import KindName
 from include.problem.naming import name_clock, name_parts
@@ -111,7 +111,30 @@ class Problem(SettingsModel):
     one, baselines to beat. Empty: rows are no series.
     """
     task: Task = "regression"
-    """What is predicted: `regression`, a number."""
+    """What is predicted: `regression`, a number, or `classification`, the probability of each of the `classes`."""
+    classes: Names = ()
+    """The values that the target of a classification has, as the source writes them; a row with another one is left
+    out.
+    """
+    positive: OptionalText = None
+    """Of two classes the one that is looked for, such as `Yes`. Empty: the second."""
+    cost_missed: float | None = Field(default=None, gt=0)
+    """Of two classes: what it costs to miss a row of `positive`, in any unit; empty: 1. With the cost of a false alarm
+    it says from which probability on a row is taken for one.
+    """
+    cost_false_alarm: float | None = Field(default=None, gt=0)
+    """Of two classes: what it costs to take a row for one of `positive` that is none, in the same unit; empty: 1."""
+    least_precision: Share | None = None
+    """Of two classes, instead of costs: the share of the rows taken for `positive` that have to be so."""
+    least_recall: Share | None = None
+    """Of two classes, instead of costs: the share of the rows of `positive` that have to be found."""
+    class_weights: Annotated[dict[str, float] | Literal["balanced"], BeforeValidator(split_numbers)] = Field(
+        default_factory=dict
+    )
+    """How much a row of a class counts when a model is fitted: a number by class, 1 where none is given, such as
+    `Yes=10`; or `balanced`, so that all classes count alike. Probabilities are calibrated to the true shares
+    afterwards.
+    """
     known_later: Names = ()
     """Columns that are not known when one predicts: never features."""
     batch_order: Names = ()
@@ -139,6 +162,16 @@ class Problem(SettingsModel):
     def objective(self) -> Objective:
         """What its models are searched, judged and watched by."""
         return OBJECTIVES[self.task](self)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The classes in the order of their numbers, from 0; of two, `positive` is the second. Empty without classes.
+
+        A target, in the warehouse and in arrays, is the number of its class.
+        """
+        if len(self.classes) != 2 or self.positive is None:
+            return self.classes
+        return tuple(sorted(self.classes, key=lambda label: label == self.positive))
 
     @cached_property
     def stored(self) -> tuple[Column, ...]:

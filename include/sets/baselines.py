@@ -41,13 +41,14 @@ class Baseline:
 
     Attributes:
         name: As it reads after "the".
-        value: What it always predicts; of an earlier target what stands in where there is none.
+        value: What it always predicts, of classes the probability of each; of an earlier target what stands in where
+            there is none.
         lag: So many rows earlier in the series is the target that it predicts; None: it always predicts `value`.
         errors: By held-out split that has rows, and there by the key of the measure, see `Objective.of_baselines`.
     """
 
     name: str
-    value: float
+    value: float | list[float]
     lag: int | None
     errors: Mapping[str, Mapping[str, float]]
 
@@ -112,7 +113,8 @@ def name_columns(baselines: Sequence[Baseline]) -> dict[str, str]:
 
 
 def _predict(problem: Problem, baseline: Baseline) -> sql.Composable:
-    value = sql.SQL("{}::float8").format(sql.Literal(baseline.value))
+    kind = "float8[]" if isinstance(baseline.value, list) else "float8"
+    value = sql.SQL("{}::" + kind).format(sql.Literal(baseline.value))
     if baseline.lag is None:
         return value
     return sql.SQL(

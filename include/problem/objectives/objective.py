@@ -5,7 +5,7 @@ DAG files read it with the problem, and pages and mails name errors by it: it im
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from include.problem.words import name_unit, show_amount
 
@@ -41,12 +41,18 @@ class Objective:
     Attributes:
         main: The measure that decides, which is that error.
         article: Of its name in a sentence, `a` or `an`.
-        loss: The loss of each row, (n,), by its actual values, (n,), and its predictions.
+        loss: The loss of each row, (n,), by its actual values, (n,), and its predictions, (n,), or (n, k) of k classes.
         aggregate: The error, in the unit of `main`, by a mean of losses; element by element where there are several.
+        distance: How far other predictions are from predictions by row, (n,), measured like a loss: that of the actual
+            values is the loss.
+        residuals: Predicted minus actual by row, (n,), in the unit of the target, or as a probability.
+        center: What of the residuals says whether predictions are to one side.
         measure: All measures, by their keys, of n > 0 rows; raises ValueError where there are none.
         constants: Baselines that predict the same of every row, by their names as they read after "the": what they
             predict, by the figures of the training split's target, see `profile_split`. The first one stands in where
             another baseline has no value.
+        labels: Of the classes, in the order of their numbers and probabilities; empty where a number is predicted.
+        predicts_targets: Whether an earlier target can stand for a prediction.
         of_baselines: The measures that baselines have too, each with its `sql`; like those that follow, `main` first.
         in_tables: Those in tables of models.
         in_bars: Those in charts that have one axis for all of them.
@@ -57,12 +63,17 @@ class Objective:
     article: str
     loss: Callable[["Values", "Values"], "Values"]
     aggregate: Callable[[Any], Any]
+    distance: Callable[["Values", "Values"], "Values"]
+    residuals: Callable[["Values", "Values"], "Values"]
+    center: Literal["mean", "median"]
     measure: Callable[["Values", "Values"], dict[str, float]]
-    constants: Callable[[Mapping[str, Any]], dict[str, float]]
+    constants: Callable[[Mapping[str, Any]], Mapping[str, float | list[float]]]
     of_baselines: tuple[Measure, ...]
     in_tables: tuple[Measure, ...]
     in_bars: tuple[Measure, ...]
     in_slices: tuple[Measure, ...]
+    labels: tuple[str, ...] = ()
+    predicts_targets: bool = True
 
     @property
     def key(self) -> str:

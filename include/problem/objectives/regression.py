@@ -20,6 +20,9 @@ def make_regression(problem: "Problem") -> Objective:
         article="an",
         loss=square_errors,
         aggregate=take_root,
+        distance=square_errors,
+        residuals=subtract,
+        center="median",
         measure=measure,
         constants=list_constants,
         of_baselines=(rmse, mae),
@@ -37,6 +40,11 @@ def make_regression(problem: "Problem") -> Objective:
 def square_errors(actual: "Values", predicted: "Values") -> "Values":
     """The squared error of each row, (n,), in the square of the target's unit."""
     return (predicted - actual) ** 2
+
+
+def subtract(actual: "Values", predicted: "Values") -> "Values":
+    """Predicted minus actual by row, (n,)."""
+    return predicted - actual
 
 
 def take_root(mean: Any) -> Any:
