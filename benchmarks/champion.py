@@ -52,7 +52,7 @@ def train(model: str = MODEL, **changes: Any) -> Trained:
     fitted = fit(MODELS[model], parameters, data, random_state=settings.random_state, threads=2)
     metadata = {"family": MODELS[model].family, "model": model, "parameters": parameters, "lineage": {}}
     estimator = parse_estimator(*dump_estimator(fitted.estimator), threads=1)
-    return Trained(Model(data.encoder, estimator, metadata), splits[1], trips.label)
+    return Trained(Model.of(data, estimator, metadata), splits[1], trips.label)
 
 
 def register(stack: Stack, trained: Trained, versions: int = 1) -> tuple[Settings, Tracker]:

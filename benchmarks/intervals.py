@@ -34,7 +34,7 @@ def run() -> Report:
             train, held_out, after = learnt[1], judging[1], later[1]
             data = encode(MODELS[name], settings.problem, "rich", references, train, held_out)
             fitted = fit(MODELS[name], MODELS[name].start, data, random_state=settings.random_state, threads=2)
-            model = Model(data.encoder, fitted.estimator, {})
+            model = Model.of(data, fitted.estimator, {})
             label = f"{learnt[0]}; {judging[0]}; {later[0]}"
             rows += [[label, name, *each] for each in _compare(settings, model, held_out, after)]
     return Report(
@@ -65,7 +65,7 @@ def _list_cases(months: Mapping[str, Split]) -> list[tuple[tuple[str, Split], ..
 
 def _compare(settings: Settings, model: Model, held_out: Split, after: Split) -> list[list[str]]:
     known, predicted = model.predict(held_out.rows), model.predict(after.rows)
-    low, high = model.calibrate(held_out, known).find_intervals(predicted, after.rows) or (predicted, predicted)
+    low, high = model.bound(held_out, known).outputs.find_intervals(predicted, after.rows) or (predicted, predicted)
     width = float(np.quantile(np.abs(held_out.target - known), DEFAULT_LEVEL))
     return [
         ["by band and zone", *_measure(settings, after.rows, after.target, predicted, low, high)],

@@ -137,11 +137,11 @@ def _make_champions(settings: Settings) -> Iterator[Champion]:
         start = {**MODELS[MODEL].start, **QUICK}
         fitted = fit(MODELS[MODEL], start, data, random_state=settings.random_state, threads=2)
         metadata = {"family": "xgboost", "model": MODEL, "parameters": start, "lineage": {}}
-        model = Model(data.encoder, fitted.estimator, metadata)
+        model = Model.of(data, fitted.estimator, metadata)
         predicted = model.predict(held_out.rows)
         scored = Scored(held_out.target, predicted)
         yield Champion(
-            model.calibrate(held_out, predicted),
+            model.bound(held_out, predicted),
             profile_split(settings.problem, learnt),
             columns_of(settings.problem, learnt),
             refer_to(settings.problem.objective, scored, days_of(held_out)),
@@ -171,7 +171,7 @@ def _watch(settings: Settings, champion: Champion, weeks: Sequence[Split]) -> li
         week = pick(week, (week.target >= problem.target_min) & (week.target <= problem.target_max))
         predicted = champion.model.predict(week.rows)
         scored.append(Scored(week.target, predicted))
-        low, high = champion.model.find_intervals(predicted, week.rows) or (predicted, predicted)
+        low, high = champion.model.outputs.find_intervals(predicted, week.rows) or (predicted, predicted)
         coverages.append(float(np.mean((low <= week.target) & (week.target <= high))))
         values = columns_of(problem, week)
         flags.append(

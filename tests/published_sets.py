@@ -38,5 +38,5 @@ def train(url: str, version: int, model: str, feature_set: str) -> Model:
     data = encode(MODELS[model], problem, feature_set, load_references(url, version), *splits)
     fitted = fit(MODELS[model], MODELS[model].start, data, random_state=1, threads=1)
     metadata = {"family": MODELS[model].family, "model": model, "parameters": {}, "lineage": {}}
-    made = Model(data.encoder, fitted.estimator, metadata)
-    return made.calibrate(splits[1], made.predict(splits[1].rows))
+    made = Model.of(data, fitted.estimator, metadata)
+    return made.bound(splits[1], made.predict(splits[1].rows))

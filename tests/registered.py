@@ -46,8 +46,8 @@ def make_model(model: str, feature_set: str = "rich") -> Model:
     }
     if hasattr(fitted.estimator, "coef_"):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
-    model = Model(data.encoder, fitted.estimator, metadata)
-    return model.calibrate(VALIDATION, model.predict(VALIDATION.rows))
+    model = Model.of(data, fitted.estimator, metadata)
+    return model.bound(VALIDATION, model.predict(VALIDATION.rows))
 
 
 @cache

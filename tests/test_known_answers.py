@@ -126,7 +126,7 @@ def predict_by_hand(
     )
     fitted = fit(MODELS[model], MODELS[model].start, data, random_state=RANDOM_STATE, threads=1)
     trips = parse_rows(TRIPS, InputFormat.of(PROBLEM), NOW)
-    return fitted.metrics, Model(data.encoder, fitted.estimator, {}).predict(trips)
+    return fitted.metrics, Model.of(data, fitted.estimator, {}).predict(trips)
 
 
 @pytest.mark.parametrize(("model", "feature_set"), MODELS_AND_FEATURES)

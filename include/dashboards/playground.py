@@ -22,6 +22,7 @@ from include.dashboards.reading.suggestions import find_suggestions
 from include.dashboards.reading.value_names import find_names
 from include.errors import MltrainError, ModelInvalid
 from include.models.artifact import Model
+from include.models.intervals import DEFAULT_LEVEL
 from include.models.learnt import describe_unusual
 from include.prediction.form_fields import make_fields
 from include.prediction.inputs import InputFormat, parse_rows
@@ -136,8 +137,8 @@ def _load_usable(context: Context, chosen: Sequence[Registered]) -> list[tuple[R
 
 def _predict(version: Registered, model: Model, rows: Columns) -> Predicted:
     predicted = model.predict(rows)
-    ends = model.find_intervals(predicted, rows)
-    low, high = (float(end[0]) for end in ends) if ends else (None, None)
+    intervals = model.outputs.answer(predicted, rows, DEFAULT_LEVEL).get("intervals")
+    low, high = intervals[0] if intervals else (None, None)
     return Predicted(version.version, version.label, version.role, version.model, float(predicted[0]), low, high)
 
 

@@ -1,6 +1,6 @@
 """The registered model as one directory: features, encoder and estimator together, without arbitrary pickles.
 
-model.json      problem, encoder with what its features look up, intervals, model type, parameters and lineage
+model.json      problem, encoder with what its features look up, outputs, model type, parameters and lineage
 estimator.ubj   an xgboost booster, or
 estimator.txt   a booster of LightGBM, or
 estimator.skops a scikit-learn estimator, loaded only if each type in it is allowed, or
@@ -20,16 +20,18 @@ from include.errors import ModelInvalid
 from include.models.encoder import Encoder
 from include.models.estimator_files import load_estimator, save_estimator
 from include.models.fitting import predict_encoded
-from include.models.intervals import DEFAULT_LEVEL, Intervals, calibrate
 from include.models.learnt import Learnt
+from include.models.libraries.protocol import EncodedData
 from include.models.manifest import check_files, write_manifest
+from include.models.outputs.protocol import Outputs
+from include.models.outputs.table import OUTPUTS
 from include.problem.data import Columns, Split, Values, columns_of_frame, count_rows
 from include.problem.declaration import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 5
+FORMAT = 6
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,20 @@ class Model:
     """A model that takes rows and gives predictions of the target.
 
     Attributes:
+        outputs: How what the estimator gives becomes predictions, and how sure these are.
         metadata: Model type, parameters, metrics and lineage, as plain JSON values.
-        intervals: How far actual values are from predictions; None where too few rows were held out to say.
     """
 
     encoder: Encoder
     estimator: Any
+    outputs: Outputs
     metadata: Mapping[str, Any]
-    intervals: Intervals | None = None
+
+    @classmethod
+    def of(cls, data: EncodedData, estimator: Any, metadata: Mapping[str, Any]) -> "Model":
+        """The model of an estimator that was fitted to encoded data; its outputs are not calibrated yet."""
+        problem = data.encoder.problem
+        return cls(data.encoder, estimator, OUTPUTS[problem.task].start(problem, data.train_target), metadata)
 
     @property
     def problem(self) -> Problem:
@@ -57,7 +65,10 @@ class Model:
         return self.encoder.learnt
 
     def predict(self, rows: Columns) -> Values:
-        """Predictions, shape (n,), in the problem's unit, of n rows with the columns of `Problem.dtypes`.
+        """Predictions of n rows with the columns of `Problem.dtypes`.
+
+        Returns:
+            Shape (n,), in the problem's unit; of classes their probabilities, (n, k), in the order of `Problem.labels`.
 
         Raises:
             ModelInvalid: The rows have not all columns that the model was trained with.
@@ -67,13 +78,13 @@ class Model:
                 f"The model was trained with {', '.join(sorted(missing))}, which the problem does not declare any more:"
                 " declare it again, or train a new model."
             )
-        return predict_encoded(self.estimator, self.encoder.transform(rows))
+        return self.outputs.finish(predict_encoded(self.estimator, self.encoder.transform(rows)))
 
     def predict_guarded(self, rows: Columns) -> Values:
         """What `predict` gives, of an estimator that may fail in any way.
 
         Raises:
-            ModelInvalid: It failed, or did not give a number for each row; says how.
+            ModelInvalid: It failed, or did not give a number for each row, of classes for each of them; says how.
         """
         try:
             predicted = np.asarray(self.predict(rows), dtype="float64")
@@ -81,32 +92,21 @@ class Model:
             raise
         except Exception as error:
             raise ModelInvalid(f"It cannot predict: {error!r}.") from error
-        expected = count_rows(rows)
-        if predicted.shape != (expected,):
-            raise ModelInvalid(f"It returns predictions of shape {predicted.shape} for {expected} rows.")
+        count, classes = count_rows(rows), len(self.problem.labels)
+        if predicted.shape != ((count, classes) if classes else (count,)):
+            raise ModelInvalid(f"It returns predictions of shape {predicted.shape} for {count} rows.")
         return predicted
 
-    def calibrate(self, judged: Split, predicted: Values) -> "Model":
-        """The model with intervals that follow from predictions of rows not learnt from.
+    def bound(self, judged: Split, predicted: Values) -> "Model":
+        """The model with what says how sure its predictions are, by those of rows not learnt from.
 
         Args:
-            predicted: Of the rows, (n,), in the model's stead by one that has not learnt from them.
+            predicted: Of the rows, in the model's stead by one that has not learnt from them.
         """
         # Bands of numbers are large, and errors by bands of the prediction hold in them; times do not come again.
         names = [part.column for part in self.problem.slices if part.most_frequent and part.column in judged.rows]
         categories = {name: judged.rows[name] for name in names if judged.rows[name].dtype.kind != "M"}
-        return replace(self, intervals=calibrate(judged.target, predicted, categories))
-
-    def find_intervals(
-        self, predicted: Values, rows: Columns, level: float = DEFAULT_LEVEL
-    ) -> tuple[Values, Values] | None:
-        """Both ends, each (n,), of the intervals of n predictions, see `Intervals.find`; None where none are known."""
-        if self.intervals is None:
-            return None
-        low, high = self.intervals.find(predicted, rows, level)
-        # What training never sees below 0 is not said to be there.
-        is_never_negative = self.problem.target_min is not None and self.problem.target_min >= 0
-        return (np.maximum(low, 0.0), np.maximum(high, 0.0)) if is_never_negative else (low, high)
+        return replace(self, outputs=self.outputs.bound(judged.target, predicted, categories))
 
     def save(self, directory: Path) -> None:
         """Writes the model into an existing empty directory."""
@@ -115,7 +115,7 @@ class Model:
             "estimator": save_estimator(self.estimator, directory),
             "problem": self.problem.to_dict(),
             "encoder": self.encoder.to_dict(),
-            "intervals": self.intervals and self.intervals.to_dict(),
+            "outputs": self.outputs.to_dict(),
             "metadata": dict(self.metadata),
         }
         (directory / "model.json").write_text(json.dumps(document, allow_nan=False))
@@ -138,15 +138,16 @@ class Model:
             document = json.loads((directory / "model.json").read_text())
             if document["format"] != FORMAT:
                 raise ModelInvalid(f"{directory}: format {document['format']}, but this code reads format {FORMAT}.")
-            encoder = Encoder.from_dict(Problem.from_dict(document["problem"]), document["encoder"])
+            problem = Problem.from_dict(document["problem"])
+            encoder = Encoder.from_dict(problem, document["encoder"])
             estimator = load_estimator(directory / document["estimator"], threads)
-            intervals = Intervals.from_dict(document["intervals"]) if document["intervals"] else None
+            outputs = OUTPUTS[problem.task].from_dict(problem, document["outputs"])
         except ModelInvalid:
             raise
         # What is whole but no model of ours can fail in any way that its library has.
         except Exception as error:
             raise ModelInvalid(f"{directory}: not a model that this code can load ({error}).") from error
-        return cls(encoder, estimator, document["metadata"], intervals)
+        return cls(encoder, estimator, outputs, document["metadata"])
 
 
 class PyfuncModel:
@@ -156,7 +157,7 @@ class PyfuncModel:
         self.model = model
 
     def predict(self, model_input: "pd.DataFrame", params: Mapping[str, Any] | None = None) -> Values:
-        """Predictions, shape (n,), of a frame with the columns of `Problem.dtypes`."""
+        """Predictions, see `Model.predict`, of a frame with the columns of `Problem.dtypes`."""
         return self.model.predict(columns_of_frame(self.model.problem, model_input))
 
 

@@ -12,8 +12,10 @@ import numpy.typing as npt
 from scipy import sparse
 
 from include.models.artifact import Model
+from include.models.libraries.protocol import Contributions, Link
 from include.models.libraries.table import kind_of, members_of
-from include.problem.data import Columns, count_rows
+from include.problem.data import Columns, Values, count_rows
+from include.problem.declaration import Problem
 
 # Points enough for a picture; TreeSHAP of a deep booster takes some ten milliseconds a row.
 SAMPLE_ROWS = 250
@@ -29,17 +31,24 @@ class Explanation:
     Attributes:
         features: The k names, the strongest first.
         contributions: Shape (n, k), in the unit of the model's margin: the target's, or its logarithm where the
-            objective has a log link or the booster learns the logarithm.
-        base: The margin without any feature.
-        unit: Of the contributions: the target's, behind `log` where they multiply.
-        multiplies: Whether contributions are logarithms of factors on the prediction, rather than summands.
+            objective has a log link or the booster learns the logarithm; of two classes the log-odds of the second
+            one, of more those of the most probable one against the mean of all. Probabilities are calibrated behind it.
+        base: The margin without any feature, (n,).
+        unit: Of the contributions: the target's, behind `log` where they multiply, or `log-odds`.
+        factor_on: What contributions are logarithms of factors on, such as `the prediction` or `the odds of Yes`;
+            empty where they are summands of the prediction.
     """
 
     features: tuple[str, ...]
     contributions: npt.NDArray[np.float64]
-    base: float
+    base: Values
     unit: str
-    multiplies: bool = False
+    factor_on: str = ""
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether contributions are logarithms of factors, rather than summands."""
+        return bool(self.factor_on)
 
     @property
     def strengths(self) -> list[dict[str, Any]]:
@@ -63,7 +72,7 @@ def explain(model: Model, rows: Columns) -> Explanation:
     """
     matrix = model.encoder.transform(rows)
     found = kind_of(model.estimator).contribute(model.estimator, matrix, model.encoder)
-    return _by_feature(model, found.values, found.base, multiplies=found.multiplies)
+    return _by_feature(model, found)
 
 
 def is_linear(model: Model) -> bool:
@@ -84,23 +93,51 @@ def explain_linear(model: Model, rows: Columns) -> Explanation:
         raise TypeError(f"{type(model.estimator).__name__} has no coefficients")
     # The mean of linear models is one.
     members = members_of(model.estimator)
-    coefficients = np.mean([np.ravel(member.coef_) for member in members], axis=0, dtype=np.float64)
-    means = np.asarray(model.metadata.get("means") or np.zeros_like(coefficients))
-    values = (sparse.csr_matrix(model.encoder.transform(rows)).toarray() - means) * coefficients
+    coefficients = np.mean([np.atleast_2d(member.coef_) for member in members], axis=0, dtype=np.float64)
     # Some of these models keep the intercept in an array.
-    intercept = float(np.mean([np.ravel(member.intercept_)[0] for member in members]))
-    return _by_feature(model, values, intercept + float(means @ coefficients))
+    intercepts = np.mean([np.atleast_1d(member.intercept_) for member in members], axis=0, dtype=np.float64)
+    means = np.asarray(model.metadata.get("means") or np.zeros(coefficients.shape[1]))
+    distances = sparse.csr_matrix(model.encoder.transform(rows)).toarray() - means
+    values, base = distances[:, :, None] * coefficients.T, intercepts + coefficients @ means
+    link = kind_of(model.estimator).link(model.estimator)
+    return _by_feature(
+        model, Contributions(values, base, link) if link == "softmax" else Contributions(values[:, :, 0], base[0], link)
+    )
 
 
-def _by_feature(model: Model, values: npt.NDArray[np.float64], base: float, *, multiplies: bool = False) -> Explanation:
+def _by_feature(model: Model, found: Contributions) -> Explanation:
     """Adds up the columns that encode one feature, the strongest feature first."""
+    values, base = _choose_class(found)
     owners = [name.split("=", 1)[0] for name in model.encoder.feature_names]
     names = list(dict.fromkeys(owners))
     columns = np.zeros((len(values), len(names)))
     np.add.at(columns.T, [names.index(owner) for owner in owners], values.T)
     order = np.argsort(-np.abs(columns).mean(axis=0), kind="stable")
-    unit = f"{'log ' * multiplies}{model.problem.unit}".strip()
-    return Explanation(tuple(names[at] for at in order), columns[:, order], base, unit, multiplies)
+    unit, factor_on = _name_link(found.link, model.problem)
+    return Explanation(tuple(names[at] for at in order), columns[:, order], base, unit, factor_on)
+
+
+def _choose_class(found: Contributions) -> tuple[npt.NDArray[np.float64], Values]:
+    """The contributions to the margin of one class of each row, (n, columns), and its base, (n,)."""
+    if found.link != "softmax":
+        return found.values, np.full(len(found.values), found.base)
+    # Only differences between classes say something.
+    values = found.values - found.values.mean(axis=2, keepdims=True)
+    base = found.base - found.base.mean()
+    at = (values.sum(axis=1) + base).argmax(axis=1)
+    return np.take_along_axis(values, at[:, None, None], axis=2)[:, :, 0], base[at]
+
+
+def _name_link(link: Link, problem: Problem) -> tuple[str, str]:
+    """The unit of contributions, and what they are factors on, see `Explanation`."""
+    match link:
+        case "log":
+            return f"log {problem.unit}".strip(), "the prediction"
+        case "logit":
+            return "log-odds", f"the odds of {problem.labels[1]}"
+        case "softmax":
+            return "log-odds", "the odds of the most probable class"
+    return problem.unit, ""
 
 
 def sample(rows: Columns, most: int, random_state: int) -> dict[str, npt.NDArray[Any]]:
@@ -133,7 +170,7 @@ def draw_summary(explanation: Explanation, title: str) -> Any:
     figure = Figure(figsize=(11, 0.42 * len(names) + 1.6), layout="constrained")
     bars, points = figure.subplots(1, 2, sharey=True)
     bars.barh(at, np.abs(explanation.contributions).mean(axis=0)[::-1], color="#3b6fb6")
-    label = "factor on the prediction" if explanation.multiplies else explanation.unit
+    label = f"factor on {explanation.factor_on}" if explanation.multiplies else explanation.unit
     bars.set(title="mean |SHAP|", xlabel=label, yticks=at, yticklabels=names)
     jitter = np.random.default_rng(0).uniform(-0.3, 0.3, len(explanation.contributions))
     for row in at:

@@ -10,7 +10,9 @@ import numpy as np
 from include.models.encoder import Encoder, Encoding
 from include.models.libraries.protocol import EncodedData, FitOptions, Watch
 from include.models.libraries.table import LIBRARIES, blend, kind_of, members_of
+from include.models.outputs.table import OUTPUTS
 from include.models.table import ModelType, Statistic
+from include.problem.class_weights import find_class_weights
 from include.problem.data import Split, Values
 from include.problem.declaration import Problem
 
@@ -54,8 +56,17 @@ def encode(
     encoding: Encoding = "native" if model.native_categories else "one_hot"
     encoder = Encoder(problem, feature_set, encoding, references).fit(train.rows)
     matrices = [encoder.transform(split.rows) for split in (train, validation)]
-    data = EncodedData(encoder, matrices[0], train.target, matrices[1], validation.target)
+    weights = _weigh(problem, train, validation)
+    data = EncodedData(encoder, matrices[0], train.target, matrices[1], validation.target, *weights)
     return LIBRARIES[model.family].prepare(model, data)
+
+
+def _weigh(problem: Problem, train: Split, validation: Split) -> list[Values | None]:
+    """How much each row of both splits counts, (n,); None where all count alike."""
+    weights = find_class_weights(problem, train.target)
+    if not weights.size or weights.min() == weights.max():
+        return [None, None]
+    return [weights[split.target.astype(np.intp)] for split in (train, validation)]
 
 
 def threads_for(threads: int) -> int:
@@ -86,13 +97,14 @@ def fit_estimator(
         watch: See `FitOptions`.
 
     Returns:
-        An estimator of the family's library, a scikit-learn regressor, or a booster of xgboost or LightGBM; or a blend.
+        An estimator of the family's library, one of scikit-learn's, or a booster of xgboost or LightGBM; or a blend.
     """
     of_target = {name: float(_STATISTICS[statistic](data.train_target)) for name, statistic in model.of_target.items()}
     scale = _scale_of(data.train_target)
-    # Libraries of boosters call it as it is stored.
-    metric = data.encoder.problem.objective.key
-    options = FitOptions(random_state, threads_for(threads), device, metric, watch)
+    problem = data.encoder.problem
+    # Libraries of boosters call the error of a number as it is stored.
+    metric = model.metric or problem.objective.key
+    options = FitOptions(random_state, threads_for(threads), device, metric, watch, len(problem.labels))
 
     def fit_member(chosen: Mapping[str, Any]) -> Any:
         in_unit = {name: chosen[name] * scale for name in model.in_unit if name in chosen and scale != 1}
@@ -123,9 +135,11 @@ def _scale_of(target: Values) -> float:
 
 def fit(model: ModelType, parameters: Mapping[str, Any], data: EncodedData, **options: Any) -> Fitted:
     """Fits as `fit_estimator` does, with its options, and measures the errors on the validation split."""
-    estimator, objective = fit_estimator(model, parameters, data, **options), data.encoder.problem.objective
-    metrics = objective.measure(data.validation_target, predict_encoded(estimator, data.validation))
-    return Fitted(estimator, metrics, metrics[objective.key])
+    estimator, problem = fit_estimator(model, parameters, data, **options), data.encoder.problem
+    outputs = OUTPUTS[problem.task].start(problem, data.train_target)
+    predicted = outputs.finish(predict_encoded(estimator, data.validation))
+    metrics = problem.objective.measure(data.validation_target, predicted)
+    return Fitted(estimator, metrics, metrics[problem.objective.key])
 
 
 def find_rounds(model: ModelType, fitted: Any) -> dict[str, int]:
@@ -143,5 +157,9 @@ def find_rounds(model: ModelType, fitted: Any) -> dict[str, int]:
 
 
 def predict_encoded(estimator: Any, matrix: Any) -> Values:
-    """Predictions of the target, (n,), from a matrix of the encoder, or from one in its library's own form."""
+    """What the estimator gives, (n,), of classes their probabilities, (n, k).
+
+    Args:
+        matrix: One of the encoder, or one in its library's own form.
+    """
     return np.asarray(kind_of(estimator).predict(estimator, matrix), dtype=np.float64)

@@ -1,15 +1,16 @@
 """What the trials of a search are scored on: the splits, folds of them where they are small, a sample where large."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from include.models.fitting import Fitted, encode, fit
+from include.models.fitting import Fitted, encode, fit, fit_estimator, predict_encoded
 from include.models.libraries.protocol import EncodedData, Watch
 from include.models.table import ModelType
-from include.problem.data import Columns, Split
+from include.problem.data import Split, Values
 from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
 
@@ -39,7 +40,7 @@ def encode_folds(
     both = train + validation
     return [
         encode(model, problem, feature_set, references, _take(both, learnt), _take(both, held_out))
-        for learnt, held_out in divide(problem, both.rows, len(both), random_state)
+        for learnt, held_out in divide(problem, both, random_state)
     ]
 
 
@@ -62,22 +63,26 @@ def choose_sample(
     return np.sort(order[generator.integers(ends[:-1], ends[1:])])
 
 
-def divide(problem: Problem, rows: Columns, count: int, random_state: int) -> list[Fold]:
+def divide(problem: Problem, split: Split, random_state: int) -> list[Fold]:
     """Which rows train and which validate, by position, in each fold.
 
     Folds are blocks in the order of time, or whole groups, or else shuffled, as the problem's splits are. A group that
-    is no input is not known here.
+    is no input is not known here. Each class is dealt out evenly, as far as that goes.
     """
-    from sklearn.model_selection import GroupKFold, KFold
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
+    rows, count = split.rows, len(split)
     if problem.split_by == "time" and problem.time in rows:
         order = np.argsort(rows[str(problem.time)], kind="stable")
         return [(order[learnt], order[held_out]) for learnt, held_out in KFold(min(FOLDS, count)).split(order)]
     groups = _number_groups(rows[problem.group]) if problem.group and problem.group in rows else np.zeros(count)
     folds = min(FOLDS, len(np.unique(groups)))
-    if folds < 2:
-        return list(KFold(min(FOLDS, count), shuffle=True, random_state=random_state).split(groups))
-    return list(GroupKFold(folds, shuffle=True, random_state=random_state).split(groups, groups=groups))
+    by_row, by_group = (StratifiedKFold, StratifiedGroupKFold) if problem.labels else (KFold, GroupKFold)
+    shuffled = {"shuffle": True, "random_state": random_state}
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of classes with fewer rows than folds
+        if folds < 2:
+            return list(by_row(min(FOLDS, count), **shuffled).split(groups, split.target))
+        return list(by_group(folds, **shuffled).split(groups, split.target, groups))
 
 
 def _number_groups(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
@@ -110,3 +115,32 @@ def fit_folds(
     metrics = {name: float(np.mean([each.metrics[name] for each in fitted])) for name in fitted[0].metrics}
     estimator = fitted[0].estimator if len(fitted) == 1 else None
     return Fitted(estimator, metrics, float(np.mean([each.loss for each in fitted])))
+
+
+def predict_across(
+    model: ModelType,
+    parameters: Mapping[str, Any],
+    problem: Problem,
+    feature_set: str,
+    references: Mapping[str, Any],
+    split: Split,
+    *,
+    random_state: int,
+    **options: Any,
+) -> Values:
+    """What estimators give of each row that were fitted without it, (n,) or (n, k), see `predict_encoded`.
+
+    Args:
+        parameters: All of them, the number of rounds of a booster included.
+    """
+    given: Values | None = None
+    for learnt, held_out in divide(problem, split, random_state):
+        parts = _take(split, learnt), _take(split, held_out)
+        data = encode(model, problem, feature_set, references, *parts)
+        estimator = fit_estimator(model, parameters, data, random_state=random_state, **options)
+        predicted = predict_encoded(estimator, data.validation)
+        if given is None:
+            given = np.empty((len(split), *predicted.shape[1:]))
+        given[held_out] = predicted
+    assert given is not None  # there are always folds
+    return given

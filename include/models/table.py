@@ -7,9 +7,13 @@ starts, so that the table can be read (by a DAG file, a form, a page) without lo
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from include.errors import SettingsError
+from include.problem.objectives.table import Task
+
+if TYPE_CHECKING:
+    from include.problem.declaration import Problem
 
 Family = Literal["sklearn", "xgboost", "lightgbm"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -28,6 +32,10 @@ class ModelType:
 
     Attributes:
         name: Its key in the table; of scikit-learn, where the estimator's class is.
+        task: What it predicts.
+        classes: Of classes, how many it can tell apart: `two`, `several` or `any` number of them.
+        metric: What its library calls the error of the validation split by which it stops early; empty: as the
+            objective does.
         native_categories: Whether it takes categories as they are, where the feature set allows.
         start: The first trial's parameters; the search goes on from there.
         space: What the search may change.
@@ -54,7 +62,16 @@ class ModelType:
     native_categories: bool = False
     seeded: bool = True
     parallel: bool = False
+    task: Task = "regression"
+    classes: Literal["two", "several", "any"] = "any"
+    metric: str = ""
     name: str = ""
+
+    def fits(self, problem: "Problem") -> bool:
+        """Whether it predicts what the problem asks for."""
+        if self.task != problem.task:
+            return False
+        return self.classes == "any" or (self.classes == "two") == (len(problem.labels) == 2)
 
     def allows(self, lowest: float) -> bool:
         """Whether it can be fitted to targets of which that is the lowest."""
@@ -70,6 +87,14 @@ _TREES: Space = {
     "min_samples_leaf": ("int", 1, 8),
 }
 _TREES_START = {"n_estimators": 20, "max_depth": 15, "min_samples_split": 4, "min_samples_leaf": 2}
+
+# The share of a class in a leaf is no probability where a leaf is of few rows.
+_VOTING: Space = {
+    "n_estimators": ("int", 30, 120),
+    "max_depth": ("int", 4, 20),
+    "min_samples_leaf": ("int", 2, 40),
+}
+_VOTING_START = {"n_estimators": 60, "max_depth": 12, "min_samples_leaf": 5}
 
 _BOOSTED: Space = {
     "max_depth": ("int", 5, 11),
@@ -116,6 +141,10 @@ def _boosted(
     )
 
 
+def _boosted_classes(objective: str, classes: Literal["two", "several"], metric: str) -> ModelType:
+    return replace(_boosted(objective), task="classification", classes=classes, metric=metric)
+
+
 _LEAFWISE: Space = {
     "num_leaves": ("int", 8, 127),
     "learning_rate": ("loguniform", 0.03, 0.2),
@@ -150,6 +179,10 @@ def _leafwise(objective: str, *, targets: Allowed = "any", in_unit: tuple[str, .
         native_categories=True,
         parallel=True,
     )
+
+
+def _leafwise_classes(objective: str, classes: Literal["two", "several"], metric: str) -> ModelType:
+    return replace(_leafwise(objective), task="classification", classes=classes, metric=metric)
 
 
 _ENTRIES: Mapping[str, ModelType] = MappingProxyType(
@@ -191,6 +224,41 @@ _ENTRIES: Mapping[str, ModelType] = MappingProxyType(
         "ensemble.RandomForestRegressor": ModelType(
             "sklearn", space=_TREES, start=_TREES_START, fixed={"max_features": 0.3, "max_samples": 0.5}, parallel=True
         ),
+        "linear_model.LogisticRegression": ModelType(
+            "sklearn",
+            space={"C": ("loguniform", 1e-3, 100.0)},
+            start={"C": 1.0},
+            fixed={"max_iter": 500},
+            task="classification",
+        ),
+        "ensemble.ExtraTreesClassifier": ModelType(
+            "sklearn",
+            space=_VOTING,
+            start=_VOTING_START,
+            fixed={"max_features": 0.5},
+            parallel=True,
+            task="classification",
+        ),
+        "ensemble.GradientBoostingClassifier": ModelType(
+            "sklearn",
+            space={
+                "n_estimators": ("int", 30, 120),
+                "learning_rate": ("loguniform", 0.03, 0.3),
+                "max_depth": ("int", 2, 6),
+                "min_samples_leaf": ("int", 1, 20),
+            },
+            start={"n_estimators": 60, "learning_rate": 0.1, "max_depth": 3, "min_samples_leaf": 5},
+            fixed={"subsample": 0.5, "max_features": 0.3},
+            task="classification",
+        ),
+        "ensemble.RandomForestClassifier": ModelType(
+            "sklearn",
+            space=_VOTING,
+            start=_VOTING_START,
+            fixed={"max_features": 0.3, "max_samples": 0.5},
+            parallel=True,
+            task="classification",
+        ),
         "gbtree.squarederror": _boosted("reg:squarederror", in_unit=("reg_alpha",)),
         "gbtree.logsquarederror": _boosted("reg:squarederror", targets="above zero", log_target=True),
         "gbtree.gamma": _boosted("reg:gamma", targets="above zero"),
@@ -216,10 +284,14 @@ _ENTRIES: Mapping[str, ModelType] = MappingProxyType(
             # `shotgun`, the default updater, races between threads: same seed, other model.
             fixed={"booster": "gblinear", "objective": "reg:squarederror", "updater": "coord_descent"},
         ),
+        "gbtree.logistic": _boosted_classes("binary:logistic", "two", "logloss"),
+        "gbtree.softprob": _boosted_classes("multi:softprob", "several", "mlogloss"),
         "gbdt.squarederror": _leafwise("regression", in_unit=("lambda_l1",)),
         "gbdt.gamma": _leafwise("gamma", targets="above zero"),
         "gbdt.absoluteerror": _leafwise("regression_l1"),
         "gbdt.tweedie": _leafwise("tweedie", targets="of zero or more", tweedie_variance_power=1.3),
+        "gbdt.binary": _leafwise_classes("binary", "two", "binary_logloss"),
+        "gbdt.multiclass": _leafwise_classes("multiclass", "several", "multi_logloss"),
     }
 )
 

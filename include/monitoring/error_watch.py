@@ -4,8 +4,6 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from include.errors import ModelInvalid
 from include.models.artifact import Model
 from include.models.intervals import DEFAULT_LEVEL
@@ -121,9 +119,8 @@ def _read_judged(url: str, champion: RegisteredVersion, objective: Objective) ->
 def _measure(model: Model, split: Split) -> tuple[Scored, float | None]:
     """What the model predicts of the rows, and the share of actual values inside its intervals."""
     predicted = model.predict_guarded(split.rows)
-    ends = model.find_intervals(predicted, split.rows)
-    inside = ends and float(np.mean((ends[0] <= split.target) & (split.target <= ends[1])))
-    return Scored(split.target, predicted), inside
+    inside = model.outputs.cover(split.target, predicted, split.rows, DEFAULT_LEVEL)
+    return Scored(split.target, predicted), None if inside is None else float(inside.mean())
 
 
 def _store(

@@ -1,7 +1,9 @@
 """Whether a champion errs more than where it was judged, or to one side: the rules, on what it predicted alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ from include.settings import Settings
 # With fewer days than this, rows that follow one another are taken together instead, in so many parts.
 LEAST_DAYS = 5
 PARTS = 14
+_CENTERS: Mapping[str, Callable[[Values], Any]] = MappingProxyType({"mean": np.mean, "median": np.median})
 
 
 @dataclass(frozen=True)
@@ -45,15 +48,10 @@ class ErrorLimits:
 
 @dataclass(frozen=True)
 class Scored:
-    """Rows whose actual values have arrived, and what the champion predicts of them, both (n,)."""
+    """Rows whose actual values have arrived, (n,), and what the champion predicts of them, (n,) or (n, k)."""
 
     actual: Values
     predicted: Values
-
-    @property
-    def residuals(self) -> Values:
-        """Predicted minus actual, (n,)."""
-        return self.predicted - self.actual
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,8 @@ class Reference:
 
     Attributes:
         error: What it was judged by.
-        bias: Median residual, predicted minus actual; None where the rows are gone.
-        spread: Standard deviation of the median residual from day to day.
+        bias: Center of the residuals, see `Objective`; None where the rows are gone.
+        spread: Standard deviation of that center from day to day.
     """
 
     error: float
@@ -76,8 +74,8 @@ class WindowError:
     """The champion's error in a window.
 
     Attributes:
-        bias: Median residual, predicted minus actual.
-        shift: How far the median residual of this window and those before it that an alarm needs, taken together, is
+        bias: Center of the residuals, see `Objective`.
+        shift: How far that center of this window and those before it that an alarm needs, taken together, is
             from where the champion was judged; None where that is not known.
         is_high: Whether the error reaches its limit.
         has_moved: Whether `shift` does.
@@ -105,18 +103,18 @@ def refer_to(
         days: The day of each, (n,); None where rows have no time.
         judged: The error that the champion was judged by; None: that on these rows.
     """
-    residuals = held_out.residuals
+    residuals, center = objective.residuals(held_out.actual, held_out.predicted), _CENTERS[objective.center]
     blocks = [] if days is None else [residuals[days == day] for day in np.unique(days)]
     if len(blocks) < LEAST_DAYS:
         blocks = np.array_split(residuals, min(PARTS, len(residuals)))
-    medians = [float(np.median(block)) for block in blocks]
-    spread = float(np.std(medians, ddof=1)) if len(medians) > 1 else float("inf")
+    centers = [float(center(block)) for block in blocks]
+    spread = float(np.std(centers, ddof=1)) if len(centers) > 1 else float("inf")
     error = judged or objective.measure_error(held_out.actual, held_out.predicted)
-    return Reference(error, float(np.median(residuals)), spread)
+    return Reference(error, float(center(residuals)), spread)
 
 
 def limit_bias(reference: Reference, limits: ErrorLimits) -> float:
-    """How far the median residual may move: some of its own spreads, and never less than a share of the error."""
+    """How far the residuals' center may move: some of its own spreads, and never less than a share of the error."""
     return max(limits.bias_spreads * reference.spread, limits.bias_least * reference.error)
 
 
@@ -140,14 +138,15 @@ def compare_errors(
         coverages: Share of each window's actual values inside the intervals of `DEFAULT_LEVEL`; None where not known.
     """
     counts = [True] * len(windows) if news is None else list(news)
-    found = []
+    center, found = _CENTERS[objective.center], []
+    residuals = [objective.residuals(window.actual, window.predicted) for window in windows]
     for number, window in enumerate(windows):
-        error, bias = objective.measure_error(window.actual, window.predicted), float(np.median(window.residuals))
+        error, bias = objective.measure_error(window.actual, window.predicted), float(center(residuals[number]))
         together = [at for at in range(number + 1) if counts[at]][-limits.needed :]
         is_whole = counts[number] and len(together) == limits.needed
         shift, coverage = None, coverages[number] if coverages else None
         if reference.bias is not None and is_whole:
-            shift = float(np.median(np.concatenate([windows[at].residuals for at in together]))) - reference.bias
+            shift = float(center(np.concatenate([residuals[at] for at in together]))) - reference.bias
         found.append(
             WindowError(
                 rows=len(window.actual),

@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from include.errors import SettingsError
 from include.models.intervals import DEFAULT_LEVEL
 from include.models.learnt import Unusual, describe_unusual
@@ -81,16 +79,11 @@ def make_answer(
     """What each way of asking answers.
 
     Returns:
-        `predictions` of n rows in their order, `unit`, `intervals` (both ends for each row, or null where the model
-        knows none) that hold the actual value with the probability `level`, the `model` behind them, and `warnings`:
-        the values of the rows that are not as those the model learnt from.
+        What the model's outputs tell of n rows in their order, see `Outputs.answer`, the `model` behind it, and
+        `warnings`: the values of the rows that are not as those the model learnt from.
     """
-    ends = loaded.model.find_intervals(predicted, rows, level)
     return {
-        "predictions": predicted.tolist(),
-        "unit": loaded.model.problem.unit,
-        "intervals": ends and np.column_stack(ends).tolist(),
-        "level": level,
+        **loaded.model.outputs.answer(predicted, rows, level),
         "model": {"name": loaded.version.name, "version": loaded.version.version},
         "warnings": describe_unusual(unusual, len(predicted)),
     }

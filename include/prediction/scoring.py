@@ -80,7 +80,7 @@ class Scoring:
         self.rows += batch.num_rows
         constants = (self.month, pa.scalar(self.loaded.version.version, pa.int32()))
         heads = [pa.repeat(value, batch.num_rows) for value in constants]
-        ends = self.loaded.model.find_intervals(predicted, rows)
+        ends = self.loaded.model.outputs.find_intervals(predicted, rows)
         columns = [*heads, *batch.columns, pa.array(predicted)]
         columns += map(pa.array, ends) if ends else [pa.nulls(batch.num_rows, pa.float64())] * 2
         return pa.record_batch(columns, schema=scored_schema(self.problem))

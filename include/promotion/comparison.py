@@ -112,9 +112,13 @@ class Verdict:
 
 
 def count_unusable(values: Values) -> int:
-    """How many of the values errors cannot be measured with: not a number, infinite, or of more than 100 digits."""
+    """Of how many rows errors cannot be measured: with a value that is no number, infinite, or of over 100 digits.
+
+    Args:
+        values: (n,) or (n, k).
+    """
     # The comparison is false for what is not a number.
-    return len(values) - int(np.count_nonzero(np.abs(values) <= LARGEST))
+    return len(values) - int(np.count_nonzero((np.abs(values) <= LARGEST).reshape(len(values), -1).all(axis=1)))
 
 
 def compare(
@@ -128,7 +132,7 @@ def compare(
     minimum_rows: int,
     look: int = 1,
 ) -> Comparison:
-    """Compares two models' predictions, each (n,), of the same rows.
+    """Compares two models' predictions, each (n,) or (n, k), of the same rows.
 
     Args:
         blocks: The rows that hang together, see `list_blocks`.
@@ -175,10 +179,11 @@ def find_disagreement(objective: Objective, actual: Values, judged: Values, serv
     from the twin's than the targets themselves are, it has gone astray.
 
     Args:
-        judged: What the twin predicts, (n,).
+        judged: What the twin predicts, (n,) or (n, k).
         served: What the model itself predicts.
     """
-    error, distance = (objective.measure_error(other, judged) for other in (actual, served))
+    error = objective.measure_error(actual, judged)
+    distance = float(objective.aggregate(objective.distance(judged, served).mean()))
     if distance <= error:
         return None
     return (

@@ -37,7 +37,7 @@ class HeldOut:
     Attributes:
         problem: As it was declared when the set was made.
         actual: Target of each row, (n,).
-        baselines: What each baseline predicts of them, (n,), by its name.
+        baselines: What each baseline predicts of them, (n,) or (n, k), by its name.
         places: What decided to which split each belongs, (n,), equal within a group; NaN where time decided.
     """
 
@@ -87,7 +87,7 @@ def load_held_out(url: str, versions: Collection[int], whole: Collection[int] = 
     if frame is None or _find_newest(url)[0] != version:
         raise StaleInput(f"Training set {version} was superseded while its {split} split was read.")
     found = split_of_frame(problem, frame)
-    predicted = {name: frame[column].to_numpy(dtype="float64") for name, column in names.items()}
+    predicted = {name: np.array(frame[column].tolist(), dtype="float64") for name, column in names.items()}
     places = frame[PLACE].to_numpy(dtype="float64", na_value=np.nan)
     return HeldOut(problem, version, split, found.rows, found.target, predicted, places)
 

@@ -23,7 +23,7 @@ from include.configuration.values import (
     Seed,
     Severity,
 )
-from include.models.table import FAMILIES, TRAINING_DAGS, Family, names_of
+from include.models.table import FAMILIES, TRAINING_DAGS, Family, get_model, names_of
 from include.problem.problem_file import change_problem, keys_of, read_problem
 from include.settings.data import DataSettings
 from include.settings.model_types import LightgbmModels, SklearnModels, XgboostModels
@@ -51,13 +51,19 @@ class Settings(DataSettings):
     """Features to train on: a name among `feature_sets` of the problem, or `default` for those that are made from the
     kinds of its columns. Empty: the problem's first.
     """
-    sklearn_models: SklearnModels = ("linear_model.LinearRegression", "linear_model.Lasso")
-    """Model types of scikit-learn to train, separated by commas."""
-    xgboost_models: XgboostModels = ("gbtree.squarederror", "gbtree.gamma")
+    sklearn_models: SklearnModels = (
+        "linear_model.LinearRegression",
+        "linear_model.Lasso",
+        "linear_model.LogisticRegression",
+    )
+    """Model types of scikit-learn to train, separated by commas. Here as for the other families, those that predict
+    something else than the problem asks for, a number or one of so many classes, are left out.
+    """
+    xgboost_models: XgboostModels = ("gbtree.squarederror", "gbtree.gamma", "gbtree.logistic", "gbtree.softprob")
     """Model types of XGBoost to train, separated by commas. With the default, `gbtree.logsquarederror` is trained too
     where the target is above zero and skewed.
     """
-    lightgbm_models: LightgbmModels = ("gbdt.squarederror", "gbdt.gamma")
+    lightgbm_models: LightgbmModels = ("gbdt.squarederror", "gbdt.gamma", "gbdt.binary", "gbdt.multiclass")
     """Model types of LightGBM to train, separated by commas. Empty, here as for the other families: the family is not
     trained.
     """
@@ -240,8 +246,11 @@ class Settings(DataSettings):
     def _trains_something(self) -> "Settings":
         if not any(map(self.list_model_types, FAMILIES)):
             keys = [f"{family.upper()}_MODELS" for family in FAMILIES]
-            first = names_of(FAMILIES[0])[0]
-            raise ValueError(f"{keys[0]}: no model type is given in {', '.join(keys)}; name one, such as {first}")
+            first = next(name for name in names_of(FAMILIES[0]) if get_model(name).fits(self.problem))
+            raise ValueError(
+                f"{keys[0]}: no model type for a {self.problem.task} is given in {', '.join(keys)}; name one, such as"
+                f" {first}"
+            )
         return self
 
     def is_default(self, field: str) -> bool:
@@ -249,8 +258,11 @@ class Settings(DataSettings):
         return bool(getattr(self, field) == type(self).model_fields[field].default)
 
     def list_model_types(self, family: Family) -> list[str]:
-        """The model types of the family that are trained; none where it is not."""
-        return list(getattr(self, f"{family}_models"))
+        """The model types of the family that are trained: those that predict what the problem asks for.
+
+        None where the family is not trained.
+        """
+        return [name for name in getattr(self, f"{family}_models") if get_model(name).fits(self.problem)]
 
     @property
     def training_dags(self) -> tuple[str, ...]:

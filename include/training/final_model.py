@@ -1,6 +1,7 @@
 """The last step of a model type: evaluates its best model, fits it on all rows, and stores it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -12,10 +13,12 @@ from include.models.artifact import Model
 from include.models.estimates import Estimate, learn_estimates, name_estimated
 from include.models.evaluation import measure_slices
 from include.models.fitting import encode, find_rounds, fit_estimator, list_members, threads_for
+from include.models.folds import predict_across
 from include.models.libraries.protocol import EncodedData
 from include.models.libraries.table import blend
 from include.models.table import ModelType, get_model, type_of
 from include.problem.data import Split, Values
+from include.problem.declaration import Problem
 from include.sets.examples import load_split
 from include.settings import Settings
 from include.tracking import model_logging, runs
@@ -58,21 +61,23 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
         "made_of": {**describe_set(url, job.set_version), **describe_code()},
         "fit": {"device": options["device"], "found": {}},
     }
-    judged = model = Model(data.encoder, estimator, metadata)
+    judged = Model.of(data, estimator, metadata)
+    predicted = {name: judged.predict(split.rows) for name, split in held_out.items()}
+    judged, predicted = _calibrate(judged, model_type, loaded, held_out, predicted, options)
+    model = judged
     if settings.refit:
         del data  # or it would be held beside that of all rows
         data = encode(model_type, *loaded[:3], reduce(add, held_out.values(), train), validation)
         found = find_rounds(model_type, estimator)
         metadata = {**metadata, "splits": ["train", *held_out], "fit": {**metadata["fit"], "found": found}}
         estimator = fit_estimator(model_type, {**tuned["parameters"], **found}, data, **options)
-        model = Model(data.encoder, estimator, metadata)
+        model = Model(data.encoder, estimator, judged.outputs, metadata)
     if explanation.is_linear(model):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
-    predicted = {name: judged.predict(split.rows) for name, split in held_out.items()}
     metrics, slices = _evaluate(judged, learn_estimates(judged.problem, train.rows), held_out, predicted)
     # The newest split judges.
     judging = list(held_out)[-1]
-    model = model.calibrate(held_out[judging], predicted[judging])
+    model = model.bound(held_out[judging], predicted[judging])
     tables, figures = _explain(model, validation, job)
     tracker = runs.open_tracker(settings)
     if tuned["model"] == model_type.name:  # the trials of a blend are those of its model type
@@ -109,6 +114,34 @@ def _load_or_fit(
     """The estimator as the search fitted it; where it is not kept, fitted again."""
     kept = load_estimator_of(url, job.run_key, model_type.name, parameters, threads_for(options["threads"]))
     return fit_estimator(model_type, parameters, data, **options) if kept is None else kept
+
+
+def _calibrate(
+    model: Model,
+    model_type: ModelType,
+    loaded: tuple[Problem, str, Mapping[str, Any], Split, Split],
+    held_out: Mapping[str, Split],
+    given: Mapping[str, Values],
+    options: Mapping[str, Any],
+) -> tuple[Model, dict[str, Values]]:
+    """The model calibrated on rows that it has not learnt from and that do not judge it, and its predictions by split.
+
+    These are the rows that validate, where others test; else those that train, each predicted by a model that was
+    fitted without it.
+
+    Args:
+        given: What the estimator gives of the held-out splits.
+    """
+    if not model.outputs.needs_calibration:
+        return model, dict(given)
+    problem, feature_set, references, train, validation = loaded
+    if "test" in held_out:
+        outputs, across = model.outputs.calibrate(problem, validation.target, given["validation"])
+        return replace(model, outputs=outputs), {"validation": across, "test": outputs.finish(given["test"])}
+    parameters = {**model.metadata["parameters"], **find_rounds(model_type, model.estimator)}
+    across = predict_across(model_type, parameters, problem, feature_set, references, train, **options)
+    outputs, _ = model.outputs.calibrate(problem, train.target, across)
+    return replace(model, outputs=outputs), {name: outputs.finish(values) for name, values in given.items()}
 
 
 def _evaluate(

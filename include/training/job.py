@@ -86,11 +86,15 @@ def choose_models(settings: Settings, family: Family, names: Sequence[str] | Non
     """The model types to train, each checked against the table.
 
     Raises:
-        SettingsError: One is unknown.
+        SettingsError: One is unknown, or predicts something else than the problem asks for.
     """
     chosen = list(dict.fromkeys(names or settings.list_model_types(family)))
+    problem = settings.problem
     for name in chosen:
-        get_model(name, family)
+        if not get_model(name, family).fits(problem):
+            possible = [each for each in names_of(family) if get_model(each).fits(problem)]
+            wanted = f"{len(problem.labels)} classes" if problem.labels else "a number"
+            raise SettingsError(f"{name} does not predict {wanted}; choose from: {', '.join(possible)}.")
     return chosen
 
 
@@ -121,12 +125,17 @@ def match_target(models: Sequence[str], set_version: int, target: TargetShape, *
     ]
     chosen = [entry.name for entry in entries if entry.allows(lowest)]
     for name in names_for_skewed(entries[0].family) if add and target.skewness > SKEWED else ():
-        if get_model(name).allows(lowest) and name not in chosen:
+        entry = get_model(name)
+        if entry.task == entries[0].task and entry.allows(lowest) and name not in chosen:
             chosen.append(name)
             notes.append(f"{name} is trained, too: the target's skewness is {target.skewness:.1f}.")
     if not chosen:
         family = entries[0].family
-        possible = [name for name in names_of(family) if get_model(name).allows(lowest)]
+        possible = [
+            name
+            for name in names_of(family)
+            if get_model(name).task == entries[0].task and get_model(name).allows(lowest)
+        ]
         raise SettingsError(
             f"{' '.join(notes)} No model type is left to train: set {family.upper()}_MODELS to one or more of"
             f" {', '.join(possible)}."

@@ -37,8 +37,8 @@ LINEAR, BOOSTED = "linear_model.LinearRegression", "gbtree.squarederror"
 def make_model(name: str, feature_set: str = "rich") -> Model:
     data = encode(MODELS[name], PROBLEM, feature_set, REFERENCES, TRAIN, OTHERS)
     fitted = fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1)
-    model = Model(data.encoder, fitted.estimator, METADATA)
-    return model.calibrate(OTHERS, model.predict(OTHERS.rows))
+    model = Model.of(data, fitted.estimator, METADATA)
+    return model.bound(OTHERS, model.predict(OTHERS.rows))
 
 
 def save_model(name: str, directory: Path, feature_set: str = "rich") -> Model:
@@ -59,8 +59,8 @@ def test_loaded_model_predicts_exactly_as_the_one_that_was_saved(name: str, tmp_
 def test_loaded_model_has_the_intervals_of_the_one_that_was_saved(tmp_path: Path, level: float) -> None:
     model = save_model(LINEAR, tmp_path)
     predicted = model.predict(OTHERS.rows)
-    low, high = np.array(Model.load(tmp_path).find_intervals(predicted, OTHERS.rows, level))
-    assert np.array_equal([low, high], model.find_intervals(predicted, OTHERS.rows, level))
+    low, high = np.array(Model.load(tmp_path).outputs.find_intervals(predicted, OTHERS.rows, level))
+    assert np.array_equal([low, high], model.outputs.find_intervals(predicted, OTHERS.rows, level))
     assert (low < high).all()
 
 
@@ -68,16 +68,16 @@ def test_intervals_by_category_leave_times_out(tmp_path: Path) -> None:
     slices = tuple(Slice(column=name, most_frequent=3) for name in ("pickup_at", "pickup_zone"))
     model = make_model(LINEAR)
     model = replace(model, encoder=replace(model.encoder, problem=PROBLEM.model_copy(update={"slices": slices})))
-    calibrated = model.calibrate(OTHERS, model.predict(OTHERS.rows))
-    assert calibrated.intervals is not None
-    assert set(calibrated.intervals.wider) == {"pickup_zone"}
+    calibrated = model.bound(OTHERS, model.predict(OTHERS.rows))
+    assert calibrated.outputs.intervals is not None
+    assert set(calibrated.outputs.intervals.wider) == {"pickup_zone"}
     calibrated.save(tmp_path)
 
 
 def test_interval_of_a_duration_never_begins_below_zero() -> None:
     model = make_model(LINEAR)
     rows = {name: values[:2] for name, values in OTHERS.rows.items()}
-    ends = model.find_intervals(np.array([0.5, 30.0]), rows)
+    ends = model.outputs.find_intervals(np.array([0.5, 30.0]), rows)
     assert ends
     assert ends[0][0] == 0
     assert ends[0][1] > 0
@@ -85,7 +85,7 @@ def test_interval_of_a_duration_never_begins_below_zero() -> None:
 
 def test_model_that_was_calibrated_on_no_rows_has_no_intervals(tmp_path: Path) -> None:
     replace(make_model(LINEAR), intervals=None).save(tmp_path)
-    assert Model.load(tmp_path).find_intervals(np.array([9.0]), {}) is None
+    assert Model.load(tmp_path).outputs.find_intervals(np.array([9.0]), {}) is None
 
 
 @pytest.mark.parametrize("name", [LINEAR, BOOSTED])
@@ -111,7 +111,9 @@ def test_booster_uses_as_many_threads_as_it_is_given(tmp_path: Path) -> None:
 
 def test_forest_predicts_by_one_thread_however_it_was_stored(tmp_path: Path) -> None:
     model = make_model("ensemble.RandomForestRegressor")
-    Model(model.encoder, clone(model.estimator).set_params(n_jobs=2).fit(*make_regression()), {}).save(tmp_path)
+    Model(model.encoder, clone(model.estimator).set_params(n_jobs=2).fit(*make_regression()), model.outputs, {}).save(
+        tmp_path
+    )
     assert Model.load(tmp_path, threads=2).estimator.n_jobs == 1
 
 
@@ -304,4 +306,4 @@ def test_document_of_another_kind_is_invalid(change: dict[str, Any], message: st
 def test_metadata_that_is_no_json_cannot_be_saved(tmp_path: Path) -> None:
     model = make_model(LINEAR)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        Model(model.encoder, model.estimator, {"rmse": float("nan")}).save(tmp_path)
+        Model(model.encoder, model.estimator, model.outputs, {"rmse": float("nan")}).save(tmp_path)

@@ -46,15 +46,17 @@ def make_blend(name: str) -> Model:
     parameters = join_members(members)
     estimator = fit_estimator(MODELS[name], parameters, data, random_state=1, threads=1)
     metadata: dict[str, Any] = {"model": name_blend(name), "parameters": parameters}
-    if is_linear(Model(data.encoder, estimator, {})):
+    if is_linear(Model.of(data, estimator, {})):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
-    model = Model(data.encoder, estimator, metadata)
-    return model.calibrate(OTHERS, model.predict(OTHERS.rows))
+    model = Model.of(data, estimator, metadata)
+    return model.bound(OTHERS, model.predict(OTHERS.rows))
 
 
 def predict_each(model: Model) -> np.ndarray:
     """The predictions of a blend's members, a row each, as if each were a model of its own."""
-    return np.array([Model(model.encoder, each, {}).predict(OTHERS.rows) for each in members_of(model.estimator)])
+    return np.array(
+        [Model(model.encoder, each, model.outputs, {}).predict(OTHERS.rows) for each in members_of(model.estimator)]
+    )
 
 
 @EVERY_BLEND
@@ -159,7 +161,9 @@ def test_contributions_add_up_to_the_prediction_and_are_the_means_of_the_members
     total = found.contributions.sum(axis=1) + found.base
     assert found.multiplies == (name in OF_LOGARITHM)
     assert (np.exp(total) if found.multiplies else total) == pytest.approx(model.predict(OTHERS.rows), rel=1e-4)
-    each = [explain(Model(model.encoder, member, {}), OTHERS.rows) for member in members_of(model.estimator)]
+    each = [
+        explain(Model(model.encoder, member, model.outputs, {}), OTHERS.rows) for member in members_of(model.estimator)
+    ]
     of_feature = [one.contributions[:, one.features.index(found.features[0])] for one in each]
     assert found.contributions[:, 0] == pytest.approx(np.mean(of_feature, axis=0), abs=1e-9)
 

@@ -15,7 +15,7 @@ TRAIN, OTHERS = make_split(400), make_split(40, seed=3)
 @cache
 def make_model(name: str, feature_set: str = "rich") -> Model:
     data = encode(MODELS[name], PROBLEM, feature_set, REFERENCES, TRAIN, OTHERS)
-    return Model(data.encoder, fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1).estimator, {})
+    return Model.of(data, fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1).estimator, {})
 
 
 @pytest.mark.parametrize(

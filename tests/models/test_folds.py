@@ -6,7 +6,7 @@ import pytest
 from include.models.fitting import fit
 from include.models.folds import ENOUGH_ROWS, FOLDS, choose_sample, divide, encode_folds, fit_folds
 from include.models.table import MODELS
-from include.problem.data import Columns
+from include.problem.data import Columns, Split
 from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
 from tests.splits import PROBLEM, REFERENCES, make_split
@@ -30,7 +30,7 @@ def make_rows() -> Columns:
 
 @pytest.mark.parametrize("values", [{}, {"time": "day"}, {"group": "customer"}, {"group": "branch"}])
 def test_each_row_validates_once_what_was_learnt_from_the_other_folds(values: dict[str, str]) -> None:
-    folds = divide(declare(**values), make_rows(), COUNT, 1)
+    folds = divide(declare(**values), Split(make_rows(), np.zeros(COUNT)), 1)
     assert len(folds) == FOLDS
     assert sorted(np.concatenate([held_out for _, held_out in folds])) == list(range(COUNT))
     for learnt, held_out in folds:
@@ -39,27 +39,32 @@ def test_each_row_validates_once_what_was_learnt_from_the_other_folds(values: di
 
 def test_folds_are_blocks_of_time_where_a_problem_is_split_by_it() -> None:
     rows = make_rows()
-    blocks = [rows["day"][held_out] for _, held_out in divide(declare(time="day"), rows, COUNT, 1)]
+    blocks = [rows["day"][held_out] for _, held_out in divide(declare(time="day"), Split(rows, np.zeros(COUNT)), 1)]
     assert all(before.max() < after.min() for before, after in pairwise(blocks))
 
 
 @pytest.mark.parametrize(("group", "missing"), [("customer", None), ("branch", MISSING_CODE)])
 def test_rows_of_one_group_are_in_one_fold_and_those_without_are_anywhere(group: str, missing: object) -> None:
     rows = make_rows()
-    folds = [set(rows[group][held_out].tolist()) for _, held_out in divide(declare(group=group), rows, COUNT, 1)]
+    folds = [
+        set(rows[group][held_out].tolist())
+        for _, held_out in divide(declare(group=group), Split(rows, np.zeros(COUNT)), 1)
+    ]
     for value in set(rows[group].tolist()) - {missing}:
         assert sum(value in fold for fold in folds) == 1
     assert sum(missing in fold for fold in folds) > 1
 
 
 def test_same_seed_gives_the_same_folds_and_another_seed_others() -> None:
-    first, same, other = (divide(declare(), make_rows(), COUNT, seed)[0][1].tolist() for seed in (1, 1, 2))
+    first, same, other = (
+        divide(declare(), Split(make_rows(), np.zeros(COUNT)), seed)[0][1].tolist() for seed in (1, 1, 2)
+    )
     assert first == same != other
 
 
 def test_single_group_is_shuffled() -> None:
     rows = {**make_rows(), "customer": np.full(COUNT, "only", dtype=object)}
-    assert len(divide(declare(group="customer"), rows, COUNT, 1)) == FOLDS
+    assert len(divide(declare(group="customer"), Split(rows, np.zeros(COUNT)), 1)) == FOLDS
 
 
 @pytest.mark.parametrize("most", [10, 50, COUNT - 1])

@@ -29,7 +29,7 @@ def test_columns_of_a_feature_are_added_up() -> None:
 
 def test_contributions_are_told_from_zero_where_the_model_knows_no_means() -> None:
     model = make_model(LASSO)
-    without = Model(model.encoder, model.estimator, {})
+    without = Model(model.encoder, model.estimator, model.outputs, {})
     assert explain_linear(without, VALIDATION.rows).base == pytest.approx(float(model.estimator.intercept_))
 
 

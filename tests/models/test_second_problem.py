@@ -36,7 +36,7 @@ def take_split(split: Split, count: int) -> Split:
 def fit_once(name: str) -> tuple[Fitted, Model]:
     data = encode(MODELS[name], BIKES, "default", {}, TRAIN, OTHERS)
     fitted = fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1)
-    return fitted, Model(data.encoder, fitted.estimator, {"model": name})
+    return fitted, Model.of(data, fitted.estimator, {"model": name})
 
 
 @cache
@@ -165,7 +165,7 @@ def test_text_moves_predictions_and_is_explained_as_one_column(name: str) -> Non
     train = Split({**TRAIN.rows, "note": notes.astype(object)}, target)
     data = encode(MODELS[name], BIKES, "default", {}, train, take_split(train, 80))
     fitted = fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1)
-    model = Model(data.encoder, fitted.estimator, {})
+    model = Model.of(data, fitted.estimator, {})
     rows = columns_of_records(BIKES, [{"note": note} for note in ("bmw  320D 55", "TATA nano 55", None)])
     dear, cheap, unknown = model.predict(rows)
     assert dear > 70 > cheap

@@ -34,7 +34,7 @@ def fit_small(name: str, feature_set: str = "rich", **parameters: Any) -> tuple[
     start = {parameter: FOR_FEW_ROWS.get(parameter, value) for parameter, value in MODELS[name].start.items()}
     data = encode(MODELS[name], PROBLEM, feature_set, REFERENCES, TRAIN, VALIDATION)
     fitted = fit(MODELS[name], start | parameters, data, random_state=7, threads=1)
-    return fitted, Model(data.encoder, fitted.estimator, {})
+    return fitted, Model.of(data, fitted.estimator, {})
 
 
 fit_once = cache(fit_small)

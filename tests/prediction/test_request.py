@@ -60,7 +60,9 @@ def test_champion_predicts_and_each_prediction_is_logged_once_however_often_it_i
     expected = make_model(BOOSTER).predict(trips)
     assert result["predictions"] == pytest.approx(expected.tolist(), rel=1e-6)
     low, high = np.array(result["intervals"]).T
-    assert np.array_equal([low, high], make_model(BOOSTER).find_intervals(np.array(result["predictions"]), trips, 0.8))
+    assert np.array_equal(
+        [low, high], make_model(BOOSTER).outputs.find_intervals(np.array(result["predictions"]), trips, 0.8)
+    )
     assert result["level"] == 0.8
     assert result["model"] == {"name": settings.registered_model, "version": 1}
     assert read_log(warehouse_url) == [

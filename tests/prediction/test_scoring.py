@@ -61,7 +61,7 @@ def test_loaded_month_is_scored_trip_by_trip(warehouse_url: str, tmp_path: Path)
         (MONTH, 1, 1, datetime(2024, 1, 1, 1), 2, 7, 2.5),
     ]
     assert [row[7] for row in rows] == expected.tolist()
-    ends = make_model(BOOSTER).find_intervals(expected, trips)
+    ends = make_model(BOOSTER).outputs.find_intervals(expected, trips)
     assert ends
     assert read_batch(warehouse_url, "predicted_low, predicted_high") == [
         *zip(*map(np.ndarray.tolist, ends), strict=True)

@@ -60,7 +60,7 @@ def register(url: str, settings: Settings) -> Callable[..., int]:
             train = Split(train.rows, np.random.default_rng(seed).permutation(train.target))
         data = encode(MODELS[model], PROBLEM, "rich", load_references(url, 1), train, validation)
         fitted = fit(MODELS[model], parameters or {}, data, random_state=seed, threads=1)
-        trained = Model(data.encoder, fitted.estimator, {"parameters": {}})
+        trained = Model.of(data, fitted.estimator, {"parameters": {}})
         return store(url, settings, trained, model, validation, family=family, set_version=set_version)
 
     return train_and_register

@@ -39,7 +39,7 @@ def load_all(url: str) -> dict[str, Split]:
 def train(url: str, split: Split, model: str = LINEAR) -> Model:
     data = encode(MODELS[model], read_problem_of(url, 1), "rich", load_references(url, 1), split, split)
     parameters = SMALL_FOREST if model == FOREST else {}
-    return Model(data.encoder, fit_estimator(MODELS[model], parameters, data, random_state=0), {"parameters": {}})
+    return Model.of(data, fit_estimator(MODELS[model], parameters, data, random_state=0), {"parameters": {}})
 
 
 def register(url: str, settings: Settings, model: str = LINEAR, target: Values | None = None) -> tuple[int, Model]:

@@ -75,7 +75,7 @@ def register(url: str, settings: Settings) -> Register:
         estimator = deepcopy(fit(MODELS[model], parameters or {}, data, random_state=0, threads=1).estimator)
         if change:
             change(estimator)
-        return store(url, settings, Model(data.encoder, estimator, {"parameters": {}}), model, validation)
+        return store(url, settings, Model.of(data, estimator, {"parameters": {}}), model, validation)
 
     return train_and_register
 

@@ -250,7 +250,7 @@ def make_model(name: str) -> Model:
     data = encode(model, PROBLEM, "rich", REFERENCES, TRAIN, OTHERS)
     parameters = join_members([dict(model.start)] * (1 if name == model.name else 2))
     estimator = fit(model, parameters, data, random_state=1, threads=1).estimator
-    return Model(data.encoder, estimator, {"model": name, "parameters": parameters})
+    return Model.of(data, estimator, {"model": name, "parameters": parameters})
 
 
 def log_small_model(tracker: Tracker, name: str = LASSO, lineage: Lineage = LINEAGE) -> tuple[str, str, Model]:

@@ -85,7 +85,7 @@ def test_blend_is_the_mean_of_the_best_trials_none_of_which_is_fitted_again_even
     train = load_split(url, 1, "train")
     data = encode(MODELS[model], read_problem_of(url, 1), "rich", load_references(url, 1), train, validation)
     alone = [fit_estimator(MODELS[model], each, data, random_state=42) for each in members]
-    predicted = np.array([Model(data.encoder, each, {}).predict(validation.rows) for each in alone])
+    predicted = np.array([Model.of(data, each, {}).predict(validation.rows) for each in alone])
     mean = np.exp(np.log(predicted).mean(axis=0)) if model == LEAFWISE else predicted.mean(axis=0)
     assert stored.predict(validation.rows) == pytest.approx(mean, rel=1e-9)
     expected = read_problem_of(url, 1).objective.measure(validation.target, mean)
@@ -115,7 +115,7 @@ def test_blend_is_refitted_on_all_rows_each_member_with_its_own_rounds_and_its_t
     assert measure_error(test.target, stored.predict(test.rows)) < trained["metrics"]["test_rmse"]
     files = {file.path for file in open_tracker(blending).client.list_artifacts(trained["run_id"])}
     assert files == {"judged", "slices.json", "shap_summary.json", "shap_summary.png"}
-    assert stored.intervals is not None
+    assert stored.outputs.intervals is not None
 
 
 def test_blend_has_a_run_of_its_own_which_says_of_which_trials_it_is_and_is_found_on_a_retry(

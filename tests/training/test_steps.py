@@ -369,16 +369,16 @@ def test_trained_model_is_stored_with_its_errors_on_all_held_out_splits(
     before = fit(MODELS[model], parameters, data, random_state=job.random_state, threads=settings.threads_per_model)
     assert {name: trained["metrics"][f"validation_{name}"] for name in before.metrics} == pytest.approx(before.metrics)
     twin = load_twin(trained)
-    assert np.array_equal(twin.predict(test.rows), Model(data.encoder, before.estimator, {}).predict(test.rows))
+    assert np.array_equal(twin.predict(test.rows), Model.of(data, before.estimator, {}).predict(test.rows))
     expected = measure(test.target, twin.predict(test.rows))
     assert {name: trained["metrics"][f"test_{name}"] for name in expected} == pytest.approx(expected, rel=1e-6)
     assert stored.metadata["splits"] == ["train", "validation", "test"]
     # The rows that judge have calibrated its intervals, by the twin's predictions of them.
-    calibrated = twin.calibrate(test, twin.predict(test.rows)).intervals
+    calibrated = twin.bound(test, twin.predict(test.rows)).outputs.intervals
     assert calibrated is not None
-    assert stored.intervals is not None
+    assert stored.outputs.intervals is not None
     assert set(calibrated.wider) == {"pickup_zone"}
-    assert stored.intervals.to_dict() == calibrated.to_dict()
+    assert stored.outputs.intervals.to_dict() == calibrated.to_dict()
     assert measure(test.target, stored.predict(test.rows))["rmse"] < expected["rmse"]
     run = tracker.client.get_run(trained["run_id"])
     assert (run.info.status, run.data.metrics) == ("FINISHED", pytest.approx(trained["metrics"]))

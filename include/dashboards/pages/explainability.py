@@ -1,7 +1,7 @@
 """Explainability: what drives a model's predictions, over many rows and for one."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -126,7 +126,7 @@ def picked_row(rows: Rows, problem: Problem) -> Facts:
     explained, at, unit = rows[0]["explained"], rows[0]["row"], problem.unit
     predicted, actual = float(explained.predicted[at]), float(explained.rows[at]["target"])
     error = predicted - actual
-    ends = [float(end[at]) for end in explained.intervals or ()]
+    ends: Sequence[float] = explained.intervals[at] if explained.intervals else ()
     is_bad = bool(ends) and not ends[0] <= actual <= ends[1]
     interval = f"; 9 of 10: {' to '.join(map(show_amount, ends))}" if ends else ""
     return Facts(
@@ -166,7 +166,7 @@ def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str], unit:
     steps = [(f"{name}<br>= {texts[name]}" if name in texts else name, value) for name, value in ordered[:MOST_STEPS]]
     if len(ordered) > MOST_STEPS:
         steps.append(("all others", sum(value for _, value in ordered[MOST_STEPS:])))
-    margins = [explanation.base]
+    margins = [float(explanation.base[at])]
     for _, value in steps:
         margins.append(margins[-1] + value)
     values = [math.exp(margin) for margin in margins] if explanation.multiplies else margins

@@ -14,6 +14,7 @@ from include.dashboards.reading.registered import Registered, connect_tracker, f
 from include.dashboards.reading.value_names import find_names
 from include.models import explanation
 from include.models.artifact import Model
+from include.models.intervals import DEFAULT_LEVEL
 from include.prediction.value_names import Names, name_value
 from include.problem.data import Columns, Values, columns_of_records
 from include.problem.declaration import Problem
@@ -63,7 +64,7 @@ class Explained:
     version: Registered
     rows: Sequence[Mapping[str, Any]]
     predicted: Values
-    intervals: tuple[Values, Values] | None
+    intervals: Sequence[Sequence[float]] | None
     explanation: explanation.Explanation | None
     values: Columns
     texts: Sequence[Mapping[str, str]]
@@ -123,7 +124,7 @@ def _explain(context: Context, version: Registered) -> Explained | None:
         version,
         rows,
         predicted,
-        model.find_intervals(predicted, inputs),
+        model.outputs.answer(predicted, inputs, DEFAULT_LEVEL).get("intervals"),
         explain_rows(model, inputs),
         {name: computed[name] for name in computed if name not in model.encoder.features.categorical},
         [_show_features(problem, names, computed, inputs, at) for at in range(len(rows))],

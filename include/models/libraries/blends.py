@@ -1,7 +1,8 @@
 """Blends: estimators of one model type that are used as one, the mean of them.
 
-The mean is that of the margins, which contributions add up to: of the predictions themselves, or, where the margin is
-their logarithm, their geometric mean. So the means of the members' Shapley values are exactly those of the blend.
+The mean is that of the margins, which contributions add up to: of the predictions themselves, or, where the margin is a
+logarithm, their geometric mean, for classes as shares in the sum of it. So the means of the members' Shapley values are
+exactly those of the blend.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from include.models.encoder import Encoder
-from include.models.libraries.protocol import Contributions, Library
+from include.models.libraries.protocol import Contributions, Library, Link
 from include.problem.data import Values
 
 
@@ -22,12 +23,12 @@ class Blend:
 
     Attributes:
         made_by: The library that all members are of.
-        multiplies: Whether their margin is the logarithm of the prediction.
+        link: How their margin becomes the prediction.
     """
 
     members: tuple[Any, ...]
     made_by: Library
-    multiplies: bool
+    link: Link
 
 
 class Blends:
@@ -41,7 +42,7 @@ class Blends:
     def blend(self, members: Sequence[Any]) -> Blend:
         """One estimator of several, which are of one model type."""
         library = next(each for each in self._libraries if all(map(each.owns, members)))
-        return Blend(tuple(members), library, library.multiplies(members[0]))
+        return Blend(tuple(members), library, library.link(members[0]))
 
     def owns(self, estimator: Any) -> bool:
         return isinstance(estimator, Blend)
@@ -49,19 +50,23 @@ class Blends:
     def explains(self, estimator: Blend) -> bool:
         return all(map(estimator.made_by.explains, estimator.members))
 
-    def multiplies(self, estimator: Blend) -> bool:
-        return estimator.multiplies
+    def link(self, estimator: Blend) -> Link:
+        return estimator.link
 
     def predict(self, estimator: Blend, matrix: Any) -> Values:
         predict = estimator.made_by.predict
         predicted = np.array([predict(member, matrix) for member in estimator.members], dtype=np.float64)
-        mean: Values = (np.log(predicted) if estimator.multiplies else predicted).mean(axis=0)
-        return np.exp(mean) if estimator.multiplies else mean
+        if estimator.link == "identity":
+            mean: Values = predicted.mean(axis=0)
+            return mean
+        least = np.finfo(np.float64).tiny
+        product: Values = np.exp(np.log(np.maximum(predicted, least)).mean(axis=0))
+        return product if estimator.link == "log" else np.asarray(product / product.sum(axis=1, keepdims=True))
 
     def contribute(self, estimator: Blend, matrix: Any, encoder: Encoder) -> Contributions:
         each = [estimator.made_by.contribute(member, matrix, encoder) for member in estimator.members]
-        values = np.mean([found.values for found in each], axis=0)
-        return Contributions(values, float(np.mean([found.base for found in each])), estimator.multiplies)
+        values, base = (np.mean([getattr(found, name) for found in each], axis=0) for name in ("values", "base"))
+        return Contributions(values, base, estimator.link)
 
     def save(self, estimator: Blend, path: Path) -> None:
         for number, member in enumerate(estimator.members, 1):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,14 @@ from include.models.libraries.protocol import (
     Contributions,
     EncodedData,
     FitOptions,
+    Link,
     Watch,
 )
 from include.models.table import ModelType
 
-LOG_LINKED = ("gamma", "tweedie")
+LINKS: Mapping[str, Link] = MappingProxyType(
+    {"gamma": "log", "tweedie": "log", "binary": "logit", "multiclass": "softmax"}
+)
 # Those that change how a matrix is divided into bins: fixed, because trials share the bins. A leaf's fewest rows differ
 # from trial to trial, so that no column may be left out for them.
 _BINS = {"max_bin": 255, "feature_pre_filter": False, "verbosity": -1}
@@ -49,15 +53,17 @@ class LightGBM:
     def explains(self, estimator: Any) -> bool:
         return True
 
-    def multiplies(self, estimator: Any) -> bool:
-        return estimator.dump_model(num_iteration=1)["objective"].split()[0] in LOG_LINKED
+    def link(self, estimator: Any) -> Link:
+        return LINKS.get(estimator.params["objective"], "identity")
 
     def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
         lightgbm = _load()
         categories = [at for at, kind in enumerate(data.encoder.feature_types) if kind == "c"]
         options = {"categorical_feature": categories, "params": _BINS}
-        train = lightgbm.Dataset(data.train, data.train_target, **options).construct()
-        validation = lightgbm.Dataset(data.validation, data.validation_target, reference=train, **options)
+        train = lightgbm.Dataset(data.train, data.train_target, weight=data.train_weight, **options).construct()
+        validation = lightgbm.Dataset(
+            data.validation, data.validation_target, weight=data.validation_weight, reference=train, **options
+        )
         return replace(data, train=train, validation=_Binned(validation.construct(), data.validation))
 
     def fit(self, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, options: FitOptions) -> Any:
@@ -71,6 +77,7 @@ class LightGBM:
             "deterministic": True,
             "force_row_wise": True,
             "metric": options.metric,
+            **({"num_class": options.classes} if model.classes == "several" else {}),
         }
         stops = model.stops_early and "n_estimators" not in chosen
         rounds = chosen.pop("n_estimators", MAXIMUM_ROUNDS)
@@ -91,15 +98,17 @@ class LightGBM:
 
     def predict(self, estimator: Any, matrix: Any) -> npt.ArrayLike:
         raw = matrix.matrix if isinstance(matrix, _Binned) else matrix
-        predicted: npt.ArrayLike = estimator.predict(raw, num_threads=estimator.params["num_threads"])
-        return predicted
+        predicted = np.asarray(estimator.predict(raw, num_threads=estimator.params["num_threads"]))
+        return np.column_stack([1 - predicted, predicted]) if estimator.params["objective"] == "binary" else predicted
 
     def count_rounds(self, estimator: Any) -> int:
         return int(estimator.current_iteration())
 
     def contribute(self, estimator: Any, matrix: Any, encoder: Encoder) -> Contributions:
         values = np.asarray(estimator.predict(matrix, pred_contrib=True), dtype=np.float64)
-        return Contributions(values[:, :-1], float(values[0, -1]), self.multiplies(estimator))
+        if self.link(estimator) == "softmax":  # one after the other, those of each class
+            values = values.reshape(len(values), estimator.num_model_per_iteration(), -1).transpose(0, 2, 1)
+        return Contributions(values[:, :-1], values[0, -1], self.link(estimator))
 
     def save(self, estimator: Any, path: Path) -> None:
         estimator.save_model(path)

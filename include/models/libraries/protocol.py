@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from include.models.encoder import Encoder
 from include.models.table import ModelType
 from include.problem.data import Values
 
+# How the margin, which contributions add up to, becomes the prediction: it is it, or its logarithm, or the log-odds of
+# the second of two classes, or each class's share in the logarithm.
+Link = Literal["identity", "log", "logit", "softmax"]
 Watch = Callable[[int, float], bool]
 MAXIMUM_ROUNDS = 1500
 EARLY_STOPPING_ROUNDS = 20
@@ -21,7 +24,8 @@ EARLY_STOPPING_ROUNDS = 20
 class EncodedData:
     """The matrices that every trial of a model type shares, encoded once, in the form that its library takes.
 
-    The targets are those of the splits, also where the matrices hold their logarithms.
+    The targets are those of the splits, also where the matrices hold their logarithms. The weights say how much each
+    row counts, (n,); None where all count alike.
     """
 
     encoder: Encoder
@@ -29,6 +33,8 @@ class EncodedData:
     train_target: Values
     validation: Any
     validation_target: Values
+    train_weight: Values | None = None
+    validation_weight: Values | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class FitOptions:
 
     Attributes:
         device: Where a library that can choose computes, `cpu` or `cuda`.
-        metric: Key of the measure by which a booster stops early, as libraries of boosters call it too.
+        metric: Name of the measure by which a booster stops early, as its library calls it.
+        classes: How many there are; 0 where a number is predicted.
         watch: Told the number of rounds and the validation error after each round of a booster that stops early; ends
             the fit where it says True.
     """
@@ -47,6 +54,7 @@ class FitOptions:
     device: str
     metric: str
     watch: Watch | None
+    classes: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,14 +62,13 @@ class Contributions:
     """What the encoded columns add to predictions.
 
     Attributes:
-        values: Shape (n, k), of n rows and k columns.
-        base: The margin without any column.
-        multiplies: Whether the margin is the logarithm of the prediction.
+        values: Shape (n, columns); of several classes, each of which has a margin, (n, columns, k).
+        base: The margin without any column; of several classes, (k,).
     """
 
     values: npt.NDArray[np.float64]
-    base: float
-    multiplies: bool
+    base: npt.NDArray[np.float64]
+    link: Link
 
 
 class Estimators(Protocol):
@@ -79,11 +86,15 @@ class Estimators(Protocol):
     def explains(self, estimator: Any) -> bool:
         """Whether the estimator knows its Shapley values."""
 
-    def multiplies(self, estimator: Any) -> bool:
-        """Whether the estimator's margin, which contributions add up to, is the logarithm of its prediction."""
+    def link(self, estimator: Any) -> Link:
+        """How the estimator's margin becomes its prediction."""
 
     def predict(self, estimator: Any, matrix: Any) -> npt.ArrayLike:
-        """Predictions of the target, (n,), from a matrix of the encoder, or from one that `prepare` made."""
+        """Predictions of the target, (n,), of classes their probabilities, (n, k).
+
+        Args:
+            matrix: One of the encoder, or one that `prepare` made.
+        """
 
     def contribute(self, estimator: Any, matrix: Any, encoder: Encoder) -> Contributions:
         """The Shapley values of predictions from a matrix of the encoder."""

@@ -8,11 +8,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from include.errors import ModelInvalid
 from include.models.encoder import Encoder
-from include.models.libraries.protocol import Contributions, EncodedData, FitOptions
+from include.models.libraries.protocol import Contributions, EncodedData, FitOptions, Link
 from include.models.table import ModelType
 
 # What the regressors of the model table are made of, beyond the types that skops trusts by itself.
@@ -32,8 +33,10 @@ class ScikitLearn:
     def explains(self, estimator: Any) -> bool:
         return False
 
-    def multiplies(self, estimator: Any) -> bool:
-        return False
+    def link(self, estimator: Any) -> Link:
+        if not hasattr(estimator, "predict_proba") or not hasattr(estimator, "coef_"):
+            return "identity"
+        return "logit" if estimator.n_classes_of_problem == 2 else "softmax"
 
     def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
         return data
@@ -49,13 +52,22 @@ class ScikitLearn:
         module, class_name = model.name.rsplit(".", 1)
         estimator = getattr(import_module(f"sklearn.{module}"), class_name)(**chosen)
         # Sums of linear algebra are other ones in their last digits with other threads.
+        weights = {} if data.train_weight is None else {"sample_weight": data.train_weight}
         with threadpool_limits(1, user_api="blas"):
-            estimator.fit(data.train, data.train_target)
+            estimator.fit(data.train, data.train_target, **weights)
+        if options.classes:
+            # Those of which it has seen no row are not among its own.
+            estimator.n_classes_of_problem = options.classes
         return _predict_by_one_thread(estimator)
 
     def predict(self, estimator: Any, matrix: Any) -> npt.ArrayLike:
-        predicted: npt.ArrayLike = estimator.predict(matrix)
-        return predicted
+        if not hasattr(estimator, "predict_proba"):
+            predicted: npt.ArrayLike = estimator.predict(matrix)
+            return predicted
+        given = estimator.predict_proba(matrix)
+        probabilities = np.zeros((len(given), estimator.n_classes_of_problem))
+        probabilities[:, estimator.classes_.astype(np.intp)] = given
+        return probabilities
 
     def count_rounds(self, estimator: Any) -> int:
         raise TypeError(f"{type(estimator).__name__} has no rounds that stop early")

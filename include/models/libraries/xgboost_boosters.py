@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,17 @@ from include.models.libraries.protocol import (
     Contributions,
     EncodedData,
     FitOptions,
+    Link,
 )
 from include.models.table import ModelType
 
 LINEAR_ROUNDS = 100
-LOG_LINKED = ("reg:gamma", "reg:tweedie")
+LINKS: Mapping[str, Link] = MappingProxyType(
+    {"reg:gamma": "log", "reg:tweedie": "log", "binary:logistic": "logit", "multi:softprob": "softmax"}
+)
 # The attribute of a booster that says what it has learnt instead of the target itself: kept in its own file, so that no
-# one can predict without it.
-LEARNT, LOGARITHM = "learnt", "logarithm"
+# one can predict without it. Of two classes it gives the probability of the second alone.
+LEARNT, LOGARITHM, PROBABILITY = "learnt", "logarithm", "probability"
 
 
 class XGBoost:
@@ -42,9 +46,9 @@ class XGBoost:
     def explains(self, estimator: Any) -> bool:
         return True
 
-    def multiplies(self, estimator: Any) -> bool:
+    def link(self, estimator: Any) -> Link:
         objective = json.loads(estimator.save_config())["learner"]["objective"]["name"]
-        return objective in LOG_LINKED or _learns_logarithm(estimator)
+        return "log" if estimator.attr(LEARNT) == LOGARITHM else LINKS.get(objective, "identity")
 
     def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
         # Quantised once here, not in every trial.
@@ -52,15 +56,16 @@ class XGBoost:
 
         options = {"feature_types": data.encoder.feature_types, "enable_categorical": True}
         train, validation = (
-            (matrix, np.log(target) if model.log_target else target)
-            for matrix, target in ((data.train, data.train_target), (data.validation, data.validation_target))
+            {"data": matrix, "label": np.log(target) if model.log_target else target, "weight": weight, **options}
+            for matrix, target, weight in (
+                (data.train, data.train_target, data.train_weight),
+                (data.validation, data.validation_target, data.validation_weight),
+            )
         )
         if model.fixed["booster"] == "gblinear":  # it reads values, not histogram bins
-            return replace(
-                data, train=xgboost.DMatrix(*train, **options), validation=xgboost.DMatrix(*validation, **options)
-            )
-        quantised = xgboost.QuantileDMatrix(*train, **options)
-        return replace(data, train=quantised, validation=xgboost.QuantileDMatrix(*validation, ref=quantised, **options))
+            return replace(data, train=xgboost.DMatrix(**train), validation=xgboost.DMatrix(**validation))
+        quantised = xgboost.QuantileDMatrix(**train)
+        return replace(data, train=quantised, validation=xgboost.QuantileDMatrix(**validation, ref=quantised))
 
     def fit(self, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, options: FitOptions) -> Any:
         import xgboost
@@ -71,6 +76,7 @@ class XGBoost:
             "seed": options.random_state,
             "nthread": options.threads,
             "eval_metric": options.metric,
+            **({"num_class": options.classes} if model.classes == "several" else {}),
         }
         stops = model.stops_early and "n_estimators" not in chosen
         rounds = chosen.pop("n_estimators", LINEAR_ROUNDS if chosen["booster"] == "gblinear" else MAXIMUM_ROUNDS)
@@ -87,6 +93,8 @@ class XGBoost:
         best.set_param({"device": "cpu"})
         if model.log_target:
             best.set_attr(**{LEARNT: LOGARITHM})
+        elif model.classes == "two":
+            best.set_attr(**{LEARNT: PROBABILITY})
         return best
 
     def predict(self, estimator: Any, matrix: Any) -> npt.ArrayLike:
@@ -95,8 +103,13 @@ class XGBoost:
         if hasattr(matrix, "tocsr"):  # the linear booster, which alone takes sparse matrices, cannot do it in place
             matrix = xgboost.DMatrix(matrix)
         is_raw = isinstance(matrix, np.ndarray)
-        raw: npt.ArrayLike = estimator.inplace_predict(matrix) if is_raw else estimator.predict(matrix)
-        return np.exp(np.asarray(raw, dtype=np.float64)) if _learns_logarithm(estimator) else raw
+        raw = np.asarray(estimator.inplace_predict(matrix) if is_raw else estimator.predict(matrix), dtype=np.float64)
+        match estimator.attr(LEARNT):
+            case "logarithm":
+                return np.exp(raw)
+            case "probability":
+                return np.column_stack([1 - raw, raw])
+        return raw
 
     def count_rounds(self, estimator: Any) -> int:
         return int(estimator.num_boosted_rounds())
@@ -106,7 +119,9 @@ class XGBoost:
 
         columns = xgboost.DMatrix(matrix, feature_types=encoder.feature_types, enable_categorical=True)
         values = np.asarray(estimator.predict(columns, pred_contribs=True), dtype=np.float64)
-        return Contributions(values[:, :-1], float(values[0, -1]), self.multiplies(estimator))
+        if values.ndim == 3:  # one of each class
+            values = values.transpose(0, 2, 1)
+        return Contributions(values[:, :-1], values[0, -1], self.link(estimator))
 
     def save(self, estimator: Any, path: Path) -> None:
         estimator.save_model(path)
@@ -129,8 +144,3 @@ def _stopping(options: FitOptions) -> list[Any]:
 
     # The first one that ends the fit keeps those behind it from noting the round.
     return [EarlyStopping(rounds=EARLY_STOPPING_ROUNDS), Watching()]
-
-
-def _learns_logarithm(booster: Any) -> bool:
-    """Whether a booster gives the logarithm of the target."""
-    return bool(booster.attr(LEARNT) == LOGARITHM)

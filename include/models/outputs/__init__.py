@@ -1,0 +1,1 @@
+"""What a model says beyond what its estimator gives: one module a task, one table of them."""

@@ -1,0 +1,101 @@
+"""Classes: calibrated probabilities, the class that is decided for, and the set of classes that come into question."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from include.models.outputs.calibration import Calibration, calibrate
+from include.models.outputs.label_sets import LabelSets, make_label_sets
+from include.models.outputs.thresholds import choose_threshold
+from include.problem.class_weights import find_class_weights
+from include.problem.data import Columns, Values
+from include.problem.declaration import Problem
+
+
+@dataclass(frozen=True)
+class Classes:
+    """See `Outputs`.
+
+    Attributes:
+        labels: Of the k classes.
+        weights: How much rows of each class counted when the estimator was fitted, (k,): its probabilities are those of
+            rows that are as frequent as that.
+        threshold: Of two classes, from which probability on a row is taken for the second; None of more, of which the
+            most probable one is decided for.
+        label_sets: None where too few rows were held out to say.
+    """
+
+    labels: tuple[str, ...]
+    weights: Values
+    calibration: Calibration = field(default_factory=Calibration)
+    threshold: float | None = None
+    label_sets: LabelSets | None = None
+    needs_calibration = True
+
+    @classmethod
+    def start(cls, problem: Problem, target: Values) -> Self:
+        return cls(problem.labels, find_class_weights(problem, target))
+
+    def finish(self, given: Values) -> Values:
+        return self.calibration.apply(self._unweigh(given))
+
+    def _unweigh(self, given: Values) -> Values:
+        if self.weights.min() == self.weights.max():
+            return given
+        whole = given / self.weights
+        unweighed: Values = whole / whole.sum(axis=1, keepdims=True)
+        return unweighed
+
+    def calibrate(self, problem: Problem, actual: Values, given: Values) -> tuple[Self, Values]:
+        calibration, across = calibrate(actual, self._unweigh(given))
+        threshold = choose_threshold(problem, actual, across) if len(self.labels) == 2 else None
+        return replace(self, calibration=calibration, threshold=threshold), across
+
+    def bound(self, actual: Values, predicted: Values, categories: Columns) -> Self:
+        return replace(self, label_sets=make_label_sets(actual, predicted))
+
+    def cover(self, actual: Values, predicted: Values, rows: Columns, level: float) -> npt.NDArray[np.bool_] | None:
+        if self.label_sets is None:
+            return None
+        return self.label_sets.find(predicted, level)[np.arange(len(actual)), actual.astype(np.intp)]
+
+    def decide(self, predicted: Values) -> npt.NDArray[np.intp]:
+        """The number of the class that each row is taken for, (n,)."""
+        if self.threshold is None:
+            decided: npt.NDArray[np.intp] = predicted.argmax(axis=1)
+        else:
+            decided = (predicted[:, 1] >= self.threshold).astype(np.intp)
+        return decided
+
+    def answer(self, predicted: Values, rows: Columns, level: float) -> dict[str, Any]:
+        names = np.array(self.labels, dtype=object)
+        inside = self.label_sets.find(predicted, level) if self.label_sets else None
+        return {
+            "predictions": names[self.decide(predicted)].tolist(),
+            "probabilities": [dict(zip(self.labels, row, strict=True)) for row in predicted.tolist()],
+            "threshold": self.threshold,
+            "label_sets": None if inside is None else [names[row].tolist() for row in inside],
+            "level": level,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "weights": self.weights.tolist(),
+            "calibration": self.calibration.to_dict(),
+            "threshold": self.threshold,
+            "label_sets": self.label_sets and self.label_sets.least.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, problem: Problem, values: Mapping[str, Any]) -> Self:
+        sets = values["label_sets"]
+        return cls(
+            problem.labels,
+            np.array(values["weights"], dtype="float64"),
+            Calibration.from_dict(values["calibration"]),
+            values["threshold"],
+            LabelSets(np.array(sets, dtype="float64")) if sets else None,
+        )
