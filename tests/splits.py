@@ -2,12 +2,18 @@
 
 import numpy as np
 
-from include.problem.data import Columns, Split
+from include.models.table import MODELS
+from include.problem.data import Columns, Split, Values
+from include.problem.declaration import Problem
 from include.problem.problem_file import read_problem
 from include.problems.taxi.features import Positions
 
 PROBLEM = read_problem("taxi")
 ZONES = 6
+NUMBER_TYPES = [name for name, model in MODELS.items() if model.task == "regression"]
+CLASS_TYPES = [name for name, model in MODELS.items() if model.task == "classification"]
+# Minutes from which on a trip is of the next class.
+_EDGES = {2: [26.0], 3: [15.0, 30.0]}
 # A row of zones along a parallel, 0.02 degrees (about a mile) apart; zone 6 has no position.
 POSITIONS = Positions.from_zones(
     range(1, ZONES + 1), [-74.00, -73.98, -73.96, -73.94, -73.92, np.nan], [40.7, 40.7, 40.7, 40.7, 40.7, np.nan]
@@ -44,3 +50,38 @@ def make_split(rows: int, seed: int = 0) -> Split:
 def take(trips: Columns, rows: slice) -> Columns:
     """Some of the trips."""
     return {name: values[rows] for name, values in trips.items()}
+
+
+def declare_classes(*labels: str, **values: object) -> Problem:
+    """The problem of what kind of trip it is, by its duration."""
+    columns = {name: column.model_dump(exclude={"name"}) for name, column in PROBLEM.columns.items()}
+    of_numbers = {"elapsed", "unit", "target_min", "target_max", "columns"}
+    of_classes = {"target": "kind", "task": "classification", "classes": labels, "columns": columns}
+    return Problem(**{**PROBLEM.model_dump(exclude=of_numbers), **of_classes, **values})
+
+
+SHORT_OR_LONG, LENGTHS = declare_classes("short", "long"), declare_classes("short", "usual", "long")
+
+
+def as_classes(split: Split, count: int = 2) -> Split:
+    """The trips with the number of their class as target."""
+    return Split(split.rows, np.digitize(split.target, _EDGES[count]).astype("float64"))
+
+
+def problem_for(name: str) -> Problem:
+    """What a model type of that name can predict of trips."""
+    return next(problem for problem in (PROBLEM, SHORT_OR_LONG, LENGTHS) if MODELS[name].fits(problem))
+
+
+def make_split_for(name: str, rows: int, seed: int = 0) -> Split:
+    """Trips with a target of `problem_for`."""
+    split, classes = make_split(rows, seed), len(problem_for(name).labels)
+    return as_classes(split, classes) if classes else split
+
+
+def predict_mean(problem: Problem, target: Values) -> Values:
+    """The mean of the targets, or the share of each class, for every row."""
+    if not problem.labels:
+        return np.full(len(target), target.mean())
+    shares = np.bincount(target.astype(int), minlength=len(problem.labels)) / len(target)
+    return np.tile(shares, (len(target), 1))

@@ -79,14 +79,11 @@ def describe_errors(
             f" {show_amount(reference.error)}"
         )
     if is_bias_alarming(found):
-        shift = found[-1].shift or 0.0
-        phrases.append(
-            f"predictions are {show_amount(abs(shift), problem.unit)} {'higher' if shift > 0 else 'lower'} against the"
-            f" actual values than where it was judged (limit {show_amount(limit_bias(reference, limits))})"
-        )
+        phrases.append(objective.tell_shift(found[-1].shift or 0.0, limit_bias(reference, limits)))
     if is_coverage_alarming(found, limits):
         phrases.append(
-            f"{found[-1].coverage:.1%} of the actual values are in the intervals that are to hold {DEFAULT_LEVEL:.0%}"
+            f"{found[-1].coverage:.1%} of the actual values are in the {objective.regions} that are to hold"
+            f" {DEFAULT_LEVEL:.0%}"
             f" (limits {DEFAULT_LEVEL - limits.coverage:.0%} and {DEFAULT_LEVEL + limits.coverage:.0%})"
         )
     return tuple(phrases)

@@ -21,7 +21,7 @@ from include.models.table import FAMILIES, MODELS, get_model, names_of
 from include.problem.data import Split
 from include.problem.features import find_feature_set
 from include.settings import Settings
-from tests.splits import PROBLEM, REFERENCES, make_split
+from tests.splits import PROBLEM, REFERENCES, make_split, make_split_for, predict_mean, problem_for
 
 TRAIN, VALIDATION = make_split(300), make_split(100, seed=1)
 FOR_FEW_ROWS = {"min_child_weight": 5.0, "min_data_in_leaf": 5, "learning_rate": 0.3}
@@ -32,7 +32,8 @@ PARALLEL_MODEL = pytest.mark.parametrize("name", [name for name, model in MODELS
 def fit_small(name: str, feature_set: str = "rich", **parameters: Any) -> tuple[Fitted, Model]:
     """A model type fitted on the small splits, from its start but for `parameters` and what so few rows need."""
     start = {parameter: FOR_FEW_ROWS.get(parameter, value) for parameter, value in MODELS[name].start.items()}
-    data = encode(MODELS[name], PROBLEM, feature_set, REFERENCES, TRAIN, VALIDATION)
+    splits = make_split_for(name, 300), make_split_for(name, 100, seed=1)
+    data = encode(MODELS[name], problem_for(name), feature_set, REFERENCES, *splits)
     fitted = fit(MODELS[name], start | parameters, data, random_state=7, threads=1)
     return fitted, Model.of(data, fitted.estimator, {})
 
@@ -54,9 +55,11 @@ def test_model_type_takes_its_parameters_and_beats_the_mean(name: str, feature_s
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted, model = fit_once(name, feature_set)
-    predicted = model.predict(VALIDATION.rows)
-    assert (predicted.shape, predicted.dtype) == ((100,), np.float64)
-    assert fitted.metrics["rmse"] < VALIDATION.target.std()
+    problem, validation = problem_for(name), make_split_for(name, 100, seed=1)
+    expected = predict_mean(problem, validation.target)
+    predicted = model.predict(validation.rows)
+    assert (predicted.shape, predicted.dtype) == (expected.shape, np.float64)
+    assert fitted.loss < problem.objective.measure_error(validation.target, expected)
 
 
 @pytest.mark.parametrize("name", ["linear_model.Lasso", "gbtree.squarederror"])
@@ -72,8 +75,9 @@ def test_pickup_learns_from_the_zones_where_they_say_how_long_a_trip_takes(name:
 @EVERY_MODEL
 def test_error_that_is_tuned_is_that_of_the_stored_model(name: str) -> None:
     fitted, model = fit_once(name, "rich")
-    error = model.predict(VALIDATION.rows) - VALIDATION.target
-    assert np.sqrt(np.mean(error**2)) == pytest.approx(fitted.metrics["rmse"], rel=1e-5)
+    target = make_split_for(name, 100, seed=1).target
+    error = problem_for(name).objective.measure_error(target, model.predict(VALIDATION.rows))
+    assert error == pytest.approx(fitted.loss, rel=1e-5)
 
 
 @EVERY_MODEL
@@ -84,11 +88,10 @@ def test_same_seed_gives_the_same_model(name: str) -> None:
 
 @PARALLEL_MODEL
 def test_number_of_threads_does_not_change_the_model(name: str) -> None:
-    data = encode(MODELS[name], PROBLEM, "rich", REFERENCES, TRAIN, VALIDATION)
+    splits = make_split_for(name, 300), make_split_for(name, 100, seed=1)
+    data = encode(MODELS[name], problem_for(name), "rich", REFERENCES, *splits)
     parameters = {**MODELS[name].start, "n_estimators": 5}
-    one, two = (
-        fit(MODELS[name], parameters, data, random_state=7, threads=threads).metrics["rmse"] for threads in (1, 2)
-    )
+    one, two = (fit(MODELS[name], parameters, data, random_state=7, threads=threads).loss for threads in (1, 2))
     assert one == pytest.approx(two, rel=1e-4)
 
 
@@ -102,7 +105,8 @@ def test_leafwise_booster_is_the_same_to_the_last_digit_with_any_number_of_threa
 @PARALLEL_MODEL
 def test_several_threads_give_the_same_errors_to_the_last_digit_every_time(name: str) -> None:
     # So many rows that threads take turns as chance has it.
-    data = encode(MODELS[name], PROBLEM, "rich", REFERENCES, make_split(2000), make_split(2000, seed=1))
+    splits = make_split_for(name, 2000), make_split_for(name, 2000, seed=1)
+    data = encode(MODELS[name], problem_for(name), "rich", REFERENCES, *splits)
     parameters = {**MODELS[name].start, "n_estimators": 10}
     errors = [fit(MODELS[name], parameters, data, random_state=7, threads=2).metrics for _ in range(5)]
     assert errors == [errors[0]] * 5

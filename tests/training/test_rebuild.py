@@ -22,6 +22,7 @@ from include.tuning.search import Limits
 from tests.published_sets import publish_sample
 from tests.registered import LASSO
 from tests.registered import register as register_by_hand
+from tests.splits import NUMBER_TYPES
 from tests.warehouse_rows import query
 
 pytestmark = [
@@ -60,7 +61,8 @@ def register(url: str, sample: Settings, request: pytest.FixtureRequest) -> Call
 
 
 @pytest.mark.parametrize(
-    ("model", "refit"), [*((name, True) for name in MODELS), *((name, False) for name in (LASSO, FOREST, LEAFWISE))]
+    ("model", "refit"),
+    [*((name, True) for name in NUMBER_TYPES), *((name, False) for name in (LASSO, FOREST, LEAFWISE))],
 )
 def test_version_is_built_again_byte_by_byte(
     url: str, sample: Settings, register: Callable[..., int], model: str, refit: bool

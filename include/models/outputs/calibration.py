@@ -1,7 +1,7 @@
 """Calibrated probabilities: what an estimator says, mapped to how often it is so.
 
-The map is Platt's or an isotonic one, or none, whichever loses least on rows that it was not made from; of several
-classes each has its own, and they are scaled to add up to 1.
+The map is Platt's or an isotonic one, whichever loses less on rows that it was not made from, and none where a gain may
+be chance; of several classes each has its own, and they are scaled to add up to 1.
 
 Methods: J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999; B. Zadrozny, C. Elkan, "Transforming
 Classifier Scores into Accurate Multiclass Probability Estimates", KDD 2002.
@@ -72,10 +72,14 @@ def calibrate(actual: Values, given: Values) -> tuple[Calibration, Values]:
     """
     if len(actual) < LEAST_ROWS:
         return Calibration(), given
-    parts = _divide(actual)
-    found = {"none": given, **{name: _map_across(name, actual, given, parts) for name in METHODS}}
-    best = min(found, key=lambda name: float(find_losses(actual, found[name]).mean()))
-    return _make(best, actual, given), found[best]
+    parts, chosen, best = _divide(actual), "none", given
+    # A map with more freedom has to be better by more than rows differ by chance.
+    for method in METHODS:
+        mapped = _map_across(method, actual, given, parts)
+        gains = find_losses(actual, best) - find_losses(actual, mapped)
+        if gains.mean() > gains.std() / np.sqrt(len(gains)):
+            chosen, best = method, mapped
+    return _make(chosen, actual, given), best
 
 
 def _make(method: str, actual: Values, given: Values) -> Calibration:
@@ -116,10 +120,12 @@ def _fit_platt(odds: Values, happened: npt.NDArray[np.bool_]) -> Map:
 def _fit_isotonic(odds: Values, happened: npt.NDArray[np.bool_]) -> Map:
     from sklearn.isotonic import IsotonicRegression
 
-    # Nothing is more certain than so many rows can tell.
-    least = 1 / (len(odds) + 2)
-    fitted = IsotonicRegression(y_min=least, y_max=1 - least, out_of_bounds="clip").fit(odds, happened)
-    return _shorten(fitted.X_thresholds_), _shorten(_to_odds(fitted.y_thresholds_))
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(odds, happened)
+    # A step is a share of few rows: one row more, of the overall share, keeps it from being certain.
+    levels, rows = np.unique(fitted.predict(odds), return_counts=True)
+    rows = rows[np.searchsorted(levels, fitted.y_thresholds_).clip(max=len(levels) - 1)]
+    smooth = (fitted.y_thresholds_ * rows + happened.mean()) / (rows + 1)
+    return _shorten(fitted.X_thresholds_), _shorten(_to_odds(smooth))
 
 
 METHODS: Mapping[str, Callable[[Values, npt.NDArray[np.bool_]], Map]] = MappingProxyType(

@@ -37,9 +37,13 @@ def make_classification(problem: "Problem") -> Objective:
         distance=find_divergences,
         residuals=find_surplus,
         center="mean",
+        tell_shift=lambda shift, limit: (
+            f"{problem.labels[1] if len(problem.labels) == 2 else 'the most probable class'} is given a probability"
+            f" {abs(shift):.1%} too {'high' if shift > 0 else 'low'}, against where it was judged (limit {limit:.1%})"
+        ),
         measure=measure,
         constants=lambda target: {"class shares": list_shares(problem.labels, target)},
-        predicts_targets=False,
+        regions="label sets",
         of_baselines=(log_loss, brier),
         in_tables=(log_loss, brier, area, Measure("pr_auc", "PR AUC"), accuracy, calibration),
         in_bars=(log_loss, brier, calibration),
@@ -83,11 +87,10 @@ def find_divergences(predicted: "Values", other: "Values") -> "Values":
 
 def find_surplus(actual: "Values", predicted: "Values") -> "Values":
     """By how much too probable a row's class was, (n,): of two classes the second one, else the most probable one."""
-    at = 1 if predicted.shape[1] == 2 else predicted.argmax(axis=1)
     if predicted.shape[1] == 2:
         surplus: Values = predicted[:, 1] - actual
     else:
-        surplus = predicted.max(axis=1) - (actual == at)
+        surplus = predicted.max(axis=1) - (actual == predicted.argmax(axis=1))
     return surplus
 
 

@@ -47,12 +47,14 @@ class Objective:
             values is the loss.
         residuals: Predicted minus actual by row, (n,), in the unit of the target, or as a probability.
         center: What of the residuals says whether predictions are to one side.
+        tell_shift: What is said of predictions whose center of residuals has moved by so much, where so much more would
+            not have been: a clause, by both.
         measure: All measures, by their keys, of n > 0 rows; raises ValueError where there are none.
         constants: Baselines that predict the same of every row, by their names as they read after "the": what they
             predict, by the figures of the training split's target, see `profile_split`. The first one stands in where
             another baseline has no value.
         labels: Of the classes, in the order of their numbers and probabilities; empty where a number is predicted.
-        predicts_targets: Whether an earlier target can stand for a prediction.
+        regions: What is said to hold actual values with a probability, in the plural.
         of_baselines: The measures that baselines have too, each with its `sql`; like those that follow, `main` first.
         in_tables: Those in tables of models.
         in_bars: Those in charts that have one axis for all of them.
@@ -66,6 +68,7 @@ class Objective:
     distance: Callable[["Values", "Values"], "Values"]
     residuals: Callable[["Values", "Values"], "Values"]
     center: Literal["mean", "median"]
+    tell_shift: Callable[[float, float], str]
     measure: Callable[["Values", "Values"], dict[str, float]]
     constants: Callable[[Mapping[str, Any]], Mapping[str, float | list[float]]]
     of_baselines: tuple[Measure, ...]
@@ -73,7 +76,7 @@ class Objective:
     in_bars: tuple[Measure, ...]
     in_slices: tuple[Measure, ...]
     labels: tuple[str, ...] = ()
-    predicts_targets: bool = True
+    regions: str = "intervals"
 
     @property
     def key(self) -> str:

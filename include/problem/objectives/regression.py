@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from include.problem.objectives.objective import Measure, Objective
+from include.problem.words import show_amount
 
 if TYPE_CHECKING:
     from include.problem.data import Values
@@ -23,6 +24,10 @@ def make_regression(problem: "Problem") -> Objective:
         distance=square_errors,
         residuals=subtract,
         center="median",
+        tell_shift=lambda shift, limit: (
+            f"predictions are {show_amount(abs(shift), unit)} {'higher' if shift > 0 else 'lower'} against the actual"
+            f" values than where it was judged (limit {show_amount(limit)})"
+        ),
         measure=measure,
         constants=list_constants,
         of_baselines=(rmse, mae),
