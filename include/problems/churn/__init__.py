@@ -1,0 +1,1 @@
+"""Whether a customer leaves within the next month."""
