@@ -19,7 +19,14 @@ from include.problem.inference.leaks import find_suspects
 from include.sets.baselines import measure_baselines
 from include.sets.examples import list_columns, load_split, read_problem_of, table_of, target_bounds
 from include.sets.frame_checks import find_example_problems
-from include.sets.left_out import TARGET_ABOVE, TARGET_BELOW, TARGET_MISSING, TARGET_RULES, describe
+from include.sets.left_out import (
+    CLASS_MISSING,
+    TARGET_ABOVE,
+    TARGET_BELOW,
+    TARGET_MISSING,
+    TARGET_RULES,
+    describe,
+)
 from include.sets.plan import Plan, compute_fingerprint, contents_settings
 from include.sets.profile import profile_split
 from include.sets.split import SPLITS, Days, choose_bounds, render_split
@@ -101,7 +108,8 @@ def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
             table=table, columns=list_columns(settings.problem.inputs), split=split, place=place, accepted=accepted
         )
         connection.execute(insert, chosen | bounds)
-        rules = {"below": TARGET_BELOW, "above": TARGET_ABOVE, "missing": TARGET_MISSING}
+        without = CLASS_MISSING if settings.problem.labels else TARGET_MISSING
+        rules = {"below": TARGET_BELOW, "above": TARGET_ABOVE, "missing": without}
         left_out = (
             connection.cursor(row_factory=dict_row)
             .execute(sql.SQL(_LEFT_OUT).format(in_bounds=sql.SQL(_IN_BOUNDS)), chosen | rules)
