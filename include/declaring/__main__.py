@@ -49,6 +49,8 @@ def declare(environment: Mapping[str, str], console: Console, ask: Ask | None = 
     given = {key: environment[key.upper()] for key in KEYS if environment.get(key.upper(), "").strip()}
     path = _choose_path(environment.get("NAME", "").strip())
     name = path.parent.name
+    if given.get("task"):
+        given["task"] = given["task"].strip().lower()
     if not given.get("source"):
         raise SettingsError(f"SOURCE: say where the table is, as in {EXAMPLE}")
     given["source"] = _make_absolute(given["source"])
@@ -131,8 +133,7 @@ def ask_person(choice: ChoiceNeeded, console: Console, stream: TextIO | None = N
         console.print(f"  {number}  {answer.line}  {answer.meaning}", markup=False)
     numbers = [str(number) for number in range(1, len(choice.answers) + 1)]
     chosen = Prompt.ask("Which one", choices=numbers, console=console, stream=stream)
-    answer = choice.answers[int(chosen) - 1]
-    return Answer(answer.key, Prompt.ask(answer.key, console=console, stream=stream), "") if answer.is_open else answer
+    return choice.answers[int(chosen) - 1]
 
 
 def _write_given_as_checked(document: dict[str, Any], given: Mapping[str, str], checked: Problem) -> dict[str, Any]:
@@ -144,6 +145,8 @@ def _write_given_as_checked(document: dict[str, Any], given: Mapping[str, str], 
 
 def _make_comments(draft: Draft, given: Mapping[str, str]) -> dict[str, str]:
     comments = {"time": "" if "time" in given else draft.time.why}
+    if draft.classes and draft.classes.is_guessed:
+        comments["positive"] = "guessed: the class that is looked for"
     if has_secret(given["source"]):
         comments["source"] = "its password is given by the environment: SOURCE=..."
     return comments

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from include.declaring.classes import Classes, find_classes
 from include.declaring.facts import measure, read_numbers, read_texts, read_times
 from include.declaring.sample import Sample
-from include.declaring.target import check_target, check_task, find_target
+from include.declaring.target import choose_task, count_left_out, find_target
 from include.declaring.times import TimeChoice, choose_time, find_column
 from include.problem.data import Values
 from include.problem.inference.columns import Facts, Guess, guess_kind
@@ -52,6 +53,7 @@ class Draft:
         columns: All columns but the target and a clock, in the source's order.
         unit: The target's unit, as far as its values show it.
         target: What was seen of the target.
+        classes: Those of the target; None where it is a number.
         clock: What was seen of the time of day, where it is a column of its own.
         checks: What a person should check, a sentence each.
     """
@@ -61,6 +63,7 @@ class Draft:
     unit: str
     time: TimeChoice
     clock: Facts | None = None
+    classes: Classes | None = None
     checks: Sequence[str] = field(default_factory=tuple)
 
     def name_of(self, source: str) -> str:
@@ -79,17 +82,14 @@ def make_draft(sample: Sample, given: Mapping[str, str], marks: Sequence[str]) -
         SettingsError: The table cannot be used as it is given; the message says what to change.
         ChoiceNeeded: A wrong guess would be costly.
     """
-    check_task(given.get("task"))
     missing = MISSING_MARKS.union(marks)
     target_name = find_target(given.get("target"), list(sample.columns))
     facts = {
         name: measure(name, array, missing, given.get("time_format", ""))
         for name, array in sample.columns.items()
-        if name  # what has no name cannot be declared
+        if name and name != target_name  # what has no name cannot be declared
     }
-    target = facts.pop(target_name)
-    values = read_numbers(sample.columns[target_name], missing) if target.is_number else np.full(sample.rows, np.nan)
-    notes = check_target(target, values, given, f"{sample.rows:,} rows")
+    target, classes, values, notes = _read_target(sample, target_name, missing, given)
     known_later = [find_column("KNOWN_LATER", name, facts) for name in split_names(given.get("known_later"))]
     time = choose_time(facts, sample.columns, missing, given, known_later)
     keys = [find_column(key.upper(), given[key], facts) for key in ("series", "group") if given.get(key)]
@@ -100,7 +100,7 @@ def make_draft(sample: Sample, given: Mapping[str, str], marks: Sequence[str]) -
     names = name_columns(guesses, times)
     repeated = _find_repeated(sample)
     once = np.where(repeated, np.nan, values)
-    guesses, leaks = _find_leaks(sample, missing, facts, guesses, known_later, target_name, once)
+    guesses, leaks = _find_leaks(sample, missing, facts, guesses, known_later, target, classes, once)
     columns = [
         Described(names[name], facts[name], guess, _make_entry(facts[name], guess, given, sample.columns[name]))
         for name, guess in guesses.items()
@@ -114,7 +114,24 @@ def make_draft(sample: Sample, given: Mapping[str, str], marks: Sequence[str]) -
         *leaks,
         *_check_repeated(repeated),
     ]
-    return Draft(columns, target, name_unit(target), time, facts.get(time.clock or ""), checks)
+    unit = "" if classes else name_unit(target)
+    return Draft(columns, target, unit, time, facts.get(time.clock or ""), classes, checks)
+
+
+def _read_target(
+    sample: Sample, name: str, marks: frozenset[str], given: Mapping[str, str]
+) -> tuple[Facts, Classes | None, Values, Sequence[str]]:
+    """What was seen of the target, its classes if it has them, its numbers, and what a person should know of it."""
+    array = sample.columns[name]
+    # What is named a class is there, whatever it means elsewhere.
+    marks = marks.difference(split_names(given.get("classes")))
+    facts = measure(name, array, marks, given.get("time_format", ""))
+    if choose_task(facts, given, f"{sample.rows:,} rows") == "regression":
+        values = read_numbers(array, marks)
+        return facts, None, values, count_left_out(facts, values, given)
+    texts = pa.array(read_texts(array, marks), pa.string())
+    classes = find_classes(facts, texts, given, is_whole=sample.is_whole)
+    return facts, classes, classes.values, classes.notes
 
 
 def split_names(given: str | None) -> list[str]:
@@ -145,7 +162,8 @@ def _find_leaks(
     facts: Mapping[str, Facts],
     guesses: Mapping[str, Guess],
     known_later: Sequence[str],
-    target: str,
+    target: Facts,
+    classes: Classes | None,
     values: Values,
 ) -> tuple[dict[str, Guess], list[str]]:
     """The guesses with what each column alone explains of the target, and a sentence for each suspect."""
@@ -157,11 +175,11 @@ def _find_leaks(
         for name, kind in kinds.items()
         if kind != "time"
     }
-    explained = explain_alone(arrays, {name: kinds[name] for name in arrays}, values)
+    explained = explain_alone(arrays, {name: kinds[name] for name in arrays}, values, are_classes=classes is not None)
     changed, said = dict(guesses), []
     for name, share in sorted(explained.items(), key=lambda item: -item[1]):
         if share >= SUSPICIOUS:
-            said.append(describe_suspect(name, share, target))
+            said.append(describe_suspect(name, share, target.name))
             doubts = "; ".join(filter(None, (guesses[name].suspicion, f"explains {share:.0%} of the target alone")))
             changed[name] = replace(guesses[name], suspicion=doubts)
     return changed, said

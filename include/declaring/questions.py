@@ -14,11 +14,6 @@ class Answer:
     meaning: str
 
     @property
-    def is_open(self) -> bool:
-        """Whether the value is still to be named."""
-        return self.value.startswith("<")
-
-    @property
     def line(self) -> str:
         """As it is given to `make problem`."""
         return f"{self.key}={self.value}"

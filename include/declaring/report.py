@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from include.declaring.classes import Classes
 from include.declaring.draft import Described, Draft
 from include.declaring.sample import Sample
 from include.problem.declaration import Problem
@@ -67,15 +68,22 @@ def _decide(problem: Problem, draft: Draft) -> dict[str, str]:
     split = SPLITS[problem.split_by].format(
         time=problem.time, group=problem.group, test=problem.test_share, validation=problem.validation_share
     )
-    baseline = "the mean and the median of the target"
+    baseline = "the share of each class" if draft.classes else "the mean and the median of the target"
     if problem.horizon:
         of = f" of the same {problem.series}" if problem.series else ""
         baseline += f", the value {problem.horizon:,} rows before{of}, and the seasonal one"
     return {
+        **({"Classes": _show_classes(draft.classes)} if draft.classes else {}),
         "Time": f"{' and '.join(names)}: {time.why}" if names else time.why,
         "Split": split,
         "Baseline": f"a first model must beat {baseline}",
     }
+
+
+def _show_classes(classes: Classes) -> str:
+    rows = sum(classes.counts.values())
+    shares = ", ".join(f"{label} ({count / rows:.1%})" for label, count in classes.counts.items())
+    return f"{shares}; {classes.positive} is the one that is looked for" if classes.positive else shares
 
 
 def _list_left_out(problem: Problem, draft: Draft) -> list[str]:

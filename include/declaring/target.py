@@ -2,20 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from typing import cast
 
 import numpy as np
 
 from include.declaring.questions import Answer, ChoiceNeeded
 from include.errors import SettingsError
 from include.problem.data import Values
-from include.problem.inference.columns import Facts
+from include.problem.inference.columns import SHARE, Facts
 from include.problem.inference.names import make_slug
+from include.problem.objectives.table import OBJECTIVES, Task
 
 MOST_MISSING = 0.5
 # Whole numbers of so few values may be classes.
 FEW_VALUES = 10
 SHOWN = 40
-CLASSES = "classes cannot be predicted yet, only numbers"
+# Keys that only a classification has.
+OF_CLASSES = ("classes", "positive")
 
 
 def find_target(given: str | None, names: Sequence[str]) -> str:
@@ -39,35 +42,25 @@ def find_near(given: str, names: Sequence[str]) -> str | None:
     return slugs.get(make_slug(given)) or next(iter(get_close_matches(given, names, n=1)), None)
 
 
-def check_task(task: str | None) -> None:
-    """Raises SettingsError for a task that there is not."""
-    if task and task.strip().lower() != "regression":
-        raise SettingsError(
-            f"TASK={task}: {CLASSES}. Leave TASK out and set TARGET to a column of numbers, or wait for a release that "
-            "can classify"
-        )
-
-
-def check_target(facts: Facts, values: Values, given: Mapping[str, str], rows_seen: str) -> list[str]:
-    """Looks whether the target is a number with something to learn.
+def choose_task(facts: Facts, given: Mapping[str, str], rows_seen: str) -> Task:
+    """What is predicted: what was given, else what the values of the target show.
 
     Args:
-        values: The target as numbers, (n,), NaN where there is none.
         given: The keys that a person gave, in small letters.
         rows_seen: What the rows are that were seen: `8,128 rows`.
 
-    Returns:
-        What a person should know of it.
-
     Raises:
-        SettingsError: It cannot be predicted.
+        SettingsError: The target cannot be predicted, or there is no such task.
         ChoiceNeeded: It may be classes, or numbers.
     """
-    name = facts.name
+    name, task = facts.name, given.get("task") or ("classification" if any(map(given.get, OF_CLASSES)) else "")
+    if task and task not in OBJECTIVES:
+        raise SettingsError(f"TASK={task}: set TASK=regression to predict a number, or TASK=classification for classes")
     if not facts.present:
         raise SettingsError(f"TARGET {name} is missing in all {rows_seen}. Set TARGET to another column")
-    if not facts.is_number:
-        _refuse_other_kind(facts)
+    _refuse_other_kinds(facts)
+    if not facts.is_number and task != "classification":
+        _refuse_words_for_numbers(facts, task)
     gone = facts.missing + facts.infinite
     if gone > MOST_MISSING * facts.rows:
         raise SettingsError(
@@ -80,38 +73,61 @@ def check_target(facts: Facts, values: Values, given: Mapping[str, str], rows_se
             f"TARGET {name} is {value} in every row: there is nothing to learn. Set TARGET to another column, or give "
             "a SOURCE whose rows differ"
         )
-    notes = _count_left_out(facts, values, given)
-    if facts.is_whole and facts.distinct <= FEW_VALUES and not given.get("task"):
+    if task:
+        return cast(Task, task)
+    if facts.is_number and facts.is_whole and facts.distinct <= FEW_VALUES:
         shown = ", ".join(sorted((text for text, _ in facts.frequent), key=lambda text: (len(text), text)))
         more = ", ..." if facts.distinct > len(facts.frequent) else ""
         raise ChoiceNeeded(
-            f"TARGET {name} has {facts.distinct} whole values ({shown}{more}): they may be classes, and {CLASSES}.",
+            f"TARGET {name} has {facts.distinct} whole values ({shown}{more}): they may be quantities, or classes.",
             (
-                Answer("TASK", "regression", "they are quantities, such as a count or a grade"),
-                Answer("TARGET", "<column>", "they are classes: predict another column"),
+                Answer("TASK", "regression", "they are quantities, such as a count or a grade: a number is predicted"),
+                Answer("TASK", "classification", "they are classes: the probability of each is predicted"),
             ),
         )
-    return notes
+    return "regression" if facts.is_number else "classification"
 
 
-def _refuse_other_kind(facts: Facts) -> None:
+def _refuse_other_kinds(facts: Facts) -> None:
     values = ", ".join(text for text, _ in facts.frequent[:3])
     if facts.stored in ("time", "date", "clock") or facts.time_format is not None:
         raise SettingsError(
-            f"TARGET {facts.name} holds times ({values}): only numbers can be predicted. Set TARGET to a column"
-            " of numbers; the time between two columns can be declared as `elapsed` in a problem's file"
+            f"TARGET {facts.name} holds times ({values}): numbers and classes alone can be predicted. Set TARGET to a"
+            " column of numbers; the time between two columns can be declared as `elapsed` in a problem's file"
         )
-    what = "true and false" if facts.stored == "boolean" else f"text ({values})"
-    if facts.readable >= 1 / 2:
+    if facts.stored == "nested":
+        raise SettingsError(
+            f"TARGET {facts.name} holds lists or records: numbers and classes alone can be predicted. Set TARGET to"
+            " another column"
+        )
+
+
+def _refuse_words_for_numbers(facts: Facts, task: str) -> None:
+    values = ", ".join(text for text, _ in facts.frequent[:3])
+    # Digits with zeros before them are names, and so are those of more digits than a number keeps.
+    if 1 / 2 <= facts.readable < SHARE:
         raise SettingsError(
             f"TARGET {facts.name} holds numbers, but {1 - facts.readable:.1%} of its values are none, for example "
             f"{facts.unreadable!r}. If such a value means that the target is missing, set MISSING={facts.unreadable}; "
-            "else correct it in the source"
+            "if each value is a class, TASK=classification; else correct it in the source"
         )
-    raise SettingsError(f"TARGET {facts.name} holds {what}, and {CLASSES}. Set TARGET to a column of numbers")
+    if task:
+        raise SettingsError(
+            f"TASK=regression: TARGET {facts.name} holds no numbers, for example {values}. Set TARGET to a column of"
+            " numbers, or TASK=classification"
+        )
 
 
-def _count_left_out(facts: Facts, values: Values, given: Mapping[str, str]) -> list[str]:
+def count_left_out(facts: Facts, values: Values, given: Mapping[str, str]) -> list[str]:
+    """What a person should know of the rows that are left out, where a number is predicted.
+
+    Args:
+        values: The target as numbers, (n,), NaN where there is none.
+        given: The keys that a person gave, in small letters.
+
+    Raises:
+        SettingsError: They are all.
+    """
     notes = []
     for count, what in ((facts.missing, "missing"), (facts.infinite, "infinite")):
         if count:

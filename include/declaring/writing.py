@@ -1,6 +1,7 @@
 """The problem's file, as short as it can be, with a comment where something was guessed."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from include.declaring.draft import Described, Draft
 from include.declaring.sample import Sample
 
 SCHEMA_LINE = "#:schema ../../problem/problem.schema.json"
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 # Kinds that need no explanation.
 PLAIN_KINDS = ("number", "category", "flag")
 
@@ -20,6 +22,9 @@ def make_document(draft: Draft, sample: Sample, source: str, given: Mapping[str,
         given: Top-level keys that a person gave; they win over what was guessed.
     """
     document: dict[str, Any] = {"source": source, "target": draft.target.name}
+    if draft.classes:
+        document |= {"task": "classification", "classes": draft.classes.labels}
+        document |= {"positive": draft.classes.positive} if draft.classes.positive else {}
     if draft.unit:
         document["unit"] = draft.unit
     if sample.months:
@@ -67,10 +72,14 @@ def _comment(text: str) -> str:
 
 def _write(value: Any) -> str:
     if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{key} = {_write(each)}' for key, each in value.items())} }}"
+        return f"{{ {', '.join(f'{_write_key(key)} = {_write(each)}' for key, each in value.items())} }}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"[{', '.join(map(_write, value))}]"
     if isinstance(value, str):
         # A text of JSON is one of TOML, but for this character.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return json.dumps(value)
+
+
+def _write_key(key: str) -> str:
+    return key if BARE_KEY.fullmatch(key) else _write(key)

@@ -35,7 +35,7 @@ def compare_requests(
 ) -> dict[str, tuple[int, Measures]]:
     """Column -> rows and measures of what was asked for in a window; there is no target to compare."""
     rows = load_requests(url, problem, window)
-    values = columns_of(problem, Split(rows, np.empty(count_rows(rows))))
+    values = columns_of(problem, Split(rows, np.full(count_rows(rows), np.nan)))
     return {
         name: (len(values[name]), compare_column(profile[name], values[name], learnt.get(name)))
         for name in list_watched(problem)

@@ -24,7 +24,7 @@ from include.warehouse import connect
 log = logging.getLogger(__name__)
 NOTHING_TO_COMPARE = (
     "Nothing to compare: there is no champion, its training set is unknown (a model registered by hand names none),"
-    " or no week is complete."
+    " the classes are others than it learnt, or no week is complete."
 )
 _COLUMNS_OF_TABLE = (
     "name, champion_version, window_start, window_days, column_name, set_version, rows, psi, ks, js, drifted, missing,"
@@ -38,7 +38,8 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
     The champion predicts the rows of each window, too, and what was asked for is compared in the same way.
 
     Returns:
-        None if there is no champion, nothing is known of its training set, or no window is complete.
+        None if there is no champion, nothing is known of its training set, its classes are no longer those that are
+        declared, or no window is complete.
     """
     tracker = runs.open_tracker(settings)
     champion = registry.find_version(tracker, settings.registered_model, registry.CHAMPION)
@@ -48,6 +49,10 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
         return None
     # The champion's columns are those that it learnt from, whatever is declared now.
     problem = read_problem_of(url, champion.training_set or 0)
+    if problem.labels != settings.problem.labels:
+        # A number in the warehouse is another class now.
+        log.warning("The classes have changed since version %d was trained: train again.", champion.version)
+        return None
     watched = list_watched(problem)
     learnt = _load_learnt(url, problem, champion)
     thresholds = Thresholds.from_settings(settings)

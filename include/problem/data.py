@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from include.problem.declaration import Problem
 
 Columns = Mapping[str, npt.NDArray[Any]]
-# Targets and predictions, (n,), in the target's unit.
+# Targets and predictions, (n,), in the target's unit; of a classification, targets are the numbers of classes.
 Values = npt.NDArray[np.float64]
 # Types of pandas that hold nothing but texts.
 _TEXTS = ("str", "string")
@@ -72,6 +72,13 @@ def make_column(values: Sequence[Any], dtype: str) -> npt.NDArray[Any]:
     if dtype == "int64":
         values = [MISSING_CODE if value is None else value for value in values]
     return np.array(values, dtype=dtype)
+
+
+def name_classes(labels: Sequence[str], target: Values) -> npt.NDArray[Any]:
+    """The class of each target by its number, (n,), as text; None where there is none."""
+    names = np.array([*labels, None], dtype=object)
+    is_one = (target >= 0) & (target < len(labels))
+    return names[np.where(is_one, target, -1).astype(np.intp)]
 
 
 def make_any_rows(problem: "Problem", count: int) -> dict[str, npt.NDArray[Any]]:

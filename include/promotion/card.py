@@ -11,6 +11,7 @@ from include.errors import NoTrainingSet
 from include.models.estimates import name_estimated
 from include.problem.declaration import Problem
 from include.problem.inference.leaks import describe_suspects
+from include.problem.objectives.classification import list_shares
 from include.problem.words import name_bounds, name_parts, name_unit, show_amount
 from include.promotion.comparison import Comparison
 from include.promotion.decisions import Promotion
@@ -36,14 +37,17 @@ DECISIONS = {"waiting": "It wins and may become champion.", "rejected": "It does
 
 @dataclass(frozen=True)
 class TrainingSetFacts:
-    """What is known of a training set even after its examples were pruned."""
+    """What is known of a training set even after its examples were pruned.
+
+    Attributes:
+        target: The figures of the training split's target, see `profile_split`.
+    """
 
     version: int
     months: tuple[str, ...]
     validation_from: str | None
     counts: dict[str, int]
-    target_mean: float
-    target_deviation: float
+    target: Mapping[str, Any]
     suspects: dict[str, float]
 
 
@@ -62,8 +66,7 @@ def load_training_set_facts(url: str, version: int | None) -> TrainingSetFacts:
     """
     with connect(url) as connection:
         row = connection.execute(
-            "SELECT version, months, validation_from::text, counts, (statistics #>> '{target,mean}')::float,"
-            " (statistics #>> '{target,deviation}')::float, suspects FROM training.sets"
+            "SELECT version, months, validation_from::text, counts, statistics -> 'target', suspects FROM training.sets"
             " WHERE version = %s AND statistics IS NOT NULL",
             [version],
         ).fetchone()
@@ -98,8 +101,7 @@ def render_card(
         (
             f"Training set {facts.version}: of {name_parts(facts.months)};"
             f" {describe_split(facts.validation_from, problem)} ({facts.counts['train']} rows)."
-            f" The target's mean there is {show_amount(facts.target_mean)}, its deviation"
-            f" {show_amount(facts.target_deviation, problem.unit)}."
+            f" {describe_target(facts.target, problem)}"
         ),
         *describe_suspects(facts.suspects, problem.target),
         "## Lineage",
@@ -115,6 +117,15 @@ def render_card(
     if estimated := [column.name for column in problem.inputs if column.estimated_by]:
         parts += ["## Values that are estimated", *_estimated(estimated, problem, metrics)]
     return "\n\n".join(parts) + "\n"
+
+
+def describe_target(figures: Mapping[str, Any], problem: Problem) -> str:
+    """A sentence on the training split's target, by its figures."""
+    if problem.labels:
+        shares = zip(problem.labels, list_shares(problem.labels, figures), strict=True)
+        return f"The classes there are {', '.join(f'{label} ({share:.1%})' for label, share in shares)}."
+    mean, deviation = show_amount(figures["mean"]), show_amount(figures["deviation"], problem.unit)
+    return f"The target's mean there is {mean}, its deviation {deviation}."
 
 
 def _judged_on(held_out: HeldOut, rival: str, comparison: Comparison | None, *, has_twin: bool) -> list[str]:

@@ -1,6 +1,7 @@
 """Source columns to the warehouse's types, on Arrow arrays; what cannot be turned becomes null and is reported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow.compute as pc
 
 from include.problem.declaration import Problem
 from include.problem.request_values import FLAGS
+from include.raw.classes import number_classes
 from include.raw.coerced import (
     USUAL,
     Coerced,
@@ -15,6 +17,7 @@ from include.raw.coerced import (
     NumberForm,
     blank_to_null,
     clear_marks,
+    either,
     fail_all,
     is_text,
     keep,
@@ -41,7 +44,7 @@ def reading_of(problem: Problem, name: str, form: NumberForm | None = None) -> C
 
 
 def coerce_column(problem: Problem, name: str, batch: pa.RecordBatch, form: NumberForm | None = None) -> Coerced:
-    """A column of the problem, or `target`, of a batch with the source's columns.
+    """A column of the problem, or `target`, of a batch with the source's columns; a class becomes its number.
 
     Args:
         form: What its earlier values showed.
@@ -49,6 +52,8 @@ def coerce_column(problem: Problem, name: str, batch: pa.RecordBatch, form: Numb
     how = reading_of(problem, name, form)
     values = batch.column(problem.read_columns[name])
     column = problem.columns.get(name) if name != TARGET else None
+    if column is None and problem.labels:
+        return coerce_class(values, problem.labels, how)
     if column is not None and column.clock:
         return _JOIN_TIMES(values, batch.column(column.clock), problem.timezone, how)
     return COERCIONS[pa.type_for_alias(column.of_kind.arrow) if column else pa.float64()](values, problem.timezone, how)
@@ -86,6 +91,13 @@ def coerce_text(array: pa.Array, _timezone: str = "", how: ColumnReading = USUAL
     text = clear_marks(text, how)
     # Postgres has no place for the NUL character in a text.
     return keep(text, pc.if_else(pc.match_substring(text, "\0"), None, text))
+
+
+def coerce_class(array: pa.Array, labels: Sequence[str], how: ColumnReading = USUAL) -> Coerced:
+    """To the numbers of the classes that the values are as texts; a class is never a mark of a missing value."""
+    text = COERCIONS[pa.string()](array, "", replace(how, missing=how.missing.difference(labels)))
+    numbers = number_classes(text.array, labels)
+    return Coerced(numbers, either(text.failed, keep(text.array, numbers).failed))
 
 
 Coercion = Callable[..., Coerced]

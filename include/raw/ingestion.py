@@ -83,7 +83,8 @@ def hash_reading(settings: Settings) -> str:
          column.missing)
         for column in problem.stored
     ]  # fmt: skip
-    target = [problem.target, problem.elapsed, problem.unit if problem.elapsed else ""]
+    # Classes by their order, too: rows keep the number of theirs.
+    target = [problem.target, problem.elapsed, problem.unit if problem.elapsed else "", *problem.labels]
     recipe = [READER_VERSION, sorted(columns, key=repr), target, problem.timezone, problem.reading]
     return hashlib.sha256(repr(recipe).encode()).hexdigest()
 

@@ -14,12 +14,13 @@ from include.problem.checks import key_of
 from include.problem.declaration import Problem
 from include.raw.coercion import TARGET, Coerced, NumberForm, coerce_column, end_after
 from include.raw.duplicates import find_duplicates, hash_rows
-from include.raw.rules import BEYOND, DUPLICATE, WRONG_TYPE
+from include.raw.rules import BEYOND, DUPLICATE, NO_CLASS, WRONG_TYPE
 from include.settings import Settings
 from include.sources import Contents
 
 MOST_DETAIL = 200
 MOST_EXAMPLE = 60
+MOST_VALUES = 5
 # Small enough that the server stores one batch while the next is encoded: nearly twice as fast as whole batches.
 COPY_ROWS = 1_024
 # Exactly the types of raw.rejected: binary COPY converts nothing.
@@ -68,6 +69,7 @@ class Load:
         present: Values that were there, by neutral column.
         failed: Values that could not be turned into the column's type, by neutral column.
         examples: The first of those, by neutral column.
+        unknown: How often each value of the target is there that is none of the classes.
         rejected: A row for each of those and for each duplicate, in the schema `REJECTED`.
         hashes: A hash for each row over all of the source's columns.
         forms: What stands around the numbers of a column of text, by neutral column: the first ones decide.
@@ -81,6 +83,7 @@ class Load:
     present: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+    unknown: Counter[str] = field(default_factory=Counter)
     rejected: list[pa.RecordBatch] = field(default_factory=list)
     hashes: list[np.ndarray] = field(default_factory=list)
     forms: dict[str, NumberForm | None] = field(default_factory=dict)
@@ -125,7 +128,8 @@ class Load:
             coerced[neutral] = coerce_column(problem, neutral, batch, self.forms.get(neutral))
             self.forms[neutral] = coerced[neutral].form
             self.present[neutral] += size - source.null_count
-            for rule, marks in ((WRONG_TYPE, coerced[neutral].failed), (BEYOND, coerced[neutral].beyond)):
+            wrong = NO_CLASS if neutral == TARGET and problem.labels else WRONG_TYPE
+            for rule, marks in ((wrong, coerced[neutral].failed), (BEYOND, coerced[neutral].beyond)):
                 if marks is not None:
                     self._reject_failed(f"{neutral}: {rule}", neutral, source, marks)
         arrays = {neutral: column.array for neutral, column in coerced.items()}
@@ -144,6 +148,8 @@ class Load:
         # Postgres has no place for the NUL character in a text.
         details = [text[:MOST_DETAIL].replace("\0", "\\0") for text in _write(source.take(positions))]
         self.examples.setdefault(neutral, details[0][:MOST_EXAMPLE])
+        if neutral == TARGET and self.settings.problem.labels:
+            self.unknown.update(details)
         self._reject(positions + self.rows, rule, details)
 
     def _reject_duplicates(self) -> None:
@@ -162,6 +168,8 @@ class Load:
             raise SourceInvalid(f"{self.contents.location}: no rows for {self.month}: remove the month from MONTHS")
         for neutral, failures in self.failed.items():
             if failures * 2 > self.present[neutral]:
+                if neutral == TARGET and self.settings.problem.labels:
+                    raise SourceInvalid(self._describe_unknown())
                 name = self.settings.problem.read_columns[neutral]
                 kind = "number" if neutral == TARGET else self.settings.problem.columns[neutral].kind
                 what, form = KIND_TEXTS.get(kind, OTHER_KIND)
@@ -171,6 +179,16 @@ class Load:
                     f"which {neutral} needs, such as {self.examples[neutral]!r}. "
                     f"Name another column in {key_of(neutral)}, or write its values {form}"
                 )
+
+    def _describe_unknown(self) -> str:
+        problem = self.settings.problem
+        found = ", ".join(value[:MOST_EXAMPLE] for value, _ in self.unknown.most_common(MOST_VALUES))
+        more = " and others" if len(self.unknown) > MOST_VALUES else ""
+        return (
+            f"{self.contents.location}: {self.failed[TARGET]} of the {self.present[TARGET]} values of column "
+            f"'{problem.target}', the target, are none of the classes {', '.join(problem.classes)}, but {found}{more}. "
+            f"Name all values that are classes in CLASSES, or another column in {key_of(TARGET)}"
+        )
 
 
 def _write(values: pa.Array) -> list[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandera.pandas as pa
 
 WRONG_TYPE = "wrong type"
+NO_CLASS = "none of the classes"
 BEYOND = "outside of the years 1 to 9999"
 MISSING = "missing"
 DUPLICATE = "duplicate of an earlier row"

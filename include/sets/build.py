@@ -18,8 +18,15 @@ from include.problem.declaration import Problem
 from include.problem.inference.leaks import find_suspects
 from include.sets.baselines import measure_baselines
 from include.sets.examples import list_columns, load_split, read_problem_of, table_of, target_bounds
-from include.sets.frame_checks import find_example_problems
-from include.sets.left_out import TARGET_ABOVE, TARGET_BELOW, TARGET_MISSING, TARGET_RULES, describe
+from include.sets.frame_checks import find_example_problems, find_missing_classes
+from include.sets.left_out import (
+    CLASS_MISSING,
+    TARGET_ABOVE,
+    TARGET_BELOW,
+    TARGET_MISSING,
+    TARGET_RULES,
+    describe,
+)
 from include.sets.plan import Plan, compute_fingerprint, contents_settings
 from include.sets.profile import profile_split
 from include.sets.split import SPLITS, Days, choose_bounds, render_split
@@ -101,7 +108,8 @@ def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
             table=table, columns=list_columns(settings.problem.inputs), split=split, place=place, accepted=accepted
         )
         connection.execute(insert, chosen | bounds)
-        rules = {"below": TARGET_BELOW, "above": TARGET_ABOVE, "missing": TARGET_MISSING}
+        without = CLASS_MISSING if settings.problem.labels else TARGET_MISSING
+        rules = {"below": TARGET_BELOW, "above": TARGET_ABOVE, "missing": without}
         left_out = (
             connection.cursor(row_factory=dict_row)
             .execute(sql.SQL(_LEFT_OUT).format(in_bounds=sql.SQL(_IN_BOUNDS)), chosen | rules)
@@ -179,7 +187,7 @@ def build(url: str, version: int) -> dict[str, int]:
     problem = read_problem_of(url, version)
     train = load_split(url, version, "train")
     statistics = profile_split(problem, train)
-    suspects = find_suspects(train.rows, problem.input_kinds, train.target)
+    suspects = find_suspects(train.rows, problem.input_kinds, train.target, are_classes=bool(problem.labels))
     with connect(url) as connection:
         baselines = measure_baselines(connection, problem, version, statistics["target"]) if statistics else []
         connection.execute(
@@ -210,7 +218,7 @@ def mark_failed(url: str, version: int) -> None:
 
 
 def validate(url: str, settings: Settings, version: int) -> None:
-    """Checks a built version as a whole: enough rows, values in range, no leakage between the splits.
+    """Checks a built version as a whole: enough rows, every class, values in range, no leakage between the splits.
 
     Raises:
         DataQualityError: Names each check that failed, with its figures.
@@ -229,8 +237,10 @@ def validate(url: str, settings: Settings, version: int) -> None:
         for split in used
         if counts[split] < settings.minimum_rows
     ]
-    for split in used:
-        problems += find_example_problems(problem, split, load_split(url, version, split), *bounds[split])
+    for name in used:
+        split = load_split(url, version, name)
+        problems += find_missing_classes(problem, split) if name == "train" else []
+        problems += find_example_problems(problem, name, split, *bounds[name])
     if problems:
         mark_failed(url, version)
         raise DataQualityError(f"Training set version {version} is not published: " + "; ".join(problems) + ".")

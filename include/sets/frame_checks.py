@@ -51,6 +51,17 @@ def find_example_problems(
     return []
 
 
+def find_missing_classes(problem: Problem, train: Split) -> list[str]:
+    """The declared classes that the training split has no row of, a sentence each with what to do."""
+    found = set(train.target.tolist())
+    return [
+        f"train: no row of class '{label}', so that no model can learn it: load more rows, split them in another way"
+        " (SPLIT), or name the classes without it (CLASSES)"
+        for number, label in enumerate(problem.labels)
+        if number not in found
+    ]
+
+
 def _check_bounds(column: Column) -> "list[pa.Check]":
     import pandera.pandas as pa
 

@@ -11,7 +11,8 @@ from include.warehouse import connect
 TARGET_BELOW = "target: below TARGET_MIN"
 TARGET_ABOVE = "target: above TARGET_MAX"
 TARGET_MISSING = "target: not a number"
-TARGET_RULES = (TARGET_BELOW, TARGET_ABOVE, TARGET_MISSING)
+CLASS_MISSING = "target: missing"
+TARGET_RULES = (TARGET_BELOW, TARGET_ABOVE, TARGET_MISSING, CLASS_MISSING)
 
 
 def sum_by_rule(left_out: Sequence[Mapping[str, Any]]) -> dict[str, int]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from include.problem.data import Split
+from include.problem.data import Split, name_classes
 from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
 from include.problem.parts import Column
@@ -17,7 +17,7 @@ _MOST_FREQUENT = 50
 
 
 def columns_of(problem: Problem, split: Split) -> dict[str, npt.NDArray[Any]]:
-    """What is profiled, each (n,): the inputs and the target.
+    """What is profiled, each (n,): the inputs and the target, which is a class by its name or a number.
 
     Of times it is the hour (0 to 23) and the weekday (0 is Monday). The problem's own time gives `hour` and `weekday`;
     another one's have its name before them.
@@ -30,7 +30,7 @@ def columns_of(problem: Problem, split: Split) -> dict[str, npt.NDArray[Any]]:
                 found |= _read_clock(problem, column, values)
             case "quantity" | "frequencies":
                 found[column.name] = values
-    return {**found, TARGET: split.target}
+    return {**found, TARGET: name_classes(problem.labels, split.target) if problem.labels else split.target}
 
 
 def name_hour(problem: Problem, column: Column) -> str:
@@ -40,7 +40,8 @@ def name_hour(problem: Problem, column: Column) -> str:
 
 def list_quantities(problem: Problem) -> tuple[str, ...]:
     """Those of `columns_of` that are quantities; the others are categories."""
-    return (*(column.name for column in problem.inputs if column.of_kind.view == "quantity"), TARGET)
+    inputs = (column.name for column in problem.inputs if column.of_kind.view == "quantity")
+    return tuple(inputs) if problem.labels else (*inputs, TARGET)
 
 
 def list_watched(problem: Problem) -> tuple[str, ...]:

@@ -305,16 +305,15 @@ def test_months_are_those_that_there_are_files_of(run: Declare, write: Write) ->
 
 
 CHOICE = ChoiceNeeded(
-    "Which is it?", (Answer("TIME_FORMAT", "%d-%m-%Y", "the day first"), Answer("TARGET", "<column>", "another"))
+    "Which is it?", (Answer("TASK", "regression", "a number"), Answer("TASK", "classification", "a class"))
 )
 
 
 def test_person_is_asked_until_the_answer_is_one() -> None:
     output = io.StringIO()
     console = Console(file=output, width=200)
-    assert ask_person(CHOICE, console, io.StringIO("9\n1\n")).line == "TIME_FORMAT=%d-%m-%Y"
-    assert "  1  TIME_FORMAT=%d-%m-%Y  the day first" in output.getvalue()
-    assert ask_person(CHOICE, console, io.StringIO("2\ncharges\n")).line == "TARGET=charges"
+    assert ask_person(CHOICE, console, io.StringIO("9\n2\n")).line == "TASK=classification"
+    assert "  1  TASK=regression  a number" in output.getvalue()
 
 
 def test_answer_of_a_person_is_written(problems: Path, write: Write) -> None:

@@ -60,14 +60,6 @@ def test_missing_targets_are_counted_and_refused_above_half(run: Declare, write:
     assert run(rest, "z").problem.target == "z"
 
 
-def test_target_of_text_is_no_number(run: Declare, write: Write) -> None:
-    table = write({"left": ["Yes", "No", "No"], "y": NUMBERS})
-    refuse(run, r"TARGET left holds text \(No, Yes\), and classes cannot be predicted yet, only numbers", table, "left")
-    refuse(run, "TASK=classification: classes cannot be predicted yet.*Leave TASK out and set TARGET", table, "left",
-           TASK="classification")  # fmt: skip
-    assert run(table, "y").problem.target == "y"
-
-
 def test_target_of_times_is_no_number(run: Declare, write: Write) -> None:
     table = write({"at": ["2024-01-01", "2024-01-02"], "y": NUMBERS})
     refuse(run, "TARGET at holds times .*Set TARGET to a column of numbers", table, "at")
@@ -82,9 +74,10 @@ def test_mark_in_a_target_of_numbers_is_named(run: Declare, write: Write) -> Non
 @pytest.mark.parametrize("values", [[0, 1, 1], [1, 2, 3, 4, 5]])
 def test_few_whole_values_may_be_classes(run: Declare, write: Write, values: list[int]) -> None:
     table = write({"x": [1.5, 2, 3], "y": values * 24, "z": NUMBERS})
-    refuse(run, r"(?s)TARGET y has \d whole values \(.*\): they may be classes.*TASK=regression  they are quantities.*"
-           "TARGET=<column>  they are classes", table)  # fmt: skip
-    assert run(table, TASK="regression").problem.task == "regression"
+    refuse(run, r"(?s)TARGET y has \d whole values \(.*\): they may be quantities, or classes.*"
+           "TASK=regression  they are quantities.*TASK=classification  they are classes", table)  # fmt: skip
+    for task in ("regression", "classification"):
+        assert run(table, TASK=task).problem.task == task
     assert run(table, "z").problem.target == "z"
 
 

@@ -99,6 +99,7 @@ def test_every_row_of_a_postgres_table_becomes_an_example(run: Declare, warehous
         ("bike_seoul/SeoulBikeData.csv", "Rented Bike Count", {"TIMEZONE": "Asia/Seoul"}, 8_760),
         ("energy_victoria/vic_elec.parquet", "Demand", {"TIMEZONE": "Australia/Melbourne"}, 52_608),
         ("retail_walmart/walmart_store_sales.csv", "Weekly_Sales", {}, 6_435),
+        ("churn_telco/Telco-Customer-Churn.csv", "Churn", {}, 7_043),
         ("formats/currency_and_units.csv", "charges", {}, 1_337),
         ("formats/strange_names.csv", 'région; "charges"', {}, 1_337),
     ],

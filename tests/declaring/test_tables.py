@@ -105,6 +105,10 @@ def test_flights_of_several_months_keep_what_is_known_later_out(tables: Path, ru
     assert "KNOWN_LATER=dep_delay" in declared.shown
 
 
-def test_churn_is_refused_in_plain_words(tables: Path, run: Declare) -> None:
-    with pytest.raises(MltrainError, match=r"TARGET Churn holds text \(No, Yes\), and classes cannot be predicted yet"):
-        run(tables / "churn_telco/Telco-Customer-Churn.csv", "Churn")
+def test_churn_is_a_class_and_its_customers_are_ids(tables: Path, run: Declare) -> None:
+    declared = run(tables / "churn_telco/Telco-Customer-Churn.csv", "Churn")
+    assert (declared.document["classes"], declared.document["positive"]) == (["No", "Yes"], "Yes")
+    assert [source for source, kind in declared.kinds.items() if kind in ("id", "ignored")] == ["customerID"]
+    assert (declared.kinds["TotalCharges"], declared.kinds["SeniorCitizen"]) == ("number", "flag")
+    assert "Classes: No (73.5%), Yes (26.5%); Yes is the one that is looked for" in declared.shown
+    assert "alone explains" not in declared.shown

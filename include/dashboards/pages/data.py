@@ -119,7 +119,11 @@ def raw_numbers(rows: Rows, problem: Problem) -> Figure:
 @chart("data", "Target in the loaded rows", _raw_bars, **_OF_MONTH)
 def raw_targets(rows: Rows, problem: Problem) -> Figure:
     """Number of rows by what is predicted; the largest 1 % are left out."""
-    return _draw_raw(rows, TARGET, name_unit(problem.title or "target", problem.unit), problem.row[1])
+    drawn = _draw_raw(rows, TARGET, name_unit(problem.title or "target", problem.unit), problem.row[1])
+    if problem.labels:
+        drawn.update_traces(hovertemplate=f"%{{x}}: %{{y:,}} {problem.row[1]}<extra></extra>")
+        drawn.update_xaxes(tickvals=list(range(len(problem.labels))), ticktext=list(problem.labels))
+    return drawn
 
 
 # Rows that the newest set left out by their target were accepted, so nothing else lists them.

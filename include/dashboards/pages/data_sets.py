@@ -1,14 +1,14 @@
 """Data, the newest training set: its columns and its histograms."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from psycopg import sql
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart, read_rows
-from include.dashboards.drawing.figures import Figure, Scatter, by, column, figure
-from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE
+from include.dashboards.drawing.figures import Bar, Figure, Scatter, by, column, figure
+from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, fill
 from include.dashboards.drawing.tables import Cell, Table
 from include.dashboards.pages.data import first_number, has_number
 from include.dashboards.reading.explanations import WEEKDAYS
@@ -17,7 +17,7 @@ from include.dashboards.reading.value_names import find_names
 from include.prediction.value_names import Names, name_value
 from include.problem.declaration import Problem
 from include.problem.words import name_unit
-from include.sets.examples import table_of
+from include.sets.examples import TARGET, table_of
 
 NOT_PUBLISHED = "No training set has been published yet: start data_preparation."
 PREPARATION = ("data_preparation",)
@@ -97,6 +97,11 @@ _HOURS = sql.SQL("""
     FROM {examples} GROUP BY 1, 2 ORDER BY 1, 2
 """)
 
+_CLASSES = sql.SQL("""
+    SELECT split, target::int AS class, count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share
+    FROM {examples} GROUP BY 1, 2 ORDER BY 1, 2
+""")
+
 
 def _histogram(query: sql.SQL, choose: Callable[[Problem], str | None]) -> Callable[[Context], Rows]:
     def read(context: Context) -> Rows:
@@ -105,7 +110,8 @@ def _histogram(query: sql.SQL, choose: Callable[[Problem], str | None]) -> Calla
             return []
         version, url = int(newest[0]["version"]), context.sources.warehouse_url()
         parts = {"column": sql.Identifier(name), "examples": table_of(version), "bars": sql.Literal(BARS)}
-        text = query.format(**parts).as_string()
+        chosen = _CLASSES if name == TARGET and context.settings.problem.labels else query
+        text = chosen.format(**parts).as_string()
         # A published version never changes.
         rows: Rows = keep(("histogram", url, version, text), lambda: read_rows(text, context), 900)
         return rows
@@ -130,6 +136,21 @@ def _draw_histogram(rows: Rows, x_title: str) -> Figure:
     return figure(traces, x_title=x_title, y_title="% of the split").update_yaxes(rangemode="tozero")
 
 
+def _draw_classes(rows: Rows, labels: Sequence[str], x_title: str) -> Figure:
+    traces = [
+        Bar(
+            x=[labels[row["class"]] for row in group],
+            y=[100 * row["share"] for row in group],
+            name=split,
+            marker=fill(SPLITS.get(split, MUTED)),
+            hovertemplate="%{fullData.name}, %{x}: %{y:.1f} %<extra></extra>",
+        )
+        for split, group in by(rows, "split").items()
+    ]
+    drawn = figure(traces, x_title=x_title, y_title="% of the split", showlegend=True)
+    return drawn.update_xaxes(categoryorder="array", categoryarray=list(labels))
+
+
 def _faint(color: str) -> str:
     red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.12)"
@@ -143,9 +164,11 @@ def _first_number_name(problem: Problem) -> str | None:
     return shown.name if shown else None
 
 
-@chart("data", "Target in the training set", _histogram(_RANGES, lambda _: "target"), **_OF_SET)
+@chart("data", "Target in the training set", _histogram(_RANGES, lambda _: TARGET), **_OF_SET)
 def set_targets(rows: Rows, problem: Problem) -> Figure:
     """Share of rows by what is predicted, per split; the largest 1 % are left out."""
+    if problem.labels:
+        return _draw_classes(rows, problem.labels, problem.title or "target")
     return _draw_histogram(rows, name_unit(problem.title or "target", problem.unit))
 
 

@@ -1,0 +1,89 @@
+"""The mix of classes is watched like that of any category."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from include.monitoring import watch
+from include.monitoring.drift import Thresholds, compare_column, has_drifted
+from include.monitoring.report import DriftReport
+from include.monitoring.requests import compare_requests
+from include.monitoring.windows import Window
+from include.problem.declaration import Problem
+from include.sets import preparation
+from include.sets.profile import columns_of, profile_split
+from include.settings import Settings
+from include.tracking.registry import RegisteredVersion
+from tests.churn import CHURN, GRADES, make_customers, make_split
+from tests.published_sets import publish_set
+from tests.warehouse_rows import query
+
+THRESHOLDS = Thresholds.from_settings(Settings())
+Look = Callable[[pd.DataFrame], DriftReport | None]
+
+
+@pytest.mark.parametrize("problem", [CHURN, GRADES], ids=lambda problem: problem.name)
+def test_mix_of_classes_drifts_when_their_shares_do(problem: Problem) -> None:
+    learnt, same = make_split(2_000, problem=problem), make_split(2_000, seed=1, problem=problem)
+    profile, values = profile_split(problem, learnt)["target"], columns_of(problem, learnt)["target"]
+    usual = columns_of(problem, same)["target"]
+    other = usual[(same.target > 0) | (same.rows["months"] > 60)]
+    for known in (values, None):
+        assert not has_drifted(compare_column(profile, usual, known), THRESHOLDS)
+        found = compare_column(profile, other, known)
+        assert found.ks is None, "classes have no order"
+        assert found.unseen == 0
+        assert has_drifted(found, THRESHOLDS)
+
+
+def declare(path: Path, **changes: object) -> Settings:
+    declared = CHURN.model_dump(by_alias=True) | {"source": path.as_uri(), **changes}
+    return Settings(problem=Problem(**declared), minimum_rows=20)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def path(warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A table of customers that a champion has learnt from."""
+    path = tmp_path / "churn.csv"
+    make_customers(1_500).to_csv(path, index=False)
+    version = publish_set(warehouse_url, declare(path)).version
+    tags = {"training_set_version": str(version)}
+    champion = RegisteredVersion("churn", 1, tags, datetime.now(UTC))
+    monkeypatch.setattr(watch.registry, "find_version", lambda *_: champion)
+    monkeypatch.setattr(watch.runs, "open_tracker", lambda *_: None)
+    monkeypatch.setattr(watch, "measure_errors", lambda *_: ())
+    return path
+
+
+def test_alarm_names_the_target_when_the_mix_of_classes_changes(warehouse_url: str, path: Path) -> None:
+    settings = declare(path)
+    usual = watch.measure_drift(warehouse_url, settings)
+    assert usual
+    assert usual.alarming == ()
+    rows = make_customers(3_000, seed=2)
+    rows[(rows["churned"] == "Yes") | (rows.index % 4 == 0)].to_csv(path, index=False)
+    preparation.ingest(warehouse_url, settings, "all")
+    changed = watch.measure_drift(warehouse_url, settings)
+    assert changed
+    assert "target" in changed.alarming
+    stored = "SELECT ks FROM monitoring.drift WHERE column_name = 'target'"
+    assert {ks for (ks,) in query(warehouse_url, stored)} == {None}
+
+
+def test_nothing_is_compared_once_the_classes_have_other_numbers(warehouse_url: str, path: Path) -> None:
+    assert watch.measure_drift(warehouse_url, declare(path, positive="No")) is None
+    assert "the classes are others than it learnt" in watch.NOTHING_TO_COMPARE
+
+
+def test_requests_are_compared_without_a_target(warehouse_url: str, path: Path) -> None:
+    query(
+        warehouse_url,
+        "INSERT INTO prediction.log (at, source, model_version, predicted, months, contract)"
+        " SELECT '2024-05-01', 'service', 1, 0.5, 12, 'monthly' FROM generate_series(1, 9) RETURNING 1",
+    )
+    profile = profile_split(CHURN, make_split(200))
+    found = compare_requests(warehouse_url, CHURN, Window(date(2024, 5, 1), 1), profile, {})
+    assert {name: rows for name, (rows, _) in found.items()} == {"months": 9, "contract": 9}

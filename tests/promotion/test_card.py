@@ -1,0 +1,18 @@
+"""What a card says of the data."""
+
+from include.promotion.card import describe_target
+from include.sets.profile import profile_split
+from tests.bikes import BIKES
+from tests.churn import GRADES, make_split
+
+
+def test_number_is_described_by_its_mean_and_deviation() -> None:
+    figures = {"mean": 123.456, "deviation": 12.3}
+    assert describe_target(figures, BIKES) == "The target's mean there is 123.5, its deviation 12.3 bikes."
+
+
+def test_classes_are_described_by_their_shares_in_their_order() -> None:
+    split = make_split(1_000, problem=GRADES)
+    shares = [f"{label} ({(split.target == number).mean():.1%})" for number, label in enumerate(GRADES.labels)]
+    figures = profile_split(GRADES, split)["target"]
+    assert describe_target(figures, GRADES) == f"The classes there are {', '.join(shares)}."
