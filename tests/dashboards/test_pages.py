@@ -9,20 +9,28 @@ from include.dashboards.drawing.charts import CHARTS, charts_of
 from include.dashboards.pages import PAGES
 from include.problem.declaration import Problem
 from include.problem.problem_file import read_problem
+from tests.churn import CHURN
 from tests.dashboards.conftest import OpenSite, Site, store_trials
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_page_stands_with_a_card_for_each_of_its_charts(site: Site, page: str) -> None:
-    text = site.visit().get(f"/{page}").text
+@pytest.mark.parametrize("problem", [read_problem("taxi"), CHURN], ids=lambda problem: problem.name)
+def test_page_stands_with_a_card_for_each_of_its_charts(
+    open_site: OpenSite, warehouse_url: str, page: str, problem: Problem
+) -> None:
+    text = open_site(warehouse_url, problem=problem).visit().get(f"/{page}").text
     state = json.loads(re.search(r'<script id="state"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
-    assert [card["name"] for card in state["cards"]] == [chart.name for chart in CHARTS.values() if chart.page == page]
+    shown = [chart for chart in CHARTS.values() if chart.page == page and problem.task in chart.tasks]
+    assert [card["name"] for card in state["cards"]] == [chart.name for chart in shown]
     assert set(state["templates"]) == {"light", "dark"}
 
 
 @pytest.mark.parametrize("name", [name for name, chart in CHARTS.items() if chart.page != "pipeline"])
-def test_chart_without_data_says_what_to_do(site: Site, name: str) -> None:
-    answer = site.answer(name)
+@pytest.mark.parametrize("problem", [read_problem("taxi"), CHURN], ids=lambda problem: problem.name)
+def test_chart_without_data_says_what_to_do(
+    open_site: OpenSite, warehouse_url: str, name: str, problem: Problem
+) -> None:
+    answer = open_site(warehouse_url, problem=problem).answer(name)
     # What stands in MLflow, which is away here, is told as an error.
     if answer["kind"] == "error":
         assert answer["text"].startswith("MLflow at http://127.0.0.1:9 could not")

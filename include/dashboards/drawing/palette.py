@@ -75,6 +75,12 @@ def fill(color: str, pattern: str = "") -> dict[str, object]:
     return {"color": color, "pattern": {"shape": pattern, "fillmode": "overlay", "size": 6, "solidity": 0.35}}
 
 
+def faint(color: str) -> str:
+    """The color as it lies under a line of itself."""
+    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.12)"
+
+
 def template(theme: str) -> Template:
     """The look shared by all charts in a theme, `light` or `dark`; the page lays it under each figure."""
     ink, grid = _INK[theme]

@@ -8,7 +8,7 @@ from psycopg import sql
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart, read_rows
 from include.dashboards.drawing.figures import Figure, Scatter, by, column, figure
-from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE
+from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, faint
 from include.dashboards.drawing.tables import Cell, Table
 from include.dashboards.pages.data import first_number, has_number
 from include.dashboards.reading.explanations import WEEKDAYS
@@ -123,16 +123,11 @@ def _draw_histogram(rows: Rows, x_title: str) -> Figure:
             line={"shape": "hv", "color": SPLITS.get(split, MUTED), "dash": STROKES.get(split, "solid"), "width": 2},
             hovertemplate="%{fullData.name}, from %{x:.3~g}: %{y:.1f} %<extra></extra>",
             fill="tozeroy",
-            fillcolor=_faint(SPLITS.get(split, MUTED)),
+            fillcolor=faint(SPLITS.get(split, MUTED)),
         )
         for split, group in by(rows, "split").items()
     ]
     return figure(traces, x_title=x_title, y_title="% of the split").update_yaxes(rangemode="tozero")
-
-
-def _faint(color: str) -> str:
-    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.12)"
 
 
 _OF_SET: dict[str, Any] = {"empty": NOT_PUBLISHED, "dags": PREPARATION, "columns": 4}

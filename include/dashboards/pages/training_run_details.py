@@ -7,12 +7,11 @@ from typing import Any
 from plotly.graph_objects import Bar, Figure, Parcoords
 
 from include.dashboards.context import Context
-from include.dashboards.drawing.charts import Rows, chart, read_rows
+from include.dashboards.drawing.charts import Rows, chart
 from include.dashboards.drawing.figures import AMOUNT, by, column, figure, short
 from include.dashboards.drawing.palette import BEST_TO_WORST, PALETTE
 from include.dashboards.drawing.tables import Table
-from include.dashboards.pages.training_run import BEST, NO_TRIALS, TRIALS
-from include.dashboards.reading.registered import list_model_runs, read_table
+from include.dashboards.pages.training_run import BEST, NO_TRIALS, TRIALS, read_best
 from include.dashboards.reading.value_names import find_names
 from include.models.table import MODELS
 from include.prediction.value_names import Names, name_value
@@ -90,19 +89,11 @@ def _whole_ticks(low: int, high: int) -> list[int]:
 
 def _slices(context: Context) -> Rows:
     """The validation slices of the chosen model type, or of the run's best one."""
-    best = sorted(read_rows(BEST, context), key=lambda row: row["loss"])
-    if not best:
+    found = [row for row in read_best(context, "slices") if row["split"] == "validation"]
+    if not found:
         return []
     problem, names = context.settings.problem, find_names(context)
-    for run in list_model_runs(context, best[0]["run_key"]):
-        if run["model"] == best[0]["model"]:
-            rows = read_table(context, run["run_id"], "slices")
-            return [
-                {**row, "model": run["model"], "shown": _slice_name(row, problem, names)}
-                for row in rows
-                if row["split"] == "validation"
-            ]
-    return []
+    return [{**row, "shown": _slice_name(row, problem, names)} for row in found]
 
 
 @chart("training_run", "Error by slice", _slices, columns=7, height=420,
