@@ -15,8 +15,8 @@ For example:
 The query is SQL on the warehouse, with the parameters of `sql_parameters`, or a function of the context; the function
 draws its rows, of which there is at least one. It can take the problem as well, for units and the names of columns:
 `def errors(rows: Rows, problem: Problem) -> Figure`. `{error}` in its text, which the card shows as a hint, is what the
-problem's error is called. With `tasks=("classification",)` only the pages of such a problem have the chart. A new page
-is an entry of `PAGES`.
+problem's error is called, and `{regions}` what holds actual values with a probability, such as intervals. With
+`tasks=("classification",)` only the pages of such a problem have the chart. A new page is an entry of `PAGES`.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -31,6 +31,7 @@ from include.dashboards.context import Context
 from include.dashboards.drawing.tables import Facts, Table
 from include.dashboards.reading.kept import keep
 from include.problem.objectives.table import OBJECTIVES, Task
+from include.problem.words import begin
 from include.warehouse import connect
 
 if TYPE_CHECKING:
@@ -75,8 +76,10 @@ class Chart:
     fits: Callable[["Problem"], bool] = lambda _: True
 
     def describe(self, problem: "Problem") -> str:
-        """What the card shows, with the error by its name: the text of the drawing function."""
-        return " ".join((self.draw.__doc__ or "").split()).replace("{error}", problem.objective.name)
+        """What the card shows, with what the objective names: the text of the drawing function."""
+        text = " ".join((self.draw.__doc__ or "").split())
+        text = text.replace("{error}", problem.objective.name).replace("{regions}", problem.objective.regions)
+        return begin(text)
 
     def show(self, rows: Rows, context: Context) -> "Figure | Table | Facts":
         """Draws rows, of which there must be at least one."""

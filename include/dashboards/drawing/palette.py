@@ -58,9 +58,11 @@ def mark(place: int) -> Mark:
 
 def mark_of(model: str) -> Mark:
     """A model type's mark, the same in every chart; that of its blend is the outline."""
-    names, of_type = list(MODELS), type_of(model)
-    if of_type not in names:
+    of_type = type_of(model)
+    if of_type not in MODELS:
         return Mark(MUTED, "circle-open", "solid", "")
+    # No chart has model types of two tasks.
+    names = [name for name in MODELS if MODELS[name].task == MODELS[of_type].task]
     own = mark(names.index(of_type))
     return own if of_type == model else replace(own, symbol=f"{own.symbol}-open", pattern=".")
 

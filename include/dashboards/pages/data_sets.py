@@ -7,8 +7,8 @@ from psycopg import sql
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart, read_rows
-from include.dashboards.drawing.figures import Figure, Scatter, by, column, figure
-from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, faint
+from include.dashboards.drawing.figures import Bar, Figure, Scatter, by, column, figure
+from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, PATTERNS, faint, fill
 from include.dashboards.drawing.tables import Cell, Table
 from include.dashboards.pages.data import first_number, has_number
 from include.dashboards.reading.explanations import WEEKDAYS
@@ -16,13 +16,14 @@ from include.dashboards.reading.kept import keep
 from include.dashboards.reading.value_names import find_names
 from include.prediction.value_names import Names, name_value
 from include.problem.declaration import Problem
-from include.problem.words import name_unit
+from include.problem.words import name_unit, show_target
 from include.sets.examples import table_of
 
 NOT_PUBLISHED = "No training set has been published yet: start data_preparation."
 PREPARATION = ("data_preparation",)
 SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
 STROKES = dict(zip(SPLITS, DASHES, strict=True))
+HATCHES = dict(zip(SPLITS, PATTERNS, strict=True))
 DECIMALS = 3
 _NEWEST = """
     SELECT s.version, s.statistics, s.counts, s.suspects FROM training.newest JOIN training.sets s USING (version)
@@ -96,6 +97,10 @@ _HOURS = sql.SQL("""
            count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share
     FROM {examples} GROUP BY 1, 2 ORDER BY 1, 2
 """)
+_CLASSES = sql.SQL("""
+    SELECT split, {column} AS low, count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share
+    FROM {examples} GROUP BY 1, 2 ORDER BY 1, 2
+""")
 
 
 def _histogram(query: sql.SQL, choose: Callable[[Problem], str | None]) -> Callable[[Context], Rows]:
@@ -138,10 +143,34 @@ def _first_number_name(problem: Problem) -> str | None:
     return shown.name if shown else None
 
 
-@chart("data", "Target in the training set", _histogram(_RANGES, lambda _: "target"), **_OF_SET)
+@chart("data", "Target in the training set", _histogram(_RANGES, lambda _: "target"), tasks=("regression",), **_OF_SET)
 def set_targets(rows: Rows, problem: Problem) -> Figure:
     """Share of rows by what is predicted, per split; the largest 1 % are left out."""
     return _draw_histogram(rows, name_unit(problem.title or "target", problem.unit))
+
+
+@chart(
+    "data",
+    "Target in the training set",
+    _histogram(_CLASSES, lambda _: "target"),
+    tasks=("classification",),
+    **_OF_SET,
+)
+def set_classes(rows: Rows, problem: Problem) -> Figure:
+    """Share of rows by the class that is predicted, per split."""
+    traces = [
+        Bar(
+            x=[show_target(problem, row["low"]) for row in group],
+            y=[100 * row["share"] for row in group],
+            name=split,
+            marker=fill(SPLITS.get(split, MUTED), HATCHES.get(split, "")),
+            hovertemplate="%{fullData.name}, %{x}: %{y:.1f} %<extra></extra>",
+        )
+        for split, group in by(rows, "split").items()
+    ]
+    drawn = figure(traces, barmode="group", x_title=problem.title or "target", y_title="% of the split")
+    # Labels can be digits, which are names all the same.
+    return drawn.update_xaxes(type="category", categoryorder="array", categoryarray=list(problem.labels))
 
 
 @chart("data", "First number in the training set", _histogram(_RANGES, _first_number_name), fits=has_number, **_OF_SET)

@@ -104,6 +104,7 @@ def slices(rows: Rows, problem: Problem) -> Figure:
     main, *others = objective.in_slices
     shown = [f"{main.name} %{{x:{AMOUNT}}}"]
     shown += [f"{measure.name} %{{customdata[{at}]:{AMOUNT}}}" for at, measure in enumerate(others, 1)]
+    said = f"{', '.join(shown)} {objective.unit}".rstrip()
     traces = [
         Bar(
             y=[[slicing.replace("_", " ")] * len(group), column(group, "shown")],
@@ -111,7 +112,7 @@ def slices(rows: Rows, problem: Problem) -> Figure:
             orientation="h",
             marker_color=PALETTE[at],
             customdata=[[row["rows"], *(row[measure.key] for measure in others)] for row in group],
-            hovertemplate=f"{', '.join(shown)} {objective.unit}, %{{customdata[0]:,}} {problem.row[1]}<extra></extra>",
+            hovertemplate=f"{said}, %{{customdata[0]:,}} {problem.row[1]}<extra></extra>",
         )
         for at, (slicing, group) in enumerate(by(sorted(rows, key=_order(problem)), "slicing").items())
     ]

@@ -28,6 +28,9 @@ _SUMMARY = sql.SQL("""
 """)
 _MEAN, _MEDIAN = sql.SQL("avg({})::text"), sql.SQL("percentile_disc(0.5) WITHIN GROUP (ORDER BY {})::text")
 _NOTHING = sql.SQL("NULL")
+_CLASSES = (
+    "SELECT target::int AS number, count(*) AS rows FROM raw.rows WHERE month = %s AND target IS NOT NULL GROUP BY 1"
+)
 # Without the largest hundredth: single outliers would flatten all else.
 _HISTOGRAM = sql.SQL("""
     WITH ends AS (
@@ -51,7 +54,7 @@ def read_profile(context: Context) -> list[dict[str, Any]]:
             "SELECT columns FROM dashboards.profiles WHERE month = %s AND sha256 = %s", [month, sha256]
         ).fetchone()
         kinds = list_kinds(context.settings.problem)
-        if kept and [column["column"] for column in kept[0]] == list(kinds):
+        if kept and [(column["column"], column["type"]) for column in kept[0]] == list(kinds.items()):
             return kept[0]
         columns = [_profile(connection, month, column, kind) for column, kind in kinds.items()]
         connection.execute(
@@ -63,8 +66,9 @@ def read_profile(context: Context) -> list[dict[str, Any]]:
 
 
 def list_kinds(problem: Problem) -> dict[str, KindName]:
-    """The columns that the warehouse keeps with their kinds, and the target, which is a number."""
-    return {**{column.name: column.kind for column in problem.stored}, TARGET: "number"}
+    """The columns that the warehouse keeps with their kinds, and the target: a number, or the number of a class."""
+    kind: KindName = "category" if problem.labels else "number"
+    return {**{column.name: column.kind for column in problem.stored}, TARGET: kind}
 
 
 def _profile(connection: psycopg.Connection, month: str, column: str, kind: KindName) -> dict[str, Any]:
@@ -81,4 +85,5 @@ def _profile(connection: psycopg.Connection, month: str, column: str, kind: Kind
     bars: list[dict[str, Any]] = []
     if view == "quantity":
         bars = cursor.execute(_HISTOGRAM.format(column=named), {"month": month, "bars": BARS}).fetchall()
-    return {"month": month, "column": column, "type": kind, **summary, "bars": bars}
+    classes = cursor.execute(_CLASSES, [month]).fetchall() if (column, view) == (TARGET, "frequencies") else []
+    return {"month": month, "column": column, "type": kind, **summary, "bars": bars, "classes": classes}
