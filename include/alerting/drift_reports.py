@@ -110,7 +110,8 @@ def _error_table(objective: Objective, weeks: Sequence[ErrorOfWeek]) -> Table:
         )
         for at, error, limit, bias, coverage in weeks
     )
-    head = ("week of", objective.name, "limit", "median of predicted minus actual", "in 90 % intervals")
+    bias, coverage = f"{objective.center} of predicted minus actual", f"in 90 % {objective.regions}"
+    head = ("week of", objective.name, "limit", bias, coverage)
     return Table(name_unit("The champion's error by week", objective.unit), head, rows)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from include.alerting.alert import Alert, Chart, Table
 from include.errors import TrackingUnavailable
 from include.problem.objectives.objective import Objective
-from include.problem.words import name_unit, show_amount
+from include.problem.words import begin, name_unit, show_amount
 from include.promotion.decisions import confidence_at, describe_unbeaten, find_unjudged_trainings
 from include.sets.baselines import Baseline, list_baselines
 from include.settings import Settings, read_settings
@@ -30,13 +30,13 @@ def report_promotions(url: str, dag_id: str, run_id: str, links: dict[str, str])
         facts = {"Model": f"{name} version {version}, {model}", "Before": f"version {champion}" if champion else "none"}
         charts: tuple[Chart, ...] = ()
         if after is not None:
-            facts[objective.name] = f"{objective.show(after)}, against {show_amount(before)} for {rival}"
+            facts[begin(objective.name)] = f"{objective.show(after)}, against {show_amount(before)} for {rival}"
             facts["Difference"] = (
                 f"{show_amount(low, signed=True)} to {objective.show(high, signed=True)}"
                 f" ({confidence_at(look) * 100:.4g} % interval)"
             )
             bars = {f"version {version}": after, rival if judged_against else f"the {baseline}": before}
-            charts = (Chart(f"{objective.name} on the same held-out rows", objective.unit, bars=bars),)
+            charts = (Chart(f"{begin(objective.name)} on the same held-out rows", objective.unit, bars=bars),)
         alerts.append(
             Alert(
                 kind="rolled back" if is_rollback else "promoted",

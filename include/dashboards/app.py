@@ -191,7 +191,7 @@ def _render(request: Request, page: str, context: Context) -> HTMLResponse:
         "plotly_version": metadata.version("plotly"),
         "context": context,
         "row_noun": context.settings.problem.row[0],
-        "models": list(MODELS),
+        "models": [name for name, model in MODELS.items() if model.fits(context.settings.problem)],
         "may_predict": PREDICTION_DAG in context.viewer.runnable,
         "not_runnable": NOT_RUNNABLE.format(dag=PREDICTION_DAG),
     }

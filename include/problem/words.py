@@ -41,6 +41,16 @@ def show_amount(value: float | None, unit: str = "", *, signed: bool = False) ->
     return f"{written} {unit}".rstrip()
 
 
+def show_target(problem: "Problem", value: float) -> str:
+    """A value of the target with its unit; where it is the number of a class, the class."""
+    return problem.labels[int(value)] if problem.labels else show_amount(value, problem.unit)
+
+
+def begin(text: str) -> str:
+    """The text with a capital, as a title or a sentence begins."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def name_unit(title: str, unit: str) -> str:
     """A title with the unit of what it names: `MAE, dollars`."""
     return f"{title}, {unit}" if unit else title

@@ -15,6 +15,7 @@ from include.settings import Settings, read_settings
 from include.tracking import runs
 from include.training.job import match_target
 from tests.alerting.conftest import configure
+from tests.leaving import CHURN
 from tests.registered import BOOSTER, LASSO, register
 
 LINKS = {"Run": "http://airflow/run"}
@@ -92,6 +93,19 @@ def test_training_says_models_by_error_best_parameters_and_how_tuning_went(wareh
     assert "Model types" not in alert.facts
 
 
+def test_training_of_classes_leaves_out_what_could_not_be_measured(warehouse_url: str) -> None:
+    metrics = {"log_loss": 0.41234, "brier": 0.1, "accuracy": 0.9, "calibration_error": 0.02}
+    trained = {"model": LASSO, "metrics": {f"validation_{key}": value for key, value in metrics.items()}}
+    known = {**REGISTERED, "metrics": trained["metrics"]}
+    settings = configure(mlflow_tracking_uri="http://127.0.0.1:9", problem=CHURN)
+    alert = report_training(warehouse_url, settings, "sklearn_training", "run", known, [trained], [], LINKS)
+    assert alert.headline.startswith(f"{LASSO} is the best model, with a log loss of 0.4123, and is")
+    table = alert.tables[0]
+    assert table.title == "Models by validation log loss"
+    assert table.head == ("model", "log loss", "Brier score", "ROC AUC", "PR AUC", "accuracy", "calibration error")
+    assert table.rows == ((LASSO, "0.4123", "0.1", "", "", "0.9", "0.02"),)
+
+
 def test_training_says_which_model_types_the_target_forbids(warehouse_url: str) -> None:
     settings = configure(mlflow_tracking_uri="http://127.0.0.1:9", registered_model="trip-duration")
     known = {**REGISTERED, "metrics": TRAINED[1]["metrics"]}
@@ -128,6 +142,18 @@ def test_new_champion_is_told_with_both_errors(warehouse_url: str, kind: str, se
     assert alert.facts and alert.facts["RMSE"] == "5 minutes, against 6 for version 4"
     assert alert.facts["Difference"] == "-1.2 to -0.8 minutes (99.67 % interval)"
     assert alert.charts[0].bars == {"version 7": 5.0, "version 4": 6.0}
+
+
+def test_title_of_a_promotion_begins_with_a_capital(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("include.alerting.model_reports.read_settings", lambda: Settings(problem=CHURN))
+    insert(
+        warehouse_url, "training.promotions", kind="judgement", name="churn", version=1, model=LASSO, reason="r",
+        challenger_error=0.4, champion_error=0.6, interval_low=-0.3, interval_high=-0.1, look=1, state="promoted",
+        baseline="class shares", run_key="d/r",
+    )  # fmt: skip
+    [alert] = report_promotions(warehouse_url, "d", "r", LINKS)
+    assert alert.facts["Log loss"] == "0.4, against 0.6 for the best baseline, the class shares"
+    assert alert.charts[0].title == "Log loss on the same held-out rows"
 
 
 def test_model_that_was_not_promoted_is_not_told(warehouse_url: str) -> None:
@@ -181,6 +207,24 @@ def test_error_that_has_changed_is_reported_with_its_weeks(warehouse_url: str) -
     assert alert.tables[0].rows == (("01 Mar", "4", "4.6", "-0.25", ""), ("08 Mar", "5.5", "4.6", "-0.25", "90.0%"))
     [chart] = alert.charts
     assert (chart.lines, chart.threshold) == ({"RMSE": (4.0, 5.5)}, 4.6)
+
+
+def test_changed_error_of_classes_speaks_of_sets_and_means(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("include.alerting.drift_reports.read_settings", lambda: Settings(problem=CHURN))
+    insert(
+        warehouse_url, "monitoring.errors", name="churn", champion_version=4, window_start=date(2024, 3, 8),
+        window_days=7, rows=500, error=0.5, error_limit=0.4, bias=0.03, is_high=True, has_moved=False, coverage=0.8,
+    )  # fmt: skip
+    insert(
+        warehouse_url, "monitoring.alarms", name="churn", champion_version=4, window_start=date(2024, 3, 8),
+        window_end=date(2024, 3, 14), columns=[], errors=["log loss 0.5"], run_key="model_monitoring/run",
+    )  # fmt: skip
+    [alert] = report_drift(warehouse_url, "model_monitoring", "run", LINKS)
+    [table] = alert.tables
+    assert table.head == (
+        "week of", "log loss", "limit", "mean of predicted minus actual", "in 90 % label sets",
+    )  # fmt: skip
+    assert table.rows == (("08 Mar", "0.5", "0.4", "+0.03", "80.0%"),)
 
 
 @pytest.mark.parametrize(("state", "severity"), [("success", "info"), ("failed", "warning")])

@@ -24,6 +24,7 @@ from include.dashboards.playground import Predicted, draw_predictions
 from include.dashboards.reading.explanations import Explained
 from include.models.explanation import Explanation, tick_factors
 from include.settings import Settings
+from tests.leaving import CHURN
 
 PROBLEM = Settings().problem
 NAMES = {"station": {"7": "Harbour"}}
@@ -254,7 +255,7 @@ def test_slices_stand_in_the_order_of_their_bands() -> None:
 
 def test_waterfall_adds_up_to_the_prediction_and_joins_the_weak() -> None:
     names = tuple(f"f{at}" for at in range(12))
-    explanation = Explanation(names, np.arange(12.0)[None], 10.0, "minutes")
+    explanation = Explanation(names, np.arange(12.0)[None], np.array([10.0]), "minutes")
     drawn = trace(explainability.waterfall(explanation, 0, {"f11": "3.6"}, "minutes"))
     assert list(drawn["x"][:3]) == ["mean", "f11<br>= 3.6", "f10"]
     assert list(drawn["x"][-2:]) == ["all others", "prediction"]
@@ -263,12 +264,57 @@ def test_waterfall_adds_up_to_the_prediction_and_joins_the_weak() -> None:
 
 
 def test_waterfall_of_a_log_link_is_in_the_unit_with_steps_as_factors() -> None:
-    explanation = Explanation(("a", "b"), np.log([[0.5, 3.0]]), float(np.log(20.0)), "log minutes", True)
+    contributions, base = np.log([[0.5, 3.0]]), np.log([20.0])
+    explanation = Explanation(("a", "b"), contributions, base, "log minutes", "the prediction")
     drawn = explainability.waterfall(explanation, 0, {}, "minutes")
     assert drawn.layout.yaxis.title.text == "minutes"
     assert list(drawn.data[0].y) == pytest.approx([20.0, 40.0, -30.0, 0.0]), "b, the stronger, first"
     assert list(drawn.data[0].text) == ["20", "x 3.00", "x 0.50", "30"]
     assert drawn.data[0].increasing.marker.color != drawn.data[0].decreasing.marker.color
+
+
+def test_waterfall_of_classes_leads_to_the_odds_of_one() -> None:
+    explanation = Explanation(("a", "b"), np.log([[0.5, 3.0]]), np.log([0.2]), "log-odds", "the odds of Yes")
+    drawn = explainability.waterfall(explanation, 0, {}, "")
+    assert drawn.layout.yaxis.title.text == "odds of Yes"
+    assert list(drawn.data[0].x) == ["typical row", "b", "a", "odds<br>of Yes"]
+    assert list(drawn.data[0].text) == ["0.2", "x 3.00", "x 0.50", "0.3"]
+    assert drawn.data[0].customdata[-1].rstrip() == "odds of Yes: 0.3"
+
+
+def test_contributions_to_odds_are_named_so() -> None:
+    explanation = Explanation(("fee",), np.log([[0.5], [3.0]]), np.log([0.2, 0.2]), "log-odds", "the odds of Yes")
+    explained: Any = SimpleNamespace(explanation=explanation, values={}, texts=[{"fee": "9"}, {"fee": "20"}])
+    rows = [{"explained": explained, "row": 0}]
+    assert explainability.beeswarm(rows, CHURN).layout.xaxis.title.text == "factor on the odds of Yes"
+    assert explainability.mean_contributions(rows, CHURN).layout.xaxis.title.text == "mean change, % of the odds of Yes"
+
+
+@pytest.mark.parametrize(
+    ("actual", "decided", "tone", "probability"),
+    [(1.0, "Yes", "", "20.0%"), (0.0, "Yes", "bad", "80.0%"), (1.0, "No", "bad", "20.0%")],
+)
+def test_row_that_was_taken_for_another_class_is_marked(
+    actual: float, decided: str, tone: str, probability: str
+) -> None:
+    customer = {"since": datetime(2024, 1, 5, 18), "fee": 20.0, "plan": "gold"}
+    answer = {
+        "predictions": [decided], "probabilities": [{"No": 0.8, "Yes": 0.2}], "threshold": 0.15,
+        "label_sets": [["No", "Yes"]],
+    }  # fmt: skip
+    version: Any = SimpleNamespace(label="LogisticRegression v2")
+    rows = [{**customer, "target": actual}]
+    explained = Explained(CHURN, {}, version, rows, np.array([[0.8, 0.2]]), answer, None, {}, [{}])
+    predicted, was, found = explainability.picked_row_of_classes([{"explained": explained, "row": 0}], CHURN).facts
+    assert predicted.value == f"{decided} ({answer['probabilities'][0][decided]:.1%})"
+    assert predicted.detail == "LogisticRegression v2; threshold 0.15; 9 of 10: No or Yes"
+    assert was.value == CHURN.labels[int(actual)]
+    assert (found.value, found.tone) == (probability, tone)
+    assert found.detail.startswith("log loss 1.609" if actual else "log loss 0.2231")
+    plain = {**answer, "threshold": None, "label_sets": None}
+    explained = Explained(CHURN, {}, version, rows, np.array([[0.8, 0.2]]), plain, None, {}, [{}])
+    facts = explainability.picked_row_of_classes([{"explained": explained, "row": 0}], CHURN).facts
+    assert facts[0].detail == "LogisticRegression v2"
 
 
 def test_points_of_equal_value_are_moved_apart() -> None:
@@ -285,10 +331,10 @@ def test_values_are_colored_by_rank_with_the_missing_in_the_middle() -> None:
 @pytest.mark.parametrize(("actual", "tone"), [(13.9, ""), (14.1, "bad"), (5.9, "bad")])
 def test_row_whose_actual_value_is_outside_of_its_interval_is_marked(actual: float, tone: str) -> None:
     trip = {"pickup_at": datetime(2024, 1, 5, 18), "pickup_zone": 1, "dropoff_zone": 2, "trip_distance": 1.5}
-    ends = (np.array([6.0]), np.array([14.0]))
+    answer = {"intervals": [[6.0, 14.0]]}
     version: Any = SimpleNamespace(label="Lasso v2")
     rows = [{**trip, "target": actual}]
-    explained = Explained(Settings().problem, {}, version, rows, np.array([9.0]), ends, None, {}, [{}])
+    explained = Explained(Settings().problem, {}, version, rows, np.array([9.0]), answer, None, {}, [{}])
     facts = explainability.picked_row([{"explained": explained, "row": 0}], Settings().problem).facts
     assert [(fact.label, fact.tone) for fact in facts] == [("Predicted", ""), ("Actual", ""), ("Error", tone)]
     assert facts[0].detail == "Lasso v2; 9 of 10: 6 to 14"
@@ -395,9 +441,44 @@ def test_error_by_week_fills_the_weeks_that_err_and_says_how() -> None:
     assert drawn.layout.xaxis.title.text == "v2, rows with a target of 1 to 60 minutes only"
 
 
+def test_error_by_week_of_classes_speaks_of_probabilities() -> None:
+    week = {
+        "rows": 900, "error": 0.5, "error_limit": 0.4, "bias": 0.03, "is_high": True, "has_moved": False,
+        "coverage": 0.84, "is_uncovered": True, "champion_version": 2, "champion_now": 2,
+        "window_start": date(2024, 3, 1),
+    }  # fmt: skip
+    drawn = data_watch.champion_error([week], CHURN)
+    assert [told for told, _ in trace(drawn)["customdata"]] == [
+        "predicted minus actual +0.03 (mean), 84.0% in 90 % label sets: too high, label sets off"
+    ]
+    assert (drawn.layout.yaxis.title.text, drawn.layout.xaxis.title.text) == ("log loss", "v2")
+
+
 def test_drift_of_requests_says_since_when_they_were_made() -> None:
     drawn = data_watch.requests_drift([{**DRIFT, "column_name": "hour"}])
     assert trace(drawn)["hovertemplate"].startswith("%{fullData.name}, requests since ")
+
+
+def test_classes_of_a_set_are_shares_of_each_split_in_their_order() -> None:
+    rows = [
+        {"split": "train", "low": 1.0, "share": 0.25},
+        {"split": "train", "low": 0.0, "share": 0.75},
+        {"split": "test", "low": 0.0, "share": 1.0},
+    ]
+    drawn = data_sets.set_classes(rows, CHURN)
+    assert [(t.name, list(t.x), list(t.y)) for t in drawn.data] == [
+        ("train", ["Yes", "No"], [25, 75]), ("test", ["No"], [100]),
+    ]  # fmt: skip
+    assert (drawn.layout.xaxis.type, list(drawn.layout.xaxis.categoryarray)) == ("category", ["No", "Yes"])
+
+
+def test_hover_text_of_slices_has_no_gap_without_a_unit() -> None:
+    row = {"model": LASSO, "slicing": "plan", "value": "gold", "shown": "gold", "rows": 5, "log_loss": 0.4,
+           "brier": 0.1, "accuracy": 0.9}  # fmt: skip
+    assert trace(training_run_details.slices([row], CHURN))["hovertemplate"] == (
+        "log loss %{x:,.4~r}, Brier score %{customdata[1]:,.4~r}, accuracy %{customdata[2]:,.4~r},"
+        " %{customdata[0]:,} customers<extra></extra>"
+    )
 
 
 def test_state_without_a_color_of_its_own_is_muted() -> None:

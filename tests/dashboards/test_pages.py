@@ -10,19 +10,27 @@ from include.dashboards.pages import PAGES
 from include.problem.declaration import Problem
 from include.problem.problem_file import read_problem
 from tests.dashboards.conftest import OpenSite, Site, store_trials
+from tests.leaving import CHURN
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_page_stands_with_a_card_for_each_of_its_charts(site: Site, page: str) -> None:
-    text = site.visit().get(f"/{page}").text
+@pytest.mark.parametrize("problem", [read_problem("taxi"), CHURN], ids=lambda problem: problem.name)
+def test_page_stands_with_a_card_for_each_of_its_charts(
+    open_site: OpenSite, warehouse_url: str, page: str, problem: Problem
+) -> None:
+    text = open_site(warehouse_url, problem=problem).visit().get(f"/{page}").text
     state = json.loads(re.search(r'<script id="state"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
-    assert [card["name"] for card in state["cards"]] == [chart.name for chart in CHARTS.values() if chart.page == page]
+    shown = [chart for chart in CHARTS.values() if chart.page == page and problem.task in chart.tasks]
+    assert [card["name"] for card in state["cards"]] == [chart.name for chart in shown]
     assert set(state["templates"]) == {"light", "dark"}
 
 
 @pytest.mark.parametrize("name", [name for name, chart in CHARTS.items() if chart.page != "pipeline"])
-def test_chart_without_data_says_what_to_do(site: Site, name: str) -> None:
-    answer = site.answer(name)
+@pytest.mark.parametrize("problem", [read_problem("taxi"), CHURN], ids=lambda problem: problem.name)
+def test_chart_without_data_says_what_to_do(
+    open_site: OpenSite, warehouse_url: str, name: str, problem: Problem
+) -> None:
+    answer = open_site(warehouse_url, problem=problem).answer(name)
     # What stands in MLflow, which is away here, is told as an error.
     if answer["kind"] == "error":
         assert answer["text"].startswith("MLflow at http://127.0.0.1:9 could not")
@@ -67,6 +75,9 @@ def test_hint_of_a_card_calls_the_error_by_its_name() -> None:
     hints = {name: chart.describe(read_problem("taxi")) for name, chart in CHARTS.items()}
     assert hints["models_in_use"].startswith("RMSE of the champion and of other models, each compared with it")
     assert hints["slices"].startswith("Validation RMSE of the best model by slice of the rows")
+    assert "inside the 90 % intervals" in hints["champion_error"]
+    assert CHARTS["models_in_use"].describe(CHURN).startswith("Log loss of the champion")
+    assert "inside the 90 % label sets" in CHARTS["champion_error"].describe(CHURN)
     assert not any("{" in hint for hint in hints.values())
 
 
@@ -141,6 +152,27 @@ def test_state_in_the_page_cannot_end_its_script(site: Site, monkeypatch: pytest
 def test_a_page_leaves_out_what_a_problem_does_not_have() -> None:
     without_time = Problem(name="notes", source="file:///notes.csv", target="price", columns={"text": {"kind": "text"}})  # type: ignore[call-arg]
     shown = {chart.name for chart in charts_of("data", without_time)}
-    left_out = {chart.name for chart in CHARTS.values() if chart.page == "data"} - shown
-    assert left_out == {"raw_numbers", "set_numbers", "set_hours"}
-    assert {chart.name for chart in charts_of("data", read_problem("taxi"))} == shown | left_out
+    of_numbers = {chart.name for chart in charts_of("data", read_problem("taxi"))}
+    assert of_numbers - shown == {"raw_numbers", "set_numbers", "set_hours"}
+    assert shown < of_numbers
+
+
+def test_page_shows_targets_as_numbers_or_as_classes() -> None:
+    of_classes, of_numbers = (
+        {chart.name: chart.title for chart in charts_of("data", problem)} for problem in (CHURN, read_problem("taxi"))
+    )
+    assert of_classes.keys() ^ of_numbers.keys() == {"raw_targets", "set_targets", "raw_classes", "set_classes"}
+    assert of_classes["raw_classes"] == of_numbers["raw_targets"]
+    assert of_classes["set_classes"] == of_numbers["set_targets"]
+
+
+def test_pages_offer_the_model_types_of_their_task(open_site: OpenSite, warehouse_url: str) -> None:
+    def list_offered(problem: Problem) -> list[str]:
+        text = open_site(warehouse_url, problem=problem).visit().get("/overview").text
+        return re.findall(r"<option >([a-z_]+\.[A-Za-z]+)</option>", text)
+
+    of_classes, of_numbers = list_offered(CHURN), list_offered(read_problem("taxi"))
+    assert {"gbtree.logistic", "linear_model.LogisticRegression"} <= {*of_classes}
+    assert {"gbtree.squarederror", "linear_model.Lasso"} <= {*of_numbers}
+    assert not {*of_classes} & {*of_numbers}
+    assert "gbtree.softprob" not in of_classes, "of two classes"

@@ -7,6 +7,7 @@ import pytest
 
 from include.dashboards.drawing.palette import HIGH, LOW, MUTED, PALETTE, STATES, mark, mark_of
 from include.models.table import MODELS, name_blend
+from include.problem.objectives.table import OBJECTIVES, Task
 
 # G. M. Machado et al., "A Physiologically-based Model for Simulation of Color Vision Deficiency", 2009, severity 1.0,
 # on linear RGB.
@@ -57,18 +58,25 @@ def test_distance_is_that_of_the_literature() -> None:
     assert distance("#c9504b", "#94664c", "protanopia") < 10 < distance("#c9504b", "#94664c", "normal")
 
 
+def types_of(task: Task) -> list[str]:
+    """The model types that charts of a task draw side by side."""
+    return [name for name, model_type in MODELS.items() if model_type.task == task]
+
+
+@pytest.mark.parametrize("task", OBJECTIVES)
 @pytest.mark.parametrize("vision", VISIONS)
-def test_model_types_of_close_colors_differ_in_symbol_dash_and_pattern(vision: str) -> None:
-    for one, other in combinations(map(mark_of, MODELS), 2):
+def test_model_types_of_close_colors_differ_in_symbol_dash_and_pattern(vision: str, task: Task) -> None:
+    for one, other in combinations(map(mark_of, types_of(task)), 2):
         if distance(one.color, other.color, vision) < APART:
             assert one.symbol != other.symbol
             assert one.dash != other.dash
             assert one.pattern != other.pattern
 
 
-def test_every_model_type_has_a_mark_of_its_own() -> None:
-    marks = [mark_of(model) for model in MODELS]
-    assert len({mark.symbol for mark in marks}) == len({(m.color, m.dash, m.pattern) for m in marks}) == len(MODELS)
+@pytest.mark.parametrize("task", OBJECTIVES)
+def test_every_model_type_has_a_mark_of_its_own(task: Task) -> None:
+    marks = [mark_of(model) for model in types_of(task)]
+    assert len({mark.symbol for mark in marks}) == len({(m.color, m.dash, m.pattern) for m in marks}) == len(marks)
     assert mark_of("unknown").color == MUTED
 
 

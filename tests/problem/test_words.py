@@ -1,6 +1,7 @@
 import pytest
 
 from include.problem.words import (
+    begin,
     count_rows_in_words,
     describe_column,
     make_example,
@@ -8,8 +9,10 @@ from include.problem.words import (
     name_one,
     show_amount,
     show_example,
+    show_target,
 )
 from include.settings import Settings
+from tests.leaving import CHURN, GRADES
 from tests.rentals import RENTALS
 
 TRIPS = Settings().problem
@@ -75,3 +78,13 @@ def test_form_describes_a_column_with_example_and_unit() -> None:
     assert texts["pickup_at"] == "Local time, for example 2024-02-14T18:30. Empty: now."
     assert texts["holiday"] == "For example yes."
     assert texts["temperature"] == "For example 21.5. In °C. May be empty."
+
+
+def test_target_is_shown_with_its_unit_or_as_its_class() -> None:
+    assert show_target(RENTALS, 1204.0) == "1,204 bikes"
+    assert [show_target(CHURN, number) for number in (0.0, 1.0)] == ["No", "Yes"]
+    assert show_target(GRADES, 0) == "1", "a label, not its number"
+
+
+def test_title_begins_with_a_capital() -> None:
+    assert [begin(text) for text in ("log loss", "RMSE", "")] == ["Log loss", "RMSE", ""]

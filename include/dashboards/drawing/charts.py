@@ -15,10 +15,11 @@ For example:
 The query is SQL on the warehouse, with the parameters of `sql_parameters`, or a function of the context; the function
 draws its rows, of which there is at least one. It can take the problem as well, for units and the names of columns:
 `def errors(rows: Rows, problem: Problem) -> Figure`. `{error}` in its text, which the card shows as a hint, is what the
-problem's error is called. A new page is an entry of `PAGES`.
+problem's error is called, and `{regions}` what holds actual values with a probability, such as intervals. With
+`tasks=("classification",)` only the pages of such a problem have the chart. A new page is an entry of `PAGES`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from inspect import signature
@@ -29,6 +30,8 @@ from psycopg.rows import dict_row
 from include.dashboards.context import Context
 from include.dashboards.drawing.tables import Facts, Table
 from include.dashboards.reading.kept import keep
+from include.problem.objectives.table import OBJECTIVES, Task
+from include.problem.words import begin
 from include.warehouse import connect
 
 if TYPE_CHECKING:
@@ -55,7 +58,8 @@ class Chart:
         columns: Width, of the page's 12 columns.
         height: Of the card, in pixels.
         live: Whether the card is drawn again every few seconds while its run goes on.
-        fits: Whether a problem has what the card shows; the page leaves it out otherwise.
+        tasks: Those whose problems have what the card shows; the page of another one leaves it out.
+        fits: Likewise, whether a problem has it.
     """
 
     name: str
@@ -68,11 +72,14 @@ class Chart:
     columns: int = 6
     height: int = 320
     live: bool = False
+    tasks: Collection[Task] = tuple(OBJECTIVES)
     fits: Callable[["Problem"], bool] = lambda _: True
 
     def describe(self, problem: "Problem") -> str:
-        """What the card shows, with the error by its name: the text of the drawing function."""
-        return " ".join((self.draw.__doc__ or "").split()).replace("{error}", problem.objective.name)
+        """What the card shows, with what the objective names: the text of the drawing function."""
+        text = " ".join((self.draw.__doc__ or "").split())
+        text = text.replace("{error}", problem.objective.name).replace("{regions}", problem.objective.regions)
+        return begin(text)
 
     def show(self, rows: Rows, context: Context) -> "Figure | Table | Facts":
         """Draws rows, of which there must be at least one."""
@@ -98,7 +105,8 @@ def chart(page: str, title: str, query: Query, **options: Any) -> Callable[[Draw
 
 def charts_of(page: str, problem: "Problem") -> list[Chart]:
     """The charts that a page has for a problem, in the order in which they were written."""
-    return [chart for chart in CHARTS.values() if chart.page == page and chart.fits(problem)]
+    of_page = [chart for chart in CHARTS.values() if chart.page == page]
+    return [chart for chart in of_page if problem.task in chart.tasks and chart.fits(problem)]
 
 
 def read_rows(query: Query, context: Context) -> Rows:

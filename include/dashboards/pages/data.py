@@ -1,13 +1,14 @@
 """Data, the raw months: what they contain, column by column, and what was rejected."""
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 from plotly.graph_objects import Bar, Figure
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart
-from include.dashboards.drawing.figures import by, column, count_on, figure
+from include.dashboards.drawing.figures import bars, by, column, count_on, figure
 from include.dashboards.drawing.palette import PALETTE, fill, mark
 from include.dashboards.drawing.tables import Cell, Table
 from include.dashboards.reading.raw_profiles import BARS, TARGET, read_profile
@@ -16,7 +17,7 @@ from include.prediction.value_names import Names, name_value
 from include.problem.declaration import Problem
 from include.problem.kinds import KINDS
 from include.problem.parts import Column
-from include.problem.words import name_unit
+from include.problem.words import name_unit, show_target
 from include.sets.left_out import TARGET_RULES
 
 LOAD_FIRST = "No month is loaded yet: start data_preparation."
@@ -25,12 +26,16 @@ DECIMALS = 3
 
 
 def _named_profile(context: Context) -> Rows:
-    names = find_names(context)
-    return [{**row, "frequent": _name(names, row)} for row in read_profile(context)]
+    names, problem = find_names(context), context.settings.problem
+    return [{**row, "frequent": _name(problem, names, row)} for row in read_profile(context)]
 
 
-def _name(names: Mapping[str, Names], row: Mapping[str, Any]) -> str:
-    return "" if row["frequent"] is None else name_value(names, row["column"], row["frequent"])
+def _name(problem: Problem, names: Mapping[str, Names], row: Mapping[str, Any]) -> str:
+    if row["frequent"] is None:
+        return ""
+    if row["column"] == TARGET and problem.labels:
+        return show_target(problem, float(row["frequent"]))
+    return name_value(names, row["column"], row["frequent"])
 
 
 @chart(
@@ -116,14 +121,24 @@ def raw_numbers(rows: Rows, problem: Problem) -> Figure:
     return _draw_raw(rows, shown.name, name_unit(shown.label, shown.unit), problem.row[1])
 
 
-@chart("data", "Target in the loaded rows", _raw_bars, **_OF_MONTH)
+@chart("data", "Target in the loaded rows", _raw_bars, tasks=("regression",), **_OF_MONTH)
 def raw_targets(rows: Rows, problem: Problem) -> Figure:
     """Number of rows by what is predicted; the largest 1 % are left out."""
-    drawn = _draw_raw(rows, TARGET, name_unit(problem.title or "target", problem.unit), problem.row[1])
-    if problem.labels:
-        drawn.update_traces(hovertemplate=f"%{{x}}: %{{y:,}} {problem.row[1]}<extra></extra>")
-        drawn.update_xaxes(tickvals=list(range(len(problem.labels))), ticktext=list(problem.labels))
-    return drawn
+    return _draw_raw(rows, TARGET, name_unit(problem.title or "target", problem.unit), problem.row[1])
+
+
+def _raw_classes(context: Context) -> Rows:
+    return [row for profiled in read_profile(context) for row in profiled.get("classes", ())]
+
+
+@chart("data", "Target in the loaded rows", _raw_classes, tasks=("classification",), **_OF_MONTH)
+def raw_classes(rows: Rows, problem: Problem) -> Figure:
+    """Number of rows by the class that is predicted."""
+    named = [{**row, "class": show_target(problem, row["number"])} for row in sorted(rows, key=itemgetter("number"))]
+    drawn = bars(named, "class", "rows", x_title=problem.title or "target", y_title=problem.row[1])
+    drawn.update_traces(hovertemplate=f"%{{x}}: %{{y:,}} {problem.row[1]}<extra></extra>")
+    # Labels can be digits, which are names all the same.
+    return count_on(drawn.update_xaxes(type="category"), "y", max(column(rows, "rows")))
 
 
 # Rows that the newest set left out by their target were accepted, so nothing else lists them.

@@ -1,6 +1,6 @@
 """Data, the newest training set: its columns and its histograms."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from psycopg import sql
@@ -8,7 +8,7 @@ from psycopg import sql
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart, read_rows
 from include.dashboards.drawing.figures import Bar, Figure, Scatter, by, column, figure
-from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, fill
+from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, PATTERNS, faint, fill
 from include.dashboards.drawing.tables import Cell, Table
 from include.dashboards.pages.data import first_number, has_number
 from include.dashboards.reading.explanations import WEEKDAYS
@@ -16,13 +16,14 @@ from include.dashboards.reading.kept import keep
 from include.dashboards.reading.value_names import find_names
 from include.prediction.value_names import Names, name_value
 from include.problem.declaration import Problem
-from include.problem.words import name_unit
-from include.sets.examples import TARGET, table_of
+from include.problem.words import name_unit, show_target
+from include.sets.examples import table_of
 
 NOT_PUBLISHED = "No training set has been published yet: start data_preparation."
 PREPARATION = ("data_preparation",)
 SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
 STROKES = dict(zip(SPLITS, DASHES, strict=True))
+HATCHES = dict(zip(SPLITS, PATTERNS, strict=True))
 DECIMALS = 3
 _NEWEST = """
     SELECT s.version, s.statistics, s.counts, s.suspects FROM training.newest JOIN training.sets s USING (version)
@@ -96,9 +97,8 @@ _HOURS = sql.SQL("""
            count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share
     FROM {examples} GROUP BY 1, 2 ORDER BY 1, 2
 """)
-
 _CLASSES = sql.SQL("""
-    SELECT split, target::int AS class, count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share
+    SELECT split, {column} AS low, count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share
     FROM {examples} GROUP BY 1, 2 ORDER BY 1, 2
 """)
 
@@ -110,8 +110,7 @@ def _histogram(query: sql.SQL, choose: Callable[[Problem], str | None]) -> Calla
             return []
         version, url = int(newest[0]["version"]), context.sources.warehouse_url()
         parts = {"column": sql.Identifier(name), "examples": table_of(version), "bars": sql.Literal(BARS)}
-        chosen = _CLASSES if name == TARGET and context.settings.problem.labels else query
-        text = chosen.format(**parts).as_string()
+        text = query.format(**parts).as_string()
         # A published version never changes.
         rows: Rows = keep(("histogram", url, version, text), lambda: read_rows(text, context), 900)
         return rows
@@ -129,31 +128,11 @@ def _draw_histogram(rows: Rows, x_title: str) -> Figure:
             line={"shape": "hv", "color": SPLITS.get(split, MUTED), "dash": STROKES.get(split, "solid"), "width": 2},
             hovertemplate="%{fullData.name}, from %{x:.3~g}: %{y:.1f} %<extra></extra>",
             fill="tozeroy",
-            fillcolor=_faint(SPLITS.get(split, MUTED)),
+            fillcolor=faint(SPLITS.get(split, MUTED)),
         )
         for split, group in by(rows, "split").items()
     ]
     return figure(traces, x_title=x_title, y_title="% of the split").update_yaxes(rangemode="tozero")
-
-
-def _draw_classes(rows: Rows, labels: Sequence[str], x_title: str) -> Figure:
-    traces = [
-        Bar(
-            x=[labels[row["class"]] for row in group],
-            y=[100 * row["share"] for row in group],
-            name=split,
-            marker=fill(SPLITS.get(split, MUTED)),
-            hovertemplate="%{fullData.name}, %{x}: %{y:.1f} %<extra></extra>",
-        )
-        for split, group in by(rows, "split").items()
-    ]
-    drawn = figure(traces, x_title=x_title, y_title="% of the split", showlegend=True)
-    return drawn.update_xaxes(categoryorder="array", categoryarray=list(labels))
-
-
-def _faint(color: str) -> str:
-    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.12)"
 
 
 _OF_SET: dict[str, Any] = {"empty": NOT_PUBLISHED, "dags": PREPARATION, "columns": 4}
@@ -164,12 +143,34 @@ def _first_number_name(problem: Problem) -> str | None:
     return shown.name if shown else None
 
 
-@chart("data", "Target in the training set", _histogram(_RANGES, lambda _: TARGET), **_OF_SET)
+@chart("data", "Target in the training set", _histogram(_RANGES, lambda _: "target"), tasks=("regression",), **_OF_SET)
 def set_targets(rows: Rows, problem: Problem) -> Figure:
     """Share of rows by what is predicted, per split; the largest 1 % are left out."""
-    if problem.labels:
-        return _draw_classes(rows, problem.labels, problem.title or "target")
     return _draw_histogram(rows, name_unit(problem.title or "target", problem.unit))
+
+
+@chart(
+    "data",
+    "Target in the training set",
+    _histogram(_CLASSES, lambda _: "target"),
+    tasks=("classification",),
+    **_OF_SET,
+)
+def set_classes(rows: Rows, problem: Problem) -> Figure:
+    """Share of rows by the class that is predicted, per split."""
+    traces = [
+        Bar(
+            x=[show_target(problem, row["low"]) for row in group],
+            y=[100 * row["share"] for row in group],
+            name=split,
+            marker=fill(SPLITS.get(split, MUTED), HATCHES.get(split, "")),
+            hovertemplate="%{fullData.name}, %{x}: %{y:.1f} %<extra></extra>",
+        )
+        for split, group in by(rows, "split").items()
+    ]
+    drawn = figure(traces, barmode="group", x_title=problem.title or "target", y_title="% of the split")
+    # Labels can be digits, which are names all the same.
+    return drawn.update_xaxes(type="category", categoryorder="array", categoryarray=list(problem.labels))
 
 
 @chart("data", "First number in the training set", _histogram(_RANGES, _first_number_name), fits=has_number, **_OF_SET)

@@ -28,7 +28,7 @@ from include.problem.declaration import Problem
 from include.problem.words import name_bounds, show_amount
 
 MONITORING = ("model_monitoring",)
-SIGNS = {"is_high": "too high", "has_moved": "moved", "is_uncovered": "intervals off"}
+SIGNS = {"is_high": "too high", "has_moved": "moved", "is_uncovered": "{regions} off"}
 
 
 def _with_threshold(query: str) -> Query:
@@ -86,7 +86,7 @@ def champion_error(rows: Rows, problem: Problem) -> Figure:
     """{error} of the champion on all rows of each week, whether or not anyone asked for them.
 
     Filled points are too high, or predictions have moved against the actual values, or too few or too many of these are
-    inside the 90 % intervals; hollow points are none of it. The dashed line is the limit: the error that the champion
+    inside the 90 % {regions}; hollow points are none of it. The dashed line is the limit: the error that the champion
     was judged by, times ERROR_RATIO.
     """
     looks, objective = mark(0), problem.objective
@@ -97,7 +97,7 @@ def champion_error(rows: Rows, problem: Problem) -> Figure:
         line={"width": 2, "color": looks.color},
         marker={"size": 10, "symbol": [looks.symbol + ("" if _is_odd(row) else "-open") for row in rows],
                 "color": [BAD if _is_odd(row) else looks.color for row in rows]},
-        customdata=[[_describe_error(row, problem.unit), row["rows"]] for row in rows],
+        customdata=[[_describe_error(row, problem), row["rows"]] for row in rows],
         hovertemplate=f"week of %{{x|%d %b}}: {objective.name} %{{y:{AMOUNT}}} on %{{customdata[1]}} rows,"
         " %{customdata[0]}<extra></extra>",
     )  # fmt: skip
@@ -114,11 +114,12 @@ def _is_odd(row: Mapping[str, Any]) -> bool:
     return any(row[key] for key in SIGNS)
 
 
-def _describe_error(row: Mapping[str, Any], unit: str) -> str:
-    told = f"predicted minus actual {show_amount(row['bias'], unit, signed=True)} (median)"
+def _describe_error(row: Mapping[str, Any], problem: Problem) -> str:
+    objective = problem.objective
+    told = f"predicted minus actual {show_amount(row['bias'], problem.unit, signed=True)} ({objective.center})"
     if row["coverage"] is not None:
-        told += f", {row['coverage']:.1%} in 90 % intervals"
-    found = [word for key, word in SIGNS.items() if row[key]]
+        told += f", {row['coverage']:.1%} in 90 % {objective.regions}"
+    found = [word.replace("{regions}", objective.regions) for key, word in SIGNS.items() if row[key]]
     return f"{told}: {', '.join(found)}" if found else told
 
 

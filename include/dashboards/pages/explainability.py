@@ -68,7 +68,9 @@ def beeswarm(rows: Rows, problem: Problem) -> Figure:
     )  # fmt: skip
     drawn = figure(
         [*traces, scale],
-        x_title="factor on the prediction" if explanation.multiplies else name_unit("contribution", problem.unit),
+        x_title=f"factor on {explanation.factor_on}"
+        if explanation.multiplies
+        else name_unit("contribution", problem.unit),
         showlegend=False,
         meta={"picks": "row"},
         hovermode="closest",
@@ -115,18 +117,22 @@ def mean_contributions(rows: Rows, problem: Problem) -> Figure:
         + (" %" if explanation.multiplies else f" {problem.unit}")
         + "<extra></extra>",
     )
-    unit = "% of the prediction" if explanation.multiplies else problem.unit
+    unit = f"% of {explanation.factor_on}" if explanation.multiplies else problem.unit
     drawn = figure([bar], x_title=name_unit("mean change", unit))
     return drawn.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(showgrid=True)
 
 
-@chart("explainability", "Selected row", _explained, empty=NOTHING, columns=12, height=140)
+_OF_ROW: dict[str, Any] = {"empty": NOTHING, "columns": 12, "height": 140}
+
+
+@chart("explainability", "Selected row", _explained, tasks=("regression",), **_OF_ROW)
 def picked_row(rows: Rows, problem: Problem) -> Facts:
     """The row that the next chart explains. Select another one above, or click a point."""
     explained, at, unit = rows[0]["explained"], rows[0]["row"], problem.unit
     predicted, actual = float(explained.predicted[at]), float(explained.rows[at]["target"])
     error = predicted - actual
-    ends: Sequence[float] = explained.intervals[at] if explained.intervals else ()
+    intervals = explained.answer["intervals"]
+    ends: Sequence[float] = intervals[at] if intervals else ()
     is_bad = bool(ends) and not ends[0] <= actual <= ends[1]
     interval = f"; 9 of 10: {' to '.join(map(show_amount, ends))}" if ends else ""
     return Facts(
@@ -134,6 +140,33 @@ def picked_row(rows: Rows, problem: Problem) -> Facts:
             Fact("Predicted", show_amount(predicted, unit), f"{explained.version.label}{interval}"),
             Fact("Actual", show_amount(actual, unit), explained.describe(at)),
             Fact("Error", show_amount(error, unit, signed=True), "from the validation split", "bad" if is_bad else ""),
+        ]
+    )
+
+
+@chart("explainability", "Selected row", _explained, tasks=("classification",), **_OF_ROW)
+def picked_row_of_classes(rows: Rows, problem: Problem) -> Facts:
+    """The row that the next chart explains. Select another one above, or click a point."""
+    explained, at, objective = rows[0]["explained"], rows[0]["row"], problem.objective
+    answer, actual = explained.answer, np.array([explained.rows[at]["target"]], dtype=np.float64)
+    decided, probabilities = answer["predictions"][at], answer["probabilities"][at]
+    label = list(probabilities)[int(actual[0])]
+    told = [explained.version.label]
+    if answer["threshold"] is not None:
+        told.append(f"threshold {show_amount(answer['threshold'])}")
+    if answer["label_sets"]:
+        told.append(f"9 of 10: {' or '.join(answer['label_sets'][at])}")
+    loss = float(objective.loss(actual, explained.predicted[at : at + 1])[0])
+    return Facts(
+        [
+            Fact("Predicted", f"{decided} ({probabilities[decided]:.1%})", "; ".join(told)),
+            Fact("Actual", label, explained.describe(at)),
+            Fact(
+                "Probability of the actual class",
+                f"{probabilities[label]:.1%}",
+                f"{objective.name} {objective.show(loss)}, from the validation split",
+                "" if decided == label else "bad",
+            ),
         ]
     )
 
@@ -155,7 +188,8 @@ def _show_step(contribution: float, explanation: Explanation, unit: str) -> str:
 def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str], unit: str) -> Figure:
     """The strongest contributions to one prediction, the rest together, and their total, all in the unit.
 
-    Where contributions multiply, each step is written as its factor and drawn as the change that it makes there.
+    Where contributions multiply, each step is written as its factor and drawn as the change that it makes there. Those
+    of classes are to odds, which are drawn as they are before they are calibrated.
 
     Args:
         texts: Feature -> its value, shown beside its name.
@@ -176,7 +210,8 @@ def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str], unit:
     ]  # fmt: skip
     changes = [after - before for before, after in pairwise(values)]
     start = "typical row" if explanation.multiplies else "mean"
-    names = [start, *(name for name, _ in steps), "prediction"]
+    total = explanation.factor_on.removeprefix("the ") or "prediction"
+    names = [start, *(name for name, _ in steps), total.replace(" of ", "<br>of ", 1)]
     trace = Waterfall(
         x=names,
         y=[values[0], *changes, 0],
@@ -190,11 +225,11 @@ def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str], unit:
         decreasing={"marker": {"color": LOW}},
         totals={"marker": {"color": MUTED}},
         customdata=[
-            f"{name.replace('<br>', ' ')}: {text} {unit}" if name in (start, "prediction") or not explanation.multiplies
+            f"{name.replace('<br>', ' ')}: {text} {unit}" if name in (start, names[-1]) or not explanation.multiplies
             else f"{name.replace('<br>', ' ')}: {text}, {show_amount(change, unit, signed=True)}"
             for name, text, change in zip(names, [show_amount(values[0]), *written, show_amount(values[-1])],
                                           [0, *changes, 0], strict=True)
         ],
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
-    return figure([trace], y_title=unit or "prediction", showlegend=False)
+    return figure([trace], y_title=unit or total, showlegend=False)

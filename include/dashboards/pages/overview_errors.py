@@ -159,7 +159,8 @@ def error_per_run(rows: Rows, problem: Problem) -> Figure:
             customdata=[
                 [row["run_key"], f"{row['finished_at']:%d %b %H:%M}", row["set_version"]] for row in group
             ],
-            hovertemplate="%{fullData.name}, %{customdata[1]}: %{y:" + AMOUNT + "} " + problem.objective.unit
+            hovertemplate="%{fullData.name}, %{customdata[1]}: "
+            + f"%{{y:{AMOUNT}}} {problem.objective.unit}".rstrip()
             + ", training set %{customdata[2]}<extra></extra>",
         )
         for model, group in by(rows, "model").items()

@@ -7,7 +7,7 @@ from include.dashboards.drawing.charts import Rows, chart, read_rows
 from include.dashboards.drawing.figures import AMOUNT, by, column, count_on, figure, short
 from include.dashboards.drawing.palette import PALETTE, PATTERNS, fill, mark_of
 from include.dashboards.drawing.tables import Fact, Facts, run_page, show_age, show_seconds
-from include.dashboards.reading.registered import find_tracking_page
+from include.dashboards.reading.registered import find_tracking_page, list_model_runs, read_table
 from include.problem.declaration import Problem
 
 NO_TRIALS = "No trials in this run: it has not tuned a model yet, or it is not a training run."
@@ -22,6 +22,18 @@ TRIALS = """
       AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s) AND (%(model)s::text IS NULL OR model = %(model)s)
 """
 BEST = f"SELECT DISTINCT ON (model) * FROM ({TRIALS}) t WHERE loss IS NOT NULL ORDER BY model, loss, number"
+
+
+def read_best(context: Context, table: str) -> Rows:
+    """A table that training stored with the chosen model type's model, else with the run's best one; with `model`.
+
+    None before that model is trained.
+    """
+    best = sorted(read_rows(BEST, context), key=lambda row: row["loss"])
+    for run in list_model_runs(context, best[0]["run_key"]) if best else []:
+        if run["model"] == best[0]["model"]:
+            return [{**row, "model": run["model"]} for row in read_table(context, run["run_id"], table)]
+    return []
 
 
 _RUN = f"""

@@ -7,12 +7,11 @@ from typing import Any
 from plotly.graph_objects import Bar, Figure, Parcoords
 
 from include.dashboards.context import Context
-from include.dashboards.drawing.charts import Rows, chart, read_rows
+from include.dashboards.drawing.charts import Rows, chart
 from include.dashboards.drawing.figures import AMOUNT, by, column, figure, short
 from include.dashboards.drawing.palette import BEST_TO_WORST, PALETTE
 from include.dashboards.drawing.tables import Table
-from include.dashboards.pages.training_run import BEST, NO_TRIALS, TRIALS
-from include.dashboards.reading.registered import list_model_runs, read_table
+from include.dashboards.pages.training_run import BEST, NO_TRIALS, TRIALS, read_best
 from include.dashboards.reading.value_names import find_names
 from include.models.table import MODELS
 from include.prediction.value_names import Names, name_value
@@ -90,19 +89,11 @@ def _whole_ticks(low: int, high: int) -> list[int]:
 
 def _slices(context: Context) -> Rows:
     """The validation slices of the chosen model type, or of the run's best one."""
-    best = sorted(read_rows(BEST, context), key=lambda row: row["loss"])
-    if not best:
+    found = [row for row in read_best(context, "slices") if row["split"] == "validation"]
+    if not found:
         return []
     problem, names = context.settings.problem, find_names(context)
-    for run in list_model_runs(context, best[0]["run_key"]):
-        if run["model"] == best[0]["model"]:
-            rows = read_table(context, run["run_id"], "slices")
-            return [
-                {**row, "model": run["model"], "shown": _slice_name(row, problem, names)}
-                for row in rows
-                if row["split"] == "validation"
-            ]
-    return []
+    return [{**row, "shown": _slice_name(row, problem, names)} for row in found]
 
 
 @chart("training_run", "Error by slice", _slices, columns=7, height=420,
@@ -113,6 +104,7 @@ def slices(rows: Rows, problem: Problem) -> Figure:
     main, *others = objective.in_slices
     shown = [f"{main.name} %{{x:{AMOUNT}}}"]
     shown += [f"{measure.name} %{{customdata[{at}]:{AMOUNT}}}" for at, measure in enumerate(others, 1)]
+    said = f"{', '.join(shown)} {objective.unit}".rstrip()
     traces = [
         Bar(
             y=[[slicing.replace("_", " ")] * len(group), column(group, "shown")],
@@ -120,7 +112,7 @@ def slices(rows: Rows, problem: Problem) -> Figure:
             orientation="h",
             marker_color=PALETTE[at],
             customdata=[[row["rows"], *(row[measure.key] for measure in others)] for row in group],
-            hovertemplate=f"{', '.join(shown)} {objective.unit}, %{{customdata[0]:,}} {problem.row[1]}<extra></extra>",
+            hovertemplate=f"{said}, %{{customdata[0]:,}} {problem.row[1]}<extra></extra>",
         )
         for at, (slicing, group) in enumerate(by(sorted(rows, key=_order(problem)), "slicing").items())
     ]

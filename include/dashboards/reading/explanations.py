@@ -52,8 +52,8 @@ class Explained:
     Attributes:
         names: Column -> value -> name, see `find_names`.
         rows: As stored, the inputs and what really was as `target`.
-        predicted: Values, shape (n,).
-        intervals: Both ends of each prediction's interval; None where the model knows none.
+        predicted: Values, shape (n,), or of k classes (n, k).
+        answer: What is told of the predictions, see `Outputs.answer`.
         explanation: Contributions; None where this kind of model has none.
         values: Feature -> its n values; categories are missing.
         texts: For each row: feature -> its value as people read it.
@@ -64,7 +64,7 @@ class Explained:
     version: Registered
     rows: Sequence[Mapping[str, Any]]
     predicted: Values
-    intervals: Sequence[Sequence[float]] | None
+    answer: Mapping[str, Any]
     explanation: explanation.Explanation | None
     values: Columns
     texts: Sequence[Mapping[str, str]]
@@ -124,7 +124,7 @@ def _explain(context: Context, version: Registered) -> Explained | None:
         version,
         rows,
         predicted,
-        model.outputs.answer(predicted, inputs, DEFAULT_LEVEL).get("intervals"),
+        model.outputs.answer(predicted, inputs, DEFAULT_LEVEL),
         explain_rows(model, inputs),
         {name: computed[name] for name in computed if name not in model.encoder.features.categorical},
         [_show_features(problem, names, computed, inputs, at) for at in range(len(rows))],

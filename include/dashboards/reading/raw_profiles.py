@@ -3,7 +3,6 @@
 A month is profiled when somebody first views it, not when it is loaded: most loads are never viewed.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -29,6 +28,9 @@ _SUMMARY = sql.SQL("""
 """)
 _MEAN, _MEDIAN = sql.SQL("avg({})::text"), sql.SQL("percentile_disc(0.5) WITHIN GROUP (ORDER BY {})::text")
 _NOTHING = sql.SQL("NULL")
+_CLASSES = (
+    "SELECT target::int AS number, count(*) AS rows FROM raw.rows WHERE month = %s AND target IS NOT NULL GROUP BY 1"
+)
 # Without the largest hundredth: single outliers would flatten all else.
 _HISTOGRAM = sql.SQL("""
     WITH ends AS (
@@ -38,12 +40,6 @@ _HISTOGRAM = sql.SQL("""
     SELECT e[1] AS low, e[2] AS high, b AS bar, count(*) AS rows
     FROM ends, raw.rows, width_bucket({column}, e[1], e[2] + 1e-9, %(bars)s) b
     WHERE month = %(month)s AND {column} BETWEEN e[1] AND e[2] AND e[2] > e[1] GROUP BY e, b ORDER BY b
-""")
-
-# A class each, in the form of the other bars: as wide as one, in the middle of its number.
-_CLASSES = sql.SQL("""
-    SELECT -0.5::float AS low, %(bars)s - 0.5::float AS high, target::int + 1 AS bar, count(*) AS rows
-    FROM raw.rows WHERE month = %(month)s AND target IS NOT NULL GROUP BY target ORDER BY target
 """)
 
 
@@ -57,13 +53,10 @@ def read_profile(context: Context) -> list[dict[str, Any]]:
         kept = connection.execute(
             "SELECT columns FROM dashboards.profiles WHERE month = %s AND sha256 = %s", [month, sha256]
         ).fetchone()
-        problem = context.settings.problem
-        kinds, labels = list_kinds(problem), list(problem.labels)
-        if kept and _list_names(kept[0]) == (list(kinds), labels):
+        kinds = list_kinds(context.settings.problem)
+        if kept and [(column["column"], column["type"]) for column in kept[0]] == list(kinds.items()):
             return kept[0]
         columns = [_profile(connection, month, column, kind) for column, kind in kinds.items()]
-        if labels:
-            columns[-1] |= _profile_classes(connection, month, columns[-1], labels)
         connection.execute(
             "INSERT INTO dashboards.profiles (month, sha256, columns) VALUES (%s, %s, %s) ON CONFLICT (month)"
             " DO UPDATE SET sha256 = excluded.sha256, columns = excluded.columns, made_at = now()",
@@ -73,24 +66,9 @@ def read_profile(context: Context) -> list[dict[str, Any]]:
 
 
 def list_kinds(problem: Problem) -> dict[str, KindName]:
-    """The columns that the warehouse keeps with their kinds, and at last the target: a number, also of a class."""
-    kinds: dict[str, KindName] = {column.name: column.kind for column in problem.stored}
-    return kinds | {TARGET: "code" if problem.labels else "number"}
-
-
-def _list_names(columns: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
-    """The columns of a profile, and the classes of its target."""
-    return [column["column"] for column in columns], columns[-1].get("labels", [])
-
-
-def _profile_classes(
-    connection: psycopg.Connection, month: str, profile: Mapping[str, Any], labels: Sequence[str]
-) -> dict[str, Any]:
-    """What the profile of a target that is a class says otherwise."""
-    cursor = connection.cursor(row_factory=dict_row)
-    bars = cursor.execute(_CLASSES, {"month": month, "bars": BARS}).fetchall()
-    frequent = None if profile["frequent"] is None else labels[int(float(profile["frequent"]))]
-    return {"type": "category", "labels": labels, "frequent": frequent, "bars": bars}
+    """The columns that the warehouse keeps with their kinds, and the target: a number, or the number of a class."""
+    kind: KindName = "category" if problem.labels else "number"
+    return {**{column.name: column.kind for column in problem.stored}, TARGET: kind}
 
 
 def _profile(connection: psycopg.Connection, month: str, column: str, kind: KindName) -> dict[str, Any]:
@@ -107,4 +85,5 @@ def _profile(connection: psycopg.Connection, month: str, column: str, kind: Kind
     bars: list[dict[str, Any]] = []
     if view == "quantity":
         bars = cursor.execute(_HISTOGRAM.format(column=named), {"month": month, "bars": BARS}).fetchall()
-    return {"month": month, "column": column, "type": kind, **summary, "bars": bars}
+    classes = cursor.execute(_CLASSES, [month]).fetchall() if (column, view) == (TARGET, "frequencies") else []
+    return {"month": month, "column": column, "type": kind, **summary, "bars": bars, "classes": classes}

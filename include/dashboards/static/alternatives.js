@@ -18,6 +18,10 @@ function columnsOf(trace, layout) {
   }
   if (trace.type === "pie") return [["part", trace.labels], ["value", trace.values]];
   const [x, y] = [layout.xaxis?.title?.text, layout.yaxis?.title?.text];
+  if (trace.type === "heatmap") {
+    const cells = trace.y.flatMap((row) => trace.x.map((column) => `${row}, ${column}`));
+    return [[`${plain(y)}, ${plain(x)}`, cells], ["rows", trace.text.flat()], [plain(trace.colorbar.title.text), trace.z.flat()]];
+  }
   const rows = Array.isArray(trace.y?.[0]) ? trace.y[0].map((_, at) => trace.y.map((level) => level[at]).join(", ")) : trace.y;
   const columns = [[plain(x) || "x", trace.x], [plain(y) || "y", rows]];
   if (trace.type === "waterfall") columns.push(["label", trace.text]);

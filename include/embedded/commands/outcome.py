@@ -28,11 +28,11 @@ def model_table(objective: Objective, models: list[TrainedModel], baselines: Seq
         baselines: Those of the models' training set.
     """
     measures = objective.of_baselines
-    # The longest name of a model and a champion's aliases fit into 80 characters.
+    # The longest name of a model and a champion's aliases fit into 80 characters, with a word of a measure a line.
     table = Table(
         title=name_unit("Models by validation error", objective.unit), box=box.SIMPLE_HEAD, pad_edge=False, padding=0
     )
-    for header in ("model", "family", *(measure.name for measure in measures), "version"):
+    for header in ("model", "family", *(measure.name.replace(" ", "\n") for measure in measures), "version"):
         table.add_column(header, no_wrap=True)
     table.add_column("alias")
     for model in models:

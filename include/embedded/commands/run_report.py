@@ -19,8 +19,8 @@ FILE = "run.json"
 def write_report(stack: Stack, settings: Settings, models: Sequence[TrainedModel], set_version: int) -> Path:
     """Writes the models of a training set, their errors and the champion; replaces what an earlier run wrote.
 
-    Errors are in the target's unit, on the validation split and, where the set has one, on the test split. Baselines
-    have that of the split that the models are judged on.
+    Errors are in the unit of the problem's objective, on the validation split and, where the set has one, on the test
+    split. Baselines have that of the split that the models are judged on.
 
     Raises:
         StackError: MLflow does not answer or refuses.

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.models.outputs.calibration import Calibration, calibrate
+from include.models.outputs.curves import measure_classes
 from include.models.outputs.label_sets import LabelSets, make_label_sets
 from include.models.outputs.thresholds import choose_threshold
 from include.problem.class_weights import find_class_weights
@@ -80,6 +81,9 @@ class Classes:
             "label_sets": None if inside is None else [names[row].tolist() for row in inside],
             "level": level,
         }
+
+    def tabulate(self, actual: Values, predicted: Values) -> dict[str, list[dict[str, Any]]]:
+        return measure_classes(self.labels, actual, predicted, self.threshold)
 
     def to_dict(self) -> dict[str, Any]:
         return {

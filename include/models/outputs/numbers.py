@@ -58,6 +58,9 @@ class Numbers:
         intervals = None if ends is None else np.column_stack(ends).tolist()
         return {"predictions": predicted.tolist(), "unit": self.unit, "intervals": intervals, "level": level}
 
+    def tabulate(self, actual: Values, predicted: Values) -> dict[str, list[dict[str, Any]]]:
+        return {}
+
     def to_dict(self) -> dict[str, Any]:
         return {"intervals": self.intervals and self.intervals.to_dict()}
 

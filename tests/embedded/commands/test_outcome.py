@@ -20,6 +20,7 @@ from include.settings import Settings
 from include.tracking import runs
 from include.tracking.registry import CHAMPION, PREVIOUS, RegisteredVersion
 from tests.conftest import TrackingServer
+from tests.leaving import CHURN
 from tests.registered import LASSO, configure, register
 from tests.splits import PROBLEM
 
@@ -69,6 +70,22 @@ def test_table_names_the_unit_and_what_the_baselines_miss_by() -> None:
     assert mean.split() == ["baseline:", "mean", "9.5", "7.25"]
     assert earlier.split() == [*["baseline:", "value", "of", "336", "rows", "earlier"], "6.25", "4"]
     assert "unmeasured" not in shown
+
+
+def test_table_of_classifiers_names_their_errors_and_is_not_cut() -> None:
+    longest = "ensemble.GradientBoostingClassifier"
+    metrics = {"validation_log_loss": 0.41234, "validation_brier": 0.0987}
+    model = TrainedModel("run", "sklearn", longest, metrics, "12", ("challenger",))
+    baseline = Baseline("class shares", [0.7, 0.3], None, {"validation": {"log_loss": 0.61, "brier": 0.21}})
+    shown = show(model_table(CHURN.objective, [model], [baseline]))
+    at = next(number for number, line in enumerate(shown.splitlines()) if "Brier" in line)
+    assert [line.split() for line in shown.splitlines()[at : at + 2]] == [
+        ["log", "Brier"], ["model", "family", "loss", "score", "version", "alias"],
+    ]  # fmt: skip
+    [row] = [line.split() for line in shown.splitlines() if longest in line]
+    assert row == [longest, "sklearn", "0.4123", "0.0987", "12", "challenger"]
+    [told] = [line.split() for line in shown.splitlines() if "baseline" in line]
+    assert told == ["baseline:", "class", "shares", "0.61", "0.21"]
 
 
 @pytest.mark.slow
