@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from include.errors import ModelInvalid
+from include.errors import ModelInvalid, NoTrainingSet
 from include.problem.data import Values
+from include.problem.declaration import Problem
 from include.promotion.comparison import MINIMUM_ROWS, count_unusable
 from include.promotion.usability import forget_unusable, note_unusable, predict_with
+from include.sets.examples import read_problem_of
 from include.sets.holdout import HeldOut, load_held_out
 from include.tracking import registry
 from include.tracking.registry import PREVIOUS, RegisteredVersion
@@ -69,6 +71,8 @@ def _choose(
         if version.version in peers:
             continue
         held_out, is_twin = _load_held_out(url, challenger, version)
+        if _predicts_otherwise(url, version, held_out.problem):
+            continue
         if not len(held_out.actual) and held_out.problem.split_by != "time":
             # Its training set was split otherwise, so that it may have learnt from any row: none will ever be left.
             continue
@@ -77,6 +81,14 @@ def _choose(
         if predicted is not None:
             return Rival(version, held_out, predicted, is_champion)
     return Rival(None, load_held_out(url, _list_learnt(challenger)), None)
+
+
+def _predicts_otherwise(url: str, version: RegisteredVersion, problem: Problem) -> bool:
+    """Whether a version predicts other classes than are declared now, or a number: there is no common measure, then."""
+    try:
+        return bool(version.training_set) and read_problem_of(url, version.training_set or 0).labels != problem.labels
+    except NoTrainingSet:
+        return False
 
 
 def _predict(

@@ -50,7 +50,7 @@ def test_models_come_near_to_chance_and_far_below_the_shares_of_the_classes(ware
     test = load_split(warehouse_url, published.version, "test")
     measured = made.problem.objective.measure(test.target, made.predict(test.rows))
     least = find_least_loss(settings.random_state, ROWS, "all")
-    assert least - 0.03 < measured["log_loss"] < least + 0.03
+    assert least - 0.03 < measured["log_loss"] < least + 0.06
     assert measured["roc_auc"] > 0.75
     [baseline] = list_baselines(warehouse_url, published.version)
     shares = np.bincount(test.target.astype(int)) / len(test)
