@@ -22,7 +22,8 @@ from include.dashboards.pages import (
 )
 from include.dashboards.playground import Predicted, draw_predictions
 from include.dashboards.reading.explanations import Explained
-from include.models.explanation import Explanation, tick_factors
+from include.models.explanation import Explanation
+from include.models.factors import tick_factors
 from include.settings import Settings
 
 PROBLEM = Settings().problem

@@ -14,7 +14,8 @@ from include.dashboards.drawing.figures import AMOUNT, figure
 from include.dashboards.drawing.palette import HIGH, LOW, LOW_TO_HIGH, MUTED, PALETTE
 from include.dashboards.drawing.tables import Fact, Facts
 from include.dashboards.reading.explanations import Explained, explain_sample
-from include.models.explanation import Explanation, show_factor, tick_factors
+from include.models.explanation import Explanation
+from include.models.factors import show_factor, tick_factors
 from include.problem.declaration import Problem
 from include.problem.words import name_unit, show_amount
 
