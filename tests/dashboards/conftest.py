@@ -68,8 +68,10 @@ OpenSite = Callable[..., Site]
 def open_site() -> OpenSite:
     """Makes the application on given sources."""
 
-    def make(warehouse: str = DEAD_WAREHOUSE, mlflow: str = NOWHERE, name: str = "trip-duration") -> Site:
-        sources = Sources(lambda: warehouse, lambda: configure(mlflow, name))
+    def make(
+        warehouse: str = DEAD_WAREHOUSE, mlflow: str = NOWHERE, name: str = "trip-duration", **others: Any
+    ) -> Site:
+        sources = Sources(lambda: warehouse, lambda: configure(mlflow, name, **others))
         return Site(create_app(find_person, sources), sources)
 
     return make
