@@ -57,11 +57,15 @@ def mark(place: int) -> Mark:
 
 
 def mark_of(model: str) -> Mark:
-    """A model type's mark, the same in every chart; that of its blend is the outline."""
-    names, of_type = list(MODELS), type_of(model)
-    if of_type not in names:
+    """A model type's mark, the same in every chart; that of its blend is the outline.
+
+    Those that predict the same differ: no chart shows others together.
+    """
+    of_type = type_of(model)
+    if of_type not in MODELS:
         return Mark(MUTED, "circle-open", "solid", "")
-    own = mark(names.index(of_type))
+    task = MODELS[of_type].task
+    own = mark([name for name, each in MODELS.items() if each.task == task].index(of_type))
     return own if of_type == model else replace(own, symbol=f"{own.symbol}-open", pattern=".")
 
 
