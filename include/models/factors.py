@@ -7,9 +7,9 @@ RATIOS = (1.01, 1.02, 1.05, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0, 100.0)
 MOST_TICKS = 9
 
 
-def tick_factors(low: float, high: float) -> list[float]:
+def tick_factors(low: float, high: float, most: int = MOST_TICKS) -> list[float]:
     """Factors to name on an axis of their logarithms from `low` to `high`: 1 and equal steps from it."""
-    ratio = next((ratio for ratio in RATIOS if (high - low) / math.log(ratio) < MOST_TICKS), RATIOS[-1])
+    ratio = next((ratio for ratio in RATIOS if (high - low) / math.log(ratio) < most), RATIOS[-1])
     steps = range(math.ceil(low / math.log(ratio)), math.floor(high / math.log(ratio)) + 1)
     return [ratio**step for step in steps]
 

@@ -14,12 +14,14 @@ from include.dashboards.drawing.palette import HIGH, LOW, LOW_TO_HIGH, MUTED, PA
 from include.dashboards.drawing.tables import Facts
 from include.dashboards.reading.explanations import Explained, explain_sample
 from include.models.explanation import Explanation
-from include.models.factors import show_factor, tick_factors
+from include.models.factors import MOST_TICKS, show_factor, tick_factors
 from include.problem.declaration import Problem
 from include.problem.words import name_unit, show_amount
 
 MOST_FEATURES = 12
 MOST_STEPS = 9
+# The chart is narrow.
+MOST_TICKS_OF_BARS = 5
 NOTHING = (
     "Nothing to explain: no model is registered yet, its training set has been dropped, or its type (forest) provides"
     " no contributions. Start data_preparation, or select another model."
@@ -82,9 +84,9 @@ def beeswarm(rows: Rows, problem: Problem) -> Figure:
     ).update_xaxes(zeroline=True, zerolinecolor=MUTED)
 
 
-def _name_factors(drawn: Figure, low: float, high: float) -> None:
+def _name_factors(drawn: Figure, low: float, high: float, most: int = MOST_TICKS) -> None:
     """Names factors on an axis of their logarithms."""
-    factors = tick_factors(low, high)
+    factors = tick_factors(low, high, most)
     drawn.update_xaxes(tickvals=[math.log(each) for each in factors], ticktext=list(map(show_factor, factors)))
 
 
@@ -140,7 +142,7 @@ def _draw_mean_factors(names: Sequence[str], logarithms: Sequence[float], factor
         hovertemplate="%{y}: %{customdata}<extra></extra>",
     )
     drawn = figure([bar], x_title=f"mean factor on {factor_on}")
-    _name_factors(drawn, 0.0, max(logarithms))
+    _name_factors(drawn, 0.0, max(logarithms), MOST_TICKS_OF_BARS)
     return drawn.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(showgrid=True)
 
 
