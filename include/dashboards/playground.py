@@ -1,4 +1,4 @@
-"""One row with several models: predictions with their intervals, and why the first of them.
+"""One row with several models: predictions with how sure they are, and why the first of them.
 
 Nothing of it is stored: `prediction.log` is for real requests.
 """
@@ -6,7 +6,7 @@ Nothing of it is stored: `prediction.log` is for real requests.
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,9 @@ from plotly.graph_objects import Figure, Scatter
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.figures import figure
+from include.dashboards.drawing.outcomes import Outcome, list_outcomes
 from include.dashboards.drawing.palette import mark_of
+from include.dashboards.drawing.tables import Fact
 from include.dashboards.pages.explainability import waterfall
 from include.dashboards.reading.explanations import explain_rows, load_model, name_features
 from include.dashboards.reading.registered import CHAMPION, Registered, list_registered
@@ -22,13 +24,11 @@ from include.dashboards.reading.suggestions import find_suggestions
 from include.dashboards.reading.value_names import find_names
 from include.errors import MltrainError, ModelInvalid
 from include.models.artifact import Model
-from include.models.intervals import DEFAULT_LEVEL
 from include.models.learnt import describe_unusual
 from include.prediction.form_fields import make_fields
 from include.prediction.inputs import InputFormat, parse_rows
-from include.problem.data import Columns
 from include.problem.values import to_plain
-from include.problem.words import make_example, show_amount
+from include.problem.words import make_example
 from include.tracking.registry import START_TRAINING
 
 log = logging.getLogger(__name__)
@@ -42,27 +42,18 @@ class NoModel(MltrainError):
 
 @dataclass(frozen=True)
 class Predicted:
-    """What one model predicts for the row.
-
-    Attributes:
-        low: With `high`, the interval that is to hold nine of ten actual values; None where none is known.
-    """
+    """What one model predicts for the row."""
 
     version: int
     label: str
     role: str
     model: str
-    value: float
-    low: float | None
-    high: float | None
+    outcome: Outcome
 
-    def show(self, unit: str) -> str:
-        """The value in its unit."""
-        return show_amount(self.value, unit)
-
-    def show_interval(self, unit: str) -> str:
-        """The interval in its unit; empty where it is not known."""
-        return "" if self.low is None else f"{show_amount(self.low)} to {show_amount(self.high, unit)}"
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        version = {"version": self.version, "label": self.label, "role": self.role, "model": self.model}
+        return version | self.outcome.to_dict()
 
 
 def describe_form(context: Context) -> dict[str, Any]:
@@ -70,7 +61,7 @@ def describe_form(context: Context) -> dict[str, Any]:
     problem = context.settings.problem
     suggestions, strongest = find_suggestions(context)
     fields = [field.to_dict() for field in make_fields(problem, find_names(context), suggestions, strongest)]
-    return {"fields": fields, "example": make_example(problem), "title": problem.title or problem.model}
+    return {"fields": fields, "example": make_example(problem)}
 
 
 def choose_models(context: Context) -> list[Registered]:
@@ -87,8 +78,8 @@ def predict(context: Context, row: Mapping[str, Any]) -> dict[str, Any]:
     """Predicts one row with the champion and the newest other models.
 
     Returns:
-        `predictions`, the champion's first, and their `unit`; `models` and `contributions`, figures; `row`, as it was
-        understood; `warnings` of the first model.
+        `predictions`, the champion's first, see `Outcome.to_dict`, and their `unit`; `facts`, what is said of the first
+        one; `models` and `contributions`, figures; `row`, as it was understood; `warnings` of the first model.
 
     Raises:
         InputsInvalid: The row cannot be used; says why, field by field.
@@ -101,18 +92,20 @@ def predict(context: Context, row: Mapping[str, Any]) -> dict[str, Any]:
     if not chosen:
         raise NoModel(NO_MODEL)
     models = _load_usable(context, chosen)
-    predictions = [_predict(version, model, rows) for version, model in models]
+    predictions = [
+        Predicted(version.version, version.label, version.role, version.model, outcome)
+        for version, model in models
+        for outcome in list_outcomes(model, model.predict(rows), rows)
+    ]
     explanation = explain_rows(models[0][1], rows)
     contributions = None
     if explanation:
         texts = name_features(context, models[0][1], rows)
         contributions = json.loads(waterfall(explanation, 0, texts, problem.unit).to_json())
     return {
-        "predictions": [
-            {**each.__dict__, "shown": each.show(problem.unit), "interval": each.show_interval(problem.unit)}
-            for each in predictions
-        ],
-        "models": json.loads(draw_predictions(predictions, problem.unit).to_json()),
+        "predictions": [each.to_dict() for each in predictions],
+        "facts": [asdict(fact) for fact in _list_facts(predictions[0], problem.title or problem.model)],
+        "models": json.loads(draw_predictions(predictions).to_json()),
         "contributions": contributions,
         "unit": problem.unit,
         "warnings": describe_unusual(models[0][1].learnt.find_unusual(rows), 1),
@@ -135,40 +128,54 @@ def _load_usable(context: Context, chosen: Sequence[Registered]) -> list[tuple[R
     return models
 
 
-def _predict(version: Registered, model: Model, rows: Columns) -> Predicted:
-    predicted = model.predict(rows)
-    intervals = model.outputs.answer(predicted, rows, DEFAULT_LEVEL).get("intervals")
-    low, high = intervals[0] if intervals else (None, None)
-    return Predicted(version.version, version.label, version.role, version.model, float(predicted[0]), low, high)
+def _list_facts(first: Predicted, title: str) -> list[Fact]:
+    region = first.outcome.region_in_unit
+    told = first.outcome.list_facts(title, f"9 of 10: {region}" if region else "")
+    return [*told, Fact("Model", first.label, first.role)]
 
 
-def draw_predictions(predictions: list[Predicted], unit: str) -> Figure:
-    """A point for each model, with its interval in the same color."""
-    names = [f"{each.label} ({each.role})" if each.role != "version" else each.label for each in predictions]
-    traces = [
-        Scatter(
-            x=[each.value],
-            y=[name],
-            mode="markers+text",
-            text=[each.show(unit)],
-            textposition="top center",
-            marker={"size": 12, "color": mark_of(each.model).color, "symbol": mark_of(each.model).symbol},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [(each.value if each.high is None else each.high) - each.value],
-                "arrayminus": [each.value - (each.value if each.low is None else each.low)],
-                "color": mark_of(each.model).color,
-                "thickness": 1.5,
-            },
-            name=name,
-            customdata=[each.show_interval(unit) or "interval unknown"],
-            hovertemplate="%{y}: %{text}, 9 of 10: %{customdata}<extra></extra>",
-        )
-        for each, name in zip(predictions, names, strict=True)
-    ]
-    title = f"{unit or 'prediction'}, with the interval that holds 9 of 10 actual values"
-    drawn = figure(traces, x_title=title, showlegend=False)
+def draw_predictions(predictions: list[Predicted]) -> Figure:
+    """A point for each model, with its interval in the same color, or a line at its threshold."""
+    traces = [trace for each in predictions for trace in _draw(each)]
+    drawn = figure(traces, x_title=predictions[0].outcome.axis, showlegend=False)
     return drawn.update_yaxes(range=[len(predictions) - 0.5, -0.5], showgrid=False).update_xaxes(
         showgrid=True, rangemode="tozero"
     )
+
+
+def _draw(predicted: Predicted) -> list[Scatter]:
+    name = f"{predicted.label} ({predicted.role})" if predicted.role != "version" else predicted.label
+    outcome, mark = predicted.outcome, mark_of(predicted.model)
+    low, high = outcome.ends or (outcome.place, outcome.place)
+    point = Scatter(
+        x=[outcome.place],
+        y=[name],
+        mode="markers+text",
+        text=[outcome.placed],
+        textposition="top center",
+        marker={"size": 12, "color": mark.color, "symbol": mark.symbol},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [high - outcome.place],
+            "arrayminus": [outcome.place - low],
+            "color": mark.color,
+            "thickness": 1.5,
+        },
+        name=name,
+        customdata=[outcome.region_in_unit or "unknown"],
+        hovertemplate="%{y}: %{text}, 9 of 10: %{customdata}<extra></extra>",
+    )
+    if outcome.limit is None:
+        return [point]
+    at, meaning = outcome.limit
+    line = Scatter(
+        x=[at],
+        y=[name],
+        mode="markers",
+        marker={"size": 24, "symbol": "line-ns-open", "color": mark.color, "line": {"width": 1.5}},
+        name=f"{name}, threshold",
+        text=[meaning],
+        hovertemplate="%{y}: %{text}<extra></extra>",
+    )
+    return [point, line]

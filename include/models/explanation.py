@@ -1,27 +1,28 @@
 """What moves a model's predictions: contributions of its features to those of a few rows.
 
-A booster's are its library's own; they are summed over the columns that encode one feature.
+A booster's are its library's own; they are summed over the columns that encode one feature. They add up to a margin;
+where that is on the scale of predictions, such as a probability, its `Scale` says.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from include.models.artifact import Model
+from include.models.factors import show_factor
 from include.models.libraries.protocol import Contributions, Link
 from include.models.libraries.table import kind_of, members_of
+from include.models.linear import contribute_linear
+from include.models.scale import Scale
 from include.problem.data import Columns, Values, count_rows
 from include.problem.declaration import Problem
 
 # Points enough for a picture; TreeSHAP of a deep booster takes some ten milliseconds a row.
 SAMPLE_ROWS = 250
-# Steps of an axis of factors, the smallest first.
-RATIOS = (1.01, 1.02, 1.05, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0, 100.0)
-MOST_TICKS = 9
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Explanation:
         unit: Of the contributions: the target's, behind `log` where they multiply, or `log-odds`.
         factor_on: What contributions are logarithms of factors on, such as `the prediction` or `the odds of Yes`;
             empty where they are summands of the prediction.
+        scale: Where margins are on the scale of predictions.
+        classes: The number of the class that each row's contributions are for, (n,); None without classes.
+        of_each: Of several classes the contributions to the margin of each class, (n, k, classes), and the margins
+            without any feature, (classes,): only all of them together say how probable one is.
     """
 
     features: tuple[str, ...]
@@ -44,11 +49,58 @@ class Explanation:
     base: Values
     unit: str
     factor_on: str = ""
+    scale: Scale = field(default_factory=Scale)
+    classes: npt.NDArray[np.intp] | None = None
+    of_each: tuple[npt.NDArray[np.float64], Values] | None = None
 
     @property
     def multiplies(self) -> bool:
         """Whether contributions are logarithms of factors, rather than summands."""
         return bool(self.factor_on)
+
+    @property
+    def start(self) -> Values:
+        """The prediction without any feature, (n,), see `changes`."""
+        return self._path[:, 0]
+
+    @property
+    def predicted(self) -> Values:
+        """The prediction with all features, (n,), see `changes`: `start` and what each feature changes."""
+        return self._path[:, -1]
+
+    @cached_property
+    def changes(self) -> npt.NDArray[np.float64]:
+        """What each feature changes of the prediction, (n, k): of a number, or of the probability of one class.
+
+        That is the probability of the second of two classes, or else of the most probable one, see `name_scale`, as it
+        is predicted: after calibration. A contribution to a margin changes the prediction by an amount that depends on
+        where the margin is. Here they are added one after the other, the strongest of each row first.
+        """
+        changes = np.empty_like(self.contributions)
+        np.put_along_axis(changes, self._order, np.diff(self._path, axis=1), axis=1)
+        return changes
+
+    def name_scale(self, at: int) -> str:
+        """What `changes` of a row are changes of, such as `probability of Yes`; empty where it is a number."""
+        return "" if self.classes is None else f"probability of {self.scale.labels[self.classes[at]]}"
+
+    @cached_property
+    def _order(self) -> npt.NDArray[np.intp]:
+        """The positions of each row's features, the strongest first, (n, k)."""
+        return np.argsort(-np.abs(self.contributions), axis=1, kind="stable")
+
+    @cached_property
+    def _path(self) -> npt.NDArray[np.float64]:
+        """The prediction of each row without any feature, and with one more of them each time, (n, k + 1)."""
+        if self.of_each is None:
+            base, steps = self.base[:, None], np.take_along_axis(self.contributions, self._order, axis=1)
+        else:
+            steps = np.take_along_axis(self.of_each[0], self._order[:, :, None], axis=1)
+            base = np.broadcast_to(self.of_each[1], (len(steps), 1, steps.shape[2]))
+        margins = np.cumsum(np.concatenate([base, steps], axis=1), axis=1)
+        shape = margins.shape[:2]
+        classes = None if self.classes is None else np.repeat(self.classes, shape[1])
+        return self.scale.place(margins.reshape(-1, *margins.shape[2:]), classes).reshape(shape)
 
     @property
     def strengths(self) -> list[dict[str, Any]]:
@@ -91,41 +143,52 @@ def explain_linear(model: Model, rows: Columns) -> Explanation:
     """
     if not is_linear(model):
         raise TypeError(f"{type(model.estimator).__name__} has no coefficients")
-    # The mean of linear models is one.
-    members = members_of(model.estimator)
-    coefficients = np.mean([np.atleast_2d(member.coef_) for member in members], axis=0, dtype=np.float64)
-    # Some of these models keep the intercept in an array.
-    intercepts = np.mean([np.atleast_1d(member.intercept_) for member in members], axis=0, dtype=np.float64)
-    means = np.asarray(model.metadata.get("means") or np.zeros(coefficients.shape[1]))
-    distances = sparse.csr_matrix(model.encoder.transform(rows)).toarray() - means
-    values, base = distances[:, :, None] * coefficients.T, intercepts + coefficients @ means
-    link = kind_of(model.estimator).link(model.estimator)
-    return _by_feature(
-        model, Contributions(values, base, link) if link == "softmax" else Contributions(values[:, :, 0], base[0], link)
-    )
+    return _by_feature(model, contribute_linear(model, rows))
 
 
 def _by_feature(model: Model, found: Contributions) -> Explanation:
     """Adds up the columns that encode one feature, the strongest feature first."""
-    values, base = _choose_class(found)
     owners = [name.split("=", 1)[0] for name in model.encoder.feature_names]
     names = list(dict.fromkeys(owners))
-    columns = np.zeros((len(values), len(names)))
-    np.add.at(columns.T, [names.index(owner) for owner in owners], values.T)
-    order = np.argsort(-np.abs(columns).mean(axis=0), kind="stable")
+    summed = np.zeros((len(names), len(found.values), *found.values.shape[2:]))
+    np.add.at(summed, [names.index(owner) for owner in owners], found.values.swapaxes(0, 1))
+    columns, scale = summed.swapaxes(0, 1), Scale(found.link, model.problem.labels, model.outputs.finish)
+    classes = _choose_classes(columns, found.base, scale)
+    contributions, base = _pick(columns, found.base, classes) if columns.ndim == 3 else (columns, found.base)
+    order = np.argsort(-np.abs(contributions).mean(axis=0), kind="stable")
     unit, factor_on = _name_link(found.link, model.problem)
-    return Explanation(tuple(names[at] for at in order), columns[:, order], base, unit, factor_on)
+    return Explanation(
+        tuple(names[at] for at in order),
+        contributions[:, order],
+        np.broadcast_to(base, len(columns)),
+        unit,
+        factor_on,
+        scale,
+        classes,
+        (columns[:, order], found.base) if columns.ndim == 3 else None,
+    )
 
 
-def _choose_class(found: Contributions) -> tuple[npt.NDArray[np.float64], Values]:
-    """The contributions to the margin of one class of each row, (n, columns), and its base, (n,)."""
-    if found.link != "softmax":
-        return found.values, np.full(len(found.values), found.base)
+def _choose_classes(
+    columns: npt.NDArray[np.float64], base: npt.NDArray[np.float64], scale: Scale
+) -> npt.NDArray[np.intp] | None:
+    """The class of each row whose probability is explained, (n,): the second of two, else the most probable one."""
+    if not scale.labels:
+        return None
+    if columns.ndim == 2:
+        return np.ones(len(columns), dtype=np.intp)
+    most_probable: npt.NDArray[np.intp] = scale.predict(columns.sum(axis=1) + base).argmax(axis=1)
+    return most_probable
+
+
+def _pick(
+    columns: npt.NDArray[np.float64], base: npt.NDArray[np.float64], classes: npt.NDArray[np.intp] | None
+) -> tuple[npt.NDArray[np.float64], Values]:
+    """The contributions to the margin of one class of each row, (n, k), and that margin without them, (n,)."""
     # Only differences between classes say something.
-    values = found.values - found.values.mean(axis=2, keepdims=True)
-    base = found.base - found.base.mean()
-    at = (values.sum(axis=1) + base).argmax(axis=1)
-    return np.take_along_axis(values, at[:, None, None], axis=2)[:, :, 0], base[at]
+    values = columns - columns.mean(axis=2, keepdims=True)
+    picked = np.take_along_axis(values, np.asarray(classes)[:, None, None], axis=2)[:, :, 0]
+    return picked, (base - base.mean())[classes]
 
 
 def _name_link(link: Link, problem: Problem) -> tuple[str, str]:
@@ -147,18 +210,6 @@ def sample(rows: Columns, most: int, random_state: int) -> dict[str, npt.NDArray
         return dict(rows)
     chosen = np.sort(np.random.default_rng(random_state).choice(count, most, replace=False))
     return {name: values[chosen] for name, values in rows.items()}
-
-
-def tick_factors(low: float, high: float) -> list[float]:
-    """Factors to name on an axis of their logarithms from `low` to `high`: 1 and equal steps from it."""
-    ratio = next((ratio for ratio in RATIOS if (high - low) / math.log(ratio) < MOST_TICKS), RATIOS[-1])
-    steps = range(math.ceil(low / math.log(ratio)), math.floor(high / math.log(ratio)) + 1)
-    return [ratio**step for step in steps]
-
-
-def show_factor(factor: float) -> str:
-    """A factor as `x 0.74`."""
-    return f"x {factor:.2f}" if factor < 10 else f"x {factor:.0f}"
 
 
 def draw_summary(explanation: Explanation, title: str) -> Any:

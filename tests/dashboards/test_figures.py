@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from include.dashboards.drawing.figures import counted, short, stacked_bars
+from include.dashboards.drawing.outcomes import NumberOutcome
 from include.dashboards.drawing.palette import BAD, GOOD, MUTED, PALE, color_of, template
 from include.dashboards.drawing.tables import Cell, show_age, show_bytes, show_seconds
 from include.dashboards.pages import (
@@ -22,7 +23,9 @@ from include.dashboards.pages import (
 )
 from include.dashboards.playground import Predicted, draw_predictions
 from include.dashboards.reading.explanations import Explained
-from include.models.explanation import Explanation, tick_factors
+from include.models.explanation import Explanation
+from include.models.factors import tick_factors
+from include.models.scale import Scale
 from include.settings import Settings
 from tests.leaving import CHURN
 
@@ -264,8 +267,8 @@ def test_waterfall_adds_up_to_the_prediction_and_joins_the_weak() -> None:
 
 
 def test_waterfall_of_a_log_link_is_in_the_unit_with_steps_as_factors() -> None:
-    contributions, base = np.log([[0.5, 3.0]]), np.log([20.0])
-    explanation = Explanation(("a", "b"), contributions, base, "log minutes", "the prediction")
+    steps, start = np.log([[0.5, 3.0]]), np.log([20.0])
+    explanation = Explanation(("a", "b"), steps, start, "log minutes", "the prediction", Scale("log"))
     drawn = explainability.waterfall(explanation, 0, {}, "minutes")
     assert drawn.layout.yaxis.title.text == "minutes"
     assert list(drawn.data[0].y) == pytest.approx([20.0, 40.0, -30.0, 0.0]), "b, the stronger, first"
@@ -331,21 +334,21 @@ def test_values_are_colored_by_rank_with_the_missing_in_the_middle() -> None:
 @pytest.mark.parametrize(("actual", "tone"), [(13.9, ""), (14.1, "bad"), (5.9, "bad")])
 def test_row_whose_actual_value_is_outside_of_its_interval_is_marked(actual: float, tone: str) -> None:
     trip = {"pickup_at": datetime(2024, 1, 5, 18), "pickup_zone": 1, "dropoff_zone": 2, "trip_distance": 1.5}
-    answer = {"intervals": [[6.0, 14.0]]}
     version: Any = SimpleNamespace(label="Lasso v2")
     rows = [{**trip, "target": actual}]
-    explained = Explained(Settings().problem, {}, version, rows, np.array([9.0]), answer, None, {}, [{}])
-    facts = explainability.picked_row([{"explained": explained, "row": 0}], Settings().problem).facts
+    outcomes = [NumberOutcome(9.0, (6.0, 14.0), "minutes")]
+    explained = Explained(Settings().problem, {}, version, rows, outcomes, None, {}, [{}])
+    facts = explainability.picked_row([{"explained": explained, "row": 0}]).facts
     assert [(fact.label, fact.tone) for fact in facts] == [("Predicted", ""), ("Actual", ""), ("Error", tone)]
     assert facts[0].detail == "Lasso v2; 9 of 10: 6 to 14"
 
 
 def test_interval_stands_around_each_prediction() -> None:
     predictions = [
-        Predicted(2, "Lasso v2", "champion", LASSO, 12.0, 4.0, 20.0),
-        Predicted(1, "x v1", "version", GAMMA, 9.0, None, None),
+        Predicted(2, "Lasso v2", "champion", LASSO, NumberOutcome(12.0, (4.0, 20.0), "minutes")),
+        Predicted(1, "x v1", "version", GAMMA, NumberOutcome(9.0, None, "minutes")),
     ]
-    lasso, other = draw_predictions(predictions, "minutes").data
+    lasso, other = draw_predictions(predictions).data
     assert [list(each.y) for each in (lasso, other)] == [["Lasso v2 (champion)"], ["x v1"]]
     assert (list(lasso.error_x.array), list(lasso.error_x.arrayminus)) == ([8.0], [8.0])
     assert (list(other.error_x.array), list(other.error_x.arrayminus)) == ([0.0], [0.0])

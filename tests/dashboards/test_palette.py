@@ -7,7 +7,7 @@ import pytest
 
 from include.dashboards.drawing.palette import HIGH, LOW, MUTED, PALETTE, STATES, mark, mark_of
 from include.models.table import MODELS, name_blend
-from include.problem.objectives.table import OBJECTIVES, Task
+from include.problem.objectives.table import OBJECTIVES
 
 # G. M. Machado et al., "A Physiologically-based Model for Simulation of Color Vision Deficiency", 2009, severity 1.0,
 # on linear RGB.
@@ -27,6 +27,8 @@ TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )
 WHITE = np.array([0.95047, 1.0, 1.08883])
+# Of each task: no chart shows the others.
+MODELS_OF = [[name for name, model in MODELS.items() if model.task == task] for task in OBJECTIVES]
 # CIE76; below 10 two colors are the same to most people.
 APART = 15
 
@@ -58,25 +60,20 @@ def test_distance_is_that_of_the_literature() -> None:
     assert distance("#c9504b", "#94664c", "protanopia") < 10 < distance("#c9504b", "#94664c", "normal")
 
 
-def types_of(task: Task) -> list[str]:
-    """The model types that charts of a task draw side by side."""
-    return [name for name, model_type in MODELS.items() if model_type.task == task]
-
-
-@pytest.mark.parametrize("task", OBJECTIVES)
+@pytest.mark.parametrize("models", MODELS_OF)
 @pytest.mark.parametrize("vision", VISIONS)
-def test_model_types_of_close_colors_differ_in_symbol_dash_and_pattern(vision: str, task: Task) -> None:
-    for one, other in combinations(map(mark_of, types_of(task)), 2):
+def test_model_types_of_close_colors_differ_in_symbol_dash_and_pattern(vision: str, models: list[str]) -> None:
+    for one, other in combinations(map(mark_of, models), 2):
         if distance(one.color, other.color, vision) < APART:
             assert one.symbol != other.symbol
             assert one.dash != other.dash
             assert one.pattern != other.pattern
 
 
-@pytest.mark.parametrize("task", OBJECTIVES)
-def test_every_model_type_has_a_mark_of_its_own(task: Task) -> None:
-    marks = [mark_of(model) for model in types_of(task)]
-    assert len({mark.symbol for mark in marks}) == len({(m.color, m.dash, m.pattern) for m in marks}) == len(marks)
+@pytest.mark.parametrize("models", MODELS_OF)
+def test_every_model_type_has_a_mark_of_its_own(models: list[str]) -> None:
+    marks = [mark_of(model) for model in models]
+    assert len({mark.symbol for mark in marks}) == len({(m.color, m.dash, m.pattern) for m in marks}) == len(models)
     assert mark_of("unknown").color == MUTED
 
 

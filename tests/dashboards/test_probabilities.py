@@ -1,28 +1,18 @@
 """What the pages of a classification show of the probabilities of its models."""
 
-import json
-from types import SimpleNamespace
-from typing import Any
-
 import numpy as np
 import pytest
 
 from include.dashboards.drawing.charts import CHARTS, charts_of
 from include.dashboards.drawing.palette import MUTED, PALETTE
-from include.dashboards.pages import explainability
 from include.dashboards.pages import training_run_probabilities as pages
-from include.dashboards.reading.explanations import Explained, explain_rows
-from include.models.artifact import Model
-from include.models.fitting import encode, fit
 from include.models.outputs.curves import measure_classes
-from include.models.table import MODELS
 from include.problem.declaration import Problem
 from include.problem.problem_file import read_problem
 from include.tracking.runs import open_tracker
 from tests.dashboards.conftest import OpenSite, Site, store_trials
 from tests.leaving import CHURN, GRADES
 from tests.registered import LASSO
-from tests.splits import make_split_for, problem_for
 
 OF_CLASSES = ("calibration_of_classes", "classes", "confusion_matrix", "precision_and_recall",
               "probabilities_by_class", "roc_curves")  # fmt: skip
@@ -153,28 +143,3 @@ def test_many_classes_wait_in_the_legend() -> None:
 def test_classes_of_a_model_trained_on_others_are_drawn_too() -> None:
     others = Problem(**{**GRADES.to_dict(), "classes": ("left", "stayed")})
     assert pages.roc_curves(rows_of(TABLES, "roc"), others).data[0].name == "Yes"
-
-
-@pytest.mark.parametrize("name", ["gbtree.logistic", "gbtree.softprob", "linear_model.LogisticRegression"])
-def test_every_card_of_explainability_draws_a_classifier(name: str) -> None:
-    problem, train, held_out = problem_for(name), make_split_for(name, 300), make_split_for(name, 120, seed=3)
-    data = encode(MODELS[name], problem, "default", {}, train, held_out)
-    fitted = fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1)
-    model = Model.of(data, fitted.estimator, {"model": name})
-    predicted = model.predict(held_out.rows)
-    model = model.bound(held_out, predicted)
-    shown = [dict(zip(held_out.rows, values, strict=True)) for values in zip(*held_out.rows.values(), strict=True)]
-    rows = [{**row, "pickup_at": row["pickup_at"].item(), "target": target}
-            for row, target in zip(shown, held_out.target.tolist(), strict=True)]  # fmt: skip
-    version: Any = SimpleNamespace(label="v1")
-    answer = model.outputs.answer(predicted, held_out.rows, 0.9)
-    explanation = explain_rows(model, held_out.rows)
-    assert explanation is not None
-    texts = [dict.fromkeys(explanation.features, "1")] * len(rows)
-    explained = Explained(problem, {}, version, rows, predicted, answer, explanation, {}, texts)
-    for chart in charts_of("explainability", problem):
-        drawn = chart.draw([{"explained": explained, "row": 7}], problem)
-        json.loads(drawn.to_json() if hasattr(drawn, "to_json") else "{}")
-    facts = explainability.picked_row_of_classes([{"explained": explained, "row": 7}], problem).facts
-    assert facts[0].value.partition(" (")[0] in problem.labels
-    assert facts[1].value in problem.labels

@@ -57,13 +57,15 @@ def mark(place: int) -> Mark:
 
 
 def mark_of(model: str) -> Mark:
-    """A model type's mark, the same in every chart; that of its blend is the outline."""
+    """A model type's mark, the same in every chart; that of its blend is the outline.
+
+    Those that predict the same differ: no chart shows others together.
+    """
     of_type = type_of(model)
     if of_type not in MODELS:
         return Mark(MUTED, "circle-open", "solid", "")
-    # No chart has model types of two tasks.
-    names = [name for name in MODELS if MODELS[name].task == MODELS[of_type].task]
-    own = mark(names.index(of_type))
+    task = MODELS[of_type].task
+    own = mark([name for name, each in MODELS.items() if each.task == task].index(of_type))
     return own if of_type == model else replace(own, symbol=f"{own.symbol}-open", pattern=".")
 
 
@@ -75,12 +77,6 @@ def color_of(model: str) -> str:
 def fill(color: str, pattern: str = "") -> dict[str, object]:
     """The marker of bars in that color; where there is a pattern, it lies over the color."""
     return {"color": color, "pattern": {"shape": pattern, "fillmode": "overlay", "size": 6, "solidity": 0.35}}
-
-
-def faint(color: str) -> str:
-    """The color as it lies under a line of itself."""
-    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.12)"
 
 
 def template(theme: str) -> Template:
@@ -113,3 +109,9 @@ def template(theme: str) -> Template:
             "pie": [{"outsidetextfont": {"color": ink}}],
         },
     )
+
+
+def faint(color: str) -> str:
+    """The color as it lies under a line of itself."""
+    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.12)"

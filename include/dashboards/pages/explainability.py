@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,17 @@ from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart
 from include.dashboards.drawing.figures import AMOUNT, figure
 from include.dashboards.drawing.palette import HIGH, LOW, LOW_TO_HIGH, MUTED, PALETTE
-from include.dashboards.drawing.tables import Fact, Facts
+from include.dashboards.drawing.tables import Facts
 from include.dashboards.reading.explanations import Explained, explain_sample
-from include.models.explanation import Explanation, show_factor, tick_factors
+from include.models.explanation import Explanation
+from include.models.factors import MOST_TICKS, show_factor, tick_factors
 from include.problem.declaration import Problem
 from include.problem.words import name_unit, show_amount
 
 MOST_FEATURES = 12
 MOST_STEPS = 9
+# The chart is narrow.
+MOST_TICKS_OF_BARS = 5
 NOTHING = (
     "Nothing to explain: no model is registered yet, its training set has been dropped, or its type (forest) provides"
     " no contributions. Start data_preparation, or select another model."
@@ -66,21 +68,26 @@ def beeswarm(rows: Rows, problem: Problem) -> Figure:
         x=[None], y=[None], marker={"color": [0], "cmin": 0, "cmax": 1, "colorscale": LOW_TO_HIGH, "showscale": True,
                                     "colorbar": bar}, hoverinfo="skip",
     )  # fmt: skip
+    factor = f"factor on {explanation.factor_on}"
+    title = factor if explanation.multiplies else name_unit("contribution", problem.unit)
     drawn = figure(
         [*traces, scale],
-        x_title=f"factor on {explanation.factor_on}"
-        if explanation.multiplies
-        else name_unit("contribution", problem.unit),
+        x_title=title,
         showlegend=False,
         meta={"picks": "row"},
         hovermode="closest",
     )
     if explanation.multiplies:
-        factors = tick_factors(float(explanation.contributions.min()), float(explanation.contributions.max()))
-        drawn.update_xaxes(tickvals=[math.log(each) for each in factors], ticktext=list(map(show_factor, factors)))
+        _name_factors(drawn, float(explanation.contributions.min()), float(explanation.contributions.max()))
     return drawn.update_yaxes(
         tickvals=list(range(len(names))), ticktext=list(names), range=[len(names) - 0.4, -0.6], showgrid=False
     ).update_xaxes(zeroline=True, zerolinecolor=MUTED)
+
+
+def _name_factors(drawn: Figure, low: float, high: float, most: int = MOST_TICKS) -> None:
+    """Names factors on an axis of their logarithms."""
+    factors = tick_factors(low, high, most)
+    drawn.update_xaxes(tickvals=[math.log(each) for each in factors], ticktext=list(map(show_factor, factors)))
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
@@ -108,65 +115,47 @@ def mean_contributions(rows: Rows, problem: Problem) -> Figure:
     explanation = rows[0]["explained"].explanation
     strengths = explanation.strengths[:MOST_FEATURES]
     means = [entry["mean_abs_shap"] for entry in strengths]
+    names = [entry["feature"] for entry in strengths]
+    if explanation.classes is not None:  # odds change by too much for percentages
+        return _draw_mean_factors(names, means, explanation.factor_on)
     bar = Bar(
         x=[100 * math.expm1(mean) for mean in means] if explanation.multiplies else means,
-        y=[entry["feature"] for entry in strengths],
+        y=names,
         orientation="h",
         marker_color=PALETTE[0],
         hovertemplate=f"%{{y}}: %{{x:{AMOUNT}}}"
         + (" %" if explanation.multiplies else f" {problem.unit}")
         + "<extra></extra>",
     )
-    unit = f"% of {explanation.factor_on}" if explanation.multiplies else problem.unit
+    unit = "% of the prediction" if explanation.multiplies else problem.unit
     drawn = figure([bar], x_title=name_unit("mean change", unit))
     return drawn.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(showgrid=True)
 
 
-_OF_ROW: dict[str, Any] = {"empty": NOTHING, "columns": 12, "height": 140}
-
-
-@chart("explainability", "Selected row", _explained, tasks=("regression",), **_OF_ROW)
-def picked_row(rows: Rows, problem: Problem) -> Facts:
-    """The row that the next chart explains. Select another one above, or click a point."""
-    explained, at, unit = rows[0]["explained"], rows[0]["row"], problem.unit
-    predicted, actual = float(explained.predicted[at]), float(explained.rows[at]["target"])
-    error = predicted - actual
-    intervals = explained.answer["intervals"]
-    ends: Sequence[float] = intervals[at] if intervals else ()
-    is_bad = bool(ends) and not ends[0] <= actual <= ends[1]
-    interval = f"; 9 of 10: {' to '.join(map(show_amount, ends))}" if ends else ""
-    return Facts(
-        [
-            Fact("Predicted", show_amount(predicted, unit), f"{explained.version.label}{interval}"),
-            Fact("Actual", show_amount(actual, unit), explained.describe(at)),
-            Fact("Error", show_amount(error, unit, signed=True), "from the validation split", "bad" if is_bad else ""),
-        ]
+def _draw_mean_factors(names: Sequence[str], logarithms: Sequence[float], factor_on: str) -> Figure:
+    bar = Bar(
+        x=logarithms,
+        y=names,
+        orientation="h",
+        marker_color=PALETTE[0],
+        customdata=[show_factor(math.exp(each)) for each in logarithms],
+        hovertemplate="%{y}: %{customdata}<extra></extra>",
     )
+    drawn = figure([bar], x_title=f"mean factor on {factor_on}")
+    _name_factors(drawn, 0.0, max(logarithms), MOST_TICKS_OF_BARS)
+    return drawn.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(showgrid=True)
 
 
-@chart("explainability", "Selected row", _explained, tasks=("classification",), **_OF_ROW)
-def picked_row_of_classes(rows: Rows, problem: Problem) -> Facts:
+@chart("explainability", "Selected row", _explained, empty=NOTHING, columns=12, height=140)
+def picked_row(rows: Rows) -> Facts:
     """The row that the next chart explains. Select another one above, or click a point."""
-    explained, at, objective = rows[0]["explained"], rows[0]["row"], problem.objective
-    answer, actual = explained.answer, np.array([explained.rows[at]["target"]], dtype=np.float64)
-    decided, probabilities = answer["predictions"][at], answer["probabilities"][at]
-    label = list(probabilities)[int(actual[0])]
-    told = [explained.version.label]
-    if answer["threshold"] is not None:
-        told.append(f"threshold {show_amount(answer['threshold'])}")
-    if answer["label_sets"]:
-        told.append(f"9 of 10: {' or '.join(answer['label_sets'][at])}")
-    loss = float(objective.loss(actual, explained.predicted[at : at + 1])[0])
+    explained, at = rows[0]["explained"], rows[0]["row"]
+    outcome = explained.outcomes[at]
+    told = f"9 of 10: {outcome.region}" if outcome.region else ""
     return Facts(
         [
-            Fact("Predicted", f"{decided} ({probabilities[decided]:.1%})", "; ".join(told)),
-            Fact("Actual", label, explained.describe(at)),
-            Fact(
-                "Probability of the actual class",
-                f"{probabilities[label]:.1%}",
-                f"{objective.name} {objective.show(loss)}, from the validation split",
-                "" if decided == label else "bad",
-            ),
+            *outcome.list_facts("Predicted", "; ".join(filter(None, (explained.version.label, told)))),
+            *outcome.judge(float(explained.rows[at]["target"]), explained.describe(at)),
         ]
     )
 
@@ -188,35 +177,35 @@ def _show_step(contribution: float, explanation: Explanation, unit: str) -> str:
 def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str], unit: str) -> Figure:
     """The strongest contributions to one prediction, the rest together, and their total, all in the unit.
 
-    Where contributions multiply, each step is written as its factor and drawn as the change that it makes there. Those
-    of classes are to odds, which are drawn as they are before they are calibrated.
+    Where contributions multiply, each step is written as its factor and drawn as the change that it makes there: of
+    the number, or of the probability of a class, which the axis names.
 
     Args:
         texts: Feature -> its value, shown beside its name.
         unit: Of the target.
     """
-    contributions = dict(zip(explanation.features, explanation.contributions[at].tolist(), strict=True))
-    ordered = sorted(contributions.items(), key=lambda item: -abs(item[1]))
-    steps = [(f"{name}<br>= {texts[name]}" if name in texts else name, value) for name, value in ordered[:MOST_STEPS]]
-    if len(ordered) > MOST_STEPS:
-        steps.append(("all others", sum(value for _, value in ordered[MOST_STEPS:])))
-    margins = [float(explanation.base[at])]
-    for _, value in steps:
-        margins.append(margins[-1] + value)
-    values = [math.exp(margin) for margin in margins] if explanation.multiplies else margins
+    contributions = zip(
+        explanation.features, explanation.contributions[at].tolist(), explanation.changes[at].tolist(), strict=True
+    )
+    ordered = sorted(contributions, key=lambda step: -abs(step[1]))
+    steps = [
+        (f"{name}<br>= {texts[name]}" if name in texts else name, *values) for name, *values in ordered[:MOST_STEPS]
+    ]
+    if rest := ordered[MOST_STEPS:]:
+        steps.append(("all others", sum(value for _, value, _ in rest), sum(change for _, _, change in rest)))
+    first, last = (show_amount(float(values[at])) for values in (explanation.start, explanation.predicted))
     written = [
         show_factor(math.exp(value)) if explanation.multiplies else show_amount(value, signed=True)
-        for _, value in steps
+        for _, value, _ in steps
     ]  # fmt: skip
-    changes = [after - before for before, after in pairwise(values)]
+    changes = [change for _, _, change in steps]
     start = "typical row" if explanation.multiplies else "mean"
-    total = explanation.factor_on.removeprefix("the ") or "prediction"
-    names = [start, *(name for name, _ in steps), total.replace(" of ", "<br>of ", 1)]
+    names = [start, *(name for name, *_ in steps), "prediction"]
     trace = Waterfall(
         x=names,
-        y=[values[0], *changes, 0],
+        y=[float(explanation.start[at]), *changes, 0],
         measure=["absolute", *["relative"] * len(steps), "total"],
-        text=[show_amount(values[0]), *written, show_amount(values[-1])],
+        text=[first, *written, last],
         textposition="outside",
         cliponaxis=False,
         connector={"line": {"color": MUTED, "width": 1}},
@@ -225,11 +214,11 @@ def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str], unit:
         decreasing={"marker": {"color": LOW}},
         totals={"marker": {"color": MUTED}},
         customdata=[
-            f"{name.replace('<br>', ' ')}: {text} {unit}" if name in (start, names[-1]) or not explanation.multiplies
-            else f"{name.replace('<br>', ' ')}: {text}, {show_amount(change, unit, signed=True)}"
-            for name, text, change in zip(names, [show_amount(values[0]), *written, show_amount(values[-1])],
-                                          [0, *changes, 0], strict=True)
+            f"{name.replace('<br>', ' ')}: {text}, {show_amount(change, unit, signed=True)}"
+            if explanation.multiplies and name not in (start, "prediction")
+            else f"{name.replace('<br>', ' ')}: {text} {unit}".rstrip()
+            for name, text, change in zip(names, [first, *written, last], [0, *changes, 0], strict=True)
         ],
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
-    return figure([trace], y_title=unit or total, showlegend=False)
+    return figure([trace], y_title=explanation.name_scale(at) or unit or "prediction", showlegend=False)

@@ -9,14 +9,14 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from include.dashboards.context import Context
+from include.dashboards.drawing.outcomes import Outcome, list_outcomes
 from include.dashboards.reading.kept import keep
 from include.dashboards.reading.registered import Registered, connect_tracker, find_registered
 from include.dashboards.reading.value_names import find_names
 from include.models import explanation
 from include.models.artifact import Model
-from include.models.intervals import DEFAULT_LEVEL
 from include.prediction.value_names import Names, name_value
-from include.problem.data import Columns, Values, columns_of_records
+from include.problem.data import Columns, columns_of_records
 from include.problem.declaration import Problem
 from include.problem.parts import Column
 from include.problem.values import to_plain
@@ -52,8 +52,7 @@ class Explained:
     Attributes:
         names: Column -> value -> name, see `find_names`.
         rows: As stored, the inputs and what really was as `target`.
-        predicted: Values, shape (n,), or of k classes (n, k).
-        answer: What is told of the predictions, see `Outputs.answer`.
+        outcomes: What is predicted of each.
         explanation: Contributions; None where this kind of model has none.
         values: Feature -> its n values; categories are missing.
         texts: For each row: feature -> its value as people read it.
@@ -63,8 +62,7 @@ class Explained:
     names: Mapping[str, Names]
     version: Registered
     rows: Sequence[Mapping[str, Any]]
-    predicted: Values
-    answer: Mapping[str, Any]
+    outcomes: Sequence[Outcome]
     explanation: explanation.Explanation | None
     values: Columns
     texts: Sequence[Mapping[str, str]]
@@ -117,14 +115,13 @@ def _explain(context: Context, version: Registered) -> Explained | None:
         return None
     inputs = columns_of_records(problem, rows)
     model, names = load_model(context, version), find_names(context)
-    computed, predicted = model.encoder.compute(inputs), model.predict(inputs)
+    computed = model.encoder.compute(inputs)
     return Explained(
         problem,
         names,
         version,
         rows,
-        predicted,
-        model.outputs.answer(predicted, inputs, DEFAULT_LEVEL),
+        list_outcomes(model, model.predict(inputs), inputs),
         explain_rows(model, inputs),
         {name: computed[name] for name in computed if name not in model.encoder.features.categorical},
         [_show_features(problem, names, computed, inputs, at) for at in range(len(rows))],

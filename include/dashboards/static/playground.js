@@ -2,7 +2,7 @@
 import { element, facts, note } from "./elements.js";
 import { ask, change, drawFigure, query, state } from "./page.js";
 
-const { fields, example, title } = state.form;
+const { fields, example } = state.form;
 const form = document.getElementById("row");
 const message = document.getElementById("row-note");
 const button = form.querySelector("[type=submit]");
@@ -77,13 +77,8 @@ function spell(row) {
 }
 
 function show(answer) {
-  const [first] = answer.predictions;
-  const interval = first.interval && `9 of 10: ${first.interval}`;
   document.getElementById("prediction").replaceChildren(
-    facts([
-      { label: title, value: first.shown, detail: interval, tone: "" },
-      { label: "Model", value: first.label, detail: first.role, tone: "" },
-    ]),
+    facts(answer.facts),
     ...answer.warnings.map((warning) => note(`Warning: ${warning}.`)),
   );
   Object.assign(drawn, { models: answer.models, contributions: answer.contributions });
