@@ -90,7 +90,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
         job.family,
         model,
         metrics=metrics,
-        tables={"slices": slices, **tables, **model.outputs.tabulate(held_out[judging].target, predicted[judging])},
+        tables={"slices": slices, **tables, **model.outputs.measure(held_out[judging].target, predicted[judging])},
         figures=figures,
         example={name: values[:EXAMPLE_ROWS] for name, values in validation.rows.items()},
     )

@@ -82,7 +82,7 @@ class Classes:
             "level": level,
         }
 
-    def tabulate(self, actual: Values, predicted: Values) -> dict[str, list[dict[str, Any]]]:
+    def measure(self, actual: Values, predicted: Values) -> dict[str, list[dict[str, Any]]]:
         return measure_classes(self.labels, actual, predicted, self.threshold)
 
     def to_dict(self) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Numbers:
         intervals = None if ends is None else np.column_stack(ends).tolist()
         return {"predictions": predicted.tolist(), "unit": self.unit, "intervals": intervals, "level": level}
 
-    def tabulate(self, actual: Values, predicted: Values) -> dict[str, list[dict[str, Any]]]:
+    def measure(self, actual: Values, predicted: Values) -> dict[str, list[dict[str, Any]]]:
         return {}
 
     def to_dict(self) -> dict[str, Any]:

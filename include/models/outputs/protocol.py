@@ -52,7 +52,7 @@ class Outputs(Protocol):
     def answer(self, predicted: Values, rows: Columns, level: float) -> dict[str, Any]:
         """What is told of n predictions, as plain JSON values by key."""
 
-    def tabulate(self, actual: Values, predicted: Values) -> dict[str, list[dict[str, Any]]]:
+    def measure(self, actual: Values, predicted: Values) -> dict[str, list[dict[str, Any]]]:
         """Tables by name, of plain JSON values, on predictions of n > 0 rows: what pages draw beside errors."""
 
     def to_dict(self) -> dict[str, Any]:
