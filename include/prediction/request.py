@@ -68,8 +68,8 @@ def predict(
     predicted = champion.model.predict(rows)
     number = champion.version.version
     with connect(url) as connection:
-        answered = Predictions(datetime.now(UTC), "rest", request_id, number, rows, problem.input_kinds, predicted)
-        replace_predictions(connection, answered)
+        kinds, kept = problem.input_kinds, champion.model.outputs.record(predicted)
+        replace_predictions(connection, Predictions(datetime.now(UTC), "rest", request_id, number, rows, kinds, kept))
     return make_answer(champion, rows, predicted, champion.model.learnt.find_unusual(rows), level)
 
 

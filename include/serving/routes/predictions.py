@@ -54,8 +54,8 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         champion = parts.take_champion()
         rows = await read_rows(request, champion.form)
         predicted = await batcher.predict(champion, rows)
-        of, now = champion.form.problem, datetime.now(UTC)
-        answered = Predictions(now, "service", request_id, champion.version, rows, of.input_kinds, predicted)
+        kinds, kept = champion.form.problem.input_kinds, champion.model.outputs.record(predicted)
+        answered = Predictions(datetime.now(UTC), "service", request_id, champion.version, rows, kinds, kept)
         find_unusual = champion.model.learnt.find_unusual
         # Before the answer leaves: whoever has it finds it in prediction.log, even if the process is killed now.
         if len(predicted) > MOST_ROWS_TOGETHER:
