@@ -13,3 +13,6 @@ ALTER TABLE prediction.batch
     ADD COLUMN predicted_class text,
     ADD COLUMN probabilities double precision[];
 COMMENT ON COLUMN prediction.batch.predicted IS 'As in prediction.log, like predicted_class and probabilities';
+
+-- The error is that of the objective's main measure; nobody read the other one.
+ALTER TABLE monitoring.live_errors DROP COLUMN mae;

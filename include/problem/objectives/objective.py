@@ -53,6 +53,9 @@ class Objective:
             another baseline has no value.
         labels: Of the classes, in the order of their numbers and probabilities; empty where a number is predicted.
         predicts_targets: Whether an earlier target can stand for a prediction.
+        region: What is told beside a prediction and holds the actual value with a given probability.
+        logged: The column of `prediction.log` that takes the place of `{predicted}` in the `sql` of measures.
+        sql_actual: The aggregate over rows that look alike that takes the place of `{actual}`.
         of_baselines: The measures that baselines have too, each with its `sql`; like those that follow, `main` first.
         in_tables: Those in tables of models.
         in_bars: Those in charts that have one axis for all of them.
@@ -74,6 +77,9 @@ class Objective:
     in_slices: tuple[Measure, ...]
     labels: tuple[str, ...] = ()
     predicts_targets: bool = True
+    region: str = "interval"
+    logged: str = "predicted"
+    sql_actual: str = "avg(target)"
 
     @property
     def key(self) -> str:
