@@ -5,8 +5,8 @@
 **Produces** the result, and a row for each prediction in `prediction.log`.
 
 **Parameters**: `inputs`, up to 10,000 rows with the problem's inputs as fields, under their neutral names or the
-source's; `level` of the intervals. Or one row, whose fields are parameters of their own; the form says which of them
-may be left empty:
+source's; `level` of the intervals or label sets. Or one row, whose fields are parameters of their own; the form says
+which of them may be left empty:
 """
 
 from datetime import timedelta
@@ -28,6 +28,7 @@ from include.settings import read_settings, read_usable_settings
 # The problem and the names of its values make the form: both are read as the file is parsed.
 PROBLEM = read_usable_settings().problem
 ONE, SEVERAL = PROBLEM.row
+REGION = PROBLEM.objective.region
 FIELDS = make_fields(PROBLEM, read_names(PROBLEM))
 PARAMS = {
     **{
@@ -46,9 +47,9 @@ PARAMS = {
         type="number",
         minimum=LEVELS[0] / 100,
         maximum=LEVELS[-1] / 100,
-        title="Level of the interval",
-        section="Interval",
-        description="Share of actual values that the interval beside each prediction is to hold.",
+        title=f"Level of the {REGION}",
+        section=REGION.capitalize(),
+        description=f"Share of actual values that the {REGION} beside each prediction is to hold.",
     ),
     "inputs": Param(
         None,
@@ -65,7 +66,7 @@ PARAMS = {
 @result
 @task
 def predict(**context: Any) -> dict[str, Any]:
-    """Predicts and names the unit and the model; the prediction for a single row, or the error, is also in the note."""
+    """Predicts and names the model; the prediction for a single row, or the error, is also in the note."""
     from include.errors import MltrainError
     from include.prediction import request
 

@@ -181,5 +181,5 @@ def test_rest_service_and_batch_give_the_same_number_and_it_is_compared_with_wha
     )
     assert by_batch == by_rest["predictions"][0]
     assert measure_live_errors(module_warehouse_url, settings) == 2
-    [(error,)] = query(module_warehouse_url, "SELECT mae FROM monitoring.live_errors")
+    [(error,)] = query(module_warehouse_url, "SELECT error FROM monitoring.live_errors")
     assert error == pytest.approx(abs(by_rest["predictions"][0] - stored[4]))

@@ -110,7 +110,7 @@ def _error_table(objective: Objective, weeks: Sequence[ErrorOfWeek]) -> Table:
         )
         for at, error, limit, bias, coverage in weeks
     )
-    bias, coverage = f"{objective.center} of predicted minus actual", f"in 90 % {objective.regions}"
+    bias, coverage = f"{objective.center} of predicted minus actual", f"in 90 % {objective.region}s"
     head = ("week of", objective.name, "limit", bias, coverage)
     return Table(name_unit("The champion's error by week", objective.unit), head, rows)
 

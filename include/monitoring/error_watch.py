@@ -82,7 +82,7 @@ def describe_errors(
         phrases.append(objective.tell_shift(found[-1].shift or 0.0, limit_bias(reference, limits)))
     if is_coverage_alarming(found, limits):
         phrases.append(
-            f"{found[-1].coverage:.1%} of the actual values are in the {objective.regions} that are to hold"
+            f"{found[-1].coverage:.1%} of the actual values are in the {objective.region}s that are to hold"
             f" {DEFAULT_LEVEL:.0%}"
             f" (limits {DEFAULT_LEVEL - limits.coverage:.0%} and {DEFAULT_LEVEL + limits.coverage:.0%})"
         )

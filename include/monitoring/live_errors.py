@@ -7,23 +7,23 @@ from include.sets.examples import list_columns, target_bounds
 from include.settings import Settings
 from include.warehouse import connect
 
-# A row is found by what was known of it when it was predicted. Rows that look alike give it each of their targets
-# equally: which of them was asked for, nobody can tell.
+# A row is found by what was known of it when it was predicted. Which of the rows that look alike was asked for, nobody
+# can tell: they count together.
 _MEASURE = """
     WITH arrived AS (
-        SELECT {columns}, avg(target) AS actual
+        SELECT {columns}, {together} AS actual
         FROM raw.accepted
         WHERE {in_time} AND target BETWEEN %(low)s AND %(high)s
         GROUP BY {columns}
     )
-    INSERT INTO monitoring.live_errors (model_version, week, rows, error, mae)
-    SELECT l.model_version::text, date_trunc('week', l.{time})::date, count(*),
-           {error}, avg(abs(l.predicted - a.actual))
+    INSERT INTO monitoring.live_errors (model_version, week, rows, error)
+    SELECT l.model_version::text, date_trunc('week', l.{time})::date, count(*), {error}
     FROM prediction.log l
     JOIN arrived a ON {same}
+    WHERE {predicted} IS NOT NULL
     GROUP BY 1, 2
     ON CONFLICT (model_version, week) DO UPDATE
-    SET rows = excluded.rows, error = excluded.error, mae = excluded.mae, measured_at = now()
+    SET rows = excluded.rows, error = excluded.error, measured_at = now()
     RETURNING rows
 """
 
@@ -33,22 +33,23 @@ _IN_TIME = "{time} BETWEEN (SELECT min({time}) FROM prediction.log) AND (SELECT 
 
 
 def measure_live_errors(url: str, settings: Settings) -> int:
-    """Stores the error and the MAE, in the target's unit, for each model version and week.
+    """Stores the error, in the unit of the objective's main measure, for each model version and week.
 
     The week is that of the row's time, or of the prediction where rows have none.
 
     Returns:
         The number of logged predictions whose row has arrived since; 0 where nothing was ever predicted.
     """
-    problem = settings.problem
+    problem, objective = settings.problem, settings.problem.objective
+    predicted = sql.Identifier("l", objective.logged)
     low, high = target_bounds(problem)
     query = sql.SQL(_MEASURE).format(
         columns=list_columns(problem.inputs),
         time=sql.Identifier(problem.time or "at"),
         in_time=sql.SQL(_IN_TIME if problem.time else "true").format(time=sql.Identifier(problem.time or "at")),
-        error=sql.SQL(problem.objective.main.sql).format(
-            actual=sql.Identifier("a", "actual"), predicted=sql.Identifier("l", "predicted")
-        ),
+        together=sql.SQL(objective.sql_actual),
+        predicted=predicted,
+        error=sql.SQL(objective.main.sql).format(actual=sql.Identifier("a", "actual"), predicted=predicted),
         same=sql.SQL(" AND ").join(_compare(column) for column in problem.inputs),
     )
     with connect(url) as connection:

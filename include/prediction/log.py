@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Literal
+from typing import Any, Literal
 
 import psycopg
 from psycopg import sql
 
-from include.problem.data import Columns, Values
+from include.problem.data import Columns, count_rows
 from include.problem.kinds import KindName
 from include.problem.values import to_plain
 
@@ -24,7 +24,7 @@ class Predictions:
         at: When, with a time zone.
         rows: n rows by column.
         kinds: The columns' kinds.
-        predicted: Shape (n,), in the target's unit.
+        predicted: n plain values by column of the log, see `Outputs.record`.
     """
 
     at: datetime
@@ -33,10 +33,10 @@ class Predictions:
     model_version: int
     rows: Columns
     kinds: Mapping[str, KindName]
-    predicted: Values
+    predicted: Mapping[str, Sequence[Any]]
 
     def __len__(self) -> int:
-        return len(self.predicted)
+        return count_rows(self.rows)
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,15 @@ def forget_journal(connection: psycopg.Connection, journal: str) -> None:
 
 def write_predictions(connection: psycopg.Connection, answered: Sequence[Predictions]) -> int:
     """Appends a row for each prediction, in the caller's transaction; returns how many."""
-    # Around a promotion, one model may take other columns than the next.
-    for names, alike in groupby(answered, lambda each: tuple(each.kinds)):
-        columns = sql.SQL(", ").join(map(sql.Identifier, (*_HEAD, *names, "predicted")))
+    # Around a promotion, one model may take other columns than the next, or predict something else.
+    for names, alike in groupby(answered, lambda each: (*each.kinds, *each.predicted)):
+        columns = sql.SQL(", ").join(map(sql.Identifier, (*_HEAD, *names)))
         query = sql.SQL("COPY prediction.log ({}) FROM STDIN").format(columns)
         with connection.cursor() as cursor, cursor.copy(query) as copy:
             for each in alike:
                 head = (each.at, each.source, each.request_id, each.model_version)
                 values = [to_plain(kind, each.rows[name]) for name, kind in each.kinds.items()]
-                for row in zip(*values, each.predicted.tolist(), strict=True):
+                for row in zip(*values, *each.predicted.values(), strict=True):
                     copy.write_row((*head, *row))
     return sum(map(len, answered))
 

@@ -68,8 +68,8 @@ def predict(
     predicted = champion.model.predict(rows)
     number = champion.version.version
     with connect(url) as connection:
-        answered = Predictions(datetime.now(UTC), "rest", request_id, number, rows, problem.input_kinds, predicted)
-        replace_predictions(connection, answered)
+        kinds, kept = problem.input_kinds, champion.model.outputs.record(predicted)
+        replace_predictions(connection, Predictions(datetime.now(UTC), "rest", request_id, number, rows, kinds, kept))
     return make_answer(champion, rows, predicted, champion.model.learnt.find_unusual(rows), level)
 
 
@@ -92,9 +92,31 @@ def make_answer(
 def describe(predicted: Mapping[str, Any]) -> str:
     """The first prediction of a result of `predict`, in words, and the warnings."""
     model = predicted["model"]
-    value = show_amount(predicted["predictions"][0], predicted["unit"])
+    value, region = (_describe_class if "probabilities" in predicted else _describe_number)(predicted)
+    sure = f" ({predicted['level']:.0%}: {region})" if region else ""
+    answer = f"{value}{sure}, by version {model['version']} of {model['name']}."
+    return " ".join((answer, *(f"Warning: {warning}." for warning in predicted["warnings"])))
+
+
+def _describe_number(predicted: Mapping[str, Any]) -> tuple[str, str]:
+    """The first prediction, and the interval around it."""
+    value, region = show_amount(predicted["predictions"][0], predicted["unit"]), ""
     if predicted["intervals"]:
         low, high = predicted["intervals"][0]
-        value += f" ({predicted['level']:.0%}: {show_amount(low)} to {show_amount(high, predicted['unit'])})"
-    answer = f"{value}, by version {model['version']} of {model['name']}."
-    return " ".join((answer, *(f"Warning: {warning}." for warning in predicted["warnings"])))
+        region = f"{show_amount(low)} to {show_amount(high, predicted['unit'])}"
+    return value, region
+
+
+def _describe_class(predicted: Mapping[str, Any]) -> tuple[str, str]:
+    """The first prediction with its probability, and the label set beside it.
+
+    Of two classes the probability is that of the positive one, which the threshold is for.
+    """
+    label, probabilities = predicted["predictions"][0], predicted["probabilities"][0]
+    if predicted["threshold"] is None:
+        value = f"{label}, with a probability of {probabilities[label]:.1%}"
+    else:
+        positive, probability = list(probabilities.items())[-1]
+        value = f"{label}: the probability of {positive} is {probability:.1%}, the threshold"
+        value += f" {predicted['threshold']:.1%}"
+    return value, " or ".join(predicted["label_sets"][0]) if predicted["label_sets"] else ""

@@ -2,19 +2,22 @@
 
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
 from include.errors import SourceInvalid
 from include.models.artifact import Model
+from include.models.outputs.protocol import Outputs, Stored
 from include.prediction.located import open_location, read_schema
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
@@ -29,13 +32,16 @@ from include.warehouse import connect_bulk, ensure_month, lock_month
 
 SCORED_ROWS = 65_536
 BATCH = ("prediction", "batch")
+_TYPES: Mapping[Stored, pa.DataType] = MappingProxyType(
+    {"number": pa.float64(), "text": pa.string(), "numbers": pa.list_(pa.float64())}
+)
 
 
-def scored_schema(problem: Problem) -> pa.Schema:
+def scored_schema(problem: Problem, outputs: Outputs) -> pa.Schema:
     """What is written of it: exactly the types of prediction.batch, as binary COPY converts nothing."""
     head = [("month", pa.string()), ("model_version", pa.int32())]
-    ends = [(name, pa.float64()) for name in ("predicted", "predicted_low", "predicted_high")]
-    return pa.schema([*head, *read_schema(problem), *ends])
+    predicted = [(name, _TYPES[stored]) for name, stored in outputs.columns.items()]
+    return pa.schema([*head, *read_schema(problem), *predicted])
 
 
 @dataclass
@@ -58,8 +64,13 @@ class Scoring:
     model_seconds: float = 0.0
     error: Exception | None = None
 
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the scored batches."""
+        return scored_schema(self.problem, self.loaded.model.outputs)
+
     def score(self, batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
-        """Turns batches in `read_schema` into ones in `scored_schema`, of `SCORED_ROWS` rows at most."""
+        """Turns batches in `read_schema` into ones in `schema`, of `SCORED_ROWS` rows at most."""
         try:
             for batch in batches:
                 usable = batch.filter(find_usable(batch, self.problem))
@@ -80,10 +91,20 @@ class Scoring:
         self.rows += batch.num_rows
         constants = (self.month, pa.scalar(self.loaded.version.version, pa.int32()))
         heads = [pa.repeat(value, batch.num_rows) for value in constants]
-        ends = self.loaded.model.outputs.find_intervals(predicted, rows)
-        columns = [*heads, *batch.columns, pa.array(predicted)]
-        columns += map(pa.array, ends) if ends else [pa.nulls(batch.num_rows, pa.float64())] * 2
-        return pa.record_batch(columns, schema=scored_schema(self.problem))
+        tabulated = self.loaded.model.outputs.tabulate(predicted, rows)
+        schema = self.schema
+        ends = [_to_arrow(values, schema.field(name).type, batch.num_rows) for name, values in tabulated.items()]
+        return pa.record_batch([*heads, *batch.columns, *ends], schema=schema)
+
+
+def _to_arrow(values: npt.NDArray[Any] | None, kind: pa.DataType, count: int) -> pa.Array:
+    """One column of a batch, by values (n,) or (n, k); nulls where there are none."""
+    if values is None:
+        return pa.nulls(count, kind)
+    if values.ndim == 1:
+        return pa.array(values, kind)
+    ends = np.arange(0, values.size + 1, values.shape[1], dtype="int32")
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(values.ravel()), kind)
 
 
 def score_month(
@@ -123,7 +144,7 @@ def score_month(
         cursor.execute(_delete_from(partition), (loaded.version.version,))
         try:
             with closing(scoring.score(batches)) as scored:
-                reader = pa.RecordBatchReader.from_batches(scored_schema(problem), scored)
+                reader = pa.RecordBatchReader.from_batches(scoring.schema, scored)
                 cursor.adbc_ingest(partition, reader, mode="append", db_schema_name="prediction")
         except Exception:
             if scoring.error:  # the driver knows the error's text alone
@@ -159,8 +180,9 @@ def predict_sorted(model: Model, rows: Columns, problem: Problem) -> Values:
     if not keys:
         return model.predict(rows)
     order = np.lexsort(keys)
-    predicted = np.empty(len(order))
-    predicted[order] = model.predict({name: values[order] for name, values in rows.items()})
+    given = model.predict({name: values[order] for name, values in rows.items()})
+    predicted = np.empty_like(given)
+    predicted[order] = given
     return predicted
 
 

@@ -18,7 +18,6 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 from pydantic_core import from_json, to_json
 
 from include.prediction.log import Predictions
@@ -136,7 +135,7 @@ def _write_line(number: int, answered: Predictions) -> bytes:
         answered.request_id,
         answered.model_version,
         columns,
-        answered.predicted.tolist(),
+        answered.predicted,
     ]
     body = to_json(record)
     return b"%08x %b\n" % (zlib.crc32(body), body)
@@ -151,6 +150,6 @@ def _read_line(line: bytes) -> tuple[int, Predictions] | None:
         rows = {name: from_json_values(kind, values) for name, kind, values in columns}
         kinds = {name: kind for name, kind, _ in columns}
         moment = datetime.fromisoformat(at)
-        return number, Predictions(moment, source, request_id, model_version, rows, kinds, np.array(predicted))
+        return number, Predictions(moment, source, request_id, model_version, rows, kinds, dict(predicted))
     except (ValueError, TypeError, KeyError):
         return None

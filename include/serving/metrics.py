@@ -14,6 +14,7 @@ class Metrics:
     Attributes:
         log_rows: Predictions by the outcome of their row in prediction.log: written, dropped as the queue was full, or
             failed as the database refused them. What another process left is counted by the one that writes it.
+        decided: Rows by the class that they were taken for; of numbers there are none.
         unusual: Values that are not as those learnt, by column and reason: unseen, out_of_range, missing.
         unkept: Predictions that could not be stored on disk until the database had them; a kill would have lost them.
         looks: Checks of the registry: same, swapped, failed.
@@ -25,6 +26,7 @@ class Metrics:
         self.requests = Counter("requests", "Requests answered", ["route", "status"], **options)
         self.seconds = Histogram("request_seconds", "Time to answer", ["route"], buckets=BUCKETS, **options)
         self.rows = Counter("predictions", "Rows predicted", **options)
+        self.decided = Counter("predicted_classes", "Rows by the class decided for", ["label"], **options)
         self.unusual = Counter("unusual_values", "Values not as those learnt", ["column", "reason"], **options)
         self.log_rows = Counter("log_rows", "Predictions for prediction.log", ["outcome"], **options)
         self.unkept = Counter("log_unkept_rows", "Predictions that were not stored on disk while waiting", **options)

@@ -1,7 +1,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import psycopg
 import pytest
 
@@ -18,7 +17,7 @@ TRIPS = make_trips(["2024-02-14T18:30:00.5", "2024-02-15"], [(74, 75), (41, 42)]
 def answer(**changes: Any) -> Predictions:
     values: dict[str, Any] = {
         "at": AT, "source": "service", "request_id": "r-1", "model_version": 3, "rows": TRIPS, "kinds": KINDS,
-        "predicted": np.array([9.5, 4.25]),
+        "predicted": {"predicted": [9.5, 4.25]},
     }  # fmt: skip
     return Predictions(**{**values, **changes})
 
@@ -38,6 +37,19 @@ def test_row_has_the_trip_as_it_was_predicted(warehouse_url: str) -> None:
         (AT, "service", "r-1", 3, datetime(2024, 2, 14, 18, 30, 0, 500_000), 74, 75, 1.98, 9.5),
         (AT, "service", "r-1", 3, datetime(2024, 2, 15), 41, 42, 0.5, 4.25),
     ]
+
+
+def test_class_is_logged_with_the_probabilities_of_all(warehouse_url: str) -> None:
+    of_classes = {"predicted_class": ["Yes", None], "probabilities": [[0.1 + 0.2, 0.7], [1.0, 0.0]]}
+    with connect(warehouse_url) as connection:
+        assert write_predictions(connection, [answer(), answer(predicted=of_classes), answer()]) == 6
+        found = connection.execute(
+            "SELECT predicted, predicted_class, probabilities FROM prediction.log ORDER BY 1, 2 LIMIT 6"
+        ).fetchall()
+    assert found == [
+        (4.25, None, None), (4.25, None, None), (9.5, None, None), (9.5, None, None),
+        (None, "Yes", [0.1 + 0.2, 0.7]), (None, None, [1.0, 0.0]),
+    ]  # fmt: skip
 
 
 def test_requests_are_appended_in_one_go(warehouse_url: str) -> None:

@@ -12,10 +12,14 @@ import pytest
 from include.errors import SourceInvalid
 from include.prediction.located import read_schema
 from include.prediction.scoring import SCORED_ROWS, find_usable, predict_sorted, score_month
+from include.problem.declaration import Problem
 from include.raw import ingest_month
+from include.raw.tables import ensure_columns
 from include.settings import Settings
 from include.tracking.registry import RegisteredVersion
 from include.tracking.store import LoadedModel
+from tests.classified import BOOSTER as OF_TWO
+from tests.classified import SOFTMAX, THREE, TWO, configure, load_classifier, make_classifier, make_rows
 from tests.registered import BOOSTER, LASSO, VALIDATION, make_model
 from tests.rentals import RENTALS
 from tests.splits import make_trips
@@ -67,6 +71,32 @@ def test_loaded_month_is_scored_trip_by_trip(warehouse_url: str, tmp_path: Path)
         *zip(*map(np.ndarray.tolist, ends), strict=True)
     ]
     assert (scored["month"], scored["version"], scored["rows"], scored["skipped"]) == (MONTH, 1, 3, 0)
+
+
+def score_customers(url: str, directory: Path, problem: Problem, model: str) -> list[tuple[Any, ...]]:
+    """Scores a file of customers; all that is stored of them."""
+    rows = make_rows(problem, 40, seed=7).rows
+    lines = [f"{tenure:.0f},{contract}" for tenure, contract in zip(rows["tenure"], rows["contract"], strict=True)]
+    (directory / "customers.csv").write_text("\n".join(["Tenure,Contract", *lines]))
+    ensure_columns(url, problem)
+    location = f"file://{directory}/customers.csv"
+    assert score_month(url, configure(problem), load_classifier(problem, model), MONTH, location)["rows"] == 40
+    return read_batch(url, "predicted, predicted_low, predicted_class, probabilities")
+
+
+@pytest.mark.parametrize(
+    ("problem", "model", "order"), [(TWO, OF_TWO, ()), (THREE, SOFTMAX, ("contract", "tenure"))], ids=["two", "three"]
+)
+def test_classes_are_stored_with_the_probabilities_of_all(
+    warehouse_url: str, tmp_path: Path, problem: Problem, model: str, order: tuple[str, ...]
+) -> None:
+    sorted_first = problem.model_copy(update={"batch_order": order})
+    stored = score_customers(warehouse_url, tmp_path, sorted_first, model)
+    made, rows = make_classifier(problem, model), make_rows(problem, 40, seed=7).rows
+    predicted = made.predict(rows)
+    kept = made.outputs.record(predicted)
+    assert len({row[2] for row in stored}) == len(problem.labels)
+    assert stored == [(None, None, *pair) for pair in zip(*kept.values(), strict=True)]
 
 
 def test_same_version_is_replaced_and_another_stands_beside_it(warehouse_url: str, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from tests.waiting import wait_until
 KINDS = Settings().problem.input_kinds
 TRIPS = make_trips(["2024-01-14T18:30:00.123456", "1969-12-31"], [(2, 5), (3, 4)], [1.98, 0.1 + 0.2])
 ANSWERED = Predictions(
-    datetime(2024, 2, 14, 23, 30, 0, 7, UTC), "service", "r-1", 3, TRIPS, KINDS, np.array([9.5, 1 / 3])
+    datetime(2024, 2, 14, 23, 30, 0, 7, UTC), "service", "r-1", 3, TRIPS, KINDS, {"predicted": [9.5, 1 / 3]}
 )
 
 
@@ -68,17 +68,19 @@ def replay(url: str, directory: Path) -> Metrics:
 
 
 def test_line_is_read_as_it_was_written(tmp_path: Path) -> None:
-    answers = [ANSWERED, replace(ANSWERED, request_id=None), replace(ANSWERED, request_id="Größe \u2028 {}")]
+    of_classes = {"predicted_class": ["Yes", "No"], "probabilities": [[1 / 3, 2 / 3], [0.9, 1 - 0.9]]}
+    others = [{"request_id": None}, {"request_id": "Größe \u2028 {}"}, {"predicted": of_classes}]
+    answers = [ANSWERED, *(replace(ANSWERED, **changes) for changes in others)]
     path = leave(tmp_path, 0)
     journal = Journal.create(tmp_path)
-    assert [journal.append(each) for each in answers] == [1, 2, 3]
+    assert [journal.append(each) for each in answers] == [1, 2, 3, 4]
     found = list(journal.read())
-    assert [number for number, _ in found] == [1, 2, 3]
+    assert [number for number, _ in found] == [1, 2, 3, 4]
     for expected, (_, each) in zip(answers, found, strict=True):
         assert (each.at, each.source, each.request_id, each.model_version) == (
             expected.at, expected.source, expected.request_id, expected.model_version,
         )  # fmt: skip
-        np.testing.assert_array_equal(each.predicted, expected.predicted)
+        assert each.predicted == expected.predicted
         for name, values in expected.rows.items():
             np.testing.assert_array_equal(each.rows[name], values)
             assert each.rows[name].dtype == values.dtype
@@ -124,6 +126,13 @@ def test_line_that_a_kill_tore_is_left_out_and_the_others_are_written(
         file.write(torn)
     replay(warehouse_url, tmp_path)
     assert ids(warehouse_url) == {"r-1": 2, "r-2": 2}
+
+
+def test_line_of_an_older_version_is_left_out(tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path)
+    journal.append(replace(ANSWERED, predicted=[9.5, 1 / 3]))  # type: ignore[arg-type]
+    journal.append(ANSWERED)
+    assert [number for number, _ in journal.read()] == [2]
 
 
 def test_journal_of_a_process_that_lives_is_left_alone(warehouse_url: str, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import psycopg
 import pytest
 
@@ -23,7 +22,7 @@ NOWHERE = f"postgresql://taxi:none@127.0.0.1:{find_free_port()}/warehouse"
 
 def answer(rows: int = 1, request_id: str | None = None) -> Predictions:
     trips = make_trips([str(TRIP["pickup_at"])] * rows, [(2, 5)] * rows, [1.98] * rows)
-    return Predictions(datetime.now(UTC), "service", request_id, 3, trips, KINDS, np.full(rows, 9.5))
+    return Predictions(datetime.now(UTC), "service", request_id, 3, trips, KINDS, {"predicted": [9.5] * rows})
 
 
 def count(metrics: Metrics, outcome: str) -> float:

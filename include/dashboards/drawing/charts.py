@@ -15,7 +15,7 @@ For example:
 The query is SQL on the warehouse, with the parameters of `sql_parameters`, or a function of the context; the function
 draws its rows, of which there is at least one. It can take the problem as well, for units and the names of columns:
 `def errors(rows: Rows, problem: Problem) -> Figure`. `{error}` in its text, which the card shows as a hint, is what the
-problem's error is called, and `{regions}` what holds actual values with a probability, such as intervals. With
+problem's error is called, and `{region}` what holds the actual value with a probability, such as an interval. With
 `tasks=("classification",)` only the pages of such a problem have the chart. A new page is an entry of `PAGES`.
 """
 
@@ -78,7 +78,7 @@ class Chart:
     def describe(self, problem: "Problem") -> str:
         """What the card shows, with what the objective names: the text of the drawing function."""
         text = " ".join((self.draw.__doc__ or "").split())
-        text = text.replace("{error}", problem.objective.name).replace("{regions}", problem.objective.regions)
+        text = text.replace("{error}", problem.objective.name).replace("{region}", problem.objective.region)
         return begin(text)
 
     def show(self, rows: Rows, context: Context) -> "Figure | Table | Facts":

@@ -28,7 +28,7 @@ from include.problem.declaration import Problem
 from include.problem.words import name_bounds, show_amount
 
 MONITORING = ("model_monitoring",)
-SIGNS = {"is_high": "too high", "has_moved": "moved", "is_uncovered": "{regions} off"}
+SIGNS = {"is_high": "too high", "has_moved": "moved", "is_uncovered": "{region}s off"}
 
 
 def _with_threshold(query: str) -> Query:
@@ -86,7 +86,7 @@ def champion_error(rows: Rows, problem: Problem) -> Figure:
     """{error} of the champion on all rows of each week, whether or not anyone asked for them.
 
     Filled points are too high, or predictions have moved against the actual values, or too few or too many of these are
-    inside the 90 % {regions}; hollow points are none of it. The dashed line is the limit: the error that the champion
+    inside the 90 % {region}s; hollow points are none of it. The dashed line is the limit: the error that the champion
     was judged by, times ERROR_RATIO.
     """
     looks, objective = mark(0), problem.objective
@@ -118,8 +118,8 @@ def _describe_error(row: Mapping[str, Any], problem: Problem) -> str:
     objective = problem.objective
     told = f"predicted minus actual {show_amount(row['bias'], problem.unit, signed=True)} ({objective.center})"
     if row["coverage"] is not None:
-        told += f", {row['coverage']:.1%} in 90 % {objective.regions}"
-    found = [word.replace("{regions}", objective.regions) for key, word in SIGNS.items() if row[key]]
+        told += f", {row['coverage']:.1%} in 90 % {objective.region}s"
+    found = [word.replace("{region}", objective.region) for key, word in SIGNS.items() if row[key]]
     return f"{told}: {', '.join(found)}" if found else told
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from include.models.outputs.calibration import Calibration, calibrate
 from include.models.outputs.curves import measure_classes
 from include.models.outputs.label_sets import LabelSets, make_label_sets
+from include.models.outputs.protocol import Stored
 from include.models.outputs.thresholds import choose_threshold
 from include.problem.class_weights import find_class_weights
 from include.problem.data import Columns, Values
@@ -35,6 +37,7 @@ class Classes:
     threshold: float | None = None
     label_sets: LabelSets | None = None
     needs_calibration = True
+    columns: ClassVar[Mapping[str, Stored]] = MappingProxyType({"predicted_class": "text", "probabilities": "numbers"})
 
     @classmethod
     def start(cls, problem: Problem, target: Values) -> Self:
@@ -71,11 +74,16 @@ class Classes:
             decided = (predicted[:, 1] >= self.threshold).astype(np.intp)
         return decided
 
+    def name(self, predicted: Values) -> npt.NDArray[np.object_]:
+        """The label that each row is taken for, (n,)."""
+        named: npt.NDArray[np.object_] = np.array(self.labels, dtype=object)[self.decide(predicted)]
+        return named
+
     def answer(self, predicted: Values, rows: Columns, level: float) -> dict[str, Any]:
         names = np.array(self.labels, dtype=object)
         inside = self.label_sets.find(predicted, level) if self.label_sets else None
         return {
-            "predictions": names[self.decide(predicted)].tolist(),
+            "predictions": self.name(predicted).tolist(),
             "probabilities": [dict(zip(self.labels, row, strict=True)) for row in predicted.tolist()],
             "threshold": self.threshold,
             "label_sets": None if inside is None else [names[row].tolist() for row in inside],
@@ -84,6 +92,12 @@ class Classes:
 
     def measure(self, actual: Values, predicted: Values) -> dict[str, list[dict[str, Any]]]:
         return measure_classes(self.labels, actual, predicted, self.threshold)
+
+    def record(self, predicted: Values) -> dict[str, list[Any]]:
+        return {"predicted_class": self.name(predicted).tolist(), "probabilities": predicted.tolist()}
+
+    def tabulate(self, predicted: Values, rows: Columns) -> dict[str, npt.NDArray[Any] | None]:
+        return {"predicted_class": self.name(predicted), "probabilities": predicted}
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from include.models.intervals import DEFAULT_LEVEL, Intervals, calibrate
+from include.models.outputs.protocol import Stored
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 
@@ -26,6 +28,9 @@ class Numbers:
     is_never_negative: bool
     intervals: Intervals | None = None
     needs_calibration = False
+    columns: ClassVar[Mapping[str, Stored]] = MappingProxyType(
+        {"predicted": "number", "predicted_low": "number", "predicted_high": "number"}
+    )
 
     @classmethod
     def start(cls, problem: Problem, target: Values) -> Self:  # noqa: ARG003
@@ -60,6 +65,13 @@ class Numbers:
 
     def measure(self, actual: Values, predicted: Values) -> dict[str, list[dict[str, Any]]]:
         return {}
+
+    def record(self, predicted: Values) -> dict[str, list[Any]]:
+        return {"predicted": predicted.tolist()}
+
+    def tabulate(self, predicted: Values, rows: Columns) -> dict[str, npt.NDArray[Any] | None]:
+        low, high = self.find_intervals(predicted, rows) or (None, None)
+        return {"predicted": predicted, "predicted_low": low, "predicted_high": high}
 
     def to_dict(self) -> dict[str, Any]:
         return {"intervals": self.intervals and self.intervals.to_dict()}

@@ -1,7 +1,7 @@
 """What a task's outputs have to be able to do. A new task is a module beside this one, and an entry in the table."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -9,15 +9,20 @@ import numpy.typing as npt
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 
+# What a column of the tables of predictions holds by row; the numbers are as many as there are classes.
+Stored = Literal["number", "text", "numbers"]
+
 
 class Outputs(Protocol):
     """What stands between an estimator and those who ask: how its outputs become predictions, and how sure they are.
 
     Attributes:
         needs_calibration: Whether predictions are calibrated before they are judged, see `calibrate`.
+        columns: Those of `prediction.batch` that hold predictions, see `tabulate`.
     """
 
     needs_calibration: bool
+    columns: ClassVar[Mapping[str, Stored]]
 
     @classmethod
     def start(cls, problem: Problem, target: Values) -> Self:
@@ -54,6 +59,15 @@ class Outputs(Protocol):
 
     def measure(self, actual: Values, predicted: Values) -> dict[str, list[dict[str, Any]]]:
         """Tables by name, of plain JSON values, on predictions of n > 0 rows: what pages draw beside errors."""
+
+    def record(self, predicted: Values) -> dict[str, list[Any]]:
+        """What `prediction.log` keeps of n predictions, as n plain JSON values by column."""
+
+    def tabulate(self, predicted: Values, rows: Columns) -> dict[str, npt.NDArray[Any] | None]:
+        """What `prediction.batch` keeps of n predictions, in the order of `columns`: (n,), or (n, k) of k classes.
+
+        None where nothing is known.
+        """
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -54,7 +54,9 @@ class Objective:
             predict, by the figures of the training split's target, see `profile_split`. The first one stands in where
             another baseline has no value.
         labels: Of the classes, in the order of their numbers and probabilities; empty where a number is predicted.
-        regions: What is said to hold actual values with a probability, in the plural.
+        region: What is told beside a prediction and holds the actual value with a given probability.
+        logged: The column of `prediction.log` that takes the place of `{predicted}` in the `sql` of measures.
+        sql_actual: The aggregate over rows that look alike that takes the place of `{actual}`.
         of_baselines: The measures that baselines have too, each with its `sql`; like those that follow, `main` first.
         in_tables: Those in tables of models.
         in_bars: Those in charts that have one axis for all of them.
@@ -76,7 +78,9 @@ class Objective:
     in_bars: tuple[Measure, ...]
     in_slices: tuple[Measure, ...]
     labels: tuple[str, ...] = ()
-    regions: str = "intervals"
+    region: str = "interval"
+    logged: str = "predicted"
+    sql_actual: str = "avg(target)"
 
     @property
     def key(self) -> str:

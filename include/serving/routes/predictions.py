@@ -1,5 +1,6 @@
 """Routes that predict: `/predict` and `/explain`."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from include.models.intervals import DEFAULT_LEVEL, LEVELS
 from include.prediction.inputs import MOST_ROWS, InputFormat
 from include.prediction.log import Predictions
 from include.prediction.request import make_answer
+from include.problem.declaration import Problem
 from include.serving.access import answer_known, require_key
 from include.serving.batching import MOST_ROWS_TOGETHER, Batcher
 from include.serving.parts import REFUSALS, Parts
@@ -25,7 +27,7 @@ Level = Annotated[
     Query(
         ge=LEVELS[0] / 100,
         le=LEVELS[-1] / 100,
-        description="Share of actual values that the interval beside each prediction is to hold",
+        description="Share of actual values that the interval or label set beside each prediction is to hold",
     ),
 ]
 ROW_REFUSALS = REFUSALS | {
@@ -38,13 +40,13 @@ ROW_REFUSALS = REFUSALS | {
 def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
     """Adds the routes to an application."""
     router = APIRouter(dependencies=[Depends(require_key(parts.secrets))], route_class=answer_known(parts.secrets))
-    batcher, problem = Batcher(), form.problem
+    batcher, problem, told = Batcher(), form.problem, answers.ANSWERS[form.problem.task]
 
     @router.post(
         "/predict",
         summary=f"Predict {(problem.title or problem.model).lower()}",
         responses={
-            200: {"model": answers.Predicted, "description": f"A prediction per {problem.row[0]}"},
+            200: {"model": told.predicted, "description": f"A prediction per {problem.row[0]}"},
             **ROW_REFUSALS,
         },
         openapi_extra={"requestBody": describe_body(form, MOST_ROWS)},
@@ -54,8 +56,8 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         champion = parts.take_champion()
         rows = await read_rows(request, champion.form)
         predicted = await batcher.predict(champion, rows)
-        of, now = champion.form.problem, datetime.now(UTC)
-        answered = Predictions(now, "service", request_id, champion.version, rows, of.input_kinds, predicted)
+        kinds, kept = champion.form.problem.input_kinds, champion.model.outputs.record(predicted)
+        answered = Predictions(datetime.now(UTC), "service", request_id, champion.version, rows, kinds, kept)
         find_unusual = champion.model.learnt.find_unusual
         # Before the answer leaves: whoever has it finds it in prediction.log, even if the process is killed now.
         if len(predicted) > MOST_ROWS_TOGETHER:
@@ -65,6 +67,8 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
             parts.writer.put(answered)
             unusual = find_unusual(rows)
         parts.metrics.rows.inc(len(predicted))
+        for label, count in Counter(kept.get("predicted_class", ())).items():
+            parts.metrics.decided.labels(label).inc(count)
         for each in unusual:
             parts.metrics.unusual.labels(each.column, each.reason).inc()
         return _answer(make_answer(champion.loaded, rows, predicted, unusual, level))
@@ -73,7 +77,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         "/explain",
         summary="Explain predictions",
         responses={
-            200: {"model": answers.Explained, "description": "The contribution of each feature to each prediction"},
+            200: {"model": told.explained, "description": "The contribution of each feature to each prediction"},
             501: {"model": answers.Refused, "description": "Models of this type cannot be explained"},
             **ROW_REFUSALS,
         },
@@ -88,13 +92,22 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
             raise HTTPException(status.HTTP_501_NOT_IMPLEMENTED, reason)
         explainer = explain if can_explain(champion.model) else explain_linear
         found: Explanation = await anyio.to_thread.run_sync(explainer, champion.model, rows)
-        contributions = [dict(zip(found.features, row, strict=True)) for row in found.contributions.tolist()]
-        explained = {"base": found.base, "contributions": contributions, "contributions_unit": found.unit}
         predicted, unusual = champion.model.predict(rows), champion.model.learnt.find_unusual(rows)
         answer = make_answer(champion.loaded, rows, predicted, unusual, level)
-        return _answer(answer | explained)
+        return _answer(answer | _tell(found, champion.model.problem))
 
     app.include_router(router)
+
+
+def _tell(found: Explanation, problem: Problem) -> dict[str, Any]:
+    """An explanation as JSON values. Of several classes each row has the base of its own most probable one."""
+    base = found.base.tolist()
+    return {
+        "base": base if len(problem.labels) > 2 else base[0],
+        "contributions": [dict(zip(found.features, row, strict=True)) for row in found.contributions.tolist()],
+        "contributions_unit": found.unit,
+        **({"factor_on": found.factor_on} if problem.labels else {}),
+    }
 
 
 def _read_request_id(request: Request) -> str | None:
