@@ -2,7 +2,11 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from include.errors import ModelInvalid
 from include.models.artifact import Model
@@ -19,7 +23,7 @@ from include.monitoring.errors import (
     limit_bias,
     refer_to,
 )
-from include.monitoring.windows import Window, find_new, load_window
+from include.monitoring.windows import Window, find_new
 from include.problem.data import Split
 from include.problem.declaration import Problem
 from include.problem.objectives.objective import Objective
@@ -36,33 +40,90 @@ _JUDGED = "SELECT challenger_error FROM training.promotions WHERE kind = 'judgem
 _FIELDS = "rows, error, error_limit, bias, shift, shift_limit, is_high, has_moved, coverage, is_uncovered"
 
 
-def measure_errors(
-    url: str, settings: Settings, tracker: Tracker, champion: RegisteredVersion, windows: Sequence[Window]
-) -> tuple[str, ...]:
-    """Scores the champion on all rows of each window, and stores every figure.
+@dataclass(frozen=True)
+class Served:
+    """A champion that can be used.
 
-    Returns:
-        What calls for an alarm, a phrase each; nothing where the champion cannot be used, or where nothing is known of
-        the rows that it was judged on.
+    Attributes:
+        held_out: What its twin, or itself where it has none, predicts of rows that were held out; None where these are
+            gone.
+        days: The day of each of these rows, (n,); None where they have no time.
     """
+
+    version: RegisteredVersion
+    model: Model
+    held_out: Scored | None
+    days: npt.NDArray[np.datetime64] | None
+
+    def score(self, split: Split) -> "ScoredWindow | None":
+        """What the model predicts of rows that have arrived; None where it cannot."""
+        try:
+            predicted = self.model.predict_guarded(split.rows)
+        except ModelInvalid as error:
+            log.warning("Version %d is not scored: %s", self.version.version, error)
+            return None
+        inside = self.model.outputs.cover(split.target, predicted, split.rows, DEFAULT_LEVEL)
+        return ScoredWindow(Scored(split.target, predicted), None if inside is None else float(inside.mean()))
+
+
+@dataclass(frozen=True)
+class ScoredWindow:
+    """A window's rows, and the share of actual values where they are said to be; None where nothing is said."""
+
+    scored: Scored
+    coverage: float | None
+
+
+def load_served(url: str, tracker: Tracker, champion: RegisteredVersion) -> Served | None:
+    """The champion with what it predicted where it was judged; None where it cannot be used."""
     try:
         model = registry.load_model(tracker, champion)
-        problem = model.problem
         # The version itself may have learnt from the rows that judged its twin.
         judged = registry.load_twin(tracker, champion) if champion.has_twin else model
-        reference = _find_reference(url, champion, problem, judged)
-        measured = [_measure(model, load_window(url, problem, window)) for window in windows]
+        split = _load_held_out(url, champion)
+        held_out = Scored(split.target, judged.predict_guarded(split.rows)) if split else None
     except ModelInvalid as error:
         # Reported by the check of the champion itself.
         log.warning("Version %d is not scored: %s", champion.version, error)
+        return None
+    time = model.problem.time
+    return Served(champion, model, held_out, split.rows[time].astype("datetime64[D]") if split and time else None)
+
+
+def measure_errors(
+    url: str, settings: Settings, served: Served, windows: Sequence[Window], scored: Sequence[ScoredWindow | None]
+) -> tuple[str, ...]:
+    """Compares the champion's errors in each window with those where it was judged, and stores every figure.
+
+    Args:
+        scored: What `Served.score` gave of each window.
+
+    Returns:
+        What calls for an alarm, a phrase each; nothing where a window could not be predicted, or where nothing is known
+        of the rows that the champion was judged on.
+    """
+    champion, problem = served.version, served.model.problem
+    measured = [each for each in scored if each is not None]
+    if len(measured) < len(windows):
         return ()
-    if reference is None:
+    judged = _read_judged(url, champion, problem.objective)
+    if served.held_out:
+        reference = refer_to(problem.objective, served.held_out, served.days, judged)
+    elif judged:
+        reference = Reference(judged)
+    else:
         log.info("Version %d is not scored: no rows are known that it was judged on.", champion.version)
         return ()
     limits = ErrorLimits.from_settings(settings)
     new = find_new(url, problem, champion.training_set or 0, windows)
-    scored, coverages = zip(*measured, strict=True)
-    found = compare_errors(problem.objective, scored, reference, limits, news=new, coverages=coverages)
+    found = compare_errors(
+        problem.objective,
+        [each.scored for each in measured],
+        reference,
+        limits,
+        news=new,
+        coverages=[each.coverage for each in measured],
+    )
     _store(url, champion, windows, found, reference, limits)
     return describe_errors(found, reference, limits, problem)
 
@@ -89,20 +150,13 @@ def describe_errors(
     return tuple(phrases)
 
 
-def _find_reference(url: str, champion: RegisteredVersion, problem: Problem, model: Model) -> Reference | None:
-    judged = _read_judged(url, champion, problem.objective)
-    held_out = next(
-        (
-            split
-            for name in ("test", "validation")
-            if len(split := load_split(url, champion.training_set, name) if champion.training_set else ())
-        ),
-        None,
-    )
-    if not isinstance(held_out, Split):
-        return Reference(judged) if judged else None
-    days = held_out.rows[problem.time].astype("datetime64[D]") if problem.time else None
-    return refer_to(problem.objective, Scored(held_out.target, model.predict_guarded(held_out.rows)), days, judged)
+def _load_held_out(url: str, champion: RegisteredVersion) -> Split | None:
+    """The rows that the champion was judged on; None where its training set was pruned."""
+    for name in ("test", "validation") if champion.training_set else ():
+        split = load_split(url, champion.training_set or 0, name)
+        if len(split):
+            return split
+    return None
 
 
 def _read_judged(url: str, champion: RegisteredVersion, objective: Objective) -> float | None:
@@ -111,13 +165,6 @@ def _read_judged(url: str, champion: RegisteredVersion, objective: Objective) ->
         row = connection.execute(_JUDGED, [champion.name, champion.version]).fetchone()
     tag = champion.tags.get(f"judged_{objective.key}")
     return float(tag) if tag else row[0] if row else None
-
-
-def _measure(model: Model, split: Split) -> tuple[Scored, float | None]:
-    """What the model predicts of the rows, and the share of actual values inside its intervals."""
-    predicted = model.predict_guarded(split.rows)
-    inside = model.outputs.cover(split.target, predicted, split.rows, DEFAULT_LEVEL)
-    return Scored(split.target, predicted), None if inside is None else float(inside.mean())
 
 
 def _store(

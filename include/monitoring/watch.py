@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 
 from include.monitoring.drift import Measures, Thresholds, compare_column, has_drifted, is_alarming
-from include.monitoring.error_watch import measure_errors
+from include.monitoring.error_watch import load_served, measure_errors
 from include.monitoring.report import Alarm, DriftReport
 from include.monitoring.requests import compare_requests, describe_requests, find_window
 from include.monitoring.windows import Window, list_windows, load_window
 from include.problem.declaration import Problem
 from include.problem.words import describe_shares
 from include.sets.examples import load_split, read_problem_of
-from include.sets.profile import columns_of, list_watched
+from include.sets.profile import columns_of, describe_quantity, list_watched
 from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.registry import RegisteredVersion
 from include.warehouse import connect
 
 log = logging.getLogger(__name__)
+# What predictions are called where columns are watched; no column has this name.
+SCORE = "predicted"
 NOTHING_TO_COMPARE = (
     "Nothing to compare: there is no champion, its training set is unknown (a model registered by hand names none),"
     " the classes are others than it learnt, or no week is complete."
@@ -35,7 +37,8 @@ _COLUMNS_OF_TABLE = (
 def measure_drift(url: str, settings: Settings) -> DriftReport | None:
     """Compares the newest windows of the raw rows with the champion's training set, and stores every figure.
 
-    The champion predicts the rows of each window, too, and what was asked for is compared in the same way.
+    The champion predicts the rows of each window, too, and what was asked for is compared in the same way. Of classes,
+    the probabilities are compared with those where it was judged.
 
     Returns:
         None if there is no champion, nothing is known of its training set, its classes are no longer those that are
@@ -61,13 +64,23 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
     if not windows:
         log.info("No window is complete. %s", requests)
         return None
+    served = load_served(url, tracker, champion)
+    score = problem.objective.score
+    if score and served and served.held_out:
+        watched = (*watched, SCORE)
+        learnt = {**learnt, SCORE: score(served.held_out.predicted)}
+        profile = {**profile, SCORE: describe_quantity(learnt[SCORE])}
     drifted: dict[str, list[bool]] = {name: [] for name in watched}
     # Those of the newest window, which comes last.
     shares: dict[str, str] = {}
-    rows = []
+    rows, scored = [], []
     for window in windows:
-        values = columns_of(problem, load_window(url, problem, window))
-        for name in watched:
+        split = load_window(url, problem, window)
+        values = columns_of(problem, split)
+        scored.append(served.score(split) if served else None)
+        if score and scored[-1]:
+            values[SCORE] = score(scored[-1].scored.predicted)
+        for name in filter(values.__contains__, watched):
             measures = compare_column(profile[name], values[name], learnt.get(name))
             drifted[name].append(has_drifted(measures, thresholds))
             rows.append(_row_of(champion, window, name, len(values[name]), measures, drifted[name][-1], "rows"))
@@ -78,7 +91,7 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
     alarming = [name for name in watched if is_alarming(drifted[name], needed, settings.drift_windows)]
     by_column = {name: tuple(flags) for name, flags in drifted.items()}
     changed = {name: text for name, text in shares.items() if text}
-    errors = measure_errors(url, settings, tracker, champion, windows)
+    errors = measure_errors(url, settings, served, windows, scored) if served else ()
     return DriftReport(
         champion.name, champion.version, tuple(windows), by_column, tuple(alarming), changed, errors, requests
     )

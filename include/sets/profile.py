@@ -82,7 +82,7 @@ def profile_split(problem: Problem, split: Split) -> dict[str, Any]:
         return {}
     quantities = list_quantities(problem)
     return {
-        name: _quantity(values) if name in quantities else _frequencies(values)
+        name: describe_quantity(values) if name in quantities else _frequencies(values)
         for name, values in columns_of(problem, split).items()
     }
 
@@ -104,7 +104,8 @@ def _note_missing(values: npt.NDArray[Any], present: int) -> dict[str, int]:
     return {"missing": len(values) - present} if present < len(values) else {}
 
 
-def _quantity(values: npt.NDArray[np.float64]) -> dict[str, Any]:
+def describe_quantity(values: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """The figures of a quantity, of n values, see `profile_split`."""
     present = present_values(values)
     figures = {"count": len(values), **_note_missing(values, len(present))}
     if not len(present):

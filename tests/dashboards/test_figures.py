@@ -110,6 +110,13 @@ def test_counts_below_six_have_no_halves() -> None:
     assert overview_errors.runs_by_model([{"model": LASSO, "runs": 2}]).layout.xaxis.dtick == 1
 
 
+def test_baselines_are_shown_with_the_errors_of_each_split() -> None:
+    errors = {"validation": {"rmse": 9.0, "mae": 7.0}, "test": {"rmse": 8.0, "mae": 6.0}}
+    rows = [{"version": 1, "name": "mean", "split": split, "errors": errors[split]} for split in errors]
+    shown = overview_sets.baselines(rows, PROBLEM).rows
+    assert shown == [("mean", "validation", "9", "7"), ("mean", "test", "8", "6")]
+
+
 def test_training_set_versions_show_rows_size_and_state() -> None:
     row = {"version": 3, "months": ["2024-01", "2024-02"], "rows": 1234, "size": 2_500_000,
            "state": "published", "at": NOON}  # fmt: skip

@@ -54,7 +54,7 @@ def path(warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     champion = RegisteredVersion("churn", 1, tags, datetime.now(UTC))
     monkeypatch.setattr(watch.registry, "find_version", lambda *_: champion)
     monkeypatch.setattr(watch.runs, "open_tracker", lambda *_: None)
-    monkeypatch.setattr(watch, "measure_errors", lambda *_: ())
+    monkeypatch.setattr(watch, "load_served", lambda *_: None)
     return path
 
 

@@ -43,6 +43,7 @@ def make_classification(problem: "Problem") -> Objective:
         ),
         measure=measure,
         constants=lambda target: {"class shares": list_shares(problem.labels, target)},
+        score=take_score,
         region="label set",
         logged="probabilities",
         sql_actual="mode() WITHIN GROUP (ORDER BY target)",
@@ -87,12 +88,15 @@ def find_divergences(predicted: "Values", other: "Values") -> "Values":
     return divergences
 
 
+def take_score(predicted: "Values") -> "Values":
+    """The probability of the second of two classes, of more that of the most probable one, (n,)."""
+    return predicted[:, 1] if predicted.shape[1] == 2 else predicted.max(axis=1)
+
+
 def find_surplus(actual: "Values", predicted: "Values") -> "Values":
     """By how much too probable a row's class was, (n,): of two classes the second one, else the most probable one."""
-    if predicted.shape[1] == 2:
-        surplus: Values = predicted[:, 1] - actual
-    else:
-        surplus = predicted.max(axis=1) - (actual == predicted.argmax(axis=1))
+    happened = actual if predicted.shape[1] == 2 else actual == predicted.argmax(axis=1)
+    surplus: Values = take_score(predicted) - happened
     return surplus
 
 
@@ -115,15 +119,11 @@ def measure(actual: "Values", predicted: "Values") -> dict[str, float]:
     of_two, codes = predicted.shape[1] == 2, actual.astype(np.intp)
     squares = (predicted - np.eye(predicted.shape[1])[codes]) ** 2
     chosen = predicted.argmax(axis=1)
-    if of_two:
-        calibration = find_calibration_error(codes == 1, predicted[:, 1])
-    else:
-        calibration = find_calibration_error(codes == chosen, predicted.max(axis=1))
     return {
         "log_loss": float(find_losses(actual, predicted).mean()),
         "brier": float(squares.sum(axis=1).mean()) / (2 if of_two else 1),
         "accuracy": float(np.mean(chosen == codes)),
-        "calibration_error": calibration,
+        "calibration_error": find_calibration_error(codes == (1 if of_two else chosen), take_score(predicted)),
         **_measure_ranks(codes, predicted),
     }
 

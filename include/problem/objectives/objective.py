@@ -54,6 +54,7 @@ class Objective:
             predict, by the figures of the training split's target, see `profile_split`. The first one stands in where
             another baseline has no value.
         labels: Of the classes, in the order of their numbers and probabilities; empty where a number is predicted.
+        score: What of predictions is watched for drift beside the columns, (n,); None where nothing is.
         region: What is told beside a prediction and holds the actual value with a given probability.
         logged: The column of `prediction.log` that takes the place of `{predicted}` in the `sql` of measures.
         sql_actual: The aggregate over rows that look alike that takes the place of `{actual}`.
@@ -78,6 +79,7 @@ class Objective:
     in_bars: tuple[Measure, ...]
     in_slices: tuple[Measure, ...]
     labels: tuple[str, ...] = ()
+    score: Callable[["Values"], "Values"] | None = None
     region: str = "interval"
     logged: str = "predicted"
     sql_actual: str = "avg(target)"
