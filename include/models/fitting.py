@@ -63,10 +63,14 @@ def encode(
 
 def _weigh(problem: Problem, train: Split, validation: Split) -> list[Values | None]:
     """How much each row of both splits counts, (n,); None where all count alike."""
-    weights = find_class_weights(problem, train.target)
-    if not weights.size or weights.min() == weights.max():
-        return [None, None]
-    return [weights[split.target.astype(np.intp)] for split in (train, validation)]
+    of_classes = find_class_weights(problem, train.target)
+    if not of_classes.size or of_classes.min() == of_classes.max():
+        return [train.weights, validation.weights]
+    weighed = [of_classes[split.target.astype(np.intp)] for split in (train, validation)]
+    return [
+        weights if split.weights is None else weights * split.weights
+        for weights, split in zip(weighed, (train, validation), strict=True)
+    ]
 
 
 def threads_for(threads: int) -> int:

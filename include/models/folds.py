@@ -39,7 +39,7 @@ def encode_folds(
         return [encode(model, problem, feature_set, references, train, validation)]
     both = train + validation
     return [
-        encode(model, problem, feature_set, references, _take(both, learnt), _take(both, held_out))
+        encode(model, problem, feature_set, references, both.take(learnt), both.take(held_out))
         for learnt, held_out in divide(problem, both, random_state)
     ]
 
@@ -94,10 +94,6 @@ def _number_groups(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     return np.where(missing, len(known) + np.arange(len(values)), numbers)
 
 
-def _take(split: Split, positions: npt.NDArray[np.intp]) -> Split:
-    return Split({name: values[positions] for name, values in split.rows.items()}, split.target[positions])
-
-
 def fit_folds(
     model: ModelType,
     parameters: Mapping[str, Any],
@@ -135,7 +131,7 @@ def predict_across(
     """
     given: Values | None = None
     for learnt, held_out in divide(problem, split, random_state):
-        parts = _take(split, learnt), _take(split, held_out)
+        parts = split.take(learnt), split.take(held_out)
         data = encode(model, problem, feature_set, references, *parts)
         estimator = fit_estimator(model, parameters, data, random_state=random_state, **options)
         predicted = predict_encoded(estimator, data.validation)

@@ -20,6 +20,8 @@ _OF_CLASSES = ("classes", "class_weights", *_OF_TWO)
 SECONDS_OF_UNIT = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 # The column of a training set that says where a row belongs that is not split by time.
 PLACE = "place"
+# The column of a training set that says how much a row counts, where rows do not count alike.
+ROW_WEIGHT = "row_weight"
 # Columns that the warehouse's tables have beside those of the problem, and the other parameters of a request.
 RESERVED = frozenset(
     (
@@ -36,6 +38,7 @@ RESERVED = frozenset(
         "probabilities",
         "request_id",
         "row_number",
+        ROW_WEIGHT,
         "source",
         "split",
         "target",
@@ -52,6 +55,7 @@ def check_problem(problem: "Problem") -> None:
     _check_bounds(problem)
     _check_split(problem)
     _check_classes(problem)
+    _check_row_weight(problem)
     if problem.target is None and problem.elapsed is None:
         raise ValueError("target: name the column to predict")
 
@@ -62,7 +66,7 @@ def _check_names(problem: "Problem") -> None:
             why = "is reserved" if name in RESERVED else "is not made of small letters, digits and _"
             raise ValueError(f"columns.{name}: the name {why}; choose another one, and say source = {name!r}")
     mentioned = {
-        **{key: (name,) for key in ("time", "group", "series") if (name := getattr(problem, key))},
+        **{key: (name,) for key in ("time", "group", "series", "weight") if (name := getattr(problem, key))},
         "elapsed": problem.elapsed or (),
         "known_later": problem.known_later,
         "batch_order": problem.batch_order,
@@ -95,6 +99,17 @@ def _check_columns(problem: "Problem") -> None:
             raise ValueError(f"columns.{column.name}.when_missing: only a time can be now, not a {column.kind}")
         if column.reference and column.reference not in problem.references:
             raise ValueError(f"columns.{column.name}.reference: there is no reference {column.reference!r}")
+
+
+def _check_row_weight(problem: "Problem") -> None:
+    if problem.weight is None:
+        return
+    column = problem.columns[problem.weight]
+    if column.kind != "number" or not column.required or column.minimum is None or column.minimum < 0:
+        raise ValueError(
+            f"weight: every row needs a number of 0 or more that says how much it counts: give columns.{column.name}"
+            " the kind number, required = true and min = 0"
+        )
 
 
 def _check_split(problem: "Problem") -> None:

@@ -91,10 +91,15 @@ def make_any_rows(problem: "Problem", count: int) -> dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Split:
-    """One split of a training set: n rows by column, and n targets."""
+    """One split of a training set: n rows by column, and n targets.
+
+    Attributes:
+        weights: How much each row counts when a model is fitted, (n,); None where all count alike.
+    """
 
     rows: Columns
     target: Values
+    weights: Values | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -102,4 +107,12 @@ class Split:
     def __add__(self, other: "Split") -> "Split":
         """The rows of both, this one's first."""
         rows = {name: np.concatenate([values, other.rows[name]]) for name, values in self.rows.items()}
-        return Split(rows, np.concatenate([self.target, other.target]))
+        weights = None
+        if self.weights is not None and other.weights is not None:
+            weights = np.concatenate([self.weights, other.weights])
+        return Split(rows, np.concatenate([self.target, other.target]), weights)
+
+    def take(self, positions: npt.NDArray[np.intp]) -> "Split":
+        """The rows at these positions."""
+        weights = None if self.weights is None else self.weights[positions]
+        return Split({name: values[positions] for name, values in self.rows.items()}, self.target[positions], weights)

@@ -135,6 +135,10 @@ class Problem(SettingsModel):
     `Yes=10`; or `balanced`, so that all classes count alike. Probabilities are calibrated to the true shares
     afterwards.
     """
+    weight: OptionalText = None
+    """The column that says how much a row counts when a model is fitted, such as how many people an answer stands for;
+    it is no feature, and errors are those of rows that count alike. Empty: all count alike.
+    """
     known_later: Names = ()
     """Columns that are not known when one predicts: never features."""
     batch_order: Names = ()
@@ -182,7 +186,9 @@ class Problem(SettingsModel):
     def inputs(self) -> tuple[Column, ...]:
         """The columns that a model takes: known when one predicts, and of a kind that says something."""
         return tuple(
-            column for column in self.stored if column.of_kind.is_feature and column.name not in self.known_later
+            column
+            for column in self.stored
+            if column.of_kind.is_feature and column.name not in (*self.known_later, self.weight)
         )
 
     @cached_property

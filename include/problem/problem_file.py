@@ -39,7 +39,7 @@ SIMPLE_KEYS = (
     "title", "source", "target", "unit", "target_min", "target_max", "time", "timezone", "time_format", "delimiter",
     "decimal", "encoding", "missing", "known_later", "group", "split", "validation_share", "test_share", "series",
     "horizon", "task", "classes", "positive", "cost_missed", "cost_false_alarm", "least_precision", "least_recall",
-    "class_weights",
+    "class_weights", "weight",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from include.errors import DataQualityError, StaleInput
+from include.problem.checks import ROW_WEIGHT
 from include.problem.declaration import Problem
 from include.problem.inference.leaks import find_suspects
 from include.sets.baselines import measure_baselines
@@ -36,8 +37,8 @@ from include.warehouse import connect
 
 log = logging.getLogger(__name__)
 _INSERT_EXAMPLES = """
-    INSERT INTO {table} (month, row_number, split, place, {columns}, target)
-    SELECT r.month, r.row_number, {split}, {place}, {columns}, r.target
+    INSERT INTO {table} (month, row_number, split, place, {columns}, target{weight})
+    SELECT r.month, r.row_number, {split}, {place}, {columns}, r.target{weights}
     FROM raw.accepted r
     WHERE {accepted}
     ORDER BY r.month, r.row_number
@@ -104,8 +105,15 @@ def transform(url: str, settings: Settings, plan: Plan, created_by: str) -> int:
         table = table_of(version)
         _create_table(connection, table, settings.problem)
         split, place = render_split(settings.problem)
+        weight = settings.problem.weight
         insert = sql.SQL(_INSERT_EXAMPLES).format(
-            table=table, columns=list_columns(settings.problem.inputs), split=split, place=place, accepted=accepted
+            table=table,
+            columns=list_columns(settings.problem.inputs),
+            split=split,
+            place=place,
+            accepted=accepted,
+            weight=sql.SQL(f", {ROW_WEIGHT}" if weight else ""),
+            weights=sql.SQL(", r.{}").format(sql.Identifier(weight)) if weight else sql.SQL(""),
         )
         connection.execute(insert, chosen | bounds)
         without = CLASS_MISSING if settings.problem.labels else TARGET_MISSING
@@ -158,8 +166,12 @@ def _create_table(connection: psycopg.Connection, table: sql.Identifier, problem
     connection.execute(
         sql.SQL(
             "CREATE TABLE {} (month text NOT NULL, row_number bigint NOT NULL, split text NOT NULL,"
-            " place double precision, {}, target double precision NOT NULL)"
-        ).format(table, sql.SQL(", ").join(columns))
+            " place double precision, {}, target double precision NOT NULL{})"
+        ).format(
+            table,
+            sql.SQL(", ").join(columns),
+            sql.SQL(f", {ROW_WEIGHT} double precision NOT NULL" if problem.weight else ""),
+        )
     )
 
 

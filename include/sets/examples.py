@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from include.errors import NoTrainingSet
+from include.problem.checks import ROW_WEIGHT
 from include.problem.data import Split, columns_of_frame
 from include.problem.declaration import Problem
 from include.problem.parts import Column
@@ -151,20 +152,24 @@ def load_split(url: str, version: int, split: str, choose: Choose | None = None)
         if connection.execute("SELECT to_regclass(%s)", [f"training.examples_{version}"]).fetchone() == (None,):
             return Split({name: np.empty(0, dtype) for name, dtype in problem.dtypes.items()}, np.empty(0))
     positions = choose(*_find_times(url, version, split, problem)) if choose else None
-    pieces: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in (*problem.dtypes, TARGET)}
+    others = (TARGET, ROW_WEIGHT) if problem.weight else (TARGET,)
+    pieces: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in (*problem.dtypes, *others)}
     start = 0
-    for frame in _read_frames(url, version, split, sql.SQL("{}, target").format(list_columns(problem.inputs))):
+    wanted = sql.SQL(", ").join(map(sql.Identifier, pieces))
+    for frame in _read_frames(url, version, split, wanted):
         end = start + len(frame)
         if positions is not None:
             first, last = np.searchsorted(positions, [start, end])
             frame = frame.iloc[positions[first:last] - start]
         piece = split_of_frame(problem, frame)
-        for name, values in (*piece.rows.items(), (TARGET, piece.target)):
-            pieces[name].append(values)
+        for name, values in {**piece.rows, TARGET: piece.target, ROW_WEIGHT: piece.weights}.items():
+            if values is not None:
+                pieces[name].append(values)
         start = end
     # One after the other, so that no more than one of them is held twice.
     columns = {name: _concatenate(pieces.pop(name), dtype) for name, dtype in problem.dtypes.items()}
-    return Split(columns, _concatenate(pieces.pop(TARGET), "float64"))
+    target, *weights = (_concatenate(pieces.pop(name), "float64") for name in others)
+    return Split(columns, target, *weights)
 
 
 def _find_times(url: str, version: int, split: str, problem: Problem) -> tuple[int, npt.NDArray[Any] | None]:
@@ -195,8 +200,9 @@ def _concatenate(pieces: list[npt.NDArray[Any]], dtype: str) -> npt.NDArray[Any]
 
 
 def split_of_frame(problem: Problem, frame: "pd.DataFrame") -> Split:
-    """Rows with their targets, of a frame with the problem's inputs and `target`."""
-    return Split(columns_of_frame(problem, frame), frame[TARGET].to_numpy(dtype="float64"))
+    """Rows with their targets, of a frame with the problem's inputs and `target`, and, where it has any, weights."""
+    target, *weights = (frame[name].to_numpy(dtype="float64") for name in (TARGET, ROW_WEIGHT) if name in frame)
+    return Split(columns_of_frame(problem, frame), target, *weights)
 
 
 def find_target_shape(url: str, version: int) -> TargetShape:
