@@ -283,50 +283,6 @@ def test_waterfall_of_a_log_link_is_in_the_unit_with_steps_as_factors() -> None:
     assert drawn.data[0].increasing.marker.color != drawn.data[0].decreasing.marker.color
 
 
-def test_waterfall_of_classes_leads_to_the_odds_of_one() -> None:
-    explanation = Explanation(("a", "b"), np.log([[0.5, 3.0]]), np.log([0.2]), "log-odds", "the odds of Yes")
-    drawn = explainability.waterfall(explanation, 0, {}, "")
-    assert drawn.layout.yaxis.title.text == "odds of Yes"
-    assert list(drawn.data[0].x) == ["typical row", "b", "a", "odds<br>of Yes"]
-    assert list(drawn.data[0].text) == ["0.2", "x 3.00", "x 0.50", "0.3"]
-    assert drawn.data[0].customdata[-1].rstrip() == "odds of Yes: 0.3"
-
-
-def test_contributions_to_odds_are_named_so() -> None:
-    explanation = Explanation(("fee",), np.log([[0.5], [3.0]]), np.log([0.2, 0.2]), "log-odds", "the odds of Yes")
-    explained: Any = SimpleNamespace(explanation=explanation, values={}, texts=[{"fee": "9"}, {"fee": "20"}])
-    rows = [{"explained": explained, "row": 0}]
-    assert explainability.beeswarm(rows, CHURN).layout.xaxis.title.text == "factor on the odds of Yes"
-    assert explainability.mean_contributions(rows, CHURN).layout.xaxis.title.text == "mean change, % of the odds of Yes"
-
-
-@pytest.mark.parametrize(
-    ("actual", "decided", "tone", "probability"),
-    [(1.0, "Yes", "", "20.0%"), (0.0, "Yes", "bad", "80.0%"), (1.0, "No", "bad", "20.0%")],
-)
-def test_row_that_was_taken_for_another_class_is_marked(
-    actual: float, decided: str, tone: str, probability: str
-) -> None:
-    customer = {"since": datetime(2024, 1, 5, 18), "fee": 20.0, "plan": "gold"}
-    answer = {
-        "predictions": [decided], "probabilities": [{"No": 0.8, "Yes": 0.2}], "threshold": 0.15,
-        "label_sets": [["No", "Yes"]],
-    }  # fmt: skip
-    version: Any = SimpleNamespace(label="LogisticRegression v2")
-    rows = [{**customer, "target": actual}]
-    explained = Explained(CHURN, {}, version, rows, np.array([[0.8, 0.2]]), answer, None, {}, [{}])
-    predicted, was, found = explainability.picked_row_of_classes([{"explained": explained, "row": 0}], CHURN).facts
-    assert predicted.value == f"{decided} ({answer['probabilities'][0][decided]:.1%})"
-    assert predicted.detail == "LogisticRegression v2; threshold 0.15; 9 of 10: No or Yes"
-    assert was.value == CHURN.labels[int(actual)]
-    assert (found.value, found.tone) == (probability, tone)
-    assert found.detail.startswith("log loss 1.609" if actual else "log loss 0.2231")
-    plain = {**answer, "threshold": None, "label_sets": None}
-    explained = Explained(CHURN, {}, version, rows, np.array([[0.8, 0.2]]), plain, None, {}, [{}])
-    facts = explainability.picked_row_of_classes([{"explained": explained, "row": 0}], CHURN).facts
-    assert facts[0].detail == "LogisticRegression v2"
-
-
 def test_points_of_equal_value_are_moved_apart() -> None:
     offsets = explainability._spread(np.array([1.0, 1.0, 1.0, 9.0]))
     assert len(set(offsets[:3])) == 3
