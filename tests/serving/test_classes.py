@@ -116,12 +116,15 @@ def test_explanation_adds_up_to_log_odds(serve: Serve, problem: Problem, model: 
     asked = [{**CUSTOMER, "tenure": tenure} for tenure in tenures]
     answer = service.client.post("/explain", json=asked).json()
     assert (answer["contributions_unit"], answer["factor_on"]) == ("log-odds", factor_on)
+    assert [row.keys() for row in answer["probability_changes"]] == [row.keys() for row in answer["contributions"]]
     bases = np.broadcast_to(answer["base"], len(tenures))
     assert isinstance(answer["base"], list) == (problem is THREE)
     totals = [base + sum(row.values()) for base, row in zip(bases, answer["contributions"], strict=True)]
     if problem is TWO:  # the longer somebody has been there, the less probable, before calibration as after it
         given = [row["Yes"] for row in answer["probabilities"]]
         assert np.argsort(totals).tolist() == np.argsort(given).tolist()
+        starts = [p - sum(row.values()) for p, row in zip(given, answer["probability_changes"], strict=True)]
+        assert starts == pytest.approx([starts[0]] * len(tenures)), "each begins at the typical row"
     else:
         assert min(totals) > 0
 

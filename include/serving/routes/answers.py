@@ -70,6 +70,9 @@ class ExplainedClasses(PredictedClasses):
     contributions: list[dict[str, float]] = Field(description="By feature, one object per row")
     contributions_unit: str = Field(description="log-odds")
     factor_on: str = Field(description="What a contribution multiplies, by its exponential: the odds of which class")
+    probability_changes: list[dict[str, float]] = Field(
+        description="What each feature changes of the calibrated probability of that class, the strongest first"
+    )
 
 
 @dataclass(frozen=True)

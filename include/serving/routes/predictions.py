@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import anyio.to_thread
+import numpy as np
+import numpy.typing as npt
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response, status
 from pydantic_core import to_json
 
@@ -101,13 +103,16 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
 
 def _tell(found: Explanation, problem: Problem) -> dict[str, Any]:
     """An explanation as JSON values. Of several classes each row has the base of its own most probable one."""
-    base = found.base.tolist()
-    return {
-        "base": base if len(problem.labels) > 2 else base[0],
-        "contributions": [dict(zip(found.features, row, strict=True)) for row in found.contributions.tolist()],
-        "contributions_unit": found.unit,
-        **({"factor_on": found.factor_on} if problem.labels else {}),
-    }
+    base, contributions = found.base.tolist(), _name_features(found, found.contributions)
+    told = {"contributions": contributions, "contributions_unit": found.unit}
+    if not problem.labels:
+        return {"base": base[0], **told}
+    of_classes = {"factor_on": found.factor_on, "probability_changes": _name_features(found, found.changes)}
+    return {"base": base if len(problem.labels) > 2 else base[0], **told, **of_classes}
+
+
+def _name_features(found: Explanation, values: npt.NDArray[np.float64]) -> list[dict[str, float]]:
+    return [dict(zip(found.features, row, strict=True)) for row in values.tolist()]
 
 
 def _read_request_id(request: Request) -> str | None:
