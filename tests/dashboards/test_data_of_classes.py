@@ -9,7 +9,7 @@ from include.dashboards.context import Sources
 from include.dashboards.reading.raw_profiles import read_profile
 from include.problem.declaration import Problem
 from include.settings import Settings
-from tests.churn import CHURN, make_customers
+from tests.classified import LEAVING, make_customers
 from tests.dashboards.conftest import NOWHERE, Site, find_person
 from tests.published_sets import publish_set
 
@@ -17,11 +17,11 @@ from tests.published_sets import publish_set
 @pytest.fixture
 def classes(warehouse_url: str, tmp_path: Path) -> Site:
     """The application on a warehouse with a training set of two classes, one of them rare."""
-    frame = make_customers(3_000)
-    frame = frame[(frame["churned"] == "No") | (frame.index % 20 == 0)]
-    frame.to_csv(tmp_path / "churn.csv", index=False)
-    problem = Problem(**CHURN.model_dump(by_alias=True) | {"source": (tmp_path / "churn.csv").as_uri()})
-    settings = Settings(problem=problem, mlflow_tracking_uri=NOWHERE, registered_model="churn", minimum_rows=20)  # type: ignore[arg-type]
+    frame = make_customers(LEAVING, 3_000)
+    frame = frame[(frame["Left"] == "No") | (frame.index % 20 == 0)]
+    frame.to_csv(tmp_path / "customers.csv", index=False)
+    problem = Problem(**LEAVING.model_dump(by_alias=True) | {"source": (tmp_path / "customers.csv").as_uri()})
+    settings = Settings(problem=problem, mlflow_tracking_uri=NOWHERE, registered_model="leaving", minimum_rows=20)  # type: ignore[arg-type]
     publish_set(warehouse_url, settings)
     sources = Sources(lambda: warehouse_url, lambda: settings)
     return Site(create_app(find_person, sources), sources)

@@ -27,7 +27,7 @@ from include.models.explanation import Explanation
 from include.models.factors import tick_factors
 from include.models.scale import Scale
 from include.settings import Settings
-from tests.leaving import CHURN
+from tests.classified import LEAVING
 
 PROBLEM = Settings().problem
 NAMES = {"station": {"7": "Harbour"}}
@@ -296,8 +296,10 @@ def test_contributions_to_odds_are_named_so() -> None:
     explanation = Explanation(("fee",), np.log([[0.5], [3.0]]), np.log([0.2, 0.2]), "log-odds", "the odds of Yes")
     explained: Any = SimpleNamespace(explanation=explanation, values={}, texts=[{"fee": "9"}, {"fee": "20"}])
     rows = [{"explained": explained, "row": 0}]
-    assert explainability.beeswarm(rows, CHURN).layout.xaxis.title.text == "factor on the odds of Yes"
-    assert explainability.mean_contributions(rows, CHURN).layout.xaxis.title.text == "mean change, % of the odds of Yes"
+    assert explainability.beeswarm(rows, LEAVING).layout.xaxis.title.text == "factor on the odds of Yes"
+    assert (
+        explainability.mean_contributions(rows, LEAVING).layout.xaxis.title.text == "mean change, % of the odds of Yes"
+    )
 
 
 @pytest.mark.parametrize(
@@ -314,16 +316,16 @@ def test_row_that_was_taken_for_another_class_is_marked(
     }  # fmt: skip
     version: Any = SimpleNamespace(label="LogisticRegression v2")
     rows = [{**customer, "target": actual}]
-    explained = Explained(CHURN, {}, version, rows, np.array([[0.8, 0.2]]), answer, None, {}, [{}])
-    predicted, was, found = explainability.picked_row_of_classes([{"explained": explained, "row": 0}], CHURN).facts
+    explained = Explained(LEAVING, {}, version, rows, np.array([[0.8, 0.2]]), answer, None, {}, [{}])
+    predicted, was, found = explainability.picked_row_of_classes([{"explained": explained, "row": 0}], LEAVING).facts
     assert predicted.value == f"{decided} ({answer['probabilities'][0][decided]:.1%})"
     assert predicted.detail == "LogisticRegression v2; threshold 0.15; 9 of 10: No or Yes"
-    assert was.value == CHURN.labels[int(actual)]
+    assert was.value == LEAVING.labels[int(actual)]
     assert (found.value, found.tone) == (probability, tone)
     assert found.detail.startswith("log loss 1.609" if actual else "log loss 0.2231")
     plain = {**answer, "threshold": None, "label_sets": None}
-    explained = Explained(CHURN, {}, version, rows, np.array([[0.8, 0.2]]), plain, None, {}, [{}])
-    facts = explainability.picked_row_of_classes([{"explained": explained, "row": 0}], CHURN).facts
+    explained = Explained(LEAVING, {}, version, rows, np.array([[0.8, 0.2]]), plain, None, {}, [{}])
+    facts = explainability.picked_row_of_classes([{"explained": explained, "row": 0}], LEAVING).facts
     assert facts[0].detail == "LogisticRegression v2"
 
 
@@ -457,7 +459,7 @@ def test_error_by_week_of_classes_speaks_of_probabilities() -> None:
         "coverage": 0.84, "is_uncovered": True, "champion_version": 2, "champion_now": 2,
         "window_start": date(2024, 3, 1),
     }  # fmt: skip
-    drawn = data_watch.champion_error([week], CHURN)
+    drawn = data_watch.champion_error([week], LEAVING)
     assert [told for told, _ in trace(drawn)["customdata"]] == [
         "predicted minus actual +0.03 (mean), 84.0% in 90 % label sets: too high, label sets off"
     ]
@@ -475,7 +477,7 @@ def test_classes_of_a_set_are_shares_of_each_split_in_their_order() -> None:
         {"split": "train", "low": 0.0, "share": 0.75},
         {"split": "test", "low": 0.0, "share": 1.0},
     ]
-    drawn = data_sets.set_classes(rows, CHURN)
+    drawn = data_sets.set_classes(rows, LEAVING)
     assert [(t.name, list(t.x), list(t.y)) for t in drawn.data] == [
         ("train", ["Yes", "No"], [25, 75]), ("test", ["No"], [100]),
     ]  # fmt: skip
@@ -485,7 +487,7 @@ def test_classes_of_a_set_are_shares_of_each_split_in_their_order() -> None:
 def test_hover_text_of_slices_has_no_gap_without_a_unit() -> None:
     row = {"model": LASSO, "slicing": "plan", "value": "gold", "shown": "gold", "rows": 5, "log_loss": 0.4,
            "brier": 0.1, "accuracy": 0.9}  # fmt: skip
-    assert trace(training_run_details.slices([row], CHURN))["hovertemplate"] == (
+    assert trace(training_run_details.slices([row], LEAVING))["hovertemplate"] == (
         "log loss %{x:,.4~r}, Brier score %{customdata[1]:,.4~r}, accuracy %{customdata[2]:,.4~r},"
         " %{customdata[0]:,} customers<extra></extra>"
     )

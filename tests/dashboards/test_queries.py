@@ -11,8 +11,8 @@ from include.problem.declaration import Problem
 from include.raw.tables import ensure_columns
 from include.sets.left_out import TARGET_ABOVE
 from include.warehouse import connect, create_partition, migrate
+from tests.classified import COLUMNS, LEAVING
 from tests.dashboards.conftest import OpenSite, Site, store_trials
-from tests.leaving import CHURN
 from tests.rentals import RENTALS
 from tests.warehouse_rows import RawTrip, query, store_month
 
@@ -121,22 +121,22 @@ def test_raw_month_is_profiled_once_for_a_source(site: Site, warehouse_url: str)
 
 def store_customers(url: str) -> None:
     """A source of customers, of whose target the first is not known."""
-    ensure_columns(url, CHURN)
+    ensure_columns(url, LEAVING)
     with connect(url) as connection:
         create_partition(connection, "raw", "rows", "all", "month", "all")
         connection.execute(
             "INSERT INTO raw.sources (month, location, sha256, columns, reading, rows, rules)"
-            " VALUES ('all', 'file:///churn', 'x', '{}', '', 5, 'rules')"
+            " VALUES ('all', 'file:///customers', 'x', '{}', '', 5, 'rules')"
         )
         connection.cursor().executemany(
-            "INSERT INTO raw.rows (month, row_number, fee, target) VALUES ('all', %s, %s, %s)",
+            "INSERT INTO raw.rows (month, row_number, tenure, target) VALUES ('all', %s, %s, %s)",
             [(at, 10.0 * at, target) for at, target in enumerate((None, 1.0, 0.0, 1.0, 1.0))],
         )
 
 
 def test_target_of_loaded_rows_is_told_by_class(open_site: OpenSite, warehouse_url: str) -> None:
     store_customers(warehouse_url)
-    site = open_site(warehouse_url, problem=CHURN)
+    site = open_site(warehouse_url, problem=LEAVING)
     [target] = [row for row in site.answer("raw_profile")["rows"] if row[0] == "target"]
     assert target[1:3] == ["category", "5"]
     assert (target[3]["text"], target[4:]) == ("1", ["2", "", "", "", "", "Yes"])
@@ -146,9 +146,9 @@ def test_target_of_loaded_rows_is_told_by_class(open_site: OpenSite, warehouse_u
 
 def test_month_is_profiled_again_when_its_target_is_one_of_classes_now(open_site: OpenSite, warehouse_url: str) -> None:
     store_customers(warehouse_url)
-    of_numbers = Problem(**{**RENTALS.to_dict(), "columns": CHURN.to_dict()["columns"], "time": "since"})
+    of_numbers = Problem(**{**RENTALS.to_dict(), "columns": COLUMNS, "time": None})
     assert open_site(warehouse_url, problem=of_numbers).answer("raw_targets")["kind"] == "figure"
-    assert open_site(warehouse_url, problem=CHURN).answer("raw_classes")["kind"] == "figure"
+    assert open_site(warehouse_url, problem=LEAVING).answer("raw_classes")["kind"] == "figure"
 
 
 def test_classes_of_the_newest_set_are_counted_by_split(open_site: OpenSite, warehouse_url: str) -> None:
@@ -164,7 +164,7 @@ def test_classes_of_the_newest_set_are_counted_by_split(open_site: OpenSite, war
             f"CREATE TABLE training.examples_{version} AS SELECT * FROM (VALUES ('train', 0.0::float8), ('train', 1.0),"
             " ('train', 1.0), ('train', 1.0), ('test', 0.0)) AS e (split, target)".encode()
         )
-    site = open_site(warehouse_url, problem=CHURN)
+    site = open_site(warehouse_url, problem=LEAVING)
     drawn = {each["name"]: (each["x"], each["y"]) for each in site.answer("set_classes")["figure"]["data"]}
     assert drawn == {"train": (["No", "Yes"], [25, 75]), "test": (["No"], [100])}
     [target] = site.answer("set_profile")["rows"]
