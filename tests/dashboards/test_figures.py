@@ -22,12 +22,13 @@ from include.dashboards.pages import (
     training_run_details,
 )
 from include.dashboards.playground import Predicted, draw_predictions
-from include.dashboards.reading.explanations import Explained
+from include.dashboards.reading.explanations import Explained, show_value
 from include.models.explanation import Explanation
 from include.models.factors import tick_factors
 from include.models.scale import Scale
 from include.settings import Settings
 from tests.classified import LEAVING
+from tests.rentals import RENTALS
 
 PROBLEM = Settings().problem
 NAMES = {"station": {"7": "Harbour"}}
@@ -283,50 +284,15 @@ def test_waterfall_of_a_log_link_is_in_the_unit_with_steps_as_factors() -> None:
     assert drawn.data[0].increasing.marker.color != drawn.data[0].decreasing.marker.color
 
 
-def test_waterfall_of_classes_leads_to_the_odds_of_one() -> None:
-    explanation = Explanation(("a", "b"), np.log([[0.5, 3.0]]), np.log([0.2]), "log-odds", "the odds of Yes")
-    drawn = explainability.waterfall(explanation, 0, {}, "")
-    assert drawn.layout.yaxis.title.text == "odds of Yes"
-    assert list(drawn.data[0].x) == ["typical row", "b", "a", "odds<br>of Yes"]
-    assert list(drawn.data[0].text) == ["0.2", "x 3.00", "x 0.50", "0.3"]
-    assert drawn.data[0].customdata[-1].rstrip() == "odds of Yes: 0.3"
-
-
-def test_contributions_to_odds_are_named_so() -> None:
-    explanation = Explanation(("fee",), np.log([[0.5], [3.0]]), np.log([0.2, 0.2]), "log-odds", "the odds of Yes")
-    explained: Any = SimpleNamespace(explanation=explanation, values={}, texts=[{"fee": "9"}, {"fee": "20"}])
+def test_contributions_that_multiply_are_factors_on_the_prediction_and_percentages_of_it() -> None:
+    steps, start = np.log([[0.5], [3.0]]), np.log([20.0, 20.0])
+    explanation = Explanation(("a",), steps, start, "log minutes", "the prediction", Scale("log"))
+    explained: Any = SimpleNamespace(explanation=explanation, values={}, texts=[{"a": "9"}, {"a": "20"}])
     rows = [{"explained": explained, "row": 0}]
-    assert explainability.beeswarm(rows, LEAVING).layout.xaxis.title.text == "factor on the odds of Yes"
-    assert (
-        explainability.mean_contributions(rows, LEAVING).layout.xaxis.title.text == "mean change, % of the odds of Yes"
-    )
-
-
-@pytest.mark.parametrize(
-    ("actual", "decided", "tone", "probability"),
-    [(1.0, "Yes", "", "20.0%"), (0.0, "Yes", "bad", "80.0%"), (1.0, "No", "bad", "20.0%")],
-)
-def test_row_that_was_taken_for_another_class_is_marked(
-    actual: float, decided: str, tone: str, probability: str
-) -> None:
-    customer = {"since": datetime(2024, 1, 5, 18), "fee": 20.0, "plan": "gold"}
-    answer = {
-        "predictions": [decided], "probabilities": [{"No": 0.8, "Yes": 0.2}], "threshold": 0.15,
-        "label_sets": [["No", "Yes"]],
-    }  # fmt: skip
-    version: Any = SimpleNamespace(label="LogisticRegression v2")
-    rows = [{**customer, "target": actual}]
-    explained = Explained(LEAVING, {}, version, rows, np.array([[0.8, 0.2]]), answer, None, {}, [{}])
-    predicted, was, found = explainability.picked_row_of_classes([{"explained": explained, "row": 0}], LEAVING).facts
-    assert predicted.value == f"{decided} ({answer['probabilities'][0][decided]:.1%})"
-    assert predicted.detail == "LogisticRegression v2; threshold 0.15; 9 of 10: No or Yes"
-    assert was.value == LEAVING.labels[int(actual)]
-    assert (found.value, found.tone) == (probability, tone)
-    assert found.detail.startswith("log loss 1.609" if actual else "log loss 0.2231")
-    plain = {**answer, "threshold": None, "label_sets": None}
-    explained = Explained(LEAVING, {}, version, rows, np.array([[0.8, 0.2]]), plain, None, {}, [{}])
-    facts = explainability.picked_row_of_classes([{"explained": explained, "row": 0}], LEAVING).facts
-    assert facts[0].detail == "LogisticRegression v2"
+    assert explainability.beeswarm(rows, PROBLEM).layout.xaxis.title.text == "factor on the prediction"
+    drawn = explainability.mean_contributions(rows, PROBLEM)
+    assert drawn.layout.xaxis.title.text == "mean change, % of the prediction"
+    assert list(drawn.data[0].x) == pytest.approx([100 * (np.sqrt(6) - 1)])
 
 
 def test_points_of_equal_value_are_moved_apart() -> None:
@@ -338,6 +304,21 @@ def test_points_of_equal_value_are_moved_apart() -> None:
 
 def test_values_are_colored_by_rank_with_the_missing_in_the_middle() -> None:
     assert explainability._ranks(np.array([1.0, np.nan, 1000.0, 3.0])).tolist() == [0, 0.5, 1, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "shown"),
+    [
+        ("temperature", 21.456, "21.46"),
+        ("holiday", True, "yes"),
+        ("holiday", False, "no"),
+        ("holiday", None, "unknown"),
+        ("at_hour", datetime(2024, 1, 5, 18), "2024-01-05 18:00"),
+        ("station", 7, "Harbour"),
+    ],
+)
+def test_value_of_a_row_is_shown_as_people_read_it(column: str, value: object, shown: str) -> None:
+    assert show_value(RENTALS.columns[column], NAMES, value) == shown
 
 
 @pytest.mark.parametrize(("actual", "tone"), [(13.9, ""), (14.1, "bad"), (5.9, "bad")])
