@@ -15,7 +15,7 @@ from include.settings import Settings, read_settings
 from include.tracking import runs
 from include.training.job import match_target
 from tests.alerting.conftest import configure
-from tests.leaving import CHURN
+from tests.classified import LEAVING
 from tests.registered import BOOSTER, LASSO, register
 
 LINKS = {"Run": "http://airflow/run"}
@@ -97,7 +97,7 @@ def test_training_of_classes_leaves_out_what_could_not_be_measured(warehouse_url
     metrics = {"log_loss": 0.41234, "brier": 0.1, "accuracy": 0.9, "calibration_error": 0.02}
     trained = {"model": LASSO, "metrics": {f"validation_{key}": value for key, value in metrics.items()}}
     known = {**REGISTERED, "metrics": trained["metrics"]}
-    settings = configure(mlflow_tracking_uri="http://127.0.0.1:9", problem=CHURN)
+    settings = configure(mlflow_tracking_uri="http://127.0.0.1:9", problem=LEAVING)
     alert = report_training(warehouse_url, settings, "sklearn_training", "run", known, [trained], [], LINKS)
     assert alert.headline.startswith(f"{LASSO} is the best model, with a log loss of 0.4123, and is")
     table = alert.tables[0]
@@ -145,9 +145,9 @@ def test_new_champion_is_told_with_both_errors(warehouse_url: str, kind: str, se
 
 
 def test_title_of_a_promotion_begins_with_a_capital(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("include.alerting.model_reports.read_settings", lambda: Settings(problem=CHURN))
+    monkeypatch.setattr("include.alerting.model_reports.read_settings", lambda: Settings(problem=LEAVING))
     insert(
-        warehouse_url, "training.promotions", kind="judgement", name="churn", version=1, model=LASSO, reason="r",
+        warehouse_url, "training.promotions", kind="judgement", name="leaving", version=1, model=LASSO, reason="r",
         challenger_error=0.4, champion_error=0.6, interval_low=-0.3, interval_high=-0.1, look=1, state="promoted",
         baseline="class shares", run_key="d/r",
     )  # fmt: skip
@@ -210,13 +210,13 @@ def test_error_that_has_changed_is_reported_with_its_weeks(warehouse_url: str) -
 
 
 def test_changed_error_of_classes_speaks_of_sets_and_means(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("include.alerting.drift_reports.read_settings", lambda: Settings(problem=CHURN))
+    monkeypatch.setattr("include.alerting.drift_reports.read_settings", lambda: Settings(problem=LEAVING))
     insert(
-        warehouse_url, "monitoring.errors", name="churn", champion_version=4, window_start=date(2024, 3, 8),
+        warehouse_url, "monitoring.errors", name="leaving", champion_version=4, window_start=date(2024, 3, 8),
         window_days=7, rows=500, error=0.5, error_limit=0.4, bias=0.03, is_high=True, has_moved=False, coverage=0.8,
     )  # fmt: skip
     insert(
-        warehouse_url, "monitoring.alarms", name="churn", champion_version=4, window_start=date(2024, 3, 8),
+        warehouse_url, "monitoring.alarms", name="leaving", champion_version=4, window_start=date(2024, 3, 8),
         window_end=date(2024, 3, 14), columns=[], errors=["log loss 0.5"], run_key="model_monitoring/run",
     )  # fmt: skip
     [alert] = report_drift(warehouse_url, "model_monitoring", "run", LINKS)

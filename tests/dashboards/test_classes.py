@@ -5,7 +5,6 @@ from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
-import mlflow
 import numpy as np
 import pytest
 from psycopg.types.json import Jsonb
@@ -14,42 +13,35 @@ from include.dashboards.drawing.outcomes import ClassOutcome, list_outcomes
 from include.dashboards.pages import explainability
 from include.dashboards.playground import Predicted, draw_predictions
 from include.dashboards.reading.explanations import Explained
-from include.models.artifact import Model
 from include.models.explanation import explain
 from include.problem.declaration import Problem
-from include.tracking import model_logging
 from include.tracking.runs import open_tracker
 from include.warehouse import connect
+from tests.classified import (
+    CUSTOMER,
+    FOREST,
+    LEAVING,
+    LINEAR,
+    LOGISTIC,
+    MULTICLASS,
+    SOFTPROB,
+    TIERS,
+    fit_model,
+    make_split,
+    register,
+)
 from tests.dashboards.conftest import OpenSite, Site
 from tests.registered import configure
-from tests.splits import take
-from tests.subscribers import LEAVING, SUBSCRIBER, TIERS, make_model, make_split
 
 NAMES = (f"classes-{number}" for number in count())
-LOGISTIC, LINEAR, FOREST = "gbtree.logistic", "linear_model.LogisticRegression", "ensemble.ExtraTreesClassifier"
-SOFTPROB, MULTICLASS = "gbtree.softprob", "gbdt.multiclass"
 ROWS = 40
-
-
-def register(settings: Any, model: Model, alias: str | None = None) -> None:
-    tracker, name = open_tracker(settings), settings.registered_model
-    run_id = tracker.client.create_run(tracker.experiment_id).info.run_id
-    example = take(make_split(model.problem, 3).rows, slice(3))
-    stored: dict[str, Any] = {"metrics": {"validation_log_loss": 0.4}, "tables": {}, "figures": {}, "example": example}
-    uri = model_logging.log_model(tracker, run_id, model.metadata["family"], model, **stored)
-    mlflow.set_tracking_uri(tracker.uri)
-    tags = {"run_id": run_id, "model": model.metadata["model"], "dag_id": "sklearn_training",
-            "training_set_version": "1"}  # fmt: skip
-    version = mlflow.register_model(uri, name, tags=tags).version
-    if alias:
-        tracker.client.set_registered_model_alias(name, alias, str(version))
 
 
 def open_classes(open_site: OpenSite, warehouse_url: str, mlflow_url: str, problem: Problem, *models: str) -> Site:
     """The application where these models are registered, the first one the champion."""
     settings = configure(mlflow_url, next(NAMES), problem=problem)
     for model, alias in zip(models, ["champion", *[None] * len(models)], strict=False):
-        register(settings, make_model(model), alias)
+        register(open_tracker(settings), settings.registered_model, problem, model, alias)
     return open_site(warehouse_url, mlflow_url, settings.registered_model, problem=problem)
 
 
@@ -64,14 +56,11 @@ def publish(url: str, problem: Problem) -> None:
             [Jsonb({"validation": ROWS})],
         )
         connection.execute(
-            "CREATE TABLE training.examples_1 (row_number bigint, contract text, age double precision,"
-            " price double precision, paperless boolean, target double precision, month text DEFAULT 'all',"
-            " split text DEFAULT 'validation')"
+            "CREATE TABLE training.examples_1 (row_number bigint, tenure double precision, contract text,"
+            " target double precision, month text DEFAULT 'all', split text DEFAULT 'validation')"
         )
         connection.cursor().executemany(
-            "INSERT INTO training.examples_1 (row_number, contract, age, price, paperless, target)"
-            " VALUES (%s, %s, %s, %s, %s::float::int::boolean, %s)",
-            list(rows),
+            "INSERT INTO training.examples_1 (row_number, tenure, contract, target) VALUES (%s, %s, %s, %s)", list(rows)
         )
 
 
@@ -137,16 +126,16 @@ def test_models_are_compared_by_the_probability_of_the_positive_class_with_their
 # Explainability
 
 
-def explain_some(name: str) -> list[dict[str, Any]]:
+def explain_some(problem: Problem, name: str) -> list[dict[str, Any]]:
     """What the charts of a really fitted model are drawn from."""
-    model, rows = make_model(name), make_split(make_model(name).problem, ROWS, seed=8)
+    model, rows = fit_model(problem, name), make_split(problem, ROWS, seed=8)
     stored = [
         {column: values[at] for column, values in (*rows.rows.items(), ("target", rows.target))} for at in range(ROWS)
     ]
     outcomes = list_outcomes(model, model.predict(rows.rows), rows.rows)
     version: Any = SimpleNamespace(label="x v1")
     explained = Explained(
-        model.problem,
+        problem,
         {},
         version,
         stored,
@@ -159,7 +148,7 @@ def explain_some(name: str) -> list[dict[str, Any]]:
 
 
 def test_waterfall_goes_from_the_probability_of_a_typical_row_to_that_of_this_one_by_factors_on_the_odds() -> None:
-    rows = explain_some(LOGISTIC)
+    rows = explain_some(LEAVING, LOGISTIC)
     drawn = explainability.why_this_prediction(rows, LEAVING)
     made, predicted = drawn.data[0], rows[0]["explained"].outcomes[0].probabilities["Yes"]
     assert drawn.layout.yaxis.title.text == "probability of Yes"
@@ -172,7 +161,7 @@ def test_waterfall_goes_from_the_probability_of_a_typical_row_to_that_of_this_on
 
 @pytest.mark.parametrize("name", [SOFTPROB, MULTICLASS])
 def test_waterfall_of_several_classes_names_the_one_that_is_decided_for(name: str) -> None:
-    rows = explain_some(name)
+    rows = explain_some(TIERS, name)
     for at, outcome in enumerate(rows[0]["explained"].outcomes):
         drawn = explainability.why_this_prediction([{**rows[0], "row": at}], TIERS)
         assert drawn.layout.yaxis.title.text == f"probability of {outcome.label}"
@@ -180,7 +169,7 @@ def test_waterfall_of_several_classes_names_the_one_that_is_decided_for(name: st
 
 
 def test_axes_of_contributions_are_of_factors_on_the_odds() -> None:
-    rows = explain_some(LOGISTIC)
+    rows = explain_some(LEAVING, LOGISTIC)
     swarm, bars = explainability.beeswarm(rows, LEAVING), explainability.mean_contributions(rows, LEAVING)
     assert swarm.layout.xaxis.title.text == "factor on the odds of Yes"
     assert bars.layout.xaxis.title.text == "mean factor on the odds of Yes"
@@ -188,7 +177,7 @@ def test_axes_of_contributions_are_of_factors_on_the_odds() -> None:
     assert len(bars.layout.xaxis.ticktext) <= 5, "one beside the other in a narrow chart"
     strongest = rows[0]["explained"].explanation.strengths[0]["mean_abs_shap"]
     assert (bars.data[0].x[0], bars.data[0].customdata[0]) == (strongest, f"x {np.exp(strongest):.2f}")
-    of_several = explainability.mean_contributions(explain_some(SOFTPROB), TIERS)
+    of_several = explainability.mean_contributions(explain_some(TIERS, SOFTPROB), TIERS)
     assert of_several.layout.xaxis.title.text == "mean factor on the odds of the most probable class"
 
 
@@ -201,7 +190,7 @@ def test_selected_row_shows_both_classes_and_the_set(
 ) -> None:
     publish(warehouse_url, problem)
     site = open_classes(open_site, warehouse_url, mlflow_url, problem, model)
-    made, split = make_model(model), make_split(problem, ROWS, seed=8)
+    made, split = fit_model(problem, model), make_split(problem, ROWS, seed=8)
     answer = made.outputs.answer(made.predict(split.rows), split.rows, 0.9)
     tones = set()
     for at in range(ROWS):
@@ -221,7 +210,7 @@ def test_playground_shows_the_class_its_probability_and_its_set(
     open_site: OpenSite, warehouse_url: str, mlflow_url: str
 ) -> None:
     site = open_classes(open_site, warehouse_url, mlflow_url, LEAVING, LOGISTIC, LINEAR, FOREST)
-    answer = site.visit().post("/predict", json=SUBSCRIBER).json()
+    answer = site.visit().post("/predict", json=CUSTOMER).json()
     first = answer["predictions"][0]
     assert [each["model"] for each in answer["predictions"]] == [LOGISTIC, FOREST, LINEAR]
     assert (first["value"], first["threshold"]) == ("Yes", 0.25)
@@ -234,5 +223,5 @@ def test_playground_shows_the_class_its_probability_and_its_set(
     assert sum(answer["contributions"]["data"][0]["y"][:-1]) == pytest.approx(first["probabilities"]["Yes"], abs=1e-5)
     points = [trace for trace in answer["models"]["data"] if not trace["name"].endswith("threshold")]
     assert [trace["x"][0] for trace in points] == [each["probabilities"]["Yes"] for each in answer["predictions"]]
-    refused = site.visit().post("/predict", json={**SUBSCRIBER, "age": "old"})
-    assert (refused.status_code, "age must be a number" in refused.json()["detail"]) == (422, True)
+    refused = site.visit().post("/predict", json={**CUSTOMER, "tenure": "old"})
+    assert (refused.status_code, "tenure must be a number" in refused.json()["detail"]) == (422, True)

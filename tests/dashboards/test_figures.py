@@ -22,12 +22,13 @@ from include.dashboards.pages import (
     training_run_details,
 )
 from include.dashboards.playground import Predicted, draw_predictions
-from include.dashboards.reading.explanations import Explained
+from include.dashboards.reading.explanations import Explained, show_value
 from include.models.explanation import Explanation
 from include.models.factors import tick_factors
 from include.models.scale import Scale
 from include.settings import Settings
-from tests.leaving import CHURN
+from tests.classified import LEAVING
+from tests.rentals import RENTALS
 
 PROBLEM = Settings().problem
 NAMES = {"station": {"7": "Harbour"}}
@@ -283,6 +284,17 @@ def test_waterfall_of_a_log_link_is_in_the_unit_with_steps_as_factors() -> None:
     assert drawn.data[0].increasing.marker.color != drawn.data[0].decreasing.marker.color
 
 
+def test_contributions_that_multiply_are_factors_on_the_prediction_and_percentages_of_it() -> None:
+    steps, start = np.log([[0.5], [3.0]]), np.log([20.0, 20.0])
+    explanation = Explanation(("a",), steps, start, "log minutes", "the prediction", Scale("log"))
+    explained: Any = SimpleNamespace(explanation=explanation, values={}, texts=[{"a": "9"}, {"a": "20"}])
+    rows = [{"explained": explained, "row": 0}]
+    assert explainability.beeswarm(rows, PROBLEM).layout.xaxis.title.text == "factor on the prediction"
+    drawn = explainability.mean_contributions(rows, PROBLEM)
+    assert drawn.layout.xaxis.title.text == "mean change, % of the prediction"
+    assert list(drawn.data[0].x) == pytest.approx([100 * (np.sqrt(6) - 1)])
+
+
 def test_points_of_equal_value_are_moved_apart() -> None:
     offsets = explainability._spread(np.array([1.0, 1.0, 1.0, 9.0]))
     assert len(set(offsets[:3])) == 3
@@ -292,6 +304,21 @@ def test_points_of_equal_value_are_moved_apart() -> None:
 
 def test_values_are_colored_by_rank_with_the_missing_in_the_middle() -> None:
     assert explainability._ranks(np.array([1.0, np.nan, 1000.0, 3.0])).tolist() == [0, 0.5, 1, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "shown"),
+    [
+        ("temperature", 21.456, "21.46"),
+        ("holiday", True, "yes"),
+        ("holiday", False, "no"),
+        ("holiday", None, "unknown"),
+        ("at_hour", datetime(2024, 1, 5, 18), "2024-01-05 18:00"),
+        ("station", 7, "Harbour"),
+    ],
+)
+def test_value_of_a_row_is_shown_as_people_read_it(column: str, value: object, shown: str) -> None:
+    assert show_value(RENTALS.columns[column], NAMES, value) == shown
 
 
 @pytest.mark.parametrize(("actual", "tone"), [(13.9, ""), (14.1, "bad"), (5.9, "bad")])
@@ -413,7 +440,7 @@ def test_error_by_week_of_classes_speaks_of_probabilities() -> None:
         "coverage": 0.84, "is_uncovered": True, "champion_version": 2, "champion_now": 2,
         "window_start": date(2024, 3, 1),
     }  # fmt: skip
-    drawn = data_watch.champion_error([week], CHURN)
+    drawn = data_watch.champion_error([week], LEAVING)
     assert [told for told, _ in trace(drawn)["customdata"]] == [
         "predicted minus actual +0.03 (mean), 84.0% in 90 % label sets: too high, label sets off"
     ]
@@ -431,7 +458,7 @@ def test_classes_of_a_set_are_shares_of_each_split_in_their_order() -> None:
         {"split": "train", "low": 0.0, "share": 0.75},
         {"split": "test", "low": 0.0, "share": 1.0},
     ]
-    drawn = data_sets.set_classes(rows, CHURN)
+    drawn = data_sets.set_classes(rows, LEAVING)
     assert [(t.name, list(t.x), list(t.y)) for t in drawn.data] == [
         ("train", ["Yes", "No"], [25, 75]), ("test", ["No"], [100]),
     ]  # fmt: skip
@@ -441,7 +468,7 @@ def test_classes_of_a_set_are_shares_of_each_split_in_their_order() -> None:
 def test_hover_text_of_slices_has_no_gap_without_a_unit() -> None:
     row = {"model": LASSO, "slicing": "plan", "value": "gold", "shown": "gold", "rows": 5, "log_loss": 0.4,
            "brier": 0.1, "accuracy": 0.9}  # fmt: skip
-    assert trace(training_run_details.slices([row], CHURN))["hovertemplate"] == (
+    assert trace(training_run_details.slices([row], LEAVING))["hovertemplate"] == (
         "log loss %{x:,.4~r}, Brier score %{customdata[1]:,.4~r}, accuracy %{customdata[2]:,.4~r},"
         " %{customdata[0]:,} customers<extra></extra>"
     )

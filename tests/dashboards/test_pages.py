@@ -9,12 +9,15 @@ from include.dashboards.drawing.charts import CHARTS, charts_of
 from include.dashboards.pages import PAGES
 from include.problem.declaration import Problem
 from include.problem.problem_file import read_problem
+from tests.classified import COLUMNS, declare
 from tests.dashboards.conftest import OpenSite, Site, store_trials
-from tests.leaving import CHURN
+
+# With a time, as the first problem has one: pages leave out what a problem does not have.
+DATED = declare("Yes", "No", positive="Yes", time="since", columns={**COLUMNS, "since": {"kind": "time"}})
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("problem", [read_problem("taxi"), CHURN], ids=lambda problem: problem.name)
+@pytest.mark.parametrize("problem", [read_problem("taxi"), DATED], ids=lambda problem: problem.name)
 def test_page_stands_with_a_card_for_each_of_its_charts(
     open_site: OpenSite, warehouse_url: str, page: str, problem: Problem
 ) -> None:
@@ -26,7 +29,7 @@ def test_page_stands_with_a_card_for_each_of_its_charts(
 
 
 @pytest.mark.parametrize("name", [name for name, chart in CHARTS.items() if chart.page != "pipeline"])
-@pytest.mark.parametrize("problem", [read_problem("taxi"), CHURN], ids=lambda problem: problem.name)
+@pytest.mark.parametrize("problem", [read_problem("taxi"), DATED], ids=lambda problem: problem.name)
 def test_chart_without_data_says_what_to_do(
     open_site: OpenSite, warehouse_url: str, name: str, problem: Problem
 ) -> None:
@@ -76,8 +79,8 @@ def test_hint_of_a_card_calls_the_error_by_its_name() -> None:
     assert hints["models_in_use"].startswith("RMSE of the champion and of other models, each compared with it")
     assert hints["slices"].startswith("Validation RMSE of the best model by slice of the rows")
     assert "inside the 90 % intervals" in hints["champion_error"]
-    assert CHARTS["models_in_use"].describe(CHURN).startswith("Log loss of the champion")
-    assert "inside the 90 % label sets" in CHARTS["champion_error"].describe(CHURN)
+    assert CHARTS["models_in_use"].describe(DATED).startswith("Log loss of the champion")
+    assert "inside the 90 % label sets" in CHARTS["champion_error"].describe(DATED)
     assert not any("{" in hint for hint in hints.values())
 
 
@@ -159,7 +162,7 @@ def test_a_page_leaves_out_what_a_problem_does_not_have() -> None:
 
 def test_page_shows_targets_as_numbers_or_as_classes() -> None:
     of_classes, of_numbers = (
-        {chart.name: chart.title for chart in charts_of("data", problem)} for problem in (CHURN, read_problem("taxi"))
+        {chart.name: chart.title for chart in charts_of("data", problem)} for problem in (DATED, read_problem("taxi"))
     )
     assert of_classes.keys() ^ of_numbers.keys() == {"raw_targets", "set_targets", "raw_classes", "set_classes"}
     assert of_classes["raw_classes"] == of_numbers["raw_targets"]
@@ -171,7 +174,7 @@ def test_pages_offer_the_model_types_of_their_task(open_site: OpenSite, warehous
         text = open_site(warehouse_url, problem=problem).visit().get("/overview").text
         return re.findall(r"<option >([a-z_]+\.[A-Za-z]+)</option>", text)
 
-    of_classes, of_numbers = list_offered(CHURN), list_offered(read_problem("taxi"))
+    of_classes, of_numbers = list_offered(DATED), list_offered(read_problem("taxi"))
     assert {"gbtree.logistic", "linear_model.LogisticRegression"} <= {*of_classes}
     assert {"gbtree.squarederror", "linear_model.Lasso"} <= {*of_numbers}
     assert not {*of_classes} & {*of_numbers}

@@ -10,14 +10,16 @@ from include.models.outputs.curves import measure_classes
 from include.problem.declaration import Problem
 from include.problem.problem_file import read_problem
 from include.tracking.runs import open_tracker
+from tests.classified import LEAVING, declare
 from tests.dashboards.conftest import OpenSite, Site, store_trials
-from tests.leaving import CHURN, GRADES
 from tests.registered import LASSO
 
 OF_CLASSES = ("calibration_of_classes", "classes", "confusion_matrix", "precision_and_recall",
               "probabilities_by_class", "roc_curves")  # fmt: skip
+# Two labels are digits that are not their numbers.
+GRADES = declare("1", "0", "none")
 ACTUAL, YES = np.array([1.0, 0.0, 1.0, 0.0]), np.array([0.9, 0.6, 0.4, 0.1])
-TABLES = measure_classes(CHURN.labels, ACTUAL, np.column_stack([1 - YES, YES]), 0.4)
+TABLES = measure_classes(LEAVING.labels, ACTUAL, np.column_stack([1 - YES, YES]), 0.4)
 GRADED_ROWS = np.array([[0.7, 0.2, 0.1], [0.5, 0.4, 0.1], [0.2, 0.7, 0.1], [0, 0, 1]])
 GRADED = measure_classes(GRADES.labels, np.array([0.0, 1, 1, 2]), GRADED_ROWS, None)
 
@@ -32,15 +34,15 @@ def test_only_pages_of_classes_have_these_cards() -> None:
     def list_cards(problem: Problem) -> set[str]:
         return {chart.name for chart in charts_of("training_run", problem)}
 
-    assert list_cards(CHURN) - list_cards(read_problem("taxi")) == set(OF_CLASSES)
-    assert list_cards(read_problem("taxi")) < list_cards(CHURN), "and all others as well"
+    assert list_cards(LEAVING) - list_cards(read_problem("taxi")) == set(OF_CLASSES)
+    assert list_cards(read_problem("taxi")) < list_cards(LEAVING), "and all others as well"
 
 
 @pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range")
 def test_cards_show_what_training_stored_with_the_best_model(
     open_site: OpenSite, mlflow_url: str, warehouse_url: str
 ) -> None:
-    site = open_site(warehouse_url, mlflow_url, "churn-shown", problem=CHURN)
+    site = open_site(warehouse_url, mlflow_url, "leaving-shown", problem=LEAVING)
     store_trials(warehouse_url, "sklearn_training/a", LASSO, [0.4])
     for name in OF_CLASSES:
         assert site.answer(name) == {"kind": "empty", "text": CHARTS[name].empty}
@@ -64,7 +66,7 @@ def _store_tables(site: Site, run_key: str) -> None:
 
 
 def test_roc_curve_is_that_of_the_class_looked_for_with_its_threshold() -> None:
-    drawn = pages.roc_curves(rows_of(TABLES, "roc"), CHURN)
+    drawn = pages.roc_curves(rows_of(TABLES, "roc"), LEAVING)
     curve, threshold = drawn.data
     assert (curve.name, list(curve.x), list(curve.y)) == ("Yes", [0, 0, 0.5, 0.5, 1], [0, 0.5, 0.5, 1, 1])
     assert list(curve.customdata[:2]) == ["no row taken", "taken from 0.9 on"]
@@ -83,7 +85,7 @@ def test_precision_and_recall_have_no_point_without_a_threshold() -> None:
 
 
 def test_calibration_names_the_rows_of_each_bin() -> None:
-    drawn = pages.calibration_of_classes(rows_of(TABLES, "calibration"), CHURN)
+    drawn = pages.calibration_of_classes(rows_of(TABLES, "calibration"), LEAVING)
     [curve] = drawn.data
     assert (list(curve.x), list(curve.y), list(curve.customdata)) == ([0.1, 0.4, 0.6, 0.9], [0, 1, 0, 1], [1] * 4)
     assert "customers" in curve.hovertemplate
@@ -91,7 +93,7 @@ def test_calibration_names_the_rows_of_each_bin() -> None:
 
 
 def test_probabilities_are_shares_of_each_class_with_the_threshold() -> None:
-    drawn = pages.probabilities_by_class(rows_of(TABLES, "scores"), CHURN)
+    drawn = pages.probabilities_by_class(rows_of(TABLES, "scores"), LEAVING)
     no, yes = drawn.data
     assert (no.name, yes.name, len(no.x)) == ("No", "Yes", 21)
     assert [x for x, share in zip(yes.x, yes.y, strict=True) if share][:2] == [0.4, 0.9]
@@ -104,16 +106,16 @@ def test_probabilities_are_shares_of_each_class_with_the_threshold() -> None:
 
 
 def test_class_without_rows_has_no_distribution() -> None:
-    tables = measure_classes(CHURN.labels, np.zeros(2), np.array([[0.9, 0.1], [0.8, 0.2]]), 0.5)
-    assert [trace.name for trace in pages.probabilities_by_class(rows_of(tables, "scores"), CHURN).data] == ["No"]
-    counted = pages.confusion_matrix(rows_of(tables, "confusion"), CHURN).data[0]
+    tables = measure_classes(LEAVING.labels, np.zeros(2), np.array([[0.9, 0.1], [0.8, 0.2]]), 0.5)
+    assert [trace.name for trace in pages.probabilities_by_class(rows_of(tables, "scores"), LEAVING).data] == ["No"]
+    counted = pages.confusion_matrix(rows_of(tables, "confusion"), LEAVING).data[0]
     assert [list(row) for row in counted.z] == [[1, 0], [None, None]]
     [_, yes] = pages.classes(rows_of(tables, "classes")).rows
     assert yes == ("Yes", "0", "0.0%", "15.0%", "", "", "", "", "0.5")
 
 
 def test_confusion_matrix_says_what_decides() -> None:
-    drawn = pages.confusion_matrix(rows_of(TABLES, "confusion"), CHURN)
+    drawn = pages.confusion_matrix(rows_of(TABLES, "confusion"), LEAVING)
     [cells] = drawn.data
     assert (list(cells.x), list(cells.y)) == (["No", "Yes"], ["No", "Yes"])
     assert [list(row) for row in cells.text] == [["1", "1"], ["0", "2"]]
@@ -132,7 +134,7 @@ def test_classes_are_a_table_with_what_is_decided() -> None:
 
 def test_many_classes_wait_in_the_legend() -> None:
     labels = tuple(f"c{at}" for at in range(20))
-    problem = Problem(**{**GRADES.to_dict(), "classes": labels})
+    problem = declare(*labels)
     probabilities = np.full((20, 20), 0.01) + np.eye(20) * 0.8
     tables = measure_classes(labels, np.arange(20.0), probabilities, None)
     drawn = pages.roc_curves(rows_of(tables, "roc"), problem)
@@ -141,5 +143,5 @@ def test_many_classes_wait_in_the_legend() -> None:
 
 
 def test_classes_of_a_model_trained_on_others_are_drawn_too() -> None:
-    others = Problem(**{**GRADES.to_dict(), "classes": ("left", "stayed")})
+    others = declare("left", "stayed")
     assert pages.roc_curves(rows_of(TABLES, "roc"), others).data[0].name == "Yes"

@@ -7,13 +7,9 @@ from psycopg.types.json import Jsonb
 
 from include.dashboards.drawing.charts import CHARTS, read_rows
 from include.dashboards.reading.raw_profiles import read_profile
-from include.problem.declaration import Problem
-from include.raw.tables import ensure_columns
 from include.sets.left_out import TARGET_ABOVE
-from include.warehouse import connect, create_partition, migrate
-from tests.dashboards.conftest import OpenSite, Site, store_trials
-from tests.leaving import CHURN
-from tests.rentals import RENTALS
+from include.warehouse import connect, migrate
+from tests.dashboards.conftest import Site, store_trials
 from tests.warehouse_rows import RawTrip, query, store_month
 
 LASSO, GAMMA = "linear_model.Lasso", "gbtree.gamma"
@@ -117,58 +113,6 @@ def test_raw_month_is_profiled_once_for_a_source(site: Site, warehouse_url: str)
     store_month(warehouse_url, "2024-01", trips[:1], sha256="another")
     assert read_profile(site.context())[0]["rows"] == 1, "a new source is profiled anew"
     assert query(warehouse_url, "SELECT sha256 FROM dashboards.profiles") == [("another",)]
-
-
-def store_customers(url: str) -> None:
-    """A source of customers, of whose target the first is not known."""
-    ensure_columns(url, CHURN)
-    with connect(url) as connection:
-        create_partition(connection, "raw", "rows", "all", "month", "all")
-        connection.execute(
-            "INSERT INTO raw.sources (month, location, sha256, columns, reading, rows, rules)"
-            " VALUES ('all', 'file:///churn', 'x', '{}', '', 5, 'rules')"
-        )
-        connection.cursor().executemany(
-            "INSERT INTO raw.rows (month, row_number, fee, target) VALUES ('all', %s, %s, %s)",
-            [(at, 10.0 * at, target) for at, target in enumerate((None, 1.0, 0.0, 1.0, 1.0))],
-        )
-
-
-def test_target_of_loaded_rows_is_told_by_class(open_site: OpenSite, warehouse_url: str) -> None:
-    store_customers(warehouse_url)
-    site = open_site(warehouse_url, problem=CHURN)
-    [target] = [row for row in site.answer("raw_profile")["rows"] if row[0] == "target"]
-    assert target[1:3] == ["category", "5"]
-    assert (target[3]["text"], target[4:]) == ("1", ["2", "", "", "", "", "Yes"])
-    drawn = site.answer("raw_classes")["figure"]["data"][0]
-    assert (drawn["x"], drawn["y"]) == (["No", "Yes"], [1, 3])
-
-
-def test_month_is_profiled_again_when_its_target_is_one_of_classes_now(open_site: OpenSite, warehouse_url: str) -> None:
-    store_customers(warehouse_url)
-    of_numbers = Problem(**{**RENTALS.to_dict(), "columns": CHURN.to_dict()["columns"], "time": "since"})
-    assert open_site(warehouse_url, problem=of_numbers).answer("raw_targets")["kind"] == "figure"
-    assert open_site(warehouse_url, problem=CHURN).answer("raw_classes")["kind"] == "figure"
-
-
-def test_classes_of_the_newest_set_are_counted_by_split(open_site: OpenSite, warehouse_url: str) -> None:
-    figures = {"target": {"count": 4, "distinct": 2, "frequent": {"Yes": 3, "No": 1}}}
-    with connect(warehouse_url) as connection:
-        [version] = connection.execute(
-            "INSERT INTO training.sets (state, months, validation_from, declaration, settings, sources, left_out,"
-            " published_at, statistics) VALUES ('published', '{all}', '2024-01-20', '{}', '{}', '{}', '[]', now(), %s)"
-            " RETURNING version",
-            [Jsonb(figures)],
-        ).fetchone() or [0]
-        connection.execute(
-            f"CREATE TABLE training.examples_{version} AS SELECT * FROM (VALUES ('train', 0.0::float8), ('train', 1.0),"
-            " ('train', 1.0), ('train', 1.0), ('test', 0.0)) AS e (split, target)".encode()
-        )
-    site = open_site(warehouse_url, problem=CHURN)
-    drawn = {each["name"]: (each["x"], each["y"]) for each in site.answer("set_classes")["figure"]["data"]}
-    assert drawn == {"train": (["No", "Yes"], [25, 75]), "test": (["No"], [100])}
-    [target] = site.answer("set_profile")["rows"]
-    assert (target[0], target[1], target[-1]) == ("target", "category", "Yes (75.0%)")
 
 
 def test_rows_left_out_are_those_that_a_rule_refused_and_those_that_the_newest_set_does_not_use(

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from include.declaring.__main__ import declare
-from tests.churn import CHURN, GRADES, make_customers
+from tests.classified import LEAVING, TIERS, make_customers
 from tests.declaring.conftest import Declare
 from tests.declaring.test_messages import refuse
 from tests.declaring.test_prepared import prepare
@@ -192,12 +192,12 @@ def test_column_that_says_the_class_is_under_suspicion(run: Declare, write: Writ
 # What becomes of it
 
 
-@pytest.mark.parametrize("problem", [CHURN, GRADES], ids=lambda problem: problem.name)
+@pytest.mark.parametrize("problem", [LEAVING, TIERS], ids=lambda problem: problem.name)
 def test_every_row_of_a_declared_table_of_classes_becomes_an_example(
     run: Declare, tmp_path: Path, warehouse_url: str, problem: Any
 ) -> None:
     path = tmp_path / "table.csv"
-    make_customers(400, problem=problem).to_csv(path, index=False)
+    make_customers(problem, 400).to_csv(path, index=False)
     declared = run(path, str(problem.target))
     assert prepare(warehouse_url, declared.problem) == 400
     [(found,)] = query(warehouse_url, "SELECT statistics #> '{target,frequent}' FROM training.sets")

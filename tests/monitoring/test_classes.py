@@ -17,7 +17,7 @@ from include.sets import preparation
 from include.sets.profile import columns_of, profile_split
 from include.settings import Settings
 from include.tracking.registry import RegisteredVersion
-from tests.churn import CHURN, GRADES, make_customers, make_split
+from tests.classified import LEAVING, TIERS, make_customers, make_split
 from tests.published_sets import publish_set
 from tests.warehouse_rows import query
 
@@ -25,12 +25,12 @@ THRESHOLDS = Thresholds.from_settings(Settings())
 Look = Callable[[pd.DataFrame], DriftReport | None]
 
 
-@pytest.mark.parametrize("problem", [CHURN, GRADES], ids=lambda problem: problem.name)
+@pytest.mark.parametrize("problem", [LEAVING, TIERS], ids=lambda problem: problem.name)
 def test_mix_of_classes_drifts_when_their_shares_do(problem: Problem) -> None:
-    learnt, same = make_split(2_000, problem=problem), make_split(2_000, seed=1, problem=problem)
+    learnt, same = make_split(problem, 2_000), make_split(problem, 2_000, seed=1)
     profile, values = profile_split(problem, learnt)["target"], columns_of(problem, learnt)["target"]
     usual = columns_of(problem, same)["target"]
-    other = usual[(same.target > 0) | (same.rows["months"] > 60)]
+    other = usual[(same.target > 0) | (same.rows["tenure"] < 10)]
     for known in (values, None):
         assert not has_drifted(compare_column(profile, usual, known), THRESHOLDS)
         found = compare_column(profile, other, known)
@@ -40,18 +40,17 @@ def test_mix_of_classes_drifts_when_their_shares_do(problem: Problem) -> None:
 
 
 def declare(path: Path, **changes: object) -> Settings:
-    declared = CHURN.model_dump(by_alias=True) | {"source": path.as_uri(), **changes}
-    return Settings(problem=Problem(**declared), minimum_rows=20)  # type: ignore[arg-type]
+    return Settings(problem=LEAVING, minimum_rows=20).change(source=path.as_uri(), **changes)
 
 
 @pytest.fixture
 def path(warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A table of customers that a champion has learnt from."""
-    path = tmp_path / "churn.csv"
-    make_customers(1_500).to_csv(path, index=False)
+    path = tmp_path / "customers.csv"
+    make_customers(LEAVING, 1_500).to_csv(path, index=False)
     version = publish_set(warehouse_url, declare(path)).version
     tags = {"training_set_version": str(version)}
-    champion = RegisteredVersion("churn", 1, tags, datetime.now(UTC))
+    champion = RegisteredVersion("leaving", 1, tags, datetime.now(UTC))
     monkeypatch.setattr(watch.registry, "find_version", lambda *_: champion)
     monkeypatch.setattr(watch.runs, "open_tracker", lambda *_: None)
     monkeypatch.setattr(watch, "load_served", lambda *_: None)
@@ -63,8 +62,8 @@ def test_alarm_names_the_target_when_the_mix_of_classes_changes(warehouse_url: s
     usual = watch.measure_drift(warehouse_url, settings)
     assert usual
     assert usual.alarming == ()
-    rows = make_customers(3_000, seed=2)
-    rows[(rows["churned"] == "Yes") | (rows.index % 4 == 0)].to_csv(path, index=False)
+    rows = make_customers(LEAVING, 3_000, seed=2)
+    rows[(rows["Left"] == "Yes") | (rows.index % 4 == 0)].to_csv(path, index=False)
     preparation.ingest(warehouse_url, settings, "all")
     changed = watch.measure_drift(warehouse_url, settings)
     assert changed
@@ -81,9 +80,9 @@ def test_nothing_is_compared_once_the_classes_have_other_numbers(warehouse_url: 
 def test_requests_are_compared_without_a_target(warehouse_url: str, path: Path) -> None:
     query(
         warehouse_url,
-        "INSERT INTO prediction.log (at, source, model_version, predicted, months, contract)"
+        "INSERT INTO prediction.log (at, source, model_version, predicted, tenure, contract)"
         " SELECT '2024-05-01', 'service', 1, 0.5, 12, 'monthly' FROM generate_series(1, 9) RETURNING 1",
     )
-    profile = profile_split(CHURN, make_split(200))
-    found = compare_requests(warehouse_url, CHURN, Window(date(2024, 5, 1), 1), profile, {})
-    assert {name: rows for name, (rows, _) in found.items()} == {"months": 9, "contract": 9}
+    profile = profile_split(LEAVING, make_split(LEAVING, 200))
+    found = compare_requests(warehouse_url, LEAVING, Window(date(2024, 5, 1), 1), profile, {})
+    assert {name: rows for name, (rows, _) in found.items()} == {"tenure": 9, "contract": 9}

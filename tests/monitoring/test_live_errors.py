@@ -7,8 +7,9 @@ import pytest
 from include.monitoring.live_errors import measure_live_errors
 from include.problem.declaration import Problem
 from include.raw.tables import ensure_columns
+from include.settings import Settings
 from include.warehouse import connect, create_partition
-from tests.classified import THREE, TWO, configure
+from tests.classified import LEAVING, TIERS
 from tests.warehouse_rows import query
 
 
@@ -38,7 +39,7 @@ def log_probabilities(url: str, tenure: float, contract: str, *probabilities: fl
 
 @pytest.mark.parametrize(
     ("problem", "probabilities"),
-    [(TWO, [(0.75, 0.25), (0.5, 0.5)]), (THREE, [(0.5, 0.25, 0.25), (0.5, 0.3, 0.2)])],
+    [(LEAVING, [(0.75, 0.25), (0.5, 0.5)]), (TIERS, [(0.5, 0.25, 0.25), (0.5, 0.3, 0.2)])],
     ids=["two", "three"],
 )
 def test_live_error_is_the_log_loss_of_the_classes_that_were_found(
@@ -49,23 +50,23 @@ def test_live_error_is_the_log_loss_of_the_classes_that_were_found(
     log_probabilities(warehouse_url, 3, "monthly", *probabilities[0])
     log_probabilities(warehouse_url, 40, "yearly", *probabilities[1])
     log_probabilities(warehouse_url, 59, "yearly", *probabilities[1])
-    assert measure_live_errors(warehouse_url, configure(problem)) == 2
+    assert measure_live_errors(warehouse_url, Settings(problem=problem)) == 2
     [(rows, error)] = query(warehouse_url, "SELECT rows, error FROM monitoring.live_errors")
     assert (rows, error) == (2, pytest.approx(-(log(0.25) + log(0.5)) / 2))
 
 
 def test_customers_that_look_alike_count_as_the_most_frequent_class_among_them(warehouse_url: str) -> None:
-    store_customers(warehouse_url, TWO, [(3, "monthly", label) for label in ("Yes", "No", "Yes")])
+    store_customers(warehouse_url, LEAVING, [(3, "monthly", label) for label in ("Yes", "No", "Yes")])
     log_probabilities(warehouse_url, 3, "monthly", 0.2, 0.8)
-    assert measure_live_errors(warehouse_url, configure(TWO)) == 1
+    assert measure_live_errors(warehouse_url, Settings(problem=LEAVING)) == 1
     assert query(warehouse_url, "SELECT error FROM monitoring.live_errors") == [(pytest.approx(-log(0.8)),)]
 
 
 def test_numbers_that_an_earlier_model_has_predicted_are_left_out(warehouse_url: str) -> None:
-    store_customers(warehouse_url, TWO, [(3, "monthly", "Yes")])
+    store_customers(warehouse_url, LEAVING, [(3, "monthly", "Yes")])
     with connect(warehouse_url) as connection:
         connection.execute(
             "INSERT INTO prediction.log (at, source, model_version, tenure, contract, predicted)"
             " VALUES (now(), 'rest', 2, 3, 'monthly', 7.5)"
         )
-    assert measure_live_errors(warehouse_url, configure(TWO)) == 0
+    assert measure_live_errors(warehouse_url, Settings(problem=LEAVING)) == 0

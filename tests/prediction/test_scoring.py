@@ -18,8 +18,7 @@ from include.raw.tables import ensure_columns
 from include.settings import Settings
 from include.tracking.registry import RegisteredVersion
 from include.tracking.store import LoadedModel
-from tests.classified import BOOSTER as OF_TWO
-from tests.classified import SOFTMAX, THREE, TWO, configure, load_classifier, make_classifier, make_rows
+from tests.classified import LEAVING, LOGISTIC, SOFTPROB, TIERS, fit_model, load_model, make_customers, make_split
 from tests.registered import BOOSTER, LASSO, VALIDATION, make_model
 from tests.rentals import RENTALS
 from tests.splits import make_trips
@@ -75,24 +74,24 @@ def test_loaded_month_is_scored_trip_by_trip(warehouse_url: str, tmp_path: Path)
 
 def score_customers(url: str, directory: Path, problem: Problem, model: str) -> list[tuple[Any, ...]]:
     """Scores a file of customers; all that is stored of them."""
-    rows = make_rows(problem, 40, seed=7).rows
-    lines = [f"{tenure:.0f},{contract}" for tenure, contract in zip(rows["tenure"], rows["contract"], strict=True)]
-    (directory / "customers.csv").write_text("\n".join(["Tenure,Contract", *lines]))
+    make_customers(problem, 40, seed=7).drop(columns=problem.target).to_csv(directory / "customers.csv", index=False)
     ensure_columns(url, problem)
     location = f"file://{directory}/customers.csv"
-    assert score_month(url, configure(problem), load_classifier(problem, model), MONTH, location)["rows"] == 40
+    assert score_month(url, Settings(problem=problem), load_model(problem, model), MONTH, location)["rows"] == 40
     return read_batch(url, "predicted, predicted_low, predicted_class, probabilities")
 
 
 @pytest.mark.parametrize(
-    ("problem", "model", "order"), [(TWO, OF_TWO, ()), (THREE, SOFTMAX, ("contract", "tenure"))], ids=["two", "three"]
+    ("problem", "model", "order"),
+    [(LEAVING, LOGISTIC, ()), (TIERS, SOFTPROB, ("contract", "tenure"))],
+    ids=["two", "three"],
 )
 def test_classes_are_stored_with_the_probabilities_of_all(
     warehouse_url: str, tmp_path: Path, problem: Problem, model: str, order: tuple[str, ...]
 ) -> None:
     sorted_first = problem.model_copy(update={"batch_order": order})
     stored = score_customers(warehouse_url, tmp_path, sorted_first, model)
-    made, rows = make_classifier(problem, model), make_rows(problem, 40, seed=7).rows
+    made, rows = fit_model(problem, model), make_split(problem, 40, seed=7).rows
     predicted = made.predict(rows)
     kept = made.outputs.record(predicted)
     assert len({row[2] for row in stored}) == len(problem.labels)

@@ -12,7 +12,7 @@ from include.problem.words import (
     show_target,
 )
 from include.settings import Settings
-from tests.leaving import CHURN, GRADES
+from tests.classified import LEAVING, declare
 from tests.rentals import RENTALS
 
 TRIPS = Settings().problem
@@ -82,8 +82,8 @@ def test_form_describes_a_column_with_example_and_unit() -> None:
 
 def test_target_is_shown_with_its_unit_or_as_its_class() -> None:
     assert show_target(RENTALS, 1204.0) == "1,204 bikes"
-    assert [show_target(CHURN, number) for number in (0.0, 1.0)] == ["No", "Yes"]
-    assert show_target(GRADES, 0) == "1", "a label, not its number"
+    assert [show_target(LEAVING, number) for number in (0.0, 1.0)] == ["No", "Yes"]
+    assert show_target(declare("1", "0", "none"), 0) == "1", "a label, not its number"
 
 
 def test_title_begins_with_a_capital() -> None:

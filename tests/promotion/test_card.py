@@ -3,7 +3,7 @@
 from include.promotion.card import describe_target
 from include.sets.profile import profile_split
 from tests.bikes import BIKES
-from tests.churn import GRADES, make_split
+from tests.classified import TIERS, make_split
 
 
 def test_number_is_described_by_its_mean_and_deviation() -> None:
@@ -12,7 +12,7 @@ def test_number_is_described_by_its_mean_and_deviation() -> None:
 
 
 def test_classes_are_described_by_their_shares_in_their_order() -> None:
-    split = make_split(1_000, problem=GRADES)
-    shares = [f"{label} ({(split.target == number).mean():.1%})" for number, label in enumerate(GRADES.labels)]
-    figures = profile_split(GRADES, split)["target"]
-    assert describe_target(figures, GRADES) == f"The classes there are {', '.join(shares)}."
+    split = make_split(TIERS, 1_000)
+    shares = [f"{label} ({(split.target == number).mean():.1%})" for number, label in enumerate(TIERS.labels)]
+    figures = profile_split(TIERS, split)["target"]
+    assert describe_target(figures, TIERS) == f"The classes there are {', '.join(shares)}."

@@ -9,13 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.errors import SourceInvalid
-from include.problem.declaration import Problem
 from include.raw import ingest_month, validate_months
 from include.raw.coercion import TARGET, coerce_class, coerce_column, reading_of
 from include.raw.ingestion import hash_reading
 from include.raw.tables import ensure_columns
 from include.settings import Settings
-from tests.churn import CHURN, make_customers
+from tests.classified import LEAVING, make_customers
 from tests.warehouse_rows import query
 
 WORDS, NUMBERS, FLAGS = ("No", "Yes"), ("0", "1"), ("false", "true")
@@ -56,9 +55,10 @@ def test_class_that_is_written_as_another_one_begins_stays_itself() -> None:
 
 
 def test_positive_class_is_the_second_however_they_are_declared() -> None:
-    problem = CHURN.model_copy(update={"classes": ("Yes", "No")})
-    batch = pa.record_batch({"churned": ["No", "Yes"]})
-    assert coerce_column(problem, TARGET, batch).array.to_pylist() == [0, 1]
+    batch = pa.record_batch({"Left": ["No", "Yes"]})
+    for classes in (("Yes", "No"), ("No", "Yes")):
+        problem = LEAVING.model_copy(update={"classes": classes})
+        assert coerce_column(problem, TARGET, batch).array.to_pylist() == [0, 1]
 
 
 def test_column_of_lists_holds_no_class() -> None:
@@ -68,7 +68,7 @@ def test_column_of_lists_holds_no_class() -> None:
 
 
 def test_marks_of_a_missing_value_are_those_of_the_problem() -> None:
-    problem = CHURN.model_copy(update={"missing": ("not asked",)})
+    problem = LEAVING.model_copy(update={"missing": ("not asked",)})
     coerced = coerce_class(pa.array(["not asked", "Yes"]), WORDS, reading_of(problem, TARGET))
     assert (coerced.array.to_pylist(), coerced.failed) == ([None, 1], None)
 
@@ -77,12 +77,11 @@ def test_marks_of_a_missing_value_are_those_of_the_problem() -> None:
 
 
 def declare(path: Path, **changes: Any) -> Settings:
-    declared = CHURN.model_dump(by_alias=True) | {"source": path.as_uri(), **changes}
-    return Settings(problem=Problem(**declared), minimum_rows=1)  # type: ignore[arg-type]
+    return Settings(problem=LEAVING, minimum_rows=1).change(source=path.as_uri(), **changes)
 
 
 def write(path: Path, targets: list[Any]) -> None:
-    frame = make_customers(len(targets)).assign(churned=targets)
+    frame = make_customers(LEAVING, len(targets)).assign(Left=targets)
     pq.write_table(pa.Table.from_pandas(frame), path)
 
 
@@ -92,7 +91,7 @@ def load(url: str, settings: Settings) -> Any:
 
 
 def test_value_of_no_class_is_rejected_by_name(warehouse_url: str, tmp_path: Path) -> None:
-    path = tmp_path / "churn.parquet"
+    path = tmp_path / "customers.parquet"
     write(path, ["Yes", "No", "Maybe", None, "Yes"])
     settings = declare(path)
     assert load(warehouse_url, settings).rejected == 1
@@ -111,21 +110,25 @@ def test_value_of_no_class_is_rejected_by_name(warehouse_url: str, tmp_path: Pat
 
 
 def test_column_of_other_values_is_refused_with_what_was_found(warehouse_url: str, tmp_path: Path) -> None:
-    path = tmp_path / "churn.parquet"
+    path = tmp_path / "customers.parquet"
     write(path, ["stayed", "left", "stayed", "Yes", "2", "3", "4", "5"])
     with pytest.raises(SourceInvalid) as refused:
         load(warehouse_url, declare(path))
     assert (
-        "7 of the 8 values of column 'churned', the target, are none of the classes No, Yes, but stayed, left, 2, 3, 4"
+        "7 of the 8 values of column 'Left', the target, are none of the classes Yes, No, but stayed, left, 2, 3, 4"
         " and others. Name all values that are classes in CLASSES, or another column in TARGET"
     ) in str(refused.value)
 
 
 def test_rows_are_read_again_when_the_numbers_of_classes_change(tmp_path: Path) -> None:
-    path = tmp_path / "churn.parquet"
+    path = tmp_path / "customers.parquet"
     hashes = {
         hash_reading(declare(path, **changes))
-        for changes in ({}, {"positive": "No"}, {"classes": ("No", "Yes", "Maybe"), "positive": None})
+        for changes in (
+            {},
+            {"positive": "No"},
+            {"classes": ("No", "Yes", "Maybe"), "positive": None, "cost_missed": None},
+        )
     }
     assert len(hashes) == 3
-    assert hash_reading(declare(path, classes=("Yes", "No"))) == hash_reading(declare(path))
+    assert hash_reading(declare(path, classes=("No", "Yes"))) == hash_reading(declare(path))

@@ -18,31 +18,31 @@ from include.problem.declaration import Problem
 from include.raw.tables import ensure_columns
 from include.serving.app import create_app
 from include.serving.holder import Champion
+from include.settings import Settings
 from include.tracking.runs import Tracker
 from tests.classified import (
-    BOOSTER,
     CUSTOMER,
     FOREST,
+    LEAVING,
     LINEAR,
-    SOFTMAX,
-    THREE,
-    TWO,
-    configure,
-    load_classifier,
-    make_classifier,
-    make_rows,
+    LOGISTIC,
+    SOFTPROB,
+    TIERS,
+    fit_model,
+    load_model,
+    make_split,
 )
 from tests.serving.conftest import KEY, Service, build_parts, run_service
 from tests.warehouse_rows import query
 
 pytestmark = pytest.mark.slow
-BOTH = pytest.mark.parametrize(("problem", "model"), [(TWO, BOOSTER), (THREE, SOFTMAX)], ids=["two", "three"])
+BOTH = pytest.mark.parametrize(("problem", "model"), [(LEAVING, LOGISTIC), (TIERS, SOFTPROB)], ids=["two", "three"])
 Serve = Callable[[Problem, str], Service]
 
 
 def take_champion(service: Service, problem: Problem, model: str) -> None:
     """Has the service answer with a model that is in no registry."""
-    champion = Champion(load_classifier(problem, model), InputFormat.of(problem), datetime.now(UTC))
+    champion = Champion(load_model(problem, model), InputFormat.of(problem), datetime.now(UTC))
     service.parts.holder.current = champion
 
 
@@ -53,7 +53,7 @@ def serve(tracker: Tracker, warehouse_url: str, tmp_path: Path) -> Iterator[Serv
 
         def start(problem: Problem, model: str) -> Service:
             ensure_columns(warehouse_url, problem)
-            settings = configure(problem, mlflow_tracking_uri=tracker.uri, serving_poll_seconds=60)
+            settings = Settings(problem=problem, mlflow_tracking_uri=tracker.uri, serving_poll_seconds=60)
             service = stack.enter_context(run_service(settings, warehouse_url, tmp_path))
             take_champion(service, problem, model)
             return service
@@ -65,8 +65,8 @@ def serve(tracker: Tracker, warehouse_url: str, tmp_path: Path) -> Iterator[Serv
 def test_class_is_answered_with_probabilities_and_label_set_and_logged(
     serve: Serve, warehouse_url: str, problem: Problem, model: str
 ) -> None:
-    service, made = serve(problem, model), make_classifier(problem, model)
-    rows = make_rows(problem, 60, seed=9).rows
+    service, made = serve(problem, model), fit_model(problem, model)
+    rows = make_split(problem, 60, seed=9).rows
     asked = [
         {"tenure": tenure, "contract": contract}
         for tenure, contract in zip(rows["tenure"], rows["contract"], strict=True)
@@ -105,10 +105,10 @@ def test_label_sets_are_larger_with_a_higher_level(serve: Serve, problem: Proble
 @pytest.mark.parametrize(
     ("problem", "model", "factor_on"),
     [
-        (TWO, LINEAR, "the odds of Yes"),
-        (TWO, BOOSTER, "the odds of Yes"),
-        (THREE, LINEAR, "the odds of the most probable class"),
-        (THREE, SOFTMAX, "the odds of the most probable class"),
+        (LEAVING, LINEAR, "the odds of Yes"),
+        (LEAVING, LOGISTIC, "the odds of Yes"),
+        (TIERS, LINEAR, "the odds of the most probable class"),
+        (TIERS, SOFTPROB, "the odds of the most probable class"),
     ],
 )
 def test_explanation_adds_up_to_log_odds(serve: Serve, problem: Problem, model: str, factor_on: str) -> None:
@@ -118,9 +118,9 @@ def test_explanation_adds_up_to_log_odds(serve: Serve, problem: Problem, model: 
     assert (answer["contributions_unit"], answer["factor_on"]) == ("log-odds", factor_on)
     assert [row.keys() for row in answer["probability_changes"]] == [row.keys() for row in answer["contributions"]]
     bases = np.broadcast_to(answer["base"], len(tenures))
-    assert isinstance(answer["base"], list) == (problem is THREE)
+    assert isinstance(answer["base"], list) == (problem is TIERS)
     totals = [base + sum(row.values()) for base, row in zip(bases, answer["contributions"], strict=True)]
-    if problem is TWO:  # the longer somebody has been there, the less probable, before calibration as after it
+    if problem is LEAVING:  # the longer somebody has been there, the less probable, before calibration as after it
         given = [row["Yes"] for row in answer["probabilities"]]
         assert np.argsort(totals).tolist() == np.argsort(given).tolist()
         starts = [p - sum(row.values()) for p, row in zip(given, answer["probability_changes"], strict=True)]
@@ -130,7 +130,7 @@ def test_explanation_adds_up_to_log_odds(serve: Serve, problem: Problem, model: 
 
 
 def test_classifier_that_cannot_be_explained_says_so(serve: Serve) -> None:
-    answer = serve(TWO, FOREST).client.post("/explain", json=CUSTOMER)
+    answer = serve(LEAVING, FOREST).client.post("/explain", json=CUSTOMER)
     assert answer.status_code == 501
     assert answer.json()["detail"].startswith("RandomForestClassifier cannot be explained here")
 
@@ -140,7 +140,7 @@ def test_service_keeps_to_the_document_of_classes(
     tracker: Tracker, warehouse_url: str, tmp_path: Path, problem: Problem, model: str
 ) -> None:
     ensure_columns(warehouse_url, problem)
-    settings = configure(problem, mlflow_tracking_uri=tracker.uri, serving_poll_seconds=60)
+    settings = Settings(problem=problem, mlflow_tracking_uri=tracker.uri, serving_poll_seconds=60)
     parts = build_parts(settings, warehouse_url, tmp_path)
     take_champion(Service(parts, None), problem, model)  # type: ignore[arg-type]
     app = create_app(parts, InputFormat.of(problem))
@@ -157,7 +157,7 @@ def test_service_keeps_to_the_document_of_classes(
 
 
 def test_document_describes_the_answers_of_the_task(serve: Serve) -> None:
-    document = serve(TWO, BOOSTER).client.get("/openapi.json").json()
+    document = serve(LEAVING, LOGISTIC).client.get("/openapi.json").json()
     assert {"PredictedClasses", "ExplainedClasses"} <= document["components"]["schemas"].keys()
     assert not {"Predicted", "Explained"} & document["components"]["schemas"].keys()
     assert "intervals" not in json.dumps(document["components"])

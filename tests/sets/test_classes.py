@@ -15,48 +15,47 @@ from include.sets.examples import load_split
 from include.sets.left_out import CLASS_MISSING
 from include.sets.profile import columns_of, list_quantities, list_watched, profile_split
 from include.settings import Settings
-from tests.churn import CHURN, GRADES, make_customers, make_split
+from tests.classified import LEAVING, TIERS, make_customers, make_split
 from tests.published_sets import publish_set
 from tests.warehouse_rows import query
 
 
 def declare(problem: Problem, path: Path, frame: pd.DataFrame, **changes: Any) -> Settings:
     frame.to_csv(path, index=False)
-    declared = problem.model_dump(by_alias=True) | {"source": path.as_uri(), **changes}
-    return Settings(problem=Problem(**declared), minimum_rows=20)  # type: ignore[arg-type]
+    return Settings(problem=problem, minimum_rows=20).change(source=path.as_uri(), **changes)
 
 
 # What a target looks like
 
 
 def test_classes_are_profiled_by_their_names() -> None:
-    split = make_split(500, problem=GRADES)
-    profile = profile_split(GRADES, split)["target"]
+    split = make_split(TIERS, 500)
+    profile = profile_split(TIERS, split)["target"]
     counts = np.bincount(split.target.astype(int))
-    assert profile["frequent"] == {name: counts[number] for number, name in enumerate(GRADES.labels)}
+    assert profile["frequent"] == {name: counts[number] for number, name in enumerate(TIERS.labels)}
     assert (profile["count"], profile["distinct"]) == (500, 3)
     assert "mean" not in profile
 
 
 def test_classes_are_watched_and_are_no_quantity() -> None:
-    assert list_quantities(CHURN) == ("months",)
-    assert list_watched(CHURN) == ("months", "contract", "target")
+    assert list_quantities(LEAVING) == ("tenure",)
+    assert list_watched(LEAVING) == ("tenure", "contract", "target")
 
 
 def test_row_without_a_class_counts_as_missing() -> None:
-    split = Split(make_split(4).rows, np.array([0, 1, np.nan, 7]))
-    assert columns_of(CHURN, split)["target"].tolist() == ["No", "Yes", None, None]
-    assert profile_split(CHURN, split)["target"]["missing"] == 2
+    split = Split(make_split(LEAVING, 4).rows, np.array([0, 1, np.nan, 7]))
+    assert columns_of(LEAVING, split)["target"].tolist() == ["No", "Yes", None, None]
+    assert profile_split(LEAVING, split)["target"]["missing"] == 2
 
 
 # From the source to a published set
 
 
-@pytest.mark.parametrize("problem", [CHURN, GRADES], ids=lambda problem: problem.name)
+@pytest.mark.parametrize("problem", [LEAVING, TIERS], ids=lambda problem: problem.name)
 def test_set_of_classes_is_published_with_their_shares_as_baseline(
     warehouse_url: str, tmp_path: Path, problem: Problem
 ) -> None:
-    frame = make_customers(600, problem=problem)
+    frame = make_customers(problem, 600)
     published = publish_set(warehouse_url, declare(problem, tmp_path / "table.csv", frame))
     train = load_split(warehouse_url, published.version, "train")
     assert set(train.target) == set(range(len(problem.labels)))
@@ -73,17 +72,17 @@ def test_set_of_classes_is_published_with_their_shares_as_baseline(
 
 
 def test_columns_under_suspicion_are_those_that_say_the_class(warehouse_url: str, tmp_path: Path) -> None:
-    frame = make_customers(600).assign(contract=lambda customers: customers["churned"].str.upper())
-    publish_set(warehouse_url, declare(CHURN, tmp_path / "table.csv", frame))
+    frame = make_customers(LEAVING, 600).assign(Contract=lambda customers: customers["Left"].str.upper())
+    publish_set(warehouse_url, declare(LEAVING, tmp_path / "table.csv", frame))
     [(suspects,)] = query(warehouse_url, "SELECT suspects FROM training.sets")
     assert list(suspects) == ["contract"]
 
 
 def test_row_without_a_class_is_left_out_by_name(warehouse_url: str, tmp_path: Path) -> None:
-    frame = make_customers(600)
-    frame.loc[:9, "churned"] = None
-    frame.loc[10:14, "churned"] = "Perhaps"
-    published = publish_set(warehouse_url, declare(CHURN, tmp_path / "table.csv", frame))
+    frame = make_customers(LEAVING, 600)
+    frame.loc[:9, "Left"] = None
+    frame.loc[10:14, "Left"] = "Perhaps"
+    published = publish_set(warehouse_url, declare(LEAVING, tmp_path / "table.csv", frame))
     assert published.counts["filtered"] == 10
     assert published.counts["rejected"] == 5
     [(left_out,)] = query(warehouse_url, "SELECT left_out FROM training.sets")
@@ -94,8 +93,8 @@ def test_row_without_a_class_is_left_out_by_name(warehouse_url: str, tmp_path: P
 
 
 def test_class_that_nothing_trains_on_is_refused_by_name(warehouse_url: str, tmp_path: Path) -> None:
-    settings = declare(CHURN, tmp_path / "table.csv", make_customers(600), classes=["No", "Yes", "Perhaps"],
-                       positive=None)  # fmt: skip
+    settings = declare(LEAVING, tmp_path / "table.csv", make_customers(LEAVING, 600), classes=["No", "Yes", "Perhaps"],
+                       positive=None, cost_missed=None)  # fmt: skip
     with pytest.raises(DataQualityError, match=r"train: no row of class 'Perhaps'.*load more rows.*\(CLASSES\)"):
         publish_set(warehouse_url, settings)
     assert query(warehouse_url, "SELECT state FROM training.sets") == [("failed",)]

@@ -19,8 +19,8 @@ from include.sets.baselines import Baseline
 from include.settings import Settings
 from include.tracking import runs
 from include.tracking.registry import CHAMPION, PREVIOUS, RegisteredVersion
+from tests.classified import LEAVING
 from tests.conftest import TrackingServer
-from tests.leaving import CHURN
 from tests.registered import LASSO, configure, register
 from tests.splits import PROBLEM
 
@@ -77,7 +77,7 @@ def test_table_of_classifiers_names_their_errors_and_is_not_cut() -> None:
     metrics = {"validation_log_loss": 0.41234, "validation_brier": 0.0987}
     model = TrainedModel("run", "sklearn", longest, metrics, "12", ("challenger",))
     baseline = Baseline("class shares", [0.7, 0.3], None, {"validation": {"log_loss": 0.61, "brier": 0.21}})
-    shown = show(model_table(CHURN.objective, [model], [baseline]))
+    shown = show(model_table(LEAVING.objective, [model], [baseline]))
     at = next(number for number, line in enumerate(shown.splitlines()) if "Brier" in line)
     assert [line.split() for line in shown.splitlines()[at : at + 2]] == [
         ["log", "Brier"], ["model", "family", "loss", "score", "version", "alias"],
