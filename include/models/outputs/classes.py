@@ -12,7 +12,7 @@ from include.models.outputs.calibration import Calibration, calibrate
 from include.models.outputs.curves import measure_classes
 from include.models.outputs.label_sets import LabelSets, make_label_sets
 from include.models.outputs.protocol import Stored
-from include.models.outputs.thresholds import choose_threshold
+from include.models.outputs.thresholds import choose_threshold, decide
 from include.problem.class_weights import find_class_weights
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
@@ -68,11 +68,7 @@ class Classes:
 
     def decide(self, predicted: Values) -> npt.NDArray[np.intp]:
         """The number of the class that each row is taken for, (n,)."""
-        if self.threshold is None:
-            decided: npt.NDArray[np.intp] = predicted.argmax(axis=1)
-        else:
-            decided = (predicted[:, 1] >= self.threshold).astype(np.intp)
-        return decided
+        return decide(predicted, self.threshold)
 
     def name(self, predicted: Values) -> npt.NDArray[np.object_]:
         """The label that each row is taken for, (n,)."""

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from include.models.outputs.thresholds import decide
 from include.problem.data import Values
-from include.problem.objectives.classification import BINS
+from include.problem.objectives.classification import BINS, take_score
 
 # Of a curve; more of them make no other picture.
 MOST_POINTS = 100
@@ -58,13 +59,10 @@ def measure_classes(
     """
     from sklearn.metrics import confusion_matrix
 
-    codes, of_two = actual.astype(np.intp), predicted.shape[1] == 2
-    limit = threshold if of_two else None
-    decided = predicted.argmax(axis=1) if limit is None else (predicted[:, 1] >= limit).astype(np.intp)
-    counts = confusion_matrix(codes, decided, labels=range(len(labels)))
-    scores = predicted[:, 1] if of_two else predicted.max(axis=1)
+    codes, scores = actual.astype(np.intp), take_score(predicted)
+    counts = confusion_matrix(codes, decide(predicted, threshold), labels=range(len(labels)))
     classes = [_Told(label, codes == at, predicted[:, at]) for at, label in enumerate(labels)]
-    told = classes[1:] if of_two else classes
+    told = classes[1:] if len(labels) == 2 else classes
     curves = [each for each in told if each.can_rank]
     return {
         "classes": [
@@ -72,12 +70,12 @@ def measure_classes(
                 **_describe_class(each),
                 "precision": _divide(counts[at, at], counts[:, at].sum()),
                 "recall": _divide(counts[at, at], counts[at].sum()),
-                "threshold": limit if at == 1 else None,
+                "threshold": threshold if at == 1 else None,
             }
             for at, each in enumerate(classes)
         ],
-        "roc": [{"label": each.label, **point} for each in curves for point in _trace_roc(each, limit)],
-        "pr": [{"label": each.label, **point} for each in curves for point in _trace_pr(each, limit)],
+        "roc": [{"label": each.label, **point} for each in curves for point in _trace_roc(each, threshold)],
+        "pr": [{"label": each.label, **point} for each in curves for point in _trace_pr(each, threshold)],
         "calibration": [{"label": each.label, **part} for each in told for part in _calibrate(each)],
         "confusion": [
             {"actual": label, "decided": other, "rows": int(count), "share": _divide(count, row.sum())}

@@ -1,6 +1,7 @@
 """From which probability on a row is taken for one of the positive class of two: by costs, precision or recall."""
 
 import numpy as np
+import numpy.typing as npt
 
 from include.problem.data import Values
 from include.problem.declaration import Problem
@@ -30,3 +31,18 @@ def choose_threshold(problem: Problem, actual: Values, predicted: Values) -> flo
         return float(thresholds[np.flatnonzero(recall >= problem.least_recall)[-1]])
     reached = np.flatnonzero(precision >= min(float(problem.least_precision or 0), float(precision.max())))
     return float(thresholds[reached[0]])
+
+
+def decide(predicted: Values, threshold: float | None) -> npt.NDArray[np.intp]:
+    """The number of the class that each row is taken for, (n,).
+
+    Args:
+        predicted: Probabilities, (n, k).
+        threshold: Of two classes, the probability from which on a row is taken for the second one; None: it is taken
+            for the most probable one.
+    """
+    if threshold is None:
+        decided: npt.NDArray[np.intp] = predicted.argmax(axis=1)
+    else:
+        decided = (predicted[:, 1] >= threshold).astype(np.intp)
+    return decided

@@ -48,7 +48,7 @@ def test_threshold_decides_between_two_classes_and_the_most_probable_one_without
 
 
 def test_of_more_classes_each_has_curves_and_the_most_probable_one_decides() -> None:
-    tables = measure_classes(SIZES, np.array([0.0, 1, 1, 2]), SIZED, 0.9)
+    tables = measure_classes(SIZES, np.array([0.0, 1, 1, 2]), SIZED, None)
     assert {row["label"] for row in tables["roc"]} == {row["label"] for row in tables["pr"]} == set(SIZES)
     found = {(row["actual"], row["decided"]): (row["rows"], row["share"]) for row in tables["confusion"]}
     assert found[("medium", "small")] == found[("medium", "medium")] == (1, 0.5)
