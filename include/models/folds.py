@@ -102,13 +102,14 @@ def fit_folds(
     watch: Watch | None = None,
     **options: Any,
 ) -> Fitted:
-    """Fits on each fold as `fit` does; the errors are the means over the folds.
+    """Fits on each fold as `fit` does; the errors are the means over the folds, of measures that all of them have.
 
     Of several folds none has the estimator that is wanted in the end: there is none, then. Nor has any of them a curve
     that can be compared with others': `watch` is told of a single one.
     """
     fitted = [fit(model, parameters, data, watch=watch if len(folds) == 1 else None, **options) for data in folds]
-    metrics = {name: float(np.mean([each.metrics[name] for each in fitted])) for name in fitted[0].metrics}
+    measured = [name for name in fitted[0].metrics if all(name in each.metrics for each in fitted)]
+    metrics = {name: float(np.mean([each.metrics[name] for each in fitted])) for name in measured}
     estimator = fitted[0].estimator if len(fitted) == 1 else None
     return Fitted(estimator, metrics, float(np.mean([each.loss for each in fitted])))
 

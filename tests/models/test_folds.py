@@ -9,7 +9,7 @@ from include.models.table import MODELS
 from include.problem.data import Columns, Split
 from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
-from tests.splits import PROBLEM, REFERENCES, make_split
+from tests.splits import LENGTHS, PROBLEM, REFERENCES, SHORT_OR_LONG, as_classes, make_split
 
 MODEL = MODELS["gbtree.squarederror"]
 COUNT = 103
@@ -107,3 +107,25 @@ def test_with_enough_rows_the_splits_are_as_they_are() -> None:
         train.target.tolist(),
         validation.target.tolist(),
     )
+
+
+@pytest.mark.parametrize("name", ["linear_model.LogisticRegression", "gbtree.softprob", "gbdt.multiclass"])
+def test_fold_without_a_class_is_measured_by_what_it_has(name: str) -> None:
+    problem, split = LENGTHS, as_classes(make_split(400), 3)
+    order = np.argsort(split.rows["pickup_at"])
+    # The class comes with the newest rows alone: earlier folds neither validate nor, at last, learn it.
+    split = Split({key: values[order] for key, values in split.rows.items()}, np.where(np.arange(400) < 360, 0.0, 2.0))
+    halves = split.take(np.arange(0, 400, 2)), split.take(np.arange(1, 400, 2))
+    folds = encode_folds(MODELS[name], problem, "default", REFERENCES, *halves, random_state=1)
+    fitted = fit_folds(MODELS[name], MODELS[name].start, folds, random_state=1, threads=1)
+    assert len(folds) == FOLDS
+    assert np.isfinite(fitted.loss)
+    assert "log_loss" in fitted.metrics
+    assert "roc_auc" not in fitted.metrics
+
+
+def test_classes_are_dealt_out_evenly_to_folds() -> None:
+    rare = Split({}, (np.arange(1_000) % 100 == 0).astype("float64"))
+    hashed = Problem(**{**SHORT_OR_LONG.to_dict(), "time": None, "slices": []})
+    folds = divide(hashed, rare, 1)
+    assert [int(rare.target[held_out].sum()) for _, held_out in folds] == [2] * FOLDS

@@ -50,6 +50,9 @@ class ScikitLearn:
         if model.parallel:
             chosen["n_jobs"] = options.threads
         module, class_name = model.name.rsplit(".", 1)
+        if options.classes and np.ptp(data.train_target) == 0:
+            # As in a fold of a class that comes late. Most classifiers refuse that.
+            module, class_name, chosen = "dummy", "DummyClassifier", {}
         estimator = getattr(import_module(f"sklearn.{module}"), class_name)(**chosen)
         # Sums of linear algebra are other ones in their last digits with other threads.
         weights = {} if data.train_weight is None else {"sample_weight": data.train_weight}
