@@ -324,6 +324,11 @@ def names_of(family: Family) -> list[str]:
     return [name for name, model in MODELS.items() if model.family == family]
 
 
+def names_for(family: Family, problem: "Problem") -> list[str]:
+    """Those of `names_of` that predict what the problem asks for."""
+    return [name for name in names_of(family) if MODELS[name].fits(problem)]
+
+
 def get_model(name: str, family: Family | None = None) -> ModelType:
     """The entry of that name.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
-from include.models.table import Family, names_of
+from include.models.table import Family, names_for
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
 from include.orchestration.assets import FAMILY_MODELS, TRAINING_SET
 from include.orchestration.connections import get_warehouse_url, start_dag
@@ -29,7 +29,8 @@ DEFAULT_QUEUE, CPU_QUEUE, GPU_QUEUE = "default", "cpu", "gpu"
 
 
 def _params(family: Family) -> dict[str, Param]:
-    names = names_of(family)
+    problem = read_usable_settings().problem
+    names = names_for(family, problem)
     settings_key = f"{family.upper()}_MODELS"
     return {
         "models": Param(
@@ -66,7 +67,7 @@ def _params(family: Family) -> dict[str, Param]:
         "feature_set": choice(
             "Feature set",
             "What the models learn from.",
-            read_usable_settings().problem.feature_set_names,
+            problem.feature_set_names,
             in_force("FEATURE_SET"),
         ),
         "set_version": Param(

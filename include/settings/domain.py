@@ -23,7 +23,7 @@ from include.configuration.values import (
     Seed,
     Severity,
 )
-from include.models.table import FAMILIES, TRAINING_DAGS, Family, get_model, names_of
+from include.models.table import FAMILIES, TRAINING_DAGS, Family, get_model, names_for
 from include.problem.problem_file import change_problem, keys_of, read_problem
 from include.settings.data import DataSettings
 from include.settings.model_types import LightgbmModels, SklearnModels, XgboostModels
@@ -246,7 +246,7 @@ class Settings(DataSettings):
     def _trains_something(self) -> "Settings":
         if not any(map(self.list_model_types, FAMILIES)):
             keys = [f"{family.upper()}_MODELS" for family in FAMILIES]
-            first = next(name for name in names_of(FAMILIES[0]) if get_model(name).fits(self.problem))
+            first = names_for(FAMILIES[0], self.problem)[0]
             raise ValueError(
                 f"{keys[0]}: no model type for a {self.problem.task} is given in {', '.join(keys)}; name one, such as"
                 f" {first}"

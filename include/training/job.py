@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from include.errors import SettingsError
-from include.models.table import Family, get_model, names_for_skewed, names_of
+from include.models.table import Family, get_model, names_for, names_for_skewed, names_of
 from include.problem.features import find_feature_set
 from include.sets.examples import TargetShape, TrainingSet
 from include.settings import Settings
@@ -92,9 +92,10 @@ def choose_models(settings: Settings, family: Family, names: Sequence[str] | Non
     problem = settings.problem
     for name in chosen:
         if not get_model(name, family).fits(problem):
-            possible = [each for each in names_of(family) if get_model(each).fits(problem)]
             wanted = f"{len(problem.labels)} classes" if problem.labels else "a number"
-            raise SettingsError(f"{name} does not predict {wanted}; choose from: {', '.join(possible)}.")
+            raise SettingsError(
+                f"{name} does not predict {wanted}; choose from: {', '.join(names_for(family, problem))}."
+            )
     return chosen
 
 

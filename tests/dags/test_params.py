@@ -8,9 +8,10 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 
-from include.models.table import FAMILIES, names_of
+from include.models.table import FAMILIES, names_for, names_of
 from include.settings import Settings
 from tests.dags.conftest import DAG_IDS
+from tests.splits import PROBLEM
 
 TRAINING_DAGS = [f"{family}_training" for family in FAMILIES]
 
@@ -147,7 +148,11 @@ def test_retraining_refuses(conf: dict[str, Any]) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_training_accepts_every_model_of_its_family_and_none_of_the_other(family: str) -> None:
     dag_id = f"{family}_training"
-    assert validate(dag_id, {"models": names_of(family)})["models"] == names_of(family)  # type: ignore[arg-type]
+    names = names_for(family, PROBLEM)  # type: ignore[arg-type]
+    assert validate(dag_id, {"models": names})["models"] == names
+    for wrong in set(names_of(family)) - set(names):  # type: ignore[arg-type]
+        with pytest.raises(ParamValidationError, match="Invalid input for param models"):
+            validate(dag_id, {"models": [wrong]})
     for other in {*FAMILIES} - {family}:
         with pytest.raises(ParamValidationError, match="Invalid input for param models"):
             validate(dag_id, {"models": names_of(other)[:1]})

@@ -557,3 +557,14 @@ def test_mlflow_that_breaks_off_during_tuning_loses_no_trial(
 def test_training_set_that_is_not_there_any_more_is_named(url: str, settings: Settings, job: Job, step: str) -> None:
     with pytest.raises(NoTrainingSet, match="version 99 no longer exists"):
         STEPS[step](url, settings, replace(job, set_version=99))
+
+
+def test_model_type_of_another_task_is_refused_with_those_that_fit() -> None:
+    churn = Settings(problem="churn")  # type: ignore[arg-type]
+    assert choose_models(churn, "xgboost", None) == ["gbtree.logistic"]
+    with pytest.raises(SettingsError, match="gbtree.gamma does not predict 2 classes; choose from: gbtree.logistic."):
+        choose_models(churn, "xgboost", ["gbtree.gamma"])
+    with pytest.raises(SettingsError, match="gbdt.binary does not predict a number; choose from: gbdt.squarederror, "):
+        choose_models(DEFAULTS, "lightgbm", ["gbdt.binary"])
+    with pytest.raises(ValueError, match="no model type for a classification is given in SKLEARN_MODELS"):
+        Settings(problem="churn", sklearn_models="linear_model.Lasso", xgboost_models="", lightgbm_models="")  # type: ignore[arg-type]
