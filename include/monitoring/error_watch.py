@@ -142,10 +142,10 @@ def describe_errors(
     if is_bias_alarming(found):
         phrases.append(objective.tell_shift(found[-1].shift or 0.0, limit_bias(reference, limits)))
     if is_coverage_alarming(found, limits):
+        least, most = f"{DEFAULT_LEVEL - limits.coverage:.0%}", f"{DEFAULT_LEVEL + limits.coverage:.0%}"
         phrases.append(
             f"{found[-1].coverage:.1%} of the actual values are in the {objective.region}s that are to hold"
-            f" {DEFAULT_LEVEL:.0%}"
-            f" (limits {DEFAULT_LEVEL - limits.coverage:.0%} and {DEFAULT_LEVEL + limits.coverage:.0%})"
+            f" {DEFAULT_LEVEL:.0%} ({f'limit {least}' if objective.holds_more else f'limits {least} and {most}'})"
         )
     return tuple(phrases)
 
