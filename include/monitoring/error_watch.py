@@ -135,10 +135,8 @@ def describe_errors(
     objective, phrases = problem.objective, []
     if is_error_alarming(found, limits):
         error = found[-1].error
-        phrases.append(
-            f"{objective.name} {objective.show(error)}, {error / reference.error:.2f} of the judged"
-            f" {show_amount(reference.error)}"
-        )
+        ratio = f"{error / reference.error:.2f} of" if reference.error else "above"
+        phrases.append(f"{objective.name} {objective.show(error)}, {ratio} the judged {show_amount(reference.error)}")
     if is_bias_alarming(found):
         phrases.append(objective.tell_shift(found[-1].shift or 0.0, limit_bias(reference, limits)))
     if is_coverage_alarming(found, limits):

@@ -155,7 +155,7 @@ def compare_errors(
                 bias=bias,
                 shift=shift,
                 # What must hold, so that an error that is no number counts as too high.
-                is_high=counts[number] and not error < limits.ratio * reference.error,
+                is_high=counts[number] and error != 0 and not error < limits.ratio * reference.error,
                 has_moved=shift is not None and not abs(shift) < limit_bias(reference, limits),
                 coverage=coverage,
                 is_uncovered=counts[number] and not (short if objective.holds_more else abs(short)) <= limits.coverage,

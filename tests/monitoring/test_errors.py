@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from include.monitoring.error_watch import describe_errors
 from include.monitoring.errors import ErrorLimits, Reference, Scored, compare_errors, is_coverage_alarming
 from include.problem.declaration import Problem
 from include.settings import Settings
@@ -49,3 +50,10 @@ def test_label_sets_may_hold_more_as_those_of_a_good_model_do() -> None:
 def test_windows_that_the_champion_knows_do_not_count() -> None:
     assert not is_alarm(0.99, 0.99, news=[False, False])
     assert not is_alarm(0.99, 0.99, news=[False, True])
+
+
+def test_champion_that_was_judged_to_be_always_right_is_compared_with_that() -> None:
+    reference, certain = Reference(0.0), Scored(np.zeros(1000), np.tile([1.0, 0.0], (1000, 1)))
+    for windows, phrases in (([certain] * 2, ()), ([OF_CLASSES] * 2, ("log loss 0.1054, above the judged 0",))):
+        found = compare_errors(LEAVING.objective, windows, reference, LIMITS)
+        assert describe_errors(found, reference, LIMITS, LEAVING) == phrases
