@@ -35,6 +35,9 @@ def make_classification(problem: "Problem") -> Objective:
         loss=find_losses,
         aggregate=keep_mean,
         distance=find_divergences,
+        # Where none of n rows was wrong, 3 of n may be: J. A. Hanley, A. Lippman-Hand, "If Nothing Goes Wrong, Is
+        # Everything All Right?", JAMA 249, 1983.
+        least=lambda rows: 3 / rows,
         residuals=find_surplus,
         center="mean",
         tell_shift=lambda shift, limit: (
