@@ -118,13 +118,20 @@ def _write(value: Any) -> Any:
 
 
 def _load_usable(context: Context, chosen: Sequence[Registered]) -> list[tuple[Registered, Model]]:
-    """The versions with their models, but for those beside the first one that cannot be loaded."""
-    models = [(chosen[0], load_model(context, chosen[0]))]
+    """The versions with their models, but for those beside the first one that cannot be loaded.
+
+    Nor are those there that predict other classes than the first one, or a number: no axis is for both.
+    """
+    first = load_model(context, chosen[0])
+    models = [(chosen[0], first)]
     for version in chosen[1:]:
         try:
-            models.append((version, load_model(context, version)))
+            model = load_model(context, version)
         except ModelInvalid as error:
             log.warning("%s is left out: %s", version.label, error)
+            continue
+        if model.problem.labels == first.problem.labels:
+            models.append((version, model))
     return models
 
 

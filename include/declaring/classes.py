@@ -12,7 +12,7 @@ from include.errors import SettingsError
 from include.problem.checks import MOST_CLASSES
 from include.problem.data import Values
 from include.problem.inference.columns import Facts
-from include.raw.classes import drop_zeros, number_classes
+from include.raw.classes import FLAGS, drop_zeros, number_classes
 
 SHOWN = 5
 OF_TWO = 2
@@ -64,7 +64,7 @@ def find_classes(facts: Facts, texts: pa.Array, given: Mapping[str, str], *, is_
     named = list(dict.fromkeys(split_list(given.get("classes", ""))))
     if not named:
         _check_count(facts, found)
-    labels = named or _sort(found)
+    labels = named or _sort(_join_flags(found))
     numbers = number_classes(plain, labels)
     rows = Counter(numbers.drop_null().to_pylist())
     counts = {label: rows[float(number)] for number, label in enumerate(labels)}
@@ -96,6 +96,16 @@ def _check_count(facts: Facts, found: Mapping[str, int]) -> None:
             f"are no classes, of which there can be at most {MOST_CLASSES}, each in several rows. Set TARGET to "
             "another column, or put the values into groups in the source"
         )
+
+
+def _join_flags(found: Mapping[str, int]) -> dict[str, int]:
+    """The values, but of `TRUE` and `true` the more frequent one alone: they are one class, see `number_classes`."""
+    joined = dict(found)
+    for flag in FLAGS:
+        written = sorted((value for value in found if value.lower() == flag), key=lambda value: -found[value])
+        for other in written[1:]:
+            joined[written[0]] += joined.pop(other)
+    return joined
 
 
 def _sort(found: Mapping[str, int]) -> list[str]:

@@ -135,17 +135,15 @@ def describe_errors(
     objective, phrases = problem.objective, []
     if is_error_alarming(found, limits):
         error = found[-1].error
-        phrases.append(
-            f"{objective.name} {objective.show(error)}, {error / reference.error:.2f} of the judged"
-            f" {show_amount(reference.error)}"
-        )
+        ratio = f"{error / reference.error:.2f} of" if reference.error else "above"
+        phrases.append(f"{objective.name} {objective.show(error)}, {ratio} the judged {show_amount(reference.error)}")
     if is_bias_alarming(found):
         phrases.append(objective.tell_shift(found[-1].shift or 0.0, limit_bias(reference, limits)))
     if is_coverage_alarming(found, limits):
+        least, most = f"{DEFAULT_LEVEL - limits.coverage:.0%}", f"{DEFAULT_LEVEL + limits.coverage:.0%}"
         phrases.append(
             f"{found[-1].coverage:.1%} of the actual values are in the {objective.region}s that are to hold"
-            f" {DEFAULT_LEVEL:.0%}"
-            f" (limits {DEFAULT_LEVEL - limits.coverage:.0%} and {DEFAULT_LEVEL + limits.coverage:.0%})"
+            f" {DEFAULT_LEVEL:.0%} ({f'limit {least}' if objective.holds_more else f'limits {least} and {most}'})"
         )
     return tuple(phrases)
 

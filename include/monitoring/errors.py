@@ -145,6 +145,7 @@ def compare_errors(
         together = [at for at in range(number + 1) if counts[at]][-limits.needed :]
         is_whole = counts[number] and len(together) == limits.needed
         shift, coverage = None, coverages[number] if coverages else None
+        short = 0.0 if coverage is None else DEFAULT_LEVEL - coverage
         if reference.bias is not None and is_whole:
             shift = float(center(np.concatenate([residuals[at] for at in together]))) - reference.bias
         found.append(
@@ -154,12 +155,10 @@ def compare_errors(
                 bias=bias,
                 shift=shift,
                 # What must hold, so that an error that is no number counts as too high.
-                is_high=counts[number] and not error < limits.ratio * reference.error,
+                is_high=counts[number] and error != 0 and not error < limits.ratio * reference.error,
                 has_moved=shift is not None and not abs(shift) < limit_bias(reference, limits),
                 coverage=coverage,
-                is_uncovered=counts[number]
-                and coverage is not None
-                and not abs(coverage - DEFAULT_LEVEL) <= limits.coverage,
+                is_uncovered=counts[number] and not (short if objective.holds_more else abs(short)) <= limits.coverage,
             )
         )
     return found

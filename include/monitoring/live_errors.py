@@ -1,7 +1,9 @@
 """The error of logged predictions, once the rows of their time have arrived."""
 
+import psycopg
 from psycopg import sql
 
+from include.problem.declaration import Problem
 from include.problem.parts import Column
 from include.sets.examples import list_columns, target_bounds
 from include.settings import Settings
@@ -20,7 +22,7 @@ _MEASURE = """
     SELECT l.model_version::text, date_trunc('week', l.{time})::date, count(*), {error}
     FROM prediction.log l
     JOIN arrived a ON {same}
-    WHERE {predicted} IS NOT NULL
+    WHERE {predicted} IS NOT NULL AND l.model_version <> ALL(%(others)s)
     GROUP BY 1, 2
     ON CONFLICT (model_version, week) DO UPDATE
     SET rows = excluded.rows, error = excluded.error, measured_at = now()
@@ -28,6 +30,11 @@ _MEASURE = """
 """
 
 
+_VERSIONS = """
+    SELECT DISTINCT p.version, s.declaration
+    FROM training.promotions p JOIN training.sets s ON s.version = p.set_version
+    WHERE p.name = %s AND p.kind = 'judgement'
+"""
 # Spares looking through all rows.
 _IN_TIME = "{time} BETWEEN (SELECT min({time}) FROM prediction.log) AND (SELECT max({time}) FROM prediction.log)"
 
@@ -53,7 +60,14 @@ def measure_live_errors(url: str, settings: Settings) -> int:
         same=sql.SQL(" AND ").join(_compare(column) for column in problem.inputs),
     )
     with connect(url) as connection:
-        return sum(rows for (rows,) in connection.execute(query, {"low": low, "high": high}))
+        values = {"low": low, "high": high, "others": _list_others(connection, settings) if problem.labels else []}
+        return sum(rows for (rows,) in connection.execute(query, values))
+
+
+def _list_others(connection: psycopg.Connection, settings: Settings) -> list[int]:
+    """The versions that learnt other classes than are declared now: a number in the warehouse is another class now."""
+    found = connection.execute(_VERSIONS, [settings.registered_model]).fetchall()
+    return [version for version, made in found if Problem.from_dict(made).labels != settings.problem.labels]
 
 
 def _compare(column: Column) -> sql.Composed:

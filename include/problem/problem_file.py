@@ -191,6 +191,6 @@ def _field_of(where: list[str], message: str) -> str:
             return f"{column}_max"
         case ["references", reference, "source"]:
             return f"{reference}_source"
-        case [key]:
+        case [key] | ["class_weights" as key, *_]:
             return key
     return message.partition(":")[0].lower()

@@ -42,8 +42,13 @@ def show_amount(value: float | None, unit: str = "", *, signed: bool = False) ->
 
 
 def show_target(problem: "Problem", value: float) -> str:
-    """A value of the target with its unit; where it is the number of a class, the class."""
-    return problem.labels[int(value)] if problem.labels else show_amount(value, problem.unit)
+    """A value of the target with its unit; where it is the number of a class, the class.
+
+    Rows from before the classes were declared have other numbers.
+    """
+    if value in range(len(problem.labels)):
+        return problem.labels[int(value)]
+    return show_amount(value, problem.unit)
 
 
 def begin(text: str) -> str:

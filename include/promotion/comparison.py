@@ -176,7 +176,7 @@ def find_disagreement(objective: Objective, actual: Values, judged: Values, serv
     """Why a model that was fitted on all rows is not the one that was judged; None if it may be.
 
     It has learnt from the rows that judge, so that its predictions are nearer to the targets than its twin's. Farther
-    from the twin's than the targets themselves are, it has gone astray.
+    from the twin's than the targets themselves are, it has gone astray; but for what so few rows cannot tell.
 
     Args:
         judged: What the twin predicts, (n,) or (n, k).
@@ -184,7 +184,7 @@ def find_disagreement(objective: Objective, actual: Values, judged: Values, serv
     """
     error = objective.measure_error(actual, judged)
     distance = float(objective.aggregate(objective.distance(judged, served).mean()))
-    if distance <= error:
+    if distance <= max(error, objective.least(len(actual))):
         return None
     return (
         f"Fitted on all rows, the model predicts otherwise than the twin that was judged: by {show_amount(distance)}"

@@ -19,7 +19,7 @@ from include.problem.declaration import Problem
 from include.problem.inference.leaks import find_suspects
 from include.sets.baselines import measure_baselines
 from include.sets.examples import list_columns, load_split, read_problem_of, table_of, target_bounds
-from include.sets.frame_checks import find_example_problems, find_missing_classes
+from include.sets.frame_checks import find_example_problems, find_unlearnable
 from include.sets.left_out import (
     CLASS_MISSING,
     TARGET_ABOVE,
@@ -251,7 +251,7 @@ def validate(url: str, settings: Settings, version: int) -> None:
     ]
     for name in used:
         split = load_split(url, version, name)
-        problems += find_missing_classes(problem, split) if name == "train" else []
+        problems += find_unlearnable(problem, split) if name == "train" else []
         problems += find_example_problems(problem, name, split, *bounds[name])
     if problems:
         mark_failed(url, version)

@@ -3,6 +3,8 @@
 from datetime import date
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from include.problem.data import Split
 from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
@@ -51,12 +53,15 @@ def find_example_problems(
     return []
 
 
-def find_missing_classes(problem: Problem, train: Split) -> list[str]:
-    """The declared classes that the training split has no row of, a sentence each with what to do."""
-    found = set(train.target.tolist())
+def find_unlearnable(problem: Problem, train: Split) -> list[str]:
+    """What the training split has no row of that counts, a sentence each with what to do: any, or a declared class."""
+    counting = np.ones(len(train), dtype=bool) if train.weights is None else train.weights > 0
+    if len(train) and not counting.any():
+        return [f"train: the weight, {problem.weight}, is 0 in every row: name another one (WEIGHT)"]
+    found, which = set(train.target[counting].tolist()), "" if counting.all() else " that counts"
     return [
-        f"train: no row of class '{label}', so that no model can learn it: load more rows, split them in another way"
-        " (SPLIT), or name the classes without it (CLASSES)"
+        f"train: no row of class '{label}'{which}, so that no model can learn it: load more rows, split them in another"
+        " way (SPLIT), or name the classes without it (CLASSES)"
         for number, label in enumerate(problem.labels)
         if number not in found
     ]

@@ -167,7 +167,8 @@ class Settings(DataSettings):
     """Smallest such move that raises an alarm, as a share of the error that the champion was judged by."""
     coverage_tolerance: float = Field(default=0.05, gt=0, le=0.5)
     """How far the share of actual values inside the champion's 90 % intervals may be from 0.9 in a window, to either
-    side. Beyond it, it raises an alarm in as many windows as drift does (`DRIFT_WINDOWS_NEEDED`).
+    side; of label sets, which may hold more, below it. Beyond it, it raises an alarm in as many windows as drift does
+    (`DRIFT_WINDOWS_NEEDED`).
     """
 
     retraining_schedule: Cron = "0 * * * *"

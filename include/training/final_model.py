@@ -71,7 +71,8 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
         found = find_rounds(model_type, estimator)
         metadata = {**metadata, "splits": ["train", *held_out], "fit": {**metadata["fit"], "found": found}}
         estimator = fit_estimator(model_type, {**tuned["parameters"], **found}, data, **options)
-        model = Model(data.encoder, estimator, judged.outputs, metadata)
+        outputs = judged.outputs.refit(judged.problem, data.train_target)
+        model = Model(data.encoder, estimator, outputs, metadata)
     if explanation.is_linear(model):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
     metrics, slices = _evaluate(judged, learn_estimates(judged.problem, train.rows), held_out, predicted)

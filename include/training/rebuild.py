@@ -96,7 +96,7 @@ def _plan_again(url: str, settings: Settings, version: RegisteredVersion) -> tup
 
 
 def _fit_again(url: str, settings: Settings, version: RegisteredVersion, plan: Plan, registered: Model) -> Model:
-    """The model with its encoder and estimator made again; its outputs are those of its twin, and stay."""
+    """The model with its encoder and estimator made again; its outputs, which its twin has calibrated, stay."""
     metadata = registered.metadata
     created_by = f"rebuild/{version.version}/{uuid.uuid4()}"
     try:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from psycopg.types.json import Jsonb
 
+from include.dashboards import playground
 from include.dashboards.drawing.outcomes import ClassOutcome, list_outcomes
 from include.dashboards.pages import explainability
 from include.dashboards.playground import Predicted, draw_predictions
@@ -225,3 +226,9 @@ def test_playground_shows_the_class_its_probability_and_its_set(
     assert [trace["x"][0] for trace in points] == [each["probabilities"]["Yes"] for each in answer["predictions"]]
     refused = site.visit().post("/predict", json={**CUSTOMER, "tenure": "old"})
     assert (refused.status_code, "tenure must be a number" in refused.json()["detail"]) == (422, True)
+
+
+def test_playground_leaves_out_versions_that_predict_other_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = [fit_model(problem, LINEAR) for problem in (LEAVING, TIERS, LEAVING)]
+    monkeypatch.setattr(playground, "load_model", lambda _, at: models[at])
+    assert playground._load_usable(None, [0, 1, 2]) == [(0, models[0]), (2, models[2])]  # type: ignore[arg-type,list-item]

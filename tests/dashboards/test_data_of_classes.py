@@ -49,6 +49,22 @@ def test_month_is_profiled_again_when_its_target_is_one_of_classes_now(open_site
     assert open_site(warehouse_url, problem=LEAVING).answer("raw_classes")["kind"] == "figure"
 
 
+def test_cards_show_what_was_made_before_there_were_classes(open_site: OpenSite, warehouse_url: str) -> None:
+    store_customers(warehouse_url)
+    with connect(warehouse_url) as connection:
+        connection.execute("UPDATE raw.rows SET target = 17.5 WHERE target = 1")
+        connection.execute(
+            "INSERT INTO training.sets (state, months, declaration, settings, sources, left_out, published_at,"
+            " baselines) VALUES ('published', '{all}', '{}', '{}', '{}', '[]', now(), %s)",
+            [Jsonb([{"name": "mean", "value": 3, "lag": None, "errors": {"validation": {"rmse": 2, "mae": 1}}}])],
+        )
+    site = open_site(warehouse_url, problem=LEAVING)
+    [target] = [row for row in site.answer("raw_profile")["rows"] if row[0] == "target"]
+    assert target[-1] == "17.5"
+    assert site.answer("raw_classes")["figure"]["data"][0]["x"] == ["No", "18"]
+    assert site.answer("baselines")["rows"] == [["mean", "validation", "", ""]]
+
+
 def test_classes_of_the_newest_set_are_counted_by_split(open_site: OpenSite, warehouse_url: str) -> None:
     figures = {"target": {"count": 4, "distinct": 2, "frequent": {"Yes": 3, "No": 1}}}
     with connect(warehouse_url) as connection:

@@ -56,6 +56,12 @@ def test_words_are_classes_and_one_of_two_is_looked_for(
     assert "a first model must beat the share of each class" in declared.shown
 
 
+def test_true_and_false_are_two_classes_however_they_are_written(run: Declare, write: Write) -> None:
+    declared = run(write({"x": NUMBERS, "y": ["true", "True", "True", "FALSE", "false", "false"]}))
+    assert (declared.document["classes"], declared.document["positive"]) == (["false", "True"], "True")
+    assert "Classes: false (50.0%), True (50.0%); True is the one that is looked for" in declared.shown
+
+
 def test_only_keys_that_are_needed_are_written(run: Declare, write: Write) -> None:
     two, three = run(of_two(write, "Yes", "No")), run(write({"x": NUMBERS, "y": ["b", "c", "A"]}))
     assert set(two.document) == {"source", "target", "task", "classes", "positive", "columns"}

@@ -3,6 +3,7 @@
 from math import log
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from include.monitoring.live_errors import measure_live_errors
 from include.problem.declaration import Problem
@@ -70,3 +71,30 @@ def test_numbers_that_an_earlier_model_has_predicted_are_left_out(warehouse_url:
             " VALUES (now(), 'rest', 2, 3, 'monthly', 7.5)"
         )
     assert measure_live_errors(warehouse_url, Settings(problem=LEAVING)) == 0
+
+
+def test_probabilities_of_other_classes_are_left_out(warehouse_url: str) -> None:
+    store_customers(warehouse_url, LEAVING, [(3, "monthly", "Yes")])
+    log_probabilities(warehouse_url, 3, "monthly", 0.2, 0.8)
+    note_version(warehouse_url, 3, Problem(**{**LEAVING.to_dict(), "positive": "No"}))
+    assert measure_live_errors(warehouse_url, Settings(problem=LEAVING)) == 0
+    note_version(warehouse_url, 3, LEAVING)
+    assert measure_live_errors(warehouse_url, Settings(problem=LEAVING)) == 1
+
+
+def note_version(url: str, version: int, problem: Problem) -> None:
+    """Notes what problem a version was trained on, as its judgement does."""
+    name = Settings(problem=problem).registered_model
+    with connect(url) as connection:
+        row = connection.execute(
+            "INSERT INTO training.sets (state, months, declaration, settings, sources, left_out)"
+            " VALUES ('published', '{all}', %s, '{}', '{}', '[]') RETURNING version",
+            [Jsonb(problem.to_dict())],
+        ).fetchone()
+        assert row is not None
+        connection.execute(
+            "INSERT INTO training.promotions (kind, name, version, set_version, reason, state, run_key)"
+            " VALUES ('judgement', %s, %s, %s, '', 'promoted', 'model_promotion/1')"
+            " ON CONFLICT (name, version) WHERE kind = 'judgement' DO UPDATE SET set_version = excluded.set_version",
+            [name, version, *row],
+        )

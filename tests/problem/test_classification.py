@@ -8,8 +8,10 @@ from pydantic import ValidationError
 from sklearn import metrics
 
 from include.configuration.values import split_numbers
+from include.errors import SettingsError
 from include.problem.declaration import Problem
 from include.problem.objectives.classification import LEAST, find_calibration_error
+from include.settings import Settings
 from tests.models.outputs.test_calibration import draw
 from tests.splits import LENGTHS, SHORT_OR_LONG, declare_classes
 
@@ -135,3 +137,12 @@ def test_weights_can_be_written_in_one_line() -> None:
 def test_contradiction_is_named_with_the_way_out(values: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(message)):
         declare(**values)
+
+
+@pytest.mark.parametrize("given", ["yes=many", "many"])
+def test_weights_that_are_none_are_told_by_their_key(given: str) -> None:
+    with pytest.raises(
+        SettingsError, match=rf"^Settings that cannot be used: CLASS_WEIGHTS: .*, not '{given}'"
+    ) as error:
+        Settings(problem="churn", class_weights=given)  # type: ignore[arg-type, call-arg]
+    assert "problem.toml" not in str(error.value)

@@ -84,6 +84,7 @@ def test_target_is_shown_with_its_unit_or_as_its_class() -> None:
     assert show_target(RENTALS, 1204.0) == "1,204 bikes"
     assert [show_target(LEAVING, number) for number in (0.0, 1.0)] == ["No", "Yes"]
     assert show_target(declare("1", "0", "none"), 0) == "1", "a label, not its number"
+    assert [show_target(LEAVING, number) for number in (2.0, -1, 0.5)] == ["2", "-1", "0.5"], "no class"
 
 
 def test_title_begins_with_a_capital() -> None:

@@ -62,3 +62,12 @@ def test_model_that_predicts_otherwise_than_its_twin_is_found() -> None:
     assert "predicts otherwise than the twin" in str(
         find_disagreement(SHORT_OR_LONG.objective, actual, right, sharpen(turned, 4.0))
     )
+
+
+def test_models_that_are_nearly_always_right_agree_whichever_is_surer() -> None:
+    actual, _ = draw(COUNT)
+    judged, served, misled = (np.clip(np.eye(2)[actual.astype(int)], odd, 1 - odd) for odd in (1e-6, 1e-4, 0.1))
+    objective = SHORT_OR_LONG.objective
+    assert objective.measure_error(actual, judged) < objective.distance(judged, served).mean()
+    assert find_disagreement(objective, actual, judged, served) is None
+    assert find_disagreement(objective, actual, judged, misled)

@@ -1,5 +1,6 @@
 """A training set of classes: numbers in the table, names in what is said of it, and no class without a row."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from include.problem.data import Split
 from include.problem.declaration import Problem
 from include.sets.baselines import list_baselines
 from include.sets.examples import load_split
+from include.sets.frame_checks import find_unlearnable
 from include.sets.left_out import CLASS_MISSING
 from include.sets.profile import columns_of, list_quantities, list_watched, profile_split
 from include.settings import Settings
@@ -98,3 +100,13 @@ def test_class_that_nothing_trains_on_is_refused_by_name(warehouse_url: str, tmp
     with pytest.raises(DataQualityError, match=r"train: no row of class 'Perhaps'.*load more rows.*\(CLASSES\)"):
         publish_set(warehouse_url, settings)
     assert query(warehouse_url, "SELECT state FROM training.sets") == [("failed",)]
+
+
+def test_rows_whose_weight_is_nothing_train_no_class() -> None:
+    problem = Problem(**{**LEAVING.to_dict(), "weight": "tenure"})
+    split = make_split(problem, 20)
+    assert find_unlearnable(problem, replace(split, weights=np.ones(20))) == []
+    [told] = find_unlearnable(problem, replace(split, weights=1.0 - split.target))
+    assert told.startswith("train: no row of class 'Yes' that counts, so that no model can learn it: load more rows")
+    [told] = find_unlearnable(problem, replace(split, weights=np.zeros(20)))
+    assert told.startswith("train: the weight, tenure, is 0 in every row")

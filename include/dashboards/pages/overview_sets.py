@@ -86,5 +86,5 @@ def baselines(rows: Rows, problem: Problem) -> Table:
     objective = problem.objective
     others = (measure.name for measure in objective.of_baselines[1:])
     header = ("baseline", f"rows of v{rows[0]['version']}", objective.title, *others)
-    errors = [[show_amount(row["errors"][measure.key]) for measure in objective.of_baselines] for row in rows]
+    errors = [[show_amount(row["errors"].get(measure.key)) for measure in objective.of_baselines] for row in rows]
     return Table(header, [(row["name"], row["split"], *shown) for row, shown in zip(rows, errors, strict=True)])

@@ -26,6 +26,7 @@ LEAST_ROWS = 100
 Map = tuple[Values, Values]
 # Probabilities in log-odds of at most as many, so that they can be told from 0 and 1.
 _FARTHEST = 30.0
+_UNCHANGED: Map = (np.array([-_FARTHEST, _FARTHEST]), np.array([-_FARTHEST, _FARTHEST]))
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ def _make(method: str, actual: Values, given: Values) -> Calibration:
     if method == "none":
         return Calibration()
     make, classes = METHODS[method], range(1, 2) if given.shape[1] == 2 else range(given.shape[1])
-    return Calibration(method, tuple(make(_to_odds(given[:, at]), actual == at) for at in classes))
+    maps = ((_to_odds(given[:, at]), actual == at) for at in classes)
+    # Of a class that none of the rows has, or all of them, nothing is known.
+    return Calibration(method, tuple(make(*each) if 0 < each[1].sum() < len(actual) else _UNCHANGED for each in maps))
 
 
 def _map_across(method: str, actual: Values, given: Values, parts: npt.NDArray[np.intp]) -> Values:
@@ -108,9 +111,7 @@ def _divide(actual: Values) -> npt.NDArray[np.intp]:
 def _fit_platt(odds: Values, happened: npt.NDArray[np.bool_]) -> Map:
     from sklearn.linear_model import LogisticRegression
 
-    ends = np.array([-_FARTHEST, _FARTHEST])
-    if happened.all() or not happened.any():
-        return ends, ends
+    ends = _UNCHANGED[0]
     fitted = LogisticRegression(C=1e6, max_iter=1000).fit(odds[:, None], happened)
     # A map that turned the order round would make the less probable the more probable one.
     slope = max(float(fitted.coef_[0, 0]), 0.0)

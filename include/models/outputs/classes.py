@@ -43,6 +43,9 @@ class Classes:
     def start(cls, problem: Problem, target: Values) -> Self:
         return cls(problem.labels, find_class_weights(problem, target))
 
+    def refit(self, problem: Problem, target: Values) -> Self:
+        return replace(self, weights=find_class_weights(problem, target))
+
     def finish(self, given: Values) -> Values:
         return self.calibration.apply(self._unweigh(given))
 

@@ -28,6 +28,9 @@ class Outputs(Protocol):
     def start(cls, problem: Problem, target: Values) -> Self:
         """The outputs of an estimator that was fitted to these targets, (n,), not yet calibrated."""
 
+    def refit(self, problem: Problem, target: Values) -> Self:
+        """The same outputs, of an estimator that was fitted again, to these targets, (n,)."""
+
     def finish(self, given: Values) -> Values:
         """Predictions by what the estimator gives, of the same shape."""
 

@@ -35,6 +35,9 @@ def make_classification(problem: "Problem") -> Objective:
         loss=find_losses,
         aggregate=keep_mean,
         distance=find_divergences,
+        # Where none of n rows was wrong, 3 of n may be: J. A. Hanley, A. Lippman-Hand, "If Nothing Goes Wrong, Is
+        # Everything All Right?", JAMA 249, 1983.
+        least=lambda rows: 3 / rows,
         residuals=find_surplus,
         center="mean",
         tell_shift=lambda shift, limit: (
@@ -45,6 +48,8 @@ def make_classification(problem: "Problem") -> Objective:
         constants=lambda target: {"class shares": list_shares(problem.labels, target)},
         score=take_score,
         region="label set",
+        # The most probable class is always in a set, and a good model is right more often than was asked for.
+        holds_more=True,
         logged="probabilities",
         sql_actual="mode() WITHIN GROUP (ORDER BY target)",
         of_baselines=(log_loss, brier),

@@ -56,6 +56,8 @@ class Objective:
         labels: Of the classes, in the order of their numbers and probabilities; empty where a number is predicted.
         score: What of predictions is watched for drift beside the columns, (n,); None where nothing is.
         region: What is told beside a prediction and holds the actual value with a given probability.
+        holds_more: Whether it is no fault where more actual values are in regions.
+        least: The error that may be there although so many rows show none.
         logged: The column of `prediction.log` that takes the place of `{predicted}` in the `sql` of measures.
         sql_actual: The aggregate over rows that look alike that takes the place of `{actual}`.
         of_baselines: The measures that baselines have too, each with its `sql`; like those that follow, `main` first.
@@ -81,6 +83,8 @@ class Objective:
     labels: tuple[str, ...] = ()
     score: Callable[["Values"], "Values"] | None = None
     region: str = "interval"
+    holds_more: bool = False
+    least: Callable[[int], float] = lambda _: 0.0
     logged: str = "predicted"
     sql_actual: str = "avg(target)"
 

@@ -104,3 +104,13 @@ def test_stored_map_is_the_same(power: float) -> None:
     again = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict())))
     given = draw(10, 3, seed=3)[1]
     assert again.apply(given).tolist() == calibration.apply(given).tolist()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_class_that_no_row_has_is_not_taken_for_impossible(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("include.models.outputs.calibration.METHODS", {method: METHODS[method]})
+    actual, right = draw(classes=3)
+    is_late, given = actual == 2, sharpen(right, 4.0)
+    found, _ = calibrate(actual[~is_late], given[~is_late])
+    assert found.method == method
+    assert measure(actual[is_late], found.apply(given[is_late])) < 3

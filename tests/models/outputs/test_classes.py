@@ -64,6 +64,15 @@ def test_balanced_classes_count_alike() -> None:
     assert start("no", "yes", class_weights="balanced").weights == pytest.approx([2.0, 2 / 3])
 
 
+def test_balance_of_a_second_fit_is_that_of_its_own_rows() -> None:
+    problem = declare_classes("no", "yes", class_weights="balanced", cost_missed=3.0)
+    actual, given = draw()
+    first, _ = Classes.start(problem, np.array([0.0, 1, 1, 1])).calibrate(problem, actual, given)
+    second = first.refit(problem, np.array([0.0, 0, 0, 1]))
+    assert second.weights == pytest.approx([2 / 3, 2.0])
+    assert (second.calibration, second.threshold) == (first.calibration, 0.25)
+
+
 @pytest.mark.parametrize("classes", [2, 3])
 def test_stored_outputs_are_the_same(classes: int) -> None:
     problem = SHORT_OR_LONG if classes == 2 else LENGTHS

@@ -38,3 +38,9 @@ def test_precision_that_cannot_be_reached_is_come_near_to() -> None:
     problem = declare_classes("no", "yes", least_precision=0.99)
     predicted = np.column_stack([1 - GIVEN, GIVEN])
     assert choose_threshold(problem, np.array([0.0, 0, 1, 1, 0, 0]), predicted) == 0.3
+
+
+@pytest.mark.parametrize("asked", ["least_precision", "least_recall"])
+def test_without_a_positive_row_the_more_probable_class_is_taken(asked: str) -> None:
+    problem = declare_classes("no", "yes", **{asked: 0.9})
+    assert choose_threshold(problem, np.zeros(len(GIVEN)), PREDICTED) == 0.5
