@@ -148,6 +148,8 @@ def _check_classes(problem: "Problem") -> None:
         raise ValueError("task: a class has no unit and no bounds: leave out unit, target_min and target_max")
     if len(set(problem.classes)) < max(2, len(problem.classes)):
         raise ValueError("classes: name the two or more values of the target, each once, such as CLASSES=No,Yes")
+    if odd := [label for label in problem.classes if not label or label != label.strip()]:
+        raise ValueError(f"classes: {odd[0]!r} is no value of a source, which is read without blanks around it")
     if len(problem.classes) > MOST_CLASSES:
         raise ValueError(f"classes: {len(problem.classes)} are too many to tell apart; at most {MOST_CLASSES} can be")
     if problem.horizon:

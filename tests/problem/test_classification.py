@@ -119,6 +119,7 @@ def test_weights_can_be_written_in_one_line() -> None:
         ({"classes": ("No",)}, "classes: name the two or more values"),
         ({"classes": ("No", "Yes", "No")}, "classes: name the two or more values of the target, each once"),
         ({"classes": tuple(map(str, range(51)))}, "classes: 51 are too many to tell apart; at most 50 can be"),
+        ({"classes": ("No", "")}, "classes: '' is no value of a source, which is read without blanks around it"),
         ({"positive": "yes"}, "positive: 'yes' is none of the classes No, Yes"),
         ({"unit": "minutes"}, "task: a class has no unit and no bounds: leave out unit, target_min and target_max"),
         ({"target_max": 3}, "task: a class has no unit and no bounds"),
