@@ -16,7 +16,7 @@ from include.sets.left_out import sum_by_rule
 from include.sets.publish import Published
 from include.settings import Settings
 from tests.published_sets import publish_set
-from tests.splits import PROBLEM
+from tests.splits import NUMBER_TYPES, PROBLEM
 from tests.warehouse_rows import query
 
 MONTHS = ["2024-01", "2024-02"]
@@ -95,7 +95,7 @@ def test_booster_without_positions_is_as_good_as_by_hand(splits: dict[str, Split
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", [name for name, entry in MODELS.items() if entry.family == "sklearn"])
+@pytest.mark.parametrize("model", [name for name in NUMBER_TYPES if MODELS[name].family == "sklearn"])
 def test_every_sklearn_model_trains_on_reference_features(splits: dict[str, Split], model: str) -> None:
     data = encode(MODELS[model], PROBLEM, "reference", {}, splits["train"], splits["validation"])
     assert fit_start(model, data) < splits["validation"].target.std()
