@@ -73,12 +73,16 @@ class Model:
         Raises:
             ModelInvalid: The rows have not all columns that the model was trained with.
         """
+        return self.outputs.finish(self.estimate(rows))
+
+    def estimate(self, rows: Columns) -> Values:
+        """What the estimator gives of n rows, before the outputs make predictions of it; see `predict`."""
         if missing := self.problem.dtypes.keys() - rows.keys():
             raise ModelInvalid(
                 f"The model was trained with {', '.join(sorted(missing))}, which the problem does not declare any more:"
                 " declare it again, or train a new model."
             )
-        return self.outputs.finish(predict_encoded(self.estimator, self.encoder.transform(rows)))
+        return predict_encoded(self.estimator, self.encoder.transform(rows))
 
     def predict_guarded(self, rows: Columns) -> Values:
         """What `predict` gives, of an estimator that may fail in any way.

@@ -62,8 +62,8 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
         "fit": {"device": options["device"], "found": {}},
     }
     judged = Model.of(data, estimator, metadata)
-    predicted = {name: judged.predict(split.rows) for name, split in held_out.items()}
-    judged, predicted = _calibrate(judged, model_type, loaded, held_out, predicted, options)
+    given = {name: judged.estimate(split.rows) for name, split in held_out.items()}
+    judged, predicted = _calibrate(judged, model_type, loaded, held_out, given, options)
     model = judged
     if settings.refit:
         del data  # or it would be held beside that of all rows

@@ -8,6 +8,7 @@ import pytest
 
 from include.models.outputs.classes import Classes
 from include.models.table import MODELS, type_of
+from include.problem.data import Split
 from include.promotion import decisions, judging
 from include.sets.examples import load_split
 from include.settings import Settings
@@ -32,7 +33,7 @@ PUBLISHED: dict[str, int] = {}
 @pytest.fixture
 def churn(settings: Settings) -> Settings:
     shared = {"mlflow_tracking_uri": settings.mlflow_tracking_uri, "registered_model": settings.registered_model}
-    return Settings(problem="churn", sample_rows=2_000, minimum_rows=100, **shared)  # type: ignore[arg-type]
+    return Settings(problem="churn", sample_rows=2_000, minimum_rows=100, keep_versions=10, **shared)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -58,12 +59,19 @@ def load(settings: Settings, version: int, *, twin: bool = False) -> Any:
     return (registry.load_twin if twin else registry.load_model)(tracker, found)
 
 
+def load_rows(url: str, settings: Settings, version: int, split: str) -> Split:
+    """A split of the set that a version was trained on."""
+    found = registry.get_version(runs.open_tracker(settings), settings.registered_model, version)
+    return load_split(url, found.training_set or 0, split)
+
+
+@pytest.mark.parametrize("class_weights", [{}, "balanced", {"yes": 10}], ids=["none", "balanced", "by_class"])
 def test_probabilities_are_calibrated_where_they_neither_train_nor_judge(
-    module_warehouse_url: str, churn: Settings, train: Train
+    module_warehouse_url: str, churn: Settings, train: Train, class_weights: object
 ) -> None:
-    version, trained = train(churn, "gbtree.logistic")
+    version, trained = train(churn.change(class_weights=class_weights), "gbtree.logistic")
     model, twin = load(churn, version), load(churn, version, twin=True)
-    test = load_split(module_warehouse_url, 1, "test")
+    test = load_rows(module_warehouse_url, churn, version, "test")
     measured = model.problem.objective.measure(test.target, twin.predict(test.rows))
     assert measured == pytest.approx({key: trained["metrics"][f"test_{key}"] for key in measured})
     for outputs in (model.outputs, twin.outputs):
@@ -77,11 +85,16 @@ def test_probabilities_are_calibrated_where_they_neither_train_nor_judge(
     assert {f"{name}.json" for name in TABLES} <= {artifact.path for artifact in artifacts}
 
 
-def test_without_a_test_split_the_training_rows_calibrate(churn: Settings, train: Train) -> None:
+def test_without_a_test_split_the_training_rows_calibrate(
+    module_warehouse_url: str, churn: Settings, train: Train
+) -> None:
     version, trained = train(churn.change(test_share=0, class_weights="balanced"), "gbdt.binary")
     model = load(churn, version, twin=True)
     # Weights alone would give every second customer a probability of leaving above a half.
     assert model.outputs.weights.max() > 2 * model.outputs.weights.min()
+    validation = load_rows(module_warehouse_url, churn, version, "validation")
+    measured = model.problem.objective.measure(validation.target, model.predict(validation.rows))
+    assert trained["metrics"] == pytest.approx({f"validation_{key}": value for key, value in measured.items()})
     assert trained["metrics"]["validation_log_loss"] < 0.45
     assert not any(name.startswith("test_") for name in trained["metrics"])
 
