@@ -141,8 +141,8 @@ def _boosted(
     )
 
 
-def _boosted_classes(objective: str, classes: Literal["two", "several"], metric: str) -> ModelType:
-    return replace(_boosted(objective), task="classification", classes=classes, metric=metric)
+def _of_classes(model: ModelType, classes: Literal["two", "several"], metric: str) -> ModelType:
+    return replace(model, task="classification", classes=classes, metric=metric)
 
 
 _LEAFWISE: Space = {
@@ -179,10 +179,6 @@ def _leafwise(objective: str, *, targets: Allowed = "any", in_unit: tuple[str, .
         native_categories=True,
         parallel=True,
     )
-
-
-def _leafwise_classes(objective: str, classes: Literal["two", "several"], metric: str) -> ModelType:
-    return replace(_leafwise(objective), task="classification", classes=classes, metric=metric)
 
 
 _ENTRIES: Mapping[str, ModelType] = MappingProxyType(
@@ -284,14 +280,14 @@ _ENTRIES: Mapping[str, ModelType] = MappingProxyType(
             # `shotgun`, the default updater, races between threads: same seed, other model.
             fixed={"booster": "gblinear", "objective": "reg:squarederror", "updater": "coord_descent"},
         ),
-        "gbtree.logistic": _boosted_classes("binary:logistic", "two", "logloss"),
-        "gbtree.softprob": _boosted_classes("multi:softprob", "several", "mlogloss"),
+        "gbtree.logistic": _of_classes(_boosted("binary:logistic"), "two", "logloss"),
+        "gbtree.softprob": _of_classes(_boosted("multi:softprob"), "several", "mlogloss"),
         "gbdt.squarederror": _leafwise("regression", in_unit=("lambda_l1",)),
         "gbdt.gamma": _leafwise("gamma", targets="above zero"),
         "gbdt.absoluteerror": _leafwise("regression_l1"),
         "gbdt.tweedie": _leafwise("tweedie", targets="of zero or more", tweedie_variance_power=1.3),
-        "gbdt.binary": _leafwise_classes("binary", "two", "binary_logloss"),
-        "gbdt.multiclass": _leafwise_classes("multiclass", "several", "multi_logloss"),
+        "gbdt.binary": _of_classes(_leafwise("binary"), "two", "binary_logloss"),
+        "gbdt.multiclass": _of_classes(_leafwise("multiclass"), "several", "multi_logloss"),
     }
 )
 

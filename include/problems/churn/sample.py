@@ -46,22 +46,22 @@ def generate(seed: int, rows: int, part: str) -> Iterator[pa.RecordBatch]:
     Yields:
         Batches in the sample's schema.
     """
-    for number, start in enumerate(range(0, rows, BLOCK_ROWS)):
-        generator = np.random.default_rng([seed, *part.encode(), number])
-        yield _generate_block(generator, part, start, min(BLOCK_ROWS, rows - start))[0]
+    for batch, _ in _generate_blocks(seed, rows, part):
+        yield batch
 
 
 def find_least_loss(seed: int, rows: int, part: str) -> float:
     """The log loss, over so many rows, of one who knows the formula: less is chance."""
-    drawn = [
-        _generate_block(
-            np.random.default_rng([seed, *part.encode(), number]), part, start, min(BLOCK_ROWS, rows - start)
-        )
-        for number, start in enumerate(range(0, rows, BLOCK_ROWS))
-    ]
-    probability = np.concatenate([each for _, each in drawn])
-    left = np.concatenate([batch["left"].to_numpy(zero_copy_only=False) == "yes" for batch, _ in drawn])
+    batches, probabilities = zip(*_generate_blocks(seed, rows, part), strict=True)
+    probability = np.concatenate(probabilities)
+    left = np.concatenate([batch["left"].to_numpy(zero_copy_only=False) == "yes" for batch in batches])
     return float(-np.log(np.where(left, probability, 1 - probability)).mean())
+
+
+def _generate_blocks(seed: int, rows: int, part: str) -> Iterator[tuple[pa.RecordBatch, npt.NDArray[np.float64]]]:
+    for number, start in enumerate(range(0, rows, BLOCK_ROWS)):
+        generator = np.random.default_rng([seed, *part.encode(), number])
+        yield _generate_block(generator, part, start, min(BLOCK_ROWS, rows - start))
 
 
 def _generate_block(
