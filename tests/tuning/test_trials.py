@@ -299,6 +299,8 @@ def fit(parameters, watch):
     fits.append(parameters)
     if len(fits) == dies_in:
         os.kill(os.getpid(), signal.SIGKILL)
+    if not dies_in:
+        sys.stdin.read()  # ends when nobody holds the other end any more
     return fit_lasso(parameters, watch)
 
 with WarehouseTrials(url, run_key, LASSO, 1) as trials:
@@ -311,10 +313,23 @@ def fit_lasso(parameters: Mapping[str, Any], _: Watch) -> Fitted:
     return bowl({"depth": 8, "rate": parameters["alpha"], "share": 0.9, "intercept": True})
 
 
-def start_worker(url: str, run_key: str, workers: int, dies_in: int = 0) -> subprocess.Popen[bytes]:
-    """A process that is one of the search's workers; it is killed in the middle of that fit of its own, from 1."""
+def start_worker(
+    url: str, run_key: str, workers: int, dies_in: int = 0, after: subprocess.Popen[bytes] | None = None
+) -> subprocess.Popen[bytes]:
+    """A process that is one of the search's workers.
+
+    Args:
+        url, run_key, workers: The warehouse, the search and how many share it.
+        dies_in: The process is killed in the middle of that fit of its own, from 1; 0 means never.
+        after: The process holds its first trial until that one is dead, however slowly that one starts.
+    """
     command = [sys.executable, "-c", SEARCH, url, run_key, str(workers), str(dies_in)]
-    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    return subprocess.Popen(
+        command,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=after.stdout if after else subprocess.DEVNULL,
+        stdout=subprocess.PIPE if dies_in else None,
+    )
 
 
 def list_trials(url: str, run_key: str) -> list[tuple[int, Any, float | None]]:
@@ -349,7 +364,7 @@ def test_trial_of_a_killed_process_is_done_by_another_and_none_is_lost(
 ) -> None:
     run_key = f"killed beside {workers - 1}"
     killed = start_worker(module_warehouse_url, run_key, workers, dies_in=2)
-    others = [start_worker(module_warehouse_url, run_key, workers) for _ in range(workers - 1)]
+    others = [start_worker(module_warehouse_url, run_key, workers, after=killed) for _ in range(workers - 1)]
     assert killed.wait() == -signal.SIGKILL
     if not others:  # the task is tried again
         others = [start_worker(module_warehouse_url, run_key, workers)]
