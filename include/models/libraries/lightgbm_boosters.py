@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from include.models.encoder import Encoder
+from include.models.libraries.leaf_masks import LeafMasks
 from include.models.libraries.openmp import refuse
 from include.models.libraries.protocol import (
     EARLY_STOPPING_ROUNDS,
@@ -30,6 +32,8 @@ LINKS: Mapping[str, Link] = MappingProxyType(
 # from trial to trial, so that no column may be left out for them.
 _BINS = {"max_bin": 255, "feature_pre_filter": False, "verbosity": -1}
 
+# So many rows take longer than to make the masks of a booster; of masks that are there, fewer make it worth while.
+MAKING_ROWS, MASKED_ROWS = 16_384, 1_024
 _THREADS = re.compile(r"^\[num_threads: \d+\]$", re.MULTILINE)
 
 
@@ -98,7 +102,10 @@ class LightGBM:
 
     def predict(self, estimator: Any, matrix: Any) -> npt.ArrayLike:
         raw = matrix.matrix if isinstance(matrix, _Binned) else matrix
-        predicted = np.asarray(estimator.predict(raw, num_threads=estimator.params["num_threads"]))
+        threads = estimator.params["num_threads"]
+        if masks := _find_masks(estimator, len(raw)):
+            return masks.predict(raw, threads)
+        predicted = np.asarray(estimator.predict(raw, num_threads=threads))
         return np.column_stack([1 - predicted, predicted]) if estimator.params["objective"] == "binary" else predicted
 
     def count_rounds(self, estimator: Any) -> int:
@@ -135,6 +142,18 @@ def _with_threads(booster: Any, threads: int) -> Any:
     """The booster, which predicts with so many threads."""
     booster.params["num_threads"] = threads
     return booster
+
+
+_masks: WeakKeyDictionary[Any, LeafMasks | None] = WeakKeyDictionary()
+
+
+def _find_masks(booster: Any, rows: int) -> LeafMasks | None:
+    """The booster's masks, made once; None where they would not give its predictions of so many rows sooner."""
+    if booster not in _masks and rows >= MAKING_ROWS:
+        # Of a margin that is turned into the prediction, the last digits are LightGBM's own.
+        is_margin = booster.params["objective"] not in LINKS
+        _masks[booster] = LeafMasks.of(booster) if is_margin else None
+    return _masks.get(booster) if rows >= MASKED_ROWS else None
 
 
 def _load() -> Any:
