@@ -137,8 +137,8 @@ def score_month(
     problem = settings.problem
     scoring = Scoring(month, loaded, problem)
     opened = open_location(settings, month, location, allow) if location else _open_loaded(url, problem, month)
-    partition = ensure_month(url, *BATCH, month)
     with opened as batches, connect_bulk(url) as connection, connection.cursor() as cursor:
+        partition = ensure_month(cursor, url, *BATCH, month)
         # Of two runs at once, the second replaces the first one's rows rather than adding to them.
         lock_month(cursor, *BATCH, month)
         cursor.execute(_delete_from(partition), (loaded.version.version,))

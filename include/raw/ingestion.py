@@ -70,7 +70,7 @@ def ingest_month(url: str, settings: Settings, month: str, *, force: bool = Fals
                 return _as_unchanged(month, stored)
             warnings = (*contents.warnings, *describe_drift(_read_latest_columns(cursor), contents.columns))
             load = Load(settings, month, contents)
-            _replace(cursor, ensure_month(url, *ROWS, month), load)
+            _replace(cursor, ensure_month(cursor, url, *ROWS, month), load)
             connection.commit()
     return Ingest(month, load.rows, load.rejected_rows, contents.sha256, True, warnings)
 

@@ -54,9 +54,7 @@ class _Nodes:
     def of(self, column: int) -> "_Nodes":
         at = np.flatnonzero(self.column == column)
         categories = tuple(self.categories[node] for node in at)
-        return _Nodes(
-            self.tree[at], self.column[at], self.threshold[at], self.decision[at], categories, self.masks[at]
-        )
+        return _Nodes(self.tree[at], self.column[at], self.threshold[at], self.decision[at], categories, self.masks[at])
 
 
 @dataclass(frozen=True)
