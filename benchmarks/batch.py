@@ -14,8 +14,8 @@ from include.tracking.registry import RegisteredVersion
 from include.tracking.store import LoadedModel
 
 ROUNDS = 5
-GOAL_ROWS = 400_000
-# The model as it is tuned first, and smaller ones: a booster's time is that of its trees.
+GOAL_ROWS, GOAL_END_TO_END = 400_000, 250_000
+# The model as it is tuned first, and others: a booster's time is that of its trees.
 XGBOOST = "gbtree.squarederror"
 CHANGES: tuple[dict[str, Any], ...] = (
     {},
@@ -39,7 +39,7 @@ def run() -> Report:
             rows.append([trained.size, f"{_measure(trained):.2f} min", *_speeds(runs)])
     return Report(
         "Scoring a month",
-        f"at least {GOAL_ROWS:,} rows a second of model time on one core",
+        f"at least {GOAL_ROWS:,} rows a second of model time on one core, and {GOAL_END_TO_END:,} end to end",
         ["model", "validation RMSE", "rows a second, model alone", "rows a second, end to end"],
         rows,
         [

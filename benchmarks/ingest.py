@@ -17,7 +17,7 @@ from include.embedded.stack import Stack
 from include.raw import ingest_month
 
 ROUNDS = 7
-GOAL_SPEED = 0.6
+GOAL_SPEED = 0.8
 # As many tasks as the stack runs at once.
 AT_ONCE = read_stack_settings().parallel_tasks
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from include.models.libraries import leaf_masks
 from include.models.libraries.leaf_masks import MOST_WORDS, LeafMasks
 from include.models.libraries.lightgbm_boosters import MAKING_ROWS, MASKED_ROWS, LightGBM
 
@@ -75,6 +76,17 @@ def test_masks_predict_the_same_bits_as_the_booster(missing: float, parameters: 
 )
 def test_booster_that_does_more_or_has_large_trees_has_no_masks(parameters: dict[str, Any]) -> None:
     assert LeafMasks.of(fit(make_matrix(3_000, 0), **parameters)) is None
+
+
+def test_masks_are_not_made_where_they_would_take_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    booster = fit(make_matrix(1_000, 0))
+    masks = LeafMasks.of(booster)
+    assert masks
+    size = sum(column.masks.nbytes for column in masks.columns)
+    monkeypatch.setattr(leaf_masks, "MOST_BYTES", size)
+    assert LeafMasks.of(booster)
+    monkeypatch.setattr(leaf_masks, "MOST_BYTES", size - 1)
+    assert LeafMasks.of(booster) is None
 
 
 @pytest.mark.parametrize("objective", ["regression", "gamma"])
