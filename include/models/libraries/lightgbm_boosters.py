@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.models.encoder import Encoder
+from include.models.libraries.lightgbm_rows import predict_single
 from include.models.libraries.openmp import refuse
 from include.models.libraries.protocol import (
     EARLY_STOPPING_ROUNDS,
@@ -98,7 +99,10 @@ class LightGBM:
 
     def predict(self, estimator: Any, matrix: Any) -> npt.ArrayLike:
         raw = matrix.matrix if isinstance(matrix, _Binned) else matrix
-        predicted = np.asarray(estimator.predict(raw, num_threads=estimator.params["num_threads"]))
+        found = predict_single(estimator, raw)
+        if found is None:
+            found = estimator.predict(raw, num_threads=estimator.params["num_threads"])
+        predicted = np.asarray(found)
         return np.column_stack([1 - predicted, predicted]) if estimator.params["objective"] == "binary" else predicted
 
     def count_rounds(self, estimator: Any) -> int:
