@@ -1,11 +1,14 @@
 """Registers the dashboards with Airflow's web UI: pages, tabs and the card on the home page."""
 
+import os
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
+from include.embedded.programs.bell import BELL, Ringing
 from include.orchestration.start_requests import StartRequests
 
 PREFIX = "/mltrain"
@@ -52,6 +55,8 @@ REACT_APPS = [
     }
 ]
 MIDDLEWARES = [{"middleware": StartRequests, "args": [], "kwargs": {}, "name": "short refusals"}]
+if bell := os.environ.get(BELL):
+    MIDDLEWARES.append({"middleware": Ringing, "args": [Path(bell)], "kwargs": {}, "name": "scheduler's bell"})
 
 
 class MltrainPlugin(AirflowPlugin):

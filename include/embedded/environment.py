@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from include.embedded.isolation import choose_environment
 from include.embedded.options import AIRFLOW_OPTIONS, MLFLOW_SERVER_ENVIRONMENT, SHARED_ENVIRONMENT, name_variables
 from include.embedded.overrides import list_overridable
+from include.embedded.programs.bell import BELL
 from include.embedded.programs.ports import HOST
 from include.embedded.programs.processes import MARKER
 from include.embedded.settings import STACK_KEYS
@@ -76,7 +77,7 @@ def airflow_environment(stack: "Stack", role: str = WRITER) -> dict[str, str]:
     }
     return (
         base_environment(stack)
-        | {"AIRFLOW_HOME": str(stack.home / "airflow")}
+        | {"AIRFLOW_HOME": str(stack.home / "airflow"), BELL: str(stack.home / "run" / "scheduler" / "bell")}
         | tracking_environment(stack, role)
         | name_variables(AIRFLOW_OPTIONS)
         | name_variables(_options(stack))
@@ -105,7 +106,7 @@ def _options(stack: "Stack") -> dict[str, list[tuple[str, str]]]:
     secrets = stack.credentials
     return {
         "CORE": [
-            ("EXECUTOR", "LocalExecutor"),
+            ("EXECUTOR", "include.embedded.programs.executor.PausingExecutor"),
             ("PARALLELISM", str(stack.settings.parallel_tasks)),
             ("DAGS_FOLDER", str(ROOT / "dags")),
             ("PLUGINS_FOLDER", str(ROOT / "plugins")),
@@ -114,8 +115,12 @@ def _options(stack: "Stack") -> dict[str, list[tuple[str, str]]]:
             ("SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(stack.passwords_file)),
             ("EXECUTION_API_SERVER_URL", f"{stack.airflow_address}/execution/"),
         ],
-        # Workers inherit what the scheduler has imported; not the default on macOS.
-        "SCHEDULER": [("MP_START_METHOD", "fork")],
+        "SCHEDULER": [
+            # Workers inherit what the scheduler has imported; not the default on macOS.
+            ("MP_START_METHOD", "fork"),
+            # The executor pauses.
+            ("SCHEDULER_IDLE_SLEEP_TIME", "0"),
+        ],
         "DAG_PROCESSOR": [
             ("DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle])),
             ("DAG_BUNDLE_STORAGE_PATH", str(stack.home / "airflow" / "bundles")),

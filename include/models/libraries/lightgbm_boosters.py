@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from include.models.encoder import Encoder
 from include.models.libraries.leaf_masks import LeafMasks
+from include.models.libraries.lightgbm_rows import predict_single
 from include.models.libraries.openmp import refuse
 from include.models.libraries.protocol import (
     EARLY_STOPPING_ROUNDS,
@@ -105,7 +106,8 @@ class LightGBM:
         threads = estimator.params["num_threads"]
         if masks := _find_masks(estimator, len(raw)):
             return masks.predict(raw, threads)
-        predicted = np.asarray(estimator.predict(raw, num_threads=threads))
+        found = predict_single(estimator, raw)
+        predicted = np.asarray(estimator.predict(raw, num_threads=threads) if found is None else found)
         return np.column_stack([1 - predicted, predicted]) if estimator.params["objective"] == "binary" else predicted
 
     def count_rounds(self, estimator: Any) -> int:
