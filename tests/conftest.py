@@ -127,7 +127,7 @@ def postgres_url() -> Iterator[str]:
     password_file = directory / "password"
     password_file.write_text("test-password")
     run("initdb", f"--pgdata={data}", "--username=taxi", f"--pwfile={password_file}", "--auth=scram-sha-256",
-        "--encoding=UTF8", "--no-locale", "--no-sync")  # fmt: skip
+        "--encoding=UTF8", "--no-locale", "--no-sync", "--set=scram_iterations=1")  # fmt: skip
     address = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory}"
     run("pg_ctl", f"--pgdata={data}", "--wait", "start", f"--options={address} {SERVER_OPTIONS}")
     try:

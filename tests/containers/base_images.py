@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -85,9 +86,15 @@ def make_base_images(engine: Engine) -> None:
         (context / "Dockerfile").write_text(dockerfile.format_map(known))
         engine.run("build", "--tag", services[service]["image"], str(context))
 
-    build("postgres", POSTGRES, server=server, libs=libraries, start=POSTGRES_START)
-    build("broker", VALKEY)
-    build("mailpit", MAILPIT, include=ROOT / "include", mailpit=MAILPIT_PROGRAM)
+    # Each waits for something else: the disk, Debian's packages and Python's.
+    with ThreadPoolExecutor() as pool:
+        made = [
+            pool.submit(build, "postgres", POSTGRES, server=server, libs=libraries, start=POSTGRES_START),
+            pool.submit(build, "broker", VALKEY),
+            pool.submit(build, "mailpit", MAILPIT, include=ROOT / "include", mailpit=MAILPIT_PROGRAM),
+        ]
+    for each in made:
+        each.result()
     shutil.rmtree(directory)
 
 
