@@ -10,8 +10,8 @@ from pathlib import Path
 from benchmarks.report import measure
 
 NAMES = (
-    "parse", "gate", "trial", "ingest", "memory", "job", "rest", "batch", "serving", "dashboards", "tables", "watching",
-    "intervals", "accuracy", "automl", "workers", "scale",
+    "parse", "gate", "trial", "ingest", "memory", "idle", "job", "rest", "batch", "serving", "dashboards", "tables",
+    "watching", "intervals", "accuracy", "automl", "workers", "scale",
 )  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 

@@ -32,6 +32,9 @@ DIRECTORIES = {"": PUBLIC} | dict.fromkeys(
 STARTS_TO_ALLOW = 2
 SECONDS_TO_STOP = 45.0
 SECONDS_BETWEEN_WORDS = 30.0
+# Between two looks at what each program has done, which read all processes of the machine: on two cores that all
+# programs need to start, more often is felt.
+SECONDS_BETWEEN_LOOKS = 2.0
 ENDED = ("STOPPED", "EXITED", "FATAL")
 Say = Callable[[str], None]
 
@@ -158,7 +161,7 @@ def _wait(stack: Stack, names: list[str], settings: StackSettings, say: Say) -> 
     waiting = dict.fromkeys(names, "not checked yet")
     processes: dict[str, set[int]] = {name: set() for name in names}
     patience = {name: Patience(settings.start_timeout) for name in names}
-    told = time.monotonic()
+    told = looked = time.monotonic()
     while waiting:
         for name in list(waiting):
             problem = find_problem(stack, name)
@@ -168,19 +171,22 @@ def _wait(stack: Stack, names: list[str], settings: StackSettings, say: Say) -> 
             else:
                 waiting[name] = problem
         states = program_states(stack)
+        looks = time.monotonic() > looked + SECONDS_BETWEEN_LOOKS
         for name, problem in waiting.items():
             entry, log = states.get(name, {}), log_path(stack.home, name)
             state, process = entry.get("statename", "gone"), entry.get("pid", 0)
             processes[name].add(process)
             if state in ("FATAL", "BACKOFF", "gone") or len(processes[name]) > STARTS_TO_ALLOW:
                 raise StackError(f"{name} did not come up ({state}; {problem}). The end of {log}:\n{tail(log)}")
-            if not patience[name].look(process, log):
+            if looks and not patience[name].look(process, log):
                 raise StackError(
                     f"{name} is not up yet ({state}; {problem}) and has shown no activity for START_TIMEOUT"
                     f" ({settings.start_timeout:g} s). It keeps starting, as do the others: run the same command again,"
                     f" or allow more time, as in `make run START_TIMEOUT={3 * settings.start_timeout:g}`."
                     f" The end of {log}:\n{tail(log)}"
                 )
+        if looks:
+            looked = time.monotonic()
         if waiting and time.monotonic() > told + SECONDS_BETWEEN_WORDS:
             told = time.monotonic()
             say(f"still starting: {', '.join(waiting)}")
