@@ -9,9 +9,9 @@ UV_VERSION := 0.13.8
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STACK := $(PYTHON) -m include.embedded
-# Tests wait for servers much of their time: on two cores, two processes take two thirds of what one takes.
-TEST_PROCESSES := 2
-PYTEST := $(PYTHON) -m pytest tests --ignore tests/containers --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+# On two cores, two processes take two thirds of what one takes. The slow tests wait for servers and for limits of time:
+# a third process works meanwhile.
+PYTEST := $(PYTHON) -m pytest tests --ignore tests/containers --dist loadfile --no-loadscope-reorder --numprocesses
 STAMP := $(VENV)/.requirements
 STAMP_DEV := $(VENV)/.requirements-dev
 STAMP_NOTEBOOK := $(VENV)/.requirements-notebook
@@ -79,10 +79,10 @@ reset: venv ## stop the stack and delete everything it wrote: data, models, secr
 	@$(STACK) reset
 
 test: venv-dev ## run all tests, including the end-to-end test on its own stack
-	$(PYTEST)
+	$(PYTEST) $(or $(TEST_PROCESSES),3)
 
 test-fast: venv-dev ## run the tests that need no stack
-	$(PYTEST) --ignore tests/e2e -m "not slow"
+	$(PYTEST) $(or $(TEST_PROCESSES),2) --ignore tests/e2e -m "not slow"
 
 # On an engine of its own, in one process; ARGS='-m "not slow"' leaves out the upgrade and the worker that is cut off.
 test-containers: venv-dev ## run the team's stack in real containers, where root and Debian's docker.io are to be had
@@ -90,7 +90,7 @@ test-containers: venv-dev ## run the team's stack in real containers, where root
 
 # Measuring slows the tests down, so that it is not part of them.
 coverage: venv-dev ## run the tests that need no stack, and fail if they reach too little of the code
-	$(PYTEST) --ignore tests/e2e -m "not slow" --cov --cov-report=term:skip-covered
+	$(PYTEST) $(or $(TEST_PROCESSES),2) --ignore tests/e2e -m "not slow" --cov --cov-report=term:skip-covered
 
 check: venv-dev ## check lint, format, types, spelling, style and the links of the documentation
 	$(PYTHON) -m ruff check .

@@ -41,11 +41,14 @@ DATABASE_NUMBERS = count(1)
 SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
 E2E = ROOT / "tests" / "e2e"
 OWN_STACK = "test_another_table.py"
+# Those that look at what the main job leaves.
+AFTER_MAIN_JOB = ("test_main_job.py", "test_dashboards.py", "test_predictions.py")
 # Longest first: what the processes of the suite do last should be short. The main job starts from nothing, and
-# programs are killed last.
+# programs are killed last. Terraform mostly waits, while two stacks start.
 LONG = ("e2e/test_main_job.py", "e2e/test_dashboards.py", "e2e/test_predictions.py", "e2e/test_alerts.py",
-        "e2e/test_retraining.py", "e2e/test_faults.py", "e2e/test_another_table.py",
-        "deployment/test_terraform.py", "deployment/test_backup.py")  # fmt: skip
+        "e2e/test_retraining.py", "e2e/test_faults.py", "deployment/test_terraform.py", "e2e/test_another_table.py",
+        "training/test_rebuild.py", "deployment/test_backup.py", "promotion/test_judging.py",
+        "serving/test_connections.py", "promotion/test_unusable_champion.py")  # fmt: skip
 
 
 Login = tuple[str, str]
@@ -79,12 +82,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class ByStack(LoadFileScheduling):
     """One process for the tests of a module, and one for all that share a stack.
 
-    In two processes, the end-to-end tests would start two stacks, and run the main job on each.
+    The end-to-end tests share two stacks, one of which runs the main job; in one process, they share that one.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return str(Path(file).parent) if Path(file).parent.name == E2E.name and Path(file).name != OWN_STACK else file
+        directory, name = Path(file).parent, Path(file).name
+        if directory.name != E2E.name or name == OWN_STACK:
+            return file
+        return str(directory / ("after the main job" if name in AFTER_MAIN_JOB else "without it"))
 
 
 @pytest.hookimpl(optionalhook=True)

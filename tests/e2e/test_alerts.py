@@ -12,13 +12,12 @@ import psutil
 import pytest
 
 from include.embedded.commands.airflow_api import Run
-from include.problem.words import show_amount
 from tests.e2e.conftest import ROOT, Bench
-from tests.e2e.mails import MAINTENANCE, mails_on, text_of, wait_for_mails
+from tests.e2e.mails import MAINTENANCE, text_of, wait_for_mails
 from tests.mail_server import MailServer
 from tests.waiting import MOST_SECONDS, wait_until
 
-DRILL, PREPARATION = "alert_drill", "data_preparation"
+DRILL = "alert_drill"
 pytestmark = pytest.mark.usefixtures("followers_paused")
 
 
@@ -52,33 +51,6 @@ def test_failed_task_makes_one_mail_with_error_and_links(bench: Bench, mail_serv
     assert count == 2, "the same error is counted, and not sent again"
 
 
-def test_ten_mapped_failures_make_one_mail_that_names_every_model(bench: Bench, mail_server: MailServer) -> None:
-    run = drill(bench, "mapped")
-    subject = "alert_drill.train failed: 10 tasks: model-0, model-1, ..."
-    [mail] = wait_for_mails(bench, mail_server, run, [subject])
-    assert [number for number in range(10) if f"- model-{number}: Drill" in text_of(mail)] == list(range(10))
-
-
-def test_killed_process_of_a_task_makes_one_mail(bench: Bench, mail_server: MailServer) -> None:
-    # Airflow calls back for the run alone, in the DAG processor.
-    run = drill(bench, "killed")
-    [mail] = wait_for_mails(bench, mail_server, run, ["alert_drill.start failed"])
-    assert "out of memory" in text_of(mail)
-
-
-def test_late_run_whose_worker_is_killed_makes_one_mail_of_each(bench: Bench, mail_server: MailServer) -> None:
-    bench.configure(alert_repeat_after=0)
-    run = bench.trigger(DRILL, how="late")
-    wait_until(lambda: mails_on(mail_server, run), "the late run is told")
-    # Nobody is left to report the end: once the heartbeat stays away, Airflow calls back in the DAG processor, twice.
-    task = psutil.Process(bench.tasks(run)["start", -1]["pid"])
-    for process in (task.parent(), task):
-        assert process
-        os.kill(process.pid, signal.SIGKILL)
-    bench.wait(run, "failed")
-    wait_for_mails(bench, mail_server, run, ["alert_drill is late", "alert_drill.start failed"])
-
-
 def test_dead_mail_server_fails_no_more_and_loses_nothing(bench: Bench, mail_server: MailServer) -> None:
     mail_server.stop()
     try:
@@ -105,31 +77,51 @@ def test_slow_mail_server_holds_no_task_and_gets_one_mail(bench: Bench, mail_ser
     wait_for_mails(bench, mail_server, run, ["alert_drill.start failed"])
 
 
-def test_success_makes_a_summary_with_charts_and_a_skip_makes_none(bench: Bench, mail_server: MailServer) -> None:
-    preparation, [sklearn, xgboost] = bench.prepare()
-    [(version,)] = bench.query("SELECT max(version) FROM training.sets WHERE state = 'published'")
-    [mail] = wait_for_mails(bench, mail_server, preparation, [f"data_preparation succeeded: training set {version}"])
-    assert "dropoff_at: not after pickup_at" in text_of(mail), "refused rows are counted by rule"
-    for run in (sklearn, xgboost):
-        bench.wait(run)
-        [event] = bench.events_of(run)
-        extra = event["extra"]
-        [mail] = wait_for_mails(bench, mail_server, run, [f"{run.dag_id} succeeded: {extra['model']}"])
-        text = text_of(mail)
-        assert f"RMSE of {show_amount(extra['metrics']['validation_rmse'], 'minutes')}" in text
-        assert "Best parameters" in text and "Champion: " in text
-        pictures = [part for part in mail.walk() if part.get_content_type() == "image/png"]
-        assert [part["Content-ID"] for part in pictures] == ["<chart-1>", "<chart-2>"]
-    again = bench.trigger(PREPARATION)
-    bench.wait(again)
-    wait_for_mails(bench, mail_server, again, [])
+# While a run is late
 
 
-def test_command_makes_a_task_fail_and_prints_the_mail(bench: Bench, mail_server: MailServer) -> None:
+@pytest.fixture(scope="module")
+def late_run(shared_bench: Bench) -> Run:
+    """A run whose worker is killed at its start, and that is late after a while.
+
+    Nobody is left to report its end: once the heartbeat stays away, Airflow calls back in the DAG processor, twice. The
+    other tests go on meanwhile, with settings that have every alert sent.
+    """
+    shared_bench.configure(alert_repeat_after=0)
+    run = shared_bench.trigger(DRILL, how="late")
+    wait_until(lambda: shared_bench.tasks(run)["start", -1]["pid"], "its task has begun")
+    task = psutil.Process(shared_bench.tasks(run)["start", -1]["pid"])
+    for process in (task.parent(), task):
+        assert process
+        os.kill(process.pid, signal.SIGKILL)
+    return run
+
+
+@pytest.fixture
+def meanwhile(shared_bench: Bench, late_run: Run) -> Bench:
+    """The stack while the late run is under way, which nothing waits for."""
+    return shared_bench
+
+
+def test_ten_mapped_failures_make_one_mail_that_names_every_model(meanwhile: Bench, mail_server: MailServer) -> None:
+    run = drill(meanwhile, "mapped")
+    subject = "alert_drill.train failed: 10 tasks: model-0, model-1, ..."
+    [mail] = wait_for_mails(meanwhile, mail_server, run, [subject])
+    assert [number for number in range(10) if f"- model-{number}: Drill" in text_of(mail)] == list(range(10))
+
+
+def test_killed_process_of_a_task_makes_one_mail(meanwhile: Bench, mail_server: MailServer) -> None:
+    # Airflow calls back for the run alone, in the DAG processor.
+    run = drill(meanwhile, "killed")
+    [mail] = wait_for_mails(meanwhile, mail_server, run, ["alert_drill.start failed"])
+    assert "out of memory" in text_of(mail)
+
+
+def test_command_makes_a_task_fail_and_prints_the_mail(meanwhile: Bench, mail_server: MailServer) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "include.embedded", "fail"],
         cwd=ROOT,
-        env=os.environ | {"MLTRAIN_HOME": str(bench.stack.home), "COLUMNS": "160"},
+        env=os.environ | {"MLTRAIN_HOME": str(meanwhile.stack.home), "COLUMNS": "160"},
         capture_output=True,
         text=True,
         timeout=MOST_SECONDS,
@@ -138,3 +130,10 @@ def test_command_makes_a_task_fail_and_prints_the_mail(bench: Bench, mail_server
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Subject: alert_drill.start failed" in done.stdout
     assert "Drill: This task fails on purpose" in done.stdout
+
+
+def test_late_run_whose_worker_is_killed_makes_one_mail_of_each(
+    meanwhile: Bench, late_run: Run, mail_server: MailServer
+) -> None:
+    meanwhile.wait(late_run, "failed")
+    wait_for_mails(meanwhile, mail_server, late_run, ["alert_drill is late", "alert_drill.start failed"])

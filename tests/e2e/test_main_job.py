@@ -10,6 +10,8 @@ import pytest
 from include.embedded.commands.airflow_api import Run
 from include.problem.words import show_amount
 from tests.e2e.conftest import FOLLOWERS, TRAININGS, Bench, Trained, train_on_new_data
+from tests.e2e.mails import text_of, wait_for_mails
+from tests.mail_server import MailServer
 
 PREPARATION = "data_preparation"
 # The command comes first: from nothing.
@@ -107,7 +109,26 @@ def test_mapped_tasks_are_labelled_with_model_and_best_error(bench: Bench, train
     assert label == f"linear_model.LinearRegression: best RMSE {show_amount(best, 'minutes')}"
 
 
-def test_fresh_set_skips_every_later_task_and_emits_no_event(bench: Bench, trained: Trained) -> None:
+def test_success_makes_a_summary_with_charts(bench: Bench, trained: Trained, mail_server: MailServer) -> None:
+    version = bench.events_of(trained.preparation)[0]["extra"]["version"]
+    [mail] = wait_for_mails(
+        bench, mail_server, trained.preparation, [f"{PREPARATION} succeeded: training set {version}"]
+    )
+    assert "dropoff_at: not after pickup_at" in text_of(mail), "refused rows are counted by rule"
+    for run in trained.trainings:
+        [event] = bench.events_of(run)
+        extra = event["extra"]
+        [mail] = wait_for_mails(bench, mail_server, run, [f"{run.dag_id} succeeded: {extra['model']}"])
+        text = text_of(mail)
+        assert f"RMSE of {show_amount(extra['metrics']['validation_rmse'], 'minutes')}" in text
+        assert "Best parameters" in text and "Champion: " in text
+        pictures = [part for part in mail.walk() if part.get_content_type() == "image/png"]
+        assert [part["Content-ID"] for part in pictures] == ["<chart-1>", "<chart-2>"]
+
+
+def test_fresh_set_skips_every_later_task_and_emits_no_event_and_no_mail(
+    bench: Bench, trained: Trained, mail_server: MailServer
+) -> None:
     bench.configure(**trained.settings)
     again = bench.trigger(PREPARATION)
     details = bench.wait(again)
@@ -118,6 +139,7 @@ def test_fresh_set_skips_every_later_task_and_emits_no_event(bench: Bench, train
     version = bench.events_of(trained.preparation)[0]["extra"]["version"]
     assert f"version {version} holds the same data and is fresh" in details["note"]
     assert f"version {version} holds the same data and is fresh" in "".join(bench.log(again, "plan"))
+    wait_for_mails(bench, mail_server, again, [])
 
 
 def test_training_by_hand_takes_the_newest_set(bench: Bench, trained: Trained) -> None:
@@ -181,11 +203,11 @@ def test_main_job_runs_on_real_months(bench: Bench, trip_data: Path) -> None:
     preparation, [sklearn, xgboost] = bench.prepare()
     counts = bench.events_of(preparation)[0]["extra"]["counts"]
     assert (counts["train"], counts["validation"]) == (54_378, 51_492)
+    rich = bench.trigger("xgboost_training", feature_set="rich")
     bench.wait(sklearn)
     rmse = bench.events_of(sklearn)[0]["extra"]["metrics"]["validation_rmse"]
     assert rmse == pytest.approx(5.995, abs=0.001)
     bench.wait(xgboost)
-    rich = bench.trigger("xgboost_training", feature_set="rich")
     bench.wait(rich)
     assert bench.events_of(rich)[0]["extra"]["metrics"]["validation_rmse"] <= 4.05
 

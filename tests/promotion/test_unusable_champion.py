@@ -32,10 +32,12 @@ from tests.promotion.test_judging import (
     FOREST,
     LASSO,
     LINEAR,
+    LOGGED,
     RUN,
     SMALL_FOREST,
     WEAK,
     break_model,
+    find_files,
     judge_and_promote,
     read_aliases,
     store,
@@ -58,12 +60,22 @@ def url(published_url: str) -> str:
 
 @pytest.fixture
 def register(url: str, settings: Settings) -> Register:
-    """Trains a model on the set and registers it; gives its version. `change` is made to its estimator."""
+    """Trains a model on the set and registers it; gives its version. `change` is made to its estimator.
+
+    Files of its `own` can be deleted.
+    """
     train, validation = (load_split(url, 1, name) for name in ("train", "validation"))
 
     def train_and_register(
-        model: str, parameters: dict[str, Any] | None = None, change: Callable[[Any], None] | None = None
+        model: str,
+        parameters: dict[str, Any] | None = None,
+        change: Callable[[Any], None] | None = None,
+        *,
+        own: bool = False,
     ) -> int:
+        fitting = (model, str(parameters), change)
+        if fitting in LOGGED and not own:
+            return store(url, settings, LOGGED[fitting], model, validation)
         data = encode(
             MODELS[model],
             PROBLEM,
@@ -75,7 +87,10 @@ def register(url: str, settings: Settings) -> Register:
         estimator = deepcopy(fit(MODELS[model], parameters or {}, data, random_state=0, threads=1).estimator)
         if change:
             change(estimator)
-        return store(url, settings, Model.of(data, estimator, {"parameters": {}}), model, validation)
+        version = store(url, settings, Model.of(data, estimator, {"parameters": {}}), model, validation)
+        if not own:
+            LOGGED[fitting] = find_files(settings, version)
+        return version
 
     return train_and_register
 
@@ -103,7 +118,7 @@ def register_by_hand(settings: Settings) -> int:
 def test_artifact_that_is_gone_makes_a_champion_unusable_rather_than_mlflow_unavailable(
     url: str, settings: Settings, register: Register
 ) -> None:
-    judge_and_promote(url, settings, register(LINEAR))
+    judge_and_promote(url, settings, register(LINEAR, own=True))
     assert check_champion(url, settings) is None
     break_model(settings, 1)
     broken = check_champion(url, settings)
@@ -131,7 +146,7 @@ def test_without_a_previous_one_challengers_are_judged_against_the_best_baseline
 
 
 def test_previous_one_stands_in_and_stays_previous(url: str, settings: Settings, register: Register) -> None:
-    for version in (good := register(LASSO, WEAK), broken := register(LINEAR)):
+    for version in (good := register(LASSO, WEAK), broken := register(LINEAR, own=True)):
         assert judge_and_promote(url, settings, version) == "promoted"
     break_model(settings, broken)
     as_good = register(LASSO, WEAK)
@@ -209,7 +224,7 @@ def test_target_that_is_no_number_promotes_nothing_and_is_counted(
 def test_rollback_from_a_broken_champion_leaves_none_to_roll_back_to(
     url: str, settings: Settings, register: Register
 ) -> None:
-    for version in (good := register(LASSO, WEAK), broken := register(LINEAR)):
+    for version in (good := register(LASSO, WEAK), broken := register(LINEAR, own=True)):
         judge_and_promote(url, settings, version)
     break_model(settings, broken)
     back = aliases.roll_back(url, settings, "model_promotion/back")
@@ -223,7 +238,7 @@ def test_rollback_from_a_broken_champion_leaves_none_to_roll_back_to(
 def test_rollback_to_a_broken_version_is_refused_and_changes_nothing(
     url: str, settings: Settings, register: Register
 ) -> None:
-    for version in (broken := register(LASSO, WEAK), good := register(LINEAR)):
+    for version in (broken := register(LASSO, WEAK, own=True), good := register(LINEAR)):
         judge_and_promote(url, settings, version)
     break_model(settings, broken)
     with pytest.raises(ModelInvalid, match=f"The previous champion, version {broken} of .*, cannot be used"):
