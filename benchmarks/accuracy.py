@@ -88,7 +88,7 @@ def _measure(rows: Rows, model: ModelType) -> dict[str, Measured]:
     feature_set = rows.problem.feature_set_names[0]
     count, times = len(rows.train), rows.train.rows.get(str(rows.problem.time))
     chosen = choose_sample(count, times, most=count // SAMPLE_SHARE, random_state=SEED)
-    few = rows.train if chosen is None else pick(rows.train, chosen)
+    few = pick(rows.train, chosen)
     data, sampled = (
         encode(model, rows.problem, feature_set, rows.references, train, rows.validation) for train in (rows.train, few)
     )

@@ -9,7 +9,7 @@ manifest.json   SHA-256 of all others, compared before any library reads them: a
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from include.models.libraries.protocol import EncodedData
 from include.models.manifest import check_files, write_manifest
 from include.models.outputs.protocol import Outputs
 from include.models.outputs.table import OUTPUTS
-from include.problem.data import Columns, Split, Values, columns_of_frame, count_rows
+from include.problem.data import Columns, Pieces, Values, columns_of_frame, count_rows
 from include.problem.declaration import Problem
 
 if TYPE_CHECKING:
@@ -84,6 +84,14 @@ class Model:
             )
         return predict_encoded(self.estimator, self.encoder.transform(rows))
 
+    def estimate_pieces(self, rows: Pieces, change: Callable[[Columns], Columns] = dict) -> Values:
+        """What `estimate` gives of n rows, which are read piece by piece.
+
+        Args:
+            change: Makes the rows of each piece others.
+        """
+        return np.concatenate([self.estimate(change(piece.rows)) for piece in rows.pieces()])
+
     def predict_guarded(self, rows: Columns) -> Values:
         """What `predict` gives, of an estimator that may fail in any way.
 
@@ -101,16 +109,17 @@ class Model:
             raise ModelInvalid(f"It returns predictions of shape {predicted.shape} for {count} rows.")
         return predicted
 
-    def bound(self, judged: Split, predicted: Values) -> "Model":
+    def bound(self, judged: Pieces, predicted: Values) -> "Model":
         """The model with what says how sure its predictions are, by those of rows not learnt from.
 
         Args:
             predicted: Of the rows, in the model's stead by one that has not learnt from them.
         """
         # Bands of numbers are large, and errors by bands of the prediction hold in them; times do not come again.
-        names = [part.column for part in self.problem.slices if part.most_frequent and part.column in judged.rows]
-        categories = {name: judged.rows[name] for name in names if judged.rows[name].dtype.kind != "M"}
-        return replace(self, outputs=self.outputs.bound(judged.target, predicted, categories))
+        dtypes = self.problem.dtypes
+        frequent = [part.column for part in self.problem.slices if part.most_frequent]
+        names = [name for name in frequent if name in dtypes and not dtypes[name].startswith("datetime64")]
+        return replace(self, outputs=self.outputs.bound(judged.target, predicted, judged.columns(names)))
 
     def save(self, directory: Path) -> None:
         """Writes the model into an existing empty directory."""

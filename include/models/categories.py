@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -84,22 +84,40 @@ class Texts:
 Categories = Codes | Texts
 
 
-def learn(values: npt.NDArray[Any], *, rare_below: int = 0) -> Categories:
-    """The categories among values: texts of an object array, else whole numbers, of fractions the whole part.
+@dataclass
+class Tally:
+    """The values of one column that were seen so far, piece by piece: texts of object arrays, else whole numbers.
 
-    Args:
-        rare_below: Texts in fewer rows are put together. Whole numbers never are: often they stand for what has
-            features of its own, such as a place.
+    Attributes:
+        texts: Each with its number of rows.
+        codes: In ascending order; of fractions the whole part.
     """
-    if values.dtype.kind in "OU":
-        rows = Counter(value for value in values.tolist() if isinstance(value, str))
+
+    texts: Counter[str] = field(default_factory=Counter)
+    codes: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def add(self, values: npt.NDArray[Any]) -> None:
+        """Takes in the values of a piece."""
+        if values.dtype.kind in "OU":
+            self.texts.update(value for value in values.tolist() if isinstance(value, str))
+        else:
+            codes = np.unique(_as_codes(values))
+            self.codes = np.union1d(self.codes, codes[codes != MISSING_CODE])
+
+    def settle(self, *, rare_below: int = 0) -> Categories:
+        """The categories among all values.
+
+        Args:
+            rare_below: Texts in fewer rows are put together. Whole numbers never are: often they stand for what has
+                features of its own, such as a place.
+        """
+        if not self.texts:
+            return Codes(self.codes)
         known, rare = (
-            tuple(sorted(text for text, count in rows.items() if (count < rare_below) == is_rare))
+            tuple(sorted(text for text, count in self.texts.items() if (count < rare_below) == is_rare))
             for is_rare in (False, True)
         )
         return Texts(known, rare)
-    codes = np.unique(_as_codes(values))
-    return Codes(codes[codes != MISSING_CODE])
 
 
 def restore(state: Sequence[int] | Sequence[str] | Mapping[str, Sequence[str]]) -> Categories:

@@ -1,6 +1,6 @@
 """The encoder: the one path from rows to a model's matrix, for training, batch and serving."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -9,16 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from include.models.categories import MISSING, RARE_BELOW, Categories, learn, restore
-from include.models.learnt import Learnt
-from include.problem.data import Columns, count_rows
+from include.models.categories import MISSING, RARE_BELOW, Categories, Tally, restore
+from include.models.learnt import Learning, Learnt
+from include.problem.data import ROWS_AT_ONCE, Columns, count_rows
 from include.problem.declaration import Problem
 from include.problem.features import FeatureSet, find_feature_set
 from include.problem.references import thaw_references
 
 Encoding = Literal["one_hot", "native"]
 Scale = tuple[float, float, float, float]
-ROWS_AT_ONCE = 100_000
 
 
 @dataclass
@@ -60,32 +59,43 @@ class Encoder:
 
     def fit(self, rows: Columns) -> "Encoder":
         """Learns categories and scales from rows, columns as in `Problem.dtypes`."""
+        return self.fit_pieces(part for _, part in _cut(rows))
+
+    def fit_pieces(self, pieces: Iterable[Columns]) -> "Encoder":
+        """Learns as `fit` does from the rows of all pieces, each of which is let go.
+
+        One-hot, the numbers of all rows are held at once: their quantiles are exact.
+        """
         features = self.features
-        self.learnt = Learnt.of(self.problem, rows)
         one_hot = self.encoding == "one_hot"
-        names = features.categorical + features.cyclic * one_hot
+        learning, tallies = (
+            Learning(self.problem),
+            {name: Tally() for name in features.categorical + features.cyclic * one_hot},
+        )
         numeric = features.numeric + features.cyclic * (not one_hot)
-        columns, with_values = self._gather(rows, names + numeric * one_hot, numeric)
-        found = {name: learn(columns[name], rare_below=RARE_BELOW) for name in names}
+        present: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in numeric * one_hot}
+        with_values: set[str] = set()
+        for rows in pieces:
+            learning.add(rows)
+            columns = self.compute(rows)
+            for name, tally in tallies.items():
+                tally.add(columns[name])
+            for name in numeric:
+                has_value = ~np.isnan(columns[name])
+                if has_value.any():
+                    with_values.add(name)
+                if one_hot:
+                    present[name].append(columns[name][has_value])
+        self.learnt = learning.settle()
+        found = {name: tally.settle(rare_below=RARE_BELOW) for name, tally in tallies.items()}
         self.categories = {name: known for name, known in found.items() if len(known)}
         self.numeric = tuple(name for name in numeric if name in with_values)
         for name in self.numeric if one_hot else ():
-            present = columns[name][~np.isnan(columns[name])]
-            self.fills[name] = float(np.quantile(present, 0.5))
+            values = np.concatenate(present.pop(name))
+            self.fills[name] = float(np.quantile(values, 0.5))
             if name not in features.unscaled:
-                self.scaling[name] = _scale_of(present)
+                self.scaling[name] = _scale_of(values)
         return self
-
-    def _gather(self, rows: Columns, whole: Sequence[str], numeric: Sequence[str]) -> tuple[Columns, set[str]]:
-        """Some features of all rows, and the numeric ones that have a value in any."""
-        pieces: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in whole}
-        with_values: set[str] = set()
-        for _, part in _cut(rows):
-            columns = self.compute(part)
-            with_values.update(name for name in numeric if not np.isnan(columns[name]).all())
-            for name, values in pieces.items():
-                values.append(columns[name])
-        return {name: np.concatenate(values) for name, values in pieces.items()}, with_values
 
     @property
     def feature_names(self) -> list[str]:

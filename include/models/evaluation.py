@@ -15,6 +15,8 @@ from include.problem.parts import Slice
 # What is in no band, and what is not among the most frequent values.
 OTHER = "other"
 MISSING = "missing"
+# Labels by number, of which several may be the same, and the number of each row, (n,).
+_Labels = tuple[list[str], npt.NDArray[np.intp]]
 
 
 def measure_slices(problem: Problem, rows: Columns, actual: Values, predicted: Values) -> list[dict[str, Any]]:
@@ -26,6 +28,11 @@ def measure_slices(problem: Problem, rows: Columns, actual: Values, predicted: V
     ]
 
 
+def columns_of_slices(problem: Problem) -> list[str]:
+    """The columns that rows are cut by."""
+    return list(dict.fromkeys(_column_of(problem, slicing) for slicing in problem.slices))
+
+
 def cut(
     problem: Problem, rows: Columns, *, minimum_rows: int | None = None
 ) -> Iterator[tuple[str, str, npt.NDArray[np.bool_]]]:
@@ -35,34 +42,41 @@ def cut(
         minimum_rows: A value with as many rows has a slice of its own, even if others are more frequent.
     """
     for slicing in problem.slices:
-        labels = _label(problem, slicing, rows, minimum_rows)
-        for value in np.unique(labels):
-            yield slicing.label, str(value), labels == value
+        labels, at = _label(problem, slicing, rows, minimum_rows)
+        known = {value: number for number, value in enumerate(sorted(set(labels)))}
+        of_value = np.array([known[label] for label in labels], dtype=np.int32)[at]
+        for value, number in known.items():
+            inside = of_value == number
+            if inside.any():
+                yield slicing.label, value, inside
 
 
-def _label(problem: Problem, slicing: Slice, rows: Columns, minimum_rows: int | None) -> npt.NDArray[np.str_]:
-    if slicing.column == HOUR and HOUR not in problem.columns:
-        values = rows[str(problem.time)].astype("datetime64[h]").astype(np.int64) % 24
-    else:
-        values = rows[slicing.column]
+def _column_of(problem: Problem, slicing: Slice) -> str:
+    return str(problem.time) if slicing.column == HOUR and HOUR not in problem.columns else slicing.column
+
+
+def _label(problem: Problem, slicing: Slice, rows: Columns, minimum_rows: int | None) -> _Labels:
+    values = rows[_column_of(problem, slicing)]
+    if slicing.column not in problem.columns:
+        values = values.astype("datetime64[h]").astype(np.int64) % 24
     if slicing.bands:
         return _by_band(values, slicing.bands)
     return _by_frequency(values, slicing.most_frequent, minimum_rows)
 
 
-def _by_band(values: npt.NDArray[Any], bands: Mapping[str, tuple[float | None, float | None]]) -> npt.NDArray[np.str_]:
-    labels = np.where(np.isnan(values), MISSING, OTHER).astype(f"<U{max(map(len, (OTHER, MISSING, *bands)))}")
-    for name, (low, high) in bands.items():
-        labels[(values >= (-np.inf if low is None else low)) & (values < (np.inf if high is None else high))] = name
-    return labels
+def _by_band(values: npt.NDArray[Any], bands: Mapping[str, tuple[float | None, float | None]]) -> _Labels:
+    at = np.isnan(values).astype(np.intp)
+    for number, (low, high) in enumerate(bands.values(), 2):
+        at[(values >= (-np.inf if low is None else low)) & (values < (np.inf if high is None else high))] = number
+    return [OTHER, MISSING, *bands], at
 
 
-def _by_frequency(values: npt.NDArray[Any], most: int, minimum_rows: int | None) -> npt.NDArray[np.str_]:
+def _by_frequency(values: npt.NDArray[Any], most: int, minimum_rows: int | None) -> _Labels:
     # Texts in the order of their letters, codes in that of their numbers: of values as frequent the first is taken.
     known, at, counts = np.unique(_comparable(values), return_inverse=True, return_counts=True)
     has_slice = np.zeros(len(known), dtype=bool) if minimum_rows is None else counts >= minimum_rows
     has_slice[np.argsort(-counts, kind="stable")[:most]] = True
-    return np.where(has_slice[at], np.array([_show(value) for value in known])[at], OTHER)
+    return [_show(value) if own else OTHER for value, own in zip(known, has_slice, strict=True)], at
 
 
 def _comparable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -18,7 +18,7 @@ from include.models.libraries.protocol import Contributions, Link
 from include.models.libraries.table import kind_of, members_of
 from include.models.linear import contribute_linear
 from include.models.scale import Scale
-from include.problem.data import Columns, Values, count_rows
+from include.problem.data import Columns, Pieces, Values
 from include.problem.declaration import Problem
 
 # Points enough for a picture; TreeSHAP of a deep booster takes some ten milliseconds a row.
@@ -203,13 +203,12 @@ def _name_link(link: Link, problem: Problem) -> tuple[str, str]:
     return problem.unit, ""
 
 
-def sample(rows: Columns, most: int, random_state: int) -> dict[str, npt.NDArray[Any]]:
+def sample(rows: Pieces, most: int, random_state: int) -> Columns:
     """At most so many of the rows, drawn without replacement, in their order."""
-    count = count_rows(rows)
+    count = len(rows)
     if count <= most:
-        return dict(rows)
-    chosen = np.sort(np.random.default_rng(random_state).choice(count, most, replace=False))
-    return {name: values[chosen] for name, values in rows.items()}
+        return rows.take(np.arange(count)).rows
+    return rows.take(np.sort(np.random.default_rng(random_state).choice(count, most, replace=False))).rows
 
 
 def draw_summary(explanation: Explanation, title: str) -> Any:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ from include.models.encoder import Encoder, Encoding
 from include.models.libraries.protocol import EncodedData, FitOptions, Watch
 from include.models.libraries.table import LIBRARIES, blend, kind_of, members_of
 from include.models.outputs.table import OUTPUTS
+from include.models.spool import Spool
 from include.models.table import ModelType, Statistic
 from include.problem.class_weights import find_class_weights
-from include.problem.data import Split, Values
+from include.problem.data import Pieces, Split, Values
 from include.problem.declaration import Problem
 
 # Of the rounds that were found to be best, in a fit on all rows. On three pairs of months, a factor of 1.0 gained 2.9,
@@ -44,33 +45,51 @@ def encode(
     problem: Problem,
     feature_set: str,
     references: Mapping[str, Any],
-    train: Split,
-    validation: Split,
+    train: Pieces,
+    validation: Pieces | None = None,
 ) -> EncodedData:
     """Fits the encoder on the training split and encodes both splits the way the model type takes them.
 
     Args:
         feature_set: Its name, see `find_feature_set`.
         references: What its features look up, by name.
+        train: Held in memory where the model type does not read its matrix in batches, see `reads_batches`.
+        validation: None where the fit does not look at it.
     """
     encoding: Encoding = "native" if model.native_categories else "one_hot"
-    encoder = Encoder(problem, feature_set, encoding, references).fit(train.rows)
-    matrices = [encoder.transform(split.rows) for split in (train, validation)]
-    weights = _weigh(problem, train, validation)
-    data = EncodedData(encoder, matrices[0], train.target, matrices[1], validation.target, *weights)
+    encoder = Encoder(problem, feature_set, encoding, references).fit_pieces(piece.rows for piece in train.pieces())
+    of_classes = find_class_weights(problem, train.target)
+    data = EncodedData(encoder, _encode_rows(encoder, train), train.target, train_weight=_weigh(of_classes, train))
+    if validation is not None:
+        data = replace(
+            data,
+            validation=_encode_rows(encoder, validation),
+            validation_target=validation.target,
+            validation_weight=_weigh(of_classes, validation),
+        )
     return LIBRARIES[model.family].prepare(model, data)
 
 
-def _weigh(problem: Problem, train: Split, validation: Split) -> list[Values | None]:
-    """How much each row of both splits counts, (n,); None where all count alike."""
-    of_classes = find_class_weights(problem, train.target)
+def reads_batches(model: ModelType) -> bool:
+    """Whether a fit can be on more rows than memory holds: boosters of trees sum up each batch in bins.
+
+    The others, which take one-hot matrices, need all rows at once.
+    """
+    return model.native_categories
+
+
+def _encode_rows(encoder: Encoder, rows: Pieces) -> Any:
+    if isinstance(rows, Split):
+        return encoder.transform(rows.rows)
+    return Spool(encoder.transform(piece.rows) for piece in rows.pieces())
+
+
+def _weigh(of_classes: Values, rows: Pieces) -> Values | None:
+    """How much each row counts, (n,); None where all count alike."""
     if not of_classes.size or of_classes.min() == of_classes.max():
-        return [train.weights, validation.weights]
-    weighed = [of_classes[split.target.astype(np.intp)] for split in (train, validation)]
-    return [
-        weights if split.weights is None else weights * split.weights
-        for weights, split in zip(weighed, (train, validation), strict=True)
-    ]
+        return rows.weights
+    weights = of_classes[rows.target.astype(np.intp)]
+    return weights if rows.weights is None else weights * rows.weights
 
 
 def threads_for(threads: int) -> int:

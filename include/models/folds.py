@@ -10,7 +10,7 @@ import numpy.typing as npt
 from include.models.fitting import Fitted, encode, fit, fit_estimator, predict_encoded
 from include.models.libraries.protocol import EncodedData, Watch
 from include.models.table import ModelType
-from include.problem.data import Split, Values
+from include.problem.data import Pieces, Positions, Split, Values
 from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
 
@@ -44,19 +44,25 @@ def encode_folds(
     ]
 
 
-def choose_sample(
-    count: int, times: npt.NDArray[Any] | None, *, most: int, random_state: int
-) -> npt.NDArray[np.intp] | None:
+def sample(problem: Problem, rows: Pieces, *, most: int, random_state: int) -> Split:
+    """At most so many of the rows in memory, see `choose_sample`."""
+    if len(rows) <= most:
+        return rows.take(np.arange(len(rows)))
+    times = rows.columns([problem.time])[problem.time] if problem.time in problem.dtypes else None
+    return rows.take(choose_sample(len(rows), times, most=most, random_state=random_state))
+
+
+def choose_sample(count: int, times: npt.NDArray[Any] | None, *, most: int, random_state: int) -> Positions:
     """Positions of at most so many of n rows, as even over time as the whole: one of each of equal stretches of rows.
 
     Args:
         times: Of the rows, (n,). Without them, the stretches are of shuffled rows.
 
     Returns:
-        Ascending positions; None for all rows.
+        Ascending positions.
     """
     if count <= most:
-        return None
+        return np.arange(count)
     generator = np.random.default_rng(random_state)
     order = generator.permutation(count) if times is None else np.argsort(times, kind="stable")
     ends = np.linspace(0, count, most + 1).astype(np.intp)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from include.models.categories import MISSING, Categories, learn, restore
+from include.models.categories import MISSING, Categories, Tally, restore
 from include.problem.data import Columns
 from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
@@ -47,24 +47,6 @@ class Learnt:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     categories: Mapping[str, Categories] = field(default_factory=dict)
     complete: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, problem: Problem, rows: Columns) -> "Learnt":
-        """What the rows held, columns as in `Problem.dtypes`."""
-        ranges, categories, complete = {}, {}, set()
-        for column in problem.inputs:
-            values = rows[column.name]
-            missing = _find_missing(values)
-            if not missing.any():
-                complete.add(column.name)
-            present = values[~missing]
-            if not len(present):
-                continue
-            if column.of_kind.view == "quantity":
-                ranges[column.name] = (float(present.min()), float(present.max()))
-            elif column.of_kind.view == "frequencies" and column.kind != "flag":
-                categories[column.name] = learn(present)
-        return cls(ranges, categories, tuple(sorted(complete)))
 
     def find_unusual(self, rows: Columns) -> list[Unusual]:
         """The values of rows that are not as those learnt, by row."""
@@ -117,6 +99,42 @@ class Learnt:
             ranges={name: (low, high) for name, (low, high) in state["ranges"].items()},
             categories={name: restore(known) for name, known in state["categories"].items()},
             complete=tuple(state["complete"]),
+        )
+
+
+class Learning:
+    """Learns what rows hold, piece by piece."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._inputs = problem.inputs
+        self._incomplete: set[str] = set()
+        self._ranges: dict[str, tuple[float, float]] = {}
+        self._tallies: dict[str, Tally] = {}
+
+    def add(self, rows: Columns) -> None:
+        """Takes in a piece, columns as in `Problem.dtypes`."""
+        for column in self._inputs:
+            name, values = column.name, rows[column.name]
+            missing = _find_missing(values)
+            if missing.any():
+                self._incomplete.add(name)
+                values = values[~missing]
+            if not len(values):
+                continue
+            if column.of_kind.view == "quantity":
+                low, high = float(values.min()), float(values.max())
+                least, most = self._ranges.get(name, (low, high))
+                self._ranges[name] = min(least, low), max(most, high)
+            elif column.of_kind.view == "frequencies" and column.kind != "flag":
+                self._tallies.setdefault(name, Tally()).add(values)
+
+    def settle(self) -> Learnt:
+        """What all pieces held."""
+        names = [column.name for column in self._inputs]
+        return Learnt(
+            ranges={name: self._ranges[name] for name in names if name in self._ranges},
+            categories={name: self._tallies[name].settle() for name in names if name in self._tallies},
+            complete=tuple(sorted({*names} - self._incomplete)),
         )
 
 

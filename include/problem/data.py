@@ -4,9 +4,9 @@ Each column has the type of its kind, see `Problem.dtypes`. A missing value is N
 NaT in times and `MISSING_CODE` in codes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Columns = Mapping[str, npt.NDArray[Any]]
 # Targets and predictions, (n,), in the target's unit; of a classification, targets are the numbers of classes.
 Values = npt.NDArray[np.float64]
+Positions = npt.NDArray[np.intp]
+# What is computed for as many rows before that of the next ones.
+ROWS_AT_ONCE = 100_000
 # Types of pandas that hold nothing but texts.
 _TEXTS = ("str", "string")
 
@@ -30,13 +33,22 @@ def count_rows(columns: Columns) -> int:
     return len(next(iter(columns.values()), ()))
 
 
-def columns_of_frame(problem: "Problem", frame: "pd.DataFrame") -> dict[str, npt.NDArray[Any]]:
+def columns_of_frame(
+    problem: "Problem", frame: "pd.DataFrame", names: Collection[str] | None = None
+) -> dict[str, npt.NDArray[Any]]:
     """The problem's inputs as columns of their types; a frame may hold others.
+
+    Args:
+        names: The inputs that are wanted; None: all.
 
     Raises:
         KeyError: A column is missing.
     """
-    return {name: _column_of(frame[name], dtype, problem.timezone) for name, dtype in problem.dtypes.items()}
+    return {
+        name: _column_of(frame[name], dtype, problem.timezone)
+        for name, dtype in problem.dtypes.items()
+        if names is None or name in names
+    }
 
 
 def _column_of(series: "pd.Series[Any]", dtype: str, timezone: str) -> npt.NDArray[Any]:
@@ -89,6 +101,29 @@ def make_any_rows(problem: "Problem", count: int) -> dict[str, npt.NDArray[Any]]
     }
 
 
+class Pieces(Protocol):
+    """n rows with their targets, in memory or not, that are read piece by piece, as often as is needed."""
+
+    @property
+    def target(self) -> Values:
+        """The targets, (n,)."""
+
+    @property
+    def weights(self) -> Values | None:
+        """How much each row counts when a model is fitted, (n,); None where all count alike."""
+
+    def __len__(self) -> int: ...
+
+    def pieces(self) -> "Iterator[Split]":
+        """The rows in their order; of no rows one piece without any."""
+
+    def columns(self, names: Collection[str]) -> Columns:
+        """Some columns of all rows."""
+
+    def take(self, positions: Positions) -> "Split":
+        """The rows at these ascending positions."""
+
+
 @dataclass(frozen=True)
 class Split:
     """One split of a training set: n rows by column, and n targets.
@@ -112,7 +147,18 @@ class Split:
             weights = np.concatenate([self.weights, other.weights])
         return Split(rows, np.concatenate([self.target, other.target]), weights)
 
-    def take(self, positions: npt.NDArray[np.intp]) -> "Split":
+    def pieces(self) -> "Iterator[Split]":
+        """The rows in pieces; see `Pieces`."""
+        for start in range(0, len(self) or 1, ROWS_AT_ONCE):
+            piece = slice(start, start + ROWS_AT_ONCE)
+            weights = None if self.weights is None else self.weights[piece]
+            yield Split({name: values[piece] for name, values in self.rows.items()}, self.target[piece], weights)
+
+    def columns(self, names: Collection[str]) -> Columns:
+        """Some of the columns."""
+        return {name: self.rows[name] for name in names}
+
+    def take(self, positions: Positions) -> "Split":
         """The rows at these positions."""
         weights = None if self.weights is None else self.weights[positions]
         return Split({name: values[positions] for name, values in self.rows.items()}, self.target[positions], weights)

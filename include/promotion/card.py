@@ -93,7 +93,7 @@ def render_card(
     rival = f"the best baseline, the {decision.baseline}" if decision.baseline else "nothing: there is no baseline"
     if decision.rival_version:
         rival = f"version {decision.rival_version}, {role}"
-    problem = held_out.problem
+    problem, sampled = held_out.problem, version.tags.get("fitted_to")
     parts = [
         f"# {version.name} version {version.version}: {decision.model}",
         f"**{DECISIONS[decision.state]}** {decision.reason}.",
@@ -103,6 +103,7 @@ def render_card(
             f" {describe_split(facts.validation_from, problem)} ({facts.counts['train']} rows)."
             f" {describe_target(facts.target, problem)}"
         ),
+        *([f"It is fitted to {sampled}: its model type needs them all in memory."] if sampled else []),
         *describe_suspects(facts.suspects, problem.target),
         "## Lineage",
         _table(("what", "value"), [(name, version.tags.get(name, "")) for name in LINEAGE]),

@@ -1,9 +1,10 @@
 """Reads training sets: which are published, their examples by split, and what their features look up."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from psycopg import sql
 
 from include.errors import NoTrainingSet
 from include.problem.checks import ROW_WEIGHT
-from include.problem.data import Split, columns_of_frame
+from include.problem.data import Columns, Positions, Split, Values, columns_of_frame
 from include.problem.declaration import Problem
 from include.problem.parts import Column
 from include.problem.references import thaw_references
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TARGET = "target"
-Positions = npt.NDArray[np.intp]
-# Of the number of rows, and their times, (n,), None where they have none: the ascending positions of those that are
-# wanted, or None for all.
-Choose = Callable[[int, npt.NDArray[Any] | None], Positions | None]
 _COLUMNS = "version, fingerprint, months, validation_from::text, test_from::text, counts, published_at"
 
 
@@ -141,47 +138,107 @@ def _read_problem(connection: psycopg.Connection, version: int) -> Problem:
     return Problem.from_dict(row[0])
 
 
-def load_split(url: str, version: int, split: str, choose: Choose | None = None) -> Split:
-    """The examples of one split, in the source's order; none where the version was pruned.
+@dataclass(frozen=True)
+class StoredRows:
+    """The examples of some splits in the warehouse, from where they are read piece by piece; see `Pieces`.
 
-    Args:
-        choose: Says which of the rows are wanted; without it, all of them.
+    They are in the source's order, one split after the other.
+    """
+
+    url: str
+    version: int
+    splits: tuple[str, ...]
+    problem: Problem
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    @cached_property
+    def target(self) -> Values:
+        """See `Pieces`."""
+        return self._gather([TARGET])[TARGET]
+
+    @cached_property
+    def weights(self) -> Values | None:
+        """See `Pieces`."""
+        return self._gather([ROW_WEIGHT])[ROW_WEIGHT] if self.problem.weight else None
+
+    def pieces(self) -> Iterator[Split]:
+        """See `Pieces`."""
+        if not self.count:
+            yield self.load()
+        for frame in self._read(self._names):
+            yield split_of_frame(self.problem, frame)
+
+    def columns(self, names: Collection[str]) -> Columns:
+        """See `Pieces`."""
+        return self._gather(names)
+
+    def take(self, positions: Positions) -> Split:
+        """See `Pieces`."""
+        return self._split_of(self._gather(self._names, positions))
+
+    def load(self) -> Split:
+        """All rows."""
+        return self._split_of(self._gather(self._names))
+
+    @property
+    def _names(self) -> list[str]:
+        return [*self.problem.dtypes, TARGET, *([ROW_WEIGHT] if self.problem.weight else [])]
+
+    def _split_of(self, columns: Mapping[str, npt.NDArray[Any]]) -> Split:
+        rows = {name: columns[name] for name in self.problem.dtypes}
+        return Split(rows, columns[TARGET], columns.get(ROW_WEIGHT))
+
+    def _gather(self, names: Collection[str], positions: Positions | None = None) -> dict[str, npt.NDArray[Any]]:
+        """Some columns of the rows at these ascending positions; None: of all rows."""
+        count = self.count if positions is None else len(positions)
+        columns = {name: np.empty(count, self.problem.dtypes.get(name, "float64")) for name in names}
+        start = filled = 0
+        for frame in self._read(names):
+            end = start + len(frame)
+            if positions is not None:
+                first, last = np.searchsorted(positions, [start, end])
+                frame = frame.iloc[positions[first:last] - start]
+            read = columns_of_frame(self.problem, frame, names)
+            for name, values in columns.items():
+                values[filled : filled + len(frame)] = (
+                    read[name] if name in read else frame[name].to_numpy(dtype="float64")
+                )
+            start, filled = end, filled + len(frame)
+            if filled == count:
+                break
+        return columns
+
+    def _read(self, names: Collection[str]) -> "Iterator[pd.DataFrame]":
+        columns = sql.SQL(", ").join(map(sql.Identifier, names))
+        for split in self.splits if self.count and names else ():
+            yield from _read_frames(self.url, self.version, split, columns)
+
+
+def open_rows(url: str, version: int, splits: Sequence[str]) -> StoredRows:
+    """The examples of some splits, to be read; none where the version was pruned.
+
+    Raises:
+        NoTrainingSet: There was never such a set.
     """
     with connect(url) as connection:
         problem = _read_problem(connection, version)
         if connection.execute("SELECT to_regclass(%s)", [f"training.examples_{version}"]).fetchone() == (None,):
-            return Split({name: np.empty(0, dtype) for name, dtype in problem.dtypes.items()}, np.empty(0))
-    positions = choose(*_find_times(url, version, split, problem)) if choose else None
-    others = (TARGET, ROW_WEIGHT) if problem.weight else (TARGET,)
-    pieces: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in (*problem.dtypes, *others)}
-    start = 0
-    wanted = sql.SQL(", ").join(map(sql.Identifier, pieces))
-    for frame in _read_frames(url, version, split, wanted):
-        end = start + len(frame)
-        if positions is not None:
-            first, last = np.searchsorted(positions, [start, end])
-            frame = frame.iloc[positions[first:last] - start]
-        piece = split_of_frame(problem, frame)
-        for name, values in {**piece.rows, TARGET: piece.target, ROW_WEIGHT: piece.weights}.items():
-            if values is not None:
-                pieces[name].append(values)
-        start = end
-    # One after the other, so that no more than one of them is held twice.
-    columns = {name: _concatenate(pieces.pop(name), dtype) for name, dtype in problem.dtypes.items()}
-    target, *weights = (_concatenate(pieces.pop(name), "float64") for name in others)
-    return Split(columns, target, *weights)
+            return StoredRows(url, version, tuple(splits), problem, 0)
+        statement = sql.SQL("SELECT count(*) FROM {} WHERE split = ANY(%s)").format(table_of(version))
+        [(count,)] = connection.execute(statement, [list(splits)])
+    return StoredRows(url, version, tuple(splits), problem, count)
 
 
-def _find_times(url: str, version: int, split: str, problem: Problem) -> tuple[int, npt.NDArray[Any] | None]:
-    """How many rows a split has, and their times, where the problem has one among its inputs."""
-    if problem.time not in problem.dtypes:
-        statement = sql.SQL("SELECT count(*) FROM {} WHERE split = %s").format(table_of(version))
-        with connect(url) as connection:
-            [(count,)] = connection.execute(statement, [split])
-        return count, None
-    frames = _read_frames(url, version, split, sql.Identifier(problem.time))
-    times = _concatenate([frame[problem.time].to_numpy() for frame in frames], "datetime64[us]")
-    return len(times), times
+def load_split(url: str, version: int, split: str) -> Split:
+    """All examples of one split, in the source's order; none where the version was pruned.
+
+    Raises:
+        NoTrainingSet: There was never such a set.
+    """
+    return open_rows(url, version, [split]).load()
 
 
 def _read_frames(url: str, version: int, split: str, columns: sql.Composable) -> "Iterator[pd.DataFrame]":
@@ -193,10 +250,6 @@ def _read_frames(url: str, version: int, split: str, columns: sql.Composable) ->
         cursor.execute(query.as_string())
         for batch in cursor.fetch_record_batch():
             yield batch.to_pandas()
-
-
-def _concatenate(pieces: list[npt.NDArray[Any]], dtype: str) -> npt.NDArray[Any]:
-    return np.concatenate(pieces) if pieces else np.empty(0, dtype)
 
 
 def split_of_frame(problem: Problem, frame: "pd.DataFrame") -> Split:

@@ -93,6 +93,11 @@ class Settings(DataSettings):
     """
     random_state: Seed = 42
     """Seed for tuning and fitting models."""
+    in_memory_rows: Count = 1_000_000
+    """Rows that a model is fitted to in memory. Of larger sets, boosters of trees read their matrix in batches from
+    temporary files, with about 8 bytes per row and feature. Other model types need all rows at once: they are fitted to
+    a sample of so many, as even over time as the whole.
+    """
     refit: bool = True
     """Whether the model that is registered learns from all rows of the training set, those that judge included. Judged
     is its twin then, which has not seen them.

@@ -1,29 +1,27 @@
 """The last step of a model type: evaluates its best model, fits it on all rows, and stores it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import reduce
-from operator import add
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from include.models import explanation
 from include.models.artifact import Model
-from include.models.estimates import Estimate, learn_estimates, name_estimated
-from include.models.evaluation import measure_slices
-from include.models.fitting import encode, find_rounds, fit_estimator, list_members, threads_for
+from include.models.estimates import learn_estimates, name_estimated
+from include.models.evaluation import columns_of_slices, measure_slices
+from include.models.fitting import encode, find_rounds, fit_estimator, list_members, reads_batches, threads_for
 from include.models.folds import predict_across
 from include.models.libraries.protocol import EncodedData
 from include.models.libraries.table import blend
 from include.models.table import ModelType, get_model, type_of
-from include.problem.data import Split, Values
+from include.problem.data import Pieces, Split, Values
 from include.problem.declaration import Problem
-from include.sets.examples import load_split
 from include.settings import Settings
 from include.tracking import model_logging, runs
 from include.tracking.trial_writer import complete_trials
-from include.training.inputs import fit_options, lineage_of, load_data
+from include.training.inputs import describe_data, fit_options, hold_rows, lineage_of, read_rows, read_together
 from include.training.job import Job
 from include.training.making import describe_code, describe_set
 from include.training.results import Candidate, Trained
@@ -45,14 +43,16 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
     """
     model_type, options = get_model(type_of(tuned["model"])), fit_options(settings, job)
     lineage = lineage_of(url, job)
-    loaded = load_data(url, job)
-    *_, train, validation = loaded
-    data = encode(model_type, *loaded)
+    of_set = describe_data(url, job)
+    hold = partial(hold_rows, of_set[0], most=settings.in_memory_rows, random_state=job.random_state)
+    names = ("train", "validation", "test") if lineage.training_set.has_test_split else ("train", "validation")
+    splits = {name: read_rows(url, job.set_version, [name], settings.in_memory_rows) for name in names}
+    train, validation = splits["train"], splits["validation"]
+    held_out = {name: rows for name, rows in splits.items() if name != "train"}
+    learnt: Pieces = train if reads_batches(model_type) else hold(train)
+    data = encode(model_type, *of_set, learnt, validation if model_type.stops_early else None)
     members = list_members(tuned["parameters"])
     estimator = blend([_load_or_fit(url, job, model_type, each, data, options) for each in members])
-    held_out = {"validation": validation}
-    if lineage.training_set.has_test_split:
-        held_out["test"] = load_split(url, job.set_version, "test")
     metadata: dict[str, Any] = {
         "family": job.family,
         "model": tuned["model"],
@@ -62,20 +62,26 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
         "fit": {"device": options["device"], "found": {}},
     }
     judged = Model.of(data, estimator, metadata)
-    given = {name: judged.estimate(split.rows) for name, split in held_out.items()}
-    judged, predicted = _calibrate(judged, model_type, loaded, held_out, given, options)
-    model = judged
+    given = {name: judged.estimate_pieces(rows) for name, rows in held_out.items()}
+    judged, predicted = _calibrate(judged, model_type, of_set, partial(hold, train), held_out, given, options)
+    model, of = judged, len(train)
     if settings.refit:
-        del data  # or it would be held beside that of all rows
-        data = encode(model_type, *loaded[:3], reduce(add, held_out.values(), train), validation)
+        del data, learnt  # or they would be held beside those of all rows
+        every = read_together(url, job.set_version, splits, settings.in_memory_rows)
+        learnt, of = every if reads_batches(model_type) else hold(every), len(every)
+        data = encode(model_type, *of_set, learnt)
         found = find_rounds(model_type, estimator)
-        metadata = {**metadata, "splits": ["train", *held_out], "fit": {**metadata["fit"], "found": found}}
+        metadata = {**metadata, "splits": [*splits], "fit": {**metadata["fit"], "found": found}}
         estimator = fit_estimator(model_type, {**tuned["parameters"], **found}, data, **options)
         outputs = judged.outputs.refit(judged.problem, data.train_target)
         model = Model(data.encoder, estimator, outputs, metadata)
     if explanation.is_linear(model):
         metadata["means"] = np.asarray(data.train.mean(axis=0)).ravel().tolist()
-    metrics, slices = _evaluate(judged, learn_estimates(judged.problem, train.rows), held_out, predicted)
+    if of > settings.in_memory_rows:
+        metadata["fit"]["in_memory_rows"] = settings.in_memory_rows
+    rows = len(data.train_target)
+    del data
+    metrics, slices = _evaluate(judged, partial(hold, train), held_out, predicted)
     # The newest split judges.
     judging = list(held_out)[-1]
     model = model.bound(held_out[judging], predicted[judging])
@@ -93,7 +99,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
         metrics=metrics,
         tables={"slices": slices, **tables, **model.outputs.measure(held_out[judging].target, predicted[judging])},
         figures=figures,
-        example={name: values[:EXAMPLE_ROWS] for name, values in validation.rows.items()},
+        example=validation.take(np.arange(EXAMPLE_ROWS)).rows,
     )
     return {
         "model": tuned["model"],
@@ -101,6 +107,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
         "model_uri": model_uri,
         "judged_sha256": twin_digest,
         "metrics": metrics,
+        "fitted_to": f"{rows:,} of {of:,} rows, evenly over time" if rows < of else "",
     }
 
 
@@ -120,8 +127,9 @@ def _load_or_fit(
 def _calibrate(
     model: Model,
     model_type: ModelType,
-    loaded: tuple[Problem, str, Mapping[str, Any], Split, Split],
-    held_out: Mapping[str, Split],
+    of_set: tuple[Problem, str, Mapping[str, Any]],
+    hold_train: Callable[[], Split],
+    held_out: Mapping[str, Pieces],
     given: Mapping[str, Values],
     options: Mapping[str, Any],
 ) -> tuple[Model, dict[str, Values]]:
@@ -131,46 +139,50 @@ def _calibrate(
     fitted without it.
 
     Args:
+        hold_train: Gives the rows that train, in memory.
         given: What the estimator gives of the held-out splits.
     """
     if not model.outputs.needs_calibration:
         return model, dict(given)
-    problem, feature_set, references, train, validation = loaded
+    problem = of_set[0]
     if "test" in held_out:
-        outputs, across = model.outputs.calibrate(problem, validation.target, given["validation"])
+        outputs, across = model.outputs.calibrate(problem, held_out["validation"].target, given["validation"])
         return replace(model, outputs=outputs), {"validation": across, "test": outputs.finish(given["test"])}
     parameters = {**model.metadata["parameters"], **find_rounds(model_type, model.estimator)}
-    across = predict_across(model_type, parameters, problem, feature_set, references, train, **options)
+    train = hold_train()
+    across = predict_across(model_type, parameters, *of_set, train, **options)
     outputs, _ = model.outputs.calibrate(problem, train.target, across)
     return replace(model, outputs=outputs), {name: outputs.finish(values) for name, values in given.items()}
 
 
 def _evaluate(
     judged: Model,
-    estimate: Estimate | None,
-    held_out: Mapping[str, Split],
+    hold_train: Callable[[], Split],
+    held_out: Mapping[str, Pieces],
     predicted: Mapping[str, Values],
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Errors by split, those with what is estimated when one predicts among them, and errors by split and slice."""
-    objective = judged.problem.objective
+    problem, objective = judged.problem, judged.problem.objective
+    is_estimated = any(column.estimated_by for column in problem.inputs)
+    estimate = learn_estimates(problem, hold_train().rows) if is_estimated else None
     metrics: dict[str, float] = {}
     slices: list[dict[str, Any]] = []
     for name, split in held_out.items():
         errors = objective.measure(split.target, predicted[name])
         metrics |= {f"{name}_{measure_name}": value for measure_name, value in errors.items()}
         if estimate:
-            estimated = judged.predict(estimate(split.rows))
+            estimated = judged.outputs.finish(judged.estimate_pieces(split, estimate))
             metrics[name_estimated(objective, name)] = objective.measure_error(split.target, estimated)
-        cut = measure_slices(judged.problem, split.rows, split.target, predicted[name])
+        cut = measure_slices(problem, split.columns(columns_of_slices(problem)), split.target, predicted[name])
         slices += [{"split": name, **row} for row in cut]
     return metrics, slices
 
 
-def _explain(model: Model, validation: Split, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
+def _explain(model: Model, validation: Pieces, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
     """What drives the model's predictions, as a table and a figure; neither where it cannot be explained."""
     if not explanation.can_explain(model):
         return {}, {}
-    sample = explanation.sample(validation.rows, explanation.SAMPLE_ROWS, job.random_state)
+    sample = explanation.sample(validation, explanation.SAMPLE_ROWS, job.random_state)
     explained = explanation.explain(model, sample)
     title = f"{model.metadata['model']}: what drives its predictions"
     figure = explanation.draw_summary(explained, title)

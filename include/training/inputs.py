@@ -1,14 +1,20 @@
 """What the steps of a training start from: data, lineage, and how each fit is done."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
-from include.problem.data import Split
+from include.models.folds import sample
+from include.problem.data import Pieces, Split
 from include.problem.declaration import Problem
-from include.sets.examples import Choose, get_training_set, load_references, load_split, read_problem_of
+from include.sets.examples import get_training_set, load_references, open_rows, read_problem_of
 from include.settings import Settings
 from include.tracking.lineage import Lineage, find_commit
 from include.training.job import Job
+
+log = logging.getLogger(__name__)
 
 
 def lineage_of(url: str, job: Job) -> Lineage:
@@ -22,16 +28,34 @@ def link_to_run(job: Job) -> str:
     return f"Trained by [this Airflow run]({job.page})." if job.page else ""
 
 
-def load_data(url: str, job: Job, choose: Choose | None = None) -> tuple[Problem, str, Mapping[str, Any], Split, Split]:
-    """What data is encoded by and from: the declaration that the set was made with, and both splits.
+def describe_data(url: str, job: Job) -> tuple[Problem, str, Mapping[str, Any]]:
+    """What rows are encoded by: the declaration that the set was made with, the feature set, and what it looks up."""
+    return read_problem_of(url, job.set_version), job.feature_set, load_references(url, job.set_version)
+
+
+def read_rows(url: str, version: int, splits: Sequence[str], most: int | None) -> Pieces:
+    """The rows of some splits, in memory where there are at most so many, else to be read in pieces.
 
     Args:
-        choose: Says which rows of a split are wanted; without it, all of them.
+        most: None: however many there are, they are held in memory.
     """
-    train, validation = (load_split(url, job.set_version, split, choose) for split in ("train", "validation"))
-    problem = read_problem_of(url, job.set_version)
-    references = load_references(url, job.set_version)
-    return problem, job.feature_set, references, train, validation
+    rows = open_rows(url, version, splits)
+    return rows if most is not None and len(rows) > most else rows.load()
+
+
+def read_together(url: str, version: int, splits: Mapping[str, Pieces], most: int) -> Pieces:
+    """The rows of all splits, by their names, as `read_rows` gives them."""
+    if sum(map(len, splits.values())) > most:
+        return open_rows(url, version, [*splits])
+    return reduce(add, (rows for rows in splits.values() if isinstance(rows, Split)))
+
+
+def hold_rows(problem: Problem, rows: Pieces, most: int, random_state: int) -> Split:
+    """The rows in memory; of more than `most` of them a sample of so many."""
+    if isinstance(rows, Split):
+        return rows
+    log.info("In memory are %d of %d rows, evenly over time (IN_MEMORY_ROWS).", most, len(rows))
+    return sample(problem, rows, most=most, random_state=random_state)
 
 
 def fit_options(settings: Settings, job: Job) -> dict[str, Any]:

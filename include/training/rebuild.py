@@ -3,24 +3,22 @@
 import tempfile
 import uuid
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import add
 from pathlib import Path
 from typing import Any
 
 from include.configuration.values import ALL
 from include.errors import ModelInvalid
 from include.models.artifact import Model
-from include.models.fitting import encode, fit_estimator
+from include.models.fitting import encode, fit_estimator, reads_batches
 from include.models.manifest import find_changes
 from include.models.table import get_model, type_of
-from include.problem.data import Split
 from include.sets.build import discard, transform
-from include.sets.examples import load_references, load_split, read_problem_of
+from include.sets.examples import load_references, read_problem_of
 from include.sets.plan import Plan
 from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.registry import RegisteredVersion
+from include.training.inputs import hold_rows, read_rows
 from include.training.making import describe_changes, describe_code, describe_set, describe_set_now
 from include.warehouse import connect
 
@@ -97,24 +95,29 @@ def _plan_again(url: str, settings: Settings, version: RegisteredVersion) -> tup
 
 def _fit_again(url: str, settings: Settings, version: RegisteredVersion, plan: Plan, registered: Model) -> Model:
     """The model with its encoder and estimator made again; its outputs, which its twin has calibrated, stay."""
-    metadata = registered.metadata
+    metadata, random_state = registered.metadata, int(version.tags["random_state"])
+    model_type, fit = get_model(type_of(metadata["model"])), metadata["fit"]
+    # Only where there were more rows is it known, and decides.
+    most = fit.get("in_memory_rows")
     created_by = f"rebuild/{version.version}/{uuid.uuid4()}"
     try:
         scratch = transform(url, settings, plan, created_by)
         problem, references = read_problem_of(url, scratch), load_references(url, scratch)
-        train, *others = (load_split(url, scratch, name) for name in metadata.get("splits", ["train"]))
-        validation = load_split(url, scratch, "validation")
+        rows = read_rows(url, scratch, metadata.get("splits", ["train"]), most)
+        if most is not None and not reads_batches(model_type):
+            rows = hold_rows(problem, rows, most, random_state)
+        # Where a fit on all rows follows another one, that one has found how many rounds are best.
+        is_first = model_type.stops_early and not fit["found"]
+        validation = read_rows(url, scratch, ["validation"], most) if is_first else None
+        data = encode(model_type, problem, version.tags["feature_set"], references, rows, validation)
     finally:
         with connect(url) as connection:
             discard(connection, created_by)
-    model_type, fit = get_model(type_of(metadata["model"])), metadata["fit"]
-    rows: Split = reduce(add, others, train)
-    data = encode(model_type, problem, version.tags["feature_set"], references, rows, validation)
     estimator = fit_estimator(
         model_type,
         {**metadata["parameters"], **fit["found"]},
         data,
-        random_state=int(version.tags["random_state"]),
+        random_state=random_state,
         threads=settings.threads_per_model,
         device=fit["device"],
     )

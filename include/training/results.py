@@ -3,7 +3,7 @@
 DAG files read this module: it imports nothing that takes time.
 """
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from include.models.table import Family
 
@@ -62,7 +62,8 @@ class Tuned(Candidate):
 class Trained(TypedDict):
     """A stored model, and how good it is by split and measure (`validation_mae`, `test_mae`, ...).
 
-    `judged_sha256` is that of the files of its twin, see `train_model`; None where there is none.
+    `judged_sha256` is that of the files of its twin, see `train_model`; None where there is none. `fitted_to` says how
+    many rows of all it is fitted to; empty: to all.
     """
 
     model: str
@@ -70,6 +71,7 @@ class Trained(TypedDict):
     model_uri: str
     judged_sha256: str | None
     metrics: dict[str, float]
+    fitted_to: NotRequired[str]
 
 
 class Registered(TypedDict):

@@ -4,20 +4,19 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from include.models.fitting import Fitted
-from include.models.folds import choose_sample, encode_folds, fit_folds
+from include.models.folds import encode_folds, fit_folds, sample
 from include.models.table import ModelType, get_model, type_of
 from include.problem.declaration import Problem
 from include.problem.objectives.objective import Objective
-from include.sets.examples import get_training_set
+from include.sets.examples import get_training_set, open_rows
 from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.lineage import check_commit
 from include.tracking.trial_writer import write_trials
-from include.training.inputs import fit_options, lineage_of, link_to_run, load_data
+from include.training.inputs import describe_data, fit_options, lineage_of, link_to_run
 from include.training.job import Job
 from include.training.results import Registered, Trained, Tuned
 from include.tuning.curves import Watch
@@ -85,8 +84,11 @@ def _search(
 ) -> Best:
     counts = [get_training_set(url, job.set_version).counts[split] for split in ("train", "validation")]
     is_sample = max(counts) > settings.tuning_rows
-    choose = partial(choose_sample, most=settings.tuning_rows, random_state=job.random_state) if is_sample else None
-    problem, feature_set, references, train, validation = load_data(url, job, choose)
+    problem, feature_set, references = describe_data(url, job)
+    train, validation = (
+        sample(problem, rows, most=settings.tuning_rows, random_state=job.random_state)
+        for rows in (open_rows(url, job.set_version, [split]) for split in ("train", "validation"))
+    )
     if is_sample:
         log.info("The search uses %d of %d rows, evenly over time.", len(train) + len(validation), sum(counts))
     folds = encode_folds(model, problem, feature_set, references, train, validation, random_state=job.random_state)
@@ -160,6 +162,8 @@ def register_best(url: str, settings: Settings, job: Job, trained: Sequence[Trai
     tags = {**lineage.tags, "family": job.family, "model": best["model"], "run_id": best["run_id"]}
     if best["judged_sha256"]:
         tags[registry.JUDGED_DIGEST_TAG] = best["judged_sha256"]
+    if fitted_to := best.get("fitted_to"):
+        tags["fitted_to"] = fitted_to
     version = registry.register_model(
         tracker,
         settings.registered_model,

@@ -91,7 +91,7 @@ def test_only_boosters_explain_themselves() -> None:
 
 
 def test_sample_is_drawn_without_repeats_in_order_and_by_seed() -> None:
-    first, same, other = (sample(TRAIN.rows, 50, seed)["trip_distance"] for seed in (1, 1, 2))
+    first, same, other = (sample(TRAIN, 50, seed)["trip_distance"] for seed in (1, 1, 2))
     positions = np.flatnonzero(np.isin(TRAIN.rows["trip_distance"], first))
     assert len(set(first)) == 50
     assert TRAIN.rows["trip_distance"][positions].tolist() == first.tolist()
@@ -99,7 +99,7 @@ def test_sample_is_drawn_without_repeats_in_order_and_by_seed() -> None:
 
 
 def test_sample_of_fewer_trips_is_all_of_them() -> None:
-    assert len(sample(OTHERS.rows, 500, 1)["trip_distance"]) == 40
+    assert len(sample(OTHERS, 500, 1)["trip_distance"]) == 40
 
 
 def test_summary_shows_a_bar_and_points_for_each_feature() -> None:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from include.models.learnt import MOST_WARNINGS, Learnt, Unusual, describe_unusual
+from include.models.learnt import MOST_WARNINGS, Learning, Learnt, Unusual, describe_unusual
 from include.problem.data import columns_of_records
 from include.problem.kinds import MISSING_CODE
 from tests.bikes import BIKES
@@ -18,7 +18,16 @@ ROWS = [
     {"rented_at": AT, "weather": "rain", "station": 1, "temperature": 5.0},
     {"rented_at": AT, "weather": "sun", "holiday": 0.0, "temperature": 6.0},
 ]
-LEARNT = Learnt.of(BIKES, columns_of_records(BIKES, ROWS))
+
+
+def learn(*pieces: list[dict[str, object]]) -> Learnt:
+    learning = Learning(BIKES)
+    for records in pieces:
+        learning.add(columns_of_records(BIKES, records))
+    return learning.settle()
+
+
+LEARNT = learn(ROWS)
 USUAL = {"rented_at": AT, "weather": "sun", "station": 3, "holiday": 0.0, "temperature": 5.0}
 
 
@@ -44,6 +53,11 @@ def test_row_as_those_learnt_is_without_a_warning() -> None:
 def test_unusual_value_is_named_with_what_was_learnt(record: dict[str, object], reason: str, message: str) -> None:
     [unusual] = find(record)
     assert (unusual.column, unusual.reason, unusual.message) == (next(iter(record)), reason, message)
+
+
+@pytest.mark.parametrize("at", [0, 1, 3, 4])
+def test_pieces_are_learnt_as_the_whole(at: int) -> None:
+    assert json.dumps(learn(ROWS[:at], ROWS[at:]).to_dict()) == json.dumps(LEARNT.to_dict())
 
 
 def test_several_rows_are_named_and_few_are_listed() -> None:
@@ -73,7 +87,7 @@ def test_many_rows_are_counted_as_they_are_found() -> None:
 
 
 def test_column_without_one_value_has_nothing_to_compare_with() -> None:
-    nothing = Learnt.of(BIKES, columns_of_records(BIKES, [{"rented_at": AT}]))
+    nothing = learn([{"rented_at": AT}])
     assert nothing.find_unusual(columns_of_records(BIKES, [USUAL])) == []
 
 

@@ -16,7 +16,7 @@ from include.errors import DataQualityError, NoTrainingSet, StaleInput, Warehous
 from include.raw.ingestion import READER_VERSION
 from include.raw.rules import RULES_VERSION
 from include.sets import build, examples, publish
-from include.sets.examples import find_newest, get_training_set, load_references, load_split
+from include.sets.examples import find_newest, get_training_set, load_references, load_split, open_rows
 from include.sets.left_out import TARGET_ABOVE, TARGET_BELOW, describe, sum_by_rule
 from include.sets.plan import PREPARATION_VERSION, Plan, find_fresh
 from include.settings import Settings
@@ -85,13 +85,13 @@ def test_wanted_rows_of_a_split_are_read_bit_by_bit(
             for start in range(0, len(frame), rows_at_once):
                 yield frame.iloc[start : start + rows_at_once]
 
-    def choose(count: int, times: Any) -> Any:
-        assert count == len(whole) == 4
-        assert times.tolist() == whole.rows["pickup_at"].tolist()
-        return np.array(wanted, dtype=np.intp)
-
     monkeypatch.setattr(examples, "_read_frames", read_less_at_once)
-    chosen = load_split(url, version, "train", choose)
+    rows = open_rows(url, version, ["train"])
+    assert len(rows) == len(whole) == 4
+    assert rows.columns(["pickup_at"])["pickup_at"].tolist() == whole.rows["pickup_at"].tolist()
+    assert [value for piece in rows.pieces() for value in piece.target.tolist()] == rows.target.tolist()
+    assert rows.target.tolist() == whole.target.tolist()
+    chosen = rows.take(np.array(wanted, dtype=np.intp))
     assert chosen.target.tolist() == whole.target[wanted].tolist()
     for name, values in whole.rows.items():
         assert (chosen.rows[name].dtype, chosen.rows[name].tolist()) == (values.dtype, values[wanted].tolist())

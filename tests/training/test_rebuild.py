@@ -77,6 +77,16 @@ def test_version_is_built_again_byte_by_byte(
 
 
 @pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize("model", [FOREST, "gbtree.squarederror", LEAFWISE])
+def test_version_of_a_set_larger_than_memory_is_built_again_byte_by_byte(
+    url: str, sample: Settings, register: Callable[..., int], model: str, refit: bool
+) -> None:
+    version = register(model, refit=refit, in_memory_rows=300)
+    # It counts with how many rows it was fitted, not how many a fit would have now.
+    assert rebuild(url, sample, version).is_identical
+
+
+@pytest.mark.parametrize("refit", [True, False])
 @pytest.mark.parametrize(
     ("model", "changes"),
     [

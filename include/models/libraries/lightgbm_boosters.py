@@ -24,7 +24,9 @@ from include.models.libraries.protocol import (
     Link,
     Watch,
 )
+from include.models.spool import Spool
 from include.models.table import ModelType
+from include.problem.data import ROWS_AT_ONCE, Values
 
 LINKS: Mapping[str, Link] = MappingProxyType(
     {"gamma": "log", "tweedie": "log", "binary": "logit", "multiclass": "softmax"}
@@ -64,12 +66,17 @@ class LightGBM:
     def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
         lightgbm = _load()
         categories = [at for at, kind in enumerate(data.encoder.feature_types) if kind == "c"]
-        options = {"categorical_feature": categories, "params": _BINS}
-        train = lightgbm.Dataset(data.train, data.train_target, weight=data.train_weight, **options).construct()
-        validation = lightgbm.Dataset(
-            data.validation, data.validation_target, weight=data.validation_weight, reference=train, **options
-        )
-        return replace(data, train=train, validation=_Binned(validation.construct(), data.validation))
+
+        def make(matrix: Any, target: Values, weight: Values | None, reference: Any = None) -> Any:
+            rows = _sequence(matrix) if isinstance(matrix, Spool) else matrix
+            options = {"categorical_feature": categories, "params": _BINS}
+            return lightgbm.Dataset(rows, target, weight=weight, reference=reference, **options).construct()
+
+        train = make(data.train, data.train_target, data.train_weight)
+        if data.validation is None:
+            return replace(data, train=train)
+        validation = make(data.validation, data.validation_target, data.validation_weight, train)
+        return replace(data, train=train, validation=_Binned(validation, data.validation))
 
     def fit(self, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, options: FitOptions) -> Any:
         lightgbm = _load()
@@ -124,6 +131,23 @@ class LightGBM:
 
     def load(self, path: Path, threads: int) -> Any:
         return _with_threads(_load().Booster(model_file=path), threads)
+
+
+def _sequence(spool: Spool) -> Any:
+    """The matrix as LightGBM reads it: single rows, which say how it is divided into bins, and then batches."""
+
+    class Batches(_load().Sequence):  # type: ignore[misc]
+        batch_size = ROWS_AT_ONCE
+
+        def __len__(self) -> int:
+            return len(spool)
+
+        def __getitem__(self, at: Any) -> Any:
+            if isinstance(at, slice):
+                return spool.read(at.start, at.stop).astype(np.float64)
+            return spool.read(at, at + 1)[0].astype(np.float64)
+
+    return Batches()
 
 
 def _watching(watch: Watch) -> Any:

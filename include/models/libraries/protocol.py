@@ -1,7 +1,7 @@
 """What a family's library has to be able to do. A new family is a module beside this one, and an entry in the table."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -24,15 +24,16 @@ EARLY_STOPPING_ROUNDS = 20
 class EncodedData:
     """The matrices that every trial of a model type shares, encoded once, in the form that its library takes.
 
-    The targets are those of the splits, also where the matrices hold their logarithms. The weights say how much each
-    row counts, (n,); None where all count alike.
+    What is prepared is a matrix of the encoder or, of more rows than are held in memory, a `Spool`. The targets are
+    those of the splits, also where the matrices hold their logarithms. The weights say how much each row counts, (n,);
+    None where all count alike. There is no validation split where a fit does not look at it.
     """
 
     encoder: Encoder
     train: Any
     train_target: Values
-    validation: Any
-    validation_target: Values
+    validation: Any = None
+    validation_target: Values = field(default_factory=lambda: np.empty(0))
     train_weight: Values | None = None
     validation_weight: Values | None = None
 

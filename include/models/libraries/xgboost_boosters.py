@@ -5,6 +5,8 @@ for Tree Ensembles", 2018).
 """
 
 import json
+import tempfile
+import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +25,9 @@ from include.models.libraries.protocol import (
     FitOptions,
     Link,
 )
+from include.models.spool import Spool
 from include.models.table import ModelType
+from include.problem.data import Values
 
 LINEAR_ROUNDS = 100
 LINKS: Mapping[str, Link] = MappingProxyType(
@@ -54,18 +58,25 @@ class XGBoost:
         # Quantised once here, not in every trial.
         import xgboost
 
-        options = {"feature_types": data.encoder.feature_types, "enable_categorical": True}
-        train, validation = (
-            {"data": matrix, "label": np.log(target) if model.log_target else target, "weight": weight, **options}
-            for matrix, target, weight in (
-                (data.train, data.train_target, data.train_weight),
-                (data.validation, data.validation_target, data.validation_weight),
-            )
-        )
-        if model.fixed["booster"] == "gblinear":  # it reads values, not histogram bins
-            return replace(data, train=xgboost.DMatrix(**train), validation=xgboost.DMatrix(**validation))
-        quantised = xgboost.QuantileDMatrix(**train)
-        return replace(data, train=quantised, validation=xgboost.QuantileDMatrix(**validation, ref=quantised))
+        def make(matrix: Any, target: Values, weight: Values | None, **options: Any) -> Any:
+            label = np.log(target) if model.log_target else target
+            if isinstance(matrix, Spool):
+                batches = _iterate(matrix, label, weight, data.encoder.feature_types)
+                bins = xgboost.ExtMemQuantileDMatrix(batches, enable_categorical=True, **options)
+                # xgboost is through with its files when it deletes the matrix.
+                weakref.finalize(bins, batches.directory.cleanup)
+                return bins
+            # The linear booster reads values, not histogram bins.
+            kind = xgboost.DMatrix if model.fixed["booster"] == "gblinear" else xgboost.QuantileDMatrix
+            types = data.encoder.feature_types
+            return kind(matrix, label, weight=weight, feature_types=types, enable_categorical=True, **options)
+
+        train = make(data.train, data.train_target, data.train_weight)
+        if data.validation is None:
+            return replace(data, train=train)
+        by_bins = {} if model.fixed["booster"] == "gblinear" else {"ref": train}
+        validation = make(data.validation, data.validation_target, data.validation_weight, **by_bins)
+        return replace(data, train=train, validation=validation)
 
     def fit(self, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, options: FitOptions) -> Any:
         import xgboost
@@ -84,7 +95,7 @@ class XGBoost:
             chosen,
             data.train,
             rounds,
-            evals=[(data.validation, "validation")],
+            evals=[(data.validation, "validation")] if stops else (),
             callbacks=_stopping(options) if stops else None,
             verbose_eval=False,
         )
@@ -132,6 +143,30 @@ class XGBoost:
         booster = xgboost.Booster(model_file=path)
         booster.set_param({"nthread": threads})
         return booster
+
+
+def _iterate(spool: Spool, label: Values, weight: Values | None, feature_types: list[str]) -> Any:
+    """The matrix with its labels as xgboost reads it, several times, to write its bins into files."""
+    from xgboost.core import DataIter
+
+    class Batches(DataIter):
+        def __init__(self) -> None:
+            self.directory = tempfile.TemporaryDirectory()
+            super().__init__(cache_prefix=f"{self.directory.name}/bins")
+            self.reset()
+
+        def reset(self) -> None:
+            self._left = spool.cut()
+
+        def next(self, input_data: Any) -> bool:
+            batch = next(self._left, None)
+            if batch is not None:
+                weights = None if weight is None else weight[batch]
+                rows = spool.read(batch.start, batch.stop)
+                input_data(data=rows, label=label[batch], weight=weights, feature_types=feature_types)
+            return batch is not None
+
+    return Batches()
 
 
 def _stopping(options: FitOptions) -> list[Any]:

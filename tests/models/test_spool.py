@@ -1,0 +1,86 @@
+"""Boosters that read their matrix in batches from a file."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from include.models import spool
+from include.models.estimator_files import save_estimator
+from include.models.fitting import encode, fit_estimator
+from include.models.spool import Spool
+from include.models.table import MODELS
+from include.problem.data import Columns, Positions, Split, Values
+from tests.splits import PROBLEM, REFERENCES, make_split
+
+TRAIN, OTHERS = make_split(700), make_split(150, seed=1)
+
+
+@dataclass(frozen=True)
+class InPieces:
+    """Rows that are in memory only piece by piece."""
+
+    whole: Split
+    rows_at_once: int
+
+    @property
+    def target(self) -> Values:
+        return self.whole.target
+
+    @property
+    def weights(self) -> Values | None:
+        return self.whole.weights
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def pieces(self) -> Iterator[Split]:
+        for start in range(0, len(self), self.rows_at_once):
+            yield self.whole.take(np.arange(start, min(start + self.rows_at_once, len(self))))
+
+    def columns(self, names: Collection[str]) -> Columns:
+        return self.whole.columns(names)
+
+    def take(self, positions: Positions) -> Split:
+        return self.whole.take(positions)
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 99, 700])
+def test_batches_are_the_rows_that_were_written(monkeypatch: pytest.MonkeyPatch, rows_at_once: int) -> None:
+    monkeypatch.setattr(spool, "ROWS_AT_ONCE", 64)
+    matrix = np.arange(2_100, dtype=np.float32).reshape(-1, 3)
+    written = Spool(matrix[start : start + rows_at_once] for start in range(0, 700, rows_at_once))
+    batches = [written.read(batch.start, batch.stop) for batch in written.cut()]
+    assert [len(batch) for batch in batches] == [64] * 10 + [60]
+    assert np.concatenate(batches).tolist() == matrix.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "stops"), [("gbtree.squarederror", False), ("gbtree.logsquarederror", True), ("gbdt.squarederror", True)]
+)
+def test_booster_of_batches_has_the_bytes_of_one_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, stops: bool
+) -> None:
+    monkeypatch.setattr(spool, "ROWS_AT_ONCE", 300)
+    model, given = MODELS[name], (PROBLEM, "rich", REFERENCES)
+    weighted = [Split(each.rows, each.target, each.target % 3 + 1) for each in (TRAIN, OTHERS)]
+    in_pieces = [InPieces(each, 99) for each in weighted]
+    parameters = {**model.start, "learning_rate": 0.3, **({} if stops else {"n_estimators": 5})}
+    states = []
+    for at, rows in enumerate((weighted, in_pieces)):
+        data = encode(model, *given, *rows) if stops else encode(model, *given, rows[0])
+        directory = tmp_path / str(at)
+        directory.mkdir()
+        file = save_estimator(fit_estimator(model, parameters, data, random_state=3, threads=1), directory)
+        states.append((data.encoder.to_dict(), (directory / file).read_bytes()))
+    assert states[0] == states[1]
+
+
+def test_one_hot_encoder_of_pieces_is_that_of_the_whole() -> None:
+    model = MODELS["linear_model.Lasso"]
+    whole = encode(model, PROBLEM, "rich", REFERENCES, TRAIN).encoder
+    in_pieces = type(whole)(PROBLEM, "rich", "one_hot", REFERENCES)
+    in_pieces.fit_pieces(piece.rows for piece in InPieces(TRAIN, 99).pieces())
+    assert in_pieces.to_dict() == whole.to_dict()
