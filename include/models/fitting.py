@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from include.models.encoder import Encoder, Encoding
-from include.models.libraries.protocol import EncodedData, FitOptions, Watch
+from include.models.libraries.protocol import EncodedData, FitOptions, Fits, Watch
 from include.models.libraries.table import LIBRARIES, blend, kind_of, members_of
 from include.models.outputs.table import OUTPUTS
 from include.models.table import ModelType, Statistic
@@ -53,24 +53,33 @@ def encode(
         feature_set: Its name, see `find_feature_set`.
         references: What its features look up, by name.
     """
-    encoding: Encoding = "native" if model.native_categories else "one_hot"
-    encoder = Encoder(problem, feature_set, encoding, references).fit(train.rows)
+    encoder = fit_encoder(model, problem, feature_set, references, train)
     matrices = [encoder.transform(split.rows) for split in (train, validation)]
     weights = _weigh(problem, train, validation)
     data = EncodedData(encoder, matrices[0], train.target, matrices[1], validation.target, *weights)
     return LIBRARIES[model.family].prepare(model, data)
 
 
+def fit_encoder(
+    model: ModelType, problem: Problem, feature_set: str, references: Mapping[str, Any], train: Split
+) -> Encoder:
+    """The encoder of the model type, fitted on the training split."""
+    encoding: Encoding = "native" if model.native_categories else "one_hot"
+    return Encoder(problem, feature_set, encoding, references).fit(train.rows)
+
+
 def _weigh(problem: Problem, train: Split, validation: Split) -> list[Values | None]:
     """How much each row of both splits counts, (n,); None where all count alike."""
     of_classes = find_class_weights(problem, train.target)
+    return [weigh(of_classes, split) for split in (train, validation)]
+
+
+def weigh(of_classes: Values, split: Split) -> Values | None:
+    """How much each row counts, (n,), by the weights of the classes, see `find_class_weights`, and its own."""
     if not of_classes.size or of_classes.min() == of_classes.max():
-        return [train.weights, validation.weights]
-    weighed = [of_classes[split.target.astype(np.intp)] for split in (train, validation)]
-    return [
-        weights if split.weights is None else weights * split.weights
-        for weights, split in zip(weighed, (train, validation), strict=True)
-    ]
+        return split.weights
+    weights: Values = of_classes[split.target.astype(np.intp)]
+    return weights if split.weights is None else weights * split.weights
 
 
 def threads_for(threads: int) -> int:
@@ -92,6 +101,7 @@ def fit_estimator(
     threads: int = 0,
     device: str = "cpu",
     watch: Watch | None = None,
+    library: Fits | None = None,
 ) -> Any:
     """Fits on the training split; boosters stop when the validation error has stopped falling.
 
@@ -99,6 +109,7 @@ def fit_estimator(
         parameters: Values by name; or, for a blend, the values of its members, see `list_members`.
         device: Where xgboost computes, `cpu` or `cuda`; other libraries compute on the CPU.
         watch: See `FitOptions`.
+        library: What fits; None: the family's library, in this process.
 
     Returns:
         An estimator of the family's library, one of scikit-learn's, or a booster of xgboost or LightGBM; or a blend.
@@ -108,11 +119,12 @@ def fit_estimator(
     problem = data.encoder.problem
     # Libraries of boosters call the error of a number as it is stored.
     metric = model.metric or problem.objective.key
+    fits: Fits = library or LIBRARIES[model.family]
     options = FitOptions(random_state, threads_for(threads), device, metric, watch, len(problem.labels))
 
     def fit_member(chosen: Mapping[str, Any]) -> Any:
         in_unit = {name: chosen[name] * scale for name in model.in_unit if name in chosen and scale != 1}
-        return LIBRARIES[model.family].fit(model, {**model.fixed, **of_target, **chosen, **in_unit}, data, options)
+        return fits.fit(model, {**model.fixed, **of_target, **chosen, **in_unit}, data, options)
 
     return blend([fit_member(chosen) for chosen in list_members(parameters)])
 

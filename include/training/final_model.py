@@ -12,7 +12,7 @@ from include.models import explanation
 from include.models.artifact import Model
 from include.models.estimates import Estimate, learn_estimates, name_estimated
 from include.models.evaluation import measure_slices
-from include.models.fitting import encode, find_rounds, fit_estimator, list_members, threads_for
+from include.models.fitting import find_rounds, list_members, threads_for
 from include.models.folds import predict_across
 from include.models.libraries.protocol import EncodedData
 from include.models.libraries.table import blend
@@ -23,7 +23,9 @@ from include.sets.examples import load_split
 from include.settings import Settings
 from include.tracking import model_logging, runs
 from include.tracking.trial_writer import complete_trials
-from include.training.inputs import fit_options, lineage_of, load_data
+from include.training.engines.protocol import Engine
+from include.training.engines.table import IN_TASK, choose_engine
+from include.training.inputs import fit_options, is_sampled, lineage_of, load_data
 from include.training.job import Job
 from include.training.making import describe_code, describe_set
 from include.training.results import Candidate, Trained
@@ -45,11 +47,14 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
     """
     model_type, options = get_model(type_of(tuned["model"])), fit_options(settings, job)
     lineage = lineage_of(url, job)
+    engine = choose_engine(settings, model_type)
+    # What a search has fitted to all rows, a task can fit.
+    of_trials = engine if is_sampled(settings, lineage.training_set) else IN_TASK
     loaded = load_data(url, job)
     *_, train, validation = loaded
-    data = encode(model_type, *loaded)
+    data = of_trials.encode(model_type, *loaded)
     members = list_members(tuned["parameters"])
-    estimator = blend([_load_or_fit(url, job, model_type, each, data, options) for each in members])
+    estimator = blend([_load_or_fit(url, job, of_trials, model_type, each, data, options) for each in members])
     held_out = {"validation": validation}
     if lineage.training_set.has_test_split:
         held_out["test"] = load_split(url, job.set_version, "test")
@@ -59,7 +64,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
         "parameters": dict(tuned["parameters"]),
         "lineage": dict(lineage.tags),
         "made_of": {**describe_set(url, job.set_version), **describe_code()},
-        "fit": {"device": options["device"], "found": {}},
+        "fit": {"device": options["device"], "found": {}, **of_trials.made_by},
     }
     judged = Model.of(data, estimator, metadata)
     given = {name: judged.estimate(split.rows) for name, split in held_out.items()}
@@ -67,10 +72,12 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
     model = judged
     if settings.refit:
         del data  # or it would be held beside that of all rows
-        data = encode(model_type, *loaded[:3], reduce(add, held_out.values(), train), validation)
+        data = engine.encode(model_type, *loaded[:3], reduce(add, held_out.values(), train), validation)
         found = find_rounds(model_type, estimator)
-        metadata = {**metadata, "splits": ["train", *held_out], "fit": {**metadata["fit"], "found": found}}
-        estimator = fit_estimator(model_type, {**tuned["parameters"], **found}, data, **options)
+        splits = ["train", *held_out]
+        metadata = {**metadata, "splits": splits, "fit": {**metadata["fit"], "found": found, **engine.made_by}}
+        parameters = {**tuned["parameters"], **found}
+        estimator = engine.fit(model_type, parameters, data, job.set_version, splits, **options)
         outputs = judged.outputs.refit(judged.problem, data.train_target)
         model = Model(data.encoder, estimator, outputs, metadata)
     if explanation.is_linear(model):
@@ -107,6 +114,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
 def _load_or_fit(
     url: str,
     job: Job,
+    engine: Engine,
     model_type: ModelType,
     parameters: Mapping[str, Any],
     data: EncodedData,
@@ -114,7 +122,9 @@ def _load_or_fit(
 ) -> Any:
     """The estimator as the search fitted it; where it is not kept, fitted again."""
     kept = load_estimator_of(url, job.run_key, model_type.name, parameters, threads_for(options["threads"]))
-    return fit_estimator(model_type, parameters, data, **options) if kept is None else kept
+    if kept is not None:
+        return kept
+    return engine.fit(model_type, parameters, data, job.set_version, ["train"], **options)
 
 
 def _calibrate(

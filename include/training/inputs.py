@@ -5,7 +5,7 @@ from typing import Any
 
 from include.problem.data import Split
 from include.problem.declaration import Problem
-from include.sets.examples import Choose, get_training_set, load_references, load_split, read_problem_of
+from include.sets.examples import Choose, TrainingSet, get_training_set, load_references, load_split, read_problem_of
 from include.settings import Settings
 from include.tracking.lineage import Lineage, find_commit
 from include.training.job import Job
@@ -32,6 +32,11 @@ def load_data(url: str, job: Job, choose: Choose | None = None) -> tuple[Problem
     problem = read_problem_of(url, job.set_version)
     references = load_references(url, job.set_version)
     return problem, job.feature_set, references, train, validation
+
+
+def is_sampled(settings: Settings, training_set: TrainingSet) -> bool:
+    """Whether a search uses a sample of the set's rows."""
+    return max(training_set.counts[split] for split in ("train", "validation")) > settings.tuning_rows
 
 
 def fit_options(settings: Settings, job: Job) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any
 from include.configuration.values import ALL
 from include.errors import ModelInvalid
 from include.models.artifact import Model
-from include.models.fitting import encode, fit_estimator
 from include.models.manifest import find_changes
 from include.models.table import get_model, type_of
 from include.problem.data import Split
@@ -21,6 +20,7 @@ from include.sets.plan import Plan
 from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.registry import RegisteredVersion
+from include.training.engines.table import engine_of
 from include.training.making import describe_changes, describe_code, describe_set, describe_set_now
 from include.warehouse import connect
 
@@ -59,6 +59,7 @@ def rebuild(url: str, settings: Settings, number: int) -> Rebuilt:
 
     Raises:
         ModelInvalid: The version cannot be loaded, or was registered by other means.
+        SettingsError: It was fitted on a cluster, and the settings name none.
         TrackingUnavailable: MLflow is away, or has no such version.
     """
     tracker = runs.open_tracker(settings)
@@ -98,24 +99,27 @@ def _plan_again(url: str, settings: Settings, version: RegisteredVersion) -> tup
 def _fit_again(url: str, settings: Settings, version: RegisteredVersion, plan: Plan, registered: Model) -> Model:
     """The model with its encoder and estimator made again; its outputs, which its twin has calibrated, stay."""
     metadata = registered.metadata
+    model_type, fit = get_model(type_of(metadata["model"])), metadata["fit"]
+    engine = engine_of(settings, fit)
+    names = metadata.get("splits", ["train"])
     created_by = f"rebuild/{version.version}/{uuid.uuid4()}"
     try:
         scratch = transform(url, settings, plan, created_by)
         problem, references = read_problem_of(url, scratch), load_references(url, scratch)
-        train, *others = (load_split(url, scratch, name) for name in metadata.get("splits", ["train"]))
+        rows: Split = reduce(add, [load_split(url, scratch, name) for name in names])
         validation = load_split(url, scratch, "validation")
+        data = engine.encode(model_type, problem, version.tags["feature_set"], references, rows, validation)
+        estimator = engine.fit(
+            model_type,
+            {**metadata["parameters"], **fit["found"]},
+            data,
+            scratch,
+            names,
+            random_state=int(version.tags["random_state"]),
+            threads=settings.threads_per_model,
+            device=fit["device"],
+        )
     finally:
         with connect(url) as connection:
             discard(connection, created_by)
-    model_type, fit = get_model(type_of(metadata["model"])), metadata["fit"]
-    rows: Split = reduce(add, others, train)
-    data = encode(model_type, problem, version.tags["feature_set"], references, rows, validation)
-    estimator = fit_estimator(
-        model_type,
-        {**metadata["parameters"], **fit["found"]},
-        data,
-        random_state=int(version.tags["random_state"]),
-        threads=settings.threads_per_model,
-        device=fit["device"],
-    )
     return replace(registered, encoder=data.encoder, estimator=estimator)
