@@ -33,6 +33,10 @@ class TrackingUnavailable(MltrainError):
     """The MLflow server could not be reached, or broke off; trying again later can help."""
 
 
+class EngineUnavailable(MltrainError):
+    """The cluster that fits models could not be reached, or lost a worker; trying again later can help."""
+
+
 class NothingHandedOver(MltrainError):
     """A task finds nothing from the task before it; waiting will not help."""
 

@@ -9,7 +9,8 @@ export MSYS_NO_PATHCONV=1
 RANDOM_SECRETS="postgres_password airflow_database_password mlflow_database_password warehouse_password
     broker_password jwt_secret api_secret_key automation_password mlflow_reader_password mlflow_writer_password
     serving_api_key serving_webhook_secret"
-SETTINGS_NEEDED="ADMIN_USER TEAM_USERS XGBOOST_DEVICE AIRFLOW_PORT MLFLOW_PORT SERVING_PORTS MAILPIT_PORT"
+SETTINGS_NEEDED="ADMIN_USER TEAM_USERS XGBOOST_DEVICE TRAINING_ENGINE AIRFLOW_PORT MLFLOW_PORT SERVING_PORTS
+    MAILPIT_PORT"
 MAILPIT='{"conn_type": "smtp", "host": "mailpit", "port": 1025,
     "extra": {"disable_tls": true, "disable_ssl": true, "from_email": "airflow@localhost"}}'
 
@@ -83,6 +84,7 @@ main() {
     fi
     generate_secrets
     [ "$(setting XGBOOST_DEVICE)" != cuda ] || export COMPOSE_PROFILES="${COMPOSE_PROFILES:+$COMPOSE_PROFILES,}gpu"
+    [ "$(setting TRAINING_ENGINE)" != dask ] || export COMPOSE_PROFILES="${COMPOSE_PROFILES:+$COMPOSE_PROFILES,}dask"
     GIT_COMMIT="$(find_commit)"
     export GIT_COMMIT
     docker compose build

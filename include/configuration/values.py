@@ -190,6 +190,7 @@ Hours = Annotated[float, Field(gt=0, le=10 * 366 * 24)]
 Days = Annotated[float, Field(gt=0, le=10 * 366)]
 # Words that are written in any case.
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+TrainingEngine = Annotated[Literal["task", "dask"], BeforeValidator(_lower)]
 Device = Annotated[Literal["cpu", "cuda"], BeforeValidator(_lower)]
 Approval = Annotated[Literal["auto", "human"], BeforeValidator(_lower)]
 Severity = Annotated[Literal["info", "warning", "error"], BeforeValidator(_lower)]

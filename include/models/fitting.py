@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from include.models.encoder import Encoder, Encoding
-from include.models.libraries.protocol import EncodedData, FitOptions, Watch
+from include.models.libraries.protocol import EncodedData, FitOptions, Fits, Watch
 from include.models.libraries.table import LIBRARIES, blend, kind_of, members_of
 from include.models.outputs.table import OUTPUTS
 from include.models.spool import Spool
@@ -56,18 +56,25 @@ def encode(
         train: Held in memory where the model type does not read its matrix in batches, see `reads_batches`.
         validation: None where the fit does not look at it.
     """
-    encoding: Encoding = "native" if model.native_categories else "one_hot"
-    encoder = Encoder(problem, feature_set, encoding, references).fit_pieces(piece.rows for piece in train.pieces())
+    encoder = fit_encoder(model, problem, feature_set, references, train)
     of_classes = find_class_weights(problem, train.target)
-    data = EncodedData(encoder, _encode_rows(encoder, train), train.target, train_weight=_weigh(of_classes, train))
+    data = EncodedData(encoder, _encode_rows(encoder, train), train.target, train_weight=weigh(of_classes, train))
     if validation is not None:
         data = replace(
             data,
             validation=_encode_rows(encoder, validation),
             validation_target=validation.target,
-            validation_weight=_weigh(of_classes, validation),
+            validation_weight=weigh(of_classes, validation),
         )
     return LIBRARIES[model.family].prepare(model, data)
+
+
+def fit_encoder(
+    model: ModelType, problem: Problem, feature_set: str, references: Mapping[str, Any], train: Pieces
+) -> Encoder:
+    """The encoder of the model type, fitted on the training split."""
+    encoding: Encoding = "native" if model.native_categories else "one_hot"
+    return Encoder(problem, feature_set, encoding, references).fit_pieces(piece.rows for piece in train.pieces())
 
 
 def reads_batches(model: ModelType) -> bool:
@@ -84,11 +91,11 @@ def _encode_rows(encoder: Encoder, rows: Pieces) -> Any:
     return Spool(encoder.transform(piece.rows) for piece in rows.pieces())
 
 
-def _weigh(of_classes: Values, rows: Pieces) -> Values | None:
-    """How much each row counts, (n,); None where all count alike."""
+def weigh(of_classes: Values, rows: Pieces) -> Values | None:
+    """How much each row counts, (n,), by the weights of the classes, see `find_class_weights`, and its own."""
     if not of_classes.size or of_classes.min() == of_classes.max():
         return rows.weights
-    weights = of_classes[rows.target.astype(np.intp)]
+    weights: Values = of_classes[rows.target.astype(np.intp)]
     return weights if rows.weights is None else weights * rows.weights
 
 
@@ -111,6 +118,7 @@ def fit_estimator(
     threads: int = 0,
     device: str = "cpu",
     watch: Watch | None = None,
+    library: Fits | None = None,
 ) -> Any:
     """Fits on the training split; boosters stop when the validation error has stopped falling.
 
@@ -118,6 +126,7 @@ def fit_estimator(
         parameters: Values by name; or, for a blend, the values of its members, see `list_members`.
         device: Where xgboost computes, `cpu` or `cuda`; other libraries compute on the CPU.
         watch: See `FitOptions`.
+        library: What fits; None: the family's library, in this process.
 
     Returns:
         An estimator of the family's library, one of scikit-learn's, or a booster of xgboost or LightGBM; or a blend.
@@ -127,11 +136,12 @@ def fit_estimator(
     problem = data.encoder.problem
     # Libraries of boosters call the error of a number as it is stored.
     metric = model.metric or problem.objective.key
+    fits: Fits = library or LIBRARIES[model.family]
     options = FitOptions(random_state, threads_for(threads), device, metric, watch, len(problem.labels))
 
     def fit_member(chosen: Mapping[str, Any]) -> Any:
         in_unit = {name: chosen[name] * scale for name in model.in_unit if name in chosen and scale != 1}
-        return LIBRARIES[model.family].fit(model, {**model.fixed, **of_target, **chosen, **in_unit}, data, options)
+        return fits.fit(model, {**model.fixed, **of_target, **chosen, **in_unit}, data, options)
 
     return blend([fit_member(chosen) for chosen in list_members(parameters)])
 

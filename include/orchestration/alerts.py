@@ -25,7 +25,7 @@ from include.alerting.alert import Alert
 from include.alerting.channels import MailServer
 from include.alerting.detached import run_detached
 from include.alerting.masking import mask
-from include.errors import SourceUnavailable, StaleInput, TrackingUnavailable, WarehouseUnavailable
+from include.errors import EngineUnavailable, SourceUnavailable, StaleInput, TrackingUnavailable, WarehouseUnavailable
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.handover import check_handed_over
 from include.settings import read_usable_settings
@@ -171,6 +171,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 SourceUnavailable,
                 WarehouseUnavailable,
                 TrackingUnavailable,
+                EngineUnavailable,
                 # Airflow's own operators on the warehouse, and its API server.
                 "psycopg.OperationalError",
                 "httpx.TransportError",

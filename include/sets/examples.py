@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TARGET = "target"
+_EVERY = sql.SQL("true")
 _COLUMNS = "version, fingerprint, months, validation_from::text, test_from::text, counts, published_at"
 
 
@@ -241,10 +242,30 @@ def load_split(url: str, version: int, split: str) -> Split:
     return open_rows(url, version, [split]).load()
 
 
-def _read_frames(url: str, version: int, split: str, columns: sql.Composable) -> "Iterator[pd.DataFrame]":
+def stream_share(url: str, version: int, split: str, share: int, shares: int) -> Iterator[Split]:
+    """The examples of one of so many equal shares of a split, bit by bit, in the source's order.
+
+    A row's number in its source says which share it is in, so that each is as even over time as the whole, and the same
+    each time.
+
+    Args:
+        share: Its number, from 0.
+    """
+    problem = read_problem_of(url, version)
+    others = (TARGET, ROW_WEIGHT) if problem.weight else (TARGET,)
+    # By its hash: where each row is there twice, only every second one is an example.
+    condition = sql.SQL("mod(hashint8(row_number)::bigint + 2147483648, {}) = {}").format(shares, share)
+    wanted = sql.SQL(", ").join(map(sql.Identifier, (*problem.dtypes, *others)))
+    for frame in _read_frames(url, version, split, wanted, condition):
+        yield split_of_frame(problem, frame)
+
+
+def _read_frames(
+    url: str, version: int, split: str, columns: sql.Composable, condition: sql.Composable = _EVERY
+) -> "Iterator[pd.DataFrame]":
     """The rows of a split bit by bit, so that they are not held twice."""
-    query = sql.SQL("SELECT {} FROM {} WHERE split = {} ORDER BY month, row_number").format(
-        columns, table_of(version), sql.Literal(split)
+    query = sql.SQL("SELECT {} FROM {} WHERE split = {} AND {} ORDER BY month, row_number").format(
+        columns, table_of(version), sql.Literal(split), condition
     )
     with connect_bulk(url) as connection, connection.cursor() as cursor:
         cursor.execute(query.as_string())

@@ -22,6 +22,7 @@ from include.configuration.values import (
     Seconds,
     Seed,
     Severity,
+    TrainingEngine,
 )
 from include.models.table import FAMILIES, TRAINING_DAGS, Family, get_model, names_for
 from include.problem.problem_file import change_problem, keys_of, read_problem
@@ -110,6 +111,18 @@ class Settings(DataSettings):
     """Threads for fitting a model and for batch predictions. 0: one per available core."""
     xgboost_device: Device = "cpu"
     """Where XGBoost computes: `cpu`, or `cuda` on a machine with an NVIDIA GPU."""
+    training_engine: TrainingEngine = "task"
+    """What fits boosters to all rows: `task` for the Airflow task, with the cores and the memory of its machine, or
+    `dask` for the workers of a Dask cluster, each of which reads and holds its share of the rows. It fits the final
+    model with `REFIT`, and the best trial's where the search used a sample (`TUNING_ROWS`). Searches, model types of
+    scikit-learn, `dart` and `gblinear` are fitted by the task in any case.
+    """
+    dask_scheduler_address: str = ""
+    """Address of the Dask scheduler, for `TRAINING_ENGINE=dask`, such as `tcp://dask-scheduler:8786`."""
+    dask_workers: int = Field(default=2, ge=1, le=1_024)
+    """Number of the cluster's workers that fit a model together; a fit waits a minute for them. Another number gives
+    another model.
+    """
 
     mlflow_tracking_uri: OptionalText = None
     """Address of the MLflow server, when the code is used as a library. The embedded stack always uses its own server.
@@ -256,6 +269,20 @@ class Settings(DataSettings):
             raise ValueError(
                 f"{keys[0]}: no model type for a {self.problem.task} is given in {', '.join(keys)}; name one, such as"
                 f" {first}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _engine_can_fit(self) -> "Settings":
+        if self.training_engine == "dask" and not self.dask_scheduler_address:
+            raise ValueError(
+                "TRAINING_ENGINE: dask needs DASK_SCHEDULER_ADDRESS, such as tcp://dask-scheduler:8786; set it, or"
+                " TRAINING_ENGINE to task"
+            )
+        if self.training_engine == "dask" and self.xgboost_device != "cpu":
+            raise ValueError(
+                f"TRAINING_ENGINE: dask fits on CPUs, and XGBOOST_DEVICE is {self.xgboost_device}; set it to cpu, or"
+                " TRAINING_ENGINE to task"
             )
         return self
 

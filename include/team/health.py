@@ -40,6 +40,12 @@ def check_heartbeat(program: str, address: str) -> str | None:
     return None if status == "healthy" else f"Airflow reports that its {program} is {status}"
 
 
+def check_port(host: str, port: str) -> str | None:
+    """Whether something listens there; no page is asked for."""
+    with socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER):
+        return None
+
+
 def check_worker() -> str | None:
     """Whether the Celery worker of this host answers through the broker."""
     from celery import Celery
@@ -52,6 +58,7 @@ def check_worker() -> str | None:
 
 CHECKS: dict[str, Callable[..., str | None]] = {
     "page": check_page,
+    "port": check_port,
     "tracking": check_tracking,
     "heartbeat": check_heartbeat,
     "worker": check_worker,

@@ -11,7 +11,7 @@ from include.models import explanation
 from include.models.artifact import Model
 from include.models.estimates import learn_estimates, name_estimated
 from include.models.evaluation import columns_of_slices, measure_slices
-from include.models.fitting import encode, find_rounds, fit_estimator, list_members, reads_batches, threads_for
+from include.models.fitting import find_rounds, list_members, reads_batches, threads_for
 from include.models.folds import predict_across
 from include.models.libraries.protocol import EncodedData
 from include.models.libraries.table import blend
@@ -21,7 +21,17 @@ from include.problem.declaration import Problem
 from include.settings import Settings
 from include.tracking import model_logging, runs
 from include.tracking.trial_writer import complete_trials
-from include.training.inputs import describe_data, fit_options, hold_rows, lineage_of, read_rows, read_together
+from include.training.engines.protocol import Engine
+from include.training.engines.table import IN_TASK, choose_engine
+from include.training.inputs import (
+    describe_data,
+    fit_options,
+    hold_rows,
+    is_sampled,
+    lineage_of,
+    read_rows,
+    read_together,
+)
 from include.training.job import Job
 from include.training.making import describe_code, describe_set
 from include.training.results import Candidate, Trained
@@ -43,6 +53,9 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
     """
     model_type, options = get_model(type_of(tuned["model"])), fit_options(settings, job)
     lineage = lineage_of(url, job)
+    engine = choose_engine(settings, model_type)
+    # What a search has fitted to all rows, a task can fit.
+    of_trials = engine if is_sampled(settings, lineage.training_set) else IN_TASK
     of_set = describe_data(url, job)
     hold = partial(hold_rows, of_set[0], most=settings.in_memory_rows, random_state=job.random_state)
     names = ("train", "validation", "test") if lineage.training_set.has_test_split else ("train", "validation")
@@ -50,16 +63,16 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
     train, validation = splits["train"], splits["validation"]
     held_out = {name: rows for name, rows in splits.items() if name != "train"}
     learnt: Pieces = train if reads_batches(model_type) else hold(train)
-    data = encode(model_type, *of_set, learnt, validation if model_type.stops_early else None)
+    data = of_trials.encode(model_type, *of_set, learnt, validation if model_type.stops_early else None)
     members = list_members(tuned["parameters"])
-    estimator = blend([_load_or_fit(url, job, model_type, each, data, options) for each in members])
+    estimator = blend([_load_or_fit(url, job, of_trials, model_type, each, data, options) for each in members])
     metadata: dict[str, Any] = {
         "family": job.family,
         "model": tuned["model"],
         "parameters": dict(tuned["parameters"]),
         "lineage": dict(lineage.tags),
         "made_of": {**describe_set(url, job.set_version), **describe_code()},
-        "fit": {"device": options["device"], "found": {}},
+        "fit": {"device": options["device"], "found": {}, **of_trials.made_by},
     }
     judged = Model.of(data, estimator, metadata)
     given = {name: judged.estimate_pieces(rows) for name, rows in held_out.items()}
@@ -69,10 +82,12 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
         del data, learnt  # or they would be held beside those of all rows
         every = read_together(url, job.set_version, splits, settings.in_memory_rows)
         learnt, of = every if reads_batches(model_type) else hold(every), len(every)
-        data = encode(model_type, *of_set, learnt)
+        data = engine.encode(model_type, *of_set, learnt)
         found = find_rounds(model_type, estimator)
-        metadata = {**metadata, "splits": [*splits], "fit": {**metadata["fit"], "found": found}}
-        estimator = fit_estimator(model_type, {**tuned["parameters"], **found}, data, **options)
+        fit = {**metadata["fit"], "found": found, **engine.made_by}
+        metadata = {**metadata, "splits": [*splits], "fit": fit}
+        parameters = {**tuned["parameters"], **found}
+        estimator = engine.fit(model_type, parameters, data, job.set_version, [*splits], **options)
         outputs = judged.outputs.refit(judged.problem, data.train_target)
         model = Model(data.encoder, estimator, outputs, metadata)
     if explanation.is_linear(model):
@@ -114,6 +129,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
 def _load_or_fit(
     url: str,
     job: Job,
+    engine: Engine,
     model_type: ModelType,
     parameters: Mapping[str, Any],
     data: EncodedData,
@@ -121,7 +137,9 @@ def _load_or_fit(
 ) -> Any:
     """The estimator as the search fitted it; where it is not kept, fitted again."""
     kept = load_estimator_of(url, job.run_key, model_type.name, parameters, threads_for(options["threads"]))
-    return fit_estimator(model_type, parameters, data, **options) if kept is None else kept
+    if kept is not None:
+        return kept
+    return engine.fit(model_type, parameters, data, job.set_version, ["train"], **options)
 
 
 def _calibrate(

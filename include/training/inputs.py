@@ -9,7 +9,7 @@ from typing import Any
 from include.models.folds import sample
 from include.problem.data import Pieces, Split
 from include.problem.declaration import Problem
-from include.sets.examples import get_training_set, load_references, open_rows, read_problem_of
+from include.sets.examples import TrainingSet, get_training_set, load_references, open_rows, read_problem_of
 from include.settings import Settings
 from include.tracking.lineage import Lineage, find_commit
 from include.training.job import Job
@@ -56,6 +56,11 @@ def hold_rows(problem: Problem, rows: Pieces, most: int, random_state: int) -> S
         return rows
     log.info("In memory are %d of %d rows, evenly over time (IN_MEMORY_ROWS).", most, len(rows))
     return sample(problem, rows, most=most, random_state=random_state)
+
+
+def is_sampled(settings: Settings, training_set: TrainingSet) -> bool:
+    """Whether a search uses a sample of the set's rows."""
+    return max(training_set.counts[split] for split in ("train", "validation")) > settings.tuning_rows
 
 
 def fit_options(settings: Settings, job: Job) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from include.configuration.values import ALL
 from include.errors import ModelInvalid
 from include.models.artifact import Model
-from include.models.fitting import encode, fit_estimator, reads_batches
+from include.models.fitting import reads_batches
 from include.models.manifest import find_changes
 from include.models.table import get_model, type_of
 from include.sets.build import discard, transform
@@ -18,6 +18,7 @@ from include.sets.plan import Plan
 from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.registry import RegisteredVersion
+from include.training.engines.table import engine_of
 from include.training.inputs import hold_rows, read_rows
 from include.training.making import describe_changes, describe_code, describe_set, describe_set_now
 from include.warehouse import connect
@@ -57,6 +58,7 @@ def rebuild(url: str, settings: Settings, number: int) -> Rebuilt:
 
     Raises:
         ModelInvalid: The version cannot be loaded, or was registered by other means.
+        SettingsError: It was fitted on a cluster, and the settings name none.
         TrackingUnavailable: MLflow is away, or has no such version.
     """
     tracker = runs.open_tracker(settings)
@@ -97,28 +99,31 @@ def _fit_again(url: str, settings: Settings, version: RegisteredVersion, plan: P
     """The model with its encoder and estimator made again; its outputs, which its twin has calibrated, stay."""
     metadata, random_state = registered.metadata, int(version.tags["random_state"])
     model_type, fit = get_model(type_of(metadata["model"])), metadata["fit"]
+    engine, names = engine_of(settings, fit), metadata.get("splits", ["train"])
     # Only where there were more rows is it known, and decides.
     most = fit.get("in_memory_rows")
     created_by = f"rebuild/{version.version}/{uuid.uuid4()}"
     try:
         scratch = transform(url, settings, plan, created_by)
         problem, references = read_problem_of(url, scratch), load_references(url, scratch)
-        rows = read_rows(url, scratch, metadata.get("splits", ["train"]), most)
+        rows = read_rows(url, scratch, names, most)
         if most is not None and not reads_batches(model_type):
             rows = hold_rows(problem, rows, most, random_state)
         # Where a fit on all rows follows another one, that one has found how many rounds are best.
         is_first = model_type.stops_early and not fit["found"]
         validation = read_rows(url, scratch, ["validation"], most) if is_first else None
-        data = encode(model_type, problem, version.tags["feature_set"], references, rows, validation)
+        data = engine.encode(model_type, problem, version.tags["feature_set"], references, rows, validation)
+        estimator = engine.fit(
+            model_type,
+            {**metadata["parameters"], **fit["found"]},
+            data,
+            scratch,
+            names,
+            random_state=random_state,
+            threads=settings.threads_per_model,
+            device=fit["device"],
+        )
     finally:
         with connect(url) as connection:
             discard(connection, created_by)
-    estimator = fit_estimator(
-        model_type,
-        {**metadata["parameters"], **fit["found"]},
-        data,
-        random_state=random_state,
-        threads=settings.threads_per_model,
-        device=fit["device"],
-    )
     return replace(registered, encoder=data.encoder, estimator=estimator)

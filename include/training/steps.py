@@ -16,7 +16,7 @@ from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.lineage import check_commit
 from include.tracking.trial_writer import write_trials
-from include.training.inputs import describe_data, fit_options, lineage_of, link_to_run
+from include.training.inputs import describe_data, fit_options, is_sampled, lineage_of, link_to_run
 from include.training.job import Job
 from include.training.results import Registered, Trained, Tuned
 from include.tuning.curves import Watch
@@ -82,15 +82,16 @@ def _search(
     known: Sequence[Mapping[str, Any]],
     on_trial: Callable[[Trial], None],
 ) -> Best:
-    counts = [get_training_set(url, job.set_version).counts[split] for split in ("train", "validation")]
-    is_sample = max(counts) > settings.tuning_rows
+    training_set = get_training_set(url, job.set_version)
+    is_sample = is_sampled(settings, training_set)
     problem, feature_set, references = describe_data(url, job)
     train, validation = (
         sample(problem, rows, most=settings.tuning_rows, random_state=job.random_state)
         for rows in (open_rows(url, job.set_version, [split]) for split in ("train", "validation"))
     )
     if is_sample:
-        log.info("The search uses %d of %d rows, evenly over time.", len(train) + len(validation), sum(counts))
+        every = training_set.counts["train"] + training_set.counts["validation"]
+        log.info("The search uses %d of %d rows, evenly over time.", len(train) + len(validation), every)
     folds = encode_folds(model, problem, feature_set, references, train, validation, random_state=job.random_state)
 
     def fit_trial(parameters: Mapping[str, Any], watch: Watch) -> Fitted:

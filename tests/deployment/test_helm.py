@@ -213,6 +213,23 @@ def test_pods_have_bounds_and_no_rights_that_they_do_not_need(name: str) -> None
     assert {"readinessProbe", "livenessProbe"} <= set(container)
 
 
+@pytest.mark.parametrize("name", ["dask-scheduler", "dask-worker"])
+def test_pods_that_fit_models_have_bounds_and_are_reached_by_airflows_workers_alone(name: str) -> None:
+    deployment = of_kind("Deployment")[name]
+    pod = deployment["spec"]["template"]
+    assert deployment["spec"]["selector"]["matchLabels"] == pod["metadata"]["labels"]
+    container = pod["spec"]["containers"][0]
+    assert pod["spec"]["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert container["resources"]["limits"]["memory"]
+    assert container["image"] == of_kind("Deployment")["serving"]["spec"]["template"]["spec"]["containers"][0]["image"]
+    [others] = of_kind("NetworkPolicy")["dask"]["spec"]["podSelector"]["matchExpressions"]
+    assert name in others["values"]
+    first, second = of_kind("NetworkPolicy")["dask"]["spec"]["ingress"][0]["from"]
+    assert first["podSelector"]["matchLabels"] == {"tier": "airflow", "component": "worker"}
+    assert second["podSelector"]["matchExpressions"] == [others]
+
+
 def test_settings_of_the_cluster_are_settings() -> None:
     from include.settings import SETTING_KEYS, Settings
 

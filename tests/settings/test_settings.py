@@ -89,6 +89,22 @@ def test_value_that_cannot_be_used_is_refused_with_what_is_right(
 
 
 @pytest.mark.parametrize(
+    ("missing", "expected"),
+    [
+        ({"DASK_SCHEDULER_ADDRESS": ""}, "TRAINING_ENGINE.* dask needs DASK_SCHEDULER_ADDRESS, such as tcp://"),
+        ({"XGBOOST_DEVICE": "cuda"}, "TRAINING_ENGINE.* dask fits on CPUs, and XGBOOST_DEVICE is cuda; set it to cpu"),
+    ],
+)
+def test_cluster_that_could_not_fit_is_refused(env_file: Path, missing: dict[str, str], expected: str) -> None:
+    given = {"TRAINING_ENGINE": "dask", "DASK_SCHEDULER_ADDRESS": "tcp://dask-scheduler:8786"}
+    write(env_file, **{**given, **missing})
+    with pytest.raises(SettingsError, match=expected):
+        read_settings()
+    write(env_file, **given)
+    assert read_settings().dask_workers == 2
+
+
+@pytest.mark.parametrize(
     ("key", "value", "read"),
     [
         ("LOG_LEVEL", "debug", "DEBUG"),

@@ -13,7 +13,10 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "docker-compose.yaml"
 DOCKERFILE = ROOT / "Dockerfile"
 # What each service listens on inside of its container.
-LISTENS = {"postgres": 5432, "broker": 6379, "mlflow": 5000, "api-server": 8080, "serving": 8100, "mailpit": 1025}
+LISTENS = {
+    "postgres": 5432, "broker": 6379, "mlflow": 5000, "api-server": 8080, "serving": 8100, "mailpit": 1025,
+    "dask-scheduler": 8786,
+}  # fmt: skip
 
 
 def read_settings() -> dict[str, str]:

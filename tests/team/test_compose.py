@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from include.training.engines.shares import ADDRESS
 from tests.team.compose_file import COMPOSE, LISTENS, load_compose, read_settings
 
 FILE = load_compose()
@@ -16,7 +17,10 @@ SERVICES: dict[str, Any] = FILE["services"]
 OURS = [name for name, entry in SERVICES.items() if entry["image"].startswith("mltrain:")]
 # What listens, mail included, and what each service uses of it. The mail server's address is a secret of its own.
 ADDRESSES = [*LISTENS]
-AIRFLOW, WORKER = {"postgres", "api-server"}, {"postgres", "api-server", "broker", "mlflow", "mailpit"}
+AIRFLOW, WORKER = (
+    {"postgres", "api-server"},
+    {"postgres", "api-server", "broker", "mlflow", "mailpit", "dask-scheduler"},
+)
 NEEDS = {
     "postgres": set(),
     "broker": set(),
@@ -24,6 +28,8 @@ NEEDS = {
     "migrations": AIRFLOW,
     "mlflow": {"postgres"},
     "serving": {"postgres", "mlflow"},
+    "dask-scheduler": set(),
+    "dask-worker": {"postgres", "dask-scheduler"},
     "api-server": {"postgres", "mlflow"},
     "scheduler": {*AIRFLOW, "broker"},
     "dag-processor": {*AIRFLOW, "mlflow", "mailpit"},
@@ -42,7 +48,9 @@ def test_file_is_what_the_compose_specification_allows() -> None:
 def test_services_are_those_of_a_team() -> None:
     workers = {"worker-default", "worker-cpu", "worker-gpu"}
     airflow = {"api-server", "scheduler", "dag-processor", "triggerer", "migrations", *workers}
-    assert set(SERVICES) == airflow | {"postgres", "broker", "mlflow", "serving", "mailpit"}
+    assert set(SERVICES) == airflow | {
+        "postgres", "broker", "mlflow", "serving", "mailpit", "dask-scheduler", "dask-worker"
+    }  # fmt: skip
     assert SERVICES["serving"]["deploy"]["replicas"] == 2
     first, last = map(int, read_settings()["SERVING_PORTS"].split("-"))
     assert last - first + 1 == SERVICES["serving"]["deploy"]["replicas"], "a port for each replica"
@@ -158,13 +166,23 @@ def test_ports_that_are_published_are_those_that_programs_listen_on() -> None:
 
 
 def test_gpu_profile_adds_one_worker_that_computes_on_the_gpu() -> None:
-    assert [name for name, entry in SERVICES.items() if entry.get("profiles")] == ["worker-gpu"]
+    assert [name for name, entry in SERVICES.items() if entry.get("profiles") == ["gpu"]] == ["worker-gpu"]
     worker = SERVICES["worker-gpu"]
-    assert worker["profiles"] == ["gpu"]
     assert worker["environment"]["XGBOOST_DEVICE"] == "cuda"
     assert worker["deploy"]["resources"]["reservations"]["devices"] == [
         {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
     ]
+
+
+def test_dask_profile_adds_a_cluster_whose_workers_read_the_warehouse_by_themselves() -> None:
+    found = [name for name, entry in SERVICES.items() if entry.get("profiles") == ["dask"]]
+    assert found == ["dask-scheduler", "dask-worker"]
+    scheduler, worker = (SERVICES[name] for name in found)
+    assert worker["image"] == scheduler["image"] == SERVICES["worker-default"]["image"], "the same code and packages"
+    assert ADDRESS in worker["environment"]
+    assert ADDRESS not in {*scheduler.get("environment", {}), *SERVICES["worker-default"]["environment"]}
+    assert worker["deploy"]["replicas"] == read_settings()["DASK_WORKERS"]
+    assert int(worker["command"][-1].removesuffix("GiB")) < int(worker["mem_limit"].removesuffix("g"))
 
 
 def test_queues_of_the_workers_are_those_of_the_tasks() -> None:

@@ -80,6 +80,12 @@ def test_gpu_profile_is_chosen_by_the_device(project: Path) -> None:
     assert [call[0] for call in read_calls(project) if call[2].startswith("compose up")] == ["", "gpu"]
 
 
+def test_dask_profile_is_chosen_by_the_engine(project: Path) -> None:
+    run_script(project, TRAINING_ENGINE="dask")
+    run_script(project, TRAINING_ENGINE="dask", XGBOOST_DEVICE="cuda")
+    assert [call[0] for call in read_calls(project) if call[2].startswith("compose up")] == ["dask", "gpu,dask"]
+
+
 @pytest.mark.parametrize(
     ("refused", "message"),
     [("version", "docker compose is needed"), ("config", "Docker Compose could not read the settings")],

@@ -76,7 +76,7 @@ def test_blend_is_the_mean_of_the_best_trials_none_of_which_is_fitted_again_even
     members = list(list_best(url, job.run_key, model, 3).values())
     assert members[0] == tuned["parameters"]
     with monkeypatch.context() as patch:
-        patch.setattr("include.training.final_model.fit_estimator", refuse)
+        patch.setattr("include.training.engines.in_task.fit_estimator", refuse)
         trained = train_model(url, blending, job, found.models[1])
         with pytest.raises(AssertionError, match="fitted again"):
             train_model(url, blending, replace(job, run_key="another"), found.models[1])

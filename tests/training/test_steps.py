@@ -421,7 +421,7 @@ def test_best_trial_is_not_fitted_a_second_time_even_after_a_kill(
     with pytest.raises(Killed):
         tune_model(url, settings, job, model, on_trial=kill_after(1))
     tuned = tune_model(url, settings, job, model)
-    monkeypatch.setattr("include.training.final_model.fit_estimator", refuse)
+    monkeypatch.setattr("include.training.engines.in_task.fit_estimator", refuse)
     trained = train_model(url, settings, job, tuned)
     assert trained["metrics"]["validation_rmse"] == tuned["loss"]
     with pytest.raises(AssertionError, match="fitted again"):

@@ -22,6 +22,7 @@ from include.models.libraries.protocol import (
     EncodedData,
     FitOptions,
     Link,
+    Planned,
     Watch,
 )
 from include.models.spool import Spool
@@ -33,11 +34,15 @@ LINKS: Mapping[str, Link] = MappingProxyType(
 )
 # Those that change how a matrix is divided into bins: fixed, because trials share the bins. A leaf's fewest rows differ
 # from trial to trial, so that no column may be left out for them.
-_BINS = {"max_bin": 255, "feature_pre_filter": False, "verbosity": -1}
+BINS = {"max_bin": 255, "feature_pre_filter": False, "verbosity": -1}
 
 # So many rows take longer than to make the masks of a booster; of masks that are there, fewer make it worth while.
 MAKING_ROWS, MASKED_ROWS = 16_384, 1_024
-_THREADS = re.compile(r"^\[num_threads: \d+\]$", re.MULTILINE)
+# What a booster's text says of where it was fitted, and what it says of one process with one thread.
+_NO_PLACE = MappingProxyType(
+    {"num_threads": "1", "machines": "", "num_machines": "1", "local_listen_port": "12400", "time_out": "120"}
+)
+_PLACE = re.compile(rf"^\[({'|'.join(_NO_PLACE)}): .*\]$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,12 @@ class LightGBM:
         return LINKS.get(estimator.params["objective"], "identity")
 
     def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
-        lightgbm = _load()
+        lightgbm = load_library()
         categories = [at for at, kind in enumerate(data.encoder.feature_types) if kind == "c"]
 
         def make(matrix: Any, target: Values, weight: Values | None, reference: Any = None) -> Any:
             rows = _sequence(matrix) if isinstance(matrix, Spool) else matrix
-            options = {"categorical_feature": categories, "params": _BINS}
+            options = {"categorical_feature": categories, "params": BINS}
             return lightgbm.Dataset(rows, target, weight=weight, reference=reference, **options).construct()
 
         train = make(data.train, data.train_target, data.train_weight)
@@ -79,34 +84,20 @@ class LightGBM:
         return replace(data, train=train, validation=_Binned(validation, data.validation))
 
     def fit(self, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, options: FitOptions) -> Any:
-        lightgbm = _load()
-        chosen = {
-            **_BINS,
-            **parameters,
-            "seed": options.random_state,
-            "num_threads": options.threads,
-            # The same model with any number of threads.
-            "deterministic": True,
-            "force_row_wise": True,
-            "metric": options.metric,
-            **({"num_class": options.classes} if model.classes == "several" else {}),
-        }
-        stops = model.stops_early and "n_estimators" not in chosen
-        rounds = chosen.pop("n_estimators", MAXIMUM_ROUNDS)
-        callbacks = [lightgbm.early_stopping(EARLY_STOPPING_ROUNDS, verbose=False)] if stops else []
-        if stops and options.watch:
+        lightgbm = load_library()
+        planned = plan(model, parameters, options)
+        callbacks = stopping(lightgbm) if planned.stops else []
+        if planned.stops and options.watch:
             callbacks.append(_watching(options.watch))
         booster = lightgbm.train(
-            chosen,
+            {**planned.parameters, "num_threads": options.threads},
             data.train,
-            rounds,
-            valid_sets=[data.validation.bins] if stops else None,
+            planned.rounds,
+            valid_sets=[data.validation.bins] if planned.stops else None,
             callbacks=callbacks,
             keep_training_booster=True,
         )
-        # Of the best round at most; and the same text whatever the threads.
-        text = _THREADS.sub("[num_threads: 1]", booster.model_to_string())
-        return _with_threads(lightgbm.Booster(model_str=text), options.threads)
+        return finish(booster.model_to_string(), options)
 
     def predict(self, estimator: Any, matrix: Any) -> npt.ArrayLike:
         raw = matrix.matrix if isinstance(matrix, _Binned) else matrix
@@ -130,13 +121,43 @@ class LightGBM:
         estimator.save_model(path)
 
     def load(self, path: Path, threads: int) -> Any:
-        return _with_threads(_load().Booster(model_file=path), threads)
+        return _with_threads(load_library().Booster(model_file=path), threads)
+
+
+def plan(model: ModelType, parameters: Mapping[str, Any], options: FitOptions) -> Planned:
+    """What LightGBM is called with, but for the threads."""
+    chosen = {
+        **BINS,
+        **parameters,
+        "seed": options.random_state,
+        # The same model with any number of threads.
+        "deterministic": True,
+        "force_row_wise": True,
+        "metric": options.metric,
+        **({"num_class": options.classes} if model.classes == "several" else {}),
+    }
+    stops = model.stops_early and "n_estimators" not in chosen
+    return Planned(chosen, chosen.pop("n_estimators", MAXIMUM_ROUNDS), stops)
+
+
+def finish(text: str, options: FitOptions) -> Any:
+    """The booster of LightGBM's text, which holds the rounds to the best one: the same wherever it was fitted."""
+    return _with_threads(load_library().Booster(model_str=_PLACE.sub(_name_no_place, text)), options.threads)
+
+
+def _name_no_place(setting: re.Match[str]) -> str:
+    return f"[{setting[1]}: {_NO_PLACE[setting[1]]}]"
+
+
+def stopping(lightgbm: Any) -> list[Any]:
+    """The callbacks of a booster that stops early."""
+    return [lightgbm.early_stopping(EARLY_STOPPING_ROUNDS, verbose=False)]
 
 
 def _sequence(spool: Spool) -> Any:
     """The matrix as LightGBM reads it: single rows, which say how it is divided into bins, and then batches."""
 
-    class Batches(_load().Sequence):  # type: ignore[misc]
+    class Batches(load_library().Sequence):  # type: ignore[misc]
         batch_size = ROWS_AT_ONCE
 
         def __len__(self) -> int:
@@ -182,7 +203,12 @@ def _find_masks(booster: Any, rows: int) -> LeafMasks | None:
     return _masks.get(booster) if rows >= MASKED_ROWS else None
 
 
-def _load() -> Any:
+def load_library() -> Any:
+    """LightGBM.
+
+    Raises:
+        SettingsError: The system has not what it is linked with.
+    """
     try:
         import lightgbm
     except OSError as error:

@@ -59,6 +59,20 @@ class FitOptions:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """What a booster's library is called with.
+
+    Attributes:
+        rounds: How many at most.
+        stops: Whether the validation split says how many of them are best.
+    """
+
+    parameters: dict[str, Any]
+    rounds: int
+    stops: bool
+
+
+@dataclass(frozen=True)
 class Contributions:
     """What the encoded columns add to predictions.
 
@@ -114,7 +128,14 @@ class Estimators(Protocol):
         """
 
 
-class Library(Estimators, Protocol):
+class Fits(Protocol):
+    """What fits the estimators of a family: its library, or that library on several machines."""
+
+    def fit(self, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, options: FitOptions) -> Any:
+        """Fits with all parameters given; a booster that stops early keeps the rounds to its best one."""
+
+
+class Library(Estimators, Fits, Protocol):
     """One library of models: how its estimators are fitted, and what can be done with them.
 
     Attributes:
@@ -125,9 +146,6 @@ class Library(Estimators, Protocol):
 
     def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
         """The matrices of the encoder in the library's own form."""
-
-    def fit(self, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, options: FitOptions) -> Any:
-        """Fits with all parameters given; a booster that stops early keeps the rounds to its best one."""
 
     def count_rounds(self, estimator: Any) -> int:
         """The rounds of a booster."""

@@ -24,6 +24,7 @@ from include.models.libraries.protocol import (
     EncodedData,
     FitOptions,
     Link,
+    Planned,
 )
 from include.models.spool import Spool
 from include.models.table import ModelType
@@ -81,32 +82,16 @@ class XGBoost:
     def fit(self, model: ModelType, parameters: Mapping[str, Any], data: EncodedData, options: FitOptions) -> Any:
         import xgboost
 
-        chosen = {
-            **parameters,
-            "device": options.device,
-            "seed": options.random_state,
-            "nthread": options.threads,
-            "eval_metric": options.metric,
-            **({"num_class": options.classes} if model.classes == "several" else {}),
-        }
-        stops = model.stops_early and "n_estimators" not in chosen
-        rounds = chosen.pop("n_estimators", LINEAR_ROUNDS if chosen["booster"] == "gblinear" else MAXIMUM_ROUNDS)
+        planned = plan(model, parameters, options)
         booster = xgboost.train(
-            chosen,
+            {**planned.parameters, "nthread": options.threads},
             data.train,
-            rounds,
-            evals=[(data.validation, "validation")] if stops else (),
-            callbacks=_stopping(options) if stops else None,
+            planned.rounds,
+            evals=[(data.validation, "validation")] if planned.stops else (),
+            callbacks=_stopping(options) if planned.stops else None,
             verbose_eval=False,
         )
-        best = booster[: booster.best_iteration + 1] if stops else booster
-        # Predictions are made wherever the model is loaded, from matrices in memory.
-        best.set_param({"device": "cpu"})
-        if model.log_target:
-            best.set_attr(**{LEARNT: LOGARITHM})
-        elif model.classes == "two":
-            best.set_attr(**{LEARNT: PROBABILITY})
-        return best
+        return finish(model, booster, planned)
 
     def predict(self, estimator: Any, matrix: Any) -> npt.ArrayLike:
         import xgboost
@@ -167,6 +152,32 @@ def _iterate(spool: Spool, label: Values, weight: Values | None, feature_types: 
             return batch is not None
 
     return Batches()
+
+
+def plan(model: ModelType, parameters: Mapping[str, Any], options: FitOptions) -> Planned:
+    """What xgboost is called with, but for the threads."""
+    chosen = {
+        **parameters,
+        "device": options.device,
+        "seed": options.random_state,
+        "eval_metric": options.metric,
+        **({"num_class": options.classes} if model.classes == "several" else {}),
+    }
+    stops = model.stops_early and "n_estimators" not in chosen
+    rounds = chosen.pop("n_estimators", LINEAR_ROUNDS if chosen["booster"] == "gblinear" else MAXIMUM_ROUNDS)
+    return Planned(chosen, rounds, stops)
+
+
+def finish(model: ModelType, booster: Any, planned: Planned) -> Any:
+    """The booster that xgboost gave, with its rounds to the best one, and with what it has learnt."""
+    best = booster[: booster.best_iteration + 1] if planned.stops else booster
+    # Predictions are made wherever the model is loaded, from matrices in memory.
+    best.set_param({"device": "cpu"})
+    if model.log_target:
+        best.set_attr(**{LEARNT: LOGARITHM})
+    elif model.classes == "two":
+        best.set_attr(**{LEARNT: PROBABILITY})
+    return best
 
 
 def _stopping(options: FitOptions) -> list[Any]:
