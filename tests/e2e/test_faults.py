@@ -3,12 +3,13 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 
@@ -45,10 +46,34 @@ def set_versions(bench: Bench) -> list[tuple[int]]:
     return bench.query("SELECT version FROM training.sets WHERE state = 'published' ORDER BY version")
 
 
+# Whoever stores a trial from this number on waits while a test holds the lock.
+HELD, LOCK = 2, 20_240_101
+GATE = f"""
+    CREATE FUNCTION training.wait_for_test() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_advisory_xact_lock_shared({LOCK}); RETURN NEW; END $$;
+    CREATE TRIGGER held BEFORE INSERT ON training.trials
+        FOR EACH ROW WHEN (NEW.number >= {HELD}) EXECUTE FUNCTION training.wait_for_test();
+"""
+WAITING = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {LOCK} AND NOT granted"
+
+
+@contextmanager
+def held_trials(bench: Bench, workers: int) -> Iterator[Callable[[], None]]:
+    """Tuning gets no further than to the trials that are held, for the length of the block.
+
+    Gives what waits until so many workers have got there: what is killed then is killed in the middle.
+    """
+    with psycopg.connect(bench.stack.warehouse_url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        yield lambda: wait_until(lambda: bench.query(WAITING) == [(workers,)], f"{workers} have a trial to store")
+
+
 @pytest.fixture(scope="module")
 def set_version(shared_bench: Bench, followers_paused: None) -> int:
-    """A set that is large enough for something to be killed while a model is tuned on it."""
-    shared_bench.use_new_data(sample_rows=8000)
+    """A set to train on, in a warehouse that can hold trials."""
+    shared_bench.use_new_data()
+    with psycopg.connect(shared_bench.stack.warehouse_url) as connection:
+        connection.execute(GATE)
     with shared_bench.paused(*TRAININGS):
         preparation = shared_bench.trigger(PREPARATION)
         shared_bench.wait(preparation)
@@ -60,18 +85,20 @@ def test_search_of_two_workers_of_which_one_is_killed_does_the_trials_of_a_singl
 ) -> None:
     conf = {"models": [FOREST], "max_evaluations": 6, "set_version": set_version}
     bench.use_new_data(tuning_workers=2)
-    killed = bench.trigger("sklearn_training", **conf)
-    wait_until(lambda: len(trials_of(bench, killed, FOREST)) >= 2, "two trials are stored")
-    pid = bench.tasks(killed)["tune", 0]["pid"]
-    os.kill(pid, signal.SIGKILL)
+    with held_trials(bench, 2) as wait_for_both:
+        killed = bench.trigger("sklearn_training", **conf)
+        wait_for_both()
+        os.kill(bench.tasks(killed)["tune", 0]["pid"], signal.SIGKILL)
+    # A run knows from its start how many workers it has; this one fills the time until the killed one is tried again.
+    bench.use_new_data()
+    undisturbed = bench.trigger("sklearn_training", **conf)
     bench.wait(killed)
     tasks = bench.tasks(killed)
     assert tasks["tune", 0]["try_number"] == 2
     assert tasks["tune", 1]["rendered_map_index"].startswith(f"{FOREST}, worker 2: best RMSE ")
     assert [index for task_id, index in tasks if task_id == "train"] == [0]
-    bench.use_new_data()
-    undisturbed = bench.trigger("sklearn_training", **conf)
     bench.wait(undisturbed)
+    assert [index for task_id, index in bench.tasks(undisturbed) if task_id == "tune"] == [0]
     assert trials_of(bench, killed, FOREST) == trials_of(bench, undisturbed, FOREST)
     assert len(trials_of(bench, killed, FOREST)) == 6
 
@@ -81,9 +108,10 @@ def test_search_of_two_workers_of_which_one_is_killed_does_the_trials_of_a_singl
 def test_training_completes_when_a_program_is_killed_in_the_middle(
     bench: Bench, set_version: int, program: str
 ) -> None:
-    training = bench.trigger("xgboost_training", set_version=set_version)
-    wait_until(lambda: trials_of(bench, training, "gbtree.squarederror"), "tuning has begun")
-    kill(bench, program)
+    with held_trials(bench, 1) as wait_for_tuning:
+        training = bench.trigger("xgboost_training", set_version=set_version)
+        wait_for_tuning()
+        kill(bench, program)
     wait_until(lambda: is_back(bench), "the API answers again")
     bench.wait(training)
     assert len(bench.events_of(training)) == 1
@@ -114,7 +142,7 @@ def test_too_many_refused_rows_fail_the_run_by_rule_and_leave_the_published_set(
 
 
 class Unsteady(BaseHTTPRequestHandler):
-    """Serves files, after it was unavailable for the first few requests."""
+    """Serves files, after it was unavailable for the first requests."""
 
     refusals = 0
     directory: Path
@@ -147,7 +175,7 @@ def unsteady_source(tmp_path: Path) -> Iterator[str]:
         with pq.ParquetWriter(tmp_path / f"{month}.parquet", batches[0].schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
-    handler = type("Handler", (Unsteady,), {"directory": tmp_path, "refusals": 2})
+    handler = type("Handler", (Unsteady,), {"directory": tmp_path, "refusals": 1})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/{{month}}.parquet"
