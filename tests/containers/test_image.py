@@ -16,6 +16,7 @@ print(os.getuid())
 """
 IMPORT_PACKAGES = """
 import importlib, importlib.metadata, os, sys
+os.environ["GIT_PYTHON_REFRESH"] = "quiet"  # the program git is a build argument's
 for name in sorted({*importlib.metadata.packages_distributions(), *sys.argv[1:]}):
     if all(part.isidentifier() for part in name.split(".")):
         importlib.import_module(name)
