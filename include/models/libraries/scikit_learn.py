@@ -61,6 +61,8 @@ class ScikitLearn:
         if options.classes:
             # Those of which it has seen no row are not among its own.
             estimator.n_classes_of_problem = options.classes
+        # How far a Lasso was from its optimum: no prediction needs it, and its last digits are not always the same.
+        vars(estimator).pop("dual_gap_", None)
         return _predict_by_one_thread(estimator)
 
     def predict(self, estimator: Any, matrix: Any) -> npt.ArrayLike:
