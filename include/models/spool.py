@@ -1,15 +1,22 @@
-"""A matrix that is larger than memory should hold: in a temporary file, from which it is read in batches of rows."""
+"""A matrix that is larger than memory should hold: in temporary files, from which it is read in batches of rows."""
 
+import errno
+import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from include.errors import SettingsError
 from include.problem.data import ROWS_AT_ONCE
 
 _ITEM = np.dtype(np.float32).itemsize
+_PREFIX = "mltrain-bins-"
 
 
 class Spool:
@@ -19,13 +26,29 @@ class Spool:
     """
 
     def __init__(self, pieces: Iterable[npt.NDArray[np.float32]]) -> None:
-        """Writes the pieces, each (rows, k), one after the other."""
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - read as long as there is a spool
+        """Writes the pieces, each (rows, k), one after the other.
+
+        Raises:
+            SettingsError: The file system is full.
+        """
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - read as long as there is a spool
         self._rows = self._width = 0
         for piece in pieces:
-            self._file.write(np.ascontiguousarray(piece, dtype=np.float32).data)
+            self._write(np.ascontiguousarray(piece, dtype=np.float32).tobytes())
             self._rows, self._width = self._rows + len(piece), piece.shape[1]
-        self._file.flush()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            written = self._file.write(data)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            written = None
+        if written != len(data):
+            raise SettingsError(
+                f"{tempfile.gettempdir()} has no room for the matrix of a fit to more than IN_MEMORY_ROWS rows. Make"
+                " room, let TMPDIR name a directory with more, or raise IN_MEMORY_ROWS where the memory suffices."
+            )
 
     def __len__(self) -> int:
         return self._rows
@@ -40,3 +63,47 @@ class Spool:
         """Where each batch is."""
         for start in range(0, self._rows, ROWS_AT_ONCE):
             yield slice(start, min(start + ROWS_AT_ONCE, self._rows))
+
+
+class Scratch:
+    """A directory for files that a library writes by their names.
+
+    A process that is killed leaves its directory behind. The next one that needs such a directory deletes it: nobody
+    holds its lock any more.
+    """
+
+    def __init__(self) -> None:
+        for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+            with suppress(OSError):  # it is another user's, in use, or gone
+                lock = _lock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                try:
+                    shutil.rmtree(left)
+                finally:
+                    os.close(lock)
+        while True:
+            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            with suppress(FileNotFoundError):  # another process took it for one that was left
+                self._held = _lock(self.path, fcntl.LOCK_EX)
+                if self.path.exists():
+                    break
+                os.close(self._held)
+
+    def delete(self) -> None:
+        """Deletes the directory with its files."""
+        shutil.rmtree(self.path)
+        os.close(self._held)
+
+
+def _lock(directory: Path, kind: int) -> int:
+    """The descriptor that holds the directory's lock until it is closed.
+
+    Raises:
+        OSError: There is no such directory, or another one holds it.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, kind)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -88,6 +88,12 @@ def test_program_reaches_what_shares_a_network_with_it_and_nothing_else(stack: T
     assert not reaches(broker, 6379)
 
 
+@pytest.mark.parametrize("worker", ["worker-cpu", "worker-default"])
+def test_temporary_files_of_workers_are_on_a_disk(stack: TeamStack, worker: str) -> None:
+    ask = 'touch "$TMPDIR/here" && stat --file-system --format=%T "$TMPDIR"'
+    assert stack.compose("exec", "--no-TTY", worker, "sh", "-c", ask).strip() not in ("", "tmpfs")
+
+
 def test_second_start_changes_nothing(stack: TeamStack) -> None:
     before = {name: entry["Id"] for name, entry in stack.containers().items() if name != "migrations-1"}
     printed = stack.start()

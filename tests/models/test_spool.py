@@ -1,5 +1,8 @@
 """Boosters that read their matrix in batches from a file."""
 
+import subprocess
+import sys
+import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from include.errors import SettingsError
 from include.models import spool
 from include.models.estimator_files import save_estimator
 from include.models.fitting import encode, fit_estimator
-from include.models.spool import Spool
+from include.models.spool import Scratch, Spool
 from include.models.table import MODELS
 from include.problem.data import Columns, Positions, Split, Values
 from tests.splits import PROBLEM, REFERENCES, make_split
@@ -76,6 +80,52 @@ def test_booster_of_batches_has_the_bytes_of_one_in_memory(
         file = save_estimator(fit_estimator(model, parameters, data, random_state=3, threads=1), directory)
         states.append((data.encoder.to_dict(), (directory / file).read_bytes()))
     assert states[0] == states[1]
+
+
+def test_full_file_system_is_an_error_that_names_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no file that is always full")
+    monkeypatch.setattr(spool.tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("wb", buffering=0))
+    with pytest.raises(SettingsError, match=r"has no room .* TMPDIR .* raise IN_MEMORY_ROWS"):
+        Spool([np.zeros((2, 3), dtype=np.float32)])
+
+
+def test_file_that_takes_a_part_only_counts_as_full(tmp_path: Path) -> None:
+    written = f"{tmp_path}/written"
+    code = f"""
+import resource
+import tempfile
+import numpy as np
+from include.models import spool
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+spool.tempfile.TemporaryFile = lambda **_: open({written!r}, "w+b", buffering=0)
+spool.Spool([np.zeros((100, 3), dtype=np.float32)])
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "SettingsError" in ended.stderr
+    assert "has no room" in ended.stderr
+
+
+def test_directory_of_a_killed_process_is_deleted_and_one_in_use_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = f"""
+import os, signal, tempfile
+from include.models.spool import Scratch
+tempfile.tempdir = {str(tmp_path)!r}
+(Scratch().path / "bins").write_bytes(bytes(10))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    used = Scratch()
+    subprocess.run([sys.executable, "-c", code], check=False)
+    [left] = {*tmp_path.iterdir()} - {used.path}
+    assert (left / "bins").exists()
+    new = Scratch()
+    assert {*tmp_path.iterdir()} == {used.path, new.path}
+    new.delete()
+    used.delete()
+    assert not list(tmp_path.iterdir())
 
 
 def test_one_hot_encoder_of_pieces_is_that_of_the_whole() -> None:

@@ -5,7 +5,6 @@ for Tree Ensembles", 2018).
 """
 
 import json
-import tempfile
 import weakref
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,7 +25,7 @@ from include.models.libraries.protocol import (
     Link,
     Planned,
 )
-from include.models.spool import Spool
+from include.models.spool import Scratch, Spool
 from include.models.table import ModelType
 from include.problem.data import Values
 
@@ -65,7 +64,7 @@ class XGBoost:
                 batches = _iterate(matrix, label, weight, data.encoder.feature_types)
                 bins = xgboost.ExtMemQuantileDMatrix(batches, enable_categorical=True, **options)
                 # xgboost is through with its files when it deletes the matrix.
-                weakref.finalize(bins, batches.directory.cleanup)
+                weakref.finalize(bins, batches.scratch.delete)
                 return bins
             # The linear booster reads values, not histogram bins.
             kind = xgboost.DMatrix if model.fixed["booster"] == "gblinear" else xgboost.QuantileDMatrix
@@ -136,8 +135,8 @@ def _iterate(spool: Spool, label: Values, weight: Values | None, feature_types: 
 
     class Batches(DataIter):
         def __init__(self) -> None:
-            self.directory = tempfile.TemporaryDirectory()
-            super().__init__(cache_prefix=f"{self.directory.name}/bins")
+            self.scratch = Scratch()
+            super().__init__(cache_prefix=str(self.scratch.path / "bins"))
             self.reset()
 
         def reset(self) -> None:
