@@ -85,7 +85,7 @@ def test_booster_of_batches_has_the_bytes_of_one_in_memory(
 def test_full_file_system_is_an_error_that_names_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no file that is always full")
-    monkeypatch.setattr(spool.tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("wb", buffering=0))
+    monkeypatch.setattr(spool.tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("wb", buffering=0))  # noqa: SIM115
     with pytest.raises(SettingsError, match=r"has no room .* TMPDIR .* raise IN_MEMORY_ROWS"):
         Spool([np.zeros((2, 3), dtype=np.float32)])
 
