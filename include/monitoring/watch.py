@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from include.models.folds import sample
 from include.monitoring.drift import Measures, Thresholds, compare_column, has_drifted, is_alarming
 from include.monitoring.error_watch import load_served, measure_errors
 from include.monitoring.report import Alarm, DriftReport
@@ -14,7 +15,7 @@ from include.monitoring.requests import compare_requests, describe_requests, fin
 from include.monitoring.windows import Window, list_windows, load_window
 from include.problem.declaration import Problem
 from include.problem.words import describe_shares
-from include.sets.examples import load_split, read_problem_of
+from include.sets.examples import open_rows, read_problem_of
 from include.sets.profile import columns_of, describe_quantity, list_watched
 from include.settings import Settings
 from include.tracking import registry, runs
@@ -57,7 +58,7 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
         log.warning("The classes have changed since version %d was trained: train again.", champion.version)
         return None
     watched = list_watched(problem)
-    learnt = _load_learnt(url, problem, champion)
+    learnt = _load_learnt(url, settings, problem, champion)
     thresholds = Thresholds.from_settings(settings)
     requests = _measure_requests(url, settings, champion, problem, profile, learnt)
     windows = list_windows(url, settings)
@@ -80,7 +81,10 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
         scored.append(served.score(split) if served else None)
         if score and scored[-1]:
             values[SCORE] = score(scored[-1].scored.predicted)
-        for name in filter(values.__contains__, watched):
+        for name in watched:
+            if name not in values:  # nothing was predicted
+                drifted[name].append(False)
+                continue
             measures = compare_column(profile[name], values[name], learnt.get(name))
             drifted[name].append(has_drifted(measures, thresholds))
             rows.append(_row_of(champion, window, name, len(values[name]), measures, drifted[name][-1], "rows"))
@@ -206,10 +210,13 @@ def _read_profile(url: str, champion: RegisteredVersion) -> Mapping[str, Any]:
     return (row[0] if row else None) or {}
 
 
-def _load_learnt(url: str, problem: Problem, champion: RegisteredVersion) -> Mapping[str, np.ndarray]:
-    """The training split's own values by column; none where the set was pruned."""
-    split = load_split(url, champion.training_set or 0, "train")
-    return columns_of(problem, split) if len(split) else {}
+def _load_learnt(
+    url: str, settings: Settings, problem: Problem, champion: RegisteredVersion
+) -> Mapping[str, np.ndarray]:
+    """The training split's own values by column, of as many rows as memory holds; none where the set was pruned."""
+    rows = open_rows(url, champion.training_set or 0, ["train"])
+    held = sample(problem, rows, most=settings.in_memory_rows, random_state=settings.random_state)
+    return columns_of(problem, held) if len(held) else {}
 
 
 def _store(url: str, rows: list[tuple[Any, ...]]) -> None:

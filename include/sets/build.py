@@ -18,7 +18,7 @@ from include.problem.checks import ROW_WEIGHT
 from include.problem.declaration import Problem
 from include.problem.inference.leaks import find_suspects
 from include.sets.baselines import measure_baselines
-from include.sets.examples import list_columns, load_split, read_problem_of, table_of, target_bounds
+from include.sets.examples import list_columns, load_split, open_rows, read_problem_of, table_of, target_bounds
 from include.sets.frame_checks import find_example_problems, find_unlearnable
 from include.sets.left_out import (
     CLASS_MISSING,
@@ -250,9 +250,9 @@ def validate(url: str, settings: Settings, version: int) -> None:
         if counts[split] < settings.minimum_rows
     ]
     for name in used:
-        split = load_split(url, version, name)
-        problems += find_unlearnable(problem, split) if name == "train" else []
-        problems += find_example_problems(problem, name, split, *bounds[name])
+        rows = open_rows(url, version, [name])
+        problems += find_unlearnable(problem, rows) if name == "train" else []
+        problems += find_example_problems(problem, name, rows, *bounds[name])
     if problems:
         mark_failed(url, version)
         raise DataQualityError(f"Training set version {version} is not published: " + "; ".join(problems) + ".")

@@ -1,11 +1,12 @@
 """What the examples of one split must be: checked as a frame before a training set is published."""
 
+from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from include.problem.data import Split
+from include.problem.data import Pieces
 from include.problem.declaration import Problem
 from include.problem.kinds import MISSING_CODE
 from include.problem.parts import Column
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 
 
 def find_example_problems(
-    problem: Problem, name: str, split: Split, starts_on: date | None, ends_before: date | None
+    problem: Problem, name: str, rows: Pieces, starts_on: date | None, ends_before: date | None
 ) -> list[str]:
     """Says what is wrong with a split, a sentence for each failed check with how many rows fail it.
 
     Args:
+        name: The split's.
         starts_on: First day that belongs to the split, None where it is open.
         ends_before: First day that belongs to the next split: a row from then on would leak.
     """
@@ -43,22 +45,25 @@ def find_example_problems(
         for column in problem.inputs
     }
     schema = pa.DataFrameSchema({**columns, "target": pa.Column("float64", target)}, strict=True)
-    try:
+    failed: Counter[tuple[str, str]] = Counter()
+    for piece in rows.pieces():
         # With their own types: pandas would take texts for texts that are never None.
-        series = {name: pd.Series(values, dtype=values.dtype) for name, values in split.rows.items()}
-        schema.validate(pd.DataFrame({**series, "target": split.target}), lazy=True)
-    except pa.errors.SchemaErrors as error:
-        counts = error.failure_cases.groupby(["column", "check"]).size()
-        return [f"{name}: {column} {check}: {rows} rows" for (column, check), rows in counts.items()]
-    return []
+        series = {column: pd.Series(values, dtype=values.dtype) for column, values in piece.rows.items()}
+        try:
+            schema.validate(pd.DataFrame({**series, "target": piece.target}), lazy=True)
+        except pa.errors.SchemaErrors as error:
+            failed.update(error.failure_cases.groupby(["column", "check"]).size().to_dict())
+    return [f"{name}: {column} {check}: {count} rows" for (column, check), count in sorted(failed.items())]
 
 
-def find_unlearnable(problem: Problem, train: Split) -> list[str]:
+def find_unlearnable(problem: Problem, train: Pieces) -> list[str]:
     """What the training split has no row of that counts, a sentence each with what to do: any, or a declared class."""
+    if not len(train) or not (problem.weight or problem.labels):
+        return []
     counting = np.ones(len(train), dtype=bool) if train.weights is None else train.weights > 0
-    if len(train) and not counting.any():
+    if not counting.any():
         return [f"train: the weight, {problem.weight}, is 0 in every row: name another one (WEIGHT)"]
-    found, which = set(train.target[counting].tolist()), "" if counting.all() else " that counts"
+    found, which = np.unique(train.target[counting]), "" if counting.all() else " that counts"
     return [
         f"train: no row of class '{label}'{which}, so that no model can learn it: load more rows, split them in another"
         " way (SPLIT), or name the classes without it (CLASSES)"

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from include.monitoring import watch
 from include.monitoring.drift import Thresholds, compare_column, has_drifted
+from include.monitoring.errors import Scored
 from include.monitoring.report import DriftReport
 from include.monitoring.requests import compare_requests
 from include.monitoring.windows import Window
@@ -70,6 +73,20 @@ def test_alarm_names_the_target_when_the_mix_of_classes_changes(warehouse_url: s
     assert "target" in changed.alarming
     stored = "SELECT ks FROM monitoring.drift WHERE column_name = 'target'"
     assert {ks for (ks,) in query(warehouse_url, stored)} == {None}
+
+
+def test_window_that_cannot_be_predicted_counts_as_one_without_drift_of_the_score(
+    warehouse_url: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_out = Scored(np.array([0.0, 1.0]), np.array([[0.9, 0.1], [0.2, 0.8]]))
+    served = SimpleNamespace(
+        version=None, model=SimpleNamespace(problem=LEAVING), held_out=held_out, score=lambda split: None
+    )
+    monkeypatch.setattr(watch, "load_served", lambda *_: served)
+    report = watch.measure_drift(warehouse_url, declare(path))
+    assert report
+    assert {len(flags) for flags in report.drifted.values()} == {len(report.windows)}
+    assert report.drifted[watch.SCORE] == (False,)
 
 
 def test_nothing_is_compared_once_the_classes_have_other_numbers(warehouse_url: str, path: Path) -> None:
