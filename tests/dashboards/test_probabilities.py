@@ -6,6 +6,7 @@ import pytest
 from include.dashboards.drawing.charts import CHARTS, charts_of
 from include.dashboards.drawing.palette import MUTED, PALETTE
 from include.dashboards.pages import training_run_probabilities as pages
+from include.dashboards.reading.registered import connect_tracker
 from include.models.outputs.curves import measure_classes
 from include.problem.declaration import Problem
 from include.problem.problem_file import read_problem
@@ -42,6 +43,8 @@ def test_only_pages_of_classes_have_these_cards() -> None:
 def test_cards_show_what_training_stored_with_the_best_model(
     open_site: OpenSite, mlflow_url: str, warehouse_url: str
 ) -> None:
+    # Another problem's page on the same server has just been looked at.
+    connect_tracker(open_site(warehouse_url, mlflow_url).context())
     site = open_site(warehouse_url, mlflow_url, "leaving-shown", problem=LEAVING)
     store_trials(warehouse_url, "sklearn_training/a", LASSO, [0.4])
     for name in OF_CLASSES:

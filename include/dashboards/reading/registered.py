@@ -78,7 +78,8 @@ def connect_tracker(context: Context) -> Tracker:
             os.environ.setdefault(name, value)
         return open_tracker(settings)
 
-    return keep(("tracker", settings.mlflow_tracking_uri), open_patiently, seconds=60)
+    key = ("tracker", settings.mlflow_tracking_uri, settings.mlflow_experiment)
+    return keep(key, open_patiently, seconds=60)
 
 
 def list_registered(context: Context) -> list[Registered]:
@@ -151,7 +152,7 @@ def list_model_runs(context: Context, run_key: str) -> list[dict[str, Any]]:
             runs = tracker.client.search_runs([tracker.experiment_id], where, max_results=100)
         return [{"run_id": run.info.run_id, "model": run.data.tags["model"]} for run in runs]
 
-    return keep(("runs", tracker.uri, run_key), read)
+    return keep(("runs", tracker.uri, tracker.experiment_id, run_key), read)
 
 
 def find_tracking_page(context: Context, run_key: str) -> str:
@@ -164,8 +165,6 @@ def find_tracking_page(context: Context, run_key: str) -> str:
     try:
         tracker = connect_tracker(context)
     except MltrainError:
-        return ""
-    if tracker.experiment_id == NO_EXPERIMENT:
         return ""
     if tracker.experiment_id == NO_EXPERIMENT:
         return ""
