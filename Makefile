@@ -10,8 +10,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STACK := $(PYTHON) -m include.embedded
 # On two cores, two processes take two thirds of what one takes. The slow tests wait for servers and for limits of time:
-# a third process works meanwhile.
-PYTEST := $(PYTHON) -m pytest tests --ignore tests/containers --dist loadfile --no-loadscope-reorder --numprocesses
+# a third process works meanwhile. Idle OpenMP threads of one would otherwise spin on the cores that another needs.
+PYTEST := OMP_WAIT_POLICY=PASSIVE $(PYTHON) -m pytest tests --ignore tests/containers --dist loadfile --no-loadscope-reorder --numprocesses
 STAMP := $(VENV)/.requirements
 STAMP_DEV := $(VENV)/.requirements-dev
 STAMP_NOTEBOOK := $(VENV)/.requirements-notebook
