@@ -68,10 +68,8 @@ class Encoder:
         """
         features = self.features
         one_hot = self.encoding == "one_hot"
-        learning, tallies = (
-            Learning(self.problem),
-            {name: Tally() for name in features.categorical + features.cyclic * one_hot},
-        )
+        learning = Learning(self.problem)
+        tallies = {name: Tally() for name in features.categorical + features.cyclic * one_hot}
         numeric = features.numeric + features.cyclic * (not one_hot)
         present: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in numeric * one_hot}
         with_values: set[str] = set()

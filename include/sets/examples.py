@@ -186,7 +186,7 @@ class StoredRows:
 
     @property
     def _names(self) -> list[str]:
-        return [*self.problem.dtypes, TARGET, *([ROW_WEIGHT] if self.problem.weight else [])]
+        return _name_columns(self.problem)
 
     def _split_of(self, columns: Mapping[str, npt.NDArray[Any]]) -> Split:
         rows = {name: columns[name] for name in self.problem.dtypes}
@@ -213,9 +213,8 @@ class StoredRows:
         return columns
 
     def _read(self, names: Collection[str]) -> "Iterator[pd.DataFrame]":
-        columns = sql.SQL(", ").join(map(sql.Identifier, names))
         for split in self.splits if self.count and names else ():
-            yield from _read_frames(self.url, self.version, split, columns)
+            yield from _read_frames(self.url, self.version, split, names)
 
 
 def open_rows(url: str, version: int, splits: Sequence[str]) -> StoredRows:
@@ -252,20 +251,22 @@ def stream_share(url: str, version: int, split: str, share: int, shares: int) ->
         share: Its number, from 0.
     """
     problem = read_problem_of(url, version)
-    others = (TARGET, ROW_WEIGHT) if problem.weight else (TARGET,)
     # By its hash: where each row is there twice, only every second one is an example.
     condition = sql.SQL("mod(hashint8(row_number)::bigint + 2147483648, {}) = {}").format(shares, share)
-    wanted = sql.SQL(", ").join(map(sql.Identifier, (*problem.dtypes, *others)))
-    for frame in _read_frames(url, version, split, wanted, condition):
+    for frame in _read_frames(url, version, split, _name_columns(problem), condition):
         yield split_of_frame(problem, frame)
 
 
+def _name_columns(problem: Problem) -> list[str]:
+    return [*problem.dtypes, TARGET, *([ROW_WEIGHT] if problem.weight else [])]
+
+
 def _read_frames(
-    url: str, version: int, split: str, columns: sql.Composable, condition: sql.Composable = _EVERY
+    url: str, version: int, split: str, names: Collection[str], condition: sql.Composable = _EVERY
 ) -> "Iterator[pd.DataFrame]":
     """The rows of a split bit by bit, so that they are not held twice."""
     query = sql.SQL("SELECT {} FROM {} WHERE split = {} AND {} ORDER BY month, row_number").format(
-        columns, table_of(version), sql.Literal(split), condition
+        sql.SQL(", ").join(map(sql.Identifier, names)), table_of(version), sql.Literal(split), condition
     )
     with connect_bulk(url) as connection, connection.cursor() as cursor:
         cursor.execute(query.as_string())

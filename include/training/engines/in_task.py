@@ -6,8 +6,6 @@ from typing import Any
 from include.models.fitting import encode, fit_estimator
 from include.models.libraries.protocol import EncodedData
 from include.models.table import ModelType
-from include.problem.data import Pieces
-from include.problem.declaration import Problem
 
 
 class InTask:
@@ -17,16 +15,7 @@ class InTask:
     def made_by(self) -> Mapping[str, Any]:
         return {}
 
-    def encode(
-        self,
-        model: ModelType,
-        problem: Problem,
-        feature_set: str,
-        references: Mapping[str, Any],
-        train: Pieces,
-        validation: Pieces | None = None,
-    ) -> EncodedData:
-        return encode(model, problem, feature_set, references, train, validation)
+    encode = staticmethod(encode)
 
     def fit(
         self,
