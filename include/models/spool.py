@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ _PREFIX = "mltrain-bins-"
 
 
 class Spool:
-    """n rows of k float32 values, in a file that is gone with the process.
+    """n rows of k float32 values, in a file that is gone with the spool, or with a process that is killed.
 
     The batches that are read follow from n alone, whatever the pieces that were written.
     """
@@ -32,6 +33,7 @@ class Spool:
             SettingsError: The file system is full.
         """
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - read as long as there is a spool
+        weakref.finalize(self, self._file.close)
         self._rows = self._width = 0
         for piece in pieces:
             self._write(np.ascontiguousarray(piece, dtype=np.float32).tobytes())

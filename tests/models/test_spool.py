@@ -1,5 +1,6 @@
 """Boosters that read their matrix in batches from a file."""
 
+import gc
 import subprocess
 import sys
 import tempfile
@@ -59,6 +60,18 @@ def test_batches_are_the_rows_that_were_written(monkeypatch: pytest.MonkeyPatch,
     batches = [written.read(batch.start, batch.stop) for batch in written.cut()]
     assert [len(batch) for batch in batches] == [64] * 10 + [60]
     assert np.concatenate(batches).tolist() == matrix.tolist()
+
+
+def test_file_is_closed_with_its_spool_even_in_a_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    make = tempfile.TemporaryFile
+    monkeypatch.setattr(spool.tempfile, "TemporaryFile", lambda **given: opened.append(make(**given)) or opened[0])
+    holder = [Spool([np.zeros((2, 3), dtype=np.float32)])]
+    holder.append(holder)
+    assert not opened[0].closed
+    del holder
+    gc.collect()
+    assert opened[0].closed
 
 
 @pytest.mark.parametrize(
