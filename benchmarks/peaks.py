@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from include.embedded.programs.scheduler import PRELOADED
+from include.embedded.programs.airflow import PRELOADED
 
 # Airflow's own part of the process that tasks are forked from.
 SCHEDULER = (

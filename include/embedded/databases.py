@@ -63,7 +63,7 @@ def _migrate_airflow(stack: Stack) -> None:
         return
     log = log_path(stack.home, "airflow-migration")
     with log.open("w") as output:
-        command = [sys.executable, "-m", "airflow", "db", "migrate"]
+        command = [sys.executable, "-m", "include.embedded.programs.airflow", "db", "migrate"]
         done = subprocess.run(
             command, check=False, env=airflow_environment(stack), cwd=stack.home, stdout=output, stderr=output
         )

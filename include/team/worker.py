@@ -5,7 +5,7 @@ Celery forks its processes from the worker, and each of these forks its tasks, a
 
 import sys
 
-from include.embedded.programs.scheduler import PRELOADED, run_airflow
+from include.embedded.programs.airflow import PRELOADED, run_airflow
 
 if __name__ == "__main__":
     # Logs are read from the shared volume; the server for them would be one more process.

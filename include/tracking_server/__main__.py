@@ -11,6 +11,7 @@ import sys
 import uvicorn
 from starlette.types import ASGIApp
 
+from include.collector import collect_seldom
 from include.tracking_server.access import Guard, PasswordsMissing
 
 NEEDED = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_ARTIFACTS_DESTINATION")
@@ -50,6 +51,7 @@ def main() -> None:
     missing = [name for name in NEEDED if not os.environ.get(name)]
     if missing:
         sys.exit(f"The environment does not have {', '.join(missing)}.")
+    collect_seldom()
     try:
         app = make_app()
     except PasswordsMissing as error:

@@ -110,15 +110,12 @@ def _serving(stack: Stack) -> Program:
 
 
 def _airflow(stack: Stack, name: str) -> Program:
-    arguments = {
-        "api-server": ("airflow", "api-server"),
-        "scheduler": ("include.embedded.programs.scheduler",),
-        "dag-processor": ("include.embedded.programs.dag_processor",),
-        "triggerer": ("airflow", "triggerer", "--skip-serve-logs"),
-    }[name]
+    # Logs are read from the shared directory; the server for them would listen on every address.
+    options = ("--skip-serve-logs",) if name in ("scheduler", "triggerer") else ()
     # Tasks are children of the scheduler; dashboards and callbacks only read.
     environment = airflow_environment(stack, WRITER if name == "scheduler" else READER)
-    return Program(name, _python(*arguments), _run_directory(stack, name), environment)
+    command = _python("include.embedded.programs.airflow", name, *options)
+    return Program(name, command, _run_directory(stack, name), environment)
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

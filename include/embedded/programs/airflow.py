@@ -1,15 +1,18 @@
-"""`airflow scheduler`, with the libraries that tasks import already in memory.
+"""`python -m include.embedded.programs.airflow <command> ...`: Airflow, its children's libraries in memory already.
 
-LocalExecutor forks its workers from the scheduler, and each worker forks its tasks: what this process has imported
-is there in every task at no cost, in pages that all of them share. Without it, each task would spend seconds of CPU
-on imports before its first line. The project's own modules are left out, so that a task always runs the code as it is
-when the task starts.
+LocalExecutor forks its workers from the scheduler, and each worker forks its tasks; the DAG processor forks a process
+for each look at a file. What the parent has imported is there in every child at no cost, in pages that all of them
+share. Without it, each task would spend seconds of CPU on imports before its first line. The project's own modules are
+left out, so that a task, and a look at a file, sees the code as it is.
 """
 
+import gc
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
+
+from include.collector import collect_seldom
 
 IMPORTED_BY_TASKS = (
     "adbc_driver_postgresql.dbapi",
@@ -47,25 +50,35 @@ IMPORTED_BY_DAG_FILES = (
 )
 # In this order: skops looks at all modules that are there already, and Airflow has a warning for thousands of names.
 PRELOADED = (*IMPORTED_BY_TASKS, *IMPORTED_BY_DAG_FILES)
+IMPORTED_BY_CHILDREN = {"scheduler": PRELOADED, "dag-processor": IMPORTED_BY_DAG_FILES}
 
 
-def run_airflow(libraries: Iterable[str], *arguments: str) -> None:
+def run_airflow(libraries: Sequence[str], *arguments: str) -> None:
     """Imports the libraries, then runs a command of Airflow in this process."""
+    gc.disable()
     for name in libraries:
         # LightGBM without the machine's OpenMP library; its own training says so.
         with suppress(OSError):
             importlib.import_module(name)
 
     from airflow.__main__ import main as airflow
-    from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
-    # The first asset that a process makes loads what every provider has for addresses of its own kind.
-    _ = ProvidersManagerTaskRuntime().asset_uri_handlers
+    if libraries:
+        from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
+        # The first asset that a process makes loads what every provider has for addresses of its own kind.
+        _ = ProvidersManagerTaskRuntime().asset_uri_handlers
+
+    # What has been imported stays: the collector need not look at it again and again.
+    gc.freeze()
+    gc.enable()
     sys.argv = ["airflow", *arguments]
     airflow()
 
 
 if __name__ == "__main__":
-    # Logs are read from the shared directory; the server for them would listen on every address.
-    run_airflow(PRELOADED, "scheduler", "--skip-serve-logs")
+    command = sys.argv[1]
+    # Tasks want the memory of their matrices back soon.
+    if command != "scheduler":
+        collect_seldom()
+    run_airflow(IMPORTED_BY_CHILDREN.get(command, ()), *sys.argv[1:])
