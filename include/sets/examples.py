@@ -143,7 +143,7 @@ def _read_problem(connection: psycopg.Connection, version: int) -> Problem:
 
 @dataclass(frozen=True)
 class StoredRows:
-    """The examples of some splits in the warehouse, from where they are read piece by piece; see `Pieces`.
+    """The examples of some splits in the warehouse or its files, read piece by piece; see `Pieces`.
 
     They are in the source's order, one split after the other.
     """

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from include.errors import SettingsError, SourceInvalid, SourceUnavailable
 from include.problem.checks import ROW_HASH, ROW_WEIGHT
 from include.sets.examples import TARGET, list_columns, read_problem_of, stream_batches
-from include.sets.parquet import SETTING, Part
+from include.sets.parquet import SETTING, Part, find_kept
 from include.sets.publish import seal
 from include.sets.split import SPLITS
 from include.settings import Settings
@@ -28,34 +28,31 @@ log = logging.getLogger(__name__)
 def copy_examples(url: str, settings: Settings, version: int) -> None:
     """Copies the examples of a checked version, if they are to be kept as files and are so many; seals them before.
 
-    Readers see the files when all of them are complete. An attempt that was interrupted is taken up by the next one.
+    Readers see the files when all of them are complete.
 
     Raises:
         SourceUnavailable: The store cannot be reached now.
         SourceInvalid, SettingsError: It refuses access, or its package is not installed.
     """
+    if not settings.parquet_location or find_kept(url, version):  # a retry
+        return
+    with translate_store(settings.parquet_location, SETTING):
+        fsspec.core.url_to_fs(settings.parquet_location)
     with connect(url) as connection:
         row = connection.execute(
-            "SELECT fingerprint, counts FROM training.sets WHERE version = %s", [version]
+            "SELECT fingerprint, counts FROM training.sets WHERE version = %s AND state = 'building'", [version]
         ).fetchone()
-        rows = sum(row[1][split] for split in SPLITS) if row else 0
-        if row is None or not settings.parquet_location or rows < settings.parquet_minimum_rows:
+        if row is None or sum(row[1][split] for split in SPLITS) < settings.parquet_minimum_rows:
             return
         seal(connection, version)
-        # A directory of its own, whatever else is kept at that address: a copy of this database, for instance.
+        # Of this attempt alone, whatever else is kept at that address: by another database, for instance.
         name = f"examples_{version}_{row[0][:12]}_{token_hex(4)}"
-        connection.execute(
-            "INSERT INTO training.files (version, directory) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            [version, f"{settings.parquet_location.rstrip('/')}/{name}"],
-        )
-        found = connection.execute("SELECT directory, parts FROM training.files WHERE version = %s", [version])
-        [(directory, parts)] = found.fetchall()
-    if parts is not None:  # a retry
-        return
-    written = [asdict(part) for split in SPLITS for part in _write_split(url, version, split, directory)]
+        directory = f"{settings.parquet_location.rstrip('/')}/{name}"
+        connection.execute("INSERT INTO training.files (directory, version) VALUES (%s, %s)", [directory, version])
+    parts = [asdict(part) for split in SPLITS for part in _write_split(url, version, split, directory)]
     with connect(url) as connection:
-        connection.execute("UPDATE training.files SET parts = %s WHERE version = %s", [Jsonb(written), version])
-    log.info("Training set version %d is also kept as %d files in %s", version, len(written), mask(directory))
+        connection.execute("UPDATE training.files SET parts = %s WHERE directory = %s", [Jsonb(parts), directory])
+    log.info("Training set version %d is also kept as %d files in %s", version, len(parts), mask(directory))
 
 
 def _write_split(url: str, version: int, split: str, directory: str) -> Iterator[Part]:
@@ -86,20 +83,24 @@ def _store(directory: str, name: str, contents: bytes) -> None:
 
 
 def delete_old_copies(url: str) -> None:
-    """Deletes the files of versions whose examples are gone; what cannot be deleted now is left to the next call."""
+    """Deletes files that nobody reads any more; what cannot be deleted now is left to the next call.
+
+    They are those of versions whose examples are gone, of attempts that were interrupted, and of published versions
+    that are read from Postgres again.
+    """
     with connect(url) as connection:
-        gone = connection.execute(
-            "SELECT version, directory FROM training.files"
-            " WHERE to_regclass('training.examples_' || version) IS NULL ORDER BY version"
+        unread = connection.execute(
+            "SELECT directory FROM training.files f LEFT JOIN training.sets s USING (version)"
+            " WHERE to_regclass('training.examples_' || version) IS NULL OR (parts IS NULL AND state <> 'building')"
         ).fetchall()
-    for version, directory in gone:
+    for (directory,) in unread:
         try:
             _delete(directory)
         except (SourceUnavailable, SourceInvalid, SettingsError) as error:
-            log.warning("Files of training set version %d are left until the next set is published: %s", version, error)
+            log.warning("Old files of a training set are left until the next set is published: %s", error)
         else:
             with connect(url) as connection:
-                connection.execute("DELETE FROM training.files WHERE version = %s", [version])
+                connection.execute("DELETE FROM training.files WHERE directory = %s", [directory])
 
 
 def _delete(directory: str) -> None:

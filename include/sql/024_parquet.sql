@@ -1,8 +1,8 @@
 -- Large sets are also kept as Parquet files. The row is there before the first file is and goes after the last one has:
 -- no file is forgotten. A copy of the database would not own the files, so that backups leave these rows out.
 CREATE TABLE training.files (
-    version   bigint PRIMARY KEY,
-    directory text   NOT NULL,
+    directory text   PRIMARY KEY,
+    version   bigint NOT NULL,
     parts     jsonb
 );
 COMMENT ON COLUMN training.files.directory IS 'Address of the directory, as fsspec reads it';
