@@ -11,7 +11,7 @@ from benchmarks.report import measure
 
 NAMES = (
     "parse", "gate", "trial", "ingest", "memory", "idle", "job", "rest", "batch", "serving", "dashboards", "tables",
-    "watching", "intervals", "accuracy", "automl", "workers", "scale",
+    "watching", "intervals", "accuracy", "automl", "workers", "scale", "reading",
 )  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 

@@ -21,9 +21,9 @@ def run() -> Report:
     """Measures all programs of an empty stack over the same two minutes."""
     with running_stack() as stack:
         time.sleep(SECONDS_TO_SETTLE)
-        before, begun = _measure(stack), time.monotonic()
+        before, begun = measure_programs(stack), time.monotonic()
         time.sleep(SECONDS)
-        after, seconds = _measure(stack), time.monotonic() - begun
+        after, seconds = measure_programs(stack), time.monotonic() - begun
     shares = {name: (after[name] - before[name]) / seconds for name in before}
     rows = [[name, f"{share:.1%}"] for name, share in sorted(shares.items(), key=lambda each: -each[1])]
     return Report(
@@ -35,7 +35,7 @@ def run() -> Report:
     )
 
 
-def _measure(stack: Stack) -> dict[str, float]:
+def measure_programs(stack: Stack) -> dict[str, float]:
     """Seconds of processor time by program so far, the supervisor's own included."""
     supervisor = psutil.Process(connect(stack).getPID())
     own = supervisor.cpu_times()

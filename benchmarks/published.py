@@ -9,7 +9,7 @@ from benchmarks.tables import TABLES, declare, find_directory, is_wanted
 from benchmarks.trip_data import find_trips
 from include.problem.data import Split
 from include.problem.declaration import Problem
-from include.sets import build, preparation, publish
+from include.sets import build, preparation
 from include.sets.examples import load_references, load_split, read_problem_of
 from include.settings import Settings
 
@@ -58,7 +58,7 @@ def publish_set(url: str, settings: Settings, do: Callable[..., Any] = _simply) 
     version: int = do("transform", preparation.transform, url, settings, plan.to_dict(), "benchmark")
     do("build", build.build, url, version)
     do("validate_training_set", build.validate, url, settings, version)
-    do("publish", publish.publish, url, version, settings.keep_versions)
+    do("publish", preparation.publish, url, settings, version)
     return version
 
 

@@ -3,9 +3,9 @@
 **Starts** by hand, through the REST API, or when a training DAG finds no fresh set.
 
 **Produces** the months in `raw.rows`, rejected rows in `raw.rejected`, an immutable version in
-`training.examples_<version>`, and a note that accounts for each loaded row; then the asset `training_set` changes and
-starts the training DAGs. If the same set was published within `outdated_after`, the later tasks are skipped and there
-is no event.
+`training.examples_<version>`, which is also kept as Parquet files if it is large (`PARQUET_LOCATION`), and a note that
+accounts for each loaded row; then the asset `training_set` changes and starts the training DAGs. If the same set was
+published within `outdated_after`, the later tasks are skipped and there is no event.
 
 **Parameters**: `months`, `validation_from`, `test_from`, `outdated_after` (hours), `force`. Empty ones have the
 settings' values.
@@ -138,10 +138,10 @@ def validate_training_set(version: int) -> None:
 @task(outlets=[TRAINING_SET], on_success_callback=AlertNotifier("prepared"))
 def publish(version: int, *, outlet_events: Any = None, **context: Any) -> PublishedValues:
     """Publishes the version for readers, sends the event, and accounts for each row in the run's note."""
-    from include.sets import left_out, publish
+    from include.sets import left_out, preparation
 
     url = get_warehouse_url()
-    published = publish.publish(url, version, read_settings().keep_versions)
+    published = preparation.publish(url, read_settings(), version)
     if published is None:
         raise AirflowSkipException("Another run has published the same set in the meantime.")
     outlet_events[TRAINING_SET].extra = published.to_dict()

@@ -25,6 +25,10 @@ class NoTrainingSet(MltrainError):
     """No published training set fits the request."""
 
 
+class TrainingSetDamaged(MltrainError):
+    """A file of a training set is missing or was changed; waiting will not help, publishing the set again will."""
+
+
 class WarehouseUnavailable(MltrainError):
     """The warehouse could not be reached, or broke off; trying again later can help."""
 

@@ -20,7 +20,7 @@ def publish_set(url: str, settings: Settings, created_by: str = "run", **request
     version = preparation.transform(url, settings, plan.to_dict(), created_by)
     build.build(url, version)
     build.validate(url, settings, version)
-    published = publish.publish(url, version, settings.keep_versions)
+    published = preparation.publish(url, settings, version)
     assert published
     return published
 

@@ -139,6 +139,17 @@ def _check_locations(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(addresses))
 
 
+def _check_directory(address: str) -> str:
+    if not address:
+        return address
+    parts = urlsplit(address)
+    if "@" in parts.netloc:  # it is stored, and named in messages
+        raise ValueError("it contains a login; give the store's credentials in the environment instead")
+    if parts.scheme in ("http", "https") or not (parts.scheme or address.startswith("/")):
+        raise ValueError(f"{address!r} is no place for files; write it as s3://bucket/directory or /directory")
+    return _check_printable(address)
+
+
 def _check_model_name(name: str) -> str:
     if "/" in name or ":" in name:
         raise ValueError(f"{name!r} cannot be a model's name in MLflow: it contains / or :")
@@ -170,6 +181,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(split_list)]
 Months = Annotated[Names, AfterValidator(_check_months)]
 MailAddresses = Annotated[Names, AfterValidator(_check_mail_addresses)]
 Locations = Annotated[Names, AfterValidator(_check_locations)]
+Directory = Annotated[str, AfterValidator(_check_directory)]
 ModelName = Annotated[str, AfterValidator(_check_model_name)]
 Addresses = Annotated[SecretStr, AfterValidator(_check_addresses)]
 Text = Annotated[str, AfterValidator(_check_text)]

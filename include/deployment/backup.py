@@ -25,6 +25,8 @@ from include.embedded.programs.postgres import find_binaries
 
 # In the order in which they are saved.
 DATABASES = ("airflow", "warehouse", "mlflow")
+# A stack that is restored elsewhere must neither need nor delete the Parquet files of the one that was saved.
+LEFT_OUT = {"warehouse": ("--exclude-table-data=training.files",)}
 ARTIFACTS, KEYS, MANIFEST = "artifacts.tar", "secrets.env", "manifest.json"
 USER_TABLES = (
     "SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
@@ -62,7 +64,8 @@ def save(places: Places, target: Path) -> dict[str, int]:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True, mode=0o700)
     for name in DATABASES:
-        _run_on(places.databases[name], "pg_dump", "--format=custom", f"--file={unfinished / f'{name}.dump'}")
+        options = ("--format=custom", f"--file={unfinished / f'{name}.dump'}", *LEFT_OUT.get(name, ()))
+        _run_on(places.databases[name], "pg_dump", *options)
     if places.artifacts:
         with tarfile.open(unfinished / ARTIFACTS, "w") as archive:
             if places.artifacts.exists():

@@ -22,6 +22,8 @@ SECONDS_OF_UNIT = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 PLACE = "place"
 # The column of a training set that says how much a row counts, where rows do not count alike.
 ROW_WEIGHT = "row_weight"
+# The column of a training set's files that says which share of the rows a row is in.
+ROW_HASH = "row_hash"
 # Columns that the warehouse's tables have beside those of the problem, and the other parameters of a request.
 RESERVED = frozenset(
     (
@@ -37,6 +39,7 @@ RESERVED = frozenset(
         "predicted_low",
         "probabilities",
         "request_id",
+        ROW_HASH,
         "row_number",
         ROW_WEIGHT,
         "source",

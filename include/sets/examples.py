@@ -18,10 +18,12 @@ from include.problem.data import Columns, Positions, Split, Values, columns_of_f
 from include.problem.declaration import Problem
 from include.problem.parts import Column
 from include.problem.references import thaw_references
+from include.sets.parquet import LEAST_HASH, find_kept, read_parts
 from include.warehouse import connect, connect_bulk
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 TARGET = "target"
 _EVERY = sql.SQL("true")
@@ -141,7 +143,7 @@ def _read_problem(connection: psycopg.Connection, version: int) -> Problem:
 
 @dataclass(frozen=True)
 class StoredRows:
-    """The examples of some splits in the warehouse, from where they are read piece by piece; see `Pieces`.
+    """The examples of some splits in the warehouse or its files, read piece by piece; see `Pieces`.
 
     They are in the source's order, one split after the other.
     """
@@ -251,9 +253,7 @@ def stream_share(url: str, version: int, split: str, share: int, shares: int) ->
         share: Its number, from 0.
     """
     problem = read_problem_of(url, version)
-    # By its hash: where each row is there twice, only every second one is an example.
-    condition = sql.SQL("mod(hashint8(row_number)::bigint + 2147483648, {}) = {}").format(shares, share)
-    for frame in _read_frames(url, version, split, _name_columns(problem), condition):
+    for frame in _read_frames(url, version, split, _name_columns(problem), (share, shares)):
         yield split_of_frame(problem, frame)
 
 
@@ -262,16 +262,32 @@ def _name_columns(problem: Problem) -> list[str]:
 
 
 def _read_frames(
-    url: str, version: int, split: str, names: Collection[str], condition: sql.Composable = _EVERY
+    url: str, version: int, split: str, names: Collection[str], share: tuple[int, int] | None = None
 ) -> "Iterator[pd.DataFrame]":
-    """The rows of a split bit by bit, so that they are not held twice."""
+    """The rows of a split bit by bit, so that they are not held twice; from files where there are any."""
+    if kept := find_kept(url, version):
+        for table in read_parts(kept, split, names, share):
+            yield table.to_pandas()
+        return
+    condition: sql.Composable = _EVERY
+    if share:
+        # By its hash: where each row is there twice, only every second one is an example.
+        number, of = share
+        condition = sql.SQL("mod(hashint8(row_number)::bigint - {}, {}) = {}").format(LEAST_HASH, of, number)
+    for batch in stream_batches(url, version, split, sql.SQL(", ").join(map(sql.Identifier, names)), condition):
+        yield batch.to_pandas()
+
+
+def stream_batches(
+    url: str, version: int, split: str, columns: sql.Composable, condition: sql.Composable = _EVERY
+) -> "Iterator[pa.RecordBatch]":
+    """Some columns of a split from Postgres, about 16 MB at a time, in the source's order."""
     query = sql.SQL("SELECT {} FROM {} WHERE split = {} AND {} ORDER BY month, row_number").format(
-        sql.SQL(", ").join(map(sql.Identifier, names)), table_of(version), sql.Literal(split), condition
+        columns, table_of(version), sql.Literal(split), condition
     )
     with connect_bulk(url) as connection, connection.cursor() as cursor:
         cursor.execute(query.as_string())
-        for batch in cursor.fetch_record_batch():
-            yield batch.to_pandas()
+        yield from cursor.fetch_record_batch()
 
 
 def split_of_frame(problem: Problem, frame: "pd.DataFrame") -> Split:

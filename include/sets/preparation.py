@@ -9,7 +9,10 @@ from include.errors import SettingsError
 from include.raw import ingest_month, validate_months
 from include.raw.tables import ensure_columns
 from include.sets import build
+from include.sets.parquet_copy import copy_examples, delete_old_copies
 from include.sets.plan import Plan, find_fresh, look_up_sources, make_plan
+from include.sets.publish import Published
+from include.sets.publish import publish as publish_version
 from include.sets.results import IngestValues, PlanValues, ValidationValues
 from include.settings import Settings
 from include.sources.references import list_references
@@ -91,3 +94,15 @@ def find_fresh_version(url: str, settings: Settings, plan: PlanValues) -> int | 
 def transform(url: str, settings: Settings, plan: PlanValues, created_by: str) -> int:
     """Builds a new version's examples, see `training_set.transform`."""
     return build.transform(url, settings, Plan.from_dict(plan), created_by)
+
+
+def publish(url: str, settings: Settings, version: int) -> Published | None:
+    """Makes a checked version the newest, also as files if it is large; returns what `publish.publish` does.
+
+    Raises:
+        SourceUnavailable, SourceInvalid, SettingsError: Its files cannot be written, see `parquet_copy`.
+    """
+    copy_examples(url, settings, version)
+    published = publish_version(url, version, settings.keep_versions)
+    delete_old_copies(url)
+    return published

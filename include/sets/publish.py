@@ -73,7 +73,7 @@ def publish(url: str, version: int, keep: int) -> Published | None:
             "UPDATE training.sets SET state = 'superseded' WHERE fingerprint = %s AND state = 'published'",
             [fingerprint],
         )
-        _seal(connection, version)
+        seal(connection, version)
         connection.execute(
             "UPDATE training.sets SET state = 'published', published_at = now() WHERE version = %s", [version]
         )
@@ -81,9 +81,10 @@ def publish(url: str, version: int, keep: int) -> Published | None:
     return published
 
 
-def _seal(connection: psycopg.Connection, version: int) -> None:
-    for seal in _SEALS:
-        connection.execute(sql.SQL(seal).format(table_of(version)))
+def seal(connection: psycopg.Connection, version: int) -> None:
+    """Refuses every change of a version's examples from now on."""
+    for statement in _SEALS:
+        connection.execute(sql.SQL(statement).format(table_of(version)))
 
 
 def _prune(connection: psycopg.Connection, keep: int) -> None:

@@ -9,6 +9,7 @@ from include.configuration.layers import SettingsModel
 from include.configuration.values import (
     Count,
     Day,
+    Directory,
     Hours,
     Locations,
     Months,
@@ -78,6 +79,13 @@ class DataSettings(SettingsModel):
     """Hours after which a training set is built again, even if nothing has changed."""
     keep_versions: Count = 5
     """Number of training sets to keep; older ones are deleted."""
+    parquet_location: Directory = ""
+    """Where large training sets are also kept as Parquet files, from which training reads them: a directory, or an
+    address that fsspec knows, such as `s3://bucket/training-sets`. Every worker must reach it, with credentials from
+    its environment. Empty: training reads Postgres.
+    """
+    parquet_minimum_rows: Count = 1_000_000
+    """Rows of a training set from which on it is also kept as Parquet files."""
 
     @field_validator("test_from")
     @classmethod

@@ -101,13 +101,13 @@ def is_http(url: str) -> bool:
 
 
 @contextmanager
-def translate_store(url: str) -> Iterator[None]:
-    """Turns what stores raise into our errors."""
+def translate_store(url: str, settings: str = "SOURCE and MONTHS") -> Iterator[None]:
+    """Turns what stores raise into our errors; `settings` say where the store is."""
     # Each store raises its own library's errors for the same troubles: only these are worth telling apart.
     try:
         yield
     except FileNotFoundError as error:
-        raise SourceInvalid(f"{mask(url)} does not exist: check SOURCE and MONTHS") from error
+        raise SourceInvalid(f"{mask(url)} does not exist: check {settings}") from error
     except (ImportError, ValueError) as error:
         raise SettingsError(
             f"{mask(url)} needs a package or protocol that is not installed: {explain(error, url)}"

@@ -30,6 +30,7 @@ WAITING_WOULD_NOT_HELP = [
     errors.SourceInvalid("no such column"),
     errors.DataQualityError("too many rows refused"),
     errors.NoTrainingSet("not published any more"),
+    errors.TrainingSetDamaged("a file is missing"),
     errors.ModelInvalid("a type that is not allowed"),
     psycopg.errors.NotNullViolation("a bug"),
     psycopg.errors.UndefinedTable("not migrated"),

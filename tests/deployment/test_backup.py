@@ -192,6 +192,8 @@ def test_databases_that_the_environment_names_are_saved_and_made_anew(postgres_u
         make_database(postgres_url, name, name, "secret")
     with psycopg.connect(former["WAREHOUSE_ADDRESS"].replace("+psycopg2", "")) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        connection.execute("CREATE SCHEMA training")
+        connection.execute("CREATE TABLE training.files AS SELECT 's3://bucket/theirs' AS directory")
     done = command(tmp_path, "backup", str(tmp_path / "saved"), **former, **artifacts)
     assert done.returncode == 0, done.stdout + done.stderr
     (tmp_path / "artifacts" / "model").unlink()
@@ -199,4 +201,5 @@ def test_databases_that_the_environment_names_are_saved_and_made_anew(postgres_u
     assert done.returncode == 0, done.stdout + done.stderr
     with psycopg.connect(new["WAREHOUSE_ADDRESS"].replace("+psycopg2", "")) as connection:
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+        assert connection.execute("SELECT count(*) FROM training.files").fetchone() == (0,)
     assert (tmp_path / "artifacts" / "model").read_text() == "weights"

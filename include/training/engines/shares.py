@@ -1,6 +1,7 @@
-"""What runs on the workers of a Dask cluster: each reads its share of a training set from the warehouse and encodes it.
+"""What runs on the workers of a Dask cluster: each reads its share of a training set and encodes it.
 
-The address of the warehouse is in the worker's own environment: no password is part of a task.
+The warehouse also says where the files of a large set are. Its address is in the worker's own environment, and so are
+the credentials of the store: no password is part of a task.
 """
 
 import os
