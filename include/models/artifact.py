@@ -25,8 +25,9 @@ from include.models.libraries.protocol import EncodedData
 from include.models.manifest import check_files, write_manifest
 from include.models.outputs.protocol import Outputs
 from include.models.outputs.table import OUTPUTS
-from include.problem.data import Columns, Pieces, Values, columns_of_frame, count_rows
+from include.problem.data import Columns, Pieces, Values, columns_of_frame, count_rows, cut
 from include.problem.declaration import Problem
+from include.problem.mapped import collect
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +83,8 @@ class Model:
                 f"The model was trained with {', '.join(sorted(missing))}, which the problem does not declare any more:"
                 " declare it again, or train a new model."
             )
-        return predict_encoded(self.estimator, self.encoder.transform(rows))
+        parts = (predict_encoded(self.estimator, self.encoder.transform(part)) for _, part in cut(rows))
+        return collect(parts, count_rows(rows))
 
     def estimate_pieces(self, rows: Pieces, change: Callable[[Columns], Columns] = dict) -> Values:
         """What `estimate` gives of n rows, which are read piece by piece.
@@ -90,7 +92,7 @@ class Model:
         Args:
             change: Makes the rows of each piece others.
         """
-        return np.concatenate([self.estimate(change(piece.rows)) for piece in rows.pieces()])
+        return collect((self.estimate(change(piece.rows)) for piece in rows.pieces()), len(rows))
 
     def predict_guarded(self, rows: Columns) -> Values:
         """What `predict` gives, of an estimator that may fail in any way.

@@ -1,6 +1,6 @@
 """The encoder: the one path from rows to a model's matrix, for training, batch and serving."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from scipy import sparse
 
 from include.models.categories import MISSING, RARE_BELOW, Categories, Tally, restore
 from include.models.learnt import Learning, Learnt
-from include.problem.data import ROWS_AT_ONCE, Columns, count_rows
+from include.problem.data import Columns, count_rows, cut
 from include.problem.declaration import Problem
 from include.problem.features import FeatureSet, find_feature_set
 from include.problem.references import thaw_references
@@ -59,7 +59,7 @@ class Encoder:
 
     def fit(self, rows: Columns) -> "Encoder":
         """Learns categories and scales from rows, columns as in `Problem.dtypes`."""
-        return self.fit_pieces(part for _, part in _cut(rows))
+        return self.fit_pieces(part for _, part in cut(rows))
 
     def fit_pieces(self, pieces: Iterable[Columns]) -> "Encoder":
         """Learns as `fit` does from the rows of all pieces, each of which is let go.
@@ -122,7 +122,7 @@ class Encoder:
 
     def _native(self, rows: Columns) -> npt.NDArray[np.float32]:
         matrix = np.empty((count_rows(rows), len(self.categories) + len(self.numeric)), dtype=np.float32)
-        for piece, part in _cut(rows):
+        for piece, part in cut(rows):
             columns, codes = self._find(part)
             for at, code in enumerate(codes.values()):
                 matrix[piece, at] = np.where(code == MISSING, np.nan, code)
@@ -136,7 +136,7 @@ class Encoder:
         at = np.empty((count, width), dtype=np.int32)
         values = np.ones((count, width))
         offset = 0
-        for piece, part in _cut(rows):
+        for piece, part in cut(rows):
             columns, codes = self._find(part)
             offset = 0
             for slot, (name, code) in enumerate(codes.items()):
@@ -181,17 +181,6 @@ class Encoder:
             scaling={name: tuple(values) for name, values in state["scaling"].items()},
             learnt=Learnt.from_dict(state["learnt"]),
         )
-
-
-def _cut(rows: Columns) -> Iterator[tuple[slice, Columns]]:
-    """The rows in pieces, so that the features of all of them are never held at once; where each piece is."""
-    count = count_rows(rows)
-    if count <= ROWS_AT_ONCE:
-        yield slice(0, count), rows
-        return
-    for start in range(0, count, ROWS_AT_ONCE):
-        piece = slice(start, min(start + ROWS_AT_ONCE, count))
-        yield piece, {name: values[piece] for name, values in rows.items()}
 
 
 def _scale_of(present: npt.NDArray[np.float64]) -> Scale:

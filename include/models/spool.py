@@ -1,6 +1,5 @@
 """A matrix that is larger than memory should hold: in temporary files, from which it is read in batches of rows."""
 
-import errno
 import fcntl
 import os
 import shutil
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.errors import SettingsError
-from include.problem.data import ROWS_AT_ONCE
+from include.problem.mapped import has_written
 
 _ITEM = np.dtype(np.float32).itemsize
 _PREFIX = "mltrain-bins-"
@@ -23,7 +22,7 @@ _PREFIX = "mltrain-bins-"
 class Spool:
     """n rows of k float32 values, in a file that is gone with the spool, or with a process that is killed.
 
-    The batches that are read follow from n alone, whatever the pieces that were written.
+    The batches that are read do not depend on the pieces that were written.
     """
 
     def __init__(self, pieces: Iterable[npt.NDArray[np.float32]]) -> None:
@@ -36,21 +35,13 @@ class Spool:
         weakref.finalize(self, self._file.close)
         self._rows = self._width = 0
         for piece in pieces:
-            self._write(np.ascontiguousarray(piece, dtype=np.float32).tobytes())
+            if not has_written(self._file, np.ascontiguousarray(piece, dtype=np.float32).tobytes()):
+                raise SettingsError(
+                    f"{tempfile.gettempdir()} has no room for the matrix of a fit to more than IN_MEMORY_ROWS rows."
+                    " Make room, let TMPDIR name a directory with more, or raise IN_MEMORY_ROWS where the memory"
+                    " suffices."
+                )
             self._rows, self._width = self._rows + len(piece), piece.shape[1]
-
-    def _write(self, data: bytes) -> None:
-        try:
-            written = self._file.write(data)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            written = None
-        if written != len(data):
-            raise SettingsError(
-                f"{tempfile.gettempdir()} has no room for the matrix of a fit to more than IN_MEMORY_ROWS rows. Make"
-                " room, let TMPDIR name a directory with more, or raise IN_MEMORY_ROWS where the memory suffices."
-            )
 
     def __len__(self) -> int:
         return self._rows
@@ -61,10 +52,10 @@ class Spool:
         data = os.pread(self._file.fileno(), (stop - start) * row, start * row)
         return np.frombuffer(data, dtype=np.float32).reshape(-1, self._width)
 
-    def cut(self) -> Iterator[slice]:
-        """Where each batch is."""
-        for start in range(0, self._rows, ROWS_AT_ONCE):
-            yield slice(start, min(start + ROWS_AT_ONCE, self._rows))
+    def cut(self, rows: int) -> Iterator[slice]:
+        """Where each batch of so many rows is."""
+        for start in range(0, self._rows, rows):
+            yield slice(start, min(start + rows, self._rows))
 
 
 class Scratch:

@@ -28,7 +28,7 @@ from include.problem.data import Split
 from include.problem.declaration import Problem
 from include.problem.objectives.objective import Objective
 from include.problem.words import show_amount
-from include.sets.examples import load_split
+from include.sets.examples import open_rows
 from include.settings import Settings
 from include.tracking import registry
 from include.tracking.registry import RegisteredVersion
@@ -151,9 +151,9 @@ def describe_errors(
 def _load_held_out(url: str, champion: RegisteredVersion) -> Split | None:
     """The rows that the champion was judged on; None where its training set was pruned."""
     for name in ("test", "validation") if champion.training_set else ():
-        split = load_split(url, champion.training_set or 0, name)
-        if len(split):
-            return split
+        rows = open_rows(url, champion.training_set or 0, [name])
+        if len(rows):
+            return rows.map()
     return None
 
 

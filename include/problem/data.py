@@ -124,6 +124,17 @@ class Pieces(Protocol):
         """The rows at these ascending positions."""
 
 
+def cut(rows: Columns) -> Iterator[tuple[slice, Columns]]:
+    """The rows in pieces, so that what is computed of them is never held of all at once; where each piece is."""
+    count = count_rows(rows)
+    if count <= ROWS_AT_ONCE:
+        yield slice(0, count), rows
+        return
+    for start in range(0, count, ROWS_AT_ONCE):
+        piece = slice(start, min(start + ROWS_AT_ONCE, count))
+        yield piece, {name: values[piece] for name, values in rows.items()}
+
+
 @dataclass(frozen=True)
 class Split:
     """One split of a training set: n rows by column, and n targets.

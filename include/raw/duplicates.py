@@ -29,10 +29,11 @@ def hash_rows(batch: pa.RecordBatch) -> np.ndarray:
 
 def find_duplicates(hashes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Positions of rows whose hash came before, and of the first row with that hash; ordered by position."""
-    together = np.concatenate([np.array([], np.uint64), *hashes])
-    ordered = np.sort(together)
+    ordered = np.concatenate([np.array([], np.uint64), *hashes])
+    ordered.sort()
     if not (ordered[1:] == ordered[:-1]).any():  # as a rule; sorting positions takes ten times as long
         return np.array([], np.int64), np.array([], np.int64)
+    together = np.concatenate(hashes)
     order = np.argsort(together, kind="stable")
     repeats = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
     starts = np.searchsorted(ordered, ordered[repeats])

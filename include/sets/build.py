@@ -18,7 +18,7 @@ from include.problem.checks import ROW_WEIGHT
 from include.problem.declaration import Problem
 from include.problem.inference.leaks import find_suspects
 from include.sets.baselines import measure_baselines
-from include.sets.examples import list_columns, load_split, open_rows, read_problem_of, table_of, target_bounds
+from include.sets.examples import list_columns, open_rows, read_problem_of, table_of, target_bounds
 from include.sets.frame_checks import find_example_problems, find_unlearnable
 from include.sets.left_out import (
     CLASS_MISSING,
@@ -197,7 +197,7 @@ def build(url: str, version: int) -> dict[str, int]:
         assert row is not None
         counts = _count(connection, version, row[0])
     problem = read_problem_of(url, version)
-    train = load_split(url, version, "train")
+    train = open_rows(url, version, ["train"]).map()
     statistics = profile_split(problem, train)
     suspects = find_suspects(train.rows, problem.input_kinds, train.target, are_classes=bool(problem.labels))
     with connect(url) as connection:

@@ -1,7 +1,7 @@
 """Reads training sets: which are published, their examples by split, and what their features look up."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,6 +16,7 @@ from include.errors import NoTrainingSet
 from include.problem.checks import ROW_WEIGHT
 from include.problem.data import Columns, Positions, Split, Values, columns_of_frame
 from include.problem.declaration import Problem
+from include.problem.mapped import make_array
 from include.problem.parts import Column
 from include.problem.references import thaw_references
 from include.sets.parquet import LEAST_HASH, find_kept, read_parts
@@ -180,10 +181,14 @@ class StoredRows:
 
     def take(self, positions: Positions) -> Split:
         """See `Pieces`."""
-        return self._split_of(self._gather(self._names, positions))
+        return self._split_of(self._gather(self._names, positions, make=np.empty))
 
     def load(self) -> Split:
-        """All rows."""
+        """All rows, in memory."""
+        return self._split_of(self._gather(self._names, make=np.empty))
+
+    def map(self) -> Split:
+        """All rows, the columns of many in files, see `make_array`."""
         return self._split_of(self._gather(self._names))
 
     @property
@@ -194,10 +199,13 @@ class StoredRows:
         rows = {name: columns[name] for name in self.problem.dtypes}
         return Split(rows, columns[TARGET], columns.get(ROW_WEIGHT))
 
-    def _gather(self, names: Collection[str], positions: Positions | None = None) -> dict[str, npt.NDArray[Any]]:
+    def _gather(
+        self, names: Collection[str], positions: Positions | None = None, make: Callable[..., Any] = make_array
+    ) -> dict[str, npt.NDArray[Any]]:
         """Some columns of the rows at these ascending positions; None: of all rows."""
         count = self.count if positions is None else len(positions)
-        columns = {name: np.empty(count, self.problem.dtypes.get(name, "float64")) for name in names}
+        columns = {name: make((count,), self.problem.dtypes.get(name, "float64")) for name in names}
+        texts: dict[str, dict[Any, Any]] = {name: {} for name, values in columns.items() if values.dtype.hasobject}
         start = filled = 0
         for frame in self._read(names):
             end = start + len(frame)
@@ -206,9 +214,10 @@ class StoredRows:
                 frame = frame.iloc[positions[first:last] - start]
             read = columns_of_frame(self.problem, frame, names)
             for name, values in columns.items():
-                values[filled : filled + len(frame)] = (
-                    read[name] if name in read else frame[name].to_numpy(dtype="float64")
-                )
+                there = slice(filled, filled + len(frame))
+                values[there] = read[name] if name in read else frame[name].to_numpy(dtype="float64")
+                if (known := texts.get(name)) is not None:  # texts that are the same are one object
+                    values[there] = [known.setdefault(text, text) for text in values[there]]
             start, filled = end, filled + len(frame)
             if filled == count:
                 break

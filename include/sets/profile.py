@@ -22,15 +22,18 @@ def columns_of(problem: Problem, split: Split) -> dict[str, npt.NDArray[Any]]:
     Of times it is the hour (0 to 23) and the weekday (0 is Monday). The problem's own time gives `hour` and `weekday`;
     another one's have its name before them.
     """
-    found: dict[str, npt.NDArray[Any]] = {}
+    return dict(_read_columns(problem, split))
+
+
+def _read_columns(problem: Problem, split: Split) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     for column in problem.inputs:
         values = split.rows[column.name]
         match column.of_kind.view:
             case "clock":
-                found |= _read_clock(problem, column, values)
+                yield from _read_clock(problem, column, values)
             case "quantity" | "frequencies":
-                found[column.name] = values
-    return {**found, TARGET: name_classes(problem.labels, split.target) if problem.labels else split.target}
+                yield column.name, values
+    yield TARGET, name_classes(problem.labels, split.target) if problem.labels else split.target
 
 
 def name_hour(problem: Problem, column: Column) -> str:
@@ -62,15 +65,15 @@ def _name_watched(problem: Problem) -> Iterator[str]:
     yield TARGET
 
 
-def _read_clock(problem: Problem, column: Column, times: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+def _read_clock(
+    problem: Problem, column: Column, times: npt.NDArray[Any]
+) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
     hours = times.astype("datetime64[h]").astype(np.int64)
     missing = np.isnat(times)
     hour = name_hour(problem, column)
-    clock = {
-        hour: hours % 24,
-        hour.removesuffix(HOUR) + WEEKDAY: (hours // 24 + 3) % 7,
-    }  # the epoch began on a Thursday
-    return {name: np.where(missing, MISSING_CODE, values) for name, values in clock.items()}
+    yield hour, np.where(missing, MISSING_CODE, hours % 24)
+    # The epoch began on a Thursday.
+    yield hour.removesuffix(HOUR) + WEEKDAY, np.where(missing, MISSING_CODE, (hours // 24 + 3) % 7)
 
 
 def profile_split(problem: Problem, split: Split) -> dict[str, Any]:
@@ -83,7 +86,7 @@ def profile_split(problem: Problem, split: Split) -> dict[str, Any]:
     quantities = list_quantities(problem)
     return {
         name: describe_quantity(values) if name in quantities else _frequencies(values)
-        for name, values in columns_of(problem, split).items()
+        for name, values in _read_columns(problem, split)
     }
 
 

@@ -18,6 +18,7 @@ from include.models.libraries.table import blend
 from include.models.table import ModelType, get_model, type_of
 from include.problem.data import Pieces, Split, Values
 from include.problem.declaration import Problem
+from include.problem.mapped import release
 from include.settings import Settings
 from include.tracking import model_logging, runs
 from include.tracking.trial_writer import complete_trials
@@ -80,6 +81,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
     model, of = judged, len(train)
     if settings.refit:
         del data, learnt  # or they would be held beside those of all rows
+        release()
         every = read_together(url, job.set_version, splits, settings.in_memory_rows)
         learnt, of = every if reads_batches(model_type) else hold(every), len(every)
         data = engine.encode(model_type, *of_set, learnt)
@@ -96,6 +98,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
         metadata["fit"]["in_memory_rows"] = settings.in_memory_rows
     rows = len(data.train_target)
     del data
+    release()
     metrics, slices = _evaluate(judged, partial(hold, train), held_out, predicted)
     # The newest split judges.
     judging = list(held_out)[-1]

@@ -23,6 +23,7 @@ from include.models.artifact import Model, PyfuncModel, _load_pyfunc
 from include.models.fitting import encode, fit
 from include.models.manifest import MANIFEST, check_files, read_digest, write_manifest
 from include.models.table import MODELS
+from include.problem import data, mapped
 from include.problem.parts import Slice
 from include.settings import ROOT
 from tests.splits import PROBLEM, REFERENCES, make_split, make_split_for, problem_for, take
@@ -36,9 +37,9 @@ LINEAR, BOOSTED = "linear_model.LinearRegression", "gbtree.squarederror"
 @cache
 def make_model(name: str, feature_set: str = "rich") -> Model:
     train, others = make_split_for(name, 300), make_split_for(name, 50, seed=2)
-    data = encode(MODELS[name], problem_for(name), feature_set, REFERENCES, train, others)
-    fitted = fit(MODELS[name], MODELS[name].start, data, random_state=1, threads=1)
-    model = Model.of(data, fitted.estimator, METADATA)
+    encoded = encode(MODELS[name], problem_for(name), feature_set, REFERENCES, train, others)
+    fitted = fit(MODELS[name], MODELS[name].start, encoded, random_state=1, threads=1)
+    model = Model.of(encoded, fitted.estimator, METADATA)
     return model.bound(others, model.predict(others.rows))
 
 
@@ -54,6 +55,15 @@ def test_loaded_model_predicts_exactly_as_the_one_that_was_saved(name: str, tmp_
     loaded = Model.load(tmp_path)
     assert np.array_equal(loaded.predict(OTHERS.rows), model.predict(OTHERS.rows))
     assert loaded.metadata == METADATA
+
+
+@EVERY_MODEL
+def test_many_rows_are_predicted_piece_by_piece_as_all_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model(name)
+    whole = model.predict(OTHERS.rows)
+    monkeypatch.setattr(data, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(mapped, "MOST_BYTES", 0)
+    assert np.array_equal(model.predict(OTHERS.rows), whole)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9])

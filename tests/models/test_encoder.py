@@ -160,7 +160,7 @@ def test_many_rows_are_encoded_piece_by_piece_as_all_at_once(
 ) -> None:
     rows = make_split(300).rows
     whole = make_encoder(feature_set, encoding, POSITIONS).fit(rows)
-    monkeypatch.setattr("include.models.encoder.ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr("include.problem.data.ROWS_AT_ONCE", at_once)
     pieces = make_encoder(feature_set, encoding, POSITIONS).fit(rows)
     assert pieces.to_dict() == whole.to_dict()
     matrix = dense(pieces.transform(rows))

@@ -15,6 +15,7 @@ from include.errors import SettingsError
 from include.models import spool
 from include.models.estimator_files import save_estimator
 from include.models.fitting import encode, fit_estimator
+from include.models.libraries import lightgbm_boosters, xgboost_boosters
 from include.models.spool import Scratch, Spool
 from include.models.table import MODELS
 from include.problem.data import Columns, Positions, Split, Values
@@ -53,11 +54,10 @@ class InPieces:
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 99, 700])
-def test_batches_are_the_rows_that_were_written(monkeypatch: pytest.MonkeyPatch, rows_at_once: int) -> None:
-    monkeypatch.setattr(spool, "ROWS_AT_ONCE", 64)
+def test_batches_are_the_rows_that_were_written(rows_at_once: int) -> None:
     matrix = np.arange(2_100, dtype=np.float32).reshape(-1, 3)
     written = Spool(matrix[start : start + rows_at_once] for start in range(0, 700, rows_at_once))
-    batches = [written.read(batch.start, batch.stop) for batch in written.cut()]
+    batches = [written.read(batch.start, batch.stop) for batch in written.cut(64)]
     assert [len(batch) for batch in batches] == [64] * 10 + [60]
     assert np.concatenate(batches).tolist() == matrix.tolist()
 
@@ -74,13 +74,29 @@ def test_file_is_closed_with_its_spool_even_in_a_cycle(monkeypatch: pytest.Monke
     assert opened[0].closed
 
 
+@pytest.mark.parametrize("name", ["gbtree.logsquarederror", "gbdt.squarederror"])
+def test_library_gives_the_file_up_when_it_has_made_its_bins(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    opened = []
+    make = tempfile.TemporaryFile
+    monkeypatch.setattr(spool.tempfile, "TemporaryFile", lambda **given: opened.append(make(**given)) or opened[-1])
+    gc.collect()
+    gc.disable()  # what is closed is closed at once
+    try:
+        data = encode(MODELS[name], PROBLEM, "rich", REFERENCES, InPieces(TRAIN, 99))
+        assert [file.closed for file in opened] == [True]
+        assert data.train is not None
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize(
     ("name", "stops"), [("gbtree.squarederror", False), ("gbtree.logsquarederror", True), ("gbdt.squarederror", True)]
 )
 def test_booster_of_batches_has_the_bytes_of_one_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, stops: bool
 ) -> None:
-    monkeypatch.setattr(spool, "ROWS_AT_ONCE", 300)
+    monkeypatch.setattr(xgboost_boosters, "PAGE_ROWS", 300)
+    monkeypatch.setattr(lightgbm_boosters, "ROWS_AT_ONCE", 300)
     model, given = MODELS[name], (PROBLEM, "rich", REFERENCES)
     weighted = [Split(each.rows, each.target, each.target % 3 + 1) for each in (TRAIN, OTHERS)]
     in_pieces = [InPieces(each, 99) for each in weighted]

@@ -7,19 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from include.errors import DataQualityError, NoTrainingSet, StaleInput, WarehouseUnavailable
+from include.problem import mapped
 from include.raw.ingestion import READER_VERSION
 from include.raw.rules import RULES_VERSION
 from include.sets import build, examples, publish
-from include.sets.examples import find_newest, get_training_set, load_references, load_split, open_rows
+from include.sets.examples import StoredRows, find_newest, get_training_set, load_references, load_split, open_rows
 from include.sets.left_out import TARGET_ABOVE, TARGET_BELOW, describe, sum_by_rule
 from include.sets.plan import PREPARATION_VERSION, Plan, find_fresh
 from include.settings import Settings
+from tests.bikes import BIKES
 from tests.conftest import find_free_port
 from tests.published_sets import publish_sample, publish_set
 from tests.trip_tables import make_trips
@@ -95,6 +98,28 @@ def test_wanted_rows_of_a_split_are_read_bit_by_bit(
     assert chosen.target.tolist() == whole.target[wanted].tolist()
     for name, values in whole.rows.items():
         assert (chosen.rows[name].dtype, chosen.rows[name].tolist()) == (values.dtype, values[wanted].tolist())
+
+
+def test_columns_in_files_are_those_in_memory(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = make_version(url)
+    built = "SELECT statistics, suspects FROM training.sets"
+    rows, before = open_rows(url, version, ["train", "validation"]), query(url, built)
+    whole = rows.load()
+    monkeypatch.setattr(mapped, "MOST_BYTES", 0)
+    found = rows.map()
+    assert found.target.tolist() == whole.target.tolist() == [10, 20, 30, 40]
+    for name, values in whole.rows.items():
+        assert (found.rows[name].dtype, found.rows[name].tolist()) == (values.dtype, values.tolist())
+    build.build(url, version)
+    assert query(url, built) == before
+
+
+def test_texts_that_are_the_same_are_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [pd.DataFrame({"weather": ["".join("sun"), None, "fog"]}), pd.DataFrame({"weather": ["".join("sun")]})]
+    monkeypatch.setattr(examples, "_read_frames", lambda *_: iter(frames))
+    found = StoredRows("", 1, ("train",), BIKES, 4).columns(["weather"])["weather"]
+    assert found.tolist() == ["sun", None, "fog", "sun"]
+    assert found[0] is found[3]
 
 
 # Transform

@@ -157,18 +157,22 @@ def stopping(lightgbm: Any) -> list[Any]:
 def _sequence(spool: Spool) -> Any:
     """The matrix as LightGBM reads it: single rows, which say how it is divided into bins, and then batches."""
 
+    # The spool is an attribute: a class, which is a cycle, would hold it until the next collection of garbage.
     class Batches(load_library().Sequence):  # type: ignore[misc]
         batch_size = ROWS_AT_ONCE
 
+        def __init__(self, spool: Spool) -> None:
+            self._spool = spool
+
         def __len__(self) -> int:
-            return len(spool)
+            return len(self._spool)
 
         def __getitem__(self, at: Any) -> Any:
             if isinstance(at, slice):
-                return spool.read(at.start, at.stop).astype(np.float64)
-            return spool.read(at, at + 1)[0].astype(np.float64)
+                return self._spool.read(at.start, at.stop).astype(np.float64)
+            return self._spool.read(at, at + 1)[0].astype(np.float64)
 
-    return Batches()
+    return Batches(spool)
 
 
 def _watching(watch: Watch) -> Any:

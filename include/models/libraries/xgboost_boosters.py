@@ -6,7 +6,7 @@ for Tree Ensembles", 2018).
 
 import json
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +30,9 @@ from include.models.table import ModelType
 from include.problem.data import Values
 
 LINEAR_ROUNDS = 100
+# Of a file of bins. For each of them, xgboost holds buffers for the rows of each node: of small pages, several times as
+# much as the rows themselves need. Of large ones, making the bins takes more. The booster is the same.
+PAGE_ROWS = 500_000
 LINKS: Mapping[str, Link] = MappingProxyType(
     {"reg:gamma": "log", "reg:tweedie": "log", "binary:logistic": "logit", "multi:softprob": "softmax"}
 )
@@ -58,18 +61,20 @@ class XGBoost:
         # Quantised once here, not in every trial.
         import xgboost
 
+        def learn(target: Values) -> Values:
+            return np.log(target) if model.log_target else target
+
         def make(matrix: Any, target: Values, weight: Values | None, **options: Any) -> Any:
-            label = np.log(target) if model.log_target else target
+            types = data.encoder.feature_types
             if isinstance(matrix, Spool):
-                batches = _iterate(matrix, label, weight, data.encoder.feature_types)
+                batches = _iterate(matrix, learn, target, weight, types)
                 bins = xgboost.ExtMemQuantileDMatrix(batches, enable_categorical=True, **options)
                 # xgboost is through with its files when it deletes the matrix.
                 weakref.finalize(bins, batches.scratch.delete)
                 return bins
             # The linear booster reads values, not histogram bins.
             kind = xgboost.DMatrix if model.fixed["booster"] == "gblinear" else xgboost.QuantileDMatrix
-            types = data.encoder.feature_types
-            return kind(matrix, label, weight=weight, feature_types=types, enable_categorical=True, **options)
+            return kind(matrix, learn(target), weight=weight, feature_types=types, enable_categorical=True, **options)
 
         train = make(data.train, data.train_target, data.train_weight)
         if data.validation is None:
@@ -129,28 +134,36 @@ class XGBoost:
         return booster
 
 
-def _iterate(spool: Spool, label: Values, weight: Values | None, feature_types: list[str]) -> Any:
-    """The matrix with its labels as xgboost reads it, several times, to write its bins into files."""
+def _iterate(
+    spool: Spool, learn: Callable[[Values], Values], target: Values, weight: Values | None, feature_types: list[str]
+) -> Any:
+    """The matrix with its labels as xgboost reads it, several times, to write its bins into files.
+
+    Args:
+        learn: What is learnt of targets.
+    """
     from xgboost.core import DataIter
 
+    # What it reads are attributes: a class, which is a cycle, would hold them until the next collection of garbage.
     class Batches(DataIter):
-        def __init__(self) -> None:
+        def __init__(self, spool: Spool, target: Values, weight: Values | None) -> None:
             self.scratch = Scratch()
             super().__init__(cache_prefix=str(self.scratch.path / "bins"))
+            self._spool, self._target, self._weight = spool, target, weight
             self.reset()
 
         def reset(self) -> None:
-            self._left = spool.cut()
+            self._left = self._spool.cut(PAGE_ROWS)
 
         def next(self, input_data: Any) -> bool:
             batch = next(self._left, None)
             if batch is not None:
-                weights = None if weight is None else weight[batch]
-                rows = spool.read(batch.start, batch.stop)
-                input_data(data=rows, label=label[batch], weight=weights, feature_types=feature_types)
+                weight = None if self._weight is None else self._weight[batch]
+                rows = self._spool.read(batch.start, batch.stop)
+                input_data(data=rows, label=learn(self._target[batch]), weight=weight, feature_types=feature_types)
             return batch is not None
 
-    return Batches()
+    return Batches(spool, target, weight)
 
 
 def plan(model: ModelType, parameters: Mapping[str, Any], options: FitOptions) -> Planned:
@@ -170,6 +183,7 @@ def plan(model: ModelType, parameters: Mapping[str, Any], options: FitOptions) -
 def finish(model: ModelType, booster: Any, planned: Planned) -> Any:
     """The booster that xgboost gave, with its rounds to the best one, and with what it has learnt."""
     best = booster[: booster.best_iteration + 1] if planned.stops else booster
+    best.reset()  # or it would hold gradients and predictions of all rows as long as there is a booster
     # Predictions are made wherever the model is loaded, from matrices in memory.
     best.set_param({"device": "cpu"})
     if model.log_target:
