@@ -116,4 +116,6 @@ def translate_store(url: str, settings: str = "SOURCE and MONTHS") -> Iterator[N
         reason = explain(error, url)
         if isinstance(error, PermissionError) or "Credential" in type(error).__name__:
             raise SourceInvalid(f"{mask(url)} refuses access ({reason}): check the store's credentials") from error
-        raise SourceUnavailable(f"{mask(url)} could not be read or written: {reason}. Try again when it answers") from error
+        raise SourceUnavailable(
+            f"{mask(url)} could not be read or written: {reason}. Try again when it answers"
+        ) from error
