@@ -50,8 +50,9 @@ class Positions:
 
     @cached_property
     def _geometry(self) -> npt.NDArray[np.float64]:
-        """What `of` gives of each id, (6, ids + 1): one place more than there are ids, for all unknown ones."""
-        longitude, latitude = (np.radians(np.append(axis, np.nan)) for axis in (self.longitude, self.latitude))
+        """What `of` gives of each id, (6, 1 + ids + 1): unknown ones have a place before all others and one behind."""
+        axes = (self.longitude, self.latitude)
+        longitude, latitude = (np.radians(np.concatenate([[np.nan], axis, [np.nan]])) for axis in axes)
         degrees = np.degrees(longitude), np.degrees(latitude)
         return np.array([longitude, latitude, np.sin(latitude), np.cos(latitude), *degrees])
 
@@ -61,9 +62,7 @@ class Positions:
         Returns:
             Shape (6, n); NaN for an unknown zone.
         """
-        # A negative number without its sign is beyond all ids.
-        at = np.minimum(zones.view(np.uint64), len(self.longitude)).view(np.int64)
-        return self._geometry.take(at, axis=1)
+        return self._geometry.take(zones + 1, axis=1, mode="clip")
 
 
 NO_POSITIONS = Positions(np.empty(0), np.empty(0))
