@@ -23,7 +23,7 @@ from include.embedded.programs.supervision import log_path, tail
 from include.embedded.stack import Stack
 from include.tracking.registry import CHAMPION
 
-GOALS = "at 100 requests a second p50 at most 3 ms and p99 at most 15 ms; 4 times the throughput; no error"
+GOALS = "at 100 requests a second p50 at most 1 ms and p99 at most 15 ms; 10 times the throughput; no error"
 RATE, SECONDS, ROUNDS = 100, 10, 3
 SECONDS_BETWEEN_PROMOTIONS = 3
 SECONDS_TO_START = 120

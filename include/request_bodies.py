@@ -6,7 +6,6 @@ from fastapi import FastAPI, HTTPException, Request, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic_core import from_json
-from starlette.requests import ClientDisconnect
 
 # Long enough for what is wrong with a row, too short to send a body back.
 MOST_REASON = 500
@@ -19,21 +18,25 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
     Raises:
         HTTPException: It is longer, answered as 413; or the caller hung up, which nobody reads the answer of.
     """
-    too_large = HTTPException(status.HTTP_413_CONTENT_TOO_LARGE, f"A body may have at most {most_bytes} bytes.")
     announced = request.headers.get("content-length", "")
     # A length of any number of digits can be announced.
     if announced.isdecimal() and (len(announced) > len(str(most_bytes)) or int(announced) > most_bytes):
-        raise too_large
-    chunks, size = [], 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > most_bytes:
-                raise too_large
-            chunks.append(chunk)
-    except ClientDisconnect:
-        raise HTTPException(status.HTTP_400_BAD_REQUEST, "The body was not sent completely.") from None
+        raise _too_large(most_bytes)
+    chunks, size, more = [], 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(status.HTTP_400_BAD_REQUEST, "The body was not sent completely.")
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        size += len(chunk)
+        if size > most_bytes:
+            raise _too_large(most_bytes)
+        chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _too_large(most_bytes: int) -> HTTPException:
+    return HTTPException(status.HTTP_413_CONTENT_TOO_LARGE, f"A body may have at most {most_bytes} bytes.")
 
 
 def parse_json(body: bytes) -> Any:

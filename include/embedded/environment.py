@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.embedded.isolation import choose_environment
-from include.embedded.options import AIRFLOW_OPTIONS, MLFLOW_SERVER_ENVIRONMENT, SHARED_ENVIRONMENT, name_variables
+from include.embedded.options import (
+    AIRFLOW_OPTIONS,
+    MLFLOW_SERVER_ENVIRONMENT,
+    SERVING_ENVIRONMENT,
+    SHARED_ENVIRONMENT,
+    name_variables,
+)
 from include.embedded.overrides import list_overridable
 from include.embedded.programs.bell import BELL
 from include.embedded.programs.ports import HOST
@@ -88,6 +94,7 @@ def airflow_environment(stack: "Stack", role: str = WRITER) -> dict[str, str]:
 def serving_environment(stack: "Stack") -> dict[str, str]:
     """Addresses and secrets of the serving process."""
     return base_environment(stack) | {
+        **SERVING_ENVIRONMENT,
         **tracking_environment(stack, READER),
         "SERVING_WAREHOUSE_URL": stack.warehouse_url,
         "SERVING_HOST": HOST,

@@ -42,8 +42,8 @@ class Codes:
     def find(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """The position of each of n values, or `MISSING`."""
         codes = _as_codes(values)
-        at = np.minimum(np.searchsorted(self.known, codes), len(self.known) - 1)
-        return np.where(self.known[at] == codes, at, MISSING)
+        at = self.known.searchsorted(codes)
+        return np.where(self.known.take(at, mode="clip") == codes, at, MISSING)
 
 
 @dataclass(frozen=True)

@@ -93,11 +93,10 @@ def parse_rows(records: Sequence[Any], form: InputFormat, now: datetime | None =
     Raises:
         InputsInvalid: Something cannot be used; names up to `MOST_FLAWS` of them.
     """
-    moment = now or datetime.now(form.timezone).replace(tzinfo=None, microsecond=0)
     columns: dict[str, list[Any]] = {name: [] for name in form.parsers}
     problems: list[Flaw] = []
     for number, record in enumerate(records):
-        values, wrong = _parse_row(record, form, moment)
+        values, wrong = _parse_row(record, form)
         if wrong:
             problems += [Flaw(number, field, message) for field, message in wrong]
             if len(problems) >= MOST_FLAWS:
@@ -106,6 +105,10 @@ def parse_rows(records: Sequence[Any], form: InputFormat, now: datetime | None =
             column.append(values.get(name))
     if problems:
         raise InputsInvalid(problems[:MOST_FLAWS])
+    if left_out := [name for name in form.timed if None in columns[name]]:
+        moment = now or datetime.now(form.timezone).replace(tzinfo=None, microsecond=0)
+        for name in left_out:
+            columns[name] = [moment if value is None else value for value in columns[name]]
     return {name: np.array(columns[name], dtype=dtype) for name, dtype in form.problem.dtypes.items()}
 
 
@@ -129,7 +132,7 @@ def describe_row(form: InputFormat) -> dict[str, Any]:
     return schema
 
 
-def _parse_row(record: Any, form: InputFormat, moment: datetime) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def _parse_row(record: Any, form: InputFormat) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """The row's values by neutral name, and what is wrong: field as it was given, and message."""
     if not isinstance(record, Mapping):
         return {}, [("", f"must be an object with the fields {', '.join(form.parsers)}")]
@@ -147,9 +150,6 @@ def _parse_row(record: Any, form: InputFormat, moment: datetime) -> tuple[dict[s
             except ValueError as error:
                 values[name] = None
                 wrong.append((given, str(error)))
-    for name in form.timed:
-        if values.get(name) is None:
-            values[name] = moment
     if len(values) < len(form.parsers):
         wrong += [(name, "is missing") for name in form.parsers if name not in values and name not in form.left_out]
         values = {**form.left_out, **values}

@@ -30,7 +30,7 @@ def to_plain(kind: KindName, values: Array) -> list[Any]:
 def to_json_values(kind: KindName, values: Array) -> list[Any]:
     """As values that JSON has, None where one is missing: of a time the microseconds since 1970."""
     # NumPy's missing time is the number that a missing code has.
-    return to_plain("code", values.astype("int64")) if kind == "time" else to_plain(kind, values)
+    return to_plain("code", values.view("int64")) if kind == "time" else to_plain(kind, values)
 
 
 def from_plain(kind: KindName, values: Sequence[Any]) -> Array:

@@ -5,13 +5,14 @@ import base64
 import hashlib
 import hmac
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import HTTPException, Request, Response, Security, status
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBasic, HTTPBasicCredentials
+from starlette.types import Receive, Scope, Send
 
 from include.request_bodies import read_body
 
@@ -67,16 +68,14 @@ def answer_known(secrets: Secrets) -> type[APIRoute]:
     """
 
     class Known(APIRoute):
-        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            solve, answer = super().get_route_handler(), self.endpoint
-
-            async def handle(request: Request) -> Response:
-                if not request.scope["query_string"] and secrets.is_key(request.headers.get(KEY_HEADER.model.name, "")):
-                    response: Response = await answer(request)
-                    return response
-                return await solve(request)
-
-            return handle
+        async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+            request = Request(scope, receive, send)
+            is_known = secrets.is_key(request.headers.get(KEY_HEADER.model.name, ""))
+            if is_known and not scope["query_string"] and scope["method"] in self.methods:
+                response: Response = await self.endpoint(request)
+                await response(scope, receive, send)
+            else:
+                await super().handle(scope, receive, send)
 
     return Known
 

@@ -86,17 +86,24 @@ class LogWriter:
         self._metrics.log_rows.labels("dropped").inc(len(answered))
 
     def flush(self) -> bool:
-        """Writes what is queued and what was left; False if the database is unavailable, and the rows keep waiting."""
+        """Writes what is queued now and what was left; False if the database is unavailable, and the rows keep waiting.
+
+        What arrives meanwhile waits for the next time: it would be written by a connection of its own for a few rows,
+        again and again, while requests want the interpreter.
+        """
         with self._writing:
             while self._left:
                 if not self._write_left(self._left[0]):
                     return False
                 self._forget(self._left.pop(0))
-            while batch := self._peek():
+            waiting = len(self._queue)
+            while waiting > 0:
+                batch = self._peek()
                 outcome = self._write(batch)
                 if outcome is None:
                     return False
                 self._remove(batch, outcome)
+                waiting -= len(batch)
         return True
 
     def _keep(self, answered: Predictions) -> Place | None:

@@ -7,10 +7,16 @@ file of that name. So no secret is part of an image, of a container's configurat
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from include.embedded.options import AIRFLOW_OPTIONS, MLFLOW_SERVER_ENVIRONMENT, SHARED_ENVIRONMENT, name_variables
+from include.embedded.options import (
+    AIRFLOW_OPTIONS,
+    MLFLOW_SERVER_ENVIRONMENT,
+    SERVING_ENVIRONMENT,
+    SHARED_ENVIRONMENT,
+    name_variables,
+)
 
 DIRECTORY = "SECRETS_DIRECTORY"
 PLACE = re.compile(r"<secret:(\w+)>")
@@ -22,13 +28,18 @@ class SecretMissing(Exception):
     """A secret is not there or cannot be used where it is wanted."""
 
 
-def complete(environment: Mapping[str, str]) -> dict[str, str]:
+def complete(environment: Mapping[str, str], program: Sequence[str] = ()) -> dict[str, str]:
     """The environment with what all stacks share, and with its secrets filled in.
+
+    Args:
+        program: The command that gets it.
 
     Raises:
         SecretMissing: A secret has no file, or cannot stand inside of a longer value.
     """
     shared = SHARED_ENVIRONMENT | MLFLOW_SERVER_ENVIRONMENT | name_variables(AIRFLOW_OPTIONS)
+    if "include.serving" in program:
+        shared |= SERVING_ENVIRONMENT
     directory = Path(environment.get(DIRECTORY, "/run/secrets"))
     return {key: _fill(key, value, directory) for key, value in {**shared, **environment}.items()}
 
@@ -51,7 +62,7 @@ def _fill(key: str, value: str, directory: Path) -> str:
 def main() -> None:
     """Replaces this process by the program, which keeps its process id and gets its signals."""
     try:
-        environment = complete(os.environ)
+        environment = complete(os.environ, sys.argv[1:])
     except SecretMissing as error:
         sys.exit(str(error))
     os.execvpe(sys.argv[1], sys.argv[1:], environment)

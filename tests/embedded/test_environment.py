@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from include.embedded.environment import airflow_environment, base_environment, mlflow_environment
+from include.embedded.options import SERVING_ENVIRONMENT
 from include.embedded.overrides import list_overridable
 from include.embedded.programs.table import make_programs
 from include.embedded.settings import STACK_KEYS, StackSettings
@@ -52,6 +53,11 @@ def test_only_programs_that_run_tasks_may_write_to_mlflow(stack: Stack) -> None:
     assert holders == {"mlflow", "scheduler"}
     readers = {name for name, text in environments.items() if secrets.mlflow_reader_password in text}
     assert readers == {"mlflow", "serving", "api-server", "dag-processor", "triggerer"}
+
+
+def test_memory_of_the_prediction_service_alone_is_in_large_pages(stack: Stack) -> None:
+    environments = {program.name: program.environment for program in make_programs(stack)}
+    assert {name for name, given in environments.items() if given.keys() & SERVING_ENVIRONMENT.keys()} == {"serving"}
 
 
 def test_connections_of_tasks_are_ones_that_airflow_understands(stack: Stack) -> None:

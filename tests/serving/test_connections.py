@@ -128,6 +128,32 @@ def test_connection_that_is_kept_alive_can_be_used_again_and_again(process: Proc
         read_answers(connection, 1)
 
 
+def test_head_and_body_of_an_answer_are_one_packet(process: Process) -> None:
+    request = post("/predict", f"X-API-Key: {KEY}\r\n", len(TRIP_BODY)) + TRIP_BODY.encode()
+    with process.connect() as connection:
+        for _ in range(100):
+            connection.sendall(request)
+            assert connection.recv(65536).endswith(b'"warnings":[]}')
+
+
+def test_head_without_a_body_is_sent(process: Process) -> None:
+    with process.connect() as connection:
+        connection.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 405 ")
+        # Nothing of it comes later, in front of the next answer.
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_caller_who_asks_first_is_told_to_send_the_body(process: Process) -> None:
+    head = post("/predict", f"X-API-Key: {KEY}\r\nExpect: 100-continue\r\n", len(TRIP_BODY))
+    with process.connect() as connection:
+        connection.sendall(head)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(TRIP_BODY.encode())
+        read_answers(connection, 1)
+
+
 @pytest.mark.parametrize(
     "begin",
     [b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ", b"GET /", b"GET /healthz HTTP/1.1\r\n", b""],

@@ -1,5 +1,6 @@
 """Predictions on their way to prediction.log."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.conftest import find_free_port
 from tests.registered import configure
 from tests.serving.conftest import TRIP, read_log, run_service
 from tests.splits import make_trips
+from tests.waiting import wait_until
 
 KINDS = Settings().problem.input_kinds
 NOWHERE = f"postgresql://taxi:none@127.0.0.1:{find_free_port()}/warehouse"
@@ -40,6 +42,22 @@ def test_queue_is_written_in_batches_and_counted(warehouse_url: str, tmp_path: P
     rows = 3 * (BATCH_ROWS // 2 + 1)
     assert (len(read_log(warehouse_url)), count(metrics, "written")) == (rows, rows)
     assert metrics.registry.get_sample_value("serving_log_queued_rows") == 0
+
+
+def test_what_arrives_during_a_write_waits_for_the_next_one(warehouse_url: str, tmp_path: Path) -> None:
+    writer = LogWriter(warehouse_url, 10, Metrics(), tmp_path)
+    writer.put(answer(request_id="first"))
+    blocked = "SELECT 1 FROM pg_locks WHERE relation = 'prediction.log'::regclass AND NOT granted"
+    with psycopg.connect(warehouse_url) as connection, ThreadPoolExecutor(1) as pool:
+        connection.execute("LOCK prediction.log")
+        written = pool.submit(writer.flush)
+        wait_until(lambda: connection.execute(blocked).fetchone() is not None, "the writer waits for the table")
+        writer.put(answer(request_id="second"))
+        connection.rollback()
+        assert written.result()
+    assert {row[2] for row in read_log(warehouse_url)} == {"first"}
+    assert writer.flush()
+    assert {row[2] for row in read_log(warehouse_url)} == {"first", "second"}
 
 
 def test_rows_wait_while_the_database_is_away_and_those_beyond_the_bound_are_counted(

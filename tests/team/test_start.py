@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from include.embedded.options import SERVING_ENVIRONMENT
 from include.team.start import SecretMissing, complete
 from tests.team.compose_file import ROOT
 
@@ -41,3 +42,8 @@ def test_what_the_container_is_told_wins_over_what_all_stacks_share(environment:
     key = "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"
     assert complete(environment)[key] == "60"
     assert complete({**environment, key: "20"})[key] == "20"
+
+
+def test_memory_of_the_prediction_service_alone_is_in_large_pages(environment: dict[str, str]) -> None:
+    assert complete(environment, ["python", "-m", "include.serving"]).keys() >= SERVING_ENVIRONMENT.keys()
+    assert not complete(environment, ["airflow", "scheduler"]).keys() & SERVING_ENVIRONMENT.keys()

@@ -49,16 +49,20 @@ class Positions:
         }
 
     @cached_property
-    def _radians(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Both axes, with one place more than there are ids, for all unknown ones."""
-        return np.radians(np.append(self.longitude, np.nan)), np.radians(np.append(self.latitude, np.nan))
+    def _geometry(self) -> npt.NDArray[np.float64]:
+        """What `of` gives of each id, (6, 1 + ids + 1): unknown ones have a place before all others and one behind."""
+        axes = (self.longitude, self.latitude)
+        longitude, latitude = (np.radians(np.concatenate([[np.nan], axis, [np.nan]])) for axis in axes)
+        degrees = np.degrees(longitude), np.degrees(latitude)
+        return np.array([longitude, latitude, np.sin(latitude), np.cos(latitude), *degrees])
 
-    def of(self, zones: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Longitude and latitude of each zone, in radians; NaN for an unknown zone."""
-        longitude, latitude = self._radians
-        unknown = len(self.longitude)
-        at = np.where((zones >= 0) & (zones < unknown), zones, unknown)
-        return longitude[at], latitude[at]
+    def of(self, zones: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Of each of n zones longitude and latitude in radians, sine and cosine of the latitude, and both in degrees.
+
+        Returns:
+            Shape (6, n); NaN for an unknown zone.
+        """
+        return self._geometry.take(zones + 1, axis=1, mode="clip")
 
 
 NO_POSITIONS = Positions(np.empty(0), np.empty(0))
@@ -80,16 +84,13 @@ def _rich(trips: Columns, references: Mapping[str, Any]) -> Columns:
     (R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68, 1984).
     """
     positions: Positions = references.get("zones", NO_POSITIONS)
-    from_lon, from_lat = positions.of(trips["pickup_zone"])
-    to_lon, to_lat = positions.of(trips["dropoff_zone"])
+    from_lon, from_lat, from_sin, from_cos, from_east, from_north = positions.of(trips["pickup_zone"])
+    to_lon, to_lat, to_sin, to_cos, to_east, to_north = positions.of(trips["dropoff_zone"])
     delta_lon = to_lon - from_lon
-    half_chord = np.sin((to_lat - from_lat) / 2) ** 2 + np.cos(from_lat) * np.cos(to_lat) * np.sin(delta_lon / 2) ** 2
+    half_chord = np.sin((to_lat - from_lat) / 2) ** 2 + from_cos * to_cos * np.sin(delta_lon / 2) ** 2
     straight = 2 * EARTH_RADIUS_MILES * np.arcsin(np.sqrt(half_chord))
     bearing = np.degrees(
-        np.arctan2(
-            np.sin(delta_lon) * np.cos(to_lat),
-            np.cos(from_lat) * np.sin(to_lat) - np.sin(from_lat) * np.cos(to_lat) * np.cos(delta_lon),
-        )
+        np.arctan2(np.sin(delta_lon) * to_cos, from_cos * to_sin - from_sin * to_cos * np.cos(delta_lon))
     )
     metered = trips["trip_distance"]
     metered = np.where((metered > 0) & (metered <= FARTHEST), metered, np.nan)
@@ -102,10 +103,10 @@ def _rich(trips: Columns, references: Mapping[str, Any]) -> Columns:
         # A tenth of a mile keeps trips within one zone, whose straight distance is 0, finite.
         "detour": metered / (straight + 0.1),
         "bearing": bearing,
-        "pickup_longitude": np.degrees(from_lon),
-        "pickup_latitude": np.degrees(from_lat),
-        "dropoff_longitude": np.degrees(to_lon),
-        "dropoff_latitude": np.degrees(to_lat),
+        "pickup_longitude": from_east,
+        "pickup_latitude": from_north,
+        "dropoff_longitude": to_east,
+        "dropoff_latitude": to_north,
         "hour": (minutes % 1440) / 60,
         # Day 0 of the epoch was a Thursday: 0 is Monday.
         "weekday": ((minutes // 1440 + 3) % 7).astype(np.float64),
