@@ -103,13 +103,19 @@ def weigh(of_classes: Values, rows: Pieces) -> Values | None:
 
 
 def threads_for(threads: int) -> int:
-    """Threads for one fit: `threads`, or where it is 0, as many as there are cores to use, in a container by its limit.
-
-    Fits side by side share the cores; the last one has all of them.
-    """
+    """How many threads: `threads`, or where it is 0, as many as there are cores to use, in a container by its limit."""
     import joblib
 
     return threads or joblib.cpu_count()
+
+
+def count_threads(threads: int, model: ModelType, data: EncodedData) -> int:
+    """Threads for one fit: `threads`, or where it is 0, as many as make it quicker, at most one per core.
+
+    Fits side by side share the cores; the last one may have all of them.
+    """
+    values = len(data.train_target) * len(data.encoder.feature_names)
+    return threads or max(1, min(threads_for(0), values // LIBRARIES[model.family].values_per_thread))
 
 
 def fit_estimator(
@@ -140,7 +146,7 @@ def fit_estimator(
     # Libraries of boosters call the error of a number as it is stored.
     metric = model.metric or problem.objective.key
     fits: Fits = library or LIBRARIES[model.family]
-    options = FitOptions(random_state, threads_for(threads), device, metric, watch, len(problem.labels))
+    options = FitOptions(random_state, count_threads(threads, model, data), device, metric, watch, len(problem.labels))
 
     def fit_member(chosen: Mapping[str, Any]) -> Any:
         in_unit = {name: chosen[name] * scale for name in model.in_unit if name in chosen and scale != 1}

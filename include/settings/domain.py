@@ -108,7 +108,9 @@ class Settings(DataSettings):
     again from the commit. `.env` and `problem.toml` do not count: what they say is kept with each model.
     """
     threads_per_model: int = Field(default=0, ge=0, le=1_024)
-    """Threads for fitting a model and for batch predictions. 0: one per available core."""
+    """Threads for fitting a model and for batch predictions. 0: one per available core, but fewer for a booster of few
+    rows, which more threads would make slower.
+    """
     xgboost_device: Device = "cpu"
     """Where XGBoost computes: `cpu`, or `cuda` on a machine with an NVIDIA GPU."""
     training_engine: TrainingEngine = "task"

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import warnings
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -15,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from include.errors import SettingsError
 from include.models.artifact import Model
-from include.models.fitting import Fitted, encode, find_rounds, fit, threads_for
+from include.models.fitting import Fitted, count_threads, encode, find_rounds, fit, threads_for
 from include.models.libraries.table import LIBRARIES, kind_of
 from include.models.table import FAMILIES, MODELS, get_model, names_of
 from include.problem.data import Split
@@ -230,6 +231,20 @@ def test_a_fit_may_use_all_cores_that_it_is_given_unless_the_settings_say_otherw
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     assert threads_for(0) == 1
     assert threads_for(3) == 3
+
+
+def test_fit_of_few_values_has_no_threads_that_would_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
+
+    def count(name: str, rows: int, threads: int = 0) -> int:
+        data = encode(MODELS[name], PROBLEM, "rich", REFERENCES, TRAIN)
+        many = replace(data, train_target=np.broadcast_to(1.0, rows))
+        return count_threads(threads, MODELS[name], many)
+
+    assert [count(name, 1_000) for name in ("gbtree.gamma", "gbdt.gamma", "ensemble.ExtraTreesRegressor")] == [1, 1, 8]
+    assert count("gbtree.gamma", 1_000, threads=3) == 3
+    assert 1 == count("gbdt.gamma", 100_000) < count("gbtree.gamma", 100_000) < 8
+    assert count("gbdt.gamma", 10_000_000) == 8
 
 
 def test_entries_cannot_be_changed_by_accident() -> None:

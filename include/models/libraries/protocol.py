@@ -140,9 +140,11 @@ class Library(Estimators, Fits, Protocol):
 
     Attributes:
         packages: The distributions without which its models cannot be loaded.
+        values_per_thread: Values of a matrix, rows by columns, from which on one more thread makes a fit quicker.
     """
 
     packages: tuple[str, ...]
+    values_per_thread: int
 
     def prepare(self, model: ModelType, data: EncodedData) -> EncodedData:
         """The matrices of the encoder in the library's own form."""

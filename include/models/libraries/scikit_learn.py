@@ -25,6 +25,8 @@ class ScikitLearn:
     """See `Library`."""
 
     packages: tuple[str, ...] = ("scikit-learn", "skops")
+    # Each tree of a forest is a thread's own work.
+    values_per_thread: int = 1
     file = "estimator.skops"
 
     def owns(self, estimator: Any) -> bool:

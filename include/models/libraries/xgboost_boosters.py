@@ -45,6 +45,7 @@ class XGBoost:
     """See `Library`."""
 
     packages: tuple[str, ...] = ("xgboost",)
+    values_per_thread: int = 300_000
     file = "estimator.ubj"
 
     def owns(self, estimator: Any) -> bool:
