@@ -18,6 +18,8 @@ SHARED_ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # Images have no `git`, of which each training would else complain in twenty lines; `GIT_COMMIT` names the commit.
+    "GIT_PYTHON_REFRESH": "quiet",
 }
 
 MLFLOW_SERVER_ENVIRONMENT = {
