@@ -16,6 +16,8 @@ pytestmark = pytest.mark.slow
 # v0.2.0, by its hash: a checkout may be without tags. It may also be without history, see `second`.
 PREVIOUS_RELEASE = "579132a"
 KEPT = ("raw.sources", "training.sets", "training.trials", "prediction.log")
+# Columns of the previous release whose contents are in others now.
+REPLACED = {"document", "generator"}
 
 
 def predict(stack: TeamStack) -> dict[str, Any]:
@@ -31,7 +33,8 @@ def read_rows(bench: TeamBench) -> dict[str, list[tuple[Any, ...]]]:
 
 def is_part(before: str, after: str) -> bool:
     """Whether a row says what it said before; it may have become longer."""
-    return json.loads(before).items() <= json.loads(after).items()
+    said = {key: value for key, value in json.loads(before).items() if key not in REPLACED}
+    return said.items() <= json.loads(after).items()
 
 
 @pytest.fixture(scope="module")

@@ -121,11 +121,18 @@ class Bench:
 
     def get(self, path: str, **params: Any) -> Any:
         """The answer of Airflow's API below /api/v2/."""
-        answer = self.api.get(f"/api/v2/{path}", params=params)
         deadline = time.monotonic() + SECONDS_OF_TROUBLE
-        while answer.is_server_error and time.monotonic() < deadline:
+        while True:
+            is_last = time.monotonic() > deadline
+            try:
+                answer = self.api.get(f"/api/v2/{path}", params=params)
+            except httpx.TransportError:  # a server may close a connection just when it is used again
+                if is_last:
+                    raise
+            else:
+                if is_last or not answer.is_server_error:
+                    break
             time.sleep(SECONDS_BETWEEN_LOOKS)
-            answer = self.api.get(f"/api/v2/{path}", params=params)
         assert answer.is_success, f"{answer.url}: {answer.status_code} {answer.text}"
         return answer.json()
 
