@@ -511,7 +511,7 @@ def test_set_keeps_the_positions_of_the_zones_that_it_was_made_with(url: str) ->
     version = make_version(url, by="with")
     query(url, "UPDATE raw.zones SET longitude = -70 RETURNING 1")
     assert load_references(url, without)["zones"].to_dict() == {"longitude": [], "latitude": []}
-    longitudes, _ = load_references(url, version)["zones"].of(np.array([1, 2, 3]))
+    longitudes = load_references(url, version)["zones"].of(np.array([1, 2, 3]))[0]
     assert np.degrees(longitudes[0]) == pytest.approx(-74.0)
     assert np.isnan(longitudes[1:]).all()
 
