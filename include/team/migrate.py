@@ -36,7 +36,8 @@ def main() -> None:
     create_databases()
     print("Warehouse: applied", migrate(os.environ["WAREHOUSE_ADDRESS"]) or "nothing", flush=True)
     ensure_columns(os.environ["WAREHOUSE_ADDRESS"], read_settings().problem)
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, timeout=SECONDS_TO_MIGRATE)
+    migration = [sys.executable, "-m", "include.team.airflow", "db", "migrate"]
+    subprocess.run(migration, check=True, timeout=SECONDS_TO_MIGRATE)
     people = {**read_team_settings().team_users, stack.admin_user: "Admin"}
     passwords = {AUTOMATION: os.environ["AUTOMATION_PASSWORD"], **read_passwords(os.environ["USER_PASSWORDS"])}
     if missing := people.keys() - passwords.keys():

@@ -4,9 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from include.embedded.commands.airflow_api import Run
 from tests.containers.base_images import make_base_images
 from tests.containers.engine import Engine, EngineMissing, run_engine
 from tests.containers.team_stack import TeamBench, TeamStack
+
+# Slow enough for something to break in the middle of a search.
+JOB = {
+    "sample_rows": 10000,
+    "max_evaluations": 4,
+    "sklearn_models": "ensemble.RandomForestRegressor",
+    "xgboost_models": "gbtree.squarederror,gbtree.gamma",
+}
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +42,9 @@ def bench(stack: TeamStack) -> Iterator[TeamBench]:
     """What the end-to-end tests do with a stack, with this one."""
     with stack.log_in("admin") as api:
         yield TeamBench(stack, api)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def job(bench: TeamBench) -> list[Run]:
+    """The main job, to which nothing happens: its training runs."""
+    return bench.run_main_job(**JOB)

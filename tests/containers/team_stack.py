@@ -96,9 +96,9 @@ class TeamStack:
         with (self.project / ".env").open("w") as file:
             file.write(self.original_settings + "".join(lines))
 
-    def start(self, *arguments: str) -> str:
-        """Runs scripts/start.sh, and returns what it prints."""
-        return self._run("bash", "scripts/start.sh", *SCALE, *arguments)
+    def start(self, *services: str) -> str:
+        """Runs scripts/start.sh, for all services unless some are named, and returns what it prints."""
+        return self._run("bash", "scripts/start.sh", *(services or SCALE))
 
     def compose(self, *arguments: str) -> str:
         """What `docker compose` prints in this project."""
@@ -180,6 +180,15 @@ class TeamStack:
         return answer.raise_for_status().json()
 
     @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Keeps all containers from doing anything, so that another stack has the machine for itself."""
+        self.compose("pause")
+        try:
+            yield
+        finally:
+            self.compose("unpause")
+
+    @contextmanager
     def cut_off(self, container: str) -> Iterator[None]:
         """Lets nothing into a container or out of it, as when its cable is pulled."""
         pid = self.containers()[container]["State"]["Pid"]
@@ -242,9 +251,9 @@ class TeamBench(Bench):
 
 
 def trials_of(bench: Bench, run: Run) -> dict[str, list[tuple[int, float]]]:
-    """Model -> number and error of each trial, in order of storing."""
+    """Model -> number and error of each trial, by number: which of a round is stored first is up to the workers."""
     rows = bench.query(
-        "SELECT model, number, loss FROM training.trials WHERE run_key = %s ORDER BY finished_at",
+        "SELECT model, number, loss FROM training.trials WHERE run_key = %s ORDER BY number",
         f"{run.dag_id}/{run.run_id}",
     )
     found: dict[str, list[tuple[int, float]]] = {}

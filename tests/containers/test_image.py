@@ -11,7 +11,7 @@ from tests.containers.team_stack import TeamStack
 
 IMAGE = "mltrain:first"
 IMPORT_PARTS = """
-import os, airflow.providers.fab, celery, lightgbm, mlflow, redis, xgboost, include.serving.app, include.team.worker
+import os, airflow.providers.fab, celery, lightgbm, mlflow, redis, xgboost, include.serving.app, include.team.airflow
 print(os.getuid())
 """
 IMPORT_PACKAGES = """

@@ -9,14 +9,6 @@ from tests.containers.team_stack import TeamBench, TeamStack, trials_of
 from tests.e2e.conftest import TRAININGS
 from tests.waiting import wait_until
 
-EVALUATIONS = 4
-# Slow enough for something to break in the middle of it.
-SETTINGS = {
-    "sample_rows": 10000,
-    "max_evaluations": EVALUATIONS,
-    "sklearn_models": "ensemble.RandomForestRegressor",
-    "xgboost_models": "gbtree.squarederror,gbtree.gamma",
-}
 SECONDS_CUT_OFF, SECONDS_PAUSED = 60, 30
 PROGRAMS = (
     "api-server",
@@ -33,13 +25,10 @@ Trials = dict[str, list[tuple[int, float]]]
 
 
 @pytest.fixture(scope="module")
-def set_version(bench: TeamBench) -> int:
-    """A set that nothing has trained on."""
-    bench.use_new_data(**SETTINGS)
-    with bench.paused(*TRAININGS):
-        preparation = bench.trigger("data_preparation")
-        bench.wait(preparation)
-        return bench.events_of(preparation)[0]["extra"]["version"]
+def set_version(bench: TeamBench, job: list[Run]) -> int:
+    """The set that the main job has trained on."""
+    [(version,)] = bench.query("SELECT max(version) FROM training.sets")
+    return int(version)
 
 
 def train(bench: TeamBench, set_version: int) -> list[Run]:
@@ -66,11 +55,10 @@ def wait_for_trials(bench: TeamBench, runs: list[Run], count: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(bench: TeamBench, set_version: int) -> Trials:
-    """The trials of runs to which nothing happens."""
-    trials = finish(bench, train(bench, set_version))
-    assert sorted(trials) == ["ensemble.RandomForestRegressor", "gbtree.gamma", "gbtree.squarederror"]
-    assert all([number for number, _ in each] == list(range(EVALUATIONS)) for each in trials.values())
+def undisturbed(bench: TeamBench, job: list[Run]) -> Trials:
+    """The trials of the main job."""
+    trials = {model: trials for run in job for model, trials in trials_of(bench, run).items()}
+    assert len(trials) == 3
     return trials
 
 

@@ -10,7 +10,8 @@ import pytest
 from tests.conftest import ROOT
 from tests.containers.engine import Engine
 from tests.containers.team_stack import TeamBench, TeamStack
-from tests.containers.test_stack import SMALL_JOB, TRIP
+from tests.containers.test_stack import TRIP
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 # v0.2.0, by its hash: a checkout may be without tags. It may also be without history, see `second`.
@@ -18,6 +19,7 @@ PREVIOUS_RELEASE = "579132a"
 KEPT = ("raw.sources", "training.sets", "training.trials", "prediction.log")
 # Columns of the previous release whose contents are in others now.
 REPLACED = {"document", "generator"}
+JOB = {"max_evaluations": 2, "sklearn_models": "linear_model.LinearRegression", "xgboost_models": "gbtree.squarederror"}
 
 
 def predict(stack: TeamStack) -> dict[str, Any]:
@@ -43,15 +45,16 @@ def second(engine: Engine, stack: TeamStack) -> TeamStack:
     known = subprocess.run(["git", "cat-file", "-e", f"{PREVIOUS_RELEASE}^{{commit}}"], cwd=ROOT, check=False)
     assert known.returncode == 0, f"{ROOT} has no commit {PREVIOUS_RELEASE}: run `git fetch --unshallow` to get it"
     other = TeamStack.lay_out(engine, "second", PREVIOUS_RELEASE)
-    other.start()
-    with other.log_in("admin") as api:
-        TeamBench(other, api).run_main_job(**SMALL_JOB)  # type: ignore[arg-type]
+    with stack.at_rest():
+        other.start()
+        with other.log_in("admin") as api:
+            TeamBench(other, api).run_main_job(**JOB)  # type: ignore[arg-type]
     assert predict(other)["predictions"][0] > 1
     return other
 
 
 def test_two_stacks_run_side_by_side(stack: TeamStack, second: TeamStack) -> None:
-    assert stack.is_healthy()
+    wait_until(stack.is_healthy, "the first stack has woken up")
     assert second.is_healthy()
     shared = stack.networks() & second.networks()
     assert not shared, "a network of both"
@@ -63,15 +66,16 @@ def test_upgrade_keeps_every_row_and_trains_a_model_that_is_served(stack: TeamSt
         before = read_rows(TeamBench(second, api))  # type: ignore[arg-type]
     assert all(before.values())
     second.check_out()
-    second.start()
-    with second.log_in("admin") as api:
-        bench = TeamBench(second, api)  # type: ignore[arg-type]
-        after = read_rows(bench)
-        for table, rows in before.items():
-            assert len(after[table]) == len(rows), table
-            assert all(any(is_part(old, new) for (new,) in after[table]) for (old,) in rows), table
-        bench.run_main_job(**SMALL_JOB)
-        assert len(read_rows(bench)["training.sets"]) > len(before["training.sets"])
+    with stack.at_rest():
+        second.start()
+        with second.log_in("admin") as api:
+            bench = TeamBench(second, api)  # type: ignore[arg-type]
+            after = read_rows(bench)
+            for table, rows in before.items():
+                assert len(after[table]) == len(rows), table
+                assert all(any(is_part(old, new) for (new,) in after[table]) for (old,) in rows), table
+            bench.run_main_job(**JOB)
+            assert len(read_rows(bench)["training.sets"]) > len(before["training.sets"])
     assert predict(second)["predictions"][0] > 1
 
 
@@ -93,7 +97,8 @@ def test_stack_restored_from_the_backup_of_another_predicts_the_same(stack: Team
     shutil.copytree(stack.project / "secrets", second.project / "secrets", dirs_exist_ok=True)
     second.compose("up", "--detach", "--wait", "postgres")
     in_compose(second, "restore", "/backups/monday")
-    second.start()
+    with stack.at_rest():
+        second.start("api-server", "serving")
     assert predict(second) == wanted
     with second.log_in("admin", stack.passwords["admin"]) as api:
         assert read_rows(TeamBench(second, api))["training.sets"]  # type: ignore[arg-type]

@@ -188,7 +188,8 @@ def test_dask_profile_adds_a_cluster_whose_workers_read_the_warehouse_by_themsel
 def test_queues_of_the_workers_are_those_of_the_tasks() -> None:
     from include.orchestration.training_dags import CPU_QUEUE, DEFAULT_QUEUE, GPU_QUEUE
 
-    queues = {name: entry["command"][4] for name, entry in SERVICES.items() if name.startswith("worker")}
+    commands = {name: entry["command"] for name, entry in SERVICES.items() if name.startswith("worker")}
+    queues = {name: command[command.index("--queues") + 1] for name, command in commands.items()}
     assert queues == {"worker-default": DEFAULT_QUEUE, "worker-cpu": CPU_QUEUE, "worker-gpu": GPU_QUEUE}
 
 

@@ -60,15 +60,16 @@ locals {
   mlflow  = { environment = local.mlflow_environment, secrets = local.mlflow_secrets }
   serving = { environment = local.serving_environment, secrets = local.serving_secrets }
   two     = local.is_production ? 2 : 1
-  worker  = ["python", "-m", "include.team.worker", "--queues"]
+  run     = ["python", "-m", "include.team.airflow"]
+  worker  = concat(local.run, ["celery", "worker", "--skip-serve-logs", "--queues"])
 
   # Celery workers that are asked to end finish their tasks first, for as long as Fargate lets them: two minutes. What
   # is cut off then is tried again and goes on where it was.
   programs = {
-    api-server     = merge(local.airflow, { command = ["airflow", "api-server"], cpu = 1024, memory = 3072, count = local.two, port = 8080 })
-    scheduler      = merge(local.airflow, { command = ["airflow", "scheduler"], cpu = 1024, memory = 2048, count = local.two })
-    dag-processor  = merge(local.airflow, { command = ["airflow", "dag-processor"], cpu = 512, memory = 2048, count = 1 })
-    triggerer      = merge(local.airflow, { command = ["airflow", "triggerer"], cpu = 512, memory = 2048, count = local.two })
+    api-server     = merge(local.airflow, { command = concat(local.run, ["api-server"]), cpu = 1024, memory = 3072, count = local.two, port = 8080 })
+    scheduler      = merge(local.airflow, { command = concat(local.run, ["scheduler"]), cpu = 1024, memory = 2048, count = local.two })
+    dag-processor  = merge(local.airflow, { command = concat(local.run, ["dag-processor"]), cpu = 512, memory = 2048, count = 1 })
+    triggerer      = merge(local.airflow, { command = concat(local.run, ["triggerer"]), cpu = 512, memory = 2048, count = local.two })
     worker-default = merge(local.workers, { command = concat(local.worker, ["default", "--concurrency", "4"]), cpu = 2048, memory = 8192, count = local.two })
     worker-cpu     = merge(local.workers, { command = concat(local.worker, ["cpu", "--concurrency", "2"]), cpu = 4096, memory = 8192, count = var.cpu_workers.fewest })
     mlflow         = merge(local.mlflow, { command = ["python", "-m", "include.tracking_server"], cpu = 1024, memory = 3072, count = local.two, port = 5000 })

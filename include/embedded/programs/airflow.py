@@ -9,7 +9,6 @@ left out, so that a task, and a look at a file, sees the code as it is.
 import gc
 import importlib
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 
 from include.collector import collect_seldom
@@ -50,11 +49,19 @@ IMPORTED_BY_DAG_FILES = (
 )
 # In this order: skops looks at all modules that are there already, and Airflow has a warning for thousands of names.
 PRELOADED = (*IMPORTED_BY_TASKS, *IMPORTED_BY_DAG_FILES)
-IMPORTED_BY_CHILDREN = {"scheduler": PRELOADED, "dag-processor": IMPORTED_BY_DAG_FILES}
 
 
-def run_airflow(libraries: Sequence[str], *arguments: str) -> None:
-    """Imports the libraries, then runs a command of Airflow in this process."""
+def run_airflow(parent: str, *arguments: str) -> None:
+    """Runs a command of Airflow in this process, which first imports what its children would import.
+
+    Args:
+        parent: The command that has tasks for children.
+        arguments: The command, and what it is given.
+    """
+    libraries = {parent: PRELOADED, "dag-processor": IMPORTED_BY_DAG_FILES}.get(arguments[0], ())
+    # Tasks want the memory of their matrices back soon.
+    if arguments[0] != parent:
+        collect_seldom()
     gc.disable()
     for name in libraries:
         # LightGBM without the machine's OpenMP library; its own training says so.
@@ -77,8 +84,4 @@ def run_airflow(libraries: Sequence[str], *arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    command = sys.argv[1]
-    # Tasks want the memory of their matrices back soon.
-    if command != "scheduler":
-        collect_seldom()
-    run_airflow(IMPORTED_BY_CHILDREN.get(command, ()), *sys.argv[1:])
+    run_airflow("scheduler", *sys.argv[1:])
