@@ -1,5 +1,6 @@
 """Boosters of LightGBM and their masks: both predict the same, to the last bit."""
 
+from collections.abc import Callable
 from typing import Any
 
 import lightgbm
@@ -61,6 +62,25 @@ def test_masks_predict_the_same_bits_as_the_booster(missing: float, parameters: 
     expected = booster.predict(others)
     assert len(np.unique(expected)) > 1
     assert masks.predict(others, 1).tolist() == masks.predict(others, 3).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        lambda rows: np.repeat(rows, 7, axis=0),
+        lambda rows: rows[np.lexsort((rows[:, 1], rows[:, 0]))],
+        lambda rows: rows[:1],
+        lambda rows: rows[:65],
+        lambda rows: rows[:66],
+    ],
+    ids=["each seven times", "sorted", "1", "65", "66"],
+)
+def test_order_and_number_of_rows_change_no_bit(arrange: Callable[[Matrix], Matrix]) -> None:
+    booster = fit(make_matrix(3_000, 0))
+    masks = LeafMasks.of(booster)
+    assert masks
+    rows = arrange(make_matrix(3_000, 1))
+    assert masks.predict(rows, 1).tolist() == booster.predict(rows).tolist()
 
 
 @pytest.mark.parametrize(
