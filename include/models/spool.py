@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.errors import SettingsError
+from include.problem.data import find_pieces
 from include.problem.mapped import has_written
 
 _ITEM = np.dtype(np.float32).itemsize
@@ -54,8 +55,7 @@ class Spool:
 
     def cut(self, rows: int) -> Iterator[slice]:
         """Where each batch of so many rows is."""
-        for start in range(0, self._rows, rows):
-            yield slice(start, min(start + rows, self._rows))
+        return find_pieces(self._rows, rows)
 
 
 class Scratch:

@@ -124,14 +124,18 @@ class Pieces(Protocol):
         """The rows at these ascending positions."""
 
 
+def find_pieces(count: int, size: int) -> Iterator[slice]:
+    """Where each piece of so many rows is; the last one holds what is left."""
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
 def cut(rows: Columns) -> Iterator[tuple[slice, Columns]]:
     """The rows in pieces, so that what is computed of them is never held of all at once; where each piece is."""
     count = count_rows(rows)
     if count <= ROWS_AT_ONCE:
         yield slice(0, count), rows
         return
-    for start in range(0, count, ROWS_AT_ONCE):
-        piece = slice(start, min(start + ROWS_AT_ONCE, count))
+    for piece in find_pieces(count, ROWS_AT_ONCE):
         yield piece, {name: values[piece] for name, values in rows.items()}
 
 

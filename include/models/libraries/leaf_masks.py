@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from include.problem.data import Values
+from include.problem.data import Values, find_pieces
 
 # Columns times words of 64 leaves of a tree: from about twice as many on, the booster itself is as quick.
 MOST_WORDS = 24
@@ -119,8 +119,7 @@ class LeafMasks:
     def predict(self, matrix: npt.NDArray[np.float32], threads: int) -> Values:
         """The margins of n rows, (n,)."""
         predicted = np.empty(len(matrix))
-        size = -(-len(matrix) // threads)
-        parts = [slice(start, start + size) for start in range(0, len(matrix), size)]
+        parts = find_pieces(len(matrix), -(-len(matrix) // threads))
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(lambda part: self._fill(predicted[part], matrix[part]), parts))
         return predicted
@@ -130,9 +129,9 @@ class LeafMasks:
         shape = (_MOST_CHANGES, *self.columns[0].masks.shape[1:])
         joined, other, kept, counts = (np.empty(shape, kind) for kind in (np.uint64, np.uint64, np.uint64, np.uint8))
         starts = np.arange(len(self.leaves))[:, np.newaxis] * self.leaves.shape[1]
-        for compared in _cut(len(matrix), _ROWS_COMPARED):
+        for compared in find_pieces(len(matrix), _ROWS_COMPARED):
             found = self._look_up(matrix[compared], joined, other)
-            for rows in _cut(len(matrix[compared]), _ROWS_AT_ONCE):
+            for rows in find_pieces(len(matrix[compared]), _ROWS_AT_ONCE):
                 left = _join([(masks, numbers[rows]) for masks, numbers in found], kept, other)
                 # The bits below the lowest one; of 0, all 64.
                 below = np.subtract(left, np.uint64(1), out=other[: len(left)])
@@ -163,10 +162,6 @@ class LeafMasks:
             masks = _join([(column.masks, column.find_bins(first)) for column in steady], joined, other)
             found.append((masks, np.cumsum(is_first) - 1))
         return found
-
-
-def _cut(count: int, size: int) -> Iterator[slice]:
-    return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
 def _join(found: list[_Found], joined: Masks, other: Masks) -> Masks:
