@@ -9,10 +9,11 @@ from tests.containers.base_images import make_base_images
 from tests.containers.engine import Engine, EngineMissing, run_engine
 from tests.containers.team_stack import TeamBench, TeamStack
 
+EVALUATIONS = 4
 # Slow enough for something to break in the middle of a search.
 JOB = {
     "sample_rows": 10000,
-    "max_evaluations": 4,
+    "max_evaluations": EVALUATIONS,
     "sklearn_models": "ensemble.RandomForestRegressor",
     "xgboost_models": "gbtree.squarederror,gbtree.gamma",
 }

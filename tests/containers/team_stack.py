@@ -96,9 +96,9 @@ class TeamStack:
         with (self.project / ".env").open("w") as file:
             file.write(self.original_settings + "".join(lines))
 
-    def start(self, *services: str) -> str:
-        """Runs scripts/start.sh, for all services unless some are named, and returns what it prints."""
-        return self._run("bash", "scripts/start.sh", *(services or SCALE))
+    def start(self) -> str:
+        """Runs scripts/start.sh, and returns what it prints."""
+        return self._run("bash", "scripts/start.sh", *SCALE)
 
     def compose(self, *arguments: str) -> str:
         """What `docker compose` prints in this project."""

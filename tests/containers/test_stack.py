@@ -8,7 +8,7 @@ import mlflow
 import pytest
 
 from include.embedded.commands.airflow_api import Run
-from tests.containers.conftest import JOB
+from tests.containers.conftest import EVALUATIONS
 from tests.containers.team_stack import TeamBench, TeamStack, trials_of
 from tests.dashboards.test_access import BODIES
 from tests.team.compose_file import load_compose
@@ -117,7 +117,7 @@ def test_every_trial_is_kept_once_in_the_warehouse_and_in_mlflow(
     for run in job:
         for model, trials in trials_of(bench, run).items():
             numbers = [number for number, _ in trials]
-            assert numbers == list(range(JOB["max_evaluations"])), model  # type: ignore[call-overload]
+            assert numbers == list(range(EVALUATIONS)), model
             key = f"tags.run_key = '{run.dag_id}/{run.run_id}' AND tags.model = '{model}' AND tags.role = 'model'"
             [parent] = client.search_runs(["1"], key)
             children = client.search_runs(["1"], f"tags.mlflow.parentRunId = '{parent.info.run_id}'")

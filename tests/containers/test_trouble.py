@@ -5,6 +5,7 @@ import time
 import pytest
 
 from include.embedded.commands.airflow_api import Run
+from tests.containers.conftest import EVALUATIONS
 from tests.containers.team_stack import TeamBench, TeamStack, trials_of
 from tests.e2e.conftest import TRAININGS
 from tests.waiting import wait_until
@@ -58,7 +59,8 @@ def wait_for_trials(bench: TeamBench, runs: list[Run], count: int) -> None:
 def undisturbed(bench: TeamBench, job: list[Run]) -> Trials:
     """The trials of the main job."""
     trials = {model: trials for run in job for model, trials in trials_of(bench, run).items()}
-    assert len(trials) == 3
+    assert sorted(trials) == ["ensemble.RandomForestRegressor", "gbtree.gamma", "gbtree.squarederror"]
+    assert all([number for number, _ in each] == list(range(EVALUATIONS)) for each in trials.values())
     return trials
 
 

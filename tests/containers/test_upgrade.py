@@ -98,7 +98,7 @@ def test_stack_restored_from_the_backup_of_another_predicts_the_same(stack: Team
     second.compose("up", "--detach", "--wait", "postgres")
     in_compose(second, "restore", "/backups/monday")
     with stack.at_rest():
-        second.start("api-server", "serving")
+        second.start()
     assert predict(second) == wanted
     with second.log_in("admin", stack.passwords["admin"]) as api:
         assert read_rows(TeamBench(second, api))["training.sets"]  # type: ignore[arg-type]
