@@ -1,6 +1,7 @@
 """The warehouse: connections, schema migrations, and bulk transfer through ADBC."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Self
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
 import psycopg
+import pyarrow as pa
 from psycopg import sql
 
 from include.errors import WarehouseUnavailable
@@ -97,6 +99,21 @@ def connect_bulk(url: str) -> Iterator[adbc_driver_postgresql.dbapi.Connection]:
         # What would be closed with the connection is a stand-in: the database is kept for the next one.
         with adbc_driver_postgresql.dbapi.Connection(SimpleNamespace(close=lambda: None), connection) as bulk:
             yield bulk
+
+
+@contextmanager
+def read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Gives what `batches` gives; from now on, another thread makes the next one while this one does other work."""
+    with ThreadPoolExecutor(1) as reader:
+        first = reader.submit(next, batches, None)
+
+        def give() -> Iterator[pa.RecordBatch]:
+            upcoming = first
+            while (batch := upcoming.result()) is not None:
+                upcoming = reader.submit(next, batches, None)
+                yield batch
+
+        yield give()
 
 
 @lru_cache(maxsize=4)

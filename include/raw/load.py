@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,12 +10,14 @@ import pyarrow.compute as pc
 
 from include.errors import SourceInvalid
 from include.problem.checks import key_of
+from include.problem.data import find_pieces
 from include.problem.declaration import Problem
 from include.raw.coercion import TARGET, Coerced, NumberForm, coerce_column, end_after
 from include.raw.duplicates import find_duplicates, hash_rows
 from include.raw.rules import BEYOND, DUPLICATE, NO_CLASS, WRONG_TYPE
 from include.settings import Settings
 from include.sources import Contents
+from include.warehouse import read_ahead
 
 MOST_DETAIL = 200
 MOST_EXAMPLE = 60
@@ -100,8 +101,9 @@ class Load:
         Close it before the contents, as it reads ahead.
         """
         try:
-            for rows in _read_ahead(self._coerce_batches()):
-                yield from (rows.slice(start, COPY_ROWS) for start in range(0, rows.num_rows, COPY_ROWS))
+            with read_ahead(self._coerce_batches()) as coerced:
+                for rows in coerced:
+                    yield from (rows[piece] for piece in find_pieces(rows.num_rows, COPY_ROWS))
             self._check()
             self._reject_duplicates()
         except Exception as error:
@@ -196,12 +198,3 @@ def _write(values: pa.Array) -> list[str]:
     if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
         values = values.cast(pa.string())
     return [str(value) for value in values.to_pylist()]
-
-
-def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Gives what `batches` gives, the next one being read while the one before is stored."""
-    with ThreadPoolExecutor(1) as reader:
-        upcoming = reader.submit(next, batches, None)
-        while (batch := upcoming.result()) is not None:
-            upcoming = reader.submit(next, batches, None)
-            yield batch

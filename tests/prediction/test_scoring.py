@@ -11,7 +11,7 @@ import pytest
 
 from include.errors import SourceInvalid
 from include.prediction.located import read_schema
-from include.prediction.scoring import SCORED_ROWS, find_usable, predict_sorted, score_month
+from include.prediction.scoring import SORTED_ROWS, find_usable, score_month, sort_rows
 from include.problem.declaration import Problem
 from include.raw import ingest_month
 from include.raw.tables import ensure_columns
@@ -19,7 +19,7 @@ from include.settings import Settings
 from include.tracking.registry import RegisteredVersion
 from include.tracking.store import LoadedModel
 from tests.classified import LEAVING, LOGISTIC, SOFTPROB, TIERS, fit_model, load_model, make_customers, make_split
-from tests.registered import BOOSTER, LASSO, VALIDATION, make_model
+from tests.registered import BOOSTER, LASSO, make_model
 from tests.rentals import RENTALS
 from tests.splits import make_trips
 from tests.trip_tables import make_trips as make_table
@@ -178,7 +178,7 @@ def test_loaded_month_and_its_file_get_the_same_predictions(warehouse_url: str, 
 
 
 def test_month_larger_than_a_batch_is_scored_to_its_end(warehouse_url: str, tmp_path: Path) -> None:
-    rows = SCORED_ROWS + 10
+    rows = SORTED_ROWS + 10
     settings = ingest(warehouse_url, tmp_path, make_table(rows))
     assert score_month(warehouse_url, settings, load(model=LASSO), MONTH)["rows"] == rows
     with psycopg.connect(warehouse_url) as connection:
@@ -232,17 +232,29 @@ def test_two_runs_at_once_leave_each_trip_once(warehouse_url: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("model", [BOOSTER, LASSO])
-def test_sorting_changes_nothing_but_the_time(model: str) -> None:
-    made = make_model(model)
-    shuffled = np.random.default_rng(0).permutation(len(VALIDATION))
-    trips = {name: values[shuffled] for name, values in VALIDATION.rows.items()}
-    np.testing.assert_array_equal(predict_sorted(made, trips, SETTINGS.problem), made.predict(trips))
+def test_sorting_changes_nothing_but_the_time(warehouse_url: str, tmp_path: Path, model: str) -> None:
+    settings = ingest(warehouse_url, tmp_path, make_table(300))
+    assert settings.problem.batch_order
+    problem = settings.problem.model_copy(update={"batch_order": ()})
+    unordered = settings.model_copy(update={"problem": problem})
+    assert unordered.problem.batch_order == ()
+    score_month(warehouse_url, settings, load(1, model), MONTH)
+    score_month(warehouse_url, unordered, load(2, model), MONTH)
+    rows = read_batch(warehouse_url, "row_number, predicted, predicted_low, predicted_high")
+    assert rows[:300] == rows[300:]
+    assert [row[0] for row in rows[:300]] == list(range(300))
 
 
-def test_rows_without_an_order_are_predicted_as_they_come() -> None:
-    made, trips = make_model(BOOSTER), VALIDATION.rows
-    unordered = SETTINGS.problem.model_copy(update={"batch_order": ()})
-    np.testing.assert_array_equal(predict_sorted(made, trips, unordered), made.predict(trips))
+def test_rows_are_sorted_whole_by_columns_that_may_be_texts_with_missing_ones() -> None:
+    columns = {"row_number": [0, 1, 2, 3], "weather": ["wet", None, "dry", "dry"], "temperature": [1.0, 2.0, 4.0, 3.0]}
+    batch = pa.RecordBatch.from_pydict(columns)
+    ordered = RENTALS.model_copy(update={"batch_order": ("weather", "temperature")})
+    assert sort_rows(batch, ordered).to_pydict() == {
+        "row_number": [3, 2, 0, 1],
+        "weather": ["dry", "dry", "wet", None],
+        "temperature": [3.0, 4.0, 1.0, 2.0],
+    }
+    assert sort_rows(batch, RENTALS.model_copy(update={"batch_order": ()})) is batch
 
 
 def test_only_what_is_required_or_out_of_bounds_makes_a_row_unusable() -> None:
