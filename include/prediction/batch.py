@@ -13,7 +13,7 @@ from include.settings import Settings
 from include.sources.allowed import AllowedLocations
 from include.sources.location import fill_in
 from include.tracking.registry import get_version
-from include.tracking.runs import open_tracker
+from include.tracking.runs import open_registry
 from include.tracking.store import STORE, find_champion, load_version
 from include.warehouse import connect
 
@@ -39,7 +39,7 @@ def plan(
         SettingsError: The location is not allowed, see `AllowedLocations`.
         SourceInvalid: None of the settings' months is loaded.
     """
-    champion = find_champion(open_tracker(settings), settings.registered_model)
+    champion = find_champion(open_registry(settings), settings.registered_model)
     chosen = list(dict.fromkeys(months or (settings.months if location else _list_loaded(url, settings))))
     if location:
         allowed = AllowedLocations(settings)
@@ -72,7 +72,7 @@ def score(
     location = allowed.check(fill_in(settings.problem, job["location"], job["month"])) if job["location"] else None
     if location and log_in and job["connection_id"]:
         location = log_in(location, job["connection_id"])
-    tracker = open_tracker(settings)
+    tracker = open_registry(settings)
     version = get_version(tracker, job["name"], job["version"])
     loaded = load_version(tracker, version, store=store, threads=threads_for(settings.threads_per_model))
     scored = score_month(url, settings, loaded, job["month"], location, allow=allowed.check_redirect)

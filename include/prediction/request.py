@@ -15,7 +15,7 @@ from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 from include.problem.words import show_amount, show_example
 from include.settings import Settings
-from include.tracking.runs import open_tracker
+from include.tracking.runs import open_registry
 from include.tracking.store import STORE, LoadedModel, load_champion
 from include.warehouse import connect
 
@@ -64,7 +64,7 @@ def predict(
     """
     problem = settings.problem
     rows = parse_rows(inputs, InputFormat.of(problem))
-    champion = load_champion(open_tracker(settings), settings.registered_model, store=store)
+    champion = load_champion(open_registry(settings), settings.registered_model, store=store)
     predicted = champion.model.predict(rows)
     number = champion.version.version
     with connect(url) as connection:

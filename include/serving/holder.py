@@ -15,7 +15,7 @@ from include.problem.data import make_any_rows
 from include.serving.metrics import Metrics
 from include.settings import Settings, read_settings
 from include.tracking.registry import RegisteredVersion
-from include.tracking.runs import Tracker, open_tracker
+from include.tracking.runs import Tracker, open_registry
 from include.tracking.store import STORE, LoadedModel, find_champion, load_remembered, load_version, remember
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class Holder:
 
     def _refresh(self, insist: bool) -> bool:
         self._settings = self._read()
-        self._tracker = self._tracker or open_tracker(self._settings)
+        self._tracker = self._tracker or open_registry(self._settings)
         version = find_champion(self._tracker, self._settings.registered_model)
         self.looked_at = datetime.now(UTC)
         if self.current and _is_same(self.current.loaded.version, version):

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.errors import SettingsError, TrackingUnavailable
@@ -46,19 +46,18 @@ def translate_errors(what: str, uri: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Tracker:
-    """A connection to MLflow, for one experiment; `NO_EXPERIMENT` while there is none and the login may only read."""
+    """A connection to MLflow, for one experiment; `NO_EXPERIMENT` where none was looked for, or there is none yet."""
 
     client: "MlflowClient"
     uri: str
     experiment_id: str
 
 
-def open_tracker(settings: Settings) -> Tracker:
-    """Connects, and creates the experiment where it is missing and the login may do that.
+def open_registry(settings: Settings) -> Tracker:
+    """Connects for the registered models alone: a request less than to find the experiment, which they do not need.
 
     Raises:
-        SettingsError: There is no address, or the experiment was deleted.
-        TrackingUnavailable: The server does not answer.
+        SettingsError: There is no address.
     """
     import mlflow
     from mlflow import environment_variables
@@ -69,15 +68,24 @@ def open_tracker(settings: Settings) -> Tracker:
     mlflow.set_tracking_uri(uri)
     # Each run that ends would be fetched once more, to print its address.
     environment_variables.MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)
-    client = mlflow.MlflowClient(uri)
-    with translate_errors("open the experiment", uri):
-        name = settings.mlflow_experiment
-        found = client.get_experiment_by_name(name) or _create_experiment(client, name)
+    return Tracker(mlflow.MlflowClient(uri), uri, NO_EXPERIMENT)
+
+
+def open_tracker(settings: Settings) -> Tracker:
+    """Connects, and creates the experiment where it is missing and the login may do that.
+
+    Raises:
+        SettingsError: There is no address, or the experiment was deleted.
+        TrackingUnavailable: The server does not answer.
+    """
+    tracker, name = open_registry(settings), settings.mlflow_experiment
+    with translate_errors("open the experiment", tracker.uri):
+        found = tracker.client.get_experiment_by_name(name) or _create_experiment(tracker.client, name)
     if found is None:
-        return Tracker(client, uri, NO_EXPERIMENT)
+        return tracker
     if found.lifecycle_stage == "deleted":
         raise SettingsError(f"The MLflow experiment '{name}' has been deleted; restore it or change MLFLOW_EXPERIMENT.")
-    return Tracker(client, uri, found.experiment_id)
+    return replace(tracker, experiment_id=found.experiment_id)
 
 
 def _create_experiment(client: "MlflowClient", name: str) -> "Experiment | None":
