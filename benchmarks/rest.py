@@ -13,7 +13,7 @@ from benchmarks.running import running_stack
 from include.embedded.stack import Stack
 
 ROUNDS = 20
-GOAL_SECONDS = 1.5
+GOAL_SECONDS = 0.6
 SECONDS_TO_START = 120
 TRIP = {"pickup_at": "2024-02-14T18:30:00", "pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}
 

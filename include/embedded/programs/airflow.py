@@ -3,7 +3,7 @@
 LocalExecutor forks its workers from the scheduler, and each worker forks its tasks; the DAG processor forks a process
 for each look at a file. What the parent has imported is there in every child at no cost, in pages that all of them
 share. Without it, each task would spend seconds of CPU on imports before its first line. The project's own modules are
-left out, so that a task, and a look at a file, sees the code as it is.
+among them as long as no file of theirs changes: a task, and a look at a file, sees the code as it is.
 """
 
 import gc
@@ -12,6 +12,8 @@ import sys
 from contextlib import suppress
 
 from include.collector import collect_seldom
+from include.configuration.layers import ROOT
+from include.embedded.programs.own_modules import find_imports, share_modules
 
 IMPORTED_BY_TASKS = (
     "adbc_driver_postgresql.dbapi",
@@ -67,9 +69,19 @@ def run_airflow(parent: str, *arguments: str) -> None:
         # LightGBM without the machine's OpenMP library; its own training says so.
         with suppress(OSError):
             importlib.import_module(name)
+    if libraries:
+        files = (ROOT / "dags").glob("*.py")
+        share_modules(ROOT / "include", find_imports(files, "include", by_functions=arguments[0] == parent))
 
     from airflow.__main__ import main as airflow
 
+    if arguments[0] == parent:
+        from mlflow.tracking._model_registry.utils import _get_store_registry
+        from mlflow.tracking.request_header.registry import resolve_request_headers
+
+        # The first request of a process reads what every package has for MLflow, and where there is one, loads IPython.
+        _get_store_registry()
+        resolve_request_headers()
     if libraries:
         from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
