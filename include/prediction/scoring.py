@@ -30,7 +30,8 @@ from include.tracking.store import LoadedModel
 from include.warehouse import connect_bulk, ensure_month, lock_month, read_ahead
 
 # Rows that are alike are predicted sooner side by side, hence the more that are sorted at once, the better; they are
-# predicted in smaller batches, so that one is stored while the next is predicted.
+# predicted in smaller batches, so that one is stored while the next is predicted. For fewer rows, LightGBM's boosters
+# make no masks.
 SORTED_ROWS, SCORED_ROWS = 65_536, 16_384
 BATCH = ("prediction", "batch")
 _TYPES: Mapping[Stored, pa.DataType] = MappingProxyType(
@@ -73,17 +74,27 @@ class Scoring:
     def score(self, batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
         """Turns batches in `read_schema` into ones in `schema`, of `SCORED_ROWS` rows at most."""
         try:
-            for batch in batches:
-                usable = batch.filter(find_usable(batch, self.problem))
-                self.skipped += batch.num_rows - usable.num_rows
-                for part in find_pieces(usable.num_rows, SORTED_ROWS):
-                    begun = time.perf_counter()
-                    rows = sort_rows(usable[part], self.problem)
-                    self.model_seconds += time.perf_counter() - begun
-                    yield from (self._score(rows[piece]) for piece in find_pieces(rows.num_rows, SCORED_ROWS))
+            for gathered in self._gather(batches):
+                begun = time.perf_counter()
+                rows = sort_rows(gathered, self.problem)
+                self.model_seconds += time.perf_counter() - begun
+                yield from (self._score(rows[piece]) for piece in find_pieces(rows.num_rows, SCORED_ROWS))
         except Exception as error:
             self.error = error
             raise
+
+    def _gather(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The rows that can be predicted, `SORTED_ROWS` or more of them at once as long as there are so many."""
+        kept: list[pa.RecordBatch] = []
+        for batch in batches:
+            usable = batch.filter(find_usable(batch, self.problem))
+            self.skipped += batch.num_rows - usable.num_rows
+            kept.append(usable)
+            if sum(each.num_rows for each in kept) >= SORTED_ROWS:
+                yield pa.concat_batches(kept)
+                kept = []
+        if kept:
+            yield pa.concat_batches(kept)
 
     def _score(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         rows = {name: from_arrow(kind, batch[name]) for name, kind in self.problem.input_kinds.items()}

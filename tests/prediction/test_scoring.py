@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.errors import SourceInvalid
+from include.models.libraries.lightgbm_boosters import MAKING_ROWS
 from include.prediction.located import read_schema
-from include.prediction.scoring import SORTED_ROWS, find_usable, score_month, sort_rows
+from include.prediction.scoring import SCORED_ROWS, SORTED_ROWS, Scoring, find_usable, score_month, sort_rows
 from include.problem.declaration import Problem
 from include.raw import ingest_month
 from include.raw.tables import ensure_columns
@@ -184,6 +185,28 @@ def test_month_larger_than_a_batch_is_scored_to_its_end(warehouse_url: str, tmp_
     with psycopg.connect(warehouse_url) as connection:
         query = "SELECT count(*), count(DISTINCT row_number) FROM prediction.batch"
         assert connection.execute(query).fetchone() == (rows, rows)
+
+
+def test_rows_of_many_small_batches_are_sorted_and_predicted_by_the_many() -> None:
+    problem, count, skipped = SETTINGS.problem, SCORED_ROWS // 8, 3
+    schema = read_schema(problem)
+    values = {
+        "row_number": range(count),
+        "pickup_at": [datetime(2024, 1, 1)] * count,
+        "pickup_zone": [number % 260 + 1 for number in range(count)],
+        "dropoff_zone": [1] * count,
+        "trip_distance": [1.5] * count,
+    }
+    trips = pa.RecordBatch.from_pydict(values, schema)
+    unusable = pa.RecordBatch.from_pylist([{**trips.slice(0, 1).to_pylist()[0], "trip_distance": None}], schema)
+    scoring = Scoring(MONTH, load(model=LASSO), problem)
+    scored = list(scoring.score(iter([trips, *[unusable] * skipped, *[trips] * 9])))
+    assert [batch.num_rows for batch in scored] == [SCORED_ROWS, 2 * count]
+    assert (scoring.rows, scoring.skipped) == (10 * count, skipped)
+    zones = pa.Table.from_batches(scored)["pickup_zone"].to_pylist()
+    assert zones == sorted(zones)
+    # Only of so many rows LightGBM's boosters make their masks.
+    assert SCORED_ROWS >= MAKING_ROWS
 
 
 def test_month_that_is_not_loaded_is_an_error_that_says_what_to_start(warehouse_url: str) -> None:
