@@ -41,6 +41,8 @@ DATABASE_NUMBERS = count(1)
 SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
 E2E = ROOT / "tests" / "e2e"
 OWN_STACK = "test_another_table.py"
+# Fixtures that start one.
+SERVERS = {"postgres_url", "mlflow_server"}
 # Those that look at what the main job leaves.
 AFTER_MAIN_JOB = ("test_main_job.py", "test_dashboards.py", "test_predictions.py")
 # Longest first: what the processes of the suite do last should be short. The main job starts from nothing, and
@@ -74,7 +76,10 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the long modules first."""
+    """Puts the long modules first, and marks what needs a server."""
+    for item in items:
+        if isinstance(item, pytest.Function) and SERVERS.intersection(item.fixturenames):
+            item.add_marker("server")
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path, len(LONG)))
 
