@@ -8,6 +8,9 @@ from benchmarks.published import publish_set
 from benchmarks.report import Report
 from benchmarks.running import running_stack, settings_of
 from include.models.table import get_model
+from include.monitoring.watch import measure_drift
+from include.prediction import batch
+from include.promotion import judging
 from include.sets.examples import get_training_set
 from include.training import final_model, steps
 from include.training.job import make_job
@@ -62,7 +65,15 @@ def _measure(rows: int, rounds: int) -> dict[str, Peak]:
             tuned = peaks.measure(f"tune {model}", steps.tune_model, url, settings, job, model)
             if get_model(model).stops_early:
                 tuned["parameters"]["n_estimators"] = rounds
-            peaks.measure(f"train {model}", final_model.train_model, url, settings, job, tuned)
+            trained = peaks.measure(f"train {model}", final_model.train_model, url, settings, job, tuned)
+            registered = peaks.measure("register", steps.register_best, url, settings, job, [trained])
+            number = registered["version"]
+            # The first is judged against the best baseline, each later one against the champion.
+            peaks.measure("judge", judging.judge, url, settings, number, f"model_promotion/{number}")
+            peaks.measure("promote", judging.promote, url, settings, [number], f"model_promotion/{number}")
+        peaks.measure("measure drift and errors", measure_drift, url, settings)
+        for scored in batch.plan(url, settings):
+            peaks.measure("score a month", batch.score, url, settings, scored)
     return peaks.by_task
 
 

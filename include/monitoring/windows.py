@@ -1,6 +1,6 @@
 """Windows of the raw rows: weeks, by default, that are complete."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -8,9 +8,9 @@ import psycopg
 from psycopg import sql
 
 from include.configuration.values import ALL
-from include.problem.data import Columns, Split, columns_of_frame
+from include.problem.data import Columns, Split
 from include.problem.declaration import Problem
-from include.sets.examples import list_columns, split_of_frame, table_of, target_bounds
+from include.sets.examples import TARGET, gather, list_columns, split_of_columns, table_of, target_bounds
 from include.settings import Settings
 from include.warehouse import connect, connect_bulk
 
@@ -123,15 +123,17 @@ def load_requests(url: str, problem: Problem, window: Window) -> Columns:
     query = sql.SQL(
         "SELECT {columns} FROM prediction.log WHERE at >= {start}::date AND at < {start}::date + {days}"
     ).format(columns=list_columns(problem.inputs), start=sql.Literal(window.start), days=sql.Literal(window.days))
-    with connect_bulk(url) as connection, connection.cursor() as cursor:
-        cursor.execute(query.as_string())
-        return columns_of_frame(problem, cursor.fetch_arrow_table().to_pandas())
+    return _read(url, problem, query, problem.dtypes)
 
 
 def _load(url: str, problem: Problem, query: sql.Composed) -> Split:
+    return split_of_columns(problem, _read(url, problem, query, [*problem.dtypes, TARGET]))
+
+
+def _read(url: str, problem: Problem, query: sql.Composed, names: Collection[str]) -> Columns:
     with connect_bulk(url) as connection, connection.cursor() as cursor:
         cursor.execute(query.as_string())
-        return split_of_frame(problem, cursor.fetch_arrow_table().to_pandas())
+        return gather(problem, (batch.to_pandas() for batch in cursor.fetch_record_batch()), names)
 
 
 def _list_loads(url: str) -> list[Window]:

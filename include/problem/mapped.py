@@ -16,44 +16,70 @@ from include.errors import SettingsError
 
 # Of an array that is held in memory: a million numbers.
 MOST_BYTES = 8_000_000
-_PIECE = 1_000_000
 
 
-def make_array(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """An array to be filled: in memory where it is small or holds objects, else in a file that is gone with it.
+class Growing:
+    """An array whose values come part by part: in memory while it is small, else in a file that is gone with it.
 
-    Raises:
-        SettingsError: The file system is full.
+    Objects are always held in memory, texts that are the same as one object.
     """
-    kind = np.dtype(dtype)
-    size = kind.itemsize * int(np.prod(shape))
-    if size <= MOST_BYTES or kind.hasobject:
-        return np.empty(shape, kind)
-    with tempfile.TemporaryFile(buffering=0) as file:
-        # Every page is written once: a process that changes a page for which there is no room is killed.
-        if not all(has_written(file, bytes(min(_PIECE, size - start))) for start in range(0, size, _PIECE)):
-            raise SettingsError(
-                f"{tempfile.gettempdir()} has no room for a column of {shape[0]:,} rows. Make room, or let TMPDIR name"
-                " a directory with more."
-            )
-        return np.frombuffer(mmap.mmap(file.fileno(), size), kind).reshape(shape)
+
+    def __init__(self, *, in_memory: bool = False) -> None:
+        self._in_memory = in_memory
+        self._parts: list[npt.NDArray[Any]] = []
+        self._rows = self._bytes = 0
+        self._file: FileIO | None = None
+        self._texts: dict[Any, Any] = {}
+
+    def append(self, part: npt.NDArray[Any]) -> None:
+        """Adds the values of further rows, (n,) or (n, k).
+
+        Raises:
+            SettingsError: The file system is full.
+        """
+        if part.dtype.hasobject:
+            part = np.array([self._texts.setdefault(text, text) for text in part], part.dtype)
+        self._parts.append(part)
+        self._rows += len(part)
+        self._bytes += part.nbytes
+        if self._bytes > MOST_BYTES and not self._in_memory and not part.dtype.hasobject:
+            self._write()
+
+    def finish(self) -> npt.NDArray[Any]:
+        """All values; of at least one part."""
+        if self._file is None:
+            return self._parts[0] if len(self._parts) == 1 else np.concatenate(self._parts)
+        self._write()
+        with self._file:
+            memory = mmap.mmap(self._file.fileno(), 0)
+        [like] = self._parts
+        return np.frombuffer(memory, like.dtype).reshape(-1, *like.shape[1:])
+
+    def _write(self) -> None:
+        self._file = self._file or tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        for part in self._parts:
+            # Not by changing pages of the file: where there is no room for one, the process is killed.
+            if not has_written(self._file, part.tobytes()):
+                self._file.close()
+                raise SettingsError(
+                    f"{tempfile.gettempdir()} has no room for a column of {self._rows:,} rows or more. Make room, or"
+                    " let TMPDIR name a directory with more."
+                )
+        self._parts, self._bytes = [self._parts[-1][:0]], 0
 
 
 def collect(parts: Iterable[npt.NDArray[Any]], count: int) -> npt.NDArray[Any]:
-    """What is given of n rows part by part, (n,) or (n, k), as one array, see `make_array`.
+    """What is given of n rows part by part, (n,) or (n, k), as one array, see `Growing`.
 
     Args:
         parts: At least one.
     """
-    start, whole = 0, np.empty(0)
+    whole = Growing()
     for part in parts:
         if len(part) == count:
             return part
-        if not start:
-            whole = make_array((count, *part.shape[1:]), part.dtype)
-        whole[start : start + len(part)] = part
-        start += len(part)
-    return whole
+        whole.append(part)
+    return whole.finish()
 
 
 def release() -> None:

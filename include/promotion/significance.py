@@ -7,6 +7,8 @@ from itertools import takewhile
 import numpy as np
 import numpy.typing as npt
 
+from include.problem.data import ROWS_AT_ONCE, find_pieces
+from include.problem.mapped import collect
 from include.problem.objectives.objective import Objective
 
 Blocks = npt.NDArray[np.intp]
@@ -91,9 +93,15 @@ def _jackknife(objective: Objective, sums: _Numbers, sizes: _Numbers) -> float:
     blocks = len(sizes)
     if blocks < 2:
         return float("inf")
-    left = np.maximum(sums.sum(axis=1, keepdims=True) - sums, 0) / (sizes.sum() - sizes)
-    without = np.subtract(*objective.aggregate(left))
-    return float((blocks - 1) / blocks * np.sum((without - without.mean()) ** 2))
+    whole, rows = sums.sum(axis=1, keepdims=True), sizes.sum()
+    without = collect(
+        (
+            np.subtract(*objective.aggregate(np.maximum(whole - sums[:, some], 0) / (rows - sizes[some])))
+            for some in find_pieces(blocks, ROWS_AT_ONCE)
+        ),
+        blocks,
+    )
+    return (blocks - 1) * float(without.var())
 
 
 def find_significant(chances: Mapping[int, float], level: float) -> list[int]:

@@ -1,7 +1,7 @@
 """Reads training sets: which are published, their examples by split, and what their features look up."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,7 +16,7 @@ from include.errors import NoTrainingSet
 from include.problem.checks import ROW_WEIGHT
 from include.problem.data import Columns, Positions, Split, Values, columns_of_frame
 from include.problem.declaration import Problem
-from include.problem.mapped import make_array
+from include.problem.mapped import Growing
 from include.problem.parts import Column
 from include.problem.references import thaw_references
 from include.sets.parquet import LEAST_HASH, find_kept, read_parts
@@ -181,47 +181,28 @@ class StoredRows:
 
     def take(self, positions: Positions) -> Split:
         """See `Pieces`."""
-        return self._split_of(self._gather(self._names, positions, make=np.empty))
+        return split_of_columns(self.problem, self._gather(self._names, positions, in_memory=True))
 
     def load(self) -> Split:
         """All rows, in memory."""
-        return self._split_of(self._gather(self._names, make=np.empty))
+        return split_of_columns(self.problem, self._gather(self._names, in_memory=True))
 
     def map(self) -> Split:
-        """All rows, the columns of many in files, see `make_array`."""
-        return self._split_of(self._gather(self._names))
+        """All rows, the columns of many in files, see `Growing`."""
+        return split_of_columns(self.problem, self._gather(self._names))
 
     @property
     def _names(self) -> list[str]:
         return _name_columns(self.problem)
 
-    def _split_of(self, columns: Mapping[str, npt.NDArray[Any]]) -> Split:
-        rows = {name: columns[name] for name in self.problem.dtypes}
-        return Split(rows, columns[TARGET], columns.get(ROW_WEIGHT))
-
     def _gather(
-        self, names: Collection[str], positions: Positions | None = None, make: Callable[..., Any] = make_array
+        self, names: Collection[str], positions: Positions | None = None, *, in_memory: bool = False
     ) -> dict[str, npt.NDArray[Any]]:
         """Some columns of the rows at these ascending positions; None: of all rows."""
-        count = self.count if positions is None else len(positions)
-        columns = {name: make((count,), self.problem.dtypes.get(name, "float64")) for name in names}
-        texts: dict[str, dict[Any, Any]] = {name: {} for name, values in columns.items() if values.dtype.hasobject}
-        start = filled = 0
-        for frame in self._read(names):
-            end = start + len(frame)
-            if positions is not None:
-                first, last = np.searchsorted(positions, [start, end])
-                frame = frame.iloc[positions[first:last] - start]
-            read = columns_of_frame(self.problem, frame, names)
-            for name, values in columns.items():
-                there = slice(filled, filled + len(frame))
-                values[there] = read[name] if name in read else frame[name].to_numpy(dtype="float64")
-                if (known := texts.get(name)) is not None:  # texts that are the same are one object
-                    values[there] = [known.setdefault(text, text) for text in values[there]]
-            start, filled = end, filled + len(frame)
-            if filled == count:
-                break
-        return columns
+        frames = self._read(names)
+        if positions is not None:
+            frames = _pick(frames, positions)
+        return gather(self.problem, frames, names, in_memory=in_memory)
 
     def _read(self, names: Collection[str]) -> "Iterator[pd.DataFrame]":
         for split in self.splits if self.count and names else ():
@@ -297,6 +278,48 @@ def stream_batches(
     with connect_bulk(url) as connection, connection.cursor() as cursor:
         cursor.execute(query.as_string())
         yield from cursor.fetch_record_batch()
+
+
+def _pick(frames: "Iterable[pd.DataFrame]", positions: Positions) -> "Iterator[pd.DataFrame]":
+    """The rows at these ascending positions; no more is read once they are there."""
+    start = 0
+    for frame in frames:
+        end = start + len(frame)
+        first, last = np.searchsorted(positions, [start, end])
+        yield frame.iloc[positions[first:last] - start]
+        if last == len(positions):
+            return
+        start = end
+
+
+def gather(
+    problem: Problem, frames: "Iterable[pd.DataFrame]", names: Collection[str], *, in_memory: bool = False
+) -> dict[str, npt.NDArray[Any]]:
+    """Columns of all rows that are read bit by bit, see `Growing`.
+
+    Args:
+        frames: Each with the columns `names`.
+        names: Inputs of the problem, which have its types, and others, which are numbers, or as many for each row.
+    """
+    columns = {name: Growing(in_memory=in_memory) for name in names}
+    rows = 0
+    for frame in frames:
+        inputs = columns_of_frame(problem, frame, names)
+        for name, column in columns.items():
+            column.append(inputs[name] if name in inputs else _read_numbers(frame[name]))
+        rows += len(frame)
+    if not rows:
+        return {name: np.empty(0, problem.dtypes.get(name, "float64")) for name in names}
+    return {name: column.finish() for name, column in columns.items()}
+
+
+def _read_numbers(values: "pd.Series[Any]") -> Values:
+    return np.array(values.tolist(), "float64") if values.dtype == object else values.to_numpy(dtype="float64")
+
+
+def split_of_columns(problem: Problem, columns: Mapping[str, npt.NDArray[Any]]) -> Split:
+    """Rows with their targets, of the problem's inputs and `target`, and, where they have any, weights."""
+    return Split({name: columns[name] for name in problem.dtypes}, columns[TARGET], columns.get(ROW_WEIGHT))
 
 
 def split_of_frame(problem: Problem, frame: "pd.DataFrame") -> Split:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import adbc_driver_manager
-import numpy as np
 from psycopg import sql
 
 from include.errors import NoTrainingSet, StaleInput
@@ -13,7 +12,7 @@ from include.problem.checks import PLACE
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 from include.sets import baselines
-from include.sets.examples import list_columns, read_problem_of, split_of_frame, table_of
+from include.sets.examples import TARGET, gather, list_columns, read_problem_of, table_of
 from include.sets.split import learnt_from
 from include.warehouse import connect, connect_bulk
 
@@ -81,15 +80,15 @@ def load_held_out(url: str, versions: Collection[int], whole: Collection[int] = 
             cursor.execute(query.as_string())
         except adbc_driver_manager.ProgrammingError:
             # It is asked below whether the version is gone.
-            frame = None
+            columns = None
         else:
-            frame = cursor.fetch_arrow_table().to_pandas()
-    if frame is None or _find_newest(url)[0] != version:
+            frames = (batch.to_pandas() for batch in cursor.fetch_record_batch())
+            columns = gather(problem, frames, [*problem.dtypes, TARGET, PLACE, *names.values()])
+    if columns is None or _find_newest(url)[0] != version:
         raise StaleInput(f"Training set {version} was superseded while its {split} split was read.")
-    found = split_of_frame(problem, frame)
-    predicted = {name: np.array(frame[column].tolist(), dtype="float64") for name, column in names.items()}
-    places = frame[PLACE].to_numpy(dtype="float64", na_value=np.nan)
-    return HeldOut(problem, version, split, found.rows, found.target, predicted, places)
+    rows = {name: columns[name] for name in problem.dtypes}
+    predicted = {name: columns[column] for name, column in names.items()}
+    return HeldOut(problem, version, split, rows, columns[TARGET], predicted, columns[PLACE])
 
 
 def _find_newest(url: str) -> tuple[int, str, dict[str, Any]]:

@@ -1,13 +1,14 @@
 import gc
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from include.problem import mapped
-from include.problem.mapped import collect, make_array
+from include.problem.mapped import Growing, collect
 
 
 def find_files(array: np.ndarray) -> int:
@@ -23,24 +24,32 @@ def find_files(array: np.ndarray) -> int:
 needs_maps = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system does not say what is mapped")
 
 
+def grow(parts: Iterable[np.ndarray], *, in_memory: bool = False) -> np.ndarray:
+    """The array of these parts."""
+    growing = Growing(in_memory=in_memory)
+    for part in parts:
+        growing.append(part)
+    return growing.finish()
+
+
 @needs_maps
 @pytest.mark.parametrize("dtype", ["float64", "int64", "datetime64[us]"])
 def test_only_a_large_array_is_in_a_file(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     monkeypatch.setattr(mapped, "MOST_BYTES", 80_000)
-    monkeypatch.setattr(mapped, "_PIECE", 3_000)
-    small, large = make_array((10_000,), dtype), make_array((10_001,), dtype)
-    assert (find_files(small), find_files(large)) == (0, 1)
     values = np.arange(10_001).astype(dtype)
-    large[:] = values
-    assert large.dtype == values.dtype
-    assert large.tolist() == values.tolist()
+    for ends in ([], [10_000], [4_000, 4_000, 10_000], [1, 2]):
+        large = grow(np.split(values, ends))
+        assert (find_files(grow(np.split(values[:10_000], ends))), find_files(large)) == (0, 1)
+        assert find_files(grow(np.split(values, ends), in_memory=True)) == 0
+        assert large.dtype == values.dtype
+        assert large.tolist() == values.tolist()
 
 
 @needs_maps
 def test_file_is_gone_with_its_array(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mapped, "MOST_BYTES", 0)
     before = Path("/proc/self/maps").read_text().count("(deleted)")
-    array = make_array((7_000, 3), "float64")
+    array = grow([np.zeros((7_000, 3))])
     view = array[:10]
     del array
     view[:] = 1.0
@@ -50,20 +59,23 @@ def test_file_is_gone_with_its_array(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Path("/proc/self/maps").read_text().count("(deleted)") == before
 
 
-def test_texts_are_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_are_in_memory_and_equal_ones_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mapped, "MOST_BYTES", 0)
-    texts = make_array((3,), "object")
-    texts[:] = ["a", None, "b"]
-    assert texts.tolist() == ["a", None, "b"]
+    parts = [np.array([f"{letter}{1}", None], dtype=object) for letter in "aab"]
+    texts = grow(parts)
+    assert texts.tolist() == ["a1", None, "a1", None, "b1", None]
+    assert parts[0][0] is not parts[1][0]
+    assert texts[0] is texts[2]
 
 
 def test_no_room_is_an_error_that_names_the_ways_out(tmp_path: Path) -> None:
     code = f"""
 import resource, tempfile
+import numpy as np
 from include.problem import mapped
 tempfile.tempdir = {str(tmp_path)!r}
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))
-mapped.make_array((1_500_000,), "float64")
+mapped.Growing().append(np.zeros(1_500_000))
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "SettingsError" in ended.stderr

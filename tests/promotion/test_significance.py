@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.problem.problem_file import read_problem
+from include.promotion import significance
 from include.promotion.blocks import list_blocks
 from include.promotion.significance import Difference, find_significant, measure_difference
 from tests.splits import PROBLEM, make_split
@@ -42,6 +43,16 @@ def test_pairing_tells_models_apart_that_err_alike() -> None:
     hard = np.random.default_rng(0).exponential(100, size=500)
     low, high = measure(np.stack([hard, hard * 1.02]), []).interval(CONFIDENCE)
     assert low < high < 0
+
+
+def test_rows_are_left_out_in_pieces_as_they_are_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    squared, blocks = draw(0, 1000), [np.arange(1000) // 20]
+    whole = [measure(squared, given) for given in ([], blocks)]
+    monkeypatch.setattr(significance, "ROWS_AT_ONCE", 7)
+    for at, given_blocks in enumerate(([], blocks)):
+        found = measure(squared, given_blocks)
+        assert found.standard_error == pytest.approx(whole[at].standard_error, rel=1e-12)
+        assert found.interval(CONFIDENCE) == pytest.approx(whole[at].interval(CONFIDENCE), rel=1e-12)
 
 
 @settings(deadline=None)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from include.problem import problem_file
+from include.problem import mapped, problem_file
 from include.problem.declaration import Problem
 from include.promotion import decisions
 from include.raw.tables import ensure_columns
@@ -76,6 +76,20 @@ def test_mean_and_median_of_the_training_split_are_always_there(warehouse_url: s
         assert each.errors["test"]["mae"] == pytest.approx(np.abs(errors).mean())
         assert each.errors.keys() == {"validation", "test"}
         assert np.array_equal(held_out.baselines[each.name], np.full(len(held_out.actual), each.value))
+
+
+def test_held_out_rows_in_files_are_those_in_memory(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish_sample(warehouse_url)
+    held = load_held_out(warehouse_url, [])
+    monkeypatch.setattr(mapped, "MOST_BYTES", 0)
+    found = load_held_out(warehouse_url, [])
+    assert len(held.actual) > 0
+    for before, after in ((held.rows, found.rows), (held.baselines, found.baselines)):
+        assert after.keys() == before.keys()
+        for name, values in before.items():
+            assert (after[name].dtype, after[name].tolist()) == (values.dtype, values.tolist())
+    assert found.actual.tolist() == held.actual.tolist()
+    assert np.array_equal(found.places, held.places, equal_nan=True)
 
 
 def test_series_also_has_the_last_value_known_and_that_of_a_week_earlier(warehouse_url: str, declare: Any) -> None:
