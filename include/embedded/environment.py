@@ -132,7 +132,11 @@ def _options(stack: "Stack") -> dict[str, list[tuple[str, str]]]:
             ("DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle])),
             ("DAG_BUNDLE_STORAGE_PATH", str(stack.home / "airflow" / "bundles")),
         ],
-        "DATABASE": [("SQL_ALCHEMY_CONN", _sqlalchemy(stack.airflow_url))],
+        "DATABASE": [
+            ("SQL_ALCHEMY_CONN", _sqlalchemy(stack.airflow_url)),
+            # The start brings the database up to date; each program would compare all migrations with it again.
+            ("CHECK_MIGRATIONS", "False"),
+        ],
         "API": [
             ("HOST", HOST),
             ("PORT", str(stack.ports["airflow"])),
