@@ -1,5 +1,6 @@
 """Training sets that are also kept as Parquet files: the same rows, from wherever they are read."""
 
+import multiprocessing
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -242,6 +243,29 @@ def test_files_go_with_their_version_in_any_store(url: str) -> None:
     assert {f"memory:/{path}" for path in store.ls("/sets", detail=False)} == set(directories.values())
     assert load_split(url, versions[1], "train").target.tolist() == [10, 20]
     assert len(open_rows(url, versions[0], ["train"])) == 0
+
+
+def test_files_in_a_bucket_are_read_by_several_tasks_at_once_and_go_with_their_version(
+    url: str, object_store: str
+) -> None:
+    settings = keep_in("s3://trips/sets", keep_versions=1)
+    publish(url, settings, "first")
+    second = publish(url, settings, "second")
+    [(directory,)] = query(url, "SELECT directory FROM training.files")
+    store = fsspec.filesystem("s3", use_listings_cache=False)
+    assert [f"s3://{path}" for path in store.ls("trips/sets", detail=False)] == [directory]
+    # Tasks are forked from a process that may have spoken to the store itself.
+    with multiprocessing.get_context("fork").Pool(2) as tasks:
+        found = tasks.map(read_targets, [(url, second, "train"), (url, second, "validation")] * 4, chunksize=1)
+    assert found == [[10, 20], [30, 40]] * 4
+    [file, _] = store.ls(directory, detail=False)
+    store.pipe_file(file, b"changed")
+    with pytest.raises(TrainingSetDamaged, match=f"s3://{file} of training set version {second} was changed"):
+        load_split(url, second, "train")
+
+
+def read_targets(split: tuple[str, int, str]) -> list[float]:
+    return load_split(*split).target.tolist()
 
 
 def test_files_that_cannot_be_deleted_now_are_deleted_with_the_next_set(
