@@ -46,9 +46,9 @@ class Growing:
             self._write()
 
     def finish(self) -> npt.NDArray[Any]:
-        """All values; of at least one part."""
+        """All values, of at least one part, in memory of their own."""
         if self._file is None:
-            return self._parts[0] if len(self._parts) == 1 else np.concatenate(self._parts)
+            return np.concatenate(self._parts)
         self._write()
         with self._file:
             memory = mmap.mmap(self._file.fileno(), 0)

@@ -43,6 +43,8 @@ def test_only_a_large_array_is_in_a_file(monkeypatch: pytest.MonkeyPatch, dtype:
         assert find_files(grow(np.split(values, ends), in_memory=True)) == 0
         assert large.dtype == values.dtype
         assert large.tolist() == values.tolist()
+        large[:] = 0
+        assert values[-1] == np.arange(10_001).astype(dtype)[-1]
 
 
 @needs_maps
