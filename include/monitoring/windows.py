@@ -1,6 +1,6 @@
 """Windows of the raw rows: weeks, by default, that are complete."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -10,9 +10,9 @@ from psycopg import sql
 from include.configuration.values import ALL
 from include.problem.data import Columns, Split
 from include.problem.declaration import Problem
-from include.sets.examples import TARGET, gather, list_columns, split_of_columns, table_of, target_bounds
+from include.sets.examples import TARGET, list_columns, read_rows, split_of_columns, table_of, target_bounds
 from include.settings import Settings
-from include.warehouse import connect, connect_bulk
+from include.warehouse import connect
 
 # A Monday: windows of seven days are calendar weeks, whatever day the data begins on.
 FIRST_DAY = date(1970, 1, 5)
@@ -123,17 +123,11 @@ def load_requests(url: str, problem: Problem, window: Window) -> Columns:
     query = sql.SQL(
         "SELECT {columns} FROM prediction.log WHERE at >= {start}::date AND at < {start}::date + {days}"
     ).format(columns=list_columns(problem.inputs), start=sql.Literal(window.start), days=sql.Literal(window.days))
-    return _read(url, problem, query, problem.dtypes)
+    return read_rows(url, problem, query, problem.dtypes)
 
 
 def _load(url: str, problem: Problem, query: sql.Composed) -> Split:
-    return split_of_columns(problem, _read(url, problem, query, [*problem.dtypes, TARGET]))
-
-
-def _read(url: str, problem: Problem, query: sql.Composed, names: Collection[str]) -> Columns:
-    with connect_bulk(url) as connection, connection.cursor() as cursor:
-        cursor.execute(query.as_string())
-        return gather(problem, (batch.to_pandas() for batch in cursor.fetch_record_batch()), names)
+    return split_of_columns(problem, read_rows(url, problem, query, [*problem.dtypes, TARGET]))
 
 
 def _list_loads(url: str) -> list[Window]:

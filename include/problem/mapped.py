@@ -39,16 +39,18 @@ class Growing:
         """
         if part.dtype.hasobject:
             part = np.array([self._texts.setdefault(text, text) for text in part], part.dtype)
-        self._parts.append(part)
+        # A copy, as the part may keep all columns that it was read with.
+        self._parts.append(part.copy())
         self._rows += len(part)
         self._bytes += part.nbytes
         if self._bytes > MOST_BYTES and not self._in_memory and not part.dtype.hasobject:
             self._write()
 
     def finish(self) -> npt.NDArray[Any]:
-        """All values, of at least one part, in memory of their own."""
+        """All values, of at least one part, in memory of their own; gives up the parts."""
         if self._file is None:
-            return np.concatenate(self._parts)
+            parts, self._parts = self._parts, []
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
         self._write()
         with self._file:
             memory = mmap.mmap(self._file.fileno(), 0)
@@ -56,7 +58,7 @@ class Growing:
         return np.frombuffer(memory, like.dtype).reshape(-1, *like.shape[1:])
 
     def _write(self) -> None:
-        self._file = self._file or tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        self._file = self._file or tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - until it is mapped
         for part in self._parts:
             # Not by changing pages of the file: where there is no room for one, the process is killed.
             if not has_written(self._file, part.tobytes()):

@@ -173,7 +173,7 @@ class StoredRows:
         if not self.count:
             yield self.load()
         for frame in self._read(self._names):
-            yield split_of_frame(self.problem, frame)
+            yield split_of_columns(self.problem, _read_columns(self.problem, frame, self._names))
 
     def columns(self, names: Collection[str]) -> Columns:
         """See `Pieces`."""
@@ -202,7 +202,7 @@ class StoredRows:
         frames = self._read(names)
         if positions is not None:
             frames = _pick(frames, positions)
-        return gather(self.problem, frames, names, in_memory=in_memory)
+        return _gather(self.problem, frames, names, in_memory=in_memory)
 
     def _read(self, names: Collection[str]) -> "Iterator[pd.DataFrame]":
         for split in self.splits if self.count and names else ():
@@ -243,8 +243,9 @@ def stream_share(url: str, version: int, split: str, share: int, shares: int) ->
         share: Its number, from 0.
     """
     problem = read_problem_of(url, version)
-    for frame in _read_frames(url, version, split, _name_columns(problem), (share, shares)):
-        yield split_of_frame(problem, frame)
+    names = _name_columns(problem)
+    for frame in _read_frames(url, version, split, names, (share, shares)):
+        yield split_of_columns(problem, _read_columns(problem, frame, names))
 
 
 def _name_columns(problem: Problem) -> list[str]:
@@ -292,7 +293,17 @@ def _pick(frames: "Iterable[pd.DataFrame]", positions: Positions) -> "Iterator[p
         start = end
 
 
-def gather(
+def read_rows(url: str, problem: Problem, query: sql.Composed, names: Collection[str]) -> dict[str, npt.NDArray[Any]]:
+    """Columns of all rows that a query gives: inputs of the problem, which have its types, and others, numbers.
+
+    Those of many rows are in files, see `Growing`.
+    """
+    with connect_bulk(url) as connection, connection.cursor() as cursor:
+        cursor.execute(query.as_string())
+        return _gather(problem, (batch.to_pandas() for batch in cursor.fetch_record_batch()), names)
+
+
+def _gather(
     problem: Problem, frames: "Iterable[pd.DataFrame]", names: Collection[str], *, in_memory: bool = False
 ) -> dict[str, npt.NDArray[Any]]:
     """Columns of all rows that are read bit by bit, see `Growing`.
@@ -304,13 +315,17 @@ def gather(
     columns = {name: Growing(in_memory=in_memory) for name in names}
     rows = 0
     for frame in frames:
-        inputs = columns_of_frame(problem, frame, names)
-        for name, column in columns.items():
-            column.append(inputs[name] if name in inputs else _read_numbers(frame[name]))
+        for name, values in _read_columns(problem, frame, names).items():
+            columns[name].append(values)
         rows += len(frame)
     if not rows:
         return {name: np.empty(0, problem.dtypes.get(name, "float64")) for name in names}
     return {name: column.finish() for name, column in columns.items()}
+
+
+def _read_columns(problem: Problem, frame: "pd.DataFrame", names: Collection[str]) -> dict[str, npt.NDArray[Any]]:
+    inputs = columns_of_frame(problem, frame, names)
+    return {name: inputs[name] if name in inputs else _read_numbers(frame[name]) for name in names}
 
 
 def _read_numbers(values: "pd.Series[Any]") -> Values:
@@ -320,12 +335,6 @@ def _read_numbers(values: "pd.Series[Any]") -> Values:
 def split_of_columns(problem: Problem, columns: Mapping[str, npt.NDArray[Any]]) -> Split:
     """Rows with their targets, of the problem's inputs and `target`, and, where they have any, weights."""
     return Split({name: columns[name] for name in problem.dtypes}, columns[TARGET], columns.get(ROW_WEIGHT))
-
-
-def split_of_frame(problem: Problem, frame: "pd.DataFrame") -> Split:
-    """Rows with their targets, of a frame with the problem's inputs and `target`, and, where it has any, weights."""
-    target, *weights = (frame[name].to_numpy(dtype="float64") for name in (TARGET, ROW_WEIGHT) if name in frame)
-    return Split(columns_of_frame(problem, frame), target, *weights)
 
 
 def find_target_shape(url: str, version: int) -> TargetShape:

@@ -12,9 +12,9 @@ from include.problem.checks import PLACE
 from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 from include.sets import baselines
-from include.sets.examples import TARGET, gather, list_columns, read_problem_of, table_of
+from include.sets.examples import TARGET, list_columns, read_problem_of, read_rows, split_of_columns, table_of
 from include.sets.split import learnt_from
-from include.warehouse import connect, connect_bulk
+from include.warehouse import connect
 
 # What a model has learnt from is known of pruned sets too: their rows in training.sets stay.
 _ROWS = """
@@ -75,20 +75,16 @@ def load_held_out(url: str, versions: Collection[int], whole: Collection[int] = 
         whole=sql.Literal(list(whole)) + sql.SQL("::bigint[]"),
         learnt_from=learnt_from(problem, settings),
     )
-    with connect_bulk(url) as connection, connection.cursor() as cursor:
-        try:
-            cursor.execute(query.as_string())
-        except adbc_driver_manager.ProgrammingError:
-            # It is asked below whether the version is gone.
-            columns = None
-        else:
-            frames = (batch.to_pandas() for batch in cursor.fetch_record_batch())
-            columns = gather(problem, frames, [*problem.dtypes, TARGET, PLACE, *names.values()])
+    try:
+        columns = read_rows(url, problem, query, [*problem.dtypes, TARGET, PLACE, *names.values()])
+    except adbc_driver_manager.ProgrammingError:
+        # It is asked below whether the version is gone.
+        columns = None
     if columns is None or _find_newest(url)[0] != version:
         raise StaleInput(f"Training set {version} was superseded while its {split} split was read.")
-    rows = {name: columns[name] for name in problem.dtypes}
+    found = split_of_columns(problem, columns)
     predicted = {name: columns[column] for name, column in names.items()}
-    return HeldOut(problem, version, split, rows, columns[TARGET], predicted, columns[PLACE])
+    return HeldOut(problem, version, split, found.rows, found.target, predicted, columns[PLACE])
 
 
 def _find_newest(url: str) -> tuple[int, str, dict[str, Any]]:
