@@ -1,6 +1,6 @@
-"""The warehouse: connections, schema migrations, and bulk transfer through ADBC."""
+"""The warehouse: connections, schema migrations, and bulk transfer by binary COPY."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
@@ -12,6 +12,7 @@ import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
 import psycopg
 import pyarrow as pa
+from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg import sql
 
 from include.errors import WarehouseUnavailable
@@ -89,7 +90,7 @@ class KeptConnection:
 
 @contextmanager
 def connect_bulk(url: str) -> Iterator[adbc_driver_postgresql.dbapi.Connection]:
-    """A connection that moves Arrow data by binary COPY; nothing is kept unless the caller commits.
+    """A connection that reads Arrow data by binary COPY; nothing is kept unless the caller commits.
 
     Raises:
         WarehouseUnavailable: The server cannot be reached or the connection broke.
@@ -99,6 +100,24 @@ def connect_bulk(url: str) -> Iterator[adbc_driver_postgresql.dbapi.Connection]:
         # What would be closed with the connection is a stand-in: the database is kept for the next one.
         with adbc_driver_postgresql.dbapi.Connection(SimpleNamespace(close=lambda: None), connection) as bulk:
             yield bulk
+
+
+def append_rows(
+    connection: psycopg.Connection, table: sql.Identifier, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
+) -> None:
+    """Appends batches to a table by binary COPY, in the connection's transaction.
+
+    Args:
+        schema: The batches' columns by their names in the table, in exactly its types: nothing is converted.
+    """
+    encoder = ArrowToPostgresBinaryEncoder(schema)
+    columns = sql.SQL(", ").join(map(sql.Identifier, schema.names))
+    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(table, columns)
+    with connection.cursor().copy(command) as stream:
+        stream.write(encoder.write_header())
+        for batch in batches:
+            stream.write(encoder.write_batch(batch))
+        stream.write(encoder.finish())
 
 
 @contextmanager
@@ -145,36 +164,31 @@ def migrate(url: str) -> list[str]:
     return applied
 
 
-def ensure_month(cursor: adbc_driver_postgresql.dbapi.Cursor, url: str, schema: str, table: str, month: str) -> str:
-    """The partition of `schema.table` that holds `month` (YYYY-MM), by name; created where it is missing.
+def ensure_month(connection: psycopg.Connection, url: str, schema: str, table: str, month: str) -> sql.Identifier:
+    """The partition of `schema.table` that holds `month` (YYYY-MM); created where it is missing.
 
     Args:
-        cursor: Of any connection to the warehouse. As a rule it answers that there is nothing to do, which takes a
-            fraction of the time of a new connection.
+        connection: Any to the warehouse. As a rule it answers that there is nothing to do, which takes a fraction of
+            the time of a new connection.
         url: The warehouse's libpq address.
     """
-    name = name_partition(table, month)
-    cursor.execute("SELECT to_regclass($1::text)::text", (f"{schema}.{name}",))
-    if cursor.fetchone() == (None,):
-        with connect(url) as connection:
+    partition = name_partition(schema, table, month)
+    if connection.execute("SELECT to_regclass(%s)", [partition.as_string()]).fetchone() == (None,):
+        with connect(url) as creating:
             # It locks the whole table: in a transaction of its own, and one run at a time.
-            connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"{schema}.{table}"])
-            create_partition(connection, schema, table, month.replace("-", "_"), "month", month)
-    return name
+            creating.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"{schema}.{table}"])
+            create_partition(creating, schema, table, month.replace("-", "_"), "month", month)
+    return partition
 
 
-def name_partition(table: str, month: str) -> str:
-    """The name of the partition of `table` that holds `month`."""
-    return f"{table}_{month.replace('-', '_')}"
+def name_partition(schema: str, table: str, month: str) -> sql.Identifier:
+    """The name of the partition of `schema.table` that holds `month`."""
+    return sql.Identifier(schema, f"{table}_{month.replace('-', '_')}")
 
 
-def lock_month(cursor: adbc_driver_postgresql.dbapi.Cursor, schema: str, table: str, month: str) -> None:
+def lock_month(connection: psycopg.Connection, schema: str, table: str, month: str) -> None:
     """Waits until no other transaction writes `month`, and keeps them out until this one ends."""
-    cursor.execute(
-        "SELECT pg_advisory_xact_lock(hashtext($1), hashtext($2))::text",
-        (f"{schema}.{table}", month),
-    )
-    cursor.fetchall()
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), hashtext(%s))", [f"{schema}.{table}", month])
 
 
 def create_partition(

@@ -27,7 +27,7 @@ from include.settings import Settings
 from include.sources.limits import Allow, allow_all
 from include.sources.location import mask
 from include.tracking.store import LoadedModel
-from include.warehouse import connect_bulk, ensure_month, lock_month, read_ahead
+from include.warehouse import append_rows, connect, connect_bulk, ensure_month, lock_month, read_ahead
 
 # Rows that are alike are predicted sooner side by side, hence the more that are sorted at once, the better; they are
 # predicted in smaller batches, so that one is stored while the next is predicted. For fewer rows, LightGBM's boosters
@@ -54,7 +54,6 @@ class Scoring:
         skipped: Rows that cannot be predicted: a value that is required is missing, or one is out of bounds.
         unusual: Values that are not as those learnt, by column and reason.
         model_seconds: Time in features and model alone.
-        error: What ended the reading, None while nothing has.
     """
 
     month: str
@@ -64,7 +63,6 @@ class Scoring:
     skipped: int = 0
     unusual: dict[str, Counter[str]] = field(default_factory=dict)
     model_seconds: float = 0.0
-    error: Exception | None = None
 
     @property
     def schema(self) -> pa.Schema:
@@ -73,15 +71,11 @@ class Scoring:
 
     def score(self, batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
         """Turns batches in `read_schema` into ones in `schema`, of `SCORED_ROWS` rows at most."""
-        try:
-            for gathered in self._gather(batches):
-                begun = time.perf_counter()
-                rows = sort_rows(gathered, self.problem)
-                self.model_seconds += time.perf_counter() - begun
-                yield from (self._score(rows[piece]) for piece in find_pieces(rows.num_rows, SCORED_ROWS))
-        except Exception as error:
-            self.error = error
-            raise
+        for gathered in self._gather(batches):
+            begun = time.perf_counter()
+            rows = sort_rows(gathered, self.problem)
+            self.model_seconds += time.perf_counter() - begun
+            yield from (self._score(rows[piece]) for piece in find_pieces(rows.num_rows, SCORED_ROWS))
 
     def _gather(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The rows that can be predicted, `SORTED_ROWS` or more of them at once as long as there are so many."""
@@ -154,25 +148,19 @@ def score_month(
     opened = open_location(settings, month, location, allow) if location else _open_loaded(url, problem, month)
     with (
         opened as batches,
-        connect_bulk(url) as connection,
-        connection.cursor() as cursor,
+        connect(url) as connection,
         closing(scoring.score(batches)) as scored,
         read_ahead(scored) as upcoming,
     ):
-        partition = ensure_month(cursor, url, *BATCH, month)
+        partition = ensure_month(connection, url, *BATCH, month)
         # Of two runs at once, the second replaces the first one's rows rather than adding to them.
-        lock_month(cursor, *BATCH, month)
-        cursor.execute(_delete_from(partition), (loaded.version.version,))
-        try:
-            reader = pa.RecordBatchReader.from_batches(scoring.schema, upcoming)
-            cursor.adbc_ingest(partition, reader, mode="append", db_schema_name="prediction")
-        except Exception:
-            if scoring.error:  # the driver knows the error's text alone
-                raise scoring.error from None
-            raise
+        lock_month(connection, *BATCH, month)
+        connection.execute(
+            sql.SQL("DELETE FROM {} WHERE model_version = %s").format(partition), [loaded.version.version]
+        )
+        append_rows(connection, partition, scoring.schema, upcoming)
         if not scoring.rows:
             raise SourceInvalid(_explain_nothing(problem, month, location, scoring.skipped))
-        connection.commit()
     return {
         "month": month,
         "version": loaded.version.version,
@@ -182,12 +170,6 @@ def score_month(
         "seconds": time.perf_counter() - begun,
         "model_seconds": scoring.model_seconds,
     }
-
-
-def _delete_from(partition: str) -> str:
-    return (
-        sql.SQL("DELETE FROM {} WHERE model_version = $1").format(sql.Identifier("prediction", partition)).as_string()
-    )
 
 
 def sort_rows(batch: pa.RecordBatch, problem: Problem) -> pa.RecordBatch:

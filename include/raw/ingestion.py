@@ -4,15 +4,17 @@ import hashlib
 import json
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
-import pyarrow as pa
-from adbc_driver_postgresql.dbapi import Cursor
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
 
 from include.raw.columns import check_columns, describe_drift
-from include.raw.load import REJECTED, Load
+from include.raw.load import REJECTED, REJECTED_ROWS, Load
 from include.settings import Settings
 from include.sources import Contents, open_batches, probe
-from include.warehouse import connect_bulk, ensure_month, lock_month
+from include.warehouse import append_rows, connect, ensure_month, lock_month
 
 # Goes up when the same bytes of a source become other raw rows: loaded months are read again then.
 READER_VERSION = 3
@@ -55,23 +57,21 @@ def ingest_month(url: str, settings: Settings, month: str, *, force: bool = Fals
         SourceInvalid: The month is missing, empty, damaged, or lacks a column that the settings name.
         WarehouseUnavailable: The warehouse cannot be reached, or broke off.
     """
-    with connect_bulk(url) as connection, connection.cursor() as cursor:
-        if not force and (unchanged := _find_unchanged(cursor, settings, month)):
+    with connect(url) as connection:
+        if not force and (unchanged := _find_unchanged(connection, settings, month)):
             return unchanged
         # No transaction stays open while a source is downloaded.
         connection.rollback()
         with open_batches(settings, month) as contents:
             check_columns(contents, settings, month)
-            lock_month(cursor, *ROWS, month)
-            stored = None if force else _read_stored(cursor, month)
+            lock_month(connection, *ROWS, month)
+            stored = None if force else _read_stored(connection, month)
             if stored and stored["sha256"] == contents.sha256 and stored["reading"] == hash_reading(settings):
-                _refresh(cursor, month, contents)
-                connection.commit()
+                _refresh(connection, month, contents)
                 return _as_unchanged(month, stored)
-            warnings = (*contents.warnings, *describe_drift(_read_latest_columns(cursor), contents.columns))
+            warnings = (*contents.warnings, *describe_drift(_read_latest_columns(connection), contents.columns))
             load = Load(settings, month, contents)
-            _replace(cursor, ensure_month(cursor, url, *ROWS, month), load)
-            connection.commit()
+            _replace(connection, ensure_month(connection, url, *ROWS, month), load)
     return Ingest(month, load.rows, load.rejected_rows, contents.sha256, True, warnings)
 
 
@@ -89,9 +89,9 @@ def hash_reading(settings: Settings) -> str:
     return hashlib.sha256(repr(recipe).encode()).hexdigest()
 
 
-def _find_unchanged(cursor: Cursor, settings: Settings, month: str) -> Ingest | None:
+def _find_unchanged(connection: psycopg.Connection, settings: Settings, month: str) -> Ingest | None:
     """Trusts an unchanged validator, so that a remote file is not downloaded to learn that it is the same."""
-    stored = _read_stored(cursor, month)
+    stored = _read_stored(connection, month)
     if not stored or not stored["validator"] or stored["reading"] != hash_reading(settings):
         return None
     seen = probe(settings, month)
@@ -99,55 +99,48 @@ def _find_unchanged(cursor: Cursor, settings: Settings, month: str) -> Ingest | 
     return _as_unchanged(month, stored) if same else None
 
 
-def _as_unchanged(month: str, stored: dict) -> Ingest:
+def _as_unchanged(month: str, stored: dict[str, Any]) -> Ingest:
     return Ingest(month, stored["rows"], stored["rejected"], stored["sha256"], False)
 
 
-def _read_stored(cursor: Cursor, month: str) -> dict | None:
-    cursor.execute(
-        "SELECT location, validator, sha256, reading, rows, "
-        "(SELECT count(DISTINCT row_number) FROM raw.rejected r "
-        "WHERE r.month = s.month AND stage = 'load') AS rejected FROM raw.sources s WHERE month = $1",
-        (month,),
-    )
-    row = cursor.fetchone()
-    return dict(zip([column[0] for column in cursor.description], row, strict=True)) if row else None
-
-
-def _read_latest_columns(cursor: Cursor) -> dict[str, str]:
-    cursor.execute("SELECT columns::text FROM raw.sources ORDER BY loaded_at DESC LIMIT 1")
-    row = cursor.fetchone()
-    return json.loads(row[0]) if row else {}
-
-
-def _refresh(cursor: Cursor, month: str, contents: Contents) -> None:
-    cursor.execute(
-        "UPDATE raw.sources SET location = $2, size = $3, validator = $4 WHERE month = $1",
-        (month, contents.location, contents.size, contents.validator),
+def _read_stored(connection: psycopg.Connection, month: str) -> dict[str, Any] | None:
+    return (
+        connection.cursor(row_factory=dict_row)
+        .execute(
+            "SELECT location, validator, sha256, reading, rows, "
+            "(SELECT count(DISTINCT row_number) FROM raw.rejected r "
+            "WHERE r.month = s.month AND stage = 'load') AS rejected FROM raw.sources s WHERE month = %s",
+            [month],
+        )
+        .fetchone()
     )
 
 
-def _replace(cursor: Cursor, partition: str, load: Load) -> None:
+def _read_latest_columns(connection: psycopg.Connection) -> dict[str, str]:
+    row = connection.execute("SELECT columns FROM raw.sources ORDER BY loaded_at DESC LIMIT 1").fetchone()
+    return row[0] if row else {}
+
+
+def _refresh(connection: psycopg.Connection, month: str, contents: Contents) -> None:
+    connection.execute(
+        "UPDATE raw.sources SET location = %s, size = %s, validator = %s WHERE month = %s",
+        [contents.location, contents.size, contents.validator, month],
+    )
+
+
+def _replace(connection: psycopg.Connection, partition: sql.Identifier, load: Load) -> None:
     month, contents = load.month, load.contents
-    cursor.execute(f'DELETE FROM raw."{partition}"')
-    cursor.execute("DELETE FROM raw.rejected WHERE month = $1", (month,))
-    try:
-        with closing(load.read_batches()) as batches:
-            reader = pa.RecordBatchReader.from_batches(load.schema, batches)
-            cursor.adbc_ingest(partition, reader, mode="append", db_schema_name="raw")
-    except Exception:
-        if load.error:  # the driver knows the error's text alone
-            raise load.error from None
-        raise
-    if load.rejected:
-        reader = pa.RecordBatchReader.from_batches(REJECTED, load.rejected)
-        cursor.adbc_ingest("rejected", reader, mode="append", db_schema_name="raw")
-    cursor.execute(
+    connection.execute(sql.SQL("DELETE FROM {}").format(partition))
+    connection.execute("DELETE FROM raw.rejected WHERE month = %s", [month])
+    with closing(load.read_batches()) as batches:
+        append_rows(connection, partition, load.schema, batches)
+    append_rows(connection, REJECTED_ROWS, REJECTED, load.rejected)
+    connection.execute(
         "INSERT INTO raw.sources (month, location, size, validator, sha256, columns, reading, rows) "
-        "VALUES ($1, $2, $3, $4, $5, CAST($6::text AS jsonb), $7, $8) ON CONFLICT (month) DO UPDATE SET "
+        "VALUES (%s, %s, %s, %s, %s, %s::jsonb, %s, %s) ON CONFLICT (month) DO UPDATE SET "
         "location = EXCLUDED.location, size = EXCLUDED.size, validator = EXCLUDED.validator, sha256 = EXCLUDED.sha256, "
         "columns = EXCLUDED.columns, reading = EXCLUDED.reading, rows = EXCLUDED.rows, loaded_at = now(), "
         "rules = NULL, validated_at = NULL",
-        (month, contents.location, contents.size, contents.validator, contents.sha256, json.dumps(contents.columns),
-         hash_reading(load.settings), load.rows),
+        [month, contents.location, contents.size, contents.validator, contents.sha256, json.dumps(contents.columns),
+         hash_reading(load.settings), load.rows],
     )  # fmt: skip

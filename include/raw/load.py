@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg import sql
 
 from include.errors import SourceInvalid
 from include.problem.checks import key_of
-from include.problem.data import find_pieces
 from include.problem.declaration import Problem
 from include.raw.coercion import TARGET, Coerced, NumberForm, coerce_column, end_after
 from include.raw.duplicates import find_duplicates, hash_rows
@@ -22,9 +22,8 @@ from include.warehouse import read_ahead
 MOST_DETAIL = 200
 MOST_EXAMPLE = 60
 MOST_VALUES = 5
-# Small enough that the server stores one batch while the next is encoded: nearly twice as fast as whole batches.
-COPY_ROWS = 1_024
-# Exactly the types of raw.rejected: binary COPY converts nothing.
+REJECTED_ROWS = sql.Identifier("raw", "rejected")
+# Exactly the types of it: binary COPY converts nothing.
 REJECTED = pa.schema(
     [
         ("month", pa.string()),
@@ -74,7 +73,6 @@ class Load:
         rejected: A row for each of those and for each duplicate, in the schema `REJECTED`.
         hashes: A hash for each row over all of the source's columns.
         forms: What stands around the numbers of a column of text, by neutral column: the first ones decide.
-        error: What ended the reading, None while nothing has.
     """
 
     settings: Settings
@@ -88,7 +86,6 @@ class Load:
     rejected: list[pa.RecordBatch] = field(default_factory=list)
     hashes: list[np.ndarray] = field(default_factory=list)
     forms: dict[str, NumberForm | None] = field(default_factory=dict)
-    error: Exception | None = None
 
     @property
     def schema(self) -> pa.Schema:
@@ -100,15 +97,10 @@ class Load:
 
         Close it before the contents, as it reads ahead.
         """
-        try:
-            with read_ahead(self._coerce_batches()) as coerced:
-                for rows in coerced:
-                    yield from (rows[piece] for piece in find_pieces(rows.num_rows, COPY_ROWS))
-            self._check()
-            self._reject_duplicates()
-        except Exception as error:
-            self.error = error
-            raise
+        with read_ahead(self._coerce_batches()) as coerced:
+            yield from coerced
+        self._check()
+        self._reject_duplicates()
 
     @property
     def rejected_rows(self) -> int:

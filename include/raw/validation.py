@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import psycopg
 import pyarrow as pa
-from adbc_driver_postgresql.dbapi import Cursor
+from psycopg import sql
 
 from include.errors import DataQualityError
 from include.raw.ingestion import ROWS
-from include.raw.load import REJECTED
+from include.raw.load import REJECTED, REJECTED_ROWS
 from include.raw.rules import DUPLICATE, MISSING, find_broken, hash_rules, make_schema
 from include.settings import Settings
-from include.warehouse import connect_bulk, lock_month, name_partition
+from include.warehouse import append_rows, connect, connect_bulk, lock_month, name_partition
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,16 @@ def validate_months(url: str, settings: Settings, months: Sequence[str]) -> list
         WarehouseUnavailable: The warehouse cannot be reached, or broke off.
     """
     validations, failures = [], []
-    with connect_bulk(url) as connection, connection.cursor() as cursor:
+    with connect(url) as connection:
         for month in months:
-            lock_month(cursor, *ROWS, month)
+            lock_month(connection, *ROWS, month)
             rules = hash_rules(settings)
-            if _read_rules(cursor, month) != rules:
-                _replace_rejected(cursor, settings, month)
-                cursor.execute(
-                    "UPDATE raw.sources SET rules = $2, validated_at = now() WHERE month = $1", (month, rules)
+            if _read_rules(connection, month) != rules:
+                _replace_rejected(connection, url, settings, month)
+                connection.execute(
+                    "UPDATE raw.sources SET rules = %s, validated_at = now() WHERE month = %s", [rules, month]
                 )
-            validation, refused = _count(cursor, month)
+            validation, refused = _count(connection, month)
             connection.commit()
             validations.append(validation)
             if refused > settings.rejected_max_share * validation.rows:
@@ -62,52 +63,46 @@ def _describe(validation: Validation, refused: int) -> str:
     return f"{validation.month}: {refused} of {validation.rows} rows ({refused / validation.rows:.1%}): {by_rule}"
 
 
-def _read_rules(cursor: Cursor, month: str) -> str | None:
-    cursor.execute("SELECT rules FROM raw.sources WHERE month = $1", (month,))
-    row = cursor.fetchone()
+def _read_rules(connection: psycopg.Connection, month: str) -> str | None:
+    row = connection.execute("SELECT rules FROM raw.sources WHERE month = %s", [month]).fetchone()
     if row is None:
         raise DataQualityError(f"{month} is not in raw.rows: ingest it before it is validated")
     return row[0]
 
 
-def _count(cursor: Cursor, month: str) -> tuple[Validation, int]:
-    cursor.execute(
-        "SELECT rule, count(*) FROM raw.rejected WHERE month = $1 GROUP BY rule ORDER BY count(*) DESC, rule",
-        (month,),
-    )
-    rejected = dict(cursor.fetchall())
+def _count(connection: psycopg.Connection, month: str) -> tuple[Validation, int]:
+    rejected = connection.execute(
+        "SELECT rule, count(*) FROM raw.rejected WHERE month = %s GROUP BY rule ORDER BY count(*) DESC, rule", [month]
+    ).fetchall()
     # A repeated row is nothing that is wrong with a source: it is left out, and counted, but does not fail a month.
-    cursor.execute(
-        "SELECT rows, (SELECT count(DISTINCT row_number) FROM raw.rejected r WHERE r.month = s.month AND rule <> $2) "
-        "FROM raw.sources s WHERE month = $1",
-        (month, DUPLICATE),
-    )
-    rows, refused = cursor.fetchone()
-    return Validation(month, rows, rejected), refused
+    [(rows, refused)] = connection.execute(
+        "SELECT rows, (SELECT count(DISTINCT row_number) FROM raw.rejected r WHERE r.month = s.month AND rule <> %s) "
+        "FROM raw.sources s WHERE month = %s",
+        [DUPLICATE, month],
+    ).fetchall()
+    return Validation(month, rows, dict(rejected)), refused
 
 
-def _replace_rejected(cursor: Cursor, settings: Settings, month: str) -> None:
-    partition = name_partition(ROWS[1], month)
-    cursor.execute("DELETE FROM raw.rejected WHERE month = $1 AND stage = 'rule'", (month,))
-    broken = list(_find_broken(cursor, settings, month, partition))
-    if broken:
-        reader = pa.RecordBatchReader.from_batches(REJECTED, broken)
-        cursor.adbc_ingest("rejected", reader, mode="append", db_schema_name="raw")
-    cursor.execute(
-        "DELETE FROM raw.rejected r USING raw.rejected w WHERE r.month = $1 AND w.month = $1 "
-        "AND w.row_number = r.row_number AND r.rule LIKE $2 AND w.stage = 'load' "
+def _replace_rejected(connection: psycopg.Connection, url: str, settings: Settings, month: str) -> None:
+    connection.execute("DELETE FROM raw.rejected WHERE month = %s AND stage = 'rule'", [month])
+    append_rows(connection, REJECTED_ROWS, REJECTED, _find_broken(url, settings, month))
+    connection.execute(
+        "DELETE FROM raw.rejected r USING raw.rejected w WHERE r.month = %(month)s AND w.month = %(month)s "
+        "AND w.row_number = r.row_number AND r.rule LIKE %(missing)s AND w.stage = 'load' "
         "AND split_part(w.rule, ': ', 1) = split_part(r.rule, ': ', 1)",
-        (month, f"%: {MISSING}"),
+        {"month": month, "missing": f"%: {MISSING}"},
     )
 
 
-def _find_broken(cursor: Cursor, settings: Settings, month: str, partition: str) -> Iterator[pa.RecordBatch]:
+def _find_broken(url: str, settings: Settings, month: str) -> Iterator[pa.RecordBatch]:
+    """Reads by a connection of its own; whose caller has locked the month, so that its rows stay as they are."""
     schema = make_schema(settings, month)
-    # The names are checked where they are declared: small letters, digits and _.
-    names = ", ".join(f'"{column.name}"' for column in settings.problem.stored)
-    cursor.execute(f'SELECT row_number, {names} FROM raw."{partition}"')
-    for batch in cursor.fetch_record_batch():
-        broken = find_broken(batch.to_pandas().set_index("row_number"), settings.problem, schema)
-        if len(broken):
-            frame = broken.assign(month=month, stage="rule")[REJECTED.names]
-            yield from pa.Table.from_pandas(frame, schema=REJECTED, preserve_index=False).to_batches()
+    names = sql.SQL(", ").join(sql.Identifier(column.name) for column in settings.problem.stored)
+    query = sql.SQL("SELECT row_number, {} FROM {}").format(names, name_partition(*ROWS, month))
+    with connect_bulk(url) as connection, connection.cursor() as cursor:
+        cursor.execute(query.as_string())
+        for batch in cursor.fetch_record_batch():
+            broken = find_broken(batch.to_pandas().set_index("row_number"), settings.problem, schema)
+            if len(broken):
+                frame = broken.assign(month=month, stage="rule")[REJECTED.names]
+                yield from pa.Table.from_pandas(frame, schema=REJECTED, preserve_index=False).to_batches()

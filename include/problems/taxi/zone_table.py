@@ -5,11 +5,13 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
+from psycopg import sql
+from psycopg.rows import dict_row
 
 from include.problems.taxi.features import NO_POSITIONS, Positions
 from include.problems.taxi.zones import SCHEMA, read_zones, split_source
 from include.settings import Settings
-from include.warehouse import connect_bulk
+from include.warehouse import append_rows, connect
 
 _LOCK = 7_202_403
 _CREATE = """
@@ -45,14 +47,14 @@ class ZoneTable:
         """
         frame = read_zones(settings)
         table = pa.Table.from_pandas(frame, SCHEMA, preserve_index=False) if frame is not None else SCHEMA.empty_table()
-        with connect_bulk(url) as connection, connection.cursor() as cursor:
-            cursor.execute(f"SELECT pg_advisory_xact_lock({_LOCK})::text")
-            cursor.fetchall()
-            cursor.execute("SELECT zone_id, name, borough, longitude, latitude FROM raw.zones ORDER BY zone_id")
-            if cursor.fetch_arrow_table().to_pylist() != table.to_pylist():
-                cursor.execute("DELETE FROM raw.zones")
-                cursor.adbc_ingest("zones", table, mode="append", db_schema_name="raw")
-            connection.commit()
+        with connect(url) as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+            stored = connection.cursor(row_factory=dict_row).execute(
+                "SELECT zone_id, name, borough, longitude, latitude FROM raw.zones ORDER BY zone_id"
+            )
+            if stored.fetchall() != table.to_pylist():
+                connection.execute("DELETE FROM raw.zones")
+                append_rows(connection, sql.Identifier("raw", "zones"), SCHEMA, table.to_batches())
         return {"rows": table.num_rows, "sha256": hashlib.sha256(repr(table.to_pylist()).encode()).hexdigest()}
 
     def list_addresses(self, settings: Settings) -> list[str]:
