@@ -92,10 +92,11 @@ def build_problem(
     Raises:
         DeclarationError: It cannot be used.
     """
+    said = _drop_empty(given or {})
     try:
-        return Problem(**{**_overlay(document, given or {}), "name": name})
+        return Problem(**{**_overlay(document, said), "name": name})
     except ValidationError as error:
-        raise _explain(name, error, given or {}, origins or {}) from None
+        raise _explain(name, error, said, origins or {}) from None
 
 
 def change_problem(problem: Problem, given: Mapping[str, Any]) -> Problem:
@@ -104,11 +105,7 @@ def change_problem(problem: Problem, given: Mapping[str, Any]) -> Problem:
     Raises:
         DeclarationError: A value cannot be used.
     """
-    document = problem.model_dump(by_alias=True, exclude={"name"})
-    try:
-        return Problem(**_overlay(document, given), name=problem.name)
-    except ValidationError as error:
-        raise _explain(problem.name, error, given, {}) from None
+    return build_problem(problem.name, problem.model_dump(by_alias=True, exclude={"name"}), given)
 
 
 @lru_cache(maxsize=16)
@@ -136,13 +133,16 @@ def _show(path: Path) -> str:
     return "/".join(path.parts[-4:])
 
 
+def _drop_empty(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said instead of the file; a key that is given as an empty text is not, and its error is the file's."""
+    return {key: value for key, value in given.items() if not isinstance(value, str) or value.strip()}
+
+
 def _overlay(document: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The file's contents with the environment's values in their places."""
     changed = {**document, "columns": {name: dict(column) for name, column in document.get("columns", {}).items()}}
     changed["references"] = {name: dict(each) for name, each in document.get("references", {}).items()}
     for key, value in given.items():
-        if isinstance(value, str) and not value.strip():
-            continue
         if key in SIMPLE_KEYS:
             changed[key] = value
             if key == "known_later":

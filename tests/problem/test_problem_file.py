@@ -6,7 +6,7 @@ import pytest
 
 from include.errors import SettingsError
 from include.problem.declaration import Problem
-from include.problem.problem_file import change_problem, keys_of, list_problems, read_problem
+from include.problem.problem_file import build_problem, change_problem, keys_of, list_problems, read_problem
 from tests.rentals import RENTALS
 
 TAXI = read_problem("taxi")
@@ -64,6 +64,18 @@ def test_columns_and_references_are_changed_by_their_own_keys() -> None:
 def test_value_that_cannot_be_used_is_refused_by_its_key(given: dict[str, str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         read_problem("taxi", given)
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [("timezone", "Mars/Olympus"), ("time", "dropof_at"), ("unit", "miles"), ("classes", ("short", "long"))],
+)
+def test_fault_of_the_file_is_not_blamed_on_an_empty_line_of_the_environment(key: str, wrong: Any, empty: str) -> None:
+    document = {**TAXI.model_dump(by_alias=True, exclude={"name"}), key: wrong}
+    with pytest.raises(SettingsError, match=rf"include/problems/taxi/problem\.toml: {key}") as caught:
+        build_problem("taxi", document, {key: empty}, {key.upper(): ".env, line 7"})
+    assert ".env" not in str(caught.value)
 
 
 def test_frozen_declaration_has_no_address() -> None:
