@@ -95,7 +95,7 @@ def _replace_rejected(connection: psycopg.Connection, url: str, settings: Settin
 
 
 def _find_broken(url: str, settings: Settings, month: str) -> Iterator[pa.RecordBatch]:
-    """Reads by a connection of its own; whose caller has locked the month, so that its rows stay as they are."""
+    """Reads by a connection of its own: the caller has locked the month, so that its rows stay as they are."""
     schema = make_schema(settings, month)
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in settings.problem.stored)
     query = sql.SQL("SELECT row_number, {} FROM {}").format(names, name_partition(*ROWS, month))

@@ -16,7 +16,7 @@ from include.embedded.programs.bell import BELL, Bell
 
 # In seconds. The first is the pause after something has happened: what follows from it may take the scheduler another
 # round. The last is how late it finds what nothing wakes it for: a schedule, a retry, a trigger that has fired.
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 SECONDS_BETWEEN_LOOKS = 0.1
 
 
