@@ -1,6 +1,6 @@
 """The warehouse: connections, schema migrations, and bulk transfer by binary COPY."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
@@ -100,6 +100,13 @@ def connect_bulk(url: str) -> Iterator[adbc_driver_postgresql.dbapi.Connection]:
         # What would be closed with the connection is a stand-in: the database is kept for the next one.
         with adbc_driver_postgresql.dbapi.Connection(SimpleNamespace(close=lambda: None), connection) as bulk:
             yield bulk
+
+
+def read_batches(url: str, query: sql.Composable) -> Generator[pa.RecordBatch]:
+    """What a query gives, about 16 MB at a time; parameters have to be literals, or it would not be read by COPY."""
+    with connect_bulk(url) as connection, connection.cursor() as cursor:
+        cursor.execute(query.as_string())
+        yield from cursor.fetch_record_batch()
 
 
 def append_rows(

@@ -27,7 +27,7 @@ from include.settings import Settings
 from include.sources.limits import Allow, allow_all
 from include.sources.location import mask
 from include.tracking.store import LoadedModel
-from include.warehouse import append_rows, connect, connect_bulk, ensure_month, lock_month, read_ahead
+from include.warehouse import append_rows, connect, ensure_month, lock_month, read_ahead, read_batches
 
 # Rows that are alike are predicted sooner side by side, hence the more that are sorted at once, the better; they are
 # predicted in smaller batches, so that one is stored while the next is predicted. For fewer rows, LightGBM's boosters
@@ -204,11 +204,9 @@ def _find_usable_values(values: pa.Array, column: Column) -> pa.Array | None:
 @contextmanager
 def _open_loaded(url: str, problem: Problem, month: str) -> Iterator[Iterator[pa.RecordBatch]]:
     columns = sql.SQL(", ").join(map(sql.Identifier, read_schema(problem).names))
-    # With a parameter, the driver would not read by COPY.
     query = sql.SQL("SELECT {} FROM raw.rows WHERE month = {}").format(columns, sql.Literal(month))
-    with connect_bulk(url) as connection, connection.cursor() as cursor:
-        cursor.execute(query.as_string())
-        yield iter(cursor.fetch_record_batch())
+    with closing(read_batches(url, query)) as batches:
+        yield batches
 
 
 def _explain_nothing(problem: Problem, month: str, location: str | None, skipped: int) -> str:

@@ -12,7 +12,7 @@ from include.raw.ingestion import ROWS
 from include.raw.load import REJECTED, REJECTED_ROWS
 from include.raw.rules import DUPLICATE, MISSING, find_broken, hash_rules, make_schema
 from include.settings import Settings
-from include.warehouse import append_rows, connect, connect_bulk, lock_month, name_partition
+from include.warehouse import append_rows, connect, lock_month, name_partition, read_batches
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,8 @@ def _find_broken(url: str, settings: Settings, month: str) -> Iterator[pa.Record
     schema = make_schema(settings, month)
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in settings.problem.stored)
     query = sql.SQL("SELECT row_number, {} FROM {}").format(names, name_partition(*ROWS, month))
-    with connect_bulk(url) as connection, connection.cursor() as cursor:
-        cursor.execute(query.as_string())
-        for batch in cursor.fetch_record_batch():
-            broken = find_broken(batch.to_pandas().set_index("row_number"), settings.problem, schema)
-            if len(broken):
-                frame = broken.assign(month=month, stage="rule")[REJECTED.names]
-                yield from pa.Table.from_pandas(frame, schema=REJECTED, preserve_index=False).to_batches()
+    for batch in read_batches(url, query):
+        broken = find_broken(batch.to_pandas().set_index("row_number"), settings.problem, schema)
+        if len(broken):
+            frame = broken.assign(month=month, stage="rule")[REJECTED.names]
+            yield from pa.Table.from_pandas(frame, schema=REJECTED, preserve_index=False).to_batches()

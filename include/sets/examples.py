@@ -20,7 +20,7 @@ from include.problem.mapped import Growing
 from include.problem.parts import Column
 from include.problem.references import thaw_references
 from include.sets.parquet import LEAST_HASH, find_kept, read_parts
-from include.warehouse import connect, connect_bulk
+from include.warehouse import connect, read_batches
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -276,9 +276,7 @@ def stream_batches(
     query = sql.SQL("SELECT {} FROM {} WHERE split = {} AND {} ORDER BY month, row_number").format(
         columns, table_of(version), sql.Literal(split), condition
     )
-    with connect_bulk(url) as connection, connection.cursor() as cursor:
-        cursor.execute(query.as_string())
-        yield from cursor.fetch_record_batch()
+    return read_batches(url, query)
 
 
 def _pick(frames: "Iterable[pd.DataFrame]", positions: Positions) -> "Iterator[pd.DataFrame]":
@@ -298,9 +296,7 @@ def read_rows(url: str, problem: Problem, query: sql.Composed, names: Collection
 
     Those of many rows are in files, see `Growing`.
     """
-    with connect_bulk(url) as connection, connection.cursor() as cursor:
-        cursor.execute(query.as_string())
-        return _gather(problem, (batch.to_pandas() for batch in cursor.fetch_record_batch()), names)
+    return _gather(problem, (batch.to_pandas() for batch in read_batches(url, query)), names)
 
 
 def _gather(
