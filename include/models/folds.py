@@ -1,8 +1,9 @@
 """What the trials of a search are scored on: the splits, folds of them where they are small, a sample where large."""
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,18 @@ from include.problem.kinds import MISSING_CODE
 FOLDS = 5
 # With as many rows that validate, or more, one split is enough.
 ENOUGH_ROWS = 1_000
+
+
+class FoldsWatch(Watch, Protocol):
+    """Follows a trial, and says when to end it."""
+
+    def after_fold(self, folds: int, of: int, error: float) -> bool:
+        """Takes the mean validation error of so many of the folds; True where the trial is to be ended."""
+
+    def limit(self, loss: float) -> float:
+        """What the mean of its folds counts as, where the trial was ended before the last of them."""
+
+
 Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
 
@@ -105,19 +118,28 @@ def fit_folds(
     parameters: Mapping[str, Any],
     folds: Sequence[EncodedData],
     *,
-    watch: Watch | None = None,
+    watch: FoldsWatch | None = None,
     **options: Any,
 ) -> Fitted:
     """Fits on each fold as `fit` does; the errors are the means over the folds, of measures that all of them have.
 
-    Of several folds none has the estimator that is wanted in the end: there is none, then. Nor has any of them a curve
-    that can be compared with others': `watch` is told of a single one.
+    Of several folds none has the estimator that is wanted in the end: there is none, then. `watch` is told of each fold
+    instead of each round; where it ends the trial, the errors are those of the folds up to then, and it says how much
+    the one that decides is.
     """
-    fitted = [fit(model, parameters, data, watch=watch if len(folds) == 1 else None, **options) for data in folds]
+    if len(folds) == 1:
+        return fit(model, parameters, folds[0], watch=watch, **options)
+    fitted: list[Fitted] = []
+    loss = math.nan
+    for data in folds:
+        fitted.append(fit(model, parameters, data, **options))
+        loss = float(np.mean([each.loss for each in fitted]))
+        if watch and watch.after_fold(len(fitted), len(folds), loss):
+            loss = watch.limit(loss)
+            break
     measured = [name for name in fitted[0].metrics if all(name in each.metrics for each in fitted)]
     metrics = {name: float(np.mean([each.metrics[name] for each in fitted])) for name in measured}
-    estimator = fitted[0].estimator if len(fitted) == 1 else None
-    return Fitted(estimator, metrics, float(np.mean([each.loss for each in fitted])))
+    return Fitted(None, {**metrics, folds[0].encoder.problem.objective.key: loss}, loss)
 
 
 def predict_across(

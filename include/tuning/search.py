@@ -48,7 +48,7 @@ class Trial:
 
     @property
     def seconds(self) -> float:
-        """Wall time of the evaluation."""
+        """Wall time, of the proposal and the evaluation."""
         return (self.finished_at - self.started_at).total_seconds()
 
 
@@ -134,8 +134,9 @@ def tune(
     done: dict[int, Trial] = {}
     while (number := _claim_next(store, done, limits)) is not None:
         earlier = [done[before] for before in range(number - number % limits.round_size)]
+        started_at = datetime.now(UTC)
         parameters = propose(model, first, number, [(t.parameters, t.loss) for t in earlier], random_state)
-        trial = _evaluate(fit, number, parameters, earlier, done, keep)
+        trial = _evaluate(fit, number, parameters, started_at, earlier, done, keep)
         store.append(trial)
         store.release(number)
         done[number] = replace(trial, estimator=None)
@@ -181,9 +182,14 @@ def _read(store: TrialStore, done: dict[int, Trial]) -> int:
 
 
 def _evaluate(
-    fit: Fit, number: int, parameters: Parameters, earlier: Sequence[Trial], done: Mapping[int, Trial], keep: int
+    fit: Fit,
+    number: int,
+    parameters: Parameters,
+    started_at: datetime,
+    earlier: Sequence[Trial],
+    done: Mapping[int, Trial],
+    keep: int,
 ) -> Trial:
-    started_at = datetime.now(UTC)
     # The same parameters and seed give the same model: a small space proposes them again and again.
     if same := next((trial for trial in done.values() if trial.parameters == parameters), None):
         return replace(same, number=number, started_at=started_at, finished_at=datetime.now(UTC))

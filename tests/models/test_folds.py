@@ -1,9 +1,10 @@
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from include.models.fitting import fit
+from include.models.fitting import MORE_ROUNDS, find_rounds, fit
 from include.models.folds import ENOUGH_ROWS, FOLDS, choose_sample, divide, encode_folds, fit_folds
 from include.models.table import MODELS
 from include.problem.data import Columns, Split
@@ -97,6 +98,50 @@ def test_with_few_rows_that_validate_the_error_is_the_mean_of_the_folds() -> Non
     errors = [fit(MODEL, MODEL.start, data, random_state=7, threads=1).metrics["rmse"] for data in folds]
     assert fitted.loss == fitted.metrics["rmse"] == pytest.approx(np.mean(errors))
     assert np.std(errors) > 0
+
+
+@dataclass
+class Told:
+    """Ends a trial after so many folds."""
+
+    most: int
+    folds: list[tuple[int, int, float]] = field(default_factory=list)
+    rounds: int = 0
+
+    def __call__(self, rounds: int, error: float) -> bool:
+        self.rounds = rounds
+        return False
+
+    def after_fold(self, folds: int, of: int, error: float) -> bool:
+        self.folds.append((folds, of, error))
+        return folds == self.most
+
+    def limit(self, loss: float) -> float:
+        return loss + 1
+
+
+@pytest.mark.parametrize("most", [1, 2, FOLDS + 1])
+def test_trial_that_is_ended_has_the_errors_of_its_folds_so_far(most: int) -> None:
+    folds = encode_folds(MODEL, PROBLEM, "rich", REFERENCES, make_split(300), make_split(100, seed=1), random_state=7)
+    told = Told(most)
+    fitted = fit_folds(MODEL, MODEL.start, folds, random_state=7, threads=1, watch=told)
+    alone = [fit(MODEL, MODEL.start, data, random_state=7, threads=1).metrics for data in folds[:most]]
+    means = [float(np.mean([each["rmse"] for each in alone[: at + 1]])) for at in range(len(alone))]
+    assert [(at, of) for at, of, _ in told.folds] == [(at + 1, FOLDS) for at in range(len(alone))]
+    assert [error for *_, error in told.folds] == pytest.approx(means)
+    # The error that decides is what the watch makes of it.
+    assert fitted.loss == fitted.metrics["rmse"] == pytest.approx(means[-1] + (1 if most <= FOLDS else 0))
+    assert fitted.metrics["mae"] == pytest.approx(np.mean([each["mae"] for each in alone]))
+    assert told.rounds == 0
+
+
+def test_trial_on_one_split_is_followed_round_by_round() -> None:
+    model, told = MODELS["gbdt.squarederror"], Told(1)
+    splits = make_split(300), make_split(ENOUGH_ROWS, seed=1)
+    folds = encode_folds(model, PROBLEM, "rich", REFERENCES, *splits, random_state=7)
+    fitted = fit_folds(model, model.start, folds, random_state=7, threads=1, watch=told)
+    assert told.rounds >= find_rounds(model, fitted.estimator)["n_estimators"] / MORE_ROUNDS
+    assert told.folds == []
 
 
 def test_with_enough_rows_the_splits_are_as_they_are() -> None:

@@ -59,6 +59,33 @@ def test_nothing_is_ended_before_it_is_under_way() -> None:
     assert watch.curve[-1] == (rounds * 0.01, 9.0)
 
 
+FOLDS: Sequence[Point] = [(1, 2.0), (2, 4.0), (3, 6.0)]
+
+
+@pytest.mark.parametrize(("errors", "folds"), [([1.9, 4.1], 2), ([2.1], 1), ([1.9, 3.9, 9.0], 3)])
+def test_trial_on_folds_is_ended_after_one_where_it_is_worse_than_the_median(errors: list[float], folds: int) -> None:
+    others = [[(at, value + shift) for at, value in FOLDS] for shift in (-1.0, 0.0, 1.0)]
+    watch = Watch(others, 1.0)
+    said = [watch.after_fold(at, 3, error) for at, error in enumerate(errors, start=1)]
+    assert said == [False] * (folds - 1) + [folds < 3]
+    assert watch.curve == list(enumerate(errors, start=1))
+    assert watch.has_ended == (folds < 3)
+
+
+@pytest.mark.parametrize("finished", range(LEAST_FINISHED))
+def test_no_trial_on_folds_is_ended_while_few_have_finished(finished: int) -> None:
+    watch = Watch([FOLDS] * finished, 1.0)
+    assert [watch.after_fold(at, 3, 99.0) for at in (1, 2, 3)] == [False] * 3
+    assert watch.limit(99.0) == 99.0
+
+
+def test_trial_that_was_ended_on_an_easy_fold_is_not_the_best() -> None:
+    watch = Watch([FOLDS] * LEAST_FINISHED, 1.0)
+    assert watch.after_fold(1, 3, 2.5)
+    assert watch.limit(2.5) == 6.0
+    assert Watch([FOLDS] * LEAST_FINISHED, 1.0).limit(2.5) == 2.5
+
+
 def boost(parameters: Mapping[str, Any], watch: Watch) -> Fitted:
     """Falls to its floor, the faster the larger the learning rate; the floor is higher where that is large."""
     error, rounds = math.inf, 0

@@ -3,7 +3,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 from threading import Barrier, Lock, Thread
 from time import sleep
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from include.models.fitting import Fitted
 from include.models.table import MODELS, ModelType
 from include.tuning.curves import Watch
-from include.tuning.proposals import Parameters
+from include.tuning.proposals import Parameters, propose
 from include.tuning.search import Best, Limits, Trial, tune
 from tests.waiting import wait_until
 
@@ -510,3 +510,17 @@ def test_trial_with_parameters_of_an_earlier_one_or_that_was_ended_early_is_not_
     tune(COIN, fit, store, Limits(12, 1e9, 1000), random_state=1, keep=5)
     assert store.kept == [0]
     assert {trial.has_ended for trial in store.load()} == {False, True}
+
+
+def test_time_to_propose_is_time_of_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, proposed = MemoryStore(), []
+
+    def note(*arguments: Any) -> Parameters:
+        proposed.append(datetime.now(UTC))
+        return propose(*arguments)
+
+    monkeypatch.setattr("include.tuning.search.propose", note)
+    search(store, limits=replace(LIMITS, max_evaluations=6))
+    trials = store.load()
+    assert len(trials) == len(proposed) == 6
+    assert all(trial.started_at <= moment <= trial.finished_at for trial, moment in zip(trials, proposed, strict=True))

@@ -1,6 +1,6 @@
 """What a family's library has to be able to do. A new family is a module beside this one, and an entry in the table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -15,7 +15,6 @@ from include.problem.data import Values
 # How the margin, which contributions add up to, becomes the prediction: it is it, or its logarithm, or the log-odds of
 # the second of two classes, or each class's share in the logarithm.
 Link = Literal["identity", "log", "logit", "softmax"]
-Watch = Callable[[int, float], bool]
 MAXIMUM_ROUNDS = 1500
 EARLY_STOPPING_ROUNDS = 20
 
@@ -38,6 +37,13 @@ class EncodedData:
     validation_weight: Values | None = None
 
 
+class Watch(Protocol):
+    """Follows the fit of a booster that stops early."""
+
+    def __call__(self, rounds: int, error: float, /) -> bool:
+        """Takes the validation error after so many rounds; True where the fit is to be ended."""
+
+
 @dataclass(frozen=True)
 class FitOptions:
     """How a fit is done, whatever its parameters.
@@ -46,8 +52,7 @@ class FitOptions:
         device: Where a library that can choose computes, `cpu` or `cuda`.
         metric: Name of the measure by which a booster stops early, as its library calls it.
         classes: How many there are; 0 where a number is predicted.
-        watch: Told the number of rounds and the validation error after each round of a booster that stops early; ends
-            the fit where it says True.
+        watch: Told of each round of a booster that stops early.
     """
 
     random_state: int
