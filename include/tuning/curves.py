@@ -25,6 +25,8 @@ LEAST_FINISHED = 3
 class Watch:
     """Draws one trial's curve, and says when to end it; what it says depends on the finished trials alone.
 
+    An error that is not a finite number is no point of it: the trial fails in the end.
+
     Attributes:
         finished: The curves of trials that were not ended.
     """
@@ -53,9 +55,11 @@ class Watch:
         return max(loss, self._floor)
 
     def _draw(self, point: Point, may_end: bool) -> bool:
+        progress, error = point
+        if not math.isfinite(error):
+            return False
         self.curve.append(point)
         if may_end and len(self.finished) >= LEAST_FINISHED:
-            progress, error = point
             self.has_ended = error > median(_error_at(curve, progress) for curve in self.finished)
             self._floor = median(curve[-1][1] for curve in self.finished) if self.has_ended else -math.inf
         return self.has_ended

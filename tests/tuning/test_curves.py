@@ -79,6 +79,30 @@ def test_no_trial_on_folds_is_ended_while_few_have_finished(finished: int) -> No
     assert watch.limit(99.0) == 99.0
 
 
+@pytest.mark.parametrize("error", [math.nan, math.inf])
+def test_error_that_is_no_number_is_no_point_of_a_curve(error: float) -> None:
+    on_folds, boosted = Watch([FOLDS] * LEAST_FINISHED, 1.0), Watch([FALLING] * LEAST_FINISHED, 0.1)
+    assert [on_folds.after_fold(at, 3, error) for at in (1, 2, 3)] == [False] * 3
+    assert follow(boosted, [error] * 50) == 50
+    assert on_folds.curve == boosted.curve == []
+
+
+def test_trial_on_folds_whose_error_is_no_number_has_failed() -> None:
+    store = MemoryStore()
+
+    def fit_on_folds(parameters: Mapping[str, Any], watch: Watch) -> Fitted:
+        error = math.nan if parameters["floor"] < 0.5 else parameters["floor"]
+        for fold in range(1, 4):
+            watch.after_fold(fold, 3, error)
+        return Fitted(None, {"rmse": error}, error)
+
+    best = tune(BOOSTED, fit_on_folds, store, Limits(12, 1e9, 1000), random_state=3)
+    failed = [trial for trial in store.load() if trial.error]
+    assert 0 < len(failed) < 12
+    assert best.loss >= 0.5
+    assert all("not a finite number" in str(trial.error) and not trial.curve for trial in failed)
+
+
 def test_trial_that_was_ended_on_an_easy_fold_is_not_the_best() -> None:
     watch = Watch([FOLDS] * LEAST_FINISHED, 1.0)
     assert watch.after_fold(1, 3, 2.5)
