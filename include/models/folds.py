@@ -18,6 +18,7 @@ from include.problem.kinds import MISSING_CODE
 FOLDS = 5
 # With as many rows that validate, or more, one split is enough.
 ENOUGH_ROWS = 1_000
+Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
 
 class FoldsWatch(Watch, Protocol):
@@ -28,9 +29,6 @@ class FoldsWatch(Watch, Protocol):
 
     def limit(self, loss: float) -> float:
         """What the mean of its folds counts as, where the trial was ended before the last of them."""
-
-
-Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
 
 def encode_folds(

@@ -36,7 +36,6 @@ class Watch:
     curve: list[Point] = field(default_factory=list)
     has_ended: bool = False
     _best: float = math.inf
-    _floor: float = -math.inf
 
     def __call__(self, rounds: int, error: float) -> bool:
         """Takes the validation error after so many rounds; True where the trial cannot win any more."""
@@ -52,7 +51,7 @@ class Watch:
 
     def limit(self, loss: float) -> float:
         """A trial's loss on some of the folds, which may be easy ones; where it was ended, at least the median."""
-        return max(loss, self._floor)
+        return max(loss, median(curve[-1][1] for curve in self.finished)) if self.has_ended else loss
 
     def _draw(self, point: Point, may_end: bool) -> bool:
         progress, error = point
@@ -61,7 +60,6 @@ class Watch:
         self.curve.append(point)
         if may_end and len(self.finished) >= LEAST_FINISHED:
             self.has_ended = error > median(_error_at(curve, progress) for curve in self.finished)
-            self._floor = median(curve[-1][1] for curve in self.finished) if self.has_ended else -math.inf
         return self.has_ended
 
 
