@@ -2,11 +2,14 @@
 
 from collections.abc import Collection, Mapping
 
+from psycopg.types.json import Jsonb
+
 from include.settings import Settings
 from include.sources import list_months
 from include.sources.files import look
 from include.sources.limits import Limits
-from include.sources.location import identify_kind, locate
+from include.sources.location import identify_kind, locate, mask
+from include.warehouse import connect
 
 Signs = Mapping[str, str]
 # Two to learn from, one to choose parameters by and one to judge on. More say less and less: on the first problem the
@@ -52,3 +55,61 @@ def find_news(seen: Signs, before: Signs, now: Signs) -> list[str]:
         now: The signs of this look.
     """
     return [month for month, sign in now.items() if sign == before.get(month) and sign != seen.get(month)]
+
+
+class Watch:
+    """Looks at the source again and again, and tells of each month whose file is new or has changed once.
+
+    The first look at a source that no watch has seen only sets its watermark: files that were there before are no news.
+    Only one watch of a warehouse runs at a time.
+
+    Args:
+        url: The warehouse's libpq address.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._source = ""
+        self._told: Signs | None = None
+        self._before: Signs = {}
+
+    def look(self, settings: Settings) -> list[str]:
+        """The months that are news now, ascending; their watermark is stored before they are told.
+
+        Raises:
+            SourceInvalid, SourceUnavailable, SettingsError: As `read_signs`; the next look is as if this one had not been.
+            WarehouseUnavailable: The watermark could not be read or stored; as above.
+        """
+        source = mask(settings.problem.source)
+        if source != self._source:
+            self._told, self._before = _read_watermark(self._url, source), {}
+            self._source = source
+        now = read_signs(settings, self._told or ())
+        if now is None:
+            return []
+        if self._told is None:
+            news, told = [], now
+        else:
+            news = find_news(self._told, self._before, now)
+            told = {**self._told, **{month: now[month] for month in news}}
+        if told != self._told:
+            _keep_watermark(self._url, source, told)
+        self._told, self._before = told, now
+        return news
+
+
+def _read_watermark(url: str, source: str) -> Signs | None:
+    with connect(url) as connection:
+        found = connection.execute("SELECT signs FROM raw.watermarks WHERE source = %s", [source]).fetchone()
+    return found[0] if found else None
+
+
+def _keep_watermark(url: str, source: str, signs: Signs) -> None:
+    with connect(url) as connection:
+        connection.execute(
+            """
+            INSERT INTO raw.watermarks (source, signs) VALUES (%s, %s)
+            ON CONFLICT (source) DO UPDATE SET signs = excluded.signs
+            """,
+            [source, Jsonb(dict(signs))],
+        )

@@ -18,9 +18,9 @@ from include.settings import ROOT
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Stack:
+def stack(open_home: Path) -> Stack:
     settings = StackSettings()  # type: ignore[call-arg]
-    return open_stack(tmp_path, settings, wanted_ports(settings))
+    return open_stack(open_home, settings, wanted_ports(settings))
 
 
 def test_settings_of_the_shell_are_left_out_so_that_tasks_read_them_anew(stack: Stack) -> None:

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from include.retraining.report import (
     finish,
     plan_starts,
 )
-from include.retraining.watching import choose_window, find_news, read_signs
+from include.retraining.watching import Watch, choose_window, find_news, read_signs
 from include.sets.examples import choose_training_set
 from include.sets.plan import make_plan
 from include.settings import Settings
@@ -194,6 +195,51 @@ def test_news_are_settled_and_told_once(seen: dict[str, str], before: dict[str, 
     assert all(before[month] == now[month] != seen.get(month) for month in news)
     assert find_news(seen | {month: now[month] for month in news}, before, now) == []
     assert set(find_news(seen, now, now)) == {month for month in now if seen.get(month) != now[month]}
+
+
+def write(directory: Path, **contents: str) -> Settings:
+    """Files by month, and settings of which they are the source."""
+    for month, text in contents.items():
+        (directory / f"2024-{month.removeprefix('m')}.csv").write_text(text)
+    return Settings(source=f"{directory}/{{month}}.csv", watch_interval=5)
+
+
+def test_watch_tells_what_is_new_and_settled_once_and_so_does_the_next_one(warehouse_url: str, tmp_path: Path) -> None:
+    settings = write(tmp_path, m01="a", m02="b")
+    watch = Watch(warehouse_url)
+    assert [watch.look(settings), watch.look(settings)] == [[], []]
+    write(tmp_path, m02="longer", m03="c")
+    assert [watch.look(settings) for _ in range(3)] == [[], ["2024-02", "2024-03"], []]
+    # One that is restarted: what arrives while there is none is news, what was told is none.
+    write(tmp_path, m04="d")
+    watch = Watch(warehouse_url)
+    assert [watch.look(settings) for _ in range(3)] == [[], ["2024-04"], []]
+
+
+def test_watch_takes_another_source_as_it_is(warehouse_url: str, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    one, other = write(tmp_path / "one", m01="a"), write(tmp_path / "other", m01="aa", m02="b")
+    watch = Watch(warehouse_url)
+    assert [watch.look(settings) for settings in (one, other, other, one, one)] == [[]] * 5
+    write(tmp_path / "one", m02="b")
+    assert [watch.look(one), watch.look(one)] == [[], ["2024-02"]]
+
+
+def test_watch_without_a_warehouse_tells_nothing_and_forgets_nothing(warehouse_url: str, tmp_path: Path) -> None:
+    settings = write(tmp_path, m01="a")
+    watch = Watch(warehouse_url)
+    watch.look(settings)
+    write(tmp_path, m02="b")
+    watch.look(settings)
+    with connect(warehouse_url) as connection:
+        connection.execute("ALTER TABLE raw.watermarks RENAME TO away")
+    for _ in range(2):
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            watch.look(settings)
+    with connect(warehouse_url) as connection:
+        connection.execute("ALTER TABLE raw.away RENAME TO watermarks")
+    assert [watch.look(settings), watch.look(settings)] == [["2024-02"], []]
 
 
 # No double path
