@@ -26,6 +26,9 @@ RUN apt-get update \
 RUN useradd --uid 50000 --user-group --create-home mltrain \
     && install --directory --owner=mltrain --group=mltrain --mode=0750 \
         /opt/airflow /var/lib/mltrain /var/lib/mlflow /var/log/airflow
+# Python's images hold none of its bytecode, and no program can write it: each start and each health check would compile
+# what it imports.
+RUN python -m compileall -q -x 'site-packages|/tests?/' /usr/local/lib/python3.11
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /opt/mltrain
 # requirements.txt is what a model's record names its libraries by.

@@ -84,6 +84,10 @@ def test_code_is_compiled_because_nothing_can_be_written_at_run_time(engine: Eng
     count = "find dags include plugins -name '*.py' | wc -l; find dags include plugins -name '*.pyc' | wc -l"
     sources, compiled = map(int, run(engine, "sh", "-c", count).split())
     assert sources == compiled > 100
+    # Python tells of each module which file its code is from.
+    told = run(engine, "sh", "-c", 'python -v -c "$0" 2>&1 | grep "code object from"', IMPORT_PARTS).splitlines()
+    assert len(told) > 1000
+    assert not [line for line in told if line.endswith(".py")]
 
 
 def test_holds_nothing_that_is_only_for_development(engine: Engine, image: dict) -> None:
