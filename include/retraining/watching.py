@@ -77,8 +77,9 @@ class Watch:
         """The months that are news now, ascending; their watermark is stored before they are told.
 
         Raises:
-            SourceInvalid, SourceUnavailable, SettingsError: As `read_signs`; the next look is as if this one had not been.
-            WarehouseUnavailable: The watermark could not be read or stored; as above.
+            SourceInvalid, SourceUnavailable, SettingsError: As `read_signs`.
+            WarehouseUnavailable: The watermark could not be read or stored. After any of these, the next look is as if
+                this one had not been.
         """
         source = mask(settings.problem.source)
         if source != self._source:
