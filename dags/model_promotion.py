@@ -68,9 +68,9 @@ def judge(**context: Any) -> list[Winner]:
     """Judges all versions that have not been judged yet; lists the winners with the reasons."""
     from include.promotion import judging
 
-    url, settings = get_warehouse_url(), read_settings()
-    versions = judging.find_unjudged(url, settings, list_versions(context, settings.registered_model))
-    judged = [judging.judge(url, settings, version, name_run(context)) for version in versions]
+    url, settings, run_key = get_warehouse_url(), read_settings(), name_run(context)
+    versions = judging.find_unjudged(url, settings, list_versions(context, settings.registered_model), run_key)
+    judged = [judging.judge(url, settings, version, run_key) for version in versions]
     described = [judging.describe_decision(decision) for decision in judged]
     before, after = judging.describe_champion(url, settings), judging.describe_unbeaten(url, settings)
     lines = [before, *(described or ["No version is left to judge."]), after]

@@ -153,6 +153,17 @@ def list_judged(url: str, name: str) -> set[int]:
     return {version for (version,) in rows}
 
 
+def list_waiting(url: str, name: str, run_key: str) -> set[int]:
+    """The versions that this run has judged, and whose promotion is still to be decided on."""
+    with connect(url) as connection:
+        rows = connection.execute(
+            "SELECT version FROM training.promotions"
+            " WHERE kind = 'judgement' AND state = 'waiting' AND name = %s AND run_key = %s",
+            [name, run_key],
+        ).fetchall()
+    return {version for (version,) in rows}
+
+
 def find_unjudged_trainings(url: str, name: str, trainings: Collection[str]) -> list[str]:
     """Those of the trainings, `DAG id/run id`, whose model has not been judged: it may not be registered yet."""
     with connect(url) as connection:

@@ -34,11 +34,16 @@ log = logging.getLogger(__name__)
 CARD = "model_card.md"
 
 
-def find_unjudged(url: str, settings: Settings, named: Collection[int]) -> list[int]:
-    """The registered versions to judge, ascending: those newer than any judged one, and of the others those named."""
+def find_unjudged(url: str, settings: Settings, named: Collection[int], run_key: str = "") -> list[int]:
+    """The registered versions to judge, ascending: those newer than any judged one, and of the others those named.
+
+    Args:
+        run_key: The run that judges. Winners that an attempt of it has judged before it was lost are among them.
+    """
     tracker = runs.open_tracker(settings)
     judged, sets = decisions.list_judged(url, settings.registered_model), list_sets(url)
     newest = max(judged, default=0)
+    judged -= (waiting := decisions.list_waiting(url, settings.registered_model, run_key))
     return [
         found.version
         for found in registry.list_versions(tracker, settings.registered_model)
@@ -46,7 +51,7 @@ def find_unjudged(url: str, settings: Settings, named: Collection[int]) -> list[
         if found.training_set in sets
         and "run_id" in found.tags
         and found.version not in judged
-        and (found.version > newest or found.version in named)
+        and (found.version > newest or found.version in named or found.version in waiting)
     ]
 
 
@@ -216,7 +221,7 @@ def _tags(promotion: Promotion, held_out: HeldOut, comparison: Comparison | None
         return tags
     key = comparison.objective.key
     return tags | {
-        f"judged_{key}": f"{comparison.challenger_error:.4f}",
-        f"judged_rival_{key}": f"{comparison.champion_error:.4f}",
-        "judged_interval": f"{comparison.interval[0]:+.4f} to {comparison.interval[1]:+.4f}",
+        f"judged_{key}": f"{comparison.challenger_error:.6g}",
+        f"judged_rival_{key}": f"{comparison.champion_error:.6g}",
+        "judged_interval": f"{comparison.interval[0]:+.6g} to {comparison.interval[1]:+.6g}",
     }

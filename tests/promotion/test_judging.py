@@ -201,6 +201,18 @@ def test_older_version_is_judged_when_it_is_named(url: str, settings: Settings, 
     assert judging.find_unjudged(url, settings, [older]) == [older]
 
 
+def test_winners_of_an_attempt_that_was_lost_are_found_by_the_next_one_of_the_run(
+    url: str, settings: Settings, register: Callable
+) -> None:
+    versions = [register(LASSO, WEAK), register(LINEAR)]
+    assert [judging.judge(url, settings, version, RUN).state for version in versions] == ["waiting"] * 2
+    assert judging.find_unjudged(url, settings, [], RUN) == versions
+    assert [judging.judge(url, settings, version, RUN).state for version in versions] == ["waiting"] * 2
+    assert judging.find_unjudged(url, settings, versions, "model_promotion/other") == []
+    judging.promote(url, settings, versions, RUN)
+    assert judging.find_unjudged(url, settings, versions, RUN) == []
+
+
 def test_version_is_judged_once_however_often_it_is_announced(url: str, settings: Settings, register: Callable) -> None:
     version = register(LINEAR)
     first = judging.judge(url, settings, version, RUN)
