@@ -105,9 +105,13 @@ def find_new(url: str, problem: Problem, version: int, windows: Sequence[Window]
         now = dict(connection.execute("SELECT month, sha256 FROM raw.sources").fetchall())
         row = connection.execute("SELECT sources FROM training.sets WHERE version = %s", [version]).fetchone()
         learnt = row[0] if row else {}
+        if problem.time is None:
+            # Months that the set has rolled beyond are no news.
+            is_new = any(sha != learnt.get(month) for month, sha in now.items() if month >= min(learnt, default=""))
+            return [is_new] * len(windows)
         if ALL not in now:
             return [any(now.get(month) != learnt.get(month) for month in window.months) for window in windows]
-        if problem.time is None or now == learnt or not _has_examples(connection, version):
+        if now == learnt or not _has_examples(connection, version):
             return [now != learnt] * len(windows)
         newest = sql.SQL("SELECT max({})::date FROM {}").format(_name_time(problem), table_of(version))
         row = connection.execute(newest).fetchone()

@@ -104,13 +104,14 @@ def find_reasons(findings: Findings, max_age: float, *, force: bool) -> list[str
     return reasons
 
 
-def plan_preparation(months: Sequence[str], *, has_test_split: bool) -> PreparationRequest:
+def plan_preparation(months: Sequence[str], *, by_time: bool, has_test_split: bool) -> PreparationRequest:
     """The parameters of data_preparation for a rolling window, whose newest months are held out.
 
-    Of a source that is not divided into months, what is held out follows from the problem.
+    Of a source that is not divided into months, and of rows that are not split by time (`by_time`), what is held out
+    follows from the problem.
     """
-    if tuple(months) == (ALL,):
-        return {"months": [ALL], "validation_from": None}
+    if tuple(months) == (ALL,) or not by_time:
+        return {"months": list(months), "validation_from": None}
     validation, test = choose_days_of_months(months)
     if has_test_split:
         return {"months": list(months), "validation_from": validation, "test_from": test}
@@ -140,7 +141,9 @@ def detect(url: str, settings: Settings, *, force: bool) -> Retraining | None:
         months=findings.window,
         set_version=_find_fresh_set(url, settings, hashes) if is_loaded else None,
         preparation=plan_preparation(
-            findings.window, has_test_split=bool(settings.test_from or not settings.validation_from)
+            findings.window,
+            by_time=settings.problem.split_by == "time",
+            has_test_split=bool(settings.test_from or not settings.validation_from),
         ),
         requested_at=now.isoformat(),
     )

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from include.configuration.values import ALL
 from include.models.table import TRAINING_DAGS
 from include.monitoring.watch import answer_alarms
+from include.problem.declaration import Problem
 from include.problem.objectives.objective import Objective
 from include.problem.words import show_amount
 from include.promotion.usability import answer_unusable
@@ -140,7 +141,7 @@ def finish(
             ],
         )
     if conclusion.state == "success":
-        answer_alarms(url, settings.registered_model, _last_day(retraining["months"]), run_key)
+        answer_alarms(url, settings.registered_model, _last_day(settings.problem, retraining["months"]), run_key)
         answer_unusable(url, settings.registered_model, run_key)
     return conclusion
 
@@ -156,6 +157,8 @@ def list_judged_models(url: str, settings: Settings, trained_by: Collection[str]
         ).fetchall()
 
 
-def _last_day(months: Sequence[str]) -> date:
-    # Of a source that is not divided into months, all rows were trained on.
-    return date.max if tuple(months) == (ALL,) else month_bounds(max(months))[1] - timedelta(days=1)
+def _last_day(problem: Problem, months: Sequence[str]) -> date:
+    # Of a source that is not divided into months, and where rows have no time, all that is there was trained on.
+    if tuple(months) == (ALL,) or problem.time is None:
+        return date.max
+    return month_bounds(max(months))[1] - timedelta(days=1)

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from include.monitoring.windows import list_windows, load_window
+from include.monitoring.windows import Window, find_new, list_windows, load_window
 from include.problem.declaration import Problem
 from include.sets import preparation
 from include.settings import Settings
+from include.warehouse import connect
 
 
 def load(url: str, directory: Path, lines: list[str], **declared: Any) -> Settings:
@@ -47,3 +48,19 @@ def test_rows_with_time_but_without_months_have_their_complete_weeks(warehouse_u
     windows = list_windows(warehouse_url, settings)
     assert [str(window.start) for window in windows] == ["2024-01-08", "2024-01-15", "2024-01-22"]
     assert load_window(warehouse_url, settings.problem, windows[0]).target.tolist() == [7, 8, 9, 10, 11, 12, 13]
+
+
+def test_what_is_loaded_of_rows_without_time_is_new_if_a_month_of_the_set_has_changed(published_url: str) -> None:
+    problem = Problem(name="rents", source="file:///{month}.csv", target="rent", columns={"area": {}})  # type: ignore[call-arg, arg-type]
+    today = [Window(datetime.now(UTC).date(), 1)]
+
+    def change(statement: str) -> list[bool]:
+        with connect(published_url) as connection:
+            connection.execute(statement.encode())
+        return find_new(published_url, problem, 1, today)
+
+    assert change("SELECT 1") == [False]
+    copy = "INSERT INTO raw.sources SELECT (jsonb_populate_record(s, '{}')).* FROM raw.sources s ORDER BY month LIMIT 1"
+    older, newer = (copy.format(f'{{"month": "{month}", "sha256": "x"}}') for month in ("2001-01", "2099-01"))
+    assert change(older) == [False], "the set has rolled beyond it"
+    assert change(newer) == [True]

@@ -7,6 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.models.table import TRAINING_DAGS
+from include.monitoring.report import DriftReport
+from include.monitoring.watch import find_open_alarms, raise_alarm
+from include.monitoring.windows import Window
+from include.problem.declaration import Problem
 from include.retraining.reasons import (
     Findings,
     Source,
@@ -116,7 +120,7 @@ def test_window_is_as_many_months_as_the_setting_names_but_enough_to_learn_from(
 @given(st.sets(months, min_size=1), st.booleans())
 def test_preparation_of_a_window_is_a_plan_that_holds_out_the_newest_rows(found: set[str], has_test: bool) -> None:
     window = sorted(found)
-    plan = make_plan(DEFAULTS, **plan_preparation(window, has_test_split=has_test))
+    plan = make_plan(DEFAULTS, **plan_preparation(window, by_time=True, has_test_split=has_test))
     assert plan.months == tuple(window)
     assert (plan.test_from is not None) == has_test
     newest = f"{window[-1]}-01"
@@ -373,8 +377,32 @@ def test_retraining_is_stored_with_its_runs_models_and_report(warehouse_url: str
 
 
 def test_preparation_of_a_source_without_months_leaves_the_split_to_the_problem() -> None:
-    plan = make_plan(DEFAULTS, **plan_preparation(["all"], has_test_split=True))
+    plan = make_plan(DEFAULTS, **plan_preparation(["all"], by_time=True, has_test_split=True))
     assert (plan.months, plan.validation_from, plan.test_from) == (("all",), None, None)
+
+
+@pytest.mark.parametrize("declared", [{}, {"group": "house"}, {"group": "house", "time": "day", "split": "group"}])
+def test_preparation_of_rows_that_are_not_split_by_time_leaves_the_split_to_the_problem(declared: dict) -> None:
+    columns = {"area": {}, "house": {"kind": "category"}, "day": {"kind": "time"}}
+    problem = Problem(name="rents", source="file:///{month}.csv", target="rent", columns=columns, **declared)  # type: ignore[call-arg, arg-type]
+    settings = Settings(problem=problem)  # type: ignore[arg-type]
+    by_time = problem.split_by == "time"
+    plan = make_plan(settings, **plan_preparation(["2024-01", "2024-02"], by_time=by_time, has_test_split=True))
+    assert (by_time, plan.months, plan.validation_from) == (False, ("2024-01", "2024-02"), None)
+
+
+def test_retraining_on_months_of_rows_without_a_time_answers_what_was_found_as_they_were_loaded(
+    warehouse_url: str,
+) -> None:
+    problem = Problem(name="rents", source="file:///{month}.csv", target="rent", columns={"area": {}})  # type: ignore[call-arg, arg-type]
+    settings = Settings(problem=problem, registered_model="rents")  # type: ignore[arg-type]
+    today = datetime.now(UTC).date()
+    raise_alarm(warehouse_url, DriftReport("rents", 1, (Window(today, 1),), {"area": (True,)}, ("area",)), "run")
+    assert find_open_alarms(warehouse_url, "rents", 1) == ["area"]
+    found = {"reasons": ["drifted: area"], "months": ["2024-01"], "set_version": 1, "preparation": {}}
+    runs = make_runs(sklearn_training="success", xgboost_training="success")
+    finish(warehouse_url, settings, "automatic_retraining/1", found, runs, ignore_failures=True)
+    assert find_open_alarms(warehouse_url, "rents", 1) == []
 
 
 def test_reasons_name_a_source_without_months_as_all_rows() -> None:
