@@ -57,8 +57,8 @@ class Alert:
         facts: Name -> value.
         details: Lines that keep their form, such as the end of a traceback.
         links: Text -> address.
-        repeat_key: Names the cause: alerts with the same one are counted rather than sent for a while. None: each is
-            sent.
+        repeat_key: Names the cause: alerts with the same one, but for numbers and the like, are counted rather than
+            sent for a while. None: each is sent.
         map_index: Position of a mapped task, whose failures in one run become one alert; -1 for any other.
         repeats: How often it happened since it was last sent.
     """
@@ -96,9 +96,10 @@ class Alert:
         return cls(**{**values, "tables": tables, "charts": charts})
 
     def change_texts(self, change: Callable[[str], str]) -> "Alert":
-        """The alert with every text that people see passed through `change`; addresses and keys stay."""
+        """The alert with every text that people see, and what names its cause, passed through `change`."""
         return replace(
             self,
+            repeat_key=self.repeat_key and change(self.repeat_key),
             headline=change(self.headline),
             label=change(self.label),
             details=change(self.details),

@@ -52,7 +52,7 @@ def report_failure(task: FailedTask) -> Alert:
         state="failed",
         label=task.label or (f"#{task.map_index}" if task.map_index >= 0 else ""),
         event_key=f"failed/{task.dag_id}/{task.run_id}/{task.task_id}/{task.map_index}/{task.try_number}",
-        repeat_key=f"{task.dag_id}/{task.task_id}: {normalize(headline)}",
+        repeat_key=f"{task.dag_id}/{task.task_id}: {headline}",
         headline=headline,
         details=_last_lines(task.error) if task.error else "",
         facts={"Run": task.run_id, "Attempts": str(task.try_number)},

@@ -9,6 +9,7 @@ import psycopg
 from psycopg.types.json import Json
 
 from include.alerting.alert import Alert, write_subject
+from include.alerting.incidents import normalize
 from include.warehouse import connect
 
 
@@ -26,6 +27,8 @@ def record(url: str, alert: Alert, channels: Sequence[str], repeat_after: timede
     Raises:
         WarehouseUnavailable: It could not be kept.
     """
+    # Here and no sooner: a secret of which only the numbers are gone would not be recognised.
+    alert = replace(alert, repeat_key=alert.repeat_key and normalize(alert.repeat_key))
     with connect(url) as connection:
         # Two that report at once: the second waits and finds what the first has kept.
         connection.execute(
@@ -58,13 +61,14 @@ def record(url: str, alert: Alert, channels: Sequence[str], repeat_after: timede
 
 
 def _find_run_alert(connection: psycopg.Connection, alert: Alert) -> int | None:
-    """The alert on the same mapped task in the same run; one that has this very index already is of a former try."""
+    """The alert on the same mapped task in the run that has not left; one with this very index is of a former try."""
     if alert.map_index < 0:
         return None
     row = connection.execute(
         """
         SELECT id FROM alerts.sent s
         WHERE kind = %(kind)s AND dag_id = %(dag_id)s AND run_id = %(run_id)s AND task_id = %(task_id)s
+          AND state IN ('collecting', 'unsent', 'silent')
           AND NOT EXISTS (
             SELECT FROM alerts.occurrences o
             WHERE o.alert_id = s.id AND o.run_id = s.run_id AND o.map_index = %(map_index)s

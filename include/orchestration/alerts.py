@@ -19,15 +19,14 @@ from airflow.sdk import BaseHook, BaseNotifier, Connection, ExceptionRetryPolicy
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.sdk.exceptions import AirflowRuntimeError
-from airflow.sdk.log import redact
 
 from include.alerting.alert import Alert
 from include.alerting.channels import MailServer
 from include.alerting.detached import run_detached
-from include.alerting.masking import mask
 from include.errors import EngineUnavailable, SourceUnavailable, StaleInput, TrackingUnavailable, WarehouseUnavailable
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.handover import check_handed_over
+from include.orchestration.secrecy import hide_secrets
 from include.settings import read_usable_settings
 
 log = logging.getLogger(__name__)
@@ -125,11 +124,6 @@ def _tell(
 
     alerts = [alert.change_texts(hide_secrets) for alert in make_alerts()]
     return tell(url, read_usable_settings(), server, alerts, unfinished=unfinished, ended_run=ended_run)
-
-
-def hide_secrets(text: str) -> str:
-    """The text without what Airflow or the environment know to be secret."""
-    return mask(str(redact(text)))
 
 
 class _ReadySmtpHook(SmtpHook):

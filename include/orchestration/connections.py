@@ -8,6 +8,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from include.orchestration.secrecy import hide_secrets
+
 log = logging.getLogger(__name__)
 REQUEST_TIMEOUT = 10.0
 # What Airflow keeps; it refuses a longer one.
@@ -111,7 +113,8 @@ def list_queued_events(dag_id: str) -> list[dict[str, Any]]:
 
 
 def write_note(dag_id: str, run_id: str, text: str) -> None:
-    """Writes a run's note; a note that cannot be written is a warning in the log, never a failed task."""
+    """Writes a run's note, without secrets; one that cannot be written is a warning in the log, never a failed task."""
+    text = hide_secrets(text)
     try:
         _call_airflow("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}", {"note": _cut(text)})
     except Exception as error:  # a note is not worth an error, whatever is wrong with the API or its connection
@@ -120,6 +123,7 @@ def write_note(dag_id: str, run_id: str, text: str) -> None:
 
 def add_to_note(dag_id: str, run_id: str, lines: Sequence[str]) -> None:
     """Puts lines before what a run's note says, each once; the note begins with why the run failed then."""
+    lines = [hide_secrets(line) for line in lines]
     try:
         run = _call_airflow("GET", f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}")
     except Exception as error:  # as in `write_note`

@@ -10,6 +10,7 @@ from include.alerting.incidents import (
     report_lateness,
     write_duration,
 )
+from include.alerting.recording import record
 from include.errors import SourceInvalid
 
 PAGE = "http://airflow/dags/training/runs/run-1"
@@ -63,6 +64,12 @@ def test_killed_task_says_that_it_was_killed() -> None:
 )
 def test_same_error_is_recognised_though_its_numbers_differ(one: str, other: str) -> None:
     assert normalize(one) == normalize(other)
+
+
+def test_cause_is_the_same_though_numbers_differ(warehouse_url: str) -> None:
+    for number, seconds in ((1, 31), (2, 4)):
+        alert = report_failure(fail(caught(TimeoutError(f"timeout after {seconds} s")), try_number=number))
+        assert bool(record(warehouse_url, alert, ["mail"], timedelta(hours=1))) == (number == 1)
 
 
 def test_other_try_is_another_event_of_the_same_cause() -> None:

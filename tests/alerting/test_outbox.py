@@ -98,11 +98,15 @@ def test_mapped_failures_of_a_run_become_one_alert(warehouse_url: str) -> None:
     assert claimed and [occurrence.label for occurrence in claimed.occurrences] == [f"m{n}" for n in range(10)]
 
 
-def test_late_sibling_of_what_was_sent_is_counted_with_it(warehouse_url: str) -> None:
-    first = record(warehouse_url, make_alert(1, run_id="run", map_index=1), ["mail"], HOUR)
+def test_late_sibling_of_what_was_sent_is_counted_with_it_if_the_cause_is_the_same(warehouse_url: str) -> None:
+    first = record(warehouse_url, make_alert(1, run_id="run", map_index=1, repeat_key=CAUSE), ["mail"], HOUR)
     settle(warehouse_url, "training", "run")
     send(warehouse_url, first)
-    assert record(warehouse_url, make_alert(2, run_id="run", map_index=2), ["mail"], HOUR) is None
+    assert record(warehouse_url, make_alert(2, run_id="run", map_index=2, repeat_key=CAUSE), ["mail"], HOUR) is None
+    # Another error is one that nobody has heard of.
+    other = record(warehouse_url, make_alert(3, run_id="run", map_index=3, repeat_key="another error"), ["mail"], HOUR)
+    assert other not in (None, first)
+    assert settle(warehouse_url, "training", "run") == [other]
 
 
 def test_mapped_task_that_fails_again_after_it_was_cleared_is_a_new_alert(warehouse_url: str) -> None:

@@ -77,7 +77,7 @@ def test_run_has_an_end_that_comes_after_it_is_late_and_after_a_persons_time_to_
     dag = load(dag_id)
     assert dag.dagrun_timeout
     assert all(dag.dagrun_timeout > entry.interval for entry in dag.deadline or [])
-    if dag_id == "model_promotion":
+    if dag_id in ("model_promotion", "automatic_retraining"):
         assert dag.dagrun_timeout > timedelta(hours=read_settings().approval_deadline)
 
 
@@ -151,6 +151,26 @@ def test_secrets_in_an_error_are_masked(mail_server: MailServer, monkeypatch: py
     mail = mail_server.messages[0].as_string()
     assert "hunter22" not in mail and "correct-horse-battery" not in mail
     assert "postgresql://taxi:***@db/x with ***" in text_of(mail_server)
+
+
+def test_secrets_in_an_error_are_neither_in_the_note_nor_in_the_warehouse(
+    mail_server: MailServer, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[Any] = []
+
+    def call(method: str, path: str, body: Any = None, **_: Any) -> dict[str, str]:
+        if method == "PATCH":
+            notes.append(body["note"])
+        return {"note": "as before"}
+
+    monkeypatch.setattr("include.orchestration.connections._call_airflow", call)
+    notify("task_failed", context(exception=ValueError("cannot log in to postgresql://taxi:hunter22@db/x")))
+    assert notes == ["tune failed: ValueError: cannot log in to postgresql://taxi:***@db/x\nas before"]
+    with psycopg.connect(warehouse_url) as connection:
+        for table in ("sent", "occurrences"):
+            [(rows,)] = connection.execute(f"SELECT jsonb_agg(to_jsonb(t))::text FROM alerts.{table} t").fetchall()
+            assert "postgresql://taxi:***@db/x" in rows
+            assert "hunter" not in rows
 
 
 def test_template_in_an_error_is_text(mail_server: MailServer) -> None:
