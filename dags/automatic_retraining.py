@@ -29,6 +29,9 @@ from include.orchestration.schedules import cron
 from include.retraining.results import EndedRun, RetrainingValues, StartedRun
 from include.settings import read_settings, read_usable_settings
 
+SETTINGS = read_usable_settings()
+# A run is followed to the decision on its models, which a person may take.
+TO_DECIDE = timedelta(hours=SETTINGS.approval_deadline)
 PARAMS = {
     "force": flag("Retrain anyway", "Retrain even if there is no reason to."),
     "ignore_failures": choice(
@@ -91,13 +94,13 @@ def report(found: RetrainingValues, runs: list[EndedRun], **context: Any) -> str
 
 
 @dag(
-    schedule=AssetOrTimeSchedule(timetable=cron(read_usable_settings().retraining_schedule), assets=(DRIFT | NEW_DATA)),
+    schedule=AssetOrTimeSchedule(timetable=cron(SETTINGS.retraining_schedule), assets=(DRIFT | NEW_DATA)),
     catchup=False,
-    dagrun_timeout=timedelta(hours=24),
+    dagrun_timeout=timedelta(hours=24) + TO_DECIDE,
     is_paused_upon_creation=False,
     default_args=DEFAULT_ARGS,
     on_failure_callback=RUN_FAILED,
-    deadline=tell_when_late(timedelta(hours=6)),
+    deadline=tell_when_late(timedelta(hours=6) + (TO_DECIDE if SETTINGS.approval == "human" else timedelta())),
     params=PARAMS,
     description=first_sentence(__doc__),
     doc_md=__doc__,
