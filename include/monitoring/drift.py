@@ -72,6 +72,8 @@ def compare_column(
             statistic is then taken at the deciles and is a lower bound, and of a category with more values than the
             profile lists it is not known which are new.
     """
+    # Of a large set, the values are a sample.
+    rows_learnt = profile["count"] if learnt is None else len(learnt)
     if learnt is not None:
         learnt = present_values(learnt)
     present = present_values(values)
@@ -79,9 +81,9 @@ def compare_column(
     missing_learnt = profile.get("missing", 0) / profile["count"]
     if "deciles" not in profile:
         counts = _count_learnt(profile, learnt)
-        expected, actual = _count_categories(profile, values, counts)
+        expected, actual = _count_categories(profile, values, counts, rows_learnt)
         unseen = None if counts is None else _measure_unseen(counts, present, len(values))
-        once = sum(count == 1 for count in (counts or {}).values()) / profile["count"]
+        once = sum(count == 1 for count in (counts or {}).values()) / rows_learnt
         distances = compute_psi(expected, actual), None, compute_js(expected, actual)
         return Measures(*distances, missing, missing_learnt, unseen, once)
     deciles = np.asarray(profile["deciles"])
@@ -131,14 +133,15 @@ def _count_quantities(
 
 
 def _count_categories(
-    profile: Mapping[str, Any], values: npt.NDArray[Any], learnt: Mapping[str, int] | None
+    profile: Mapping[str, Any], values: npt.NDArray[Any], learnt: Mapping[str, int] | None, rows_learnt: int
 ) -> tuple[Shares, Shares]:
     """Shares of the categories that were the most frequent ones, or are now, and of all others together."""
-    counts, frequent = count_values(values), dict(profile.get("frequent", {}))
+    counts = count_values(values)
+    frequent = {name: count / profile["count"] for name, count in profile.get("frequent", {}).items()}
     if learnt is not None:
         now = [name for name, count in counts.items() if count >= NOW_FREQUENT * len(values)]
-        frequent |= {name: learnt.get(name, 0) for name in now if name not in frequent}
-    expected = np.array([*frequent.values(), 0], dtype=np.float64) / profile["count"]
+        frequent |= {name: learnt.get(name, 0) / rows_learnt for name in now if name not in frequent}
+    expected = np.array([*frequent.values(), 0], dtype=np.float64)
     actual = np.array([*(counts.get(name, 0) for name in frequent), 0], dtype=np.float64) / len(values)
     for shares in (expected, actual):
         shares[-1] = max(0.0, 1 - shares.sum())

@@ -161,8 +161,10 @@ def _read_judged(url: str, champion: RegisteredVersion, objective: Objective) ->
     """The error that a version was judged by; None where it was never judged against held-out rows."""
     with connect(url) as connection:
         row = connection.execute(_JUDGED, [champion.name, champion.version]).fetchone()
+    if row and row[0] is not None:
+        return float(row[0])
     tag = champion.tags.get(f"judged_{objective.key}")
-    return float(tag) if tag else row[0] if row else None
+    return float(tag) if tag else None
 
 
 def _store(

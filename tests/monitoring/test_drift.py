@@ -89,6 +89,16 @@ def test_category_that_was_rare_is_compared_by_itself_once_it_is_frequent() -> N
     assert not has_drifted(compare_column(profile, unknown), THRESHOLDS), "its share in training is not known any more"
 
 
+@pytest.mark.parametrize("most", [60_000, 30_000, 15_000])
+def test_categories_of_the_same_distribution_do_not_drift_however_many_rows_were_counted(most: int) -> None:
+    draw = np.random.default_rng(3)
+    learnt, values = (draw.zipf(1.3, rows) % 1_000_000 for rows in (60_000, 10_000))
+    profile = profile_split(PROBLEM, Split({**make_split(60_000).rows, "pickup_zone": learnt}, np.ones(60_000)))
+    found = compare_column(profile["pickup_zone"], values, learnt[:most])
+    assert found.unseen == pytest.approx(found.unseen_expected, abs=0.02)
+    assert not has_drifted(found, THRESHOLDS)
+
+
 def test_unseen_values_are_beyond_what_was_to_be_expected() -> None:
     learnt = np.arange(1, 101)
     profile = {"count": 100, "distinct": 100, "frequent": {}}

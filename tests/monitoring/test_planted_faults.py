@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from include.monitoring.error_watch import _read_judged
 from include.monitoring.report import DriftReport
 from include.monitoring.watch import find_open_alarms, find_open_errors, measure_drift, raise_alarm
 from include.retraining.reasons import find_reasons, look
@@ -200,6 +201,24 @@ def test_judged_error_is_that_of_the_decision_where_there_was_one(watched: Watch
     report = measure_drift(watched.url, watched.settings)
     assert report
     assert report.errors[0].endswith(" of the judged 1")
+
+
+def test_judged_error_is_exact_however_small(watched: Watched) -> None:
+    tracker = runs.open_tracker(watched.settings)
+    registry.tag_version(tracker, "watched", 1, {"judged_rmse": "0.0001"})
+    champion = registry.get_version(tracker, "watched", 1)
+    with connect(watched.url) as connection:
+        connection.execute("DELETE FROM training.promotions WHERE name = 'watched'")
+    assert _read_judged(watched.url, champion, watched.settings.problem.objective) == 0.0001
+    with connect(watched.url) as connection:
+        connection.execute(
+            "INSERT INTO training.promotions (kind, name, version, challenger_error, reason, state, run_key)"
+            " VALUES ('judgement', 'watched', 1, 0.000141, 'It wins', 'promoted', 'model_promotion/1')"
+        )
+    assert _read_judged(watched.url, champion, watched.settings.problem.objective) == 0.000141
+    with connect(watched.url) as connection:
+        connection.execute("DELETE FROM training.promotions WHERE name = 'watched'")
+    registry.tag_version(tracker, "watched", 1, {"judged_rmse": ""})
 
 
 def test_what_is_asked_for_is_compared_without_waiting_for_what_happens(watched: Watched) -> None:
