@@ -139,6 +139,9 @@ def _parse_row(record: Any, form: InputFormat) -> tuple[dict[str, Any], list[tup
     values: dict[str, Any] = {}
     wrong: list[tuple[str, str]] = []
     for given, value in record.items():
+        # A row may have a million fields that nobody knows.
+        if len(wrong) >= MOST_FLAWS:
+            break
         name = form.names.get(given)
         if name is None:
             wrong.append((str(given)[:MOST_TEXT], _name_fields(form)))

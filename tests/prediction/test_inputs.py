@@ -1,3 +1,4 @@
+import tracemalloc
 from datetime import datetime
 from typing import Any
 
@@ -168,6 +169,15 @@ def test_every_wrong_trip_is_numbered_and_the_message_names_them() -> None:
 
 def test_only_the_first_problems_are_named_where_there_are_many() -> None:
     assert len(problems_of(*[{}] * 1000)) == MOST_FLAWS
+
+
+def test_no_more_is_said_of_a_row_with_many_unknown_fields_than_of_many_rows() -> None:
+    tracemalloc.start()
+    problems = problems_of({f"unknown_{number}": 0 for number in range(20_000)})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(problems) == MOST_FLAWS
+    assert peak < 5e6, "one message for each of them took ten times as much"
 
 
 def test_distance_bounds_are_those_that_training_keeps() -> None:
