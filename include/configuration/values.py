@@ -22,7 +22,7 @@ MONTH_PATTERN = f"^{MONTH_TEXT}{END}"
 # What of a source is loaded at once.
 PART_PATTERN = f"^({MONTH_TEXT}|{ALL}){END}"
 # Where a parameter of an address has one of these in its name, its value is secret.
-SECRET_WORDS = ("sig", "token", "key", "secret", "password", "credential")
+SECRET_WORDS = ("sig", "token", "key", "secret", "password", "passwd", "pwd", "credential")
 # The name of a problem's source, instead of an address.
 SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 CRON_FIELDS = 5

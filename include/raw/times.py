@@ -19,7 +19,9 @@ from include.raw.coerced import (
 )
 from include.raw.numbers import coerce_float
 
-UTC_OFFSET = r"(Z|[+-]\d{2}(:?\d{2})?)$"
+UTC_OFFSET = r"\s*(Z|[+-]\d{1,2}:?(\d{1,2})?)$"
+# A time of day, which the hour alone may be, with its offset.
+ZONED = r"\d[T ]\d{1,2}(:?\d{1,2}(:?\d{1,2}(\.\d*)?)?)?" + UTC_OFFSET
 # Years 1 to 9999, which all of Postgres, Python and NumPy can hold, but for a day at each end that a time zone may
 # take.
 FIRST_DAY, LAST_DAY = -719_161, 2_932_894
@@ -123,7 +125,7 @@ def _parse_times(text: pa.Array, timezone: str) -> Coerced:
     """Times in ISO 8601, some of them with a time zone, or something that is no time: value by value."""
     if cast := _cast_times(text):
         return cast
-    zoned = pc.match_substring_regex(text, r"\d:\d{2}(:\d{2}(\.\d+)?)?" + UTC_OFFSET)
+    zoned = pc.match_substring_regex(text, ZONED)
     wall, beyond = _clear_beyond(_parse(pc.if_else(zoned, None, text), "ISO8601", utc=False))
     instants, zoned_beyond = _clear_beyond(_parse(pc.if_else(zoned, text, None), "ISO8601", utc=True))
     placed = _place(instants, timezone)

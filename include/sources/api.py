@@ -1,7 +1,8 @@
 """A paged HTTP JSON API of rows.
 
 The address holds `{page}` (from 1) or `{offset}` (from 0), and may hold `{limit}`, `{month}`, `{month_start}` and
-`{month_end}` (first day of the next month). Pages are asked for until one is empty or shorter than the limit.
+`{month_end}` (first day of the next month). Pages are asked for until one is empty: one that is shorter than the limit
+proves no end, as servers have limits of their own.
 """
 
 import hashlib
@@ -75,16 +76,29 @@ def _collect(url: str, at: str, limits: Limits, progress: Progress, file: IO[byt
 
 
 def _ask(url: str, at: str, limits: Limits, progress: Progress) -> Iterator[tuple[list[dict[str, Any]], bytes]]:
-    """Each page's records, and the same as lines of JSON."""
+    """Each page's records, and the same as lines of JSON.
+
+    Raises:
+        SourceInvalid: A page comes again, is no list of records, or there are too many.
+    """
     limit = PAGE_ROWS if "{limit}" in url else None
     offset = 0
+    is_short = False
     seen: dict[bytes, int] = {}
+    statuses: list[int] = []
     with http.open_client(limits) as client:
+        client.event_hooks["response"].append(lambda response: statuses.append(response.status_code))
         for page in count(1):
             address = url
             for placeholder, value in {"page": page, "offset": offset, "limit": limit}.items():
                 address = address.replace(f"{{{placeholder}}}", str(value))
-            document = http.get_json(client, address, progress, MOST_PAGE_BYTES)
+            try:
+                document = http.get_json(client, address, progress, MOST_PAGE_BYTES)
+            except SourceInvalid:
+                # Some servers have no page behind the last one. A page that was short before it says the same.
+                if is_short and statuses[-1] in http.GONE:
+                    return
+                raise
             records = _find_records(document, at, address)
             lines = _write_lines(records, address)
             before = seen.setdefault(hashlib.sha256(lines).digest(), page)
@@ -94,8 +108,9 @@ def _ask(url: str, at: str, limits: Limits, progress: Progress) -> Iterator[tupl
                     "Check how it wants {page} or {offset} in SOURCE"
                 )
             yield records, lines
-            if len(records) < (limit or 1):
+            if not records:
                 return
+            is_short = limit is not None and len(records) < limit
             if page >= MOST_PAGES:
                 raise SourceInvalid(
                     f"{mask(url)} has more than {MOST_PAGES:,} pages for one month: ask for larger pages in SOURCE, "

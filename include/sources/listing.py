@@ -74,13 +74,11 @@ def _find_files(pattern: Path, limits: Limits) -> list[Path]:
     hidden = pattern.name.startswith(".")
     matching = sorted(Path(pattern.anchor).glob(escaped))
     found = [path for path in matching if path.is_file() and path.name.startswith(".") == hidden]
-    return [_follow(path, limits) for path in found]
-
-
-def _follow(path: Path, limits: Limits) -> Path:
-    if (real := path.resolve()) != path:
-        limits.allow(str(real))
-    return real
+    for path in found:
+        if (real := path.resolve()) != path:
+            limits.allow(str(real))
+    # By their own names: a link's target need not show the form of what is in it.
+    return found
 
 
 def _refuse_none(url: str) -> list[str]:

@@ -19,14 +19,25 @@ FILE_SUFFIXES = (
     *BINARY_SUFFIXES,
     *(f"{suffix}{packed}" for suffix in TEXT_SUFFIXES for packed in ("", *PACKED_SUFFIXES)),
 )
-SECRET_PARAMETER = re.compile(rf"(?i)\b([\w-]*(?:{'|'.join(SECRET_WORDS)})[\w-]*=)[^&\s]+")
+# Secret as the whole name of a parameter only: as a part, they are in `author` and `postcode`, and in what errors say.
+SECRET_NAMES = ("auth", "code", "pass")
+SECRET_PARAMETER = re.compile(
+    rf"(?i)((?:\b[\w-]*(?:{'|'.join(SECRET_WORDS)})[\w-]*|(?:^|(?<=[?&]))(?:{'|'.join(SECRET_NAMES)}))=)[^&\s]+"
+)
+# A password may hold what ends the host elsewhere, so that it is taken to reach to the last @: too much is hidden of
+# an address with both a port and an @ in its path, but no password is shown.
+LOGIN = re.compile(r"(?s)[^/?#]*//(?P<login>[^/?#]*:.*|[^/?#]*)@")
+HOST_AND_PORT = re.compile(r"(.*@)?(\[[^\]]*\]|[^:]*)(:\d*)?")
+WEB = ("http://", "https://")
+WITH_PORTS = (*WEB, "postgresql://", "postgres://", "ftp://", "sftp://")
 
 
 def identify_kind(settings: Settings) -> Kind:
     """Tells which reader the source setting needs.
 
     Raises:
-        SettingsError: No reader fits, or one file would have to be several months.
+        SettingsError: No reader fits, a password is written in a way that no reader takes, or one file would have to
+            be several months.
     """
     source = settings.problem.address
     if source == SAMPLE and settings.problem.sample:
@@ -34,13 +45,18 @@ def identify_kind(settings: Settings) -> Kind:
     try:
         urlsplit(source)
     except ValueError as error:
-        raise SettingsError(f"SOURCE is not a usable address: {error}") from error
+        raise SettingsError(f"SOURCE is not a usable address: {explain(error, source)}") from error
+    if _is_login_cut(source):
+        raise SettingsError(
+            f"SOURCE {mask(source)}: the password has a character in it that means something else in an address: write "
+            "/ as %2F, ? as %3F, # as %23 and % as %25"
+        )
     if source.startswith(("postgresql://", "postgres://")):
         return "table"
-    if source.startswith(("http://", "https://")) and re.search(r"\{(page|offset)\}", source):
+    if source.startswith(WEB) and re.search(r"\{(page|offset)\}", source):
         _require_month(settings, source, r"\{month(_start|_end)?\}")
         return "api"
-    if not urlsplit(source).path.lower().endswith(FILE_SUFFIXES):
+    if not any(name.lower().endswith(FILE_SUFFIXES) for name in list_names(source)):
         raise SettingsError(
             f"SOURCE {mask(source)}: cannot tell what it is. Give {_name_sources(settings)}a URL or path that ends in "
             f"{', '.join((*BINARY_SUFFIXES, *TEXT_SUFFIXES))} (the last {len(TEXT_SUFFIXES)} also with "
@@ -104,33 +120,55 @@ def list_span(first: str, last: str) -> list[str]:
     return months
 
 
+def list_names(url: str) -> list[str]:
+    """What may be the path and name of the file at the address: only on the web do they always end at `?` or `#`."""
+    parts = urlsplit(url)
+    if not parts.scheme:
+        return [url]
+    # Some stores take the version of an object behind a `?`.
+    return [parts.path] if parts.scheme in ("http", "https", "file") else [url, parts.path]
+
+
 def has_secret(url: str) -> bool:
-    """Whether the address has a password, or a parameter that is one, in it."""
-    userinfo = url.partition("//")[2].partition("/")[0].rpartition("@")[0]
-    return ":" in userinfo or bool(SECRET_PARAMETER.search(url.partition("?")[2]))
+    """Whether the address has a password, a login of the web, or a parameter that is a secret, in it."""
+    return bool(_read_password(url) or ":" in _read_login(url) or SECRET_PARAMETER.search(url.partition("?")[2]))
 
 
 def mask(url: str) -> str:
     """The address without user, password and secret parameters, as it may stand in messages, logs and tables."""
+    if found := LOGIN.match(url):
+        url = f"{url[: found.start('login')]}***{url[found.end('login') :]}"
     try:
         parts = urlsplit(url)
     except ValueError:  # no address: nothing tells what of it is secret
         return "***"
-    host = parts.netloc.rpartition("@")[2]
-    user = "***@" if "@" in parts.netloc else ""
-    return urlunsplit(parts._replace(netloc=user + host, query=SECRET_PARAMETER.sub(r"\1***", parts.query)))
+    return urlunsplit(parts._replace(query=SECRET_PARAMETER.sub(r"\1***", parts.query)))
 
 
 def explain(error: BaseException, url: str) -> str:
     """The first line of an error, with what is secret in `url` masked."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0].replace(url, mask(url))
-    for password in filter(None, _read_passwords(url)):
-        text = text.replace(password, "***")
+    password = _read_password(url)
+    # As it is in the address, and as it is sent.
+    for secret in filter(None, (password, unquote(password))):
+        text = text.replace(secret, "***")
     return SECRET_PARAMETER.sub(r"\1***", text)
 
 
-def _read_passwords(url: str) -> tuple[str, ...]:
-    """The password as it stands in the address, and as it is sent."""
-    userinfo, found, _ = url.partition("//")[2].partition("/")[0].rpartition("@")
-    password = userinfo.partition(":")[2]
-    return (password, unquote(password)) if found else ()
+def _read_login(url: str) -> str:
+    """User and password as they are in the address; empty if there are none."""
+    found = LOGIN.match(url)
+    return found["login"] if found else ""
+
+
+def _read_password(url: str) -> str:
+    """The password as it is in the address; on the web, a login without one is a secret itself."""
+    user, _, password = _read_login(url).partition(":")
+    return password or (user if url.lower().startswith(WEB) else "")
+
+
+def _is_login_cut(url: str) -> bool:
+    """Whether readers would take a part of the password for the end of the host."""
+    login = _read_login(url)
+    host = re.split("[/?#]", login, maxsplit=1)[0]
+    return url.lower().startswith(WITH_PORTS) and host != login and not HOST_AND_PORT.fullmatch(host)

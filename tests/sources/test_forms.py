@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.errors import SourceInvalid
+from include.raw.times import coerce_timestamp
 from include.settings import read_settings
 from include.sources import BATCH_ROWS, Contents, list_months, open_batches, probe
 from include.sources.formats import packing, workbooks
+from tests.servers import WebServer
 from tests.sources.workbook_files import write_workbook
 
 MONTH = "2024-01"
@@ -128,6 +130,25 @@ def test_names_lose_the_blanks_around_them_and_may_be_spelt_in_any_way(tmp_path:
     assert rows == [dict.fromkeys(names, 1)]
 
 
+def test_int96_times_of_a_parquet_file_are_those_that_were_written(tmp_path: Path) -> None:
+    times = [
+        datetime(9999, 12, 31),
+        datetime(2024, 1, 31, 18, 30, 0, 123456),
+        None,
+        datetime(1, 1, 1),
+        datetime(1600, 1, 1),
+    ]
+    table = pa.table({"at": pa.array(times, pa.timestamp("us")), "name": ["a", "b", "c", "d", "e"]})
+    pq.write_table(table, tmp_path / "table.parquet", use_deprecated_int96_timestamps=True)
+    with open_batches(settings_for(tmp_path / "table.parquet"), MONTH) as contents:
+        assert contents.columns == {"at": "timestamp[us]", "name": "string"}
+        (batch,) = contents.read(["at"])
+    assert batch.column("at").to_pylist() == times
+    stored = coerce_timestamp(batch.column("at"), "UTC")
+    assert stored.array.to_pylist() == [None, times[1], None, None, times[4]]
+    assert stored.beyond.to_pylist() == [True, False, False, True, False]
+
+
 def test_wide_batches_of_an_arrow_file_are_cut(tmp_path: Path) -> None:
     pyarrow.feather.write_feather(pa.table({"a": range(BATCH_ROWS + 1)}), tmp_path / "a.arrow", compression="lz4")
     with open_batches(settings_for(tmp_path / "a.arrow"), MONTH) as contents:
@@ -232,6 +253,31 @@ def test_files_of_a_pattern_are_one_table_by_name_whatever_the_order_of_their_co
     assert as_numbers(rows) == [*ROWS, {"age": 50, "sex": "female", "bmi": 20, "charges": 1.5}]
     found = probe(settings_for(f"file://{tmp_path}/**part-*.csv"), MONTH)
     assert (found.sha256, found.validator, found.size) == (contents.sha256, contents.validator, contents.size)
+
+
+def test_files_of_a_pattern_are_read_by_the_form_of_their_own_names_whatever_links_lead_to(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    for name, contents in {"sha256-1": LINES, "2.csv": LINES}.items():
+        (tmp_path / "blobs" / name).write_bytes(contents)
+        (tmp_path / f"{name}.jsonl").symlink_to(tmp_path / "blobs" / name)
+    rows, _ = read(tmp_path / "*.jsonl")
+    assert rows == ROWS * 2
+    (tmp_path / "blobs/sha256-1").write_bytes(b"{")
+    with pytest.raises(SourceInvalid, match=r"/sha256-1\.jsonl"):
+        read(tmp_path / "*.jsonl")
+
+
+@pytest.mark.parametrize("source", ["{}/*.jsonl", "file://{}/*.jsonl", "memory://odd{}/*.jsonl", "{}/part#2?.jsonl"])
+def test_number_sign_and_question_mark_are_parts_of_a_file_s_name(tmp_path: Path, source: str) -> None:
+    for name in ("part#1.jsonl", "part#2?.jsonl", "why?.csv.jsonl"):
+        (tmp_path / name).write_bytes(LINES)
+        fsspec.filesystem("memory").pipe(f"/odd{tmp_path}/{name}", LINES)
+    assert read(source.format(tmp_path))[0] == ROWS * (3 if "*" in source else 1)
+
+
+def test_question_mark_ends_the_name_of_a_file_on_the_web(web_server: WebServer) -> None:
+    web_server.pages["/table.jsonl"] = LINES
+    assert read(f"{web_server.url}/table.jsonl?as=a.csv#b.csv")[0] == ROWS
 
 
 def test_files_of_a_pattern_are_found_in_a_store(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from include.errors import SettingsError, SourceInvalid, SourceUnavailable
 from include.settings import Settings, read_settings
 from include.sources import BATCH_ROWS, api, open_batches, probe
-from include.sources.location import explain, locate, mask
+from include.sources.location import explain, has_secret, locate, mask
 from tests.servers import WebServer
 from tests.trip_tables import COLUMNS, make_trips
 
@@ -161,12 +161,14 @@ def test_table_source_cuts_times_with_a_zone_by_the_local_month(trips_table: str
     assert [row["PULocationID"] for row in rows] == [1, 3]
 
 
-def serve_records(web_server: WebServer, records: list[dict], key: str = "") -> None:
+def serve_records(web_server: WebServer, records: list[dict], key: str = "", beyond: int = 200) -> None:
+    """Serves two records a page at most, and `beyond` as the status of pages behind the last one."""
+
     def answer(query: dict[str, str]) -> tuple[int, bytes]:
-        size = int(query.get("limit", 2))
+        size = min(2, int(query.get("limit", 2)))
         start = int(query["offset"]) if "offset" in query else (int(query["page"]) - 1) * size
         page = records[start : start + size]
-        return 200, json.dumps({key: page} if key else page).encode()
+        return 200 if page else beyond, json.dumps({key: page} if key else page).encode()
 
     web_server.pages["/api"] = answer
 
@@ -175,11 +177,41 @@ def make_records(rows: int) -> list[dict]:
     return json.loads(make_trips(rows).to_pandas().to_json(orient="records", date_format="iso"))
 
 
-@pytest.mark.parametrize("query", ["page={page}", "offset={offset}", "offset={offset}&limit={limit}"])
-def test_api_source_reads_every_page(web_server: WebServer, query: str) -> None:
-    serve_records(web_server, make_records(5))
+LIMITED = ["offset={offset}&limit={limit}", "page={page}&limit={limit}"]
+
+
+@pytest.mark.parametrize("query", ["page={page}", "offset={offset}", *LIMITED])
+@pytest.mark.parametrize("count", [4, 5])
+def test_api_source_reads_every_page_also_of_a_server_that_gives_fewer_than_the_limit(
+    web_server: WebServer, query: str, count: int
+) -> None:
+    serve_records(web_server, make_records(count))
+    rows, _ = read_all(settings_for(f"{web_server.url}/api?{query}"))
+    assert [row["PULocationID"] for row in rows] == list(range(1, count + 1))
+    assert len(web_server.requests) == (count + 1) // 2 + 1, "only an empty page is the end"
+
+
+@pytest.mark.parametrize("query", LIMITED)
+def test_api_source_ends_where_there_is_no_page_behind_a_short_one(web_server: WebServer, query: str) -> None:
+    serve_records(web_server, make_records(5), beyond=404)
     rows, _ = read_all(settings_for(f"{web_server.url}/api?{query}"))
     assert [row["PULocationID"] for row in rows] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(("query", "status"), [(LIMITED[0], 403), (LIMITED[1], 400), ("page={page}", 404)])
+def test_page_of_an_api_that_is_refused_is_no_end(web_server: WebServer, query: str, status: int) -> None:
+    serve_records(web_server, make_records(5), beyond=status)
+    with pytest.raises(SourceInvalid, match=f"answered {status}"):
+        read_all(settings_for(f"{web_server.url}/api?{query}"))
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_api_whose_first_page_is_missing_or_whose_server_is_in_trouble_has_no_end(
+    web_server: WebServer, status: int
+) -> None:
+    serve_records(web_server, make_records(0 if status == 404 else 2), beyond=status)
+    with pytest.raises((SourceInvalid, SourceUnavailable), match=f"answered {status}"):
+        read_all(settings_for(f"{web_server.url}/api?{LIMITED[0]}"))
 
 
 def test_api_source_finds_the_records_under_the_key_that_the_settings_name(web_server: WebServer) -> None:
@@ -412,6 +444,15 @@ def test_api_whose_pages_come_round_again_is_invalid_however_many_they_are(web_s
         read_all(settings_for(f"{web_server.url}/api?page={{page}}"))
 
 
+@pytest.mark.parametrize("query", LIMITED)
+def test_api_that_gives_the_same_page_for_any_position_is_invalid_whatever_its_limit(
+    web_server: WebServer, query: str
+) -> None:
+    web_server.pages["/api"] = json.dumps(make_records(3)).encode()
+    with pytest.raises(SourceInvalid, match="gives page 1 again as page 2: .* ignores the paging"):
+        read_all(settings_for(f"{web_server.url}/api?{query}"))
+
+
 @pytest.mark.parametrize(
     ("bound", "complaint"),
     [
@@ -442,11 +483,75 @@ def test_api_without_end_is_invalid_with_what_to_change(
             "https://host/x.parquet?month=1&sig=***&api_key=***",
         ),
         ("postgresql://host/db/a.b?password=s3cret", "postgresql://host/db/a.b?password=***"),
+        ("postgresql://ann:s3/cr?e#t@host:5432/db/a.b", "postgresql://***@host:5432/db/a.b"),
+        ("postgresql://ann:12/s3cret@host:5432/db/a.b", "postgresql://***@host:5432/db/a.b"),
+        ("postgresql://ann@server:s3/cret@host/db/a.b", "postgresql://***@host/db/a.b"),
+        ("https://ann:s@3/cret@host/x.csv", "https://***@host/x.csv"),
+        ("https://ann:s3[cr/et@host/x.csv", "https://***@host/x.csv"),
+        ("https://s3cret@host/x.csv", "https://***@host/x.csv"),
+        (
+            "https://host/x.csv?pwd=s3cret&auth=s3cret&month=1&code=s3cret",
+            "https://host/x.csv?pwd=***&auth=***&month=1&code=***",
+        ),
+        ("https://host/a@b.csv", "https://host/a@b.csv"),
+        ("https://host/x.csv?by=a@b.c&at=9:30", "https://host/x.csv?by=a@b.c&at=9:30"),
+        ("https://host:8080/x.csv?author=ann&postcode=2000", "https://host:8080/x.csv?author=ann&postcode=2000"),
+        ("file:///data/9:30/a@b.csv", "file:///data/9:30/a@b.csv"),
         ("/data/{month}.csv", "/data/{month}.csv"),
     ],
 )
 def test_mask_hides_every_secret_and_nothing_else(url: str, masked: str) -> None:
     assert mask(url) == masked
+    assert has_secret(url) == ("***" in masked)
+
+
+def test_user_of_a_database_without_a_password_is_no_secret() -> None:
+    assert not has_secret("postgresql://ann@host:5432/db/a.b")
+    assert has_secret("HTTPS://ann@host/x.csv")
+
+
+@pytest.mark.parametrize("character", ["/", "?", "#"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "postgresql://ml:s3{}cret@127.0.0.1:9/sales/public.orders",
+        "postgresql://ml@azure:s3{}cret@127.0.0.1:9/sales/public.orders",
+        "http://ml:s3{}cret@127.0.0.1:9/data.csv",
+        "http://ml:s3{}cret@127.0.0.1:9/api?page={{page}}",
+    ],
+)
+@pytest.mark.parametrize("read", [probe, read_all])
+def test_password_that_ends_an_address_too_early_is_refused_without_it_and_with_the_way_to_write_it(
+    read: Callable, source: str, character: str
+) -> None:
+    with pytest.raises(SettingsError, match=r"^SOURCE \w+://\*\*\*@127\.0\.0\.1:9/.*%2F.*%3F.*%23.*%25") as caught:
+        read(settings_for(source.format(character)), MONTH)
+    assert "s3" not in str(caught.value)
+    assert "cret" not in str(caught.value)
+
+
+def test_password_whose_beginning_could_be_a_port_is_never_shown() -> None:
+    with pytest.raises(SettingsError, match=r"postgresql://\*\*\*@db:5432/sales/public\.orders") as caught:
+        probe(settings_for("postgresql://ml:12/s3cret@db:5432/sales/public.orders"), MONTH)
+    assert "12/" not in str(caught.value)
+
+
+def test_address_with_a_port_and_an_at_sign_in_its_path_is_read(web_server: WebServer) -> None:
+    web_server.pages["/a@b.csv"] = to_csv(make_trips())
+    assert len(read_all(settings_for(f"{web_server.url}/a@b.csv"))[0]) == 4
+
+
+def test_error_of_an_address_that_cannot_be_taken_apart_shows_no_password() -> None:
+    with pytest.raises(SettingsError, match="SOURCE is not a usable address") as caught:
+        probe(settings_for("https://ann:s3\u2105cret@host/x.csv"), MONTH)
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("login", ["s3cret", "s3cret:", ":s3cret", "ann:s3cret"])
+def test_explain_hides_a_login_of_the_web_that_a_library_repeats(login: str) -> None:
+    assert explain(ValueError("error code=404 for 's3cret'"), f"https://{login}@host/x.csv") == (
+        "error code=404 for '***'"
+    )
 
 
 def test_explain_hides_the_password_wherever_a_library_repeats_it() -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +15,7 @@ from include.sources.formats.delimited import open_csv
 from include.sources.formats.packing import ZIP_MAGIC
 from include.sources.formats.records import open_lines
 from include.sources.formats.workbooks import OLE_MAGIC, open_workbook
-from include.sources.location import BINARY_SUFFIXES, PACKED_SUFFIXES, TEXT_SUFFIXES, explain, mask
+from include.sources.location import BINARY_SUFFIXES, PACKED_SUFFIXES, TEXT_SUFFIXES, explain, list_names, mask
 
 PARQUET_MAGIC = b"PAR1"
 ARROW_MAGIC = b"ARROW1"
@@ -65,10 +64,12 @@ def open_table(path: Path, url: str, wanted: Collection[str], reading: Reading) 
 
 def find_suffix(url: str) -> str:
     """The end of the name that shows the form, such as `.csv`; of a packed file that of what is in it."""
-    name = urlsplit(url).path.lower()
-    for packed in PACKED_SUFFIXES:
-        name = name.removesuffix(packed)
-    return next((suffix for suffix in (*TEXT_SUFFIXES, *BINARY_SUFFIXES) if name.endswith(suffix)), "")
+    for name in map(str.lower, list_names(url)):
+        for packed in PACKED_SUFFIXES:
+            name = name.removesuffix(packed)
+        if suffix := next((suffix for suffix in (*TEXT_SUFFIXES, *BINARY_SUFFIXES) if name.endswith(suffix)), ""):
+            return suffix
+    return ""
 
 
 def open_parquet(path: Path, url: str) -> Opened:
@@ -78,7 +79,13 @@ def open_parquet(path: Path, url: str) -> Opened:
     # Few values in many rows, as a rule; and most texts are only compared.
     texts = [field.name for field in schema if str(field.type) in ("string", "large_string")]
     given = dict(zip(name_columns(schema.names, url), schema.names, strict=True))
-    file = pq.ParquetFile(path, memory_map=True, metadata=metadata, read_dictionary=texts)
+    # The times of Spark, Hive and Impala: in Arrow's nanoseconds, those beyond 1677 to 2262 would become other times.
+    leaves = map(metadata.schema.column, range(len(metadata.schema)))
+    int96 = {leaf.path for leaf in leaves if leaf.physical_type == "INT96"}
+    types = ["timestamp[us]" if field.name in int96 else str(field.type) for field in schema]
+    file = pq.ParquetFile(
+        path, memory_map=True, metadata=metadata, read_dictionary=texts, coerce_int96_timestamp_unit="us"
+    )
 
     def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         # One thread: months are read side by side, and each ahead of what stores it.
@@ -86,7 +93,7 @@ def open_parquet(path: Path, url: str) -> Opened:
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted, use_threads=False):
             yield batch.select(wanted).rename_columns(list(names))
 
-    return Opened(dict(zip(given, map(str, schema.types), strict=True)), read)
+    return Opened(dict(zip(given, types, strict=True)), read)
 
 
 def open_arrow(path: Path, url: str) -> Opened:
