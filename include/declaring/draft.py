@@ -18,7 +18,7 @@ from include.problem.inference.columns import Facts, Guess, guess_kind
 from include.problem.inference.leaks import SUSPICIOUS, describe_suspect, explain_alone
 from include.problem.inference.names import name_columns
 from include.problem.inference.times import Ambiguous
-from include.problem.kinds import KINDS
+from include.problem.kinds import BOUNDED, KINDS
 from include.problem.reading import ISO, MISSING_MARKS
 from include.raw.coercion import FLAG_WORDS
 
@@ -111,6 +111,7 @@ def make_draft(sample: Sample, given: Mapping[str, str], marks: Sequence[str]) -
         *unnamed,
         *notes,
         *_check_timezone(facts, time, given),
+        *_check_infinite(facts, guesses),
         *leaks,
         *_check_repeated(repeated),
     ]
@@ -227,6 +228,15 @@ def _check_timezone(facts: Mapping[str, Facts], time: TimeChoice, given: Mapping
         f"TIME {time.column} has a time zone ({timezone}). Set TIMEZONE, whose clock gives hours and weekdays, such as"
     )
     return [f"{said} TIMEZONE=America/New_York; else UTC is used"]
+
+
+def _check_infinite(facts: Mapping[str, Facts], guesses: Mapping[str, Guess]) -> list[str]:
+    return [
+        f"{name} is infinite in {facts[name].infinite:,} of {facts[name].rows:,} rows: they are rejected. If such a"
+        " value means a missing one, set MISSING=inf,-inf"
+        for name, guess in guesses.items()
+        if guess.kind in BOUNDED and facts[name].infinite
+    ]
 
 
 def _find_repeated(sample: Sample) -> npt.NDArray[np.bool_]:

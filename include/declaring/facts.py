@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 from include.problem.inference.columns import SHARE, Facts, Stored, names_a_time
 from include.problem.inference.times import find_time_format
 from include.problem.reading import ISO
-from include.raw.coerced import ColumnReading, NumberForm, is_text
+from include.raw.coerced import Coerced, ColumnReading, NumberForm, is_text
 from include.raw.coercion import COERCIONS
+from include.raw.numbers import INFINITE
 from include.raw.times import CLOCK, UTC_OFFSET
 
 TEXT, NUMBER, TIME = pa.string(), pa.float64(), pa.timestamp("us")
@@ -107,16 +108,16 @@ def _coerce_numbers(array: pa.Array, how: ColumnReading) -> pa.Array:
 
 def _measure_numbers(array: pa.Array, text: pa.Array, present: int, how: ColumnReading) -> dict[str, Any]:
     read = COERCIONS[NUMBER](array, "UTC", how)
+    infinite = _find_infinite(array, read, how)
     numbers = read.array.to_numpy(zero_copy_only=False)
-    there = numbers[~np.isnan(numbers)]
-    finite = there[np.isfinite(there)]
+    finite = numbers[~np.isnan(numbers)]
     form = read.form or NumberForm()
-    failed = text.filter(pc.and_(pc.is_null(read.array), pc.is_valid(text)))
+    failed = text.filter(pc.and_(pc.is_null(read.array), pc.and_not(pc.is_valid(text), infinite)))
     steps = np.diff(finite)
     zeros = pc.any(pc.match_substring_regex(text, r"^0\d+$")).as_py() if is_text(array.type) else False
     middle = {"example": f"{np.sort(finite)[len(finite) // 2]:.10g}"} if len(finite) >= SHARE * present else {}
     return middle | {
-        "readable": len(there) / present,
+        "readable": (len(finite) + infinite.true_count) / present,
         "unreadable": failed[0].as_py() if len(failed) else "",
         "is_whole": len(finite) > 0 and bool(np.all(finite == np.floor(finite))),
         "low": float(finite.min()) if len(finite) else 0.0,
@@ -126,8 +127,15 @@ def _measure_numbers(array: pa.Array, text: pa.Array, present: int, how: ColumnR
         "prefix": form.prefix,
         "suffix": form.suffix,
         "marker": _find_marker(finite),
-        "infinite": len(there) - len(finite),
+        "infinite": infinite.true_count,
     }
+
+
+def _find_infinite(array: pa.Array, read: Coerced, how: ColumnReading) -> pa.Array:
+    """Marks the values that are infinite: those that no longer fail where an infinity means a missing value."""
+    others = COERCIONS[NUMBER](array, "UTC", replace(how, missing=how.missing | INFINITE)).failed
+    none = pa.repeat(False, len(array))
+    return pc.and_not(none if read.failed is None else read.failed, none if others is None else others)
 
 
 def _find_marker(numbers: npt.NDArray[np.float64]) -> float | None:

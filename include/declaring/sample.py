@@ -1,7 +1,7 @@
 """A bounded sample of a source's rows, with all columns that it has."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -19,8 +19,12 @@ from include.sources.location import mask
 MOST_ROWS = 50_000
 ANY_MONTH = ("2000-01",)
 PLACEHOLDER = re.compile(r"\{month(_start|_end)?\}")
+RECORD = pa.struct([])
 # Settings that say how a source is read, beside what the problem declares.
 OF_SOURCES = ("source_records", "source_timeout", "source_time_limit")
+
+# Column -> its values, in pieces.
+Columns = dict[str, list[pa.Array]]
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,9 @@ def read_sample(problem: Problem, environment: Mapping[str, str], most: int = MO
         warnings |= dict.fromkeys(said)
     if not any(len(array) for table in tables for arrays in table.values() for array in arrays):
         raise SourceInvalid(f"{mask(problem.source)} has no rows: check SOURCE")
-    columns = {name: _join([table[name] for table in tables if name in table]) for name in tables[0]}
+    names = dict.fromkeys(name for table in tables for name in table)
+    columns = {name: _join([_find_column(table, name) for table in tables]) for name in names}
+    warnings |= dict.fromkeys(_name_absent(dict(zip(parts, tables, strict=True)), names))
     return Sample(columns, mask(problem.source), whole, months, tuple(warnings))
 
 
@@ -90,10 +96,10 @@ def _find_months(settings: Settings) -> tuple[str, ...]:
     return tuple(months)
 
 
-def _read_part(settings: Settings, part: str, most: int) -> tuple[dict[str, list[pa.Array]], bool, tuple[str, ...]]:
+def _read_part(settings: Settings, part: str, most: int) -> tuple[Columns, bool, tuple[str, ...]]:
     with open_batches(settings, part) as contents:
         names = list(contents.columns)
-        found: dict[str, list[pa.Array]] = {name: [] for name in names}
+        found: Columns = {name: [] for name in names}
         rows = 0
         for batch in contents.read(names):
             for name, array in zip(names, batch.slice(0, most - rows).columns, strict=True):
@@ -104,10 +110,35 @@ def _read_part(settings: Settings, part: str, most: int) -> tuple[dict[str, list
     return found, True, contents.warnings
 
 
+def _find_column(table: Columns, name: str) -> list[pa.Array]:
+    """A month's values of a column, nulls where it has no such column."""
+    return table[name] if name in table else [pa.nulls(_count_rows(table))]
+
+
+def _count_rows(table: Columns) -> int:
+    return sum(len(array) for array in next(iter(table.values()), ()))
+
+
+def _name_absent(tables: Mapping[str, Columns], names: Collection[str]) -> list[str]:
+    """A sentence for each column that some months with rows are without."""
+    absent = {
+        name: [part for part, table in tables.items() if name not in table and _count_rows(table)] for name in names
+    }
+    return [
+        f"column '{name}' is not in {', '.join(parts)}, which cannot be loaded like this: add it there, or delete it"
+        " from problem.toml"
+        for name, parts in absent.items()
+        if parts
+    ]
+
+
 def _join(parts: list[list[pa.Array]]) -> pa.Array:
     """The arrays one after the other: a form without types may have another one in each."""
     arrays = [_decode(array) for part in parts for array in part]
     kinds = {array.type for array in arrays if not pa.types.is_null(array.type)}
+    if len(kinds) > 1 and any(map(pa.types.is_nested, kinds)):
+        # Records of different keys have no type in common, and no kind holds them: what counts is where they are.
+        return pa.array([{} if valid else None for array in arrays for valid in array.is_valid().to_pylist()], RECORD)
     if len(kinds) > 1:
         numeric = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds)
         kind = pa.float64() if numeric else pa.string()

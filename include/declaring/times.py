@@ -130,9 +130,11 @@ def _take_given(facts: Mapping[str, Facts], given: Mapping[str, str]) -> TimeCho
         )
     for clock in clocks:
         if not clock.is_clock:
+            shown = f", for example {clock.frequent[0][0]!r}" if clock.frequent else ""
+            wrong = f"holds no times of day{shown}" if clock.present else "is empty in every row"
             raise SettingsError(
-                f"TIME {clock.name} holds no times of day, for example {clock.frequent[0][0]!r}: give hours from 0 to"
-                f" 24 or texts such as 18:30, or leave it out: TIME={time.name}"
+                f"TIME {clock.name} {wrong}: give hours from 0 to 24 or texts such as 18:30, or leave it out:"
+                f" TIME={time.name}"
             )
     return TimeChoice(ask_order(time, given).name, clocks[0].name if clocks else None, "as given")
 

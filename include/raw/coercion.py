@@ -22,7 +22,7 @@ from include.raw.coerced import (
     is_text,
     keep,
 )
-from include.raw.numbers import clear_numbers, coerce_float, coerce_integer, nan_to_null
+from include.raw.numbers import INFINITE, clear_numbers, coerce_float, coerce_integer, nan_to_null
 from include.raw.times import coerce_timestamp, end_after, join_times
 
 __all__ = ["COERCIONS", "TARGET", "Coerced", "ColumnReading", "NumberForm", "coerce_column", "end_after", "reading_of"]
@@ -40,7 +40,10 @@ def reading_of(problem: Problem, name: str, form: NumberForm | None = None) -> C
     Args:
         form: What its earlier values showed.
     """
-    return ColumnReading(problem.marks_of(name), problem.time_format_of(name), form)
+    marks = problem.marks_of(name)
+    if name == TARGET and not problem.labels:
+        marks |= INFINITE  # its row is left out, as one without a target is
+    return ColumnReading(marks, problem.time_format_of(name), form)
 
 
 def coerce_column(problem: Problem, name: str, batch: pa.RecordBatch, form: NumberForm | None = None) -> Coerced:

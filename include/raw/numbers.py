@@ -22,6 +22,8 @@ from include.raw.coerced import (
 
 INTEGER_LIMIT = 2**31
 PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+# What infinite numbers are called, as marks of missing ones.
+INFINITE = frozenset(("inf", "-inf"))
 _MARKS = r"[,' \x{2019}\x{a0}\x{202f}]"
 # In groups of three, or as in India of two before the last three.
 _NUMBER = rf"\d{{1,3}}(?:{_MARKS}\d{{2,3}})*{_MARKS}\d{{3}}(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+"
@@ -51,10 +53,10 @@ def coerce_integer(array: pa.Array, _timezone: str = "", how: ColumnReading = US
 
 
 def coerce_float(array: pa.Array, _timezone: str = "", how: ColumnReading = USUAL) -> Coerced:
-    """To 64-bit floats, also from text; NaN means missing."""
+    """To 64-bit floats, also from text; NaN means missing, and an infinity is no number."""
     kind = array.type
     if pa.types.is_floating(kind):
-        return Coerced(clear_numbers(nan_to_null(array).cast(pa.float64()), how))
+        return _fail_infinite(clear_numbers(nan_to_null(array).cast(pa.float64()), how))
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         return Coerced(clear_numbers(array.cast(pa.float64(), safe=False), how))
     if not is_text(kind):
@@ -65,7 +67,16 @@ def coerce_float(array: pa.Array, _timezone: str = "", how: ColumnReading = USUA
     if numbers.null_count > text.null_count:  # plain numbers go the short way
         text = clear_marks(text, how)
         numbers, form = _add_written(text, numbers, how.form)
-    return replace(keep(text, numbers), array=clear_numbers(numbers, how), form=form)
+    finite = _fail_infinite(clear_numbers(numbers, how))
+    return replace(finite, failed=either(keep(text, numbers).failed, finite.failed), form=form)
+
+
+def _fail_infinite(numbers: pa.Array) -> Coerced:
+    """Floats of 64 bits, with a mark for each that was infinite and is null now."""
+    infinite = pc.is_inf(numbers)
+    if not pc.any(infinite).as_py():
+        return Coerced(numbers)
+    return keep(numbers, pc.if_else(infinite, None, numbers))
 
 
 def nan_to_null(array: pa.Array) -> pa.Array:
@@ -76,8 +87,8 @@ def nan_to_null(array: pa.Array) -> pa.Array:
 
 
 def clear_numbers(numbers: pa.Array, how: ColumnReading) -> pa.Array:
-    """The numbers with null for those that are marks of a missing one, such as -200."""
-    marks = [float(mark) for mark in how.missing if re.match(PLAIN, mark)]
+    """The numbers with null for those that are marks of a missing one, such as -200 or inf."""
+    marks = [float(mark) for mark in how.missing if mark in INFINITE or re.match(PLAIN, mark)]
     if not marks:
         return numbers
     marked = pc.is_in(numbers.cast(pa.float64(), safe=False), pa.array(marks))

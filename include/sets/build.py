@@ -43,9 +43,9 @@ _INSERT_EXAMPLES = """
     WHERE {accepted}
     ORDER BY r.month, r.row_number
 """
-# Bounds that the problem does not have are infinite; a missing target is out of any.
-_IN_BOUNDS = "target BETWEEN %(target_min)s AND %(target_max)s"
-_ACCEPTED = f"r.month = ANY(%(months)s) AND r.{_IN_BOUNDS}"
+# Bounds that the problem does not have are infinite; a target that is missing or infinite is out of any.
+_IN_BOUNDS = "target BETWEEN %(target_min)s AND %(target_max)s AND abs(target) < 'Infinity'"
+_ACCEPTED = f"r.month = ANY(%(months)s) AND {_IN_BOUNDS}"
 # A row that broke several rules is counted under the first of them, so that the counts add up.
 _LEFT_OUT = """
     SELECT month, rule, count(*) AS rows FROM (

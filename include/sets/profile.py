@@ -20,20 +20,26 @@ def columns_of(problem: Problem, split: Split) -> dict[str, npt.NDArray[Any]]:
     """What is profiled, each (n,): the inputs and the target, which is a class by its name or a number.
 
     Of times it is the hour (0 to 23) and the weekday (0 is Monday). The problem's own time gives `hour` and `weekday`;
-    another one's have its name before them.
+    another one's have its name before them. A column of such a name takes its place.
     """
     return dict(_read_columns(problem, split))
 
 
 def _read_columns(problem: Problem, split: Split) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    own = _list_own(problem)
     for column in problem.inputs:
         values = split.rows[column.name]
         match column.of_kind.view:
             case "clock":
-                yield from _read_clock(problem, column, values)
+                yield from (part for part in _read_clock(problem, column, values) if part[0] not in own)
             case "quantity" | "frequencies":
                 yield column.name, values
     yield TARGET, name_classes(problem.labels, split.target) if problem.labels else split.target
+
+
+def _list_own(problem: Problem) -> set[str]:
+    """The columns that are profiled by their own names."""
+    return {column.name for column in problem.inputs if column.of_kind.view in ("quantity", "frequencies")}
 
 
 def name_hour(problem: Problem, column: Column) -> str:
@@ -56,10 +62,11 @@ def list_watched(problem: Problem) -> tuple[str, ...]:
 
 
 def _name_watched(problem: Problem) -> Iterator[str]:
+    own = _list_own(problem)
     for column in problem.inputs:
         match column.of_kind.view:
-            case "clock":
-                yield name_hour(problem, column)
+            case "clock" if (hour := name_hour(problem, column)) not in own:
+                yield hour
             case "quantity" | "frequencies":
                 yield column.name
     yield TARGET

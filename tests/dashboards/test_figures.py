@@ -390,6 +390,11 @@ def test_set_profile_shows_quantities_and_categories() -> None:
     assert weekday[-1] == "Saturday (70.0%)"
 
 
+def test_weekday_that_is_a_column_of_the_table_is_shown_as_it_is() -> None:
+    figures = {"count": 10, "distinct": 2, "frequent": {"Mon": 3, "Sat": 7}}
+    assert data_sets.name_frequent(NAMES, "weekday", figures, ["weekday"])["shown"] == "Sat (70.0%)"
+
+
 def test_set_profile_marks_what_explains_the_target_alone() -> None:
     station = {"version": 4, "count": 10, "distinct": 2, "frequent": {"7": 6}, "shown": "Harbour (60.0%)"}
     rows = [{**station, "column": "from", "explains": None}, {**station, "column": "to", "explains": 0.81}]

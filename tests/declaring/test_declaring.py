@@ -301,6 +301,45 @@ def test_months_are_those_that_there_are_files_of(run: Declare, write: Write) ->
     assert run(table.with_name("of_{month}.csv")).problem.months == ("2024-01", "2024-02")
 
 
+@pytest.fixture
+def write_months(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the records of each month as JSON lines, and gives the address of them all."""
+
+    def write(**months: list[dict[str, Any]]) -> Path:
+        for month, records in months.items():
+            lines = "".join(json.dumps(record) + "\n" for record in records)
+            (tmp_path / f"s_2024-{month.removeprefix('m')}.jsonl").write_text(lines, encoding="utf-8")
+        return tmp_path / "s_{month}.jsonl"
+
+    return write
+
+
+@pytest.mark.parametrize("with_promo", ["m01", "m02", "m03"])
+def test_column_that_some_months_are_without_is_missing_there_and_said(
+    run: Declare, write_months: Callable[..., Path], with_promo: str
+) -> None:
+    rows = [{"x": row / 7, "y": value} for row, value in zip(ROWS, TARGET, strict=True)]
+    promo = [{**row, "promo": number % 3 / 2} for number, row in enumerate(rows)]
+    source = write_months(**{month: promo if month == with_promo else rows for month in ("m01", "m02", "m03")})
+    declared = run(source, MISSING="")
+    assert declared.kinds == {"x": "number", "promo": "number"}
+    others = ", ".join(f"2024-{month[1:]}" for month in ("m01", "m02", "m03") if month != with_promo)
+    assert f"column 'promo' is not in {others}, which cannot be loaded like this: add it there, or" in declared.shown
+
+
+def test_records_whose_keys_differ_are_ignored_as_all_records_are(
+    run: Declare, write_months: Callable[..., Path]
+) -> None:
+    tags: list[Any] = [{"a": 1}, {"b": "red"}, ["a", "b"], "none", None]
+    months = {
+        f"m{number:02}": [{"x": row / 7, "tags": tag, "y": value} for row, value in zip(ROWS, TARGET, strict=True)]
+        for number, tag in enumerate(tags, 1)
+    }
+    declared = run(write_months(**months))
+    assert declared.kinds == {"x": "number", "tags": "ignored"}
+    assert "lists or records, which no kind can hold" in declared.shown
+
+
 # Questions
 
 

@@ -92,6 +92,20 @@ def test_infinite_targets_are_counted(run: Declare, tmp_path: Path) -> None:
     assert "TARGET y is infinite in 1 of 120 rows (0.8%): they are left out" in run(tmp_path / "a.parquet").shown
 
 
+def test_infinite_inputs_are_counted_and_the_way_keeps_their_rows(run: Declare, tmp_path: Path) -> None:
+    infinite = [float("inf"), float("-inf"), *NUMBERS[2:]]
+    for values in (infinite, list(map(str, infinite))):
+        pq.write_table(pa.table({"x": values, "y": NUMBERS}), tmp_path / "a.parquet")
+        declared = run(tmp_path / "a.parquet")
+        assert declared.kinds == {"x": "number"}
+        assert "x is infinite in 2 of 120 rows: they are rejected. If such a value means a missing one, set" in (
+            declared.shown
+        )
+        assert "are no such numbers" not in declared.shown
+        declared = run(tmp_path / "a.parquet", MISSING="inf,-inf")
+        assert (declared.problem.missing, "is infinite" in declared.shown) == (("inf", "-inf"), False)
+
+
 def test_bound_that_leaves_out_every_row_is_refused(run: Declare, write: Write) -> None:
     table = write({"x": [1.5, 2, 3], "y": NUMBERS})
     refuse(run, "TARGET_MIN=60 leaves out every row: the target is from 0.5 to 10.5. Set TARGET_MIN to a number within",
@@ -120,6 +134,9 @@ def test_time_that_holds_none_is_refused(run: Declare, write: Write) -> None:
     refuse(run, "TIME at holds no times that can be read, for example .*Set TIME_FORMAT", table, TIME="at")
     refuse(run, "TIME_FORMAT=%d.%m.%Y does not fit at, for example", table, TIME="at", TIME_FORMAT="%d.%m.%Y")
     refuse(run, "TIME h holds no times of day, for example 'a'.*leave it out: TIME=when", table, TIME="when,h")
+    empty = write({"when": ["2024-01-01", "2024-01-02"], "h": [""], "y": NUMBERS})
+    refuse(run, "TIME h is empty in every row: give hours from 0 to 24 .* or leave it out: TIME=when", empty,
+           TIME="when,h")  # fmt: skip
     refuse(run, "TIME=nothing: SOURCE has no such column; columns: at, when, h", table, TIME="nothing")
     refuse(
         run, "TIME=at,when,h: give one column, or a column of dates and one of times of day", table, TIME="at,when,h"

@@ -104,6 +104,37 @@ def test_times_without_a_zone_stay_as_they_are_beside_those_with_one() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-01-01 18:00:00 +0100",
+        "2024-01-01 18:00:00  +01:00",
+        "2024-01-01T18:00 +01",
+        "2024-01-01 18:00:00.000 +1",
+        "2024-01-01T18+01",
+        "2024-01-01T12-05",
+        "2024-01-01T17Z",
+        "2024-01-01 17 Z",
+        "20240101T170000Z",
+        "20240101T1800+0100",
+    ],
+)
+@pytest.mark.parametrize("others", [[], ["2024-01-01 12:00:00", "2024-01-01 22:30 +05:30", "2024-01-01T17:00Z"]])
+def test_time_with_an_offset_is_wall_time_however_it_is_written_and_whatever_the_others_are(
+    text: str, others: list[str]
+) -> None:
+    coerced = coerce_timestamp(pa.array([text, *others, None]), NEW_YORK)
+    assert coerced.array.to_pylist() == [NOON, *[NOON for _ in others], None]
+    assert coerced.failed is None
+    assert coerced.instants[0].as_py() == NOON.replace(hour=17, tzinfo=UTC)
+
+
+def test_offset_alone_makes_no_time_of_a_day() -> None:
+    coerced = coerce_timestamp(pa.array(["2024-01-01", "2024-01-01 -05", "2024-01-01Z"]), NEW_YORK)
+    assert coerced.array.to_pylist() == [datetime(2024, 1, 1), None, None]
+    assert failures(coerced.failed) == [False, True, True]
+
+
 def test_date_becomes_its_midnight() -> None:
     assert coerce_timestamp(pa.array([NOON.date()]), NEW_YORK).array.to_pylist() == [datetime(2024, 1, 1)]
 

@@ -109,6 +109,25 @@ def test_declared_mark_of_a_missing_value_becomes_null_in_columns_of_any_type(co
     assert coerced.failed is None
 
 
+INFINITE = [
+    pa.array([float("inf"), 5.0, float("-inf"), None]),
+    pa.array([float("inf"), 5.0, float("-inf"), None], pa.float32()),
+    pa.array(["1e999", "5", "-1e999", ""]),
+    pa.array(["inf", "5", "-inf", "NA"]),
+    pa.array(["9" * 400, "5", "-" + "9" * 400, ""]),
+]
+
+
+@pytest.mark.parametrize("array", INFINITE, ids=lambda array: f"{array.type} {array[0]}"[:20])
+@pytest.mark.parametrize("coerce", [coerce_float, coerce_integer])
+def test_infinite_number_is_none_and_can_be_declared_to_mean_a_missing_one(coerce, array: pa.Array) -> None:
+    coerced = coerce(array)
+    assert coerced.array.to_pylist() == [None, 5, None, None]
+    assert coerced.failed.to_pylist() == [True, False, True, False]
+    coerced = coerce(array, how=ColumnReading(missing=MISSING_MARKS | {"inf", "-inf"}))
+    assert (coerced.array.to_pylist(), coerced.failed) == ([None, 5, None, None], None)
+
+
 def test_small_integers_do_not_wrap_around_to_a_declared_mark() -> None:
     how = ColumnReading(missing=MISSING_MARKS | {"-200"})
     assert coerce_integer(pa.array([56], pa.uint8()), how=how).array.to_pylist() == [56]

@@ -165,10 +165,16 @@ def test_trips_outside_of_the_target_range_are_left_out_and_counted_by_rule(url:
     assert read_left_out(url, version) == {("2024-01", TARGET_BELOW): 1, ("2024-01", TARGET_ABOVE): 1}
 
 
+UNBOUNDED = Settings(
+    problem=SETTINGS.problem.model_copy(update={"target_min": None, "target_max": None}), minimum_rows=1
+)
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, UNBOUNDED], ids=["bounded", "unbounded"])
 @pytest.mark.parametrize("target", [float("nan"), float("inf"), float("-inf")])
-def test_target_that_is_not_finite_is_left_out_and_counted(url: str, target: float) -> None:
+def test_target_that_is_not_finite_is_left_out_and_counted(url: str, settings: Settings, target: float) -> None:
     store_month(url, "2024-01", [*JANUARY, RawTrip("2024-01-10 08:00", target=target)])
-    version = build.transform(url, SETTINGS, PLAN, "run")
+    version = build.transform(url, settings, PLAN, "run")
     assert (build.build(url, version)["filtered"], read_targets(url, version)["train"]) == (1, [10, 20])
 
 
@@ -584,7 +590,7 @@ def test_contents_of_a_set_are_those_that_its_versions_stand_for(warehouse_url: 
     )
     [(left_out,)] = query(warehouse_url, "SELECT left_out FROM training.sets")
     versions = (READER_VERSION, RULES_VERSION, PREPARATION_VERSION)
-    assert (versions, contents) == ((3, 1, 1), ("80936915ea9ed5efe57a52a7832c2868", 2769))
+    assert (versions, contents) == ((4, 1, 1), ("80936915ea9ed5efe57a52a7832c2868", 2769))
     assert sum_by_rule(left_out) == {
         "dropoff_at: not after pickup_at": 7,
         "dropoff_zone: missing": 4,

@@ -1,6 +1,6 @@
 """Data, the newest training set: its columns and its histograms."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from psycopg import sql
@@ -18,6 +18,7 @@ from include.prediction.value_names import Names, name_value
 from include.problem.declaration import Problem
 from include.problem.words import name_unit, show_target
 from include.sets.examples import table_of
+from include.sets.profile import WEEKDAY
 
 NOT_PUBLISHED = "No training set has been published yet: start data_preparation."
 PREPARATION = ("data_preparation",)
@@ -31,25 +32,32 @@ _NEWEST = """
 
 
 def _set_profile(context: Context) -> Rows:
-    names = find_names(context)
+    names, columns = find_names(context), context.settings.problem.columns
     return [
         {
             "version": found["version"],
             "column": name,
             "explains": found["suspects"].get(name),
-            **name_frequent(names, name, figures),
+            **name_frequent(names, name, figures, columns),
         }
         for found in read_rows(_NEWEST, context)
         for name, figures in sorted((found["statistics"] or {}).items())
     ]
 
 
-def name_frequent(names: Mapping[str, Names], name: str, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a column, with the most frequent value by its name."""
+def name_frequent(
+    names: Mapping[str, Names], name: str, figures: Mapping[str, Any], columns: Collection[str] = ()
+) -> dict[str, Any]:
+    """The figures of a column, with the most frequent value by its name.
+
+    Args:
+        columns: Those of the table; any other one is a part of a time.
+    """
     if "frequent" not in figures:
         return dict(figures)
     value, count = max(figures["frequent"].items(), key=lambda item: item[1])
-    shown = WEEKDAYS[int(float(value))] if name.endswith("weekday") else name_value(names, name, value)
+    is_day = name.endswith(WEEKDAY) and name not in columns
+    shown = WEEKDAYS[int(float(value))] if is_day else name_value(names, name, value)
     return {**figures, "shown": f"{shown} ({count / figures['count']:.1%})"}
 
 
