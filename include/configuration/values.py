@@ -130,8 +130,12 @@ def _check_locations(addresses: tuple[str, ...]) -> tuple[str, ...]:
         try:
             parts = urlsplit(address)
             _ = parts.scheme in ("http", "https", "postgresql", "postgres") and parts.port
-        except ValueError as error:
-            raise ValueError(f"{address!r} is not an address: {error}") from None
+        except ValueError:
+            # A password that is written like this ends the host: neither the error nor what is before the @ is shown.
+            raise ValueError(
+                f"{address.rpartition('@')[2]!r} is not an address: host or port cannot be read. In a password, write"
+                " / as %2F, ? as %3F, # as %23 and % as %25"
+            ) from None
         if not SOURCE_NAME.fullmatch(address) and "/" not in address:
             raise ValueError(
                 f"{address!r} is not an address; write it as https://host/path/*.csv or file:///directory/**"

@@ -4,8 +4,11 @@ import json
 import re
 from itertools import count
 
+import numpy as np
 import pytest
 
+from include.dashboards.reading.explanations import _show_features
+from include.problem.declaration import Problem
 from include.settings import Settings
 from include.tracking.runs import open_tracker
 from include.warehouse import connect
@@ -32,6 +35,19 @@ def models_site(open_site: OpenSite, settings: Settings, warehouse_url: str) -> 
         version = register(tracker, name, model, alias)
         tracker.client.set_model_version_tag(name, str(version.version), "dag_id", DAG_OF[model])
     return open_site(warehouse_url, str(settings.mlflow_tracking_uri), name)
+
+
+def test_columns_that_are_called_like_parts_of_a_time_are_shown_as_the_numbers_that_they_are() -> None:
+    columns = {"day": {"kind": "time"}, "hour": {}, "weekday": {}}
+    problem = Problem(name="rents", source="file:///rents.csv", target="rent", time="day", columns=columns)  # type: ignore[call-arg, arg-type]
+    rows = {
+        "day": np.array(["2024-01-05T18:30"], "datetime64[us]"),
+        "hour": np.array([250.0]),
+        "weekday": np.array([9.0]),
+    }
+    features = {"hour": rows["hour"], "weekday": rows["weekday"], "day_hour": np.array([18.5])}
+    shown = _show_features(problem, {}, features, rows, 0)
+    assert shown == {"hour": "250", "weekday": "9", "day_hour": "18:30"}
 
 
 def test_models_in_use_show_error_and_version(models_site: Site) -> None:

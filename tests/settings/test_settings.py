@@ -57,6 +57,7 @@ REFUSED = [
     ("ALERT_TO_ERROR", "me@example.org;you@example.org", "several separated by commas"),
     ("ALERT_TO_INFO", "Me <me@example.org>", "is not a mail address"),
     ("ALERT_URLS", "slack:token", "has no ://"),
+    ("BATCH_LOCATIONS", "https://user:cut/off@host/x.csv", r"^(?!.*cut).*'host/x.csv' is not an address.* / as %2F"),
     ("PARQUET_LOCATION", "sets", "'sets' is no place for files; write it as s3://bucket/directory or /directory"),
     ("PARQUET_LOCATION", "https://example.org/sets", "no place for files"),
     ("PARQUET_LOCATION", "s3://name:secret@bucket/sets", r"PARQUET_LOCATION(?!.*secret@).* credentials in the environ"),

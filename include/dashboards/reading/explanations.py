@@ -146,7 +146,7 @@ def _show_features(
     return texts | {
         name: shown[name] if name in shown and problem.columns[name].kind != "number"
         else crossed if features[name].dtype.kind != "f" and name not in shown
-        else _show_number(name, float(features[name][at]))
+        else _show_number("" if name in shown else name, float(features[name][at]))
         for name in features if name.partition("=")[0] not in texts
     }  # fmt: skip
 
@@ -170,6 +170,7 @@ def show_value(column: Column, names: Mapping[str, Names], value: Any) -> str:
 
 
 def _show_number(feature: str, value: float) -> str:
+    """A number as people read it; that of a part of a time, which its name says, as such."""
     if math.isnan(value):
         return "unknown"
     match feature.rpartition("_")[2]:
