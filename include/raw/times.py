@@ -167,10 +167,12 @@ def _read_clocks(clocks: pa.Array, how: ColumnReading) -> Coerced:
     digits = {part: pc.struct_field(parts, part) for part in MICROS}
     numbers = {part: pc.if_else(pc.equal(found, ""), "0", found).cast(pa.int64()) for part, found in digits.items()}
     half = pc.utf8_lower(pc.struct_field(parts, "half"))
-    # Twelve is the first hour of either half.
-    halved = pc.if_else(pc.equal(numbers["hour"], 12), 0, numbers["hour"])
+    hour = numbers["hour"]
+    # Twelve is the first hour of either half. Who writes `18:30 pm` means 18:30; what `18:30 am` is, nobody knows.
+    halved = pc.if_else(pc.greater_equal(hour, 12), pc.subtract(hour, 12), hour)
+    of_morning = pc.if_else(pc.greater(hour, 12), pa.scalar(None, pa.int64()), halved)
     numbers["hour"] = pc.if_else(
-        pc.equal(half, ""), numbers["hour"], pc.if_else(pc.equal(half, "pm"), pc.add(halved, 12), halved)
+        pc.equal(half, ""), hour, pc.if_else(pc.equal(half, "pm"), pc.add(halved, 12), of_morning)
     )
     micros = pa.scalar(0, pa.int64())
     for part, size in MICROS.items():

@@ -101,7 +101,13 @@ def test_clock_that_shows_no_time_is_reported(clock: str) -> None:
     assert (coerced.array.to_pylist(), failures(coerced)) == ([None], [True])
 
 
-@pytest.mark.parametrize(("clock", "hour"), [("12:05 am", 0), ("12:05 PM", 12), ("1:05am", 1), ("11:05 pm", 23)])
+@pytest.mark.parametrize(("clock", "hour"), [("12:05 am", 0), ("12:05 PM", 12), ("1:05am", 1), ("11:05 pm", 23),
+                                             ("18:05 PM", 18)])  # fmt: skip
 def test_twelve_is_the_first_hour_of_either_half_of_a_day(clock: str, hour: int) -> None:
     joined = join_times(pa.array(["2010-02-05"]), pa.array([clock]), "UTC").array.to_pylist()
     assert joined == [datetime(2010, 2, 5, hour, 5)]
+
+
+def test_hour_of_the_afternoon_in_the_morning_is_no_time() -> None:
+    coerced = join_times(pa.array(["2010-02-05"] * 2), pa.array(["18:05 am", "6:05 am"]), "UTC")
+    assert (coerced.array.to_pylist(), failures(coerced)) == ([None, datetime(2010, 2, 5, 6, 5)], [True, False])
