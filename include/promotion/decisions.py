@@ -146,22 +146,13 @@ def find_interrupted(url: str, name: str) -> Promotion | None:
 
 def list_judged(url: str, name: str) -> set[int]:
     """The versions that were judged."""
-    with connect(url) as connection:
-        rows = connection.execute(
-            "SELECT version FROM training.promotions WHERE kind = 'judgement' AND name = %s", [name]
-        ).fetchall()
-    return {version for (version,) in rows}
+    return _list_versions(url, "kind = 'judgement' AND name = %s", [name])
 
 
 def list_waiting(url: str, name: str, run_key: str) -> set[int]:
     """The versions that this run has judged, and whose promotion is still to be decided on."""
-    with connect(url) as connection:
-        rows = connection.execute(
-            "SELECT version FROM training.promotions"
-            " WHERE kind = 'judgement' AND state = 'waiting' AND name = %s AND run_key = %s",
-            [name, run_key],
-        ).fetchall()
-    return {version for (version,) in rows}
+    condition = "kind = 'judgement' AND state = 'waiting' AND name = %s AND run_key = %s"
+    return _list_versions(url, condition, [name, run_key])
 
 
 def find_unjudged_trainings(url: str, name: str, trainings: Collection[str]) -> list[str]:
@@ -259,3 +250,9 @@ def _fetch_one(url: str, condition: str, values: list[Any]) -> Promotion | None:
     query = f"SELECT {_COLUMNS} FROM training.promotions WHERE {condition} ORDER BY id LIMIT 1"
     with connect(url) as connection, connection.cursor(row_factory=class_row(Promotion)) as cursor:
         return cursor.execute(query.encode(), values).fetchone()
+
+
+def _list_versions(url: str, condition: str, values: list[Any]) -> set[int]:
+    with connect(url) as connection:
+        rows = connection.execute(f"SELECT version FROM training.promotions WHERE {condition}".encode(), values)
+        return {version for (version,) in rows}

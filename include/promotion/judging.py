@@ -42,16 +42,16 @@ def find_unjudged(url: str, settings: Settings, named: Collection[int], run_key:
     """
     tracker = runs.open_tracker(settings)
     judged, sets = decisions.list_judged(url, settings.registered_model), list_sets(url)
-    newest = max(judged, default=0)
-    judged -= (waiting := decisions.list_waiting(url, settings.registered_model, run_key))
+    newest, waiting = max(judged, default=0), decisions.list_waiting(url, settings.registered_model, run_key)
+    named = {*named, *waiting}
     return [
         found.version
         for found in registry.list_versions(tracker, settings.registered_model)
         # What was registered by other means has nothing to be compared by.
         if found.training_set in sets
         and "run_id" in found.tags
-        and found.version not in judged
-        and (found.version > newest or found.version in named or found.version in waiting)
+        and found.version not in judged - waiting
+        and (found.version > newest or found.version in named)
     ]
 
 
