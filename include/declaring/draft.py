@@ -11,7 +11,7 @@ import pyarrow as pa
 from include.declaring.classes import Classes, find_classes
 from include.declaring.facts import measure, read_numbers, read_texts, read_times
 from include.declaring.sample import Sample
-from include.declaring.target import choose_task, count_left_out, find_target
+from include.declaring.target import INFINITE, choose_task, count_left_out, find_target
 from include.declaring.times import TimeChoice, choose_time, find_column
 from include.problem.data import Values
 from include.problem.inference.columns import Facts, Guess, guess_kind
@@ -232,7 +232,7 @@ def _check_timezone(facts: Mapping[str, Facts], time: TimeChoice, given: Mapping
 
 def _check_infinite(facts: Mapping[str, Facts], guesses: Mapping[str, Guess]) -> list[str]:
     return [
-        f"{name} is infinite in {facts[name].infinite:,} of {facts[name].rows:,} rows: they are rejected. If such a"
+        f"{name} is {INFINITE} in {facts[name].infinite:,} of {facts[name].rows:,} rows: they are rejected. If such a"
         " value means a missing one, set MISSING=inf,-inf"
         for name, guess in guesses.items()
         if guess.kind in BOUNDED and facts[name].infinite

@@ -11,12 +11,15 @@ from include.errors import SettingsError
 from include.problem.data import Values
 from include.problem.inference.columns import SHARE, Facts
 from include.problem.inference.names import make_slug
+from include.problem.numerals import LARGEST
 from include.problem.objectives.table import OBJECTIVES, Task
 
 MOST_MISSING = 0.5
 # Whole numbers of so few values may be classes.
 FEW_VALUES = 10
 SHOWN = 40
+# What is said of numbers that are so to a model.
+INFINITE = f"infinite (beyond {LARGEST:.2g})"
 # Keys that only a classification has.
 OF_CLASSES = ("classes", "positive")
 
@@ -129,7 +132,7 @@ def count_left_out(facts: Facts, values: Values, given: Mapping[str, str]) -> li
         SettingsError: They are all.
     """
     notes = []
-    for count, what in ((facts.missing, "missing"), (facts.infinite, "infinite")):
+    for count, what in ((facts.missing, "missing"), (facts.infinite, INFINITE)):
         if count:
             rows = f"{count:,} of {facts.rows:,} rows ({count / facts.rows:.1%})"
             notes.append(f"TARGET {facts.name} is {what} in {rows}: they are left out")

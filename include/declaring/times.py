@@ -49,7 +49,7 @@ def choose_time(
 
     Raises:
         SettingsError: The given column does not hold times.
-        ChoiceNeeded: The day or the month may come first.
+        ChoiceNeeded: The day, the month or the year may come first.
     """
     if given.get("time", "").strip():
         taken = _take_given(facts, given)
@@ -80,7 +80,7 @@ def is_time(facts: Facts) -> bool:
 
 
 def ask_order(facts: Facts, given: Mapping[str, str]) -> Facts:
-    """The same, where it is known whether the day or the month comes first.
+    """The same, where it is known what comes first: the day, the month or the year.
 
     Raises:
         ChoiceNeeded: Nothing decides.
@@ -88,10 +88,7 @@ def ask_order(facts: Facts, given: Mapping[str, str]) -> Facts:
     written = facts.time_format
     if isinstance(written, Ambiguous) and not given.get("time_format"):
         question = written.question.partition("Set TIME_FORMAT")[0].strip()
-        answers = (
-            Answer("TIME_FORMAT", written.day_first, "the day first"),
-            Answer("TIME_FORMAT", written.month_first, "the month first"),
-        )
+        answers = tuple(Answer("TIME_FORMAT", time_format, order) for time_format, order in written.answers.items())
         raise ChoiceNeeded(f"TIME {facts.name}: {question}", answers)
     return facts
 

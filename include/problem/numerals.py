@@ -11,6 +11,8 @@ from include.configuration.values import END
 # A float tells no more digits apart, and a 32-bit integer has one more at most.
 MOST_DIGITS = 15
 MOST_CODE_DIGITS = 9
+# The largest float of 32 bits, as which models see numbers: beyond it, none differs from an infinity.
+LARGEST = (2 - 2**-23) * 2.0**127
 _FRACTION = rf"(\.[0-9]{{1,{MOST_DIGITS}}})?"
 _NO_FRACTION = rf"(\.0{{1,{MOST_DIGITS}}})?"
 WHOLE_NUMBER = rf"^ *-?[0-9]{{1,{MOST_CODE_DIGITS}}} *{END}"

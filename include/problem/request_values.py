@@ -5,7 +5,6 @@ A wrong value is a ValueError that says what is right. What stands for one that 
 
 import math
 import re
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from types import MappingProxyType
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
 MOST_TEXT = 60
 MOST_LETTERS = 10_000
-MOST = sys.float_info.max
 CODE_BOUNDS = (-(2**31), 2**31 - 1)
+NUMBER_BOUNDS = (-numerals.LARGEST, numerals.LARGEST)
 # ISO 8601 as one expression, days of the month included, so that a JSON Schema refuses what is no time.
 DAY = (
     r"[12][0-9]{3}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
@@ -50,8 +49,8 @@ def show(value: Any) -> str:
 def _bounds(column: "Column", widest: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:
     low, high = widest
     return (
-        low if column.minimum is None else column.minimum,
-        high if column.maximum is None else column.maximum,
+        low if column.minimum is None else max(low, column.minimum),
+        high if column.maximum is None else min(high, column.maximum),
     )
 
 
@@ -63,11 +62,12 @@ def _name_bounds(low: float, high: float) -> str:
     return f" of at most {high:.10g}" if math.isinf(low) else f" from {low:.10g} to {high:.10g}"
 
 
-def _limit(column: "Column", schema: Schema, widest: tuple[float, float] = (-math.inf, math.inf)) -> Schema:
+def _limit(column: "Column", schema: Schema, widest: tuple[float, float]) -> Schema:
     low, high = _bounds(column, widest)
     limits = {"minimum": low, "maximum": high}
     return schema | {
-        name: int(limit) if limit == int(limit) else limit for name, limit in limits.items() if math.isfinite(limit)
+        name: int(limit) if limit == int(limit) and abs(limit) < NUMBER_BOUNDS[1] else limit
+        for name, limit in limits.items()
     }
 
 
@@ -90,8 +90,8 @@ def read_number(column: "Column", _timezone: ZoneInfo) -> Parser:
             value = float(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"must be a number, not {show(value)}")
-        # NaN is within no bounds, and neither an infinity nor what no float holds is a quantity.
-        if not low <= value <= high or not -MOST <= value <= MOST:
+        # NaN is within no bounds.
+        if not low <= value <= high or not NUMBER_BOUNDS[0] <= value <= NUMBER_BOUNDS[1]:
             raise ValueError(right if right != "must be a number" else f"must be a number, not {show(value)}")
         return float(value)
 
@@ -100,7 +100,7 @@ def read_number(column: "Column", _timezone: ZoneInfo) -> Parser:
 
 def describe_number(column: "Column") -> Schema:
     pattern = numerals.match_number(*_bounds(column), or_empty=not must_be_given(column))
-    return _limit(column, {"type": _or_null(column, "number", "string"), "pattern": pattern})
+    return _limit(column, {"type": _or_null(column, "number", "string"), "pattern": pattern}, NUMBER_BOUNDS)
 
 
 def read_code(column: "Column", _timezone: ZoneInfo) -> Parser:

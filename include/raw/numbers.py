@@ -7,6 +7,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from include.problem.numerals import LARGEST
 from include.raw.coerced import (
     USUAL,
     Coerced,
@@ -53,12 +54,12 @@ def coerce_integer(array: pa.Array, _timezone: str = "", how: ColumnReading = US
 
 
 def coerce_float(array: pa.Array, _timezone: str = "", how: ColumnReading = USUAL) -> Coerced:
-    """To 64-bit floats, also from text; NaN means missing, and an infinity is no number."""
+    """To 64-bit floats, also from text; NaN means missing, and what models would take for an infinity is no number."""
     kind = array.type
     if pa.types.is_floating(kind):
         return _fail_infinite(clear_numbers(nan_to_null(array).cast(pa.float64()), how))
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
-        return Coerced(clear_numbers(array.cast(pa.float64(), safe=False), how))
+        return _fail_infinite(clear_numbers(array.cast(pa.float64(), safe=False), how))
     if not is_text(kind):
         return fail_all(array, pa.float64())
     text = blank_to_null(array)
@@ -72,11 +73,17 @@ def coerce_float(array: pa.Array, _timezone: str = "", how: ColumnReading = USUA
 
 
 def _fail_infinite(numbers: pa.Array) -> Coerced:
-    """Floats of 64 bits, with a mark for each that was infinite and is null now."""
-    infinite = pc.is_inf(numbers)
-    if not pc.any(infinite).as_py():
-        return Coerced(numbers)
-    return keep(numbers, pc.if_else(infinite, None, numbers))
+    """Floats of 64 bits, with a mark for each that was infinite to a model and is null now."""
+    rounded = _round_to_infinity(numbers)
+    return Coerced(numbers) if rounded is numbers else keep(numbers, pc.if_else(pc.is_inf(rounded), None, numbers))
+
+
+def _round_to_infinity(numbers: pa.Array) -> pa.Array:
+    """Floats of 64 bits, without NaN, with an infinity for each that a float of 32 bits cannot hold."""
+    ends = pc.min_max(numbers).as_py()
+    if ends["min"] is None or (ends["min"] >= -LARGEST and ends["max"] <= LARGEST):
+        return numbers
+    return numbers.cast(pa.float32(), safe=False).cast(pa.float64())
 
 
 def nan_to_null(array: pa.Array) -> pa.Array:
@@ -91,7 +98,8 @@ def clear_numbers(numbers: pa.Array, how: ColumnReading) -> pa.Array:
     marks = [float(mark) for mark in how.missing if mark in INFINITE or re.match(PLAIN, mark)]
     if not marks:
         return numbers
-    marked = pc.is_in(numbers.cast(pa.float64(), safe=False), pa.array(marks))
+    floats = numbers.cast(pa.float64(), safe=False)
+    marked = pc.or_(*(pc.is_in(seen, pa.array(marks)) for seen in (floats, _round_to_infinity(floats))))
     return pc.if_else(marked, pa.scalar(None, numbers.type), numbers)
 
 

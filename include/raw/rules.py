@@ -85,9 +85,10 @@ RULES_VERSION = 1
 
 def hash_rules(settings: Settings) -> str:
     """Identifies the rules and the settings that they follow; a difference makes stored verdicts outdated."""
-    columns = settings.problem.columns.values()
-    rules = [[each.name, each.required, each.minimum, each.maximum, each.after] for each in columns]
-    return hashlib.sha256(repr([RULES_VERSION, settings.month_tolerance_days, sorted(rules)]).encode()).hexdigest()
+    problem = settings.problem
+    rules = [[each.name, each.required, each.minimum, each.maximum, each.after] for each in problem.columns.values()]
+    identity = [RULES_VERSION, problem.time, settings.month_tolerance_days, sorted(rules)]
+    return hashlib.sha256(repr(identity).encode()).hexdigest()
 
 
 def make_schema(settings: Settings, month: str) -> "pa.DataFrameSchema":

@@ -85,18 +85,16 @@ def _ask(url: str, at: str, limits: Limits, progress: Progress) -> Iterator[tupl
     offset = 0
     is_short = False
     seen: dict[bytes, int] = {}
-    statuses: list[int] = []
     with http.open_client(limits) as client:
-        client.event_hooks["response"].append(lambda response: statuses.append(response.status_code))
         for page in count(1):
             address = url
             for placeholder, value in {"page": page, "offset": offset, "limit": limit}.items():
                 address = address.replace(f"{{{placeholder}}}", str(value))
             try:
                 document = http.get_json(client, address, progress, MOST_PAGE_BYTES)
-            except SourceInvalid:
+            except http.NothingThere:
                 # Some servers have no page behind the last one. A page that was short before it says the same.
-                if is_short and statuses[-1] in http.GONE:
+                if is_short:
                     return
                 raise
             records = _find_records(document, at, address)

@@ -19,6 +19,10 @@ GONE = {404, 410}
 TRY_LATER = {408, 425, 429}
 
 
+class NothingThere(SourceInvalid):
+    """The server says that there is nothing at an address."""
+
+
 def open_client(limits: Limits) -> httpx.Client:
     """A client that keeps the limits of single waits, and follows redirects where they may lead."""
 
@@ -102,6 +106,7 @@ def get_json(client: httpx.Client, url: str, progress: Progress, most_bytes: int
     """The JSON document at `url`.
 
     Raises:
+        NothingThere: The server has none there.
         SourceInvalid: The server refuses, or what it sends is not JSON, too large, or names a key twice.
         SourceUnavailable: The server cannot be reached, has trouble, or broke off.
     """
@@ -175,7 +180,8 @@ def _check_status(response: httpx.Response, url: str) -> None:
     if _is_trouble(response.status_code):
         raise SourceUnavailable(f"{mask(url)} answered {status}. Try again when the server has recovered")
     if response.status_code >= 400:
-        raise SourceInvalid(
+        refusal = NothingThere if response.status_code in GONE else SourceInvalid
+        raise refusal(
             f"{mask(url)} answered {status}: the month is not published there, or it needs other credentials. "
             "Check SOURCE and MONTHS"
         )

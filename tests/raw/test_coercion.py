@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.problem.numerals import LARGEST
 from include.problem.reading import MISSING_MARKS
 from include.raw.numbers import coerce_float, coerce_integer
 from include.raw.times import coerce_timestamp, end_after
@@ -163,7 +164,7 @@ def test_true_is_no_number() -> None:
     assert failures(coerce_float(pa.array([True])).failed) == [True]
 
 
-@given(st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False)))
+@given(st.lists(st.none() | st.floats(-LARGEST, LARGEST)))
 def test_floats_written_as_text_come_back_as_they_were(values: list[float | None]) -> None:
     texts = pa.array([None if value is None else repr(value) for value in values], pa.string())
     coerced = coerce_float(texts)

@@ -111,6 +111,8 @@ def test_month_is_judged_again_only_when_its_rows_or_the_rules_change(warehouse_
     assert read_time() == first
     stricter = settings.change(trip_distance_max=2.0)
     assert hash_rules(stricter) != hash_rules(settings)
+    other_time = settings.problem.model_copy(update={"time": "dropoff_at"})
+    assert hash_rules(settings.model_copy(update={"problem": other_time})) != hash_rules(settings)
     assert validate_months(warehouse_url, stricter, [MONTH])[0].rejected == {
         "trip_distance: outside the allowed range": 1
     }

@@ -1,5 +1,7 @@
 """Numbers as people write them, of the shapes that real tables have."""
 
+from decimal import Decimal
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -115,6 +117,10 @@ INFINITE = [
     pa.array(["1e999", "5", "-1e999", ""]),
     pa.array(["inf", "5", "-inf", "NA"]),
     pa.array(["9" * 400, "5", "-" + "9" * 400, ""]),
+    # To a model, which sees floats of 32 bits.
+    pa.array([1e300, 5.0, -3.5e38, None]),
+    pa.array(["1e300", "5", "-3.5e38", ""]),
+    pa.array([Decimal(10) ** 40, Decimal(5), -(Decimal(10) ** 40), None]),
 ]
 
 

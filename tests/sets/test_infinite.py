@@ -1,4 +1,4 @@
-"""A number that is infinite, as after a division by zero, is none, where rows are loaded and in a request."""
+"""What is infinite to a model, as after a division by zero, is no number, where rows are loaded and in a request."""
 
 import math
 from pathlib import Path
@@ -43,16 +43,17 @@ def publish(url: str, path: Path, **changes: Any) -> tuple[int, dict[str, int]]:
 def test_row_with_an_infinite_target_is_left_out_however_many_there_are(
     warehouse_url: str, tmp_path: Path, name: str
 ) -> None:
-    infinite = dict.fromkeys(range(0, ROWS, 4), math.inf) | {1: -math.inf}
-    assert publish(warehouse_url, make_ratios(tmp_path / name, y=infinite)) == (ROWS - 101, {TARGET_MISSING: 101})
+    infinite = dict.fromkeys(range(0, ROWS, 4), math.inf) | {1: -math.inf, 2: 1e300}
+    assert publish(warehouse_url, make_ratios(tmp_path / name, y=infinite)) == (ROWS - 102, {TARGET_MISSING: 102})
 
 
 @pytest.mark.parametrize("name", ["ratios.parquet", "ratios.csv"])
 def test_row_with_an_infinite_input_is_rejected_as_a_request_is(warehouse_url: str, tmp_path: Path, name: str) -> None:
-    path = make_ratios(tmp_path / name, ratio={3: math.inf, 5: -math.inf})
-    assert publish(warehouse_url, path) == (ROWS - 2, {"ratio: wrong type": 2})
-    assert query(warehouse_url, "SELECT row_number, detail FROM raw.rejected ORDER BY 1") == [(3, "inf"), (5, "-inf")]
-    for value in (math.inf, "1e999"):
+    path = make_ratios(tmp_path / name, ratio={3: math.inf, 5: -math.inf, 7: 1e300})
+    assert publish(warehouse_url, path) == (ROWS - 3, {"ratio: wrong type": 3})
+    rejected = query(warehouse_url, "SELECT row_number, detail FROM raw.rejected ORDER BY 1")
+    assert rejected == [(3, "inf"), (5, "-inf"), (7, "1e+300")]
+    for value in (math.inf, "1e999", 1e300, 10**300):
         with pytest.raises(InputsInvalid, match=r"inputs\[0\]\.ratio must be a number"):
             parse_rows([{"ratio": value}], InputFormat.of(RATIOS))
 

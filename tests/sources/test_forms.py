@@ -130,6 +130,12 @@ def test_names_lose_the_blanks_around_them_and_may_be_spelt_in_any_way(tmp_path:
     assert rows == [dict.fromkeys(names, 1)]
 
 
+@pytest.mark.parametrize("form", ["PAR1", "FEA1", "ARROW1"])
+def test_text_whose_first_column_is_called_as_a_form_begins_is_text(tmp_path: Path, form: str) -> None:
+    (tmp_path / "a.csv").write_text(f"{form},b\n1,2\n")
+    assert read(tmp_path / "a.csv")[0] == [{form: "1", "b": "2"}]
+
+
 def test_int96_times_of_a_parquet_file_are_those_that_were_written(tmp_path: Path) -> None:
     times = [
         datetime(9999, 12, 31),

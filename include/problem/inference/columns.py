@@ -141,7 +141,7 @@ def names_a_time(name: str) -> bool:
 def _guess_time(facts: Facts) -> Guess:
     written = facts.time_format
     if isinstance(written, Ambiguous):
-        return Guess("time", "dates, the day or the month first", written.question)
+        return Guess("time", f"dates, {' or '.join(written.answers.values())}", written.question)
     timezone = f", in {facts.timezone}" if facts.timezone else ""
     how = {None: "", "iso": "ISO 8601", "unix": "seconds since 1970", "unix_ms": "milliseconds since 1970"}
     return Guess("time", f"times{timezone}" if not written else f"times, {how.get(written, written)}{timezone}")

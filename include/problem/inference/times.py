@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -10,49 +10,44 @@ from include.problem.reading import ISO, MISSING_MARKS
 
 # So many of the values that are there must be times; others are rows with an error.
 SHARE = 0.95
-_CENTURY = 100
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}(?::?\d{2})?)?)?")
 _TIME = re.compile(
-    r"(?:(?P<year>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})"
-    r"|(?P<one>\d{1,2})(?P<between>[/.-])(?P<other>\d{1,2})(?P=between)(?P<last>\d{4}|\d{2}))"
+    r"(?P<first>\d{4}|\d{1,2})(?P<between>[/.-])(?P<second>\d{1,2})(?P=between)(?P<third>\d{4}|\d{1,2})"
     r"(?: (?P<hour>[01]?\d|2[0-3]):[0-5]\d(?P<seconds>:[0-5]\d)?(?P<half> [AaPp][Mm])?)?"
 )
-# Between the parts -> the formats that are in use; with points, the day comes first everywhere.
-_ORDERS = {"/": ("%d/%m/%Y", "%m/%d/%Y"), "-": ("%d-%m-%Y", "%m-%d-%Y"), ".": ("%d.%m.%Y",)}
+# What stands first, second and third.
+_ORDERS = ("dmy", "mdy", "ymd")
+_FIRST = {"%d": "the day first", "%m": "the month first", "%y": "the year first"}
 # Formats whose order of day and month nobody can mistake.
 _PLAIN_FORMATS = (
     "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%SZ", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
     "%d-%b-%Y %H:%M:%S", "%d %b %Y %H:%M", "%b %d, %Y %H:%M",
 )  # fmt: skip
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Ambiguous:
-    """Times that can be read in two ways, of which no value excludes one.
+    """Times that can be read in several ways, of which no value leaves only one.
 
     Attributes:
-        day_first: The format of one way.
-        month_first: That of the other.
+        formats: One for each way.
         example: One of the values.
     """
 
-    day_first: str
-    month_first: str
+    formats: tuple[str, ...]
     example: str
 
     @property
+    def answers(self) -> dict[str, str]:
+        """Format -> what stands first by it."""
+        return {time_format: _FIRST[time_format[:2]] for time_format in self.formats}
+
+    @property
     def question(self) -> str:
-        """What a person must decide, with the two answers."""
-        first, second = map(int, re.findall(r"\d+", self.example)[:2])
-        ways = f"{first} {_MONTHS[second - 1]} or {second} {_MONTHS[first - 1]}"
-        return (
-            f"'{self.example}' can be {ways}, and no value decides. "
-            f"Set TIME_FORMAT={self.day_first} or {self.month_first}"
-        )
+        """What a person must decide, with the answers."""
+        days = (datetime.strptime(self.example, time_format) for time_format in self.formats)
+        ways = " or ".join(f"{day.day} {day:%B %Y}" for day in days)
+        return f"'{self.example}' can be {ways}, and no value decides. Set TIME_FORMAT={' or '.join(self.formats)}"
 
 
 def find_time_format(texts: Iterable[str | None]) -> str | Ambiguous | None:
@@ -72,15 +67,14 @@ def find_time_format(texts: Iterable[str | None]) -> str | Ambiguous | None:
         return None
     if sum(count for text, count in counts.items() if _is_iso(text)) >= least:
         return ISO
-    shapes: dict[tuple[str | None, str, str], Counter[str]] = {}
-    for text, count in counts.items():
+    shapes: dict[tuple[str, str, str], dict[str, re.Match[str]]] = {}
+    for text in counts:
         if found := _TIME.fullmatch(text):
-            year = "%y" if len(found["last"] or "") == len("24") else "%Y"
-            shapes.setdefault((found["between"], year, _find_clock(found)), Counter())[text] = count
-    for (between, year, clock), alike in shapes.items():
-        if alike.total() >= least:
-            days = [day.replace("%Y", year) for day in (_ORDERS[between] if between else ("%Y/%m/%d",))]
-            return _choose_order(alike, [day + clock for day in days], least)
+            shapes.setdefault((found["between"], _find_long_year(found), _find_clock(found)), {})[text] = found
+    for (between, long_year, clock), alike in shapes.items():
+        of_shape = Counter({text: counts[text] for text in alike})
+        if of_shape.total() >= least:
+            return _choose_order(of_shape, alike, _list_formats(between, long_year, clock), least)
     return _find_plain_format(counts, least)
 
 
@@ -101,18 +95,46 @@ def _fits(text: str, time_format: str) -> bool:
     return True
 
 
-def _choose_order(alike: Counter[str], formats: list[str], least: float) -> str | Ambiguous | None:
+def _find_long_year(found: re.Match[str]) -> str:
+    """The part that is a year of four digits, else nothing."""
+    return next((part for part in ("first", "third") if len(found[part]) == len("2024")), "")
+
+
+def _list_formats(between: str, long_year: str, clock: str) -> dict[str, str]:
+    """Order -> format, of all orders that texts of a shape can have; with points, no one puts the month first."""
+    orders = [order for order in _ORDERS if not long_year or (order == "ymd") == (long_year == "first")]
+    years = "%Y" if long_year else "%y"
+    return {
+        order: between.join(f"%{part}" for part in order).replace("%y", years) + clock
+        for order in orders
+        if (between, order) != (".", "mdy")
+    }
+
+
+def _choose_order(
+    counts: Counter[str], alike: Mapping[str, re.Match[str]], formats: Mapping[str, str], least: float
+) -> str | Ambiguous | None:
     """The one of some formats that texts have which differ in nothing but their numbers."""
-    fitting = [{text for text in alike if _is_day(text, day_first)} for day_first in (True, False)[: len(formats)]]
-    counts = [sum(alike[text] for text in texts) for texts in fitting]
-    if max(counts) < least:
+    fitting = {order: {text for text, found in alike.items() if _is_day(found, order)} for order in formats}
+    fits = {order: sum(counts[text] for text in texts) for order, texts in fitting.items()}
+    fits = {order: count for order, count in fits.items() if count >= least}
+    if not fits:
         return None
-    if len(counts) == 1 or counts[0] != counts[1]:
-        return formats[counts.index(max(counts))]
+    year_first = fits.pop("ymd", 0)
+    best = [order for order, count in fits.items() if count == max(fits.values())]
+    # Most years of two digits could be days, of which more differ than of years.
+    if year_first and (not best or _count_parts(alike, "third") >= _count_parts(alike, "first")):
+        best.append("ymd")
+    if len(best) == 1:
+        return formats[best[0]]
     # One that shows the difference, if there is one.
-    both = [text for text in alike if text in fitting[0] & fitting[1]]
-    both.sort(key=lambda text: len(set(map(int, re.findall(r"\d+", text)[:2]))) == 1)
-    return Ambiguous(formats[0], formats[1], both[0])
+    examples = [text for text in alike if all(text in fitting[order] for order in best)]
+    examples.sort(key=lambda text: -len({alike[text][part] for part in ("first", "second")}))
+    return Ambiguous(tuple(formats[order] for order in best), examples[0])
+
+
+def _count_parts(alike: Mapping[str, re.Match[str]], part: str) -> int:
+    return len({found[part] for found in alike.values()})
 
 
 def _find_clock(found: re.Match[str]) -> str:
@@ -132,14 +154,14 @@ def _is_iso(text: str) -> bool:
     return True
 
 
-def _is_day(text: str, day_first: bool) -> bool:
-    found = _TIME.fullmatch(text)
-    assert found
-    day, month = (found["one"], found["other"]) if day_first else (found["other"], found["one"])
+def _is_day(found: re.Match[str], order: str) -> bool:
+    parts = dict(zip(order, found.group("first", "second", "third"), strict=True))
+    year, month, day = (parts[part] for part in "ymd")
+    if len(year) not in (len("24"), len("2024")) or max(len(month), len(day)) > len("31"):
+        return False
     try:
         # Which century it is decides on no order.
-        year = int(found["year"] or found["last"])
-        date(year + 2000 if year < _CENTURY else year, int(found["month"] or month), int(found["day"] or day))
+        date(int(year) + (2000 if len(year) == len("24") else 0), int(month), int(day))
     except ValueError:
         return False
     return True

@@ -1,5 +1,6 @@
 """Files of tables: which form a file has, its columns, its rows in batches, and in our words what is wrong with it."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,7 @@ from include.sources.location import BINARY_SUFFIXES, PACKED_SUFFIXES, TEXT_SUFF
 PARQUET_MAGIC = b"PAR1"
 ARROW_MAGIC = b"ARROW1"
 FEATHER_1_MAGIC = b"FEA1"
+TEXT = re.compile(rb"[\t\r\n -~]")
 
 
 @contextmanager
@@ -52,7 +54,7 @@ def open_table(path: Path, url: str, wanted: Collection[str], reading: Reading) 
     """
     with path.open("rb") as file:
         head = file.read(8)
-    opener = next((opener for magic, opener in BY_MAGIC.items() if head.startswith(magic)), None)
+    opener = next((opener for magic, opener in BY_MAGIC.items() if _begins_with(head, magic)), None)
     if opener is None:
         suffix = find_suffix(url)
         if suffix in TEXT_SUFFIXES and suffix not in BY_SUFFIX:
@@ -60,6 +62,11 @@ def open_table(path: Path, url: str, wanted: Collection[str], reading: Reading) 
         else:
             opener = BY_SUFFIX[suffix]
     return opener(path, url)
+
+
+def _begins_with(head: bytes, magic: bytes) -> bool:
+    """Whether these first bytes show a form: a text whose header begins with a column called PAR1 goes on as text."""
+    return head.startswith(magic) and not TEXT.match(head, len(magic))
 
 
 def find_suffix(url: str) -> str:

@@ -9,7 +9,7 @@ from include.problem.reading import ISO
 from include.raw.coerced import ColumnReading
 from include.raw.times import coerce_timestamp
 
-FORMATS = ["%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%Y/%m/%d"]
+FORMATS = ["%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d"]
 SHORT_YEARS = ["%m/%d/%y", "%d.%m.%y"]
 CLOCKS = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"]
 
@@ -44,11 +44,36 @@ def test_days_without_leading_zeros_are_known() -> None:
 
 def test_times_that_no_value_decides_are_ambiguous_with_both_answers() -> None:
     found = find_time_format(["01-01-2010", "05-02-2010", "12-02-2010"])
-    assert found == Ambiguous("%d-%m-%Y", "%m-%d-%Y", "05-02-2010")
+    assert found == Ambiguous(("%d-%m-%Y", "%m-%d-%Y"), "05-02-2010")
     assert found.question == (
-        "'05-02-2010' can be 5 February or 2 May, and no value decides. Set TIME_FORMAT=%d-%m-%Y or %m-%d-%Y"
+        "'05-02-2010' can be 5 February 2010 or 2 May 2010, and no value decides. Set TIME_FORMAT=%d-%m-%Y or %m-%d-%Y"
     )
     assert isinstance(find_time_format(["01/01/2010 10:00"]), Ambiguous)
+
+
+def test_years_of_two_digits_that_come_first_are_asked_about() -> None:
+    found = find_time_format(write("%y-%m-%d", 31))
+    assert found == Ambiguous(("%d-%m-%y", "%y-%m-%d"), "24-01-01")
+    assert found.answers == {"%d-%m-%y": "the day first", "%y-%m-%d": "the year first"}
+    assert "can be 24 January 2001 or 1 January 2024, and no value decides" in found.question
+    typing_error = find_time_format([*write("%y-%m-%d", 29), "24-02-30"])
+    assert isinstance(typing_error, Ambiguous) and "%y-%m-%d" in typing_error.formats
+    single_day = find_time_format(["10-01-02"])
+    assert isinstance(single_day, Ambiguous) and len(single_day.formats) == 3
+
+
+def test_years_that_no_day_can_be_decide() -> None:
+    assert find_time_format(["85-01-31", "85-02-01", "86-02-05"]) == "%y-%m-%d"
+    assert find_time_format(["24-1-5", "24-1-6", "24-1-7"]) == "%y-%m-%d"
+
+
+def test_days_are_what_differs_most_though_years_of_two_digits_could_be_some() -> None:
+    typing_error = "31/02/24"
+    assert find_time_format([*write("%d/%m/%y"), typing_error]) == "%d/%m/%y"
+
+
+def test_days_without_leading_zeros_after_the_year_are_known() -> None:
+    assert find_time_format(["2024-1-5", "2024-1-15"]) == "%Y-%m-%d"
 
 
 def test_points_put_the_day_first_as_everyone_who_writes_them_does() -> None:
@@ -100,7 +125,7 @@ def test_format_that_is_found_gives_the_days_back(days: list[date], written: str
     texts = [day.strftime(written) for day in days]
     found = find_time_format(texts)
     if isinstance(found, Ambiguous):
-        assert written in (found.day_first, found.month_first)
+        assert written in found.formats
         found = written
     times = coerce_timestamp(pa.array(texts), "UTC", ColumnReading(time_format=found)).array.to_pylist()
     assert [time.date() for time in times] == days
