@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import fsspec
+import pyarrow as pa
 
 from include.errors import SourceInvalid, SourceUnavailable
 from include.problem.reading import DETECT, Reading
@@ -87,15 +88,27 @@ def open_month(
 @contextmanager
 def _open_file(url: str, limits: Limits, wanted: Collection[str], reading: Reading) -> Iterator[Contents]:
     with fetch(url, limits) as (path, validator):
-        size = _require_file(path, mask(url))
+        size, before = _require_file(path, mask(url)), _read_mtime(path)
         with ExitStack() as stack:
             with translate_errors(url):
                 table = open_table(stack.enter_context(unpack(path, url)), url, wanted, reading)
                 sha256 = hash_file(path)
-            yield Contents(
-                mask(url), size, validator, sha256, table.columns, lambda names: guard(lambda: table.read(names), url),
-                table.warnings,
-            )  # fmt: skip
+
+            def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+                try:
+                    yield from guard(lambda: table.read(names), url)
+                except SourceInvalid:
+                    _require_same(path, before, url)
+                    raise
+                _require_same(path, before, url)
+
+            yield Contents(mask(url), size, validator, sha256, table.columns, read, table.warnings)
+
+
+def _require_same(path: Path, before: str, url: str) -> None:
+    """Raises SourceUnavailable where a file is no longer what it was before it was hashed and read."""
+    if not path.exists() or _read_mtime(path) != before:
+        raise SourceUnavailable(f"{mask(url)} was written to while it was read. Try again when it is complete")
 
 
 @contextmanager

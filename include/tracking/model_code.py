@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from include.problem.declaration import Problem
@@ -39,15 +40,18 @@ def find_modules(problem: Problem) -> set[str]:
     return found
 
 
-def _list_imports(path: Path) -> Iterator[str]:
+@cache
+def _list_imports(path: Path) -> tuple[str, ...]:
     """What is imported when the module is: not what only type checkers read, nor what a function imports later."""
+    found: list[str] = []
     for statement in _run_on_import(ast.parse(path.read_text(encoding="utf-8")).body):
         module = statement.module or ""
         if module.partition(".")[0] == _PACKAGE:
             below = module.partition(".")[2]
             # A name is a module of the package, or something in the module.
             modules = [f"{below}.{name.name}".lstrip(".") for name in statement.names]
-            yield from (name for name in (below, *modules) if name and _find_file(name).is_file())
+            found += (name for name in (below, *modules) if name and _find_file(name).is_file())
+    return tuple(found)
 
 
 def _run_on_import(body: Iterable[ast.stmt]) -> Iterator[ast.ImportFrom]:

@@ -92,7 +92,8 @@ def run_engine() -> Iterator[Engine]:
             yield engine
     finally:
         subprocess.run(["iptables-restore"], input=firewall, check=False)
-        shutil.rmtree(directory, ignore_errors=True)
+        # Hundreds of thousands of files, for which Python would take three times as long.
+        subprocess.run(["rm", "-rf", directory], check=False)
 
 
 @contextmanager

@@ -27,12 +27,13 @@ from include.embedded.stack import Stack
 from include.tracking_server.routes import WRITER
 from tests.conftest import find_free_port
 from tests.mail_server import MailServer, run_mail_server
-from tests.waiting import MOST_SECONDS, SECONDS_BETWEEN_LOOKS, wait_until
+from tests.waiting import MOST_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
 # A server that was killed on purpose is back within this.
 SECONDS_OF_TROUBLE = 120
+SECONDS_BETWEEN_TRIES = 0.3
 TRAININGS = ("sklearn_training", "xgboost_training")
 FOLLOWERS = ("model_promotion", "model_monitoring", "batch_prediction")
 # Small enough for seconds, large enough for the models to learn something.
@@ -132,7 +133,7 @@ class Bench:
             else:
                 if is_last or not answer.is_server_error:
                     break
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            time.sleep(SECONDS_BETWEEN_TRIES)
         assert answer.is_success, f"{answer.url}: {answer.status_code} {answer.text}"
         return answer.json()
 

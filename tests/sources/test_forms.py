@@ -3,17 +3,19 @@
 import gzip
 import io
 import json
+import os
 import zipfile
 from datetime import datetime
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from include.errors import SourceInvalid
+from include.errors import SourceInvalid, SourceUnavailable
 from include.raw.times import coerce_timestamp
 from include.settings import read_settings
 from include.sources import BATCH_ROWS, Contents, list_months, open_batches, probe
@@ -159,6 +161,26 @@ def test_wide_batches_of_an_arrow_file_are_cut(tmp_path: Path) -> None:
     pyarrow.feather.write_feather(pa.table({"a": range(BATCH_ROWS + 1)}), tmp_path / "a.arrow", compression="lz4")
     with open_batches(settings_for(tmp_path / "a.arrow"), MONTH) as contents:
         assert [batch.num_rows for batch in contents.read(["a"])] == [BATCH_ROWS, 1]
+
+
+@pytest.mark.parametrize("form", ["parquet", "feather", "arrow", "csv", "csv.gz"])
+def test_file_that_is_written_to_while_it_is_read_is_tried_again(tmp_path: Path, form: str) -> None:
+    table, path = pa.table({"a": np.random.default_rng(0).random(40 * BATCH_ROWS)}), tmp_path / f"a.{form}"
+    if form == "parquet":
+        pq.write_table(table, path, row_group_size=BATCH_ROWS)
+    elif form.startswith("csv"):
+        table.to_pandas().to_csv(path, index=False)
+    elif form == "feather":
+        pyarrow.feather.write_feather(table, path, chunksize=BATCH_ROWS, compression="uncompressed")
+    else:
+        with pa.ipc.new_stream(path, table.schema) as writer:
+            writer.write_table(table, max_chunksize=BATCH_ROWS)
+    with open_batches(settings_for(path), MONTH) as contents:
+        batches = contents.read(["a"])
+        next(batches)
+        os.truncate(path, 1000)
+        with pytest.raises(SourceUnavailable, match="was written to while it was read. Try again"):
+            list(batches)
 
 
 # Workbooks

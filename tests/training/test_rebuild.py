@@ -44,9 +44,14 @@ def sample(settings: Settings) -> Settings:
     return settings.change(source="sample", sample_rows=1_500, minimum_rows=100)
 
 
+def start_of(model: str) -> dict[str, Any]:
+    """A type's first parameters, with steps so large that a booster has few rounds."""
+    return {name: max(value, 0.3) if name == "learning_rate" else value for name, value in MODELS[model].start.items()}
+
+
 @pytest.fixture
 def register(url: str, sample: Settings, request: pytest.FixtureRequest) -> Callable[..., int]:
-    """Trains a model type with its first parameters, as training does; gives the version."""
+    """Trains a model type, as training does; gives the version."""
 
     def train_and_register(name: str, parameters: dict[str, Any] | None = None, **changes: Any) -> int:
         model = type_of(name)
@@ -54,7 +59,7 @@ def register(url: str, sample: Settings, request: pytest.FixtureRequest) -> Call
         job = Job(f"{family}_training/{request.node.name}", family, 1, "rich", Limits(1, 600, 25), 42)
         lineage = runs.Lineage(job.run_key, get_training_set(url, 1), job.feature_set, "c0ffee", job.random_state)
         run_id = runs.open_run(runs.open_tracker(settings), lineage, family, name)
-        tuned: Any = {"model": name, "run_id": run_id, "parameters": parameters or dict(MODELS[model].start)}
+        tuned: Any = {"model": name, "run_id": run_id, "parameters": parameters or start_of(model)}
         return register_best(url, settings, job, [train_model(url, settings, job, tuned)])["version"]
 
     return train_and_register
@@ -102,7 +107,7 @@ def test_version_of_a_set_larger_than_memory_is_built_again_byte_by_byte(
 def test_blend_is_built_again_byte_by_byte(
     url: str, sample: Settings, register: Callable[..., int], model: str, changes: dict[str, Any], refit: bool
 ) -> None:
-    start = dict(MODELS[model].start)
+    start = start_of(model)
     version = register(name_blend(model), join_members([start, {**start, **changes}]), refit=refit, threads_per_model=2)
     found = rebuild(url, sample.change(threads_per_model=1), version)
     assert (found.files, found.changes) == ((), ())

@@ -21,6 +21,8 @@ from include.sources.location import BINARY_SUFFIXES, PACKED_SUFFIXES, TEXT_SUFF
 PARQUET_MAGIC = b"PAR1"
 ARROW_MAGIC = b"ARROW1"
 FEATHER_1_MAGIC = b"FEA1"
+# Files are read in pieces, not mapped: a process ends where what it maps is cut short.
+READ_BYTES = 2**20
 TEXT = re.compile(rb"[\t\r\n -~]")
 
 
@@ -91,7 +93,7 @@ def open_parquet(path: Path, url: str) -> Opened:
     int96 = {leaf.path for leaf in leaves if leaf.physical_type == "INT96"}
     types = ["timestamp[us]" if field.name in int96 else str(field.type) for field in schema]
     file = pq.ParquetFile(
-        path, memory_map=True, metadata=metadata, read_dictionary=texts, coerce_int96_timestamp_unit="us"
+        path, buffer_size=READ_BYTES, metadata=metadata, read_dictionary=texts, coerce_int96_timestamp_unit="us"
     )
 
     def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -105,24 +107,22 @@ def open_parquet(path: Path, url: str) -> Opened:
 
 def open_arrow(path: Path, url: str) -> Opened:
     """Opens a file of Arrow's own format, which is also that of Feather 2, or of its stream."""
-
-    def open_reader() -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        source = pa.memory_map(str(path))
-        with path.open("rb") as file:
-            is_file = file.read(len(ARROW_MAGIC)) == ARROW_MAGIC
-        if is_file:
-            reader = pa.ipc.open_file(source)
-            return reader.schema, (reader.get_batch(index) for index in range(reader.num_record_batches))
-        return (stream := pa.ipc.open_stream(source)).schema, iter(stream)
+    with path.open("rb") as file:
+        open_reader = pa.ipc.open_file if file.read(len(ARROW_MAGIC)) == ARROW_MAGIC else pa.ipc.open_stream
 
     def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         wanted = [given[name] for name in names]
-        for batch in open_reader()[1]:
-            batch.validate(full=True)  # other formats are checked while they are decoded
-            some = batch.select(wanted).rename_columns(list(names))
-            yield from (some.slice(start, BATCH_ROWS) for start in range(0, some.num_rows, BATCH_ROWS))
+        options = pa.ipc.IpcReadOptions(included_fields=sorted(map(schema.names.index, wanted)))
+        with pa.OSFile(str(path)) as source, open_reader(source, options=options) as reader:
+            count = getattr(reader, "num_record_batches", None)
+            batches = reader if count is None else map(reader.get_batch, range(count))
+            for batch in batches:
+                batch.validate(full=True)  # other formats are checked while they are decoded
+                some = batch.select(wanted).rename_columns(list(names))
+                yield from (some.slice(start, BATCH_ROWS) for start in range(0, some.num_rows, BATCH_ROWS))
 
-    schema = open_reader()[0]
+    with pa.OSFile(str(path)) as source, open_reader(source) as reader:
+        schema = reader.schema
     given = dict(zip(name_columns(schema.names, url), schema.names, strict=True))
     return Opened(dict(zip(given, map(str, schema.types), strict=True)), read)
 
