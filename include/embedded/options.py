@@ -64,7 +64,7 @@ AIRFLOW_OPTIONS: Options = {
     ],
     "DAG_PROCESSOR": [
         # New files are found within seconds; changed ones are parsed at once, the others, for what their settings say
-        # now, every three minutes. Every minute would be a fifth of what an idle stack costs.
+        # now, seldom: to parse them all each minute would be a third of what an idle stack costs.
         ("REFRESH_INTERVAL", "5"),
         ("BUNDLE_REFRESH_CHECK_INTERVAL", "2"),
         ("MIN_FILE_PROCESS_INTERVAL", "180"),
