@@ -157,6 +157,8 @@ def _skip_if_fresh(version: int | None, **context: Any) -> None:
 @dag(
     schedule=None,
     catchup=False,
+    # Retrainings and trainings start it.
+    is_paused_upon_creation=False,
     dagrun_timeout=timedelta(hours=6),
     default_args=DEFAULT_ARGS,
     on_failure_callback=RUN_FAILED,

@@ -11,6 +11,7 @@ RANDOM_SECRETS="postgres_password airflow_database_password mlflow_database_pass
     serving_api_key serving_webhook_secret"
 SETTINGS_NEEDED="ADMIN_USER TEAM_USERS XGBOOST_DEVICE TRAINING_ENGINE AIRFLOW_PORT MLFLOW_PORT SERVING_PORTS
     MAILPIT_PORT"
+APPLIED=.local/applied_secrets
 MAILPIT='{"conn_type": "smtp", "host": "mailpit", "port": 1025,
     "extra": {"disable_tls": true, "disable_ssl": true, "from_email": "airflow@localhost"}}'
 
@@ -62,6 +63,13 @@ generate_secrets() {
     done
 }
 
+# Of all secrets but first passwords, which only the migrations read: containers keep what they were started with.
+sum_secrets() {
+    for file in secrets/*; do
+        [ "$file" = secrets/user_passwords ] || cat "$file"
+    done | cksum
+}
+
 # As `include/tracking/lineage.py` finds it, which has no repository to ask in the image.
 find_commit() {
     local commit
@@ -90,7 +98,14 @@ main() {
     docker compose build
     # What cannot be used is refused here, before anything that runs is touched.
     docker compose run --rm --no-deps migrations python -m include.embedded.settings_check
+    local sum
+    sum="$(sum_secrets)"
+    if [ -e "$APPLIED" ] && [ "$(cat "$APPLIED")" != "$sum" ]; then
+        set -- --force-recreate "$@"
+    fi
     docker compose up --detach --wait "$@"
+    mkdir -p "${APPLIED%/*}"
+    printf '%s\n' "$sum" > "$APPLIED"
     local admin
     admin="$(setting ADMIN_USER)"
     echo "Airflow      http://localhost:$(setting AIRFLOW_PORT)  $admin / $(sed -n "s/^$admin=//p" secrets/user_passwords)"

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from rich.console import Console
 
 from include.deployment.errors import DeploymentError
 from include.embedded.errors import StackError
+from include.errors import MltrainError
 from include.settings import HOME, ROOT
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
@@ -95,7 +97,7 @@ def main() -> int:
     arguments = read_arguments()
     try:
         return arguments.pop("function")(**arguments)
-    except (DeploymentError, StackError) as error:
+    except (DeploymentError, StackError, MltrainError, OSError, psycopg.Error) as error:
         CONSOLE.print(f"[red]{type(error).__name__}[/]: ", end="")
         CONSOLE.print(str(error), markup=False)
         return 1

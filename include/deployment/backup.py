@@ -1,4 +1,4 @@
-"""Backup and restore of what cannot be made again: the three databases, MLflow's artifacts, the encryption key.
+"""Backup and restore of what cannot be made again: the databases, MLflow's artifacts, the encryption key.
 
 Programs may go on writing. What refers to something is saved before it: Airflow's runs and the warehouse's promotions
 name model versions, versions name artifacts, and artifacts are written before their version is. So everything that a
@@ -21,13 +21,14 @@ import psycopg
 
 from include.deployment.errors import DeploymentError
 from include.embedded.credentials import write_private
+from include.embedded.places import KEYS
 from include.embedded.programs.postgres import find_binaries
+from include.settings.domain import DEFAULT_PROBLEM
 
-# In the order in which they are saved.
-DATABASES = ("airflow", "warehouse", "mlflow")
+AIRFLOW, WAREHOUSE, MLFLOW = "airflow", "warehouse", "mlflow"
 # A stack that is restored elsewhere must neither need nor delete the Parquet files of the one that was saved.
-LEFT_OUT = {"warehouse": ("--exclude-table-data=training.files",)}
-ARTIFACTS, KEYS, MANIFEST = "artifacts.tar", "secrets.env", "manifest.json"
+LEFT_OUT_OF_WAREHOUSES = "--exclude-table-data=training.files"
+ARTIFACTS, MANIFEST = "artifacts.tar", "manifest.json"
 USER_TABLES = (
     "SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
     " WHERE relkind IN ('r', 'p') AND nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
@@ -39,7 +40,8 @@ class Places:
     """Where a stack keeps what is saved.
 
     Attributes:
-        databases: Each of DATABASES -> its libpq address.
+        databases: Name in the backup -> libpq address, in the order in which they are saved: `airflow`, the warehouse
+            of each problem as `name_of_warehouse` calls it, `mlflow`.
         artifacts: MLflow's artifact directory; none where a bucket keeps its own versions.
         keys: The file with the encryption key; none where a secret store keeps it.
     """
@@ -47,6 +49,16 @@ class Places:
     databases: dict[str, str]
     artifacts: Path | None = None
     keys: Path | None = None
+
+
+def name_of_warehouse(problem: str) -> str:
+    """What a backup calls the warehouse of a problem, whatever the database's name is."""
+    return WAREHOUSE if problem == DEFAULT_PROBLEM else f"{WAREHOUSE}_{problem}"
+
+
+def problem_of(name: str) -> str:
+    """The inverse of `name_of_warehouse`."""
+    return name.removeprefix(WAREHOUSE).removeprefix("_") or DEFAULT_PROBLEM
 
 
 def save(places: Places, target: Path) -> dict[str, int]:
@@ -63,25 +75,39 @@ def save(places: Places, target: Path) -> dict[str, int]:
     unfinished = target.with_name(f"{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True, mode=0o700)
-    for name in DATABASES:
-        options = ("--format=custom", f"--file={unfinished / f'{name}.dump'}", *LEFT_OUT.get(name, ()))
-        _run_on(places.databases[name], "pg_dump", *options)
+    try:
+        files = _write(places, unfinished)
+        unfinished.rename(target)
+    except BaseException:  # a full disk is no fuller than before
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return {path.name: (target / path.name).stat().st_size for path in files}
+
+
+def _write(places: Places, directory: Path) -> list[Path]:
+    for name, address in places.databases.items():
+        options = (LEFT_OUT_OF_WAREHOUSES,) if name.startswith(WAREHOUSE) else ()
+        _run_on(address, "pg_dump", "--format=custom", f"--file={directory / f'{name}.dump'}", *options)
     if places.artifacts:
-        with tarfile.open(unfinished / ARTIFACTS, "w") as archive:
+        with tarfile.open(directory / ARTIFACTS, "w") as archive:
             if places.artifacts.exists():
                 archive.add(places.artifacts, arcname=".")
     if places.keys:
-        write_private(unfinished / KEYS, places.keys.read_text(encoding="utf-8"))
-    files = sorted(unfinished.iterdir())
+        write_private(directory / KEYS, places.keys.read_text(encoding="utf-8"))
+    files = sorted(directory.iterdir())
     manifest = {
         "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "airflow": version("apache-airflow"),
         "mlflow": version("mlflow"),
         "sha256": {path.name: _hash(path) for path in files},
     }
-    write_private(unfinished / MANIFEST, json.dumps(manifest, indent=2) + "\n")
-    unfinished.rename(target)
-    return {path.name: (target / path.name).stat().st_size for path in files}
+    write_private(directory / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    return files
+
+
+def list_databases(source: Path) -> list[str]:
+    """What a backup calls the databases that are in it."""
+    return sorted(path.stem for path in source.glob("*.dump"))
 
 
 def check(source: Path) -> dict[str, str]:
@@ -111,15 +137,20 @@ def load(source: Path, places: Places) -> None:
         DeploymentError: The backup is damaged, something is not empty, or a database refuses it.
     """
     check(source)
-    for name in DATABASES:
-        if _count_tables(places.databases[name]):
+    if missing := places.databases.keys() - set(list_databases(source)):
+        raise DeploymentError(
+            f"{source} does not hold {', '.join(sorted(missing))} but {', '.join(list_databases(source))}: set PROBLEM"
+            " to the problem whose warehouse is to be restored"
+        )
+    for name, address in places.databases.items():
+        if _count_tables(address):
             raise DeploymentError(f"The database {name} is not empty: a backup is loaded into empty ones only")
     if places.artifacts and places.artifacts.exists() and any(places.artifacts.iterdir()):
         raise DeploymentError(f"{places.artifacts} is not empty: a backup is loaded into an empty directory only")
-    for name in DATABASES:
+    for name, address in places.databases.items():
         # Whoever logs in owns what is loaded; roles and their rights are the stack's own.
         options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", "--dbname=")
-        _run_on(places.databases[name], "pg_restore", *options, str(source / f"{name}.dump"))
+        _run_on(address, "pg_restore", *options, str(source / f"{name}.dump"))
     if places.artifacts and (source / ARTIFACTS).exists():
         places.artifacts.mkdir(parents=True, exist_ok=True)
         with tarfile.open(source / ARTIFACTS) as archive:

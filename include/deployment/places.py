@@ -2,24 +2,35 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
-from psycopg import sql
 
-from include.deployment.backup import KEYS, Places, check, load
+from include.deployment.backup import (
+    AIRFLOW,
+    MLFLOW,
+    WAREHOUSE,
+    Places,
+    check,
+    list_databases,
+    load,
+    name_of_warehouse,
+    problem_of,
+)
 from include.deployment.errors import DeploymentError
 from include.embedded.databases import create_databases
-from include.embedded.lifecycle import find_running, start, stop
+from include.embedded.lifecycle import find_running, reset, start, stop
+from include.embedded.places import KEYS, check_home
+from include.embedded.settings import name_warehouse, read_problem_name, read_stack_settings
 from include.embedded.stack import Stack
+from include.problem.problem_file import list_problems
 
 # The variables that the programs are given; see docker-compose.yaml.
 VARIABLES = {
-    "airflow": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
-    "warehouse": "WAREHOUSE_ADDRESS",
-    "mlflow": "MLFLOW_BACKEND_STORE_URI",
+    AIRFLOW: "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    WAREHOUSE: "WAREHOUSE_ADDRESS",
+    MLFLOW: "MLFLOW_BACKEND_STORE_URI",
 }
 ARTIFACTS_VARIABLE = "MLFLOW_ARTIFACTS_DESTINATION"
 
@@ -37,7 +48,7 @@ def find_places(home: Path, environment: Mapping[str, str] = os.environ) -> Plac
         raise DeploymentError(
             f"No stack runs in {home} (`make up`), and the environment does not set {', '.join(VARIABLES.values())}"
         )
-    return places_of(stack)
+    return places_of(stack, _find_problems(stack))
 
 
 def speaks_of_databases(environment: Mapping[str, str] = os.environ) -> bool:
@@ -45,15 +56,30 @@ def speaks_of_databases(environment: Mapping[str, str] = os.environ) -> bool:
     return all(environment.get(variable) for variable in VARIABLES.values())
 
 
-def places_of(stack: Stack) -> Places:
-    """The places of an embedded stack."""
-    databases = {"airflow": stack.airflow_url, "warehouse": stack.warehouse_url, "mlflow": stack.mlflow_url}
-    return Places(databases, stack.home / "mlflow" / "artifacts", stack.home / "secrets.env")
+def places_of(stack: Stack, problems: Iterable[str]) -> Places:
+    """The places of an embedded stack, with the warehouses of these problems."""
+    settings = read_stack_settings()
+    warehouses = {
+        name_of_warehouse(problem): stack.with_warehouse(name_warehouse(settings, problem)).warehouse_url
+        for problem in problems
+    }
+    databases = {AIRFLOW: stack.airflow_url, **warehouses, MLFLOW: stack.mlflow_url}
+    return Places(databases, stack.home / "mlflow" / "artifacts", stack.home / KEYS)
+
+
+def _find_problems(stack: Stack) -> list[str]:
+    """The problems that have a warehouse on the stack's server."""
+    settings = read_stack_settings()
+    with psycopg.connect(stack.admin_url, connect_timeout=10) as connection:
+        there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+    return [problem for problem in list_problems() if name_warehouse(settings, problem) in there]
 
 
 def read_environment(environment: Mapping[str, str] = os.environ) -> Places:
     """The places that programs of a team's stack or a cluster are given; a bucket of artifacts is not among them."""
+    warehouse = name_of_warehouse(read_problem_name(environment))
     databases = {name: _plain(environment[variable]) for name, variable in VARIABLES.items()}
+    databases = {AIRFLOW: databases[AIRFLOW], warehouse: databases[WAREHOUSE], MLFLOW: databases[MLFLOW]}
     artifacts = environment.get(ARTIFACTS_VARIABLE, "")
     return Places(databases, Path(artifacts) if artifacts and "://" not in artifacts else None)
 
@@ -62,28 +88,33 @@ def restore_embedded(source: Path, home: Path, say: Callable[[str], None] = prin
     """Creates an embedded stack in `home` from a backup; `make up` starts it.
 
     Raises:
-        DeploymentError: The backup is damaged, or there is a stack in `home` already.
+        DeploymentError: The backup is damaged or not of an embedded stack, there is a stack in `home` already, or a
+            database of the server is not empty. Nothing is left in `home`.
+        StackError: There are other files in `home`, or the server cannot be used.
     """
     check(source)
-    if (home / "secrets.env").exists():
+    if (home / KEYS).exists():
         raise DeploymentError(f"There is a stack in {home}: back it up, then `make reset`")
+    if not (source / KEYS).exists():
+        raise DeploymentError(
+            f"{source} has no {KEYS}, so that it is of a team's stack: restore it where {', '.join(VARIABLES.values())}"
+            " name the databases"
+        )
+    check_home(home)
     home.mkdir(parents=True, exist_ok=True)
     # Connections and variables in Airflow's database are readable with the former key alone.
-    shutil.copy(source / KEYS, home / "secrets.env")
+    shutil.copy(source / KEYS, home / KEYS)
     try:
-        stack = start(home, ("postgres",), say)
-        _empty_warehouse(stack)
-        load(source, places_of(stack))
-    finally:
-        stop(home)
-
-
-def _empty_warehouse(stack: Stack) -> None:
-    """Drops the tables that the stack's start has just made, for the backup's own to take their place."""
-    name = urlsplit(stack.warehouse_url).path[1:]
-    with psycopg.connect(stack.admin_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-    create_databases(stack)
+        # What the backup holds is brought up to date by the first start.
+        stack = start(home, ("postgres",), say, with_databases=False)
+        problems = [problem_of(name) for name in list_databases(source) if name.startswith(WAREHOUSE)]
+        for problem in problems:
+            create_databases(stack.with_warehouse(name_warehouse(read_stack_settings(), problem)))
+        load(source, places_of(stack, problems))
+    except BaseException:
+        reset(home)
+        raise
+    stop(home)
 
 
 def _plain(url: str) -> str:

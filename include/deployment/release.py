@@ -41,7 +41,7 @@ def release(ecs: Any, cluster: str, image: str, *, migrate: bool = True, say: Sa
 
     Raises:
         DeploymentError: The image has no digest, migrations failed (then nothing was moved), or a service did not
-            settle (then all were moved back).
+            settle (then all were moved back, as after any other error).
     """
     if "@sha256:" not in image:
         raise DeploymentError(f"{image} has no digest: the image that runs could change unnoticed")
@@ -54,9 +54,9 @@ def release(ecs: Any, cluster: str, image: str, *, migrate: bool = True, say: Sa
     try:
         _move(ecs, cluster, wanted)
         _wait(ecs, cluster, wanted, say)
-    except DeploymentError:
+    except BaseException:  # a call that AWS refuses, or a person who ends the release, leaves services half moved too
         say("Rolling back to the previous definitions")
-        _move(ecs, cluster, former)
+        _move_back(ecs, cluster, former, say)
         raise
     return former
 
@@ -97,6 +97,15 @@ def _move(ecs: Any, cluster: str, definitions: dict[str, str]) -> None:
         ecs.update_service(cluster=cluster, service=name, taskDefinition=definition)
 
 
+def _move_back(ecs: Any, cluster: str, former: dict[str, str], say: Say) -> None:
+    """Moves each service for itself: one that cannot be moved holds up no other."""
+    for name, definition in former.items():
+        try:
+            _move(ecs, cluster, {name: definition})
+        except Exception as error:  # boto3 makes its classes at run time
+            say(f"{name} could not be moved back to {definition.rpartition('/')[2]}, do so by hand: {error}")
+
+
 def _wait(ecs: Any, cluster: str, wanted: dict[str, str], say: Say) -> None:
     """Waits until each service runs what it was moved to, and nothing else."""
     waiting = dict(wanted)
@@ -129,6 +138,7 @@ def _describe(ecs: Any, cluster: str) -> list[dict[str, Any]]:
 def main() -> int:
     """Releases, and says what ran before."""
     import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
 
     parser = argparse.ArgumentParser(prog="python -m include.deployment.release", description=__doc__)
     parser.add_argument("cluster")
@@ -137,7 +147,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         former = release(boto3.client("ecs"), arguments.cluster, arguments.image, migrate=not arguments.going_back)
-    except DeploymentError as error:
+    except (DeploymentError, BotoCoreError, ClientError) as error:
         print(error, file=sys.stderr)
         return 1
     for name, definition in former.items():

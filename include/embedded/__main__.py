@@ -17,7 +17,7 @@ from include.embedded.errors import StackError
 from include.embedded.isolation import TERMINAL, isolate
 from include.embedded.lifecycle import find_other, find_running, reset, start, stop
 from include.embedded.overrides import SECRET, write_overrides
-from include.embedded.places import check_places
+from include.embedded.places import check_home, check_places
 from include.embedded.programs.health import find_problem
 from include.embedded.programs.launch import become
 from include.embedded.programs.postgres import find_binaries
@@ -161,8 +161,10 @@ def notebook() -> int:
 
 def remove() -> int:
     """Stops every program and deletes everything that the stack wrote."""
-    reset(HOME)
-    CONSOLE.print(f"Deleted {HOME} with all its data, models and secrets.")
+    left = reset(HOME)
+    CONSOLE.print(f"Deleted the stack in {HOME} with all its data, models and secrets.")
+    if left:
+        CONSOLE.print(f"Left there, as no stack wrote it: {', '.join(path.name for path in left)}", markup=False)
     return 0
 
 
@@ -206,6 +208,7 @@ def _start() -> Stack:
     begun = time.monotonic()
     # Before anything is written or started: a running stack reads what is written at its next task.
     check_places((ROOT, HOME))
+    check_home(HOME)
     _, warnings = check_settings(os.environ, os.environ.get("MLTRAIN_GIVEN", "").split(), REMOVED)
     for warning in warnings:
         CONSOLE.print("[yellow]Warning[/]: ", end="")

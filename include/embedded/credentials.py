@@ -6,6 +6,8 @@ import secrets
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from include.embedded.places import KEYS
+
 
 def _password() -> str:
     return secrets.token_urlsafe(24)
@@ -45,7 +47,7 @@ def write_private(path: Path, text: str) -> None:
 
 def read_credentials(home: Path) -> Credentials:
     """The credentials of the stack in `home`; missing ones are generated and added to the file."""
-    path = home / "secrets.env"
+    path = home / KEYS
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     known = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     names = [entry.name for entry in fields(Credentials)]

@@ -14,6 +14,7 @@ import psutil
 from include.embedded.credentials import write_private
 from include.embedded.databases import create_databases, migrate_databases
 from include.embedded.errors import StackError
+from include.embedded.places import check_home, find_foreign
 from include.embedded.programs import postgres
 from include.embedded.programs.health import find_problem
 from include.embedded.programs.patience import Patience
@@ -39,15 +40,20 @@ ENDED = ("STOPPED", "EXITED", "FATAL")
 Say = Callable[[str], None]
 
 
-def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print) -> Stack:
+def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print, *, with_databases: bool = True) -> Stack:
     """Starts those of the programs `names` that are not running, and waits until each does its work.
+
+    Args:
+        with_databases: Whether databases are created and brought up to date.
 
     Returns:
         The stack, running.
 
     Raises:
-        StackError: A program did not come up; the message names it and ends with its last log lines.
+        StackError: A program did not come up; the message names it and ends with its last log lines. Or there are
+            files of somebody else in `home`.
     """
+    check_home(home)
     settings = read_settings_of_problem()
     for name, mode in DIRECTORIES.items():
         (home / name).mkdir(mode=mode, parents=True, exist_ok=True)
@@ -67,7 +73,7 @@ def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print) -> St
             ports = held.enter_context(hold_ports(home, wanted_ports(settings)))
             stack = open_stack(home, settings, ports)
             _prepare(stack, names)
-        _start_programs(stack, settings, say)
+        _start_programs(stack, settings, say, with_databases=with_databases)
     return stack
 
 
@@ -107,12 +113,27 @@ def stop(home: Path) -> int:
     return end_processes(_processes(home))
 
 
-def reset(home: Path) -> None:
-    """Stops the stack in `home` and deletes everything that it wrote."""
+def reset(home: Path) -> list[Path]:
+    """Stops the stack in `home` and deletes everything that it wrote.
+
+    Returns:
+        What is in `home` still, as it is somebody else's.
+
+    Raises:
+        StackError: There is no stack in `home`, but files of somebody else.
+    """
+    check_home(home)
     stop(home)
-    for path in (home, postgres.shared_directory(home)):
-        if path.exists():
-            shutil.rmtree(path)
+    foreign = find_foreign(home)
+    for path in (*(home.iterdir() if home.exists() else ()), postgres.shared_directory(home)):
+        if path.is_dir() and not path.is_symlink():
+            if path not in foreign:
+                shutil.rmtree(path)
+        elif path not in foreign:
+            path.unlink(missing_ok=True)
+    if home.exists() and not foreign:
+        home.rmdir()
+    return foreign
 
 
 def _prepare(stack: Stack, names: tuple[str, ...]) -> None:
@@ -133,13 +154,13 @@ def _prepare(stack: Stack, names: tuple[str, ...]) -> None:
     start_supervisor(stack, programs)
 
 
-def _start_programs(stack: Stack, settings: StackSettings, say: Say) -> None:
+def _start_programs(stack: Stack, settings: StackSettings, say: Say, *, with_databases: bool) -> None:
     names = list(load_programs(stack.home))
     first = [name for name in names if name in ("postgres", "mail")]
     _start(stack, first)
     _wait(stack, [name for name in first if name == "postgres"], settings, say)
     airflow = [name for name in names if name in AIRFLOW_PROGRAMS]
-    if "postgres" in names or stack.settings.warehouse_url:
+    if with_databases and ("postgres" in names or stack.settings.warehouse_url):
         create_databases(stack)
         # MLflow's server brings its own database up to date before it listens.
         _start(stack, [name for name in names if name == "mlflow"])

@@ -1,4 +1,7 @@
-"""Where a checkout and a stack's directory may be: anywhere, except under names that a program would misread."""
+"""Where a checkout and a stack's directory may be, and what a stack writes into its directory.
+
+It may be anywhere, except under names that a program would misread, and among files of somebody else.
+"""
 
 import os
 import re
@@ -7,6 +10,13 @@ from pathlib import Path
 
 from include.embedded.errors import StackError
 
+# There from the first start on.
+KEYS = "secrets.env"
+FILES = (KEYS, "stack.json", "ports.json", "programs.json", "settings.env", "supervisord.conf", "run.json")
+FOLDERS = ("logs", "run", "mail", "mlflow", "airflow", "models", "predictions", "names", "postgres")
+_NAMES = "|".join(map(re.escape, (*FILES, *FOLDERS)))
+# Also a file of which a writer that was killed has left a part.
+WRITTEN = re.compile(rf"{_NAMES}|\.(?:{_NAMES})\.\d+")
 ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 VARIABLE = re.compile(r"\$\{?[A-Za-z_]")
 
@@ -32,4 +42,24 @@ def check_places(places: Iterable[Path]) -> None:
         raise StackError(
             f"The directory {path!r} contains {problem}: rename it, or keep the stack elsewhere with"
             " MLTRAIN_HOME=/another/directory."
+        )
+
+
+def find_foreign(home: Path) -> list[Path]:
+    """What is in a stack's directory and not of a stack."""
+    if not home.exists():
+        return []
+    return sorted(path for path in home.iterdir() if not WRITTEN.fullmatch(path.name))
+
+
+def check_home(home: Path) -> None:
+    """Checks that a directory is a stack's, or that one may be made of it.
+
+    Raises:
+        StackError: It is there, and has files of somebody else.
+    """
+    if (foreign := find_foreign(home)) and not (home / KEYS).exists():
+        raise StackError(
+            f"{home} holds no stack but other files, such as {foreign[0].name}: set MLTRAIN_HOME to an empty directory"
+            " or to one that is not there yet. Nothing was changed."
         )

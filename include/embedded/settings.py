@@ -92,10 +92,23 @@ STACK_KEYS = frozenset(name.upper() for name in StackSettings.model_fields)
 def read_settings_of_problem(environment: Mapping[str, str] = os.environ) -> StackSettings:
     """As `read_stack_settings`, with the warehouse of the chosen problem: a warehouse holds one problem."""
     settings = read_stack_settings(environment)
-    problem = gather(("problem",), (ENV_FILE,), environment).values.get("problem") or DEFAULT_PROBLEM
-    if problem == DEFAULT_PROBLEM:
-        return settings
-    return settings.model_copy(update={"warehouse_database": f"{settings.warehouse_database}_{problem}"[:MOST_LETTERS]})
+    problem = read_problem_name(environment)
+    return settings.model_copy(update={"warehouse_database": name_warehouse(settings, problem)})
+
+
+def read_problem_name(environment: Mapping[str, str] = os.environ) -> str:
+    """The chosen problem."""
+    return gather(("problem",), (ENV_FILE,), environment).values.get("problem") or DEFAULT_PROBLEM
+
+
+def name_warehouse(settings: StackSettings, problem: str) -> str:
+    """The database of a problem's warehouse.
+
+    Args:
+        settings: As `read_stack_settings` gives them.
+    """
+    base = settings.warehouse_database
+    return base if problem == DEFAULT_PROBLEM else f"{base}_{problem}"[:MOST_LETTERS]
 
 
 def read_stack_settings(environment: Mapping[str, str] = os.environ) -> StackSettings:

@@ -1,6 +1,6 @@
 """One stack: its directory, settings, ports and addresses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -72,6 +72,10 @@ class Stack:
     def warehouse_url(self) -> str:
         """Libpq address of the warehouse."""
         return self._database_url(self.settings.warehouse_database, self.credentials.warehouse_password)
+
+    def with_warehouse(self, database: str) -> "Stack":
+        """The same stack with another of its server's warehouses."""
+        return replace(self, settings=self.settings.model_copy(update={"warehouse_database": database}))
 
     @property
     def mail_directory(self) -> Path:

@@ -42,6 +42,7 @@ Path(answer).write_text(json.dumps({
         "without_retries": [task.task_id for task in dag.tasks if not task.retries],
         "queues": {task.task_id: task.queue for task in dag.tasks},
         "description": dag.description,
+        "is_paused_at_first": dag.is_paused_upon_creation is not False,
         "tags": sorted(dag.tags),
         "params": {name: {**param.schema, "description": param.description} for name, param in
             ((name, dag.params.get_param(name)) for name in dag.params)},
@@ -163,6 +164,14 @@ def test_main_dags_are_those_that_lead_from_data_to_a_champion() -> None:
     main = {dag_id for dag_id, facts in parse(1)["dags"].items() if "main" in facts["tags"]}
     trainings = {"sklearn_training", "xgboost_training", "lightgbm_training"}
     assert main == {"data_preparation", *trainings, "model_promotion", "automatic_retraining"}
+
+
+def test_dags_that_other_dags_or_programs_start_are_not_paused_at_first() -> None:
+    # A run of a paused DAG waits for ever. People start the others, which ends the pause.
+    assert {dag_id for dag_id, dag in parse(1)["dags"].items() if dag["is_paused_at_first"]} == {
+        "alert_drill",
+        "example",
+    }
 
 
 @EVERY_DAG

@@ -1,5 +1,6 @@
 """Backup and restore: what one stack predicted, another one made of its backup predicts too."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from include.deployment.backup import Places, check, load, save
 from include.deployment.errors import DeploymentError
 from include.deployment.places import VARIABLES
+from include.embedded.databases import create_databases
 from include.embedded.environment import tracking_environment
 from include.embedded.lifecycle import reset, start, stop
 from include.embedded.programs.postgres import create_database as make_database
@@ -84,6 +86,10 @@ def saved(directory: Path) -> Saved:
     register(tracker, "trip-duration", BOOSTER)
     with psycopg.connect(stack.warehouse_url) as connection:
         connection.execute("INSERT INTO raw.zones (zone_id, name) VALUES (1, 'Newark Airport')")
+    other = stack.with_warehouse("warehouse_rents")
+    create_databases(other)
+    with psycopg.connect(other.warehouse_url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     prediction = predict(stack)
     done = command(home, "backup", str(directory / "saved"))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -114,6 +120,8 @@ def test_empty_stack_predicts_the_same_after_a_restore(saved: Saved, restored: P
     assert stack.credentials.fernet_key == saved.fernet_key
     with psycopg.connect(stack.warehouse_url) as connection:
         assert connection.execute("SELECT name FROM raw.zones").fetchall() == [("Newark Airport",)]
+    with psycopg.connect(stack.with_warehouse("warehouse_rents").warehouse_url) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,), "of the other problem"
     stop(restored)
 
 
@@ -138,7 +146,8 @@ def test_stack_that_is_there_is_not_replaced_by_a_backup(saved: Saved, restored:
 def test_backup_is_its_owners_alone_and_complete(saved: Saved) -> None:
     assert saved.path.stat().st_mode & 0o077 == 0
     assert {path.name for path in saved.path.iterdir()} == {
-        "airflow.dump", "warehouse.dump", "mlflow.dump", "artifacts.tar", "secrets.env", "manifest.json",
+        "airflow.dump", "warehouse.dump", "warehouse_rents.dump", "mlflow.dump", "artifacts.tar", "secrets.env",
+        "manifest.json",
     }  # fmt: skip
     assert check(saved.path)["airflow"]
 
@@ -160,6 +169,54 @@ def test_database_that_is_not_empty_is_left_alone(saved: Saved, warehouse_url: s
             load(saved.path, places)
         with psycopg.connect(empty) as connection:
             assert connection.execute("SELECT to_regclass('experiments')").fetchone() == (None,)
+
+
+def test_restore_leaves_a_server_of_ones_own_as_it_was_where_it_holds_such_a_database(
+    saved: Saved, postgres_url: str, tmp_path: Path
+) -> None:
+    given = {"WAREHOUSE_URL": postgres_url, "WAREHOUSE_DATABASE": "live"}
+    given |= {"AIRFLOW_DATABASE": "restored_airflow", "MLFLOW_DATABASE": "restored_mlflow"}
+    make_database(postgres_url, "live")
+    live = urlsplit(postgres_url)._replace(path="/live").geturl()
+    with psycopg.connect(live) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    done = command(tmp_path / "home", "restore", str(saved.path), **given)
+    assert done.returncode == 1
+    assert "The database warehouse is not empty" in done.stdout
+    with psycopg.connect(live) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+    assert not (tmp_path / "home").exists(), "the next try is not told that there is a stack"
+
+
+def test_backup_of_a_teams_stack_is_no_embedded_one(saved: Saved, tmp_path: Path) -> None:
+    copy = shutil.copytree(saved.path, tmp_path / "copy", ignore=shutil.ignore_patterns("secrets.env"))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    del manifest["sha256"]["secrets.env"]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    done = command(tmp_path / "home", "restore", str(copy))
+    assert done.returncode == 1
+    assert "it is of a team's stack: restore it where AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in done.stdout
+    assert not (tmp_path / "home").exists()
+
+
+def test_warehouse_that_is_not_in_the_backup_is_named_with_what_to_set(saved: Saved, postgres_url: str) -> None:
+    with pytest.raises(DeploymentError, match="does not hold warehouse_churn but .*warehouse_rents: set PROBLEM"):
+        load(saved.path, Places({"warehouse_churn": postgres_url}))
+
+
+def test_backup_that_fails_leaves_nothing(postgres_url: str, tmp_path: Path) -> None:
+    nowhere = urlsplit(postgres_url)._replace(path="/nowhere").geturl()
+    with pytest.raises(DeploymentError, match="pg_dump of nowhere failed"):
+        save(Places({"airflow": nowhere}), tmp_path / "saved")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_directory_that_cannot_be_written_is_an_error_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    given = dict.fromkeys(VARIABLES.values(), "postgresql://nobody@localhost:1/none")
+    done = command(tmp_path, "backup", str(tmp_path / "file" / "saved"), **given)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "NotADirectoryError" in done.stdout
 
 
 def test_backup_does_not_replace_another(saved: Saved) -> None:

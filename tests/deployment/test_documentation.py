@@ -1,6 +1,7 @@
 """docs/production.md names what there is."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,22 @@ def test_every_make_target_and_module_is_there() -> None:
 )
 def test_every_path_is_there(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+def test_backup_in_compose_is_done_as_written(tmp_path: Path) -> None:
+    [block] = [found for found in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) if "in_compose" in found]
+    (tmp_path / "scripts").mkdir()
+    for name in ("docker", "sudo", "scripts/start.sh"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >> "{tmp_path}/calls"\n')
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run(["bash", "-e", "-c", block], cwd=tmp_path, env=environment, check=True)
+    calls = (tmp_path / "calls").read_text().splitlines()
+    run = "docker compose run --rm --no-deps --volume mltrain_artifacts:/var/lib/mlflow --volume ./backups:/backups"
+    run += " --env MLFLOW_ARTIFACTS_DESTINATION=/var/lib/mlflow migrations python -m include.deployment"
+    assert calls[1:] == [
+        f"{run} backup /backups/monday",
+        "docker compose up --detach --wait postgres",
+        f"{run} restore /backups/monday",
+        "scripts/start.sh ",
+    ]

@@ -29,7 +29,7 @@ MANIFESTS = [
 KNOWN: dict[str, tuple[str, ...] | None] = {
     "airflowVersion": None, "executor": None, "airflowLocalSettings": None, "env": None, "secret": None,
     "extraEnvFrom": None, "config": None, "gid": None, "fernetKeySecretName": None, "apiSecretKeySecretName": None,
-    "jwtSecretName": None,
+    "jwtSecretName": None, "enableServiceLinks": None,
     "images": ("airflow",),
     "dagProcessor": ("dagBundleConfigList", "resources", "podDisruptionBudget"),
     "postgresql": ("enabled",),
@@ -236,3 +236,10 @@ def test_settings_of_the_cluster_are_settings() -> None:
     given = of_kind("ConfigMap")["mltrain-settings"]["data"]
     assert set(given) <= SETTING_KEYS
     Settings(**{key.lower(): value for key, value in given.items()})  # type: ignore[call-arg]
+
+
+def test_no_pod_is_given_variables_that_would_be_read_as_settings() -> None:
+    # Kubernetes makes MLFLOW_PORT of a service called `mlflow`.
+    assert VALUES["enableServiceLinks"] is False
+    pods = {name: one["spec"]["template"]["spec"] for name, one in of_kind("Deployment").items()}
+    assert {name: pod.get("enableServiceLinks") for name, pod in pods.items()} == dict.fromkeys(pods, False)

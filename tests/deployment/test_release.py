@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from include.deployment import release as module
 from include.deployment.errors import DeploymentError
@@ -131,3 +132,19 @@ def test_cluster_without_one_of_the_services_is_refused(cluster: Cluster) -> Non
     cluster.ecs.delete_service(cluster=cluster.name, service="triggerer")
     with pytest.raises(DeploymentError, match="triggerer"):
         release(Settled(cluster.ecs), cluster.name, NEW, say=lambda _: None)
+
+
+def test_all_services_go_back_when_aws_refuses_one_though_another_cannot(cluster: Cluster) -> None:
+    class Refusing(Settled):
+        def update_service(self, *, service: str, taskDefinition: str, **arguments: Any) -> Any:
+            if service == "scheduler" or (service == "mlflow" and taskDefinition == before["mlflow"]):
+                raise ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateService")
+            return self._ecs.update_service(service=service, taskDefinition=taskDefinition, **arguments)
+
+    services = cluster.ecs.describe_services(cluster=cluster.name, services=list(SERVICES))["services"]
+    before = {one["serviceName"]: one["taskDefinition"] for one in services}
+    said: list[str] = []
+    with pytest.raises(ClientError):
+        release(Refusing(cluster.ecs), cluster.name, NEW, say=said.append)
+    assert {name for name, image in cluster.images().items() if image == NEW} == {"mlflow"}
+    assert any("mlflow could not be moved back" in line for line in said)

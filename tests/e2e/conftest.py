@@ -56,8 +56,9 @@ def home() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="mltrain-e2e-"))
     directory.chmod(0o755)
     yield directory / "home"
-    reset(directory / "home")
+    left = reset(directory / "home")
     shutil.rmtree(directory)
+    assert not left, "everything in a stack's directory is known as its"
 
 
 @pytest.fixture(scope="package")

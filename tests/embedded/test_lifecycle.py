@@ -3,9 +3,13 @@
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import threading
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -15,6 +19,7 @@ import pytest
 from include.embedded import lifecycle
 from include.embedded.errors import StackError
 from include.embedded.lifecycle import find_other, find_running, reset, start, stop
+from include.embedded.programs import supervision
 from include.embedded.programs.health import find_problem
 from include.embedded.programs.postgres import CONFIGURATION
 from include.embedded.programs.supervision import connect, program_states
@@ -152,6 +157,48 @@ def test_reset_removes_every_file(open_home: Path) -> None:
     start(open_home, SMALL)
     reset(open_home)
     assert not open_home.exists()
+
+
+def test_reset_leaves_what_no_stack_has_written(open_home: Path) -> None:
+    start(open_home, SMALL)
+    (open_home / "models-of-mine").mkdir()
+    (open_home / ".stack.json.12345").touch()
+    assert reset(open_home) == [open_home / "models-of-mine"]
+    assert [path.name for path in open_home.iterdir()] == ["models-of-mine"]
+    with pytest.raises(StackError, match="holds no stack but other files, such as models-of-mine"):
+        reset(open_home)
+    (open_home / "models-of-mine").rmdir()
+
+
+def test_directory_with_other_files_is_not_made_a_stack(open_home: Path) -> None:
+    open_home.mkdir()
+    (open_home / "thesis.txt").touch()
+    for command in (start, reset):
+        with pytest.raises(StackError, match="such as thesis.txt: set MLTRAIN_HOME to an empty directory"):
+            command(open_home)
+    assert [path.name for path in open_home.iterdir()] == ["thesis.txt"]
+    (open_home / "thesis.txt").unlink()
+
+
+@pytest.mark.parametrize("answer", [b"220 mail ESMTP\r\n", b"HTTP/1.1 200 OK\r\n\r\n<html>", b"", None])
+def test_other_program_on_the_supervisors_port_is_no_stack(
+    small_stack: Stack, monkeypatch: pytest.MonkeyPatch, answer: bytes | None
+) -> None:
+    monkeypatch.setattr(supervision, "SECONDS_TO_ANSWER", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def respond() -> None:
+            connections = []
+            with suppress(OSError):
+                while True:
+                    connections.append(server.accept()[0])
+                    if answer is not None:
+                        connections[-1].sendall(answer)
+                        connections[-1].shutdown(socket.SHUT_WR)
+
+        threading.Thread(target=respond, daemon=True).start()
+        ports = {**small_stack.ports, "supervisor": server.getsockname()[1]}
+        assert not supervision.is_alive(replace(small_stack, ports=ports))
 
 
 def test_checkout_in_a_directory_with_an_awkward_name_starts_programs(tmp_path: Path) -> None:

@@ -74,6 +74,19 @@ def test_engine_is_asked_once_and_waited_for_and_where_everything_is_gets_printe
     assert "http://localhost:8100/docs" in done.stdout
 
 
+def test_replaced_secret_has_containers_started_anew_once(project: Path) -> None:
+    run_script(project)
+    run_script(project, TEAM_USERS="new:Op")
+    (project / "secrets" / "warehouse_password").chmod(0o644)
+    (project / "secrets" / "warehouse_password").write_text("another\n")
+    assert run_script(project, DOCKER_REFUSES="up").returncode != 0
+    run_script(project)
+    run_script(project)
+    ups = [call[2] for call in read_calls(project) if call[2].startswith("compose up")]
+    anew = "compose up --detach --wait --force-recreate"
+    assert ups == ["compose up --detach --wait", "compose up --detach --wait", anew, anew, "compose up --detach --wait"]
+
+
 def test_gpu_profile_is_chosen_by_the_device(project: Path) -> None:
     run_script(project)
     run_script(project, XGBOOST_DEVICE="cuda")

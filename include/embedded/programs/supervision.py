@@ -6,9 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
-from xmlrpc.client import Error, ServerProxy
+from xml.parsers.expat import ExpatError
+from xmlrpc.client import Error, ServerProxy, Transport
 
 from include.embedded.credentials import write_private
 from include.embedded.environment import base_environment
@@ -19,7 +21,10 @@ from include.embedded.stack import Stack
 
 USER = "mltrain"
 LOG_BYTES, LOG_BACKUPS = 10_000_000, 2
-NOT_ALIVE = (OSError, Error)
+# Another program may have the port by now, and speak another language there, or say nothing.
+NOT_ALIVE = (OSError, Error, HTTPException, ExpatError)
+# The supervisor answers in milliseconds; much longer on a machine where everything starts at once.
+SECONDS_TO_ANSWER = 30.0
 
 
 def log_path(home: Path, name: str) -> Path:
@@ -34,10 +39,19 @@ def tail(path: Path, lines: int = 20) -> str:
     return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
+class _Patient(Transport):
+    """Gives up a peer that says nothing."""
+
+    def make_connection(self, host: Any) -> HTTPConnection:
+        connection = super().make_connection(host)
+        connection.timeout = SECONDS_TO_ANSWER
+        return connection
+
+
 def connect(stack: Stack) -> Any:
     """The supervisor of a stack as an object whose methods are its remote procedures."""
     address = f"http://{USER}:{stack.credentials.supervisor_password}@{HOST}:{stack.ports['supervisor']}/RPC2"
-    return ServerProxy(address, allow_none=True).supervisor
+    return ServerProxy(address, transport=_Patient(), allow_none=True).supervisor
 
 
 def identify(home: Path) -> str:
