@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from include.errors import SettingsError
 from include.models.categories import MISSING, RARE_BELOW, Categories, Tally, restore
 from include.models.learnt import Learning, Learnt
 from include.problem.data import Columns, count_rows, cut
@@ -132,6 +133,7 @@ class Encoder:
 
     def _one_hot(self, rows: Columns) -> sparse.csr_matrix:
         count, width = count_rows(rows), len(self.categories) + len(self.numeric)
+        starts = _start_rows(count, width)
         # int32 indices: several linear models of scikit-learn refuse sparse matrices with 64-bit ones.
         at = np.empty((count, width), dtype=np.int32)
         values = np.ones((count, width))
@@ -148,7 +150,6 @@ class Encoder:
                 filled = np.where(np.isnan(columns[name]), self.fills[name], columns[name])
                 values[piece, slot] = _scaled(filled, self.scaling[name]) if name in self.scaling else filled
                 offset += 1
-        starts = np.arange(count + 1, dtype=np.int32) * np.int32(width)
         matrix = sparse.csr_matrix((values.ravel(), at.ravel(), starts), shape=(count, offset))
         # An unseen category left an explicit zero.
         matrix.eliminate_zeros()
@@ -181,6 +182,21 @@ class Encoder:
             scaling={name: tuple(values) for name, values in state["scaling"].items()},
             learnt=Learnt.from_dict(state["learnt"]),
         )
+
+
+def _start_rows(count: int, width: int) -> npt.NDArray[np.int32]:
+    """Where the values of each row start in a sparse matrix with so many per row, (n + 1,).
+
+    Raises:
+        SettingsError: There are more values than 32 bits can count.
+    """
+    most = int(np.iinfo(np.int32).max)
+    if count * width > most:
+        raise SettingsError(
+            f"A one-hot matrix of {count:,} rows with {width} columns has more values than its indices can count: set"
+            f" IN_MEMORY_ROWS to {most // width} or less."
+        )
+    return np.arange(count + 1, dtype=np.int32) * np.int32(width)
 
 
 def _scale_of(present: npt.NDArray[np.float64]) -> Scale:

@@ -59,13 +59,14 @@ def encode(
     """
     encoder = fit_encoder(model, problem, feature_set, references, train)
     of_classes = find_class_weights(problem, train.target)
-    data = EncodedData(encoder, _encode_rows(encoder, train), train.target, train_weight=weigh(of_classes, train))
+    weight = weigh(of_classes, train.target, train.weights)
+    data = EncodedData(encoder, _encode_rows(encoder, train), train.target, train_weight=weight)
     if validation is not None:
         data = replace(
             data,
             validation=_encode_rows(encoder, validation),
             validation_target=validation.target,
-            validation_weight=weigh(of_classes, validation),
+            validation_weight=weigh(of_classes, validation.target, weights_of_validation(validation)),
         )
     prepared = LIBRARIES[model.family].prepare(model, data)
     release()
@@ -94,12 +95,21 @@ def _encode_rows(encoder: Encoder, rows: Pieces) -> Any:
     return Spool(encoder.transform(piece.rows) for piece in rows.pieces())
 
 
-def weigh(of_classes: Values, rows: Pieces) -> Values | None:
+def weigh(of_classes: Values, target: Values, own: Values | None) -> Values | None:
     """How much each row counts, (n,), by the weights of the classes, see `find_class_weights`, and its own."""
     if not of_classes.size or of_classes.min() == of_classes.max():
-        return rows.weights
-    weights: Values = of_classes[rows.target.astype(np.intp)]
-    return weights if rows.weights is None else weights * rows.weights
+        return own
+    weights: Values = of_classes[target.astype(np.intp)]
+    return weights if own is None else weights * own
+
+
+def weights_of_validation(rows: Pieces) -> Values | None:
+    """How much each row that validates counts; None where no row counts, in a fold or in the split.
+
+    The error of such rows would be 0 or missing in each round, and boosters would stop after the first one.
+    """
+    weights = rows.weights
+    return weights if weights is not None and weights.any() else None
 
 
 def threads_for(threads: int) -> int:

@@ -93,12 +93,16 @@ def divide(problem: Problem, split: Split, random_state: int) -> list[Fold]:
         order = np.argsort(rows[str(problem.time)], kind="stable")
         return [(order[learnt], order[held_out]) for learnt, held_out in KFold(min(FOLDS, count)).split(order)]
     groups = _number_groups(rows[problem.group]) if problem.group and problem.group in rows else np.zeros(count)
-    folds = min(FOLDS, len(np.unique(groups)))
-    by_row, by_group = (StratifiedKFold, StratifiedGroupKFold) if problem.labels else (KFold, GroupKFold)
+    by_row, by_group, most = KFold, GroupKFold, min(FOLDS, count)
+    largest = int(np.unique(split.target, return_counts=True)[1].max()) if problem.labels else 0
+    # With more folds than that, or with a single row of each class, scikit-learn refuses to deal classes out.
+    if largest > 1:
+        by_row, by_group, most = StratifiedKFold, StratifiedGroupKFold, min(FOLDS, largest)
+    folds = min(most, len(np.unique(groups)))
     shuffled = {"shuffle": True, "random_state": random_state}
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # of classes with fewer rows than folds
         if folds < 2:
-            return list(by_row(min(FOLDS, count), **shuffled).split(groups, split.target))
+            return list(by_row(most, **shuffled).split(groups, split.target))
         return list(by_group(folds, **shuffled).split(groups, split.target, groups))
 
 

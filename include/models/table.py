@@ -40,7 +40,7 @@ class ModelType:
         start: The first trial's parameters; the search goes on from there.
         space: What the search may change.
         fixed: What it may not.
-        targets: Those of the training split that it can be fitted to.
+        targets: Those that it can be fitted to: none in any split of a set may be another one.
         in_unit: Parameters in the unit of the target. Their values are for targets that deviate by about 10 from their
             mean; others have them multiplied by a power of ten.
         of_target: Parameters that follow from the training split's target, by the name of a statistic of it.

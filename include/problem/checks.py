@@ -53,10 +53,10 @@ RESERVED = frozenset(
 def check_problem(problem: "Problem") -> None:
     """Raises ValueError where the declaration contradicts itself."""
     _check_names(problem)
-    _check_slices(problem)
     _check_sources(problem)
     _check_bounds(problem)
     _check_split(problem)
+    _check_slices(problem)
     _check_classes(problem)
     _check_row_weight(problem)
     if problem.target is None and problem.elapsed is None:
@@ -128,15 +128,19 @@ def _check_split(problem: "Problem") -> None:
             f"validation_share: {problem.validation_share:g} and test_share, {problem.test_share:g}, leave a split"
             " without rows; give a share above 0, and a sum below 1"
         )
+    # Splits, checks and baselines look for it among the examples, which have a column for each input.
+    if problem.time and problem.time not in problem.dtypes:
+        raise ValueError(
+            f"time: {problem.time} is no input, but the rows of a training set are put in order by it: take it out of"
+            " known_later, or leave TIME out"
+        )
     if problem.horizon and not problem.time:
         raise ValueError("horizon: a series needs a time: set TIME to the column that says when a row was")
-    for key in ("time", "series") if problem.horizon else ():
-        name = getattr(problem, key)
-        if name and name not in problem.dtypes:
-            raise ValueError(
-                f"{key}: {name} is no input, but the baselines of a series need it: take it out of known_later, and"
-                f" give columns.{name} the kind {'time' if key == 'time' else 'category'}"
-            )
+    if problem.horizon and problem.series and problem.series not in problem.dtypes:
+        raise ValueError(
+            f"series: {problem.series} is no input, but the baselines of a series need it: take it out of known_later,"
+            f" and give columns.{problem.series} the kind category"
+        )
 
 
 def _check_classes(problem: "Problem") -> None:

@@ -6,6 +6,7 @@ version's state says so. From then on they cannot be changed.
 
 import logging
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -229,6 +230,29 @@ def mark_failed(url: str, version: int) -> None:
         )
 
 
+def _describe_empty(
+    url: str, version: int, problem: Problem, split: str, starts_on: date | None, ends_before: date | None
+) -> str:
+    """Says why a split has no row where others have: of the days that are its own, there is none; else empty."""
+    if not (problem.split_by == "time" and problem.time):
+        return ""
+    query = "SELECT min({time})::date, max({time})::date, bool_or(split = {split}) FROM {table}"
+    with connect(url) as connection:
+        row = connection.execute(
+            sql.SQL(query).format(time=sql.Identifier(problem.time), split=split, table=table_of(version))
+        ).fetchone()
+    assert row is not None  # an aggregate has one row
+    first, last, has_rows = row
+    if first is None or has_rows:
+        return ""
+    days = {"from": starts_on and f"{starts_on} on", "before": ends_before}
+    own = " and ".join(f"{which} {day}" for which, day in days.items() if day)
+    return (
+        f"{split}: no rows of its days, {own}, as the rows of the set are of {first} to {last}: choose other days"
+        " (VALIDATION_FROM, TEST_FROM), or load more"
+    )
+
+
 def validate(url: str, settings: Settings, version: int) -> None:
     """Checks a built version as a whole: enough rows, every class, values in range, no leakage between the splits.
 
@@ -245,7 +269,8 @@ def validate(url: str, settings: Settings, version: int) -> None:
     problem = read_problem_of(url, version)
     used = SPLITS if test_from or (validation_from is None and problem.test_share) else SPLITS[:2]
     problems = [
-        f"{split}: {counts[split]} rows, but at least {settings.minimum_rows} are needed (MINIMUM_ROWS)"
+        _describe_empty(url, version, problem, split, *bounds[split])
+        or f"{split}: {counts[split]} rows, but at least {settings.minimum_rows} are needed (MINIMUM_ROWS)"
         for split in used
         if counts[split] < settings.minimum_rows
     ]

@@ -33,7 +33,12 @@ _COLUMNS = "version, fingerprint, months, validation_from::text, test_from::text
 
 @dataclass(frozen=True)
 class TargetShape:
-    """What decides which model types can learn a target, and which of them well."""
+    """What decides which model types can learn a target, and which of them well.
+
+    Attributes:
+        lowest: Of all splits.
+        skewness: Of the training split.
+    """
 
     lowest: float
     skewness: float
@@ -334,14 +339,16 @@ def split_of_columns(problem: Problem, columns: Mapping[str, npt.NDArray[Any]]) 
 
 
 def find_target_shape(url: str, version: int) -> TargetShape:
-    """What the targets of the training split are like.
+    """What the targets of a set are like.
 
     Raises:
         NoTrainingSet: The set was never published, or its examples are gone.
     """
     get_training_set(url, version)
+    # The lowest is of all splits: folds and the fit on all rows learn from held-out rows, too, and a loss has to be
+    # defined for them. Nothing leaks by it: it only decides which losses can be computed.
     query = sql.SQL(
-        "SELECT min(target), avg(((target - mean) / nullif(deviation, 0)) ^ 3) FROM {table},"
+        "SELECT (SELECT min(target) FROM {table}), avg(((target - mean) / nullif(deviation, 0)) ^ 3) FROM {table},"
         " (SELECT avg(target) AS mean, stddev_pop(target) AS deviation FROM {table} WHERE split = 'train') AS whole"
         " WHERE split = 'train'"
     ).format(table=table_of(version))

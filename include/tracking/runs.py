@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 # No experiment has this number: what is looked for in it is not found.
 NO_EXPERIMENT = "-1"
+# The tags that say what the trials and models of a run are made of, and what a person calls them.
+_MADE_OF = {
+    "training_set_version": "training set",
+    "training_set_fingerprint": "the set's fingerprint",
+    "feature_set": "feature set",
+    "random_state": "random state",
+}
 _STATUS_OF_TRIAL = {True: "FINISHED", False: "FAILED"}
 
 
@@ -109,12 +116,16 @@ def open_run(tracker: Tracker, lineage: Lineage, family: str, model: str, note: 
 
     Args:
         note: Markdown that MLflow shows as the run's description.
+
+    Raises:
+        SettingsError: The run that is found is of another training set, feature set or random state.
     """
     where = f"tags.run_key = '{lineage.run_key}' AND tags.model = '{model}' AND tags.role = 'model'"
     with translate_errors(f"open the run of {model}", tracker.uri):
         found = tracker.client.search_runs([tracker.experiment_id], where, max_results=1)
         if found:
             run = found[0]
+            _check_same(run.data.tags, lineage, model)
         else:
             tags = {**lineage.tags, "family": family, "model": model, "role": "model"}
             tags |= {"mlflow.note.content": note} if note else {}
@@ -123,6 +134,21 @@ def open_run(tracker: Tracker, lineage: Lineage, family: str, model: str, note: 
         if not (run.inputs and run.inputs.dataset_inputs):
             _log_training_set(tracker, run.info.run_id, lineage.training_set)
     return run.info.run_id
+
+
+def _check_same(tags: Mapping[str, str], lineage: Lineage, model: str) -> None:
+    """Refuses a run whose trials and models are not of what is asked for: they would be taken for it."""
+    asked = lineage.tags
+    differs = [
+        f"{name} {tags[tag]:.12} instead of {asked[tag]:.12}"
+        for tag, name in _MADE_OF.items()
+        if tags.get(tag, asked[tag]) != asked[tag]
+    ]
+    if differs:
+        raise SettingsError(
+            f"{lineage.run_key} has a run of {model} in MLflow already, of {', '.join(differs)}: what was found there"
+            f" cannot be used. Start a new run of {asked['dag_id']} instead of clearing this one."
+        )
 
 
 def _log_training_set(tracker: Tracker, run_id: str, training_set: TrainingSet) -> None:

@@ -55,8 +55,9 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
     model_type, options = get_model(type_of(tuned["model"])), fit_options(settings, job)
     lineage = lineage_of(url, job)
     engine = choose_engine(settings, model_type)
+    is_sample = is_sampled(settings, lineage.training_set, model_type)
     # What a search has fitted to all rows, a task can fit.
-    of_trials = engine if is_sampled(settings, lineage.training_set) else IN_TASK
+    of_trials = engine if is_sample else IN_TASK
     of_set = describe_data(url, job)
     hold = partial(hold_rows, of_set[0], most=settings.in_memory_rows, random_state=job.random_state)
     names = ("train", "validation", "test") if lineage.training_set.has_test_split else ("train", "validation")
@@ -66,7 +67,9 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
     learnt: Pieces = train if reads_batches(model_type) else hold(train)
     data = of_trials.encode(model_type, *of_set, learnt, validation if model_type.stops_early else None)
     members = list_members(tuned["parameters"])
-    estimator = blend([_load_or_fit(url, job, of_trials, model_type, each, data, options) for each in members])
+    # A limit may have been lowered since a search kept estimators: the encoder here is of other rows, then.
+    load = None if is_sample else partial(load_estimator_of, url, job.run_key, model_type.name)
+    estimator = blend([_load_or_fit(load, job, of_trials, model_type, each, data, options) for each in members])
     metadata: dict[str, Any] = {
         "family": job.family,
         "model": tuned["model"],
@@ -117,7 +120,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
         metrics=metrics,
         tables={"slices": slices, **tables, **model.outputs.measure(held_out[judging].target, predicted[judging])},
         figures=figures,
-        example=validation.take(np.arange(EXAMPLE_ROWS)).rows,
+        example=validation.take(np.arange(min(EXAMPLE_ROWS, len(validation)))).rows,
     )
     return {
         "model": tuned["model"],
@@ -130,7 +133,7 @@ def train_model(url: str, settings: Settings, job: Job, tuned: Candidate) -> Tra
 
 
 def _load_or_fit(
-    url: str,
+    load: Callable[[Mapping[str, Any], int], Any] | None,
     job: Job,
     engine: Engine,
     model_type: ModelType,
@@ -138,8 +141,12 @@ def _load_or_fit(
     data: EncodedData,
     options: Mapping[str, Any],
 ) -> Any:
-    """The estimator as the search fitted it; where it is not kept, fitted again."""
-    kept = load_estimator_of(url, job.run_key, model_type.name, parameters, threads_for(options["threads"]))
+    """The estimator as the search fitted it; where it is not kept, fitted again.
+
+    Args:
+        load: Gives the kept estimator with these parameters and so many threads; None where it may not be used.
+    """
+    kept = load(parameters, threads_for(options["threads"])) if load else None
     if kept is not None:
         return kept
     return engine.fit(model_type, parameters, data, job.set_version, ["train"], **options)

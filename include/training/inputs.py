@@ -6,7 +6,9 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+from include.models.fitting import reads_batches
 from include.models.folds import sample
+from include.models.table import ModelType
 from include.problem.data import Pieces, Split
 from include.problem.declaration import Problem
 from include.sets.examples import TrainingSet, get_training_set, load_references, open_rows, read_problem_of
@@ -58,9 +60,17 @@ def hold_rows(problem: Problem, rows: Pieces, most: int, random_state: int) -> S
     return sample(problem, rows, most=most, random_state=random_state)
 
 
-def is_sampled(settings: Settings, training_set: TrainingSet) -> bool:
-    """Whether a search uses a sample of the set's rows."""
-    return max(training_set.counts[split] for split in ("train", "validation")) > settings.tuning_rows
+def limit_search(settings: Settings, model: ModelType) -> int:
+    """How many rows of a split a search of the model type uses at most."""
+    # What needs all rows at once is fitted to no more in the end: an estimator that a search has fitted to more would
+    # be used with an encoder that was fitted to fewer.
+    return settings.tuning_rows if reads_batches(model) else min(settings.tuning_rows, settings.in_memory_rows)
+
+
+def is_sampled(settings: Settings, training_set: TrainingSet, model: ModelType) -> bool:
+    """Whether a search of the model type uses a sample of the set's rows."""
+    most = limit_search(settings, model)
+    return max(training_set.counts[split] for split in ("train", "validation")) > most
 
 
 def fit_options(settings: Settings, job: Job) -> dict[str, Any]:

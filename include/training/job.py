@@ -112,7 +112,7 @@ def match_target(models: Sequence[str], set_version: int, target: TargetShape, *
 
     Args:
         models: Names in the table of model types, of one family.
-        target: That of the set's training split.
+        target: What the set's targets are like.
         add: Whether those that learn the logarithm are trained, too, where the target is above zero and skewed.
 
     Raises:

@@ -16,7 +16,7 @@ from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.lineage import check_commit
 from include.tracking.trial_writer import write_trials
-from include.training.inputs import describe_data, fit_options, is_sampled, lineage_of, link_to_run
+from include.training.inputs import describe_data, fit_options, is_sampled, limit_search, lineage_of, link_to_run
 from include.training.job import Job
 from include.training.results import Registered, Trained, Tuned
 from include.tuning.curves import Watch
@@ -83,10 +83,10 @@ def _search(
     on_trial: Callable[[Trial], None],
 ) -> Best:
     training_set = get_training_set(url, job.set_version)
-    is_sample = is_sampled(settings, training_set)
+    is_sample = is_sampled(settings, training_set, model)
     problem, feature_set, references = describe_data(url, job)
     train, validation = (
-        sample(problem, rows, most=settings.tuning_rows, random_state=job.random_state)
+        sample(problem, rows, most=limit_search(settings, model), random_state=job.random_state)
         for rows in (open_rows(url, job.set_version, [split]) for split in ("train", "validation"))
     )
     if is_sample:

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from include.errors import SettingsError
+from include.models import encoder as encoders
 from include.models.encoder import Encoder, Encoding
 from include.problem.data import Columns
 from include.problems.taxi.features import Positions
@@ -55,6 +57,16 @@ def test_one_hot_makes_categories_of_hours_and_weekdays() -> None:
 def test_one_hot_matrix_has_32_bit_indices_which_linear_models_need() -> None:
     matrix = make_encoder("rich", "one_hot", POSITIONS).fit(TRAIN).transform(TRAIN)
     assert (matrix.indices.dtype, matrix.indptr.dtype) == (np.int32, np.int32)
+
+
+def test_one_hot_matrix_that_its_indices_cannot_count_is_refused_before_it_is_made() -> None:
+    assert encoders._start_rows(3, 2).tolist() == [0, 2, 4, 6]
+    with pytest.raises(SettingsError, match=r"2,147,483,648 rows with 1 columns .* IN_MEMORY_ROWS to 2147483647 or"):
+        encoders._start_rows(2**31, 1)
+    with pytest.raises(
+        SettingsError, match=r"50,000,000 rows with 50 columns .* set IN_MEMORY_ROWS to 42949672 or less"
+    ):
+        encoders._start_rows(50_000_000, 50)
 
 
 def test_native_codes_are_positions_among_the_known_categories() -> None:

@@ -168,6 +168,26 @@ def test_fold_without_a_class_is_measured_by_what_it_has(name: str) -> None:
     assert "roc_auc" not in fitted.metrics
 
 
+@pytest.mark.parametrize(("classes", "of_each"), [(2, 1), (2, 2), (3, 3), (2, FOLDS - 1)])
+@pytest.mark.parametrize("group", ["", "customer"])
+def test_classes_of_fewer_rows_than_folds_make_fewer_folds(classes: int, of_each: int, group: str) -> None:
+    labels = [f"class {number}" for number in range(classes)]
+    columns = {"customer": {"kind": "category"}}
+    problem = Problem(
+        name="x", model="x", source="file:///x.csv", target="y", task="classification", classes=labels, columns=columns,
+        group=group or None,
+    )  # type: ignore[arg-type]  # fmt: skip
+    count = classes * of_each
+    customers = np.array([f"c{number}" for number in range(count)], dtype=object)
+    split = Split({"customer": customers}, np.repeat(np.arange(float(classes)), of_each))
+    folds = divide(problem, split, 1)
+    # Of single rows, no class can be dealt out: each row is a fold.
+    assert len(folds) == (of_each if of_each > 1 else count)
+    assert sorted(np.concatenate([held_out for _, held_out in folds])) == list(range(count))
+    if of_each > 1:
+        assert all(len(np.unique(split.target[learnt])) == classes for learnt, _ in folds)
+
+
 def test_classes_are_dealt_out_evenly_to_folds() -> None:
     rare = Split({}, (np.arange(1_000) % 100 == 0).astype("float64"))
     hashed = Problem(**{**SHORT_OR_LONG.to_dict(), "time": None, "slices": []})

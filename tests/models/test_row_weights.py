@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from include.models.artifact import Model
-from include.models.fitting import encode, fit
+from include.models.fitting import encode, find_rounds, fit
 from include.models.table import MODELS
 from include.problem.data import Split
 from include.problem.declaration import Problem
@@ -47,6 +47,28 @@ def test_rows_that_count_nothing_are_not_learnt_from(name: str) -> None:
         for each in (split, odd, replace(odd, weights=1.0 - FIRST))
     )
     assert spared < (usual + misled) / 2 < misled
+
+
+@pytest.mark.parametrize("name", ["gbtree.squarederror", "gbdt.squarederror", "gbtree.logistic", "gbdt.binary"])
+def test_rows_that_validate_count_alike_where_none_of_them_counts(name: str) -> None:
+    train = replace(make_split_for(name, ROWS), weights=1.0 + FIRST)
+    others, model = make_split_for(name, 300, seed=1), MODELS[name]
+
+    def count_rounds(weights: np.ndarray | None) -> int:
+        data = encode(model, problem_for(name), "default", REFERENCES, train, replace(others, weights=weights))
+        fitted = fit(model, model.start, data, random_state=1, threads=1)
+        return find_rounds(model, fitted.estimator)["n_estimators"]
+
+    assert count_rounds(np.zeros(300)) == count_rounds(np.ones(300)) == count_rounds(None) > 5
+
+
+def test_classes_keep_their_weights_where_no_row_that_validates_counts() -> None:
+    declared = {**problem_for("gbdt.binary").to_dict(), "class_weights": {"long": 3.0}}
+    problem, others = Problem.from_dict(declared), make_split_for("gbdt.binary", 300, seed=1)
+    none_counts = replace(others, weights=np.zeros(300))
+    data = encode(MODELS["gbdt.binary"], problem, "default", REFERENCES, others, none_counts)
+    assert data.validation_weight is not None
+    assert data.validation_weight.tolist() == np.where(others.target == 1, 3.0, 1.0).tolist()
 
 
 def test_weights_stay_with_their_rows() -> None:

@@ -16,7 +16,6 @@ WIDE = Problem(
     model="wide",
     source="file:///data/wide.csv",
     target="y",
-    time="seen_at",
     columns={
         "seen_at": {"kind": "time", "required": True},
         **{f"x{number}": {"kind": "number"} for number in range(30) if number not in (10, 20, 25)},

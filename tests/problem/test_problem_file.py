@@ -55,6 +55,8 @@ def test_columns_and_references_are_changed_by_their_own_keys() -> None:
     [
         ({"time": "dropof_at"}, r"TIME: there is no column 'dropof_at'; did you mean dropoff_at\?"),
         ({"time": "pickup_zone"}, "its kind must be time, not code"),
+        ({"time": "dropoff_at"}, "TIME: dropoff_at is no input, but .*: take it out of known_later, or leave TIME out"),
+        ({"known_later": "dropoff_at,pickup_at"}, "time: pickup_at is no input, but .*: take it out of known_later"),
         ({"known_later": "fare"}, "KNOWN_LATER: there is no column 'fare'; the columns are pickup_at"),
         ({"unit": "miles"}, "UNIT: a time between two columns is in seconds, minutes, hours, days, not 'miles'"),
         ({"pickup_zone_max": "0"}, "PICKUP_ZONE_MAX: 0 is not above PICKUP_ZONE_MIN, which is 1"),

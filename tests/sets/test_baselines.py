@@ -134,11 +134,19 @@ def test_baselines_of_a_pruned_set_are_still_known(warehouse_url: str) -> None:
     assert find_best(Settings().problem.objective, list_baselines(warehouse_url, 1), "train") is None
 
 
-def test_shape_of_the_target_is_that_of_the_training_rows(warehouse_url: str) -> None:
-    publish_sample(warehouse_url)
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_shape_of_the_target_is_that_of_the_training_rows_but_its_lowest_is_of_all_splits(
+    warehouse_url: str, declare: Any, tmp_path: Path, split: str
+) -> None:
+    day = {"train": "2024-01-05", "validation": "2024-02-10", "test": "2024-02-28"}[split]
+    settings, sales = declare(""), pd.read_csv(tmp_path / "sales.csv")
+    sales.loc[sales.index[sales["day"] == day][0], "sold"] = -1_000
+    sales.to_csv(tmp_path / "sales.csv", index=False)
+    publish(warehouse_url, settings)
+    assert load_split(warehouse_url, 1, split).target.min() == -1_000
     target = load_split(warehouse_url, 1, "train").target
     shape = find_target_shape(warehouse_url, 1)
-    assert shape.lowest == target.min()
+    assert shape.lowest == -1_000
     assert shape.skewness == pytest.approx(np.mean((target - target.mean()) ** 3) / target.std() ** 3)
 
 

@@ -21,6 +21,7 @@ from include.sets import build, examples, publish
 from include.sets.examples import StoredRows, find_newest, get_training_set, load_references, load_split, open_rows
 from include.sets.left_out import TARGET_ABOVE, TARGET_BELOW, describe, sum_by_rule
 from include.sets.plan import PREPARATION_VERSION, Plan, find_fresh
+from include.sets.split import choose_days_of_months
 from include.settings import Settings
 from tests.bikes import BIKES
 from tests.conftest import find_free_port
@@ -303,7 +304,19 @@ def test_set_without_training_rows_can_be_built_and_is_then_refused(url: str) ->
     store_month(url, "2024-01", [RawTrip("2024-01-10 08:00", 99)])
     version = build.transform(url, SETTINGS, PLAN, "run")
     assert build.build(url, version)["train"] == 0
-    with pytest.raises(DataQualityError, match="train: 0 rows, but at least 1 are needed"):
+    message = "train: no rows of its days, before 2024-02-01, as the rows of the set are of 2024-02-01 to 2024-02-20: "
+    with pytest.raises(DataQualityError, match=message):
+        build.validate(url, SETTINGS, version)
+
+
+def test_set_without_any_rows_can_be_built_and_is_then_refused(url: str) -> None:
+    store_month(url, "2024-01", [RawTrip("2024-01-10 08:00", 99)])
+    store_month(url, "2024-02", [RawTrip("2024-02-10 08:00", 99)])
+    version = build.transform(url, SETTINGS, PLAN, "run")
+    build.build(url, version)
+    with pytest.raises(
+        DataQualityError, match=r"train: 0 rows, but at least 1 are needed \(MINIMUM_ROWS\); validation"
+    ):
         build.validate(url, SETTINGS, version)
 
 
@@ -352,8 +365,27 @@ def test_set_with_too_few_rows_is_refused_with_its_figures(url: str) -> None:
 def test_third_split_needs_rows_too(url: str) -> None:
     version = build.transform(url, SETTINGS, replace(PLAN, test_from="2024-02-21"), "run")
     build.build(url, version)
-    with pytest.raises(DataQualityError, match="test: 0 rows, but at least 1 are needed"):
+    message = (
+        r"test: no rows of its days, from 2024-02-21 on, as .* to 2024-02-20: choose other days \(VALIDATION_FROM,"
+    )
+    with pytest.raises(DataQualityError, match=message):
         build.validate(url, SETTINGS, version)
+
+
+def test_month_that_ends_before_its_days_validate_is_refused_with_the_last_day_that_is_there(url: str) -> None:
+    plan = Plan(("2024-02",), *choose_days_of_months(["2024-02"]), outdated_after=168)
+    version = build.transform(url, SETTINGS, plan, "run")
+    build.build(url, version)
+    with pytest.raises(DataQualityError) as error:
+        build.validate(url, SETTINGS, version)
+    way_out = (
+        "as the rows of the set are of 2024-02-01 to 2024-02-20: choose other days (VALIDATION_FROM, TEST_FROM), or"
+    )
+    assert str(error.value) == (
+        f"Training set version {version} is not published:"
+        f" validation: no rows of its days, from 2024-02-21 on and before 2024-02-26, {way_out} load more;"
+        f" test: no rows of its days, from 2024-02-26 on, {way_out} load more."
+    )
 
 
 # Publish

@@ -161,6 +161,37 @@ def test_other_model_types_and_other_pipeline_runs_have_runs_of_their_own(tracke
     assert len({*runs, open_run(tracker, other_run, "sklearn", LASSO)}) == 3
 
 
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (
+            {"training_set": replace(SET, version=4, fingerprint="e" * 64)},
+            "training set 3 instead of 4, the set's fingerprint ffffffffffff instead of eeeeeeeeeeee",
+        ),
+        ({"feature_set": "reference"}, "feature set rich instead of reference"),
+        ({"random_state": 7}, "random state 42 instead of 7"),
+    ],
+)
+def test_run_that_was_made_of_something_else_is_refused_with_the_way_out(
+    tracker: Tracker, asked: dict[str, Any], message: str
+) -> None:
+    found = open_run(tracker, LINEAGE, "sklearn", LASSO)
+    before = tracker.client.get_run(found).to_dictionary()
+    with pytest.raises(SettingsError) as error:
+        open_run(tracker, replace(LINEAGE, **asked), "sklearn", LASSO)
+    assert str(error.value) == (
+        f"sklearn_training/manual__1 has a run of {LASSO} in MLflow already, of {message}: what was found there cannot"
+        " be used. Start a new run of sklearn_training instead of clearing this one."
+    )
+    assert tracker.client.get_run(found).to_dictionary() == before
+    assert len(tracker.client.search_runs([tracker.experiment_id])) == 1
+
+
+def test_retry_after_a_commit_finds_the_run_again(tracker: Tracker) -> None:
+    first = open_run(tracker, LINEAGE, "sklearn", LASSO)
+    assert open_run(tracker, replace(LINEAGE, commit="decaf"), "sklearn", LASSO) == first
+
+
 @pytest.mark.parametrize("version", [101, 102, 103])
 def test_tasks_that_log_the_same_new_training_set_at_once_all_succeed(tracker: Tracker, version: int) -> None:
     together = Barrier(4)

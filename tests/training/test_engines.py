@@ -284,6 +284,9 @@ def test_weights_of_classes_and_of_rows_are_multiplied(published: Published) -> 
     partition = shares._encode(encoder, Reading({}, np.array([1.0, 3.0]), False, 500), weighed)
     assert partition.weights is not None
     assert partition.weights.tolist() == [1.0, 3.0, 1.5, 2.0]
+    alike = shares._encode(encoder, Reading({}, np.array([1.0, 3.0]), False, 500, count_alike=True), weighed)
+    assert alike.weights is not None
+    assert alike.weights.tolist() == [1.0, 3.0, 3.0, 1.0]
 
 
 def test_worker_without_the_address_of_the_warehouse_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,11 @@ import pytest
 from include.errors import NoTrainingSet, SettingsError, TrackingUnavailable, WarehouseUnavailable
 from include.models.artifact import Model
 from include.models.fitting import Fitted, encode, fit
+from include.models.folds import sample
 from include.models.table import MODELS
 from include.problem.objectives.regression import measure
 from include.problem.words import show_amount
+from include.sets import build, publish
 from include.sets.examples import (
     TargetShape,
     TrainingSet,
@@ -23,6 +25,7 @@ from include.sets.examples import (
     load_split,
     read_problem_of,
 )
+from include.sets.plan import Plan
 from include.settings import Settings
 from include.tracking import runs
 from include.tracking.lineage import UNCOMMITTED
@@ -35,7 +38,7 @@ from include.tuning.search import Limits, Trial
 from include.tuning.trials import WarehouseTrials, load_estimator_of
 from tests.conftest import find_free_port
 from tests.published_sets import publish_sample
-from tests.warehouse_rows import query
+from tests.warehouse_rows import RawTrip, query, store_month
 
 LASSO, SQUARED, GAMMA = "linear_model.Lasso", "gbtree.squarederror", "gbtree.gamma"
 TWEEDIE, LOG = "gbtree.tweedie", "gbtree.logsquarederror"
@@ -292,6 +295,66 @@ def test_search_uses_a_sample_of_large_splits_and_the_final_model_all_rows(
     whole = fit(MODELS[SQUARED], tuned["parameters"], data, random_state=42, threads=settings.threads_per_model)
     assert trained["metrics"]["validation_rmse"] == pytest.approx(whole.metrics["rmse"], rel=1e-6)
     assert whole.metrics["rmse"] < tuned["loss"]
+
+
+@needs_servers
+@pytest.mark.parametrize("of_search", [300, 1_000_000], ids=["before the search", "since the search"])
+def test_model_type_that_needs_all_rows_in_memory_is_fitted_to_those_that_its_encoder_knows(
+    url: str, settings: Settings, job: Job, monkeypatch: pytest.MonkeyPatch, of_search: int
+) -> None:
+    monkeypatch.setattr("include.models.folds.ENOUGH_ROWS", 100)
+    settings = settings.model_copy(update={"refit": False})
+    few = settings.model_copy(update={"in_memory_rows": 300})
+    tuned = tune_model(url, settings.model_copy(update={"in_memory_rows": of_search}), job, LASSO)
+    is_kept = load_estimator_of(url, job.run_key, LASSO, tuned["parameters"], 1) is not None
+    assert is_kept == (of_search > 300)
+    stored = load_stored(train_model(url, few, job, tuned))
+    problem, validation = read_problem_of(url, 1), load_split(url, 1, "validation")
+    held = sample(problem, load_split(url, 1, "train"), most=300, random_state=job.random_state)
+    data = encode(MODELS[LASSO], problem, "rich", load_references(url, 1), held, validation)
+    expected = fit(MODELS[LASSO], tuned["parameters"], data, random_state=42, threads=1)
+    assert stored.predict(validation.rows) == pytest.approx(
+        Model.of(data, expected.estimator, {}).predict(validation.rows)
+    )
+
+
+@needs_servers
+def test_boosters_read_more_rows_than_memory_holds_so_that_their_estimators_are_kept(
+    url: str, settings: Settings, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.models.folds.ENOUGH_ROWS", 100)
+    few = settings.model_copy(update={"in_memory_rows": 300})
+    tuned = tune_model(url, few, replace(job, family="xgboost", limits=Limits(1, 600, 25)), SQUARED)
+    assert load_estimator_of(url, job.run_key, SQUARED, tuned["parameters"], 1) is not None
+
+
+@needs_servers
+def test_cleared_run_that_would_be_of_something_else_is_refused_before_anything_is_searched(
+    url: str, settings: Settings, job: Job, tracker: Tracker
+) -> None:
+    tuned = tune_model(url, settings, job, LASSO)
+    stored = list_stored(url, job)
+    with pytest.raises(SettingsError, match=r"random state 42 instead of 7: .* Start a new run of sklearn_training"):
+        tune_model(url, settings, replace(job, random_state=7, limits=Limits(9, 600, 25)), LASSO)
+    assert list_stored(url, job) == stored == list_children(tracker, tuned["run_id"])
+    assert tracker.client.get_run(tuned["run_id"]).info.status != "FAILED"
+
+
+@needs_servers
+@pytest.mark.parametrize("rows", [1, 2])
+def test_model_can_be_trained_where_hardly_any_row_validates(
+    warehouse_url: str, settings: Settings, job: Job, rows: int
+) -> None:
+    trips = [RawTrip(f"2024-01-{day:02} 0{hour}:00", 10 + day, 1 + hour) for day in range(1, 29) for hour in range(9)]
+    store_month(warehouse_url, "2024-01", trips)
+    store_month(warehouse_url, "2024-02", [RawTrip(f"2024-02-01 0{hour}:00", 12) for hour in range(rows)])
+    few, plan = settings.change(minimum_rows=1), Plan(("2024-01", "2024-02"), "2024-02-01", None, outdated_after=168)
+    version = build.transform(warehouse_url, few, plan, "run")
+    build.build(warehouse_url, version)
+    build.validate(warehouse_url, few, version)
+    assert publish.publish(warehouse_url, version, 5)
+    trained = train_model(warehouse_url, few, job, tuned_by_hand(few, warehouse_url, job, LASSO, {"alpha": 0.01}))
+    assert trained["metrics"]["validation_rmse"] >= 0
 
 
 @needs_servers

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from include.models.fitting import fit_encoder, fit_estimator, weigh
+from include.models.fitting import fit_encoder, fit_estimator, weigh, weights_of_validation
 from include.models.libraries.protocol import EncodedData, Fits
 from include.models.table import Family, ModelType
 from include.problem.class_weights import find_class_weights
@@ -53,9 +53,12 @@ class OnDask:
         validation: Pieces | None = None,
     ) -> EncodedData:
         encoder = fit_encoder(model, problem, feature_set, references, train)
-        weight = weigh(find_class_weights(problem, train.target), train)
+        weight = weigh(find_class_weights(problem, train.target), train.target, train.weights)
         data = EncodedData(encoder, None, train.target, train_weight=weight)
-        return data if validation is None else replace(data, validation_target=validation.target)
+        if validation is None:
+            return data
+        own = weights_of_validation(validation)
+        return replace(data, validation_target=validation.target, validation_weight=own)
 
     def fit(
         self,
@@ -78,12 +81,12 @@ class OnDask:
         reading = Reading(data.encoder.to_dict(), class_weights, model.log_target, ROWS_AT_ONCE)
 
         def fit_on(cluster: Cluster) -> Any:
-            dealer = Dealer(cluster, set_version, reading)
-            train = dealer.deal(splits)
+            train = Dealer(cluster, set_version, reading).deal(splits)
             log.info("The workers of the Dask cluster hold %s rows.", ", ".join(str(sum(each)) for each in train.rows))
 
             @cache
             def deal_validation() -> Dealt:
+                dealer = Dealer(cluster, set_version, replace(reading, count_alike=data.validation_weight is None))
                 if model.family == "xgboost":  # its workers add up their errors
                     return dealer.deal([VALIDATION])
                 return dealer.repeat(VALIDATION, math.ceil(len(data.validation_target) / self.validation_rows))

@@ -47,12 +47,14 @@ class Reading:
         class_weights: See `find_class_weights`.
         is_log: Whether the logarithm of the target is learnt.
         at_once: Rows of a partition, at most.
+        count_alike: Whether the weights that rows have of their own are not looked at, see `weights_of_validation`.
     """
 
     encoder: Mapping[str, Any]
     class_weights: Values
     is_log: bool
     at_once: int
+    count_alike: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def read_share(share: Share, reading: Reading) -> list[Partition]:
 def _encode(encoder: Encoder, reading: Reading, rows: Split) -> Partition:
     matrix = np.asarray(encoder.transform(rows.rows), dtype=np.float32)
     target = np.log(rows.target) if reading.is_log else rows.target
-    return Partition(matrix, target, weigh(reading.class_weights, rows))
+    own = None if reading.count_alike else rows.weights
+    return Partition(matrix, target, weigh(reading.class_weights, rows.target, own))
 
 
 def describe_process() -> dict[str, str]:
