@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 from pydantic import ValidationError
 
@@ -51,8 +51,17 @@ def create_app(find_viewer: FindViewer, sources: Sources) -> FastAPI:
     load_pages()
     app = FastAPI(title="Dashboards", openapi_url=None)
     refuse_briefly(app)
+    _report_errors(app)
     app.include_router(make_routes(require_reader(find_viewer), sources))
     return app
+
+
+def _report_errors(app: FastAPI) -> None:
+    """Lets the application answer 503 with what is wrong, on any route: a setting, or a server that is away."""
+
+    @app.exception_handler(MltrainError)
+    async def report(_: Request, error: MltrainError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 503)
 
 
 def make_routes(reader: FindViewer, sources: Sources) -> APIRouter:
@@ -92,10 +101,7 @@ def _add_charts(routes: APIRouter, reader: FindViewer, sources: Sources) -> None
     ) -> dict[str, Any]:
         if name not in OPTIONS:
             raise HTTPException(404, cut(f"No options {name}"))
-        try:
-            return asdict(OPTIONS[name](Context(viewer, filters, sources)))
-        except MltrainError as error:
-            raise HTTPException(503, str(error)) from error
+        return asdict(OPTIONS[name](Context(viewer, filters, sources)))
 
     @routes.get("/summary")
     def summary(viewer: Annotated[Viewer, Depends(reader)]) -> dict[str, Any]:
@@ -112,8 +118,6 @@ def _add_predictions(routes: APIRouter, reader: FindViewer, sources: Sources) ->
             return predict(Context(viewer, Filters(), sources), row)
         except InputsInvalid as error:
             raise HTTPException(422, cut(str(error))) from error
-        except MltrainError as error:
-            raise HTTPException(503, str(error)) from error
 
 
 def _add_pages(routes: APIRouter, reader: FindViewer, sources: Sources) -> None:
@@ -133,10 +137,7 @@ def _add_pages(routes: APIRouter, reader: FindViewer, sources: Sources) -> None:
             layout = Layout.model_validate(document)
         except ValidationError as error:
             raise RequestValidationError(error.errors()) from None
-        try:
-            save_layout(sources.warehouse_url(), viewer.name, page, layout)
-        except MltrainError as error:
-            raise HTTPException(503, str(error)) from error
+        save_layout(sources.warehouse_url(), viewer.name, page, layout)
 
     @routes.get("/{page}")
     def show_page(

@@ -390,6 +390,21 @@ def test_set_profile_shows_quantities_and_categories() -> None:
     assert weekday[-1] == "Saturday (70.0%)"
 
 
+def test_set_profile_has_a_line_for_a_column_without_any_value() -> None:
+    found = {
+        "distance": {"count": 3, "missing": 3},
+        "station": {"count": 3, "missing": 3, "distinct": 0, "frequent": {}},
+    }
+    rows = [
+        {"version": 4, "column": name, **data_sets.name_frequent(NAMES, name, figures)}
+        for name, figures in found.items()
+    ]
+    assert list(data_sets.set_profile(rows).rows) == [
+        ("distance", "number", "3", "3", "", "", "", "", "", ""),
+        ("station", "category", "3", "3", "0", "", "", "", "", ""),
+    ]
+
+
 def test_weekday_that_is_a_column_of_the_table_is_shown_as_it_is() -> None:
     figures = {"count": 10, "distinct": 2, "frequent": {"Mon": 3, "Sat": 7}}
     assert data_sets.name_frequent(NAMES, "weekday", figures, ["weekday"])["shown"] == "Sat (70.0%)"

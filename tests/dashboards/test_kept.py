@@ -26,6 +26,20 @@ def test_error_is_raised_again_without_another_try() -> None:
     assert tries == [1]
 
 
+def test_error_is_kept_for_a_moment_however_long_an_answer_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer() -> int:
+        tries.append(1)
+        if len(tries) == 1:
+            raise WarehouseUnavailable("away")
+        return len(tries)
+
+    tries: list[int] = []
+    monkeypatch.setattr(kept, "SECONDS_KEPT", -1)
+    with pytest.raises(WarehouseUnavailable, match="away"):
+        keep("away for a moment", answer, seconds=900)
+    assert [keep("away for a moment", answer, seconds=900) for _ in range(3)] == [2, 2, 2]
+
+
 def test_no_more_is_kept_than_is_allowed() -> None:
     for number in range(kept.MOST_KEPT + 10):
         keep(("many", number), lambda: 0)

@@ -4,16 +4,31 @@ from textwrap import dedent
 
 import pytest
 
+from include.dashboards.app import create_app
+from include.dashboards.context import Sources
 from include.dashboards.drawing import charts
 from include.dashboards.drawing.charts import CHARTS, charts_of
 from include.dashboards.pages import PAGES
+from include.errors import SettingsError
 from include.problem.declaration import Problem
 from include.problem.problem_file import read_problem
+from include.settings import Settings
 from tests.classified import COLUMNS, declare
-from tests.dashboards.conftest import OpenSite, Site, store_trials
+from tests.dashboards.conftest import DEAD_WAREHOUSE, OpenSite, Site, find_person, store_trials
 
 # With a time, as the first problem has one: pages leave out what a problem does not have.
 DATED = declare("Yes", "No", positive="Yes", time="since", columns={**COLUMNS, "since": {"kind": "time"}})
+UNUSABLE = "DRIFT_PSI must be a number, not 'much'."
+
+
+def open_unusable(warehouse: str) -> Site:
+    """The application where a setting cannot be used."""
+
+    def read_settings() -> Settings:
+        raise SettingsError(UNUSABLE)
+
+    sources = Sources(lambda: warehouse, read_settings)
+    return Site(create_app(find_person, sources), sources)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -61,6 +76,17 @@ def test_summary_says_what_is_unavailable(open_site: OpenSite) -> None:
     facts = {fact["label"]: fact for fact in open_site().visit().get("/summary").json()["facts"]}
     assert facts["Champion"]["detail"] == "MLflow is unavailable"
     assert facts["Last training"]["detail"] == "the warehouse is unavailable"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_setting_that_cannot_be_used_is_named_on_every_page(page: str) -> None:
+    answer = open_unusable(DEAD_WAREHOUSE).visit().get(f"/{page}")
+    assert (answer.status_code, answer.json()) == (503, {"detail": UNUSABLE})
+
+
+def test_summary_blames_no_server_for_a_setting_that_cannot_be_used(warehouse_url: str) -> None:
+    facts = open_unusable(warehouse_url).visit().get("/summary").json()["facts"]
+    assert [fact["detail"] for fact in facts] == [UNUSABLE, UNUSABLE]
 
 
 def test_chart_that_fails_says_so_without_the_reason(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

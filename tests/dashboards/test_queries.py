@@ -163,6 +163,15 @@ def test_requests_and_errors_are_read_beside_the_drift_of_rows(site: Site, wareh
     assert [row["error"] for row in rows_of(site, "champion_error")] == [3, 5]
 
 
+def test_live_error_is_that_of_all_weeks_however_long_ago_their_rows_are(site: Site, warehouse_url: str) -> None:
+    with connect(warehouse_url) as connection:
+        connection.execute(
+            "INSERT INTO monitoring.live_errors (model_version, week, rows, error) VALUES ('2', '2019-03-11', 9, 5),"
+            " ('2', '2019-03-04', 9, 4)"
+        )
+    assert [row["error"] for row in rows_of(site, "live_error", days=30)] == [4, 5]
+
+
 def test_drift_is_that_of_the_present_champion_once_it_was_measured(site: Site, warehouse_url: str) -> None:
     def promote(version: int, kind: str = "judgement") -> None:
         connection.execute(

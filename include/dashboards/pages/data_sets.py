@@ -53,7 +53,8 @@ def name_frequent(
     Args:
         columns: Those of the table; any other one is a part of a time.
     """
-    if "frequent" not in figures:
+    # Missing for a quantity, empty where the split has no value of the column.
+    if not figures.get("frequent"):
         return dict(figures)
     value, count = max(figures["frequent"].items(), key=lambda item: item[1])
     is_day = name.endswith(WEEKDAY) and name not in columns
@@ -83,11 +84,14 @@ def set_profile(rows: Rows) -> Table:
 
 def _profile_row(row: Any) -> tuple[Any, ...]:
     rows, missing = f"{row['count']:,}", f"{row.get('missing', 0):,}"
-    if "deciles" in row:
-        deciles = row["deciles"]
-        figures = (deciles[0], row["mean"], deciles[len(deciles) // 2], deciles[-1])
-        return (row["column"], "number", rows, missing, "", *(f"{value:,.{DECIMALS}f}" for value in figures), "")
-    return (row["column"], "category", rows, missing, f"{row['distinct']:,}", "", "", "", "", row["shown"])
+    if "distinct" in row:
+        return (row["column"], "category", rows, missing, f"{row['distinct']:,}", "", "", "", "", row.get("shown", ""))
+    # A quantity without any value in the split has no figures but these.
+    if "deciles" not in row:
+        return (row["column"], "number", rows, missing, "", "", "", "", "", "")
+    deciles = row["deciles"]
+    figures = (deciles[0], row["mean"], deciles[len(deciles) // 2], deciles[-1])
+    return (row["column"], "number", rows, missing, "", *(f"{value:,.{DECIMALS}f}" for value in figures), "")
 
 
 BARS = 40

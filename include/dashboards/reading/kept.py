@@ -17,11 +17,12 @@ _locks: dict[Hashable, threading.Lock] = {}
 def keep(key: Hashable, read: Callable[[], Any], seconds: float = SECONDS_KEPT) -> Any:
     """What `read` gave at most `seconds` ago; one caller reads, the others wait for it.
 
-    An error of ours is kept, too, and raised again.
+    An error of ours is kept, too, and raised again; what was away for a moment is asked again soon, however long an
+    answer is kept.
     """
     with _locks.setdefault(key, threading.Lock()):
         found = _kept.get(key)
-        if found is None or time.monotonic() - found[0] > seconds:
+        if found is None or _is_old(*found, seconds):
             try:
                 outcome = read()
             except MltrainError as error:
@@ -31,6 +32,11 @@ def keep(key: Hashable, read: Callable[[], Any], seconds: float = SECONDS_KEPT) 
     if isinstance(found[1], MltrainError):
         raise found[1]
     return found[1]
+
+
+def _is_old(read_at: float, outcome: Any, seconds: float) -> bool:
+    limit = min(seconds, SECONDS_KEPT) if isinstance(outcome, MltrainError) else seconds
+    return time.monotonic() - read_at > limit
 
 
 def _forget_oldest() -> None:

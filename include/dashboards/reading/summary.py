@@ -4,7 +4,7 @@ from include.dashboards.context import Context
 from include.dashboards.drawing.charts import read_rows
 from include.dashboards.drawing.tables import Fact, Facts, show_age
 from include.dashboards.reading.registered import CHAMPION, list_registered
-from include.errors import MltrainError
+from include.errors import MltrainError, TrackingUnavailable, WarehouseUnavailable
 from include.tracking.registry import START_TRAINING
 
 # The newest retraining; before the first one, the newest training.
@@ -26,21 +26,25 @@ def summarize(context: Context) -> Facts:
 def _champion(context: Context) -> Fact:
     try:
         champion = next((each for each in list_registered(context) if CHAMPION in each.aliases), None)
-    except MltrainError:
+    except TrackingUnavailable:
         return Fact("Champion", "unknown", "MLflow is unavailable")
+    except MltrainError as error:
+        return Fact("Champion", "unknown", str(error))
     if champion is None:
         return Fact("Champion", "none yet", f"{START_TRAINING}")
     objective = context.settings.problem.objective
-    error = objective.show(champion.metrics.get(f"validation_{objective.key}"))
-    detail = f"validation {objective.name} {error}, {show_age(champion.created_at)}"
+    reached = objective.show(champion.metrics.get(f"validation_{objective.key}"))
+    detail = f"validation {objective.name} {reached}, {show_age(champion.created_at)}"
     return Fact("Champion", champion.label, detail)
 
 
 def _last_training(context: Context) -> Fact:
     try:
         rows = read_rows(_LAST, context)
-    except MltrainError:
+    except WarehouseUnavailable:
         return Fact("Last training", "unknown", "the warehouse is unavailable")
+    except MltrainError as error:
+        return Fact("Last training", "unknown", str(error))
     if not rows:
         return Fact("Last training", "none yet", "start data_preparation")
     return Fact(rows[0]["label"], show_age(rows[0]["at"]), rows[0]["detail"])

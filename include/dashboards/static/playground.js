@@ -8,7 +8,11 @@ const message = document.getElementById("row-note");
 const button = form.querySelector("[type=submit]");
 const MOST_SUGGESTED = 4;
 const drawn = {};
+// By the field's name: among the form's own elements, a column called `length` or `item` is a property of the list.
+const inputs = new Map();
 
+// As one word of a shell: an apostrophe in a value would end it.
+const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const spelled = ([value, name]) => (String(value) === name ? name : `${name} (${value})`);
 
 function makeInput(field) {
@@ -53,7 +57,7 @@ function choose(field, input) {
 function readRow() {
   const row = {};
   for (const field of fields) {
-    const input = form.elements[field.name];
+    const input = inputs.get(field.name);
     if (!input.value.trim()) continue;
     if (field.choices.length) row[field.name] = choose(field, input);
     else row[field.name] = field.type === "number" ? Number(input.value) : input.value;
@@ -70,7 +74,7 @@ function spell(row) {
     `# TOKEN: the access_token of POST ${airflow}/auth/token {"username": ..., "password": ...}`,
     `RUN=$(curl -s -X POST ${runs} \\`,
     `  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\`,
-    `  -d '${json}' | python3 -c 'import json, sys; print(json.load(sys.stdin)["dag_run_id"])')`,
+    `  -d ${quote(json)} | python3 -c 'import json, sys; print(json.load(sys.stdin)["dag_run_id"])')`,
     `curl -s -G -H "Authorization: Bearer $TOKEN" --data-urlencode "interval=0.1" \\`,
     `  "${runs}/$(python3 -c 'import sys, urllib.parse; print(urllib.parse.quote(sys.argv[1]))' "$RUN")/wait"`,
   ].join("\n");
@@ -128,7 +132,12 @@ for (const copy of document.querySelectorAll("[data-copy]")) {
   };
 }
 
-const label = (field) => element("label", { title: field.hint }, `${field.title} `, ...makeInput(field));
+function label(field) {
+  const [input, ...list] = makeInput(field);
+  inputs.set(field.name, input);
+  return element("label", { title: field.hint }, `${field.title} `, input, ...list);
+}
+
 button.before(...fields.filter((field) => !field.folded).map(label));
 const folded = fields.filter((field) => field.folded);
 if (folded.length) {
@@ -138,7 +147,7 @@ if (folded.length) {
   more.addEventListener("invalid", () => (more.open = true), true);
   button.before(more);
 }
-for (const [name, value] of query()) if (form.elements[name]) form.elements[name].value = value;
+for (const [name, value] of query()) if (inputs.has(name)) inputs.get(name).value = value;
 document.addEventListener("theme", draw);
 spell(example);
 const isFilled = fields.some((field) => query().get(field.name)) && form.checkValidity();

@@ -1,6 +1,7 @@
 """The OpenAPI document as one page that needs no other server's scripts."""
 
 import json
+import shlex
 from html import escape
 from typing import Any
 
@@ -50,10 +51,11 @@ def _render_route(path: str, method: str, operation: dict[str, Any], address: st
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     example = ""
     if body:
-        data = escape(json.dumps(body.get("example", {})))
+        # A value can hold an apostrophe, which would end the argument where the line is copied into a shell.
+        data = escape(shlex.quote(json.dumps(body.get("example", {}))))
         example = (
             f'<pre>curl -X POST {escape(address + path)} -H "X-API-Key: $KEY" '
-            f"-H 'Content-Type: application/json' -d '{data}'</pre>{_render_json('Body', body['schema'])}"
+            f"-H 'Content-Type: application/json' -d {data}</pre>{_render_json('Body', body['schema'])}"
         )
     return (
         f"<details open><summary><b>{method.upper()}</b> <code>{escape(path)}</code> "
