@@ -25,8 +25,10 @@ from include.dashboards.reading.value_names import find_names
 from include.errors import MltrainError, ModelInvalid
 from include.models.artifact import Model
 from include.models.learnt import describe_unusual
+from include.prediction.accepted import find_accepted
 from include.prediction.form_fields import make_fields
 from include.prediction.inputs import InputFormat, parse_rows
+from include.problem.declaration import Problem
 from include.problem.values import to_plain
 from include.problem.words import make_example
 from include.tracking.registry import START_TRAINING
@@ -58,10 +60,21 @@ class Predicted:
 
 def describe_form(context: Context) -> dict[str, Any]:
     """What the page makes its form of: the fields, and an example of a row."""
-    problem = context.settings.problem
+    problem = _find_problem(context)
     suggestions, strongest = find_suggestions(context)
     fields = [field.to_dict() for field in make_fields(problem, find_names(context), suggestions, strongest)]
     return {"fields": fields, "example": make_example(problem)}
+
+
+def _find_problem(context: Context) -> Problem:
+    """That of the model that predicts first: what it was trained with is asked for, whatever is declared since."""
+    try:
+        if chosen := choose_models(context):
+            return find_accepted(load_model(context, chosen[0]).problem, context.settings.problem)
+    # The form is there before the first model is, and while none can be loaded.
+    except MltrainError:
+        pass
+    return context.settings.problem
 
 
 def choose_models(context: Context) -> list[Registered]:
@@ -86,12 +99,12 @@ def predict(context: Context, row: Mapping[str, Any]) -> dict[str, Any]:
         NoModel: No model is registered.
         TrackingUnavailable, ModelInvalid: A model cannot be loaded.
     """
-    problem = context.settings.problem
-    rows = parse_rows([row], InputFormat.of(problem))
     chosen = choose_models(context)
     if not chosen:
         raise NoModel(NO_MODEL)
     models = _load_usable(context, chosen)
+    problem = find_accepted(models[0][1].problem, context.settings.problem)
+    rows = parse_rows([row], InputFormat.of(problem))
     predictions = [
         Predicted(version.version, version.label, version.role, version.model, outcome)
         for version, model in models
@@ -120,7 +133,8 @@ def _write(value: Any) -> Any:
 def _load_usable(context: Context, chosen: Sequence[Registered]) -> list[tuple[Registered, Model]]:
     """The versions with their models, but for those beside the first one that cannot be loaded.
 
-    Nor are those there that predict other classes than the first one, or a number: no axis is for both.
+    Nor are those there that predict other classes than the first one, or a number: no axis is for both; or that need a
+    column that the first one does not: the row does not have it.
     """
     first = load_model(context, chosen[0])
     models = [(chosen[0], first)]
@@ -130,7 +144,8 @@ def _load_usable(context: Context, chosen: Sequence[Registered]) -> list[tuple[R
         except ModelInvalid as error:
             log.warning("%s is left out: %s", version.label, error)
             continue
-        if model.problem.labels == first.problem.labels:
+        has_inputs = model.problem.input_kinds.items() <= first.problem.input_kinds.items()
+        if has_inputs and model.problem.labels == first.problem.labels:
             models.append((version, model))
     return models
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.errors import SourceInvalid
+from include.prediction.accepted import find_accepted
 from include.problem.declaration import Problem
 from include.raw.coercion import NumberForm, coerce_column
 from include.raw.columns import check_columns
@@ -28,10 +29,15 @@ def read_schema(problem: Problem) -> pa.Schema:
 
 
 @contextmanager
-def open_location(settings: Settings, month: str, location: str, allow: Allow) -> Iterator[Iterator[pa.RecordBatch]]:
+def open_location(
+    settings: Settings, month: str, location: str, allow: Allow, own: Problem | None = None
+) -> Iterator[Iterator[pa.RecordBatch]]:
     """Gives a month's rows in batches of `read_schema`.
 
     Columns that the problem does not declare are named in the log and left out.
+
+    Args:
+        own: The problem of the model that the rows are for; None: it is that of the settings.
 
     Raises:
         SourceInvalid: A column is missing, or, once all are read, more of a column's values than `rejected_max_share`
@@ -39,15 +45,29 @@ def open_location(settings: Settings, month: str, location: str, allow: Allow) -
     """
     # What is to be predicted does not have to be there.
     changed = settings.change(source=location, months=(month,))
-    problem = changed.problem
+    today = changed.problem
+    problem = find_accepted(own or today, today)
+    changed = changed.model_copy(update={"problem": problem})
     with open_batches(changed, month, allow) as contents:
         sources = {column.name: column.source for column in problem.inputs}
+        _check_undeclared(contents, sources, today, month)
         check_columns(contents, changed, month, sources)
         names = list(dict.fromkeys((*sources.values(), *problem.clocks.values())))
-        declared = {column.source for column in problem.columns.values()} | {*names, problem.target}
+        declared = {column.source for column in today.columns.values()} | {*names, today.target}
         if new := [name for name in contents.columns if name not in declared]:
             log.warning("%s: ignored, as the problem does not declare them: %s", contents.location, ", ".join(new))
         yield _Located(contents, problem, settings.rejected_max_share).coerce(names)
+
+
+def _check_undeclared(contents: Contents, sources: Mapping[str, str], today: Problem, month: str) -> None:
+    """A key that names such a column in the source, which is asked for where others are missing, is no more."""
+    gone = [source for name, source in sources.items() if name not in today.columns and source not in contents.columns]
+    if contents.columns and gone:
+        raise SourceInvalid(
+            f"{contents.location} ({month}): no column {', '.join(map(repr, gone))}, which the model was trained with"
+            " and the problem no longer declares. Add it to the source, or train a new model. Columns found:"
+            f" {', '.join(contents.columns)}"
+        )
 
 
 @dataclass

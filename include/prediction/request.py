@@ -8,6 +8,7 @@ from typing import Any
 from include.errors import SettingsError
 from include.models.intervals import DEFAULT_LEVEL
 from include.models.learnt import Unusual, describe_unusual
+from include.prediction.accepted import find_accepted
 from include.prediction.form_fields import list_fields, list_needed
 from include.prediction.inputs import InputFormat, parse_rows
 from include.prediction.log import Predictions, replace_predictions
@@ -50,7 +51,7 @@ def predict(
 
     Args:
         url: The warehouse's libpq address.
-        inputs: One mapping per row, see `parse_rows`.
+        inputs: One mapping per row, see `parse_rows`, with the fields that the champion was trained with.
         request_id: Names the request; asked again, its rows are replaced.
         level: Of the intervals, see `Intervals.find`.
 
@@ -62,9 +63,9 @@ def predict(
         NoChampion, ModelInvalid: There is no champion, or one that cannot be loaded.
         TrackingUnavailable, WarehouseUnavailable: A server is away.
     """
-    problem = settings.problem
-    rows = parse_rows(inputs, InputFormat.of(problem))
     champion = load_champion(open_registry(settings), settings.registered_model, store=store)
+    problem = find_accepted(champion.model.problem, settings.problem)
+    rows = parse_rows(inputs, InputFormat.of(problem))
     predicted = champion.model.predict(rows)
     number = champion.version.version
     with connect(url) as connection:

@@ -17,6 +17,7 @@ from psycopg import sql
 
 from include.errors import SourceInvalid
 from include.models.outputs.protocol import Outputs, Stored
+from include.prediction.accepted import find_accepted
 from include.prediction.located import open_location, read_schema
 from include.problem.data import find_pieces
 from include.problem.declaration import Problem
@@ -34,6 +35,14 @@ from include.warehouse import append_rows, connect, ensure_month, lock_month, re
 # make no masks.
 SORTED_ROWS, SCORED_ROWS = 65_536, 16_384
 BATCH = ("prediction", "batch")
+# Of some columns those that raw.rows does not have, or has with another type.
+_UNLIKE = """
+    SELECT wanted.name FROM unnest(%s::text[], %s::text[]) AS wanted (name, type) WHERE NOT EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = 'raw.rows'::regclass AND NOT attisdropped AND attname = wanted.name
+            AND atttypid = to_regtype(wanted.type)
+    )
+"""
 _TYPES: Mapping[Stored, pa.DataType] = MappingProxyType(
     {"number": pa.float64(), "text": pa.string(), "numbers": pa.list_(pa.float64())}
 )
@@ -143,9 +152,14 @@ def score_month(
         WarehouseUnavailable: The warehouse cannot be reached, or broke off.
     """
     begun = time.perf_counter()
-    problem = settings.problem
+    own = loaded.model.problem
+    problem = find_accepted(own, settings.problem)
     scoring = Scoring(month, loaded, problem)
-    opened = open_location(settings, month, location, allow) if location else _open_loaded(url, problem, month)
+    if location:
+        opened = open_location(settings, month, location, allow, own)
+    else:
+        _check_loaded(url, problem, settings.problem, month)
+        opened = _open_loaded(url, problem, month)
     with (
         opened as batches,
         connect(url) as connection,
@@ -199,6 +213,25 @@ def _find_usable_values(values: pa.Array, column: Column) -> pa.Array | None:
     if checks:
         return pc.fill_null(reduce(pc.and_, checks), not column.required)
     return pc.is_valid(values) if column.required else None
+
+
+def _check_loaded(url: str, problem: Problem, today: Problem, month: str) -> None:
+    """Raises SourceInvalid where raw.rows has no such column any more, or none of the values of the month."""
+    columns = {column.name: column.of_kind.sql for column in problem.inputs}
+    with connect(url) as connection:
+        gone = [name for (name,) in connection.execute(_UNLIKE, [list(columns), list(columns.values())])]
+        # What is no longer declared is empty in the months that were loaded since.
+        undeclared = columns.keys() - {*gone, *(column.name for column in today.stored)}
+        for name in sorted(undeclared):
+            query = sql.SQL("SELECT count(*) > 0 AND count({}) = 0 FROM raw.rows WHERE month = %s")
+            row = connection.execute(query.format(sql.Identifier(name)), [month]).fetchone()
+            gone += [name] if row == (True,) else []
+    if gone:
+        raise SourceInvalid(
+            f"raw.rows does not have {', '.join(gone)} for {month} as the model was trained with it, because the"
+            " problem's declaration has changed since. Give a location whose rows have it, declare it again and start"
+            " data_preparation, or train a new model."
+        )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from include.errors import ModelInvalid
 from include.models.artifact import Model
+from include.prediction.accepted import find_accepted
 from include.prediction.inputs import InputFormat
 from include.problem.data import make_any_rows
 from include.serving.metrics import Metrics
@@ -26,7 +27,11 @@ SECONDS_TO_END = 5.0
 
 @dataclass(frozen=True)
 class Champion:
-    """What one request is answered with, from its first byte to its last."""
+    """What one request is answered with, from its first byte to its last.
+
+    Attributes:
+        form: How rows for this model are written, whatever has been declared since it was trained.
+    """
 
     loaded: LoadedModel
     form: InputFormat
@@ -129,7 +134,7 @@ class Holder:
         return True
 
     def _take(self, loaded: LoadedModel) -> None:
-        form = InputFormat.of(self._settings.problem)
+        form = InputFormat.of(find_accepted(loaded.model.problem, self._settings.problem))
         _warm_up(loaded, form)
         self.current = Champion(loaded, form, datetime.now(UTC))
         self._metrics.version.set(loaded.version.version)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import psycopg
+
 from include.errors import WarehouseUnavailable
 from include.prediction.log import Place, Predictions, forget_journal, write_once
 from include.serving.journal import MOST_BYTES, Journal, adopt_journals
@@ -99,10 +101,11 @@ class LogWriter:
             waiting = len(self._queue)
             while waiting > 0:
                 batch = self._peek()
-                outcome = self._write(batch)
-                if outcome is None:
+                outcomes = self._write(batch)
+                if outcomes is None:
                     return False
-                self._remove(batch, outcome)
+                self._remove(batch)
+                self._count(batch, outcomes)
                 waiting -= len(batch)
         return True
 
@@ -126,24 +129,56 @@ class LogWriter:
     def _write_left(self, journal: Journal) -> bool:
         lines = (Waiting(answered, Place(journal.name, number)) for number, answered in journal.read())
         while batch := list(islice(lines, BATCH_ROWS)):
-            outcome = self._write(batch)
-            if outcome is None:
+            outcomes = self._write(batch)
+            if outcomes is None:
                 return False
-            self._metrics.log_rows.labels(outcome).inc(sum(len(waiting.answered) for waiting in batch))
+            self._count(batch, outcomes)
         return True
 
-    def _write(self, batch: list[Waiting]) -> str | None:
+    def _write(self, batch: list[Waiting]) -> list[str] | None:
+        """What became of each request's rows, `written` or `failed`; None if the database is unavailable."""
         try:
-            with connect(self._url) as connection:
-                write_once(connection, [(waiting.place, waiting.answered) for waiting in batch])
+            try:
+                with connect(self._url) as connection:
+                    write_once(connection, [(waiting.place, waiting.answered) for waiting in batch])
+            except WarehouseUnavailable:
+                raise
+            # A row that the database refuses must not keep those of other requests from being written.
+            except Exception:
+                return self._write_each(batch)
         except WarehouseUnavailable as error:
             log.warning("Predictions are waiting to be written: %s", error)
             return None
-        # A row that the database refuses must not keep the others from being written.
-        except Exception:
-            log.exception("Predictions could not be written")
-            return "failed"
-        return "written"
+        return ["written"] * len(batch)
+
+    def _write_each(self, batch: list[Waiting]) -> list[str]:
+        """Writes each request for itself, so that only those are lost that the database refuses.
+
+        Raises:
+            WarehouseUnavailable: The database became unavailable; none of them is written then.
+        """
+        outcomes: list[str] = []
+        # One commit for all: if the database is lost midway, rows without a place would be written twice. Within it,
+        # each request has a savepoint.
+        with connect(self._url) as connection, connection.transaction():
+            for waiting in batch:
+                try:
+                    with connection.transaction():
+                        write_once(connection, [(waiting.place, waiting.answered)])
+                except psycopg.OperationalError:
+                    raise
+                except Exception as error:
+                    if "failed" not in outcomes:  # thousands may fail alike
+                        log.exception("Predictions could not be written: %s", error)
+                    outcomes.append("failed")
+                else:
+                    outcomes.append("written")
+        log.warning("%d of %d requests could not be written to prediction.log", outcomes.count("failed"), len(batch))
+        return outcomes
+
+    def _count(self, batch: list[Waiting], outcomes: list[str]) -> None:
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            self._metrics.log_rows.labels(outcome).inc(len(waiting.answered))
 
     def _peek(self) -> list[Waiting]:
         batch: list[Waiting] = []
@@ -156,7 +191,7 @@ class LogWriter:
                     break
         return batch
 
-    def _remove(self, batch: list[Waiting], outcome: str) -> None:
+    def _remove(self, batch: list[Waiting]) -> None:
         rows = sum(len(waiting.answered) for waiting in batch)
         with self._lock:
             for _ in batch:
@@ -170,7 +205,6 @@ class LogWriter:
             self._full = self._full[len(done) :]
         for journal in done:
             self._forget(journal)
-        self._metrics.log_rows.labels(outcome).inc(rows)
 
     def _forget(self, journal: Journal) -> None:
         journal.remove()

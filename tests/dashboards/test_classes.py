@@ -19,6 +19,7 @@ from include.problem.declaration import Problem
 from include.tracking.runs import open_tracker
 from include.warehouse import connect
 from tests.classified import (
+    COLUMNS,
     CUSTOMER,
     FOREST,
     LEAVING,
@@ -27,6 +28,7 @@ from tests.classified import (
     MULTICLASS,
     SOFTPROB,
     TIERS,
+    declare,
     fit_model,
     make_split,
     register,
@@ -36,6 +38,7 @@ from tests.registered import configure
 
 NAMES = (f"classes-{number}" for number in count())
 ROWS = 40
+DRAWN = ("beeswarm", "mean_contributions", "why_this_prediction")
 
 
 def open_classes(open_site: OpenSite, warehouse_url: str, mlflow_url: str, problem: Problem, *models: str) -> Site:
@@ -46,22 +49,23 @@ def open_classes(open_site: OpenSite, warehouse_url: str, mlflow_url: str, probl
     return open_site(warehouse_url, mlflow_url, settings.registered_model, problem=problem)
 
 
-def publish(url: str, problem: Problem) -> None:
+def publish(url: str, problem: Problem, version: int = 1, declared: Problem | None = None) -> None:
     """A training set whose validation split has seeded rows."""
     split = make_split(problem, ROWS, seed=8)
     rows = zip(range(ROWS), *(values.tolist() for values in (*split.rows.values(), split.target)), strict=True)
     with connect(url) as connection:
         connection.execute(
-            "INSERT INTO training.sets (state, months, declaration, settings, sources, counts, published_at)"
-            " VALUES ('published', '{all}', '{}', '{}', '{}', %s, now())",
-            [Jsonb({"validation": ROWS})],
+            "INSERT INTO training.sets (version, state, months, declaration, settings, sources, counts, published_at)"
+            " OVERRIDING SYSTEM VALUE VALUES (%s, 'published', '{all}', %s, '{}', '{}', %s, now())",
+            [version, Jsonb((declared or problem).to_dict()), Jsonb({"validation": ROWS})],
         )
         connection.execute(
-            "CREATE TABLE training.examples_1 (row_number bigint, tenure double precision, contract text,"
+            f"CREATE TABLE training.examples_{version} (row_number bigint, tenure double precision, contract text,"
             " target double precision, month text DEFAULT 'all', split text DEFAULT 'validation')"
         )
         connection.cursor().executemany(
-            "INSERT INTO training.examples_1 (row_number, tenure, contract, target) VALUES (%s, %s, %s, %s)", list(rows)
+            f"INSERT INTO training.examples_{version} (row_number, tenure, contract, target) VALUES (%s, %s, %s, %s)",
+            list(rows),
         )
 
 
@@ -207,6 +211,47 @@ def test_selected_row_shows_both_classes_and_the_set(
     assert site.answer("why_this_prediction")["figure"]["layout"]["yaxis"]["title"]["text"].startswith("probability of")
 
 
+def declare_more(problem: Problem) -> Problem:
+    """The same customers after a column was added and their contract given up."""
+    added = {"tenure": COLUMNS["tenure"], "contract": {"kind": "ignored"}, "region": {"kind": "category"}}
+    return Problem(**{**problem.model_dump(exclude={"columns"}), "columns": added})
+
+
+def list_rows(site: Site) -> list[Any]:
+    answer = site.visit().get("/options/rows")
+    assert answer.status_code == 200, answer.text
+    return answer.json()["options"]
+
+
+def test_model_is_explained_by_the_columns_that_it_was_trained_with(
+    open_site: OpenSite, warehouse_url: str, mlflow_url: str
+) -> None:
+    publish(warehouse_url, LEAVING)
+    before = open_classes(open_site, warehouse_url, mlflow_url, LEAVING, LOGISTIC)
+    settings = before.sources.settings()
+    site = open_site(warehouse_url, mlflow_url, settings.registered_model, problem=declare_more(LEAVING))
+    kinds = {name: site.answer(name)["kind"] for name in (*DRAWN, "picked_row")}
+    assert kinds == {**dict.fromkeys(DRAWN, "figure"), "picked_row": "facts"}
+    assert len(list_rows(site)) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("declared", "is_explained"),
+    [(LEAVING, True), (declare_more(LEAVING), False), (declare("gone", "here", name="leaving"), False)],
+    ids=["alike", "without a column", "with other labels"],
+)
+def test_newest_set_stands_in_for_a_dropped_one_only_if_its_rows_are_alike(
+    open_site: OpenSite, warehouse_url: str, mlflow_url: str, declared: Problem, is_explained: bool
+) -> None:
+    publish(warehouse_url, LEAVING, 2, declared)
+    if not is_explained:
+        with connect(warehouse_url) as connection:
+            connection.execute("ALTER TABLE training.examples_2 DROP COLUMN contract")
+    site = open_classes(open_site, warehouse_url, mlflow_url, LEAVING, LOGISTIC)
+    assert site.answer("picked_row")["kind"] == ("facts" if is_explained else "empty")
+    assert bool(list_rows(site)) == is_explained
+
+
 def test_playground_shows_the_class_its_probability_and_its_set(
     open_site: OpenSite, warehouse_url: str, mlflow_url: str
 ) -> None:
@@ -230,5 +275,14 @@ def test_playground_shows_the_class_its_probability_and_its_set(
 
 def test_playground_leaves_out_versions_that_predict_other_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     models = [fit_model(problem, LINEAR) for problem in (LEAVING, TIERS, LEAVING)]
+    monkeypatch.setattr(playground, "load_model", lambda _, at: models[at])
+    assert playground._load_usable(None, [0, 1, 2]) == [(0, models[0]), (2, models[2])]  # type: ignore[arg-type,list-item]
+
+
+def test_playground_leaves_out_versions_that_need_columns_which_the_champion_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of_contract = Problem(**{**LEAVING.model_dump(exclude={"columns"}), "columns": {"contract": COLUMNS["contract"]}})
+    models: list[Any] = [SimpleNamespace(problem=problem) for problem in (LEAVING, declare_more(LEAVING), of_contract)]
     monkeypatch.setattr(playground, "load_model", lambda _, at: models[at])
     assert playground._load_usable(None, [0, 1, 2]) == [(0, models[0]), (2, models[2])]  # type: ignore[arg-type,list-item]

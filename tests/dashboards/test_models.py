@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Callable
 from itertools import count
 
 import numpy as np
 import pytest
 
+from include.dashboards import playground
 from include.dashboards.reading.explanations import _show_features
 from include.problem.declaration import Problem
 from include.settings import Settings
@@ -14,6 +16,7 @@ from include.tracking.runs import open_tracker
 from include.warehouse import connect
 from tests.dashboards.conftest import OpenSite, Site, store_trials
 from tests.published_sets import publish_sample
+from tests.redeclared import ADDED, make_later, remove
 from tests.registered import BLEND, BOOSTER, FOREST, LASSO, LOG_BLEND, configure, register
 from tests.warehouse_rows import store_zones
 
@@ -110,6 +113,24 @@ def test_playground_predicts_with_the_champion_and_the_others_and_says_why(model
     far = models_site.visit().post("/predict", json=TRIP | {"trip_distance": 90_000}).json()
     assert set(far["warnings"]) - set(answer["warnings"])
     assert all(warning.startswith("trip_distance 90000 is above") for warning in set(far["warnings"]))
+
+
+@pytest.mark.parametrize("change", [make_later, remove])
+def test_playground_asks_for_what_the_champion_was_trained_with_though_the_declaration_has_changed(
+    open_site: OpenSite,
+    models_site: Site,
+    settings: Settings,
+    warehouse_url: str,
+    change: Callable[[Problem], Problem],
+) -> None:
+    changed = change(settings.problem)
+    site = open_site(warehouse_url, str(settings.mlflow_tracking_uri), settings.registered_model, problem=changed)
+    form = playground.describe_form(site.context())
+    assert {field["name"] for field in form["fields"]} == settings.problem.dtypes.keys()
+    answer = site.visit().post("/predict", json=TRIP)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["row"]["trip_distance"] == 2.5
+    assert site.visit().post("/predict", json=TRIP | {ADDED: 1}).status_code == 422
 
 
 @pytest.mark.parametrize("blend", [BLEND, LOG_BLEND])

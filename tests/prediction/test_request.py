@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 from include.errors import NoChampion, SettingsError
 from include.prediction.inputs import InputsInvalid
 from include.prediction.request import collect_inputs, predict
+from include.problem.declaration import Problem
 from include.settings import Settings
 from include.tracking.runs import open_tracker
+from tests.redeclared import ADDED, make_later, remove
 from tests.registered import BOOSTER, configure, make_model, register
 from tests.splits import make_trips
 
@@ -78,6 +81,26 @@ def test_no_champion_is_an_error_and_nothing_is_logged(warehouse_url: str, setti
     assert read_log(warehouse_url) == []
 
 
-def test_trip_that_cannot_be_used_is_refused_before_anything_is_asked(warehouse_url: str, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range")
+@pytest.mark.parametrize("change", [make_later, remove])
+def test_champion_is_asked_for_what_it_was_trained_with_though_the_declaration_has_changed(
+    warehouse_url: str, settings: Settings, tmp_path: Path, change: Callable[[Problem], Problem]
+) -> None:
+    register(open_tracker(settings), settings.registered_model, BOOSTER)
+    changed = settings.model_copy(update={"problem": change(settings.problem)})
+    result = predict(warehouse_url, changed, [TRIP], "manual__1", store=tmp_path)
+    assert read_log(warehouse_url) == [("rest", "manual__1", 1, 2, result["predictions"][0])]
+    with pytest.raises(InputsInvalid, match=rf"inputs\[0\]\.{ADDED} is not a field of a trip"):
+        predict(warehouse_url, changed, [{**TRIP, ADDED: 2}], "manual__2", store=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range")
+def test_trip_that_cannot_be_used_is_refused_and_nothing_is_logged(
+    warehouse_url: str, settings: Settings, tmp_path: Path
+) -> None:
+    register(open_tracker(settings), settings.registered_model, BOOSTER)
     with pytest.raises(InputsInvalid, match=r"inputs\[0\]\.pickup_zone must be a whole number"):
-        predict(warehouse_url, configure(None), [{**TRIP, "pickup_zone": "x"}], "manual__1", store=tmp_path)
+        predict(warehouse_url, settings, [{**TRIP, "pickup_zone": "x"}], "manual__1", store=tmp_path)
+    assert read_log(warehouse_url) == []

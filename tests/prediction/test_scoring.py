@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier, Thread
@@ -20,6 +21,7 @@ from include.settings import Settings
 from include.tracking.registry import RegisteredVersion
 from include.tracking.store import LoadedModel
 from tests.classified import LEAVING, LOGISTIC, SOFTPROB, TIERS, fit_model, load_model, make_customers, make_split
+from tests.redeclared import DISTANCE, make_later, remove
 from tests.registered import BOOSTER, LASSO, make_model
 from tests.rentals import RENTALS
 from tests.splits import make_trips
@@ -226,10 +228,62 @@ def test_earlier_predictions_stay_where_the_source_is_damaged(warehouse_url: str
 def test_earlier_predictions_stay_where_no_trip_can_be_used(warehouse_url: str, tmp_path: Path) -> None:
     settings = ingest(warehouse_url, tmp_path, make_table(3))
     score_month(warehouse_url, settings, load(), MONTH)
-    strict = settings.change(trip_distance_min=100.0)
+    pq.write_table(make_table(3, trip_distance=pa.array([-1.0] * 3)), tmp_path / "backwards.parquet")
     with pytest.raises(SourceInvalid, match="None of the 3 trips of 2024-01 can be predicted"):
-        score_month(warehouse_url, strict, load(), MONTH)
+        score_month(warehouse_url, settings, load(), MONTH, f"file://{tmp_path}/backwards.parquet")
     assert len(read_batch(warehouse_url)) == 3
+
+
+def change(settings: Settings, make: Callable[[Problem], Problem]) -> Settings:
+    """The settings after the declaration was changed; the warehouse has the columns of the new one, too."""
+    return settings.model_copy(update={"problem": make(settings.problem)})
+
+
+@pytest.mark.parametrize("make", [make_later, remove])
+def test_model_scores_by_what_it_was_trained_with_though_the_declaration_has_changed(
+    warehouse_url: str, tmp_path: Path, make: Callable[[Problem], Problem]
+) -> None:
+    settings = ingest(warehouse_url, tmp_path, make_table(3))
+    score_month(warehouse_url, settings, load(1), MONTH)
+    changed = change(settings, make)
+    ensure_columns(warehouse_url, changed.problem)
+    score_month(warehouse_url, changed, load(2), MONTH)
+    score_month(warehouse_url, changed, load(3), MONTH, settings.problem.source)
+    rows = read_batch(warehouse_url, "row_number, trip_distance, predicted")
+    assert rows[:3] == rows[3:6] == rows[6:]
+
+
+def test_strict_bounds_of_today_leave_no_row_out_that_the_model_accepts(warehouse_url: str, tmp_path: Path) -> None:
+    settings = ingest(warehouse_url, tmp_path, make_table(3))
+    scored = score_month(warehouse_url, settings.change(trip_distance_min=100.0), load(), MONTH)
+    assert (scored["rows"], scored["skipped"]) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"ALTER TABLE raw.rows DROP COLUMN {DISTANCE} CASCADE",
+        f"ALTER TABLE raw.rows DROP COLUMN {DISTANCE} CASCADE, ADD COLUMN {DISTANCE} text",
+        f"UPDATE raw.rows SET {DISTANCE} = NULL",
+    ],
+    ids=["gone", "of another kind", "empty since"],
+)
+def test_column_that_raw_rows_no_longer_have_is_an_error_by_its_name(
+    warehouse_url: str, tmp_path: Path, statement: str
+) -> None:
+    settings = ingest(warehouse_url, tmp_path, make_table(3))
+    with psycopg.connect(warehouse_url) as connection:
+        connection.execute(statement)
+    with pytest.raises(SourceInvalid, match=r"raw.rows does not have trip_distance for 2024-01.*train a new model"):
+        score_month(warehouse_url, change(settings, remove), load(), MONTH)
+
+
+def test_column_that_is_neither_declared_nor_in_the_file_is_an_error_by_its_name(
+    warehouse_url: str, tmp_path: Path
+) -> None:
+    pq.write_table(make_table(3).drop_columns([DISTANCE]), tmp_path / "later.parquet")
+    with pytest.raises(SourceInvalid, match=r"no column 'trip_distance', which the model was trained with.*new model"):
+        score_month(warehouse_url, change(SETTINGS, remove), load(), MONTH, f"file://{tmp_path}/later.parquet")
 
 
 def test_missing_column_is_named_with_the_setting_to_change(warehouse_url: str, tmp_path: Path) -> None:

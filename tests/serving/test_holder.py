@@ -14,6 +14,7 @@ from include.serving.metrics import Metrics
 from include.settings import Settings
 from include.tracking.runs import Tracker
 from include.tracking.store import load_champion
+from tests.redeclared import ADDED, make_later, remove
 from tests.registered import BOOSTER, LASSO, log_once, register, register_damaged
 from tests.serving.conftest import TRIP, run_service
 from tests.serving.processes import run_process
@@ -172,6 +173,22 @@ def test_settings_are_read_anew_for_a_new_champion(tracker: Tracker, settings: S
     holder.refresh()
     assert holder.current
     assert holder.current.form.names["from_zone"] == "pickup_zone"
+
+
+def test_champion_accepts_what_it_was_trained_with_though_the_declaration_has_changed(
+    tracker: Tracker, settings: Settings, warehouse_url: str, tmp_path: Path
+) -> None:
+    register(tracker, settings.registered_model, LASSO)
+    make_holder(settings, tmp_path).refresh()
+    for change in (make_later, remove):
+        changed = settings.model_copy(update={"problem": change(settings.problem)})
+        with run_service(changed, warehouse_url, tmp_path) as service:
+            assert version_of(service.parts.holder) == 1, "the local copy answers after a restart"
+            assert service.predict(TRIP)["warnings"] == []
+            refused = service.client.post("/predict", json={**TRIP, ADDED: 2})
+            assert refused.status_code == 422
+            assert ADDED in refused.text
+            assert "is not a field of a trip" in refused.text
 
 
 def test_other_registered_model_is_looked_for_as_soon_as_the_settings_name_it(

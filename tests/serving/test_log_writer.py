@@ -1,13 +1,17 @@
 """Predictions on their way to prediction.log."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 
-from include.prediction.log import Predictions
+from include.prediction.log import Place, Predictions, write_once
+from include.serving import log_writer
 from include.serving.log_writer import BATCH_ROWS, LogWriter
 from include.serving.metrics import Metrics
 from include.settings import Settings
@@ -91,6 +95,61 @@ def test_rows_that_the_database_refuses_are_counted_and_do_not_stop_the_others(
     writer.put(answer())
     assert writer.flush()
     assert count(metrics, "written") == 1
+
+
+def refused(rows: int = 1) -> Predictions:
+    """Predictions whose distances are texts, which the column for numbers does not take."""
+    made = answer(rows, "refused")
+    far = np.array(["far"] * rows, object)
+    return replace(made, rows={**made.rows, "trip_distance": far}, kinds={**KINDS, "trip_distance": "category"})
+
+
+def test_request_that_the_database_refuses_costs_no_other_one_its_rows(warehouse_url: str, tmp_path: Path) -> None:
+    metrics = Metrics()
+    writer = LogWriter(warehouse_url, 100, metrics, tmp_path)
+    for each in (answer(2, "before"), refused(3), answer(1, "after"), refused(1)):
+        writer.put(each)
+    assert writer.flush()
+    assert sorted(row[2] for row in read_log(warehouse_url)) == ["after", "before", "before"]
+    assert (count(metrics, "written"), count(metrics, "failed")) == (3, 4)
+    assert metrics.registry.get_sample_value("serving_log_queued_rows") == 0
+
+
+def test_request_that_the_database_refuses_costs_no_other_one_of_an_earlier_process_its_rows(
+    warehouse_url: str, tmp_path: Path
+) -> None:
+    killed = LogWriter(warehouse_url, 100, Metrics(), tmp_path)
+    for each in (answer(2, "before"), refused(3), answer(1, "after")):
+        killed.put(each)
+    assert killed._journal
+    killed._journal.close()
+    writer = LogWriter(warehouse_url, 100, metrics := Metrics(), tmp_path)
+    writer.start()
+    writer.stop()
+    assert sorted(row[2] for row in read_log(warehouse_url)) == ["after", "before", "before"]
+    assert (count(metrics, "written"), count(metrics, "failed")) == (3, 3)
+
+
+def test_database_that_is_lost_while_requests_are_written_one_by_one_gets_none_twice(
+    warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken").touch()
+    metrics = Metrics()
+    writer = LogWriter(warehouse_url, 100, metrics, tmp_path / "taken")
+    for each in (answer(2, "before"), refused(), answer(1, "after")):
+        writer.put(each)
+
+    def lose(connection: psycopg.Connection, answered: Sequence[tuple[Place | None, Predictions]]) -> int:
+        if [each.request_id for _, each in answered] == ["after"]:
+            raise psycopg.OperationalError("the connection is lost")
+        return write_once(connection, answered)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log_writer, "write_once", lose)
+        assert not writer.flush()
+    assert writer.flush()
+    assert sorted(row[2] for row in read_log(warehouse_url)) == ["after", "before", "before"]
+    assert (count(metrics, "written"), count(metrics, "failed")) == (3, 1)
 
 
 def test_what_is_queued_is_written_when_the_service_stops(warehouse_url: str, tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ SECONDS_KEPT = 900
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 # Evenly spread over the validation split of the model's training set, or of the newest one where that was dropped.
 _CHOSEN = """
-    SELECT version, coalesce((counts->>'validation')::bigint, 0) FROM training.published
+    SELECT version, coalesce((counts->>'validation')::bigint, 0), version::text = %(version)s, declaration
+    FROM training.published
     ORDER BY (version::text = %(version)s) DESC, version DESC LIMIT 1
 """
 _SAMPLE = sql.SQL("""
@@ -102,19 +103,13 @@ def explain_sample(context: Context) -> Explained | None:
 
 
 def _explain(context: Context, version: Registered) -> Explained | None:
-    with connect(context.sources.warehouse_url()) as connection:
-        chosen = connection.execute(_CHOSEN, {"version": version.set_version}).fetchone()
-        if chosen is None:
-            return None
-        problem = context.settings.problem
-        columns = sql.SQL(", ").join(map(sql.Identifier, (*problem.dtypes, "target")))
-        query = _SAMPLE.format(columns=columns, examples=table_of(chosen[0]))
-        parameters = {"rows": chosen[1], "size": explanation.SAMPLE_ROWS}
-        rows = connection.cursor(row_factory=dict_row).execute(query, parameters).fetchall()
+    model, names = load_model(context, version), find_names(context)
+    # Its own: columns may have been declared, or given up, since it was trained.
+    problem = model.problem
+    rows = _read_sample(context.sources.warehouse_url(), version, problem)
     if not rows:
         return None
     inputs = columns_of_records(problem, rows)
-    model, names = load_model(context, version), find_names(context)
     computed = model.encoder.compute(inputs)
     return Explained(
         problem,
@@ -128,10 +123,30 @@ def _explain(context: Context, version: Registered) -> Explained | None:
     )
 
 
+def _read_sample(url: str, version: Registered, problem: Problem) -> list[dict[str, Any]]:
+    """The inputs and targets of the sample; none where no set is there that has them."""
+    with connect(url) as connection:
+        chosen = connection.execute(_CHOSEN, {"version": version.set_version}).fetchone()
+        if chosen is None:
+            return []
+        number, count, is_own, declaration = chosen
+        if not (is_own or _stands_in(Problem.from_dict(declaration), problem)):
+            return []
+        columns = sql.SQL(", ").join(map(sql.Identifier, (*problem.dtypes, "target")))
+        query = _SAMPLE.format(columns=columns, examples=table_of(number))
+        parameters = {"rows": count, "size": explanation.SAMPLE_ROWS}
+        return connection.cursor(row_factory=dict_row).execute(query, parameters).fetchall()
+
+
+def _stands_in(newest: Problem, problem: Problem) -> bool:
+    """Whether the newest set's rows are such as a model was trained with."""
+    return problem.input_kinds.items() <= newest.input_kinds.items() and problem.labels == newest.labels
+
+
 def name_features(context: Context, model: Model, rows: Columns) -> dict[str, str]:
     """Each feature of the first row with its value as people read it."""
     computed = model.encoder.compute(rows)
-    return _show_features(context.settings.problem, find_names(context), computed, rows, 0)
+    return _show_features(model.problem, find_names(context), computed, rows, 0)
 
 
 def _show_features(
