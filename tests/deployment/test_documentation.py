@@ -67,8 +67,8 @@ def test_backup_in_compose_is_done_as_written(tmp_path: Path) -> None:
     run = "docker compose run --rm --no-deps --volume mltrain_artifacts:/var/lib/mlflow --volume ./backups:/backups"
     run += " --env MLFLOW_ARTIFACTS_DESTINATION=/var/lib/mlflow migrations python -m include.deployment"
     assert calls[1:] == [
-        f"{run} backup /backups/monday",
+        f"{run} backup /backups/first",
         "docker compose up --detach --wait postgres",
-        f"{run} restore /backups/monday",
+        f"{run} restore /backups/first",
         "scripts/start.sh ",
     ]
