@@ -99,12 +99,12 @@ def predict(context: Context, row: Mapping[str, Any]) -> dict[str, Any]:
         NoModel: No model is registered.
         TrackingUnavailable, ModelInvalid: A model cannot be loaded.
     """
+    problem = _find_problem(context)
+    rows = parse_rows([row], InputFormat.of(problem))
     chosen = choose_models(context)
     if not chosen:
         raise NoModel(NO_MODEL)
     models = _load_usable(context, chosen)
-    problem = find_accepted(models[0][1].problem, context.settings.problem)
-    rows = parse_rows([row], InputFormat.of(problem))
     predictions = [
         Predicted(version.version, version.label, version.role, version.model, outcome)
         for version, model in models
