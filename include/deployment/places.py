@@ -107,9 +107,10 @@ def restore_embedded(source: Path, home: Path, say: Callable[[str], None] = prin
     try:
         # What the backup holds is brought up to date by the first start.
         stack = start(home, ("postgres",), say, with_databases=False)
+        settings = read_stack_settings()
         problems = [problem_of(name) for name in list_databases(source) if name.startswith(WAREHOUSE)]
         for problem in problems:
-            create_databases(stack.with_warehouse(name_warehouse(read_stack_settings(), problem)))
+            create_databases(stack.with_warehouse(name_warehouse(settings, problem)))
         load(source, places_of(stack, problems))
     except BaseException:
         reset(home)

@@ -14,7 +14,7 @@ import psutil
 from include.embedded.credentials import write_private
 from include.embedded.databases import create_databases, migrate_databases
 from include.embedded.errors import StackError
-from include.embedded.places import check_home, find_foreign
+from include.embedded.places import MADE_AT_START, check_home, find_foreign
 from include.embedded.programs import postgres
 from include.embedded.programs.health import find_problem
 from include.embedded.programs.patience import Patience
@@ -27,9 +27,7 @@ from include.embedded.stack import Stack, open_stack, wanted_ports
 
 PUBLIC, PRIVATE = 0o755, 0o700
 # Postgres runs as another user under root and passes through the home; everything else is its owner's alone.
-DIRECTORIES = {"": PUBLIC} | dict.fromkeys(
-    ("logs", "run", "mail", "mlflow", "airflow", "models", "predictions"), PRIVATE
-)
+DIRECTORIES = {"": PUBLIC} | dict.fromkeys(MADE_AT_START, PRIVATE)
 STARTS_TO_ALLOW = 2
 SECONDS_TO_STOP = 45.0
 SECONDS_BETWEEN_WORDS = 30.0
@@ -125,11 +123,11 @@ def reset(home: Path) -> list[Path]:
     check_home(home)
     stop(home)
     foreign = find_foreign(home)
-    for path in (*(home.iterdir() if home.exists() else ()), postgres.shared_directory(home)):
+    ours = set(home.iterdir()).difference(foreign) if home.exists() else set()
+    for path in (*ours, postgres.shared_directory(home)):
         if path.is_dir() and not path.is_symlink():
-            if path not in foreign:
-                shutil.rmtree(path)
-        elif path not in foreign:
+            shutil.rmtree(path)
+        else:
             path.unlink(missing_ok=True)
     if home.exists() and not foreign:
         home.rmdir()

@@ -13,7 +13,8 @@ from include.embedded.errors import StackError
 # There from the first start on.
 KEYS = "secrets.env"
 FILES = (KEYS, "stack.json", "ports.json", "programs.json", "settings.env", "supervisord.conf", "run.json")
-FOLDERS = ("logs", "run", "mail", "mlflow", "airflow", "models", "predictions", "names", "postgres")
+MADE_AT_START = ("logs", "run", "mail", "mlflow", "airflow", "models", "predictions")
+FOLDERS = (*MADE_AT_START, "names", "postgres")
 _NAMES = "|".join(map(re.escape, (*FILES, *FOLDERS)))
 # Also a file of which a writer that was killed has left a part.
 WRITTEN = re.compile(rf"{_NAMES}|\.(?:{_NAMES})\.\d+")
