@@ -15,7 +15,7 @@ PAGES = {
 README, COMMANDS, ARCHITECTURE = PAGES["README.md"], PAGES["docs/commands.md"], PAGES["docs/architecture.md"]
 LARGEST_README = 12_000
 # Modules of include/ that lie beside the rooms, and belong to its ground.
-GROUND = ("configuration", "errors", "request_bodies", "version", "collector", "warehouse")
+GROUND = ("configuration", "errors", "request_bodies", "version", "collector", "keep_alive", "warehouse")
 FOLDERS = (
     "dags",
     "plugins",

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import uvicorn
 
+from include.keep_alive import KEEP_ALIVE_SECONDS
 from include.prediction.inputs import InputFormat
 from include.serving.access import Secrets
 from include.serving.app import create_app
@@ -56,6 +57,7 @@ def main() -> None:
         ws="none",
         access_log=False,
         log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SECONDS_TO_END,
     )
     with suppress(KeyboardInterrupt):

@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from include.collector import collect_seldom
+from include.keep_alive import KEEP_ALIVE_SECONDS
 from include.tracking_server.access import Guard, PasswordsMissing
 
 NEEDED = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_ARTIFACTS_DESTINATION")
@@ -62,6 +63,7 @@ def main() -> None:
         port=int(os.environ.get("MLFLOW_PORT", "5000")),
         lifespan="off",
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SECONDS_TO_END,
     )
 

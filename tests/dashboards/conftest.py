@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from include.dashboards.app import create_app
 from include.dashboards.context import Context, Filters, Sources, Viewer
 from include.dashboards.pages import load_pages
+from include.dashboards.reading.registered import PATIENCE
 from include.warehouse import connect
 from tests.registered import configure
 
@@ -62,6 +63,13 @@ class Site:
 
 load_pages()
 OpenSite = Callable[..., Site]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pages set for their whole process is that of the test alone."""
+    for name, value in PATIENCE.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

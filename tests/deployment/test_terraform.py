@@ -14,6 +14,7 @@ import pytest
 
 from include.deployment.release import SERVICES
 from include.deployment.secret_values import GIVEN, make_values
+from include.keep_alive import KEEP_ALIVE_SECONDS
 from include.settings import ROOT
 from tests.deployment.conftest import Cloud
 
@@ -137,6 +138,17 @@ def test_every_secret_is_one_that_is_generated_or_asked_for(environment: Environ
     names = {entry["Name"].removeprefix(prefix) for entry in listed if entry["Name"].startswith(prefix)}
     values = make_values("database", "broker", "http://api-server:8080")
     assert names == {*values, *GIVEN}
+
+
+def test_load_balancer_closes_a_connection_before_the_program_behind_it_does(environment: Environment) -> None:
+    balancing, containers = environment.cloud.client("elbv2"), environment.cloud.client("ecs")
+    (balancer,) = balancing.describe_load_balancers()["LoadBalancers"]
+    attributes = balancing.describe_load_balancer_attributes(LoadBalancerArn=balancer["LoadBalancerArn"])["Attributes"]
+    idle_seconds = next(int(one["Value"]) for one in attributes if one["Key"] == "idle_timeout.timeout_seconds")
+    found = containers.describe_task_definition(taskDefinition=f"{environment.name}-api-server")["taskDefinition"]
+    variables = {one["name"]: one["value"] for one in found["containerDefinitions"][0]["environment"]}
+    assert idle_seconds < int(variables["AIRFLOW__API__WORKER_TIMEOUT"])
+    assert idle_seconds < KEEP_ALIVE_SECONDS
 
 
 def test_buckets_are_closed_encrypted_and_keep_replaced_artifacts(environment: Environment) -> None:

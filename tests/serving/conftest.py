@@ -52,9 +52,13 @@ def tracker(mlflow_url: str) -> Iterator[Tracker]:
     """A connection to the tests' registry; MLflow writes its address into the environment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_url)
-        # One that is away is noticed at once.
-        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         yield open_tracker(configure(mlflow_url))
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry that is away is noticed at once."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 
 @pytest.fixture

@@ -68,6 +68,12 @@ def ask(process: Process, data: bytes) -> bytes:
         return connection.recv(65536)
 
 
+def is_answered(connection: socket.socket) -> bool:
+    """Whether a question for the service's health on that connection has a good answer."""
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    return connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
 def read_answers(connection: socket.socket, number: int) -> None:
     """Reads as many good answers to predictions; heads and bodies come by themselves."""
     received = b""
@@ -91,10 +97,17 @@ def test_requests_that_are_not_sent_to_their_end_are_given_up_while_others_are_a
     lines = open_many(process, 20, b"\r\n")
     bodies = open_many(process, 20, post("/predict", f"X-API-Key: {KEY}\r\n", 1000) + b"{")
     chunks = open_many(process, 20, post("/predict", f"X-API-Key: {KEY}\r\n", None) + b"1\r\n{\r\n")
+    kept, begun = process.connect(), process.connect()
+    assert is_answered(kept)
+    assert is_answered(begun)
+    begun.sendall(b"\r\n")
     assert process.predict(TRIP)["predictions"]
     assert process.get("/readyz").status_code == 200
-    for connection in (*heads, *silent, *lines, *bodies, *chunks):
+    for connection in (*heads, *silent, *lines, *bodies, *chunks, begun):
         assert read_all(connection).startswith(b"HTTP/1.1 408 ")
+    # Nothing is owed on a connection that is kept for the next request.
+    with kept:
+        assert is_answered(kept)
 
 
 def test_head_that_comes_byte_by_byte_is_given_up(process: Process) -> None:
@@ -236,6 +249,20 @@ def test_health_is_answered_where_there_are_too_many_connections(process: Proces
         beyond = [stack.enter_context(process.connect()) for _ in range(CONNECTIONS_FOR_HEALTH + 20)]
         assert read_all(beyond[-1]).startswith(b"HTTP/1.1 503 ")
     wait_until(lambda: process.get("/model").status_code == 200, "connections are free again")
+
+
+def test_connection_that_has_not_been_used_for_the_longest_makes_room(process: Process) -> None:
+    with ExitStack() as stack:
+        kept = [stack.enter_context(process.connect()) for _ in range(MOST_CONNECTIONS)]
+        for connection in kept:
+            assert is_answered(connection)
+            if connection is kept[0]:
+                # What happens within a thousandth of a second happens at once to the service's clock.
+                time.sleep(0.01)
+        assert process.get("/model").status_code == 200
+        assert kept[0].recv(1) == b""
+        assert is_answered(kept[1])
+        assert is_answered(kept[-1])
 
 
 ODD = {

@@ -3,6 +3,7 @@
 import base64
 import re
 import socket
+import time
 from itertools import product
 from urllib.parse import urlsplit
 
@@ -129,6 +130,18 @@ def test_refused_upload_is_answered_before_its_body_arrives(mlflow_server: Track
         request = "PUT /api/2.0/mlflow-artifacts/artifacts/x HTTP/1.1", "Host: localhost", "Content-Length: 1000000000"
         connection.sendall("".join(f"{line}\r\n" for line in (*request, "")).encode())
         assert connection.recv(12) == b"HTTP/1.1 401"
+
+
+def test_connection_that_trials_left_idle_can_be_used_again(mlflow_server: TrackingServer) -> None:
+    address = urlsplit(mlflow_server.url)
+    request = f"GET /version HTTP/1.1\r\nHost: 127.0.0.1:{address.port}\r\n\r\n".encode()
+    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+        connection.sendall(request)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
+        # uvicorn would close it after five seconds.
+        time.sleep(6)
+        connection.sendall(request)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
 
 
 def test_pages_of_mlflow_are_shown_to_the_reader(reader: httpx.Client) -> None:

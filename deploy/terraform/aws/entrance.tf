@@ -6,6 +6,9 @@ locals {
     api-server = { host = "airflow.${var.domain}", port = 8080, health = "/api/v2/monitor/health" }
     serving    = { host = "predictions.${var.domain}", port = 8100, health = "/healthz" }
   }
+  # Airflow waits with a run's answer for as long as the run takes. A program that closed a connection before the load
+  # balancer does would now and then cut a request off: "502 Bad Gateway". Those of the image keep theirs for 310 seconds.
+  idle_seconds = 300
 }
 
 resource "aws_lb" "main" {
@@ -15,8 +18,7 @@ resource "aws_lb" "main" {
   security_groups            = [aws_security_group.parts["load-balancer"].id]
   drop_invalid_header_fields = true
   enable_deletion_protection = local.is_production
-  # Airflow waits with a run's answer for as long as the run takes.
-  idle_timeout = 300
+  idle_timeout               = local.idle_seconds
 }
 
 resource "aws_lb_target_group" "main" {

@@ -23,6 +23,7 @@ locals {
     AIRFLOW__API__HOST                       = "0.0.0.0"
     AIRFLOW__API__PORT                       = "8080"
     AIRFLOW__API__BASE_URL                   = local.addresses.airflow
+    AIRFLOW__API__WORKER_TIMEOUT             = tostring(local.idle_seconds + 10) # It keeps connections for as long.
     AIRFLOW__API_AUTH__JWT_ISSUER            = local.name
     AIRFLOW__FAB__ENABLE_PROXY_FIX           = "True"
     AIRFLOW__LOGGING__REMOTE_LOGGING         = "True"

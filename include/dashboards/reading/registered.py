@@ -26,8 +26,9 @@ from include.tracking.runs import NO_EXPERIMENT, Tracker, open_tracker, translat
 MOST_VERSIONS = 50
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ROLES = (CHAMPION, CHALLENGER, PREVIOUS)
-# Read by MLflow's client at each request; its own defaults wait far longer.
-PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+# Read by MLflow's client at each request; its own defaults wait far longer. The second attempt is made at once, and is
+# for connections that the server closes just when they are used again.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 
 
 @dataclass(frozen=True)

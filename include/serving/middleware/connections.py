@@ -80,6 +80,7 @@ class Connection(HttpToolsProtocol):
         self._answering = Answering(transport)
         super().connection_made(self._answering)  # type: ignore[arg-type]
         self._owed_since = self.loop.time()
+        self._make_room()
         if len(self.connections) > MOST_CONNECTIONS + CONNECTIONS_FOR_HEALTH:
             self._refuse(TOO_MANY)
 
@@ -130,9 +131,28 @@ class Connection(HttpToolsProtocol):
             return self.cycle, "end"
         if self.flow.write_paused:
             return self.cycle, "answer"
+        if self.kept_until:
+            return self.cycle, "nothing"
         if self.cycle is None or self.cycle.response_complete:
             return self.cycle, "head"
         return self.cycle, "body" if self.cycle.more_body else "nothing"
+
+    @property
+    def kept_until(self) -> float:
+        """When uvicorn closes it, as all that was asked is answered; 0 while it is in use."""
+        timer = self.timeout_keep_alive_task
+        return 0.0 if timer is None else timer.when()
+
+    def _make_room(self) -> None:
+        """Closes a connection where there are too many: that which has not been used for the longest."""
+        if len(self.connections) <= MOST_CONNECTIONS:
+            return
+        kept = [one for one in self.connections if isinstance(one, Connection) and one.kept_until]
+        if kept:
+            longest = min(kept, key=lambda one: one.kept_until)
+            # At once: it would be told that it has ended after the new one's request is read.
+            self.connections.discard(longest)
+            longest.transport.close()
 
     def _refuse(self, answer: bytes) -> None:
         # In the midst of an answer another one would be read as its end.
