@@ -120,11 +120,10 @@ async def send(load: Load) -> Outcome:
     for _ in range(load.connections):
         free.put_nowait(Connection(load))
 
-    async def ask(connection: Connection) -> None:
-        begun = time.perf_counter()
+    async def ask(connection: Connection, due: float) -> None:
         try:
             body = (await connection.ask()).decode()
-            outcome.milliseconds.append(1000 * (time.perf_counter() - begun))
+            outcome.milliseconds.append(1000 * (time.perf_counter() - due))
             if body in bodies or len(bodies) < MOST_BODIES:
                 bodies[body] += 1
         except OSError:
@@ -137,7 +136,10 @@ async def send(load: Load) -> Outcome:
     while (now := time.perf_counter() - begun) < load.seconds:
         if load.rate and now < sent / load.rate:
             await asyncio.sleep(sent / load.rate - now)
-        task = asyncio.create_task(ask(await free.get()))
+        connection = await free.get()
+        # A request that had to wait for a connection has waited for the service, too.
+        due = begun + sent / load.rate if load.rate else time.perf_counter()
+        task = asyncio.create_task(ask(connection, due))
         asking.add(task)
         task.add_done_callback(asking.discard)
         sent += 1

@@ -1,5 +1,6 @@
 """Windows of the raw rows: weeks, by default, that are complete."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -42,14 +43,32 @@ class Window:
 
 
 def find_windows(rows: Mapping[date, int], days: int, least_rows: int) -> list[Window]:
-    """The complete windows, oldest first: rows on every day, and not fewer than `least_rows` of them in all.
+    """The complete windows, oldest first: rows on each day that has any in most weeks, and not fewer than `least_rows`.
+
+    A shop that is closed on Sundays has complete weeks, too.
 
     Args:
         rows: Day -> number of rows.
     """
+    if not rows:
+        return []
     starts = sorted({day - timedelta(days=(day - FIRST_DAY).days % days) for day in rows})
-    windows = [(Window(start, days), [rows.get(start + timedelta(days=n), 0) for n in range(days)]) for start in starts]
-    return [window for window, counts in windows if all(counts) and sum(counts) >= least_rows]
+    usual = _find_usual_weekdays(rows)
+    windows = []
+    for window in (Window(start, days) for start in starts):
+        each = [window.start + timedelta(days=number) for number in range(days)]
+        is_complete = all(rows.get(day) for day in each if day.weekday() in usual)
+        if is_complete and sum(rows.get(day, 0) for day in each) >= least_rows:
+            windows.append(window)
+    return windows
+
+
+def _find_usual_weekdays(rows: Mapping[date, int]) -> set[int]:
+    """The days of the week without those that have no rows in most of the weeks from the first row to the last one."""
+    first, last = min(rows), max(rows)
+    passed = Counter((first + timedelta(days=number)).weekday() for number in range((last - first).days + 1))
+    found = Counter(day.weekday() for day, number in rows.items() if number)
+    return {day for day in range(7) if 2 * found[day] > passed[day] or not passed[day]}
 
 
 def choose_windows(windows: Sequence[Window], newest_month: str, least: int) -> list[Window]:

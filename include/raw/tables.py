@@ -103,6 +103,6 @@ def _index_log(connection: psycopg.Connection, problem: Problem) -> None:
     if problem.time in problem.dtypes:
         connection.execute(
             sql.SQL("CREATE INDEX IF NOT EXISTS {} ON prediction.log ({})").format(
-                sql.Identifier(f"log_by_{problem.time}"), sql.Identifier(problem.time)
+                sql.Identifier(f"log_by_column_{problem.time}"), sql.Identifier(problem.time)
             )
         )

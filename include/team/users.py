@@ -3,15 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
+from werkzeug.security import check_password_hash
+
+from include.settings.team import AUTOMATION
+
 
 def save_users(roles: Mapping[str, str], passwords: Mapping[str, str]) -> list[str]:
     """Creates missing users, and gives each user the configured role.
 
-    A password is set once: anyone who changed it in the web UI keeps theirs. Users that are not named stay as they are.
+    A person's password is set once: anyone who changed it in the web UI keeps theirs. That of the tasks is always the
+    one in its secret. Users that are not named stay as they are.
 
     Args:
         roles: User -> role: Admin, Op, User or Viewer.
-        passwords: User -> first password.
+        passwords: User -> first password; for `AUTOMATION` the password.
 
     Returns:
         What was done, one line per user.
@@ -28,6 +33,9 @@ def _save(manager: Any, name: str, role_name: str, password: str) -> str:
     if user is None:
         manager.add_user(name, name, "", f"{name}@localhost", role, password=password)
         return f"{name} was created as {role_name}"
+    if name == AUTOMATION and not check_password_hash(user.password, password):
+        manager.reset_password(user.id, password)
+        return f"{name} has a new password"
     if user.roles != [role]:
         user.roles = [role]
         manager.update_user(user)

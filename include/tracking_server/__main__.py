@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from include.collector import collect_seldom
 from include.keep_alive import KEEP_ALIVE_SECONDS
 from include.tracking_server.access import Guard, PasswordsMissing
+from include.tracking_server.database import DatabaseTooNew, migrate
 
 NEEDED = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_ARTIFACTS_DESTINATION")
 SECONDS_TO_END = 5
@@ -25,6 +26,7 @@ def make_app() -> ASGIApp:
 
     Raises:
         PasswordsMissing: The passwords of the logins cannot be used.
+        DatabaseTooNew: The database is of a later MLflow.
     """
     database, destination = (os.environ[name] for name in NEEDED)
     # What `mlflow server` hands to the process that it starts.
@@ -43,6 +45,7 @@ def make_app() -> ASGIApp:
 
     guard = Guard(app, os.environ)
     confine(destination)
+    migrate(database)
     initialize_backend_stores(database, database, ARTIFACT_ROOT)
     return guard
 
@@ -55,7 +58,7 @@ def main() -> None:
     collect_seldom()
     try:
         app = make_app()
-    except PasswordsMissing as error:
+    except (PasswordsMissing, DatabaseTooNew) as error:
         sys.exit(str(error))
     uvicorn.run(
         app,

@@ -98,3 +98,16 @@ def note_version(url: str, version: int, problem: Problem) -> None:
             " ON CONFLICT (name, version) WHERE kind = 'judgement' DO UPDATE SET set_version = excluded.set_version",
             [name, version, *row],
         )
+
+
+@pytest.mark.parametrize("name", ["time", "run", "sold_at"])
+def test_predictions_can_be_found_by_their_time_whatever_it_is_called(warehouse_url: str, name: str) -> None:
+    columns = {name: {"kind": "time", "required": True}, "area": {}}
+    problem = Problem(name="sales", source="file:///sales.csv", target="price", time=name, columns=columns)  # type: ignore[call-arg, arg-type]
+    ensure_columns(warehouse_url, problem)
+    indexed = query(
+        warehouse_url,
+        "SELECT DISTINCT attname FROM pg_index i JOIN pg_attribute a ON attrelid = indrelid AND attnum = indkey[0]"
+        " WHERE indrelid = 'prediction.log'::regclass",
+    )
+    assert (name,) in indexed

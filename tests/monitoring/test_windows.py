@@ -1,12 +1,13 @@
 """Which rows are looked at together, where they are not divided into months."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from include.monitoring.windows import Window, find_new, list_windows, load_window
+from include.monitoring.windows import Window, find_new, find_windows, list_windows, load_window
 from include.problem.declaration import Problem
 from include.sets import preparation
 from include.settings import Settings
@@ -48,6 +49,38 @@ def test_rows_with_time_but_without_months_have_their_complete_weeks(warehouse_u
     windows = list_windows(warehouse_url, settings)
     assert [str(window.start) for window in windows] == ["2024-01-08", "2024-01-15", "2024-01-22"]
     assert load_window(warehouse_url, settings.problem, windows[0]).target.tolist() == [7, 8, 9, 10, 11, 12, 13]
+
+
+MONDAY = date(2024, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("weekdays", "days", "complete"),
+    [
+        ((0, 1, 2, 3, 4, 5, 6), 56, 8),
+        ((0, 1, 2, 3, 4), 54, 8),
+        ((4,), 54, 8),
+        # The second Sunday has not come.
+        ((0, 1, 2, 3, 4, 5, 6), 13, 1),
+        # Nobody knows yet whether the weekend will have rows.
+        ((0, 1, 2, 3, 4), 5, 0),
+        ((0, 1, 2, 3, 4), 8, 1),
+    ],
+)
+def test_weeks_are_complete_without_the_days_that_never_have_rows(
+    weekdays: tuple[int, ...], days: int, complete: int
+) -> None:
+    all_days = [MONDAY + timedelta(days=number) for number in range(days)]
+    windows = find_windows({day: 10 for day in all_days if day.weekday() in weekdays}, 7, 1)
+    assert [window.start for window in windows] == [MONDAY + timedelta(weeks=week) for week in range(complete)]
+
+
+def test_week_in_which_a_usual_day_has_no_rows_is_not_complete() -> None:
+    weeks = [MONDAY + timedelta(days=number) for number in range(28)]
+    # One Sunday of four has rows, and one Wednesday has none.
+    rows = {day: 10 for day in weeks if (day.weekday() != 6 or day == date(2024, 1, 7)) and day != date(2024, 1, 10)}
+    assert [window.start.day for window in find_windows(rows, 7, 1)] == [1, 15, 22]
+    assert find_windows({}, 7, 1) == []
 
 
 def test_what_is_loaded_of_rows_without_time_is_new_if_a_month_of_the_set_has_changed(published_url: str) -> None:
