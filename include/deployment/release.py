@@ -115,14 +115,20 @@ def _wait(ecs: Any, cluster: str, wanted: dict[str, str], say: Say) -> None:
             name = service["serviceName"]
             if service["taskDefinition"] != wanted[name]:
                 raise DeploymentError(f"{name} went back to {service['taskDefinition']}: its tasks did not start")
-            settled = len(service["deployments"]) == 1 and service["runningCount"] >= service["desiredCount"]
-            if name in waiting and settled:
+            if name in waiting and _is_settled(service):
                 del waiting[name]
                 say(f"{name} runs {wanted[name].rpartition('/')[2]}")
         if waiting and time.monotonic() > deadline:
             raise DeploymentError(f"{', '.join(waiting)} did not settle within {SECONDS_TO_SETTLE} s")
         if waiting:
             time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _is_settled(service: dict[str, Any]) -> bool:
+    """Whether the newest deployment is the only one, and ECS has found its tasks healthy, not only running."""
+    first, *others = service["deployments"]
+    is_complete = first.get("rolloutState", "COMPLETED") == "COMPLETED"
+    return not others and is_complete and service["runningCount"] >= service["desiredCount"]
 
 
 def _describe(ecs: Any, cluster: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from include.errors import ModelInvalid
+from include.errors import ModelInvalid, NoChampion
 from include.models.artifact import Model
 from include.prediction.accepted import find_accepted
 from include.prediction.inputs import InputFormat
@@ -57,12 +57,15 @@ class Holder:
         current: Is replaced as a whole, so that a request that took it keeps it.
         problem: Why the registry's champion is not the one in memory, as of the last check.
         looked_at: When the registry last named a champion.
+        found_none: Whether the registry has answered that there is no champion: from then on there is nothing to wait
+            for before requests are taken.
     """
 
     def __init__(self, metrics: Metrics, read: Callable[[], Settings] = read_settings, store: Path = STORE) -> None:
         self.current: Champion | None = None
         self.problem: str | None = "The registry has not been checked yet."
         self.looked_at: datetime | None = None
+        self.found_none = False
         self._metrics, self._read, self._store = metrics, read, store
         self._settings = read()
         self._tracker: Tracker | None = None
@@ -116,7 +119,11 @@ class Holder:
     def _refresh(self, insist: bool) -> bool:
         self._settings = self._read()
         self._tracker = self._tracker or open_registry(self._settings)
-        version = find_champion(self._tracker, self._settings.registered_model)
+        try:
+            version = find_champion(self._tracker, self._settings.registered_model)
+        except NoChampion:
+            self.found_none = True
+            raise
         self.looked_at = datetime.now(UTC)
         if self.current and _is_same(self.current.loaded.version, version):
             return False

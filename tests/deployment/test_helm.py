@@ -213,6 +213,14 @@ def test_pods_have_bounds_and_no_rights_that_they_do_not_need(name: str) -> None
     assert {"readinessProbe", "livenessProbe"} <= set(container)
 
 
+def test_pods_get_requests_once_they_can_predict_and_a_first_rollout_ends_before_there_is_a_model() -> None:
+    container = of_kind("Deployment")["serving"]["spec"]["template"]["spec"]["containers"][0]
+    annotations = of_kind("Ingress")["serving"]["metadata"]["annotations"]
+    asked = container["readinessProbe"]["httpGet"]["path"], annotations["alb.ingress.kubernetes.io/healthcheck-path"]
+    assert set(asked) == {"/readyz?champion=optional"}
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+
+
 @pytest.mark.parametrize("name", ["dask-scheduler", "dask-worker"])
 def test_pods_that_fit_models_have_bounds_and_are_reached_by_airflows_workers_alone(name: str) -> None:
     deployment = of_kind("Deployment")[name]

@@ -50,7 +50,7 @@ class Settled:
         answer = self._ecs.describe_services(**arguments)
         for service in answer["services"]:
             service["runningCount"] = service["desiredCount"] if service["serviceName"] != self._stuck else 0
-            service["deployments"] = service["deployments"][:1]
+            service["deployments"] = [{**service["deployments"][0], "rolloutState": "COMPLETED"}]
             service.setdefault("networkConfiguration", {"awsvpcConfiguration": {"subnets": ["subnet-1"]}})
         return answer
 
@@ -101,6 +101,23 @@ def test_all_services_go_back_when_one_does_not_settle(cluster: Cluster, monkeyp
     monkeypatch.setattr(module, "SECONDS_TO_SETTLE", 0)
     with pytest.raises(DeploymentError, match="serving did not settle"):
         release(Settled(cluster.ecs, stuck="serving"), cluster.name, NEW, say=lambda _: None)
+    assert set(cluster.images().values()) == {OLD}
+
+
+def test_service_whose_tasks_run_but_are_not_healthy_does_not_count_as_settled(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unwell(Settled):
+        def describe_services(self, **arguments: Any) -> Any:
+            answer = super().describe_services(**arguments)
+            for service in answer["services"]:
+                if service["serviceName"] == "scheduler":
+                    service["deployments"][0]["rolloutState"] = "IN_PROGRESS"
+            return answer
+
+    monkeypatch.setattr(module, "SECONDS_TO_SETTLE", 0)
+    with pytest.raises(DeploymentError, match="scheduler did not settle"):
+        release(Unwell(cluster.ecs), cluster.name, NEW, say=lambda _: None)
     assert set(cluster.images().values()) == {OLD}
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from include.deployment.release import SERVICES
+from include.deployment.release import MIGRATIONS, SERVICES
 from include.deployment.secret_values import GIVEN, make_values
 from include.keep_alive import KEEP_ALIVE_SECONDS
 from include.settings import ROOT
@@ -20,6 +21,13 @@ from tests.deployment.conftest import Cloud
 
 DIRECTORY = ROOT / "deploy" / "terraform" / "aws"
 EXAMPLE = DIRECTORY / "staging.tfvars.example"
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))["services"]
+# Secret of compose -> its name here, if it is not the same with dashes; RDS keeps its administrator's password itself.
+RENAMED = {
+    "airflow_database_password": "airflow-database", "mlflow_database_password": "mlflow-database",
+    "warehouse_password": "warehouse", "broker_password": "broker", "smtp_connection": "smtp",
+    "postgres_password": None,
+}  # fmt: skip
 TERRAFORM = shutil.which("terraform") or shutil.which("tofu")
 # Where a machine without network may have the provider; TF_PLUGIN_DIRECTORY names another place.
 PLUGIN_DIRECTORIES = (Path(os.environ.get("TF_PLUGIN_DIRECTORY") or "/opt/tf-plugins"),)
@@ -84,6 +92,15 @@ class Environment:
     cloud: Cloud
     outputs: dict[str, Any]
     name: str = "mltrain-staging"
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        """Program -> the container of its newest definition."""
+        ecs = self.cloud.client("ecs")
+        definitions = {name: f"{self.name}-{name}" for name in (*SERVICES, MIGRATIONS)}
+        return {
+            name: ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]["containerDefinitions"][0]
+            for name, family in definitions.items()
+        }
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +202,97 @@ def test_no_definition_holds_a_password(environment: Environment) -> None:
             plain = {entry["name"] for entry in container["environment"]}
             assert not plain & {entry["name"] for entry in container["secrets"]}
             assert not [name for name in plain if re.search("PASSWORD|SECRET|FERNET|API_KEY", name)]
+
+
+def test_every_program_has_a_health_check_that_it_may_fail_for_ten_minutes(environment: Environment) -> None:
+    checks = {name: container.get("healthCheck") for name, container in environment.containers().items()}
+    assert checks.pop(MIGRATIONS) is None
+    for name, check in checks.items():
+        assert check["interval"] * check["retries"] == 600, name
+        # What ECS takes.
+        assert (2 <= check["timeout"] <= 60, check["retries"] <= 10, check["startPeriod"]) == (True, True, 120), name
+
+
+def test_programs_are_asked_as_in_compose_but_airflows_loops_by_themselves(environment: Environment) -> None:
+    asked = {
+        name: one["healthCheck"]["command"] for name, one in environment.containers().items() if name != MIGRATIONS
+    }
+    jobs = {name: command[command.index("airflow") :] for name, command in asked.items() if "airflow" in command}
+    assert jobs == {
+        name: ["airflow", "jobs", "check", "--local", "--job-type", job]
+        for name, job in (
+            ("scheduler", "SchedulerJob"), ("dag-processor", "DagProcessorJob"), ("triggerer", "TriggererJob"),
+        )
+    }  # fmt: skip
+    # Their environment is complete: nothing has to be filled in before.
+    start = ["python", "-m", "include.team.start"]
+    for name in asked.keys() - jobs.keys():
+        expected = [part for part in COMPOSE[name]["healthcheck"]["test"] if part != "CMD"]
+        assert asked[name] == ["CMD", *(expected[3:] if expected[:3] == start else expected)], name
+
+
+def test_every_program_has_the_secrets_that_it_has_in_compose_and_no_other(environment: Environment) -> None:
+    for name, container in environment.containers().items():
+        had = {RENAMED.get(secret, secret.replace("_", "-")) for secret in COMPOSE[name]["secrets"]} - {None}
+        if name != MIGRATIONS and "automation-password" in had:
+            had = had - {"automation-password"} | {"airflow-api"}
+        arns = [one["valueFrom"].split(":secret:")[1] for one in container["secrets"] if one["name"] != "PGPASSWORD"]
+        assert {arn.removeprefix(f"{environment.name}/").rpartition("-")[0] for arn in arns} == had, name
+
+
+def test_prediction_service_reaches_the_registry_and_the_database_alone(environment: Environment) -> None:
+    ec2 = environment.cloud.client("ec2")
+    groups = {one["GroupId"]: one["GroupName"].removeprefix(f"{environment.name}-") for one in
+              ec2.describe_security_groups()["SecurityGroups"]}  # fmt: skip
+    ways = {
+        (groups[one["ReferencedGroupInfo"]["GroupId"]], groups[one["GroupId"]], one["FromPort"])
+        for one in ec2.describe_security_group_rules()["SecurityGroupRules"]
+        if "ReferencedGroupInfo" in one
+    }
+    assert {way for way in ways if way[0] == "serving"} == {("serving", "mlflow", 5000), ("serving", "database", 5432)}
+    assert {way for way in ways if way[1] == "broker"} == {("airflow", "broker", 6379)}
+    # The migrations run in MLflow's network.
+    assert ("mlflow", "database", 5432) in ways
+    services = environment.cloud.client("ecs").describe_services(cluster=environment.name, services=list(SERVICES))
+    found = {
+        service["serviceName"]: [groups[one] for one in
+                                 service["networkConfiguration"]["awsvpcConfiguration"]["securityGroups"]]
+        for service in services["services"]
+    }  # fmt: skip
+    assert found == {name: [name if name in ("mlflow", "serving") else "airflow"] for name in SERVICES}
+
+
+def test_load_balancer_asks_whether_the_prediction_service_can_predict(environment: Environment) -> None:
+    groups = environment.cloud.client("elbv2").describe_target_groups()["TargetGroups"]
+    asked = {one["TargetGroupName"].removeprefix(f"{environment.name}-"): one["HealthCheckPath"] for one in groups}
+    assert asked["serving"] == "/readyz?champion=optional"
+
+
+def test_people_get_into_containers_of_staging_by_the_channel_that_the_task_opens(environment: Environment) -> None:
+    iam = environment.cloud.client("iam")
+    for program in ("airflow", "mlflow", "serving"):
+        policy = iam.get_role_policy(RoleName=f"{environment.name}-{program}", PolicyName="shell")["PolicyDocument"]
+        assert set(policy["Statement"][0]["Action"]) == {
+            f"ssmmessages:{verb}{channel}Channel" for verb in ("Create", "Open") for channel in ("Control", "Data")
+        }
+
+
+def test_nobody_gets_into_containers_of_production(module: Path) -> None:
+    given = (f"-var-file={EXAMPLE}", "-var=environment=production", "-state=production.tfstate", "-out=production.plan")
+    run(module, "plan", "-input=false", "-no-color", *given)
+    planned = json.loads(run(module, "show", "-json", "production.plan").stdout)["planned_values"]["root_module"]
+    services = [one["values"] for one in planned["resources"] if one["type"] == "aws_ecs_service"]
+    assert {one["enable_execute_command"] for one in services} == {False}
+    assert len(services) == len(SERVICES)
+    assert not [one for one in planned["resources"] if one["address"].startswith("aws_iam_role_policy.shell")]
+
+
+def test_missing_scheduler_is_an_alarm(environment: Environment) -> None:
+    # How much CPU it uses says nothing of one that hangs: its health check uses some.
+    alarms = environment.cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    [alarm] = [one for one in alarms if one["AlarmName"].endswith("scheduler-away")]
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Threshold"]) == (
+        "ECS/ContainerInsights", "RunningTaskCount", 1,
+    )  # fmt: skip
+    cluster = environment.cloud.client("ecs").describe_clusters(clusters=[environment.name], include=["SETTINGS"])
+    assert {"name": "containerInsights", "value": "enabled"} in cluster["clusters"][0]["settings"]

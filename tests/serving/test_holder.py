@@ -163,6 +163,32 @@ def test_start_without_registry_and_copy_answers_that_it_is_not_ready(
         assert service.client.get("/healthz").status_code == 200
 
 
+def test_load_balancer_sends_requests_where_the_registry_has_no_champion_yet(
+    tracker: Tracker, settings: Settings, warehouse_url: str, tmp_path: Path
+) -> None:
+    with run_service(settings, warehouse_url, tmp_path) as service:
+        wait_until(lambda: "NoChampion" in (service.parts.holder.problem or ""), "the registry is asked")
+        answers = [service.client.get("/readyz", params=one) for one in ({"champion": "optional"}, {})]
+        assert [(one.status_code, one.json()["ready"]) for one in answers] == [(200, True), (503, False)]
+        register(tracker, settings.registered_model, LASSO)
+        service.parts.holder.refresh()
+        assert service.client.get("/readyz?champion=optional").json()["version"] == 1
+
+
+def test_load_balancer_sends_no_requests_while_the_champion_is_not_loaded_or_unknown(
+    tracker: Tracker, settings: Settings, away: Settings, warehouse_url: str, tmp_path: Path
+) -> None:
+    register_damaged(tracker, settings.registered_model, BOOSTER, "estimator.ubj", tmp_path / "original")
+    problems = []
+    for known in (settings, away):
+        with run_service(known, warehouse_url, tmp_path / "store") as service:
+            holder = service.parts.holder
+            holder.refresh()
+            problems.append((holder.problem or "").partition(":")[0])
+            assert service.client.get("/readyz?champion=optional").status_code == 503
+    assert problems == ["ModelInvalid", "TrackingUnavailable"]
+
+
 def test_settings_are_read_anew_for_a_new_champion(tracker: Tracker, settings: Settings, tmp_path: Path) -> None:
     changing = settings
     holder = Holder(Metrics(), lambda: changing, tmp_path)

@@ -1,10 +1,11 @@
-# The load balancer: TLS, and one host name for each program that people and their programs talk to. MLflow has none:
-# few people need it, and they reach it through `aws ecs execute-command` or a VPN, with its login.
+# The load balancer: TLS, and one host name for each program that people and their programs talk to. MLflow has none: few
+# people need it, and they reach it with its login as docs/production.md says.
 
 locals {
   entrances = {
     api-server = { host = "airflow.${var.domain}", port = 8080, health = "/api/v2/monitor/health" }
-    serving    = { host = "predictions.${var.domain}", port = 8100, health = "/healthz" }
+    # With a champion, or where there is none yet: no request reaches a task that is still loading one.
+    serving = { host = "predictions.${var.domain}", port = 8100, health = "/readyz?champion=optional" }
   }
   # Airflow waits with a run's answer for as long as the run takes. A program that closed a connection before the load
   # balancer does would now and then cut a request off: "502 Bad Gateway". Those of the image keep theirs for 310 seconds.

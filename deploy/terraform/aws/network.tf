@@ -85,9 +85,10 @@ resource "aws_vpc_endpoint" "s3" {
   route_table_ids = [for table in aws_route_table.private : table.id]
 }
 
-# Who may talk to whom: people -> load balancer -> programs -> database and broker.
+# Who may talk to whom: people -> load balancer -> programs -> database. The broker has no password, since Terraform would
+# keep it in its state: Airflow's programs alone reach it.
 resource "aws_security_group" "parts" {
-  for_each    = toset(["load-balancer", "programs", "database", "broker"])
+  for_each    = toset(["load-balancer", "airflow", "mlflow", "serving", "database", "broker"])
   name        = "${local.name}-${each.key}"
   description = "${local.name}: ${each.key}"
   vpc_id      = aws_vpc.main.id
@@ -95,12 +96,15 @@ resource "aws_security_group" "parts" {
 
 locals {
   ways = {
-    airflow     = { from = "load-balancer", to = "programs", port = 8080 }
-    serving     = { from = "load-balancer", to = "programs", port = 8100 }
-    api-server  = { from = "programs", to = "programs", port = 8080 }
-    mlflow      = { from = "programs", to = "programs", port = 5000 }
-    postgres    = { from = "programs", to = "database", port = 5432 }
-    task-broker = { from = "programs", to = "broker", port = 6379 }
+    people-airflow   = { from = "load-balancer", to = "airflow", port = 8080 }
+    people-serving   = { from = "load-balancer", to = "serving", port = 8100 }
+    airflow-airflow  = { from = "airflow", to = "airflow", port = 8080 }
+    airflow-mlflow   = { from = "airflow", to = "mlflow", port = 5000 }
+    airflow-broker   = { from = "airflow", to = "broker", port = 6379 }
+    airflow-database = { from = "airflow", to = "database", port = 5432 }
+    mlflow-database  = { from = "mlflow", to = "database", port = 5432 }
+    serving-mlflow   = { from = "serving", to = "mlflow", port = 5000 }
+    serving-database = { from = "serving", to = "database", port = 5432 }
   }
 }
 
@@ -123,7 +127,7 @@ resource "aws_vpc_security_group_ingress_rule" "people" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "out" {
-  for_each          = toset(["load-balancer", "programs"])
+  for_each          = toset(["load-balancer", "airflow", "mlflow", "serving"])
   security_group_id = aws_security_group.parts[each.key].id
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "-1"

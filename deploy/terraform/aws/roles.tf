@@ -85,6 +85,30 @@ resource "aws_iam_role_policy" "programs" {
   policy   = each.value.json
 }
 
+# `aws ecs execute-command`, and the way to a container's port, are a channel that the task opens itself. Production has
+# none: who may start one has all that the program has.
+locals {
+  has_shells = !local.is_production
+}
+
+data "aws_iam_policy_document" "shell" {
+  # AWS knows no resource for these.
+  statement {
+    actions = [
+      "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel",
+      "ssmmessages:OpenDataChannel",
+    ]
+    resources = ["*"]
+  }
+}
+
+resource "aws_iam_role_policy" "shell" {
+  for_each = { for program, role in aws_iam_role.programs : program => role if local.has_shells }
+  name     = "shell"
+  role     = each.value.id
+  policy   = data.aws_iam_policy_document.shell.json
+}
+
 # GitHub's workflows log in by a token that GitHub signs for each job; there is no key to lose.
 resource "aws_iam_openid_connect_provider" "github" {
   url            = "https://token.actions.githubusercontent.com"

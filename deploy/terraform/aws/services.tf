@@ -40,6 +40,7 @@ locals {
     MLFLOW_SERVER_ALLOWED_HOSTS  = "${trimprefix(local.addresses.mlflow, "http://")},localhost:*"
     MLFLOW_ARTIFACTS_DESTINATION = "s3://${aws_s3_bucket.main["artifacts"].bucket}/mlflow"
     AWS_DEFAULT_REGION           = var.region
+    MLFLOW_TRACKING_USERNAME     = "reader" # For its health check.
   }
   serving_environment = merge(var.settings, {
     SERVING_HOST             = "0.0.0.0"
@@ -56,10 +57,11 @@ locals {
   # Tasks write to MLflow, Airflow's other programs read.
   worker_environment = merge(local.airflow_environment, { MLFLOW_TRACKING_USERNAME = "writer" })
 
-  airflow = { environment = local.airflow_environment, secrets = local.airflow_secrets }
-  workers = { environment = local.worker_environment, secrets = local.worker_secrets }
-  mlflow  = { environment = local.mlflow_environment, secrets = local.mlflow_secrets }
-  serving = { environment = local.serving_environment, secrets = local.serving_secrets }
+  # A group has a role and a security group of its own.
+  airflow = { group = "airflow", environment = local.airflow_environment }
+  workers = { group = "airflow", environment = local.worker_environment }
+  mlflow  = { group = "mlflow", environment = local.mlflow_environment }
+  serving = { group = "serving", environment = local.serving_environment }
   two     = local.is_production ? 2 : 1
   run     = ["python", "-m", "include.team.airflow"]
   worker  = concat(local.run, ["celery", "worker", "--skip-serve-logs", "--queues"])
@@ -76,6 +78,27 @@ locals {
     mlflow         = merge(local.mlflow, { command = ["python", "-m", "include.tracking_server"], cpu = 1024, memory = 3072, count = local.two, port = 5000 })
     serving        = merge(local.serving, { command = ["python", "-m", "include.serving"], cpu = 1024, memory = 2048, count = local.two, port = 8100 })
   }
+
+  # What ECS runs inside each container to learn whether its program does its work; without it, a program that is started
+  # again and again would count as one that runs. As in docker-compose.yaml, but for Airflow's own loops: the API server,
+  # which is asked there, knows the newest heartbeat alone, whichever of two schedulers it is from, and ECS would replace
+  # them all while it is away. Airflow's own command takes seconds of CPU, so that it is run seldom.
+  looks = {
+    api-server     = ["page", "http://localhost:8080/execution/health", "http://localhost:8080/api/v2/monitor/health"]
+    worker-default = ["worker"]
+    worker-cpu     = ["worker"]
+    mlflow         = ["tracking", "http://localhost:5000"]
+    serving        = ["page", "http://localhost:8100/healthz"]
+  }
+  jobs      = { scheduler = "SchedulerJob", dag-processor = "DagProcessorJob", triggerer = "TriggererJob" }
+  look      = ["CMD", "python", "-m", "include.team.health"]
+  check_job = ["CMD", "python", "-m", "include.team.start", "airflow", "jobs", "check", "--local", "--job-type"]
+  health = merge(
+    { for program, what in local.looks : program => { command = concat(local.look, what), interval = 60, timeout = 20 } },
+    { for program, job in local.jobs : program => { command = concat(local.check_job, [job]), interval = 120, timeout = 60 } },
+  )
+  # As long as a database or a broker may be away before tasks that run are cut off by new programs.
+  seconds_unwell = 600
 }
 
 resource "aws_ecs_cluster" "main" {
@@ -110,17 +133,22 @@ resource "aws_service_discovery_service" "main" {
       ttl  = 10
     }
   }
+
+  # ECS tells it of a task's health: others find those alone that answer.
+  health_check_custom_config {
+    failure_threshold = 1
+  }
 }
 
 locals {
   # The migrations are a program that ends: the delivery runs them before it touches the others.
   defined = merge(local.programs, {
     migrations = {
+      group       = "airflow"
       command     = ["python", "-m", "include.team.migrate"]
       cpu         = 1024
       memory      = 2048
       environment = local.migration_environment
-      secrets     = local.migration_secrets
     }
   })
   administrator_password = "${aws_db_instance.main.master_user_secret[0].secret_arn}:password::"
@@ -134,7 +162,7 @@ resource "aws_ecs_task_definition" "main" {
   cpu                      = each.value.cpu
   memory                   = each.value.memory
   execution_role_arn       = aws_iam_role.start.arn
-  task_role_arn            = aws_iam_role.programs[each.key == "mlflow" ? "mlflow" : each.key == "serving" ? "serving" : "airflow"].arn
+  task_role_arn            = aws_iam_role.programs[each.value.group].arn
 
   container_definitions = jsonencode([{
     name         = each.key
@@ -145,9 +173,13 @@ resource "aws_ecs_task_definition" "main" {
     environment  = [for key, value in each.value.environment : { name = key, value = value }]
     portMappings = [for port in compact([lookup(each.value, "port", "")]) : { containerPort = tonumber(port), protocol = "tcp" }]
     secrets = concat(
-      [for key, secret in each.value.secrets : { name = key, valueFrom = aws_secretsmanager_secret.main[secret].arn }],
+      [for key, secret in local.secrets_of[each.key] : { name = key, valueFrom = aws_secretsmanager_secret.main[secret].arn }],
       [for key in each.key == "migrations" ? ["PGPASSWORD"] : [] : { name = key, valueFrom = local.administrator_password }],
     )
+    healthCheck = try(merge(local.health[each.key], {
+      startPeriod = 120
+      retries     = local.seconds_unwell / local.health[each.key].interval
+    }), null)
     linuxParameters = { initProcessEnabled = true }
     logConfiguration = {
       logDriver = "awslogs"
@@ -167,7 +199,7 @@ resource "aws_ecs_service" "main" {
   task_definition        = aws_ecs_task_definition.main[each.key].arn
   desired_count          = each.value.count
   launch_type            = "FARGATE"
-  enable_execute_command = !local.is_production
+  enable_execute_command = local.has_shells
   propagate_tags         = "SERVICE"
 
   # A release whose tasks do not come up is taken back by ECS itself.
@@ -178,7 +210,7 @@ resource "aws_ecs_service" "main" {
 
   network_configuration {
     subnets         = [for subnet in aws_subnet.private : subnet.id]
-    security_groups = [aws_security_group.parts["programs"].id]
+    security_groups = [aws_security_group.parts[each.value.group].id]
   }
 
   dynamic "service_registries" {
@@ -198,7 +230,7 @@ resource "aws_ecs_service" "main" {
   }
 
   health_check_grace_period_seconds = contains(keys(local.entrances), each.key) ? 180 : null
-  depends_on                        = [aws_lb_listener_rule.main, aws_iam_role_policy.programs, aws_iam_role_policy.start]
+  depends_on                        = [aws_lb_listener_rule.main, aws_iam_role_policy.programs, aws_iam_role_policy.shell, aws_iam_role_policy.start]
 
   # The delivery changes the task definition, autoscaling the number.
   lifecycle {

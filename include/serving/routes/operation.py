@@ -1,10 +1,10 @@
 """Routes for operators: the model in use, a check of the registry, metrics, health."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import anyio.to_thread
-from fastapi import Depends, FastAPI, Response, status
+from fastapi import Depends, FastAPI, Query, Response, status
 
 from include.serving.access import require_key, require_key_or_signature
 from include.serving.parts import REFUSALS, Parts
@@ -76,14 +76,21 @@ def add_operation(app: FastAPI, parts: Parts) -> None:
         response_description="It can",
         responses={503: {"model": answers.Ready, "description": "No champion yet"}},
     )
-    async def ready(response: Response) -> dict[str, Any]:
-        holder, champion = parts.holder, parts.holder.current
-        if champion is None:
+    async def ready(
+        response: Response,
+        champion: Annotated[
+            Literal["required", "optional"],
+            Query(description="`optional`: also ready without a champion, if the registry has none yet"),
+        ] = "required",
+    ) -> dict[str, Any]:
+        holder, current = parts.holder, parts.holder.current
+        is_ready = current is not None or (champion == "optional" and holder.found_none)
+        if not is_ready:
             response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
         return {
-            "ready": champion is not None,
-            "version": champion and champion.version,
-            "since": champion and champion.since,
+            "ready": is_ready,
+            "version": current and current.version,
+            "since": current and current.since,
             "looked_at": holder.looked_at,
             "problem": holder.problem,
         }
