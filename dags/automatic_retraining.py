@@ -53,7 +53,8 @@ def detect(**context: Any) -> RetrainingValues:
         skip_run(context, f"Nothing to do: {rival} is in progress.")
     found = reasons.detect(url, settings, force=context["params"]["force"])
     if found is None:
-        skip_run(context, "No reason to retrain: no new or changed month, no drift, and the champion is not too old.")
+        nothing = "no new or changed month, no alarm on what would be trained on, and the champion is not too old"
+        skip_run(context, f"No reason to retrain: {nothing}.")
     note_run(context, f"Retraining: {'; '.join(found.reasons)}.")
     report.begin(url, name_run(context), found.reasons, found.months)
     return found.to_dict()
@@ -64,8 +65,8 @@ def start(found: RetrainingValues, **context: Any) -> list[StartedRun]:
     """Starts a run of the preparation, or of the training DAGs."""
     from include.retraining.report import plan_starts
 
-    # A name that follows from this run's: a second attempt finds what the first one started.
-    run_id = f"retraining__{context['dag_run'].run_id}"
+    # A second attempt finds what the first one started; a run that is cleared has looked again, and starts anew.
+    run_id = f"retraining__{context['dag_run'].run_id}__{found['requested_at']}"
     note = f"Started by automatic_retraining: {'; '.join(found['reasons'])}."
     return [
         {"dag_id": dag_id, "run_id": start_dag(dag_id, note, conf, run_id)}

@@ -4,9 +4,9 @@
 
 **Produces** the result, and a row for each prediction in `prediction.log`.
 
-**Parameters**: `inputs`, up to 10,000 rows with the problem's inputs as fields, under their neutral names or the
-source's; `level` of the intervals or label sets. Or one row, whose fields are parameters of their own; the form says
-which of them may be left empty:
+**Parameters**: `inputs`, up to 10,000 rows with the inputs that the champion was trained with as fields, under their
+neutral names or the source's; `level` of the intervals or label sets. Or one row, whose fields are parameters of their
+own; the form says which of them may be left empty:
 """
 
 from datetime import timedelta
@@ -20,7 +20,7 @@ from include.orchestration.connections import get_warehouse_url
 from include.orchestration.presentation import PREDICTIONS, first_sentence
 from include.orchestration.runs import note_run
 from include.prediction.form_fields import make_fields
-from include.prediction.inputs import MOST_ROWS, InputFormat, describe_row
+from include.prediction.inputs import MOST_ROWS
 from include.prediction.value_names import read_names
 from include.problem.words import show_example
 from include.settings import read_settings, read_usable_settings
@@ -54,11 +54,13 @@ PARAMS = {
     "inputs": Param(
         None,
         type=["array", "null"],
-        items=describe_row(InputFormat.of(PROBLEM)),
+        # The champion may have been trained with other columns than are declared now: which, this file cannot know.
+        items={"type": "object"},
         maxItems=MOST_ROWS,
         title=f"{SEVERAL.capitalize()} as JSON",
         section=f"Several {SEVERAL}",
-        description=f"Instead of the one {ONE} above, for example {show_example(PROBLEM)}.",
+        description=f"Instead of the one {ONE} above, for example {show_example(PROBLEM)}. The fields are those that"
+        " the champion was trained with.",
     ),
 }
 

@@ -45,6 +45,10 @@ class NothingHandedOver(MltrainError):
     """A task finds nothing from the task before it; waiting will not help."""
 
 
+class AirflowUnavailable(MltrainError):
+    """Airflow's API could not answer now; trying again later can help."""
+
+
 class StaleInput(MltrainError):
     """What the task was about to read was replaced meanwhile; running it again reads the new state."""
 

@@ -47,7 +47,10 @@ def tell(
         except WarehouseUnavailable as error:
             lines += [f"{error}", *_send_unkept(settings, server, alert)]
     if ended_run:
-        due += outbox.settle(url, *ended_run)
+        try:
+            due += outbox.settle(url, *ended_run)
+        except WarehouseUnavailable as error:
+            lines.append(f"{error}")
     return lines + deliver(url, settings, server, dict.fromkeys(due))
 
 

@@ -16,6 +16,7 @@ KILLED = (
     "The task's process or its worker ended without an error: killed from outside, out of memory, marked as failed by"
     " hand, or the machine went down. The end of the task's log may say more."
 )
+NOT_READ = "Its error could not be looked up, because the warehouse was unavailable; the task's log has it."
 
 
 @dataclass(frozen=True)
@@ -87,22 +88,29 @@ def report_lateness(
     )
 
 
-def report_run_failure(dag_id: str, run_id: str, reason: str, page: str) -> Alert:
-    """A run failed, and none of its tasks reports why; `reason` is a sentence."""
+def report_run_failure(dag_id: str, run_id: str, queued_at: str | None, reason: str, page: str) -> Alert:
+    """A run failed, and none of its tasks reports why.
+
+    Args:
+        queued_at: When it was queued or cleared last, if that is known: a run that was cleared can fail again.
+        reason: A sentence.
+    """
     return Alert(
         kind="run failed",
         severity="error",
         dag_id=dag_id,
         run_id=run_id,
         state="failed",
-        event_key=f"run failed/{dag_id}/{run_id}",
+        event_key=f"run failed/{dag_id}/{run_id}/{queued_at}",
         headline=reason,
         facts={"Run": run_id},
         links={"Run": page},
     )
 
 
-def report_waiting(dag_id: str, run_id: str, task_id: str, subject: str, body: str, links: dict[str, str]) -> Alert:
+def report_waiting(
+    dag_id: str, run_id: str, task_id: str, try_number: int, subject: str, body: str, links: dict[str, str]
+) -> Alert:
     """A decision waits for a person."""
     return Alert(
         kind="waiting",
@@ -111,7 +119,7 @@ def report_waiting(dag_id: str, run_id: str, task_id: str, subject: str, body: s
         run_id=run_id,
         task_id=task_id,
         state="is waiting for approval",
-        event_key=f"waiting/{dag_id}/{run_id}/{task_id}",
+        event_key=f"waiting/{dag_id}/{run_id}/{task_id}/{try_number}",
         headline=subject,
         details=body,
         links=links,

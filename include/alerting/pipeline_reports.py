@@ -126,12 +126,12 @@ def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str])
     """A retraining has ended: why it ran, what it started, and the outcome per model; nothing if it had no reason."""
     with connect(url) as connection:
         row = connection.execute(
-            "SELECT reasons, months, runs, models, report FROM training.retrainings WHERE run_key = %s",
+            "SELECT reasons, months, runs, models, report, finished_at FROM training.retrainings WHERE run_key = %s",
             [f"{dag_id}/{run_id}"],
         ).fetchone()
     if row is None:
         return []
-    reasons, months, runs, models, report = row
+    reasons, months, runs, models, report, finished_at = row
     objective = read_settings().problem.objective
     name, unit = objective.name, objective.unit
     is_partial = any(run["state"] != "success" for run in runs)
@@ -142,8 +142,10 @@ def report_retraining(url: str, dag_id: str, run_id: str, links: dict[str, str])
         run_id=run_id,
         state="partly succeeded" if is_partial else "succeeded",
         label=", ".join(model["model"] for model in models if model["decision"] == "promoted"),
-        event_key=f"retrained/{dag_id}/{run_id}",
-        headline=f"Models were retrained: {'; '.join(reasons)}.",
+        # A run that is cleared reports again.
+        event_key=f"retrained/{dag_id}/{run_id}/{finished_at}",
+        headline=f"{'Models were retrained' if models else 'A retraining ended without a judged model; its reasons'}:"
+        f" {'; '.join(reasons)}.",
         facts={"Data": name_parts(months)},
         tables=(
             _pick(name_unit(f"Models by {name} on the same held-out rows", unit), models, RETRAINED_COLUMNS),

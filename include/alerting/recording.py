@@ -37,7 +37,9 @@ def record(url: str, alert: Alert, channels: Sequence[str], repeat_after: timede
         known = connection.execute("SELECT 1 FROM alerts.occurrences WHERE event_key = %s", [alert.event_key])
         if known.fetchone():
             return None
-        number = _find_run_alert(connection, alert) or _find_recent(connection, alert, repeat_after)
+        # Once there is somebody who can hear of it, what reached nobody does not stand for it.
+        untold = ["refused", "silent"] if channels else ["refused"]
+        number = _find_run_alert(connection, alert, untold) or _find_recent(connection, alert, repeat_after, untold)
         new = number is None
         if new:
             alert = replace(alert, repeats=_count_unsent_repeats(connection, alert))
@@ -60,7 +62,7 @@ def record(url: str, alert: Alert, channels: Sequence[str], repeat_after: timede
     return number if new else None
 
 
-def _find_run_alert(connection: psycopg.Connection, alert: Alert) -> int | None:
+def _find_run_alert(connection: psycopg.Connection, alert: Alert, untold: list[str]) -> int | None:
     """The alert on the same mapped task in the run that has not left; one with this very index is of a former try."""
     if alert.map_index < 0:
         return None
@@ -68,29 +70,31 @@ def _find_run_alert(connection: psycopg.Connection, alert: Alert) -> int | None:
         """
         SELECT id FROM alerts.sent s
         WHERE kind = %(kind)s AND dag_id = %(dag_id)s AND run_id = %(run_id)s AND task_id = %(task_id)s
-          AND state IN ('collecting', 'unsent', 'silent')
+          AND state IN ('collecting', 'unsent', 'silent') AND state <> ALL(%(untold)s)
           AND NOT EXISTS (
             SELECT FROM alerts.occurrences o
             WHERE o.alert_id = s.id AND o.run_id = s.run_id AND o.map_index = %(map_index)s
           )
         ORDER BY id DESC LIMIT 1
         """,
-        alert.__dict__,
+        {**alert.__dict__, "untold": untold},
     ).fetchone()
     return row[0] if row else None
 
 
-def _find_recent(connection: psycopg.Connection, alert: Alert, repeat_after: timedelta) -> int | None:
+def _find_recent(
+    connection: psycopg.Connection, alert: Alert, repeat_after: timedelta, untold: list[str]
+) -> int | None:
     if alert.repeat_key is None:
         return None
     row = connection.execute(
         """
         SELECT s.id FROM alerts.occurrences o JOIN alerts.sent s ON s.id = o.alert_id
-        WHERE o.repeat_key = %s
+        WHERE o.repeat_key = %s AND s.state <> ALL(%s)
           AND (s.state IN ('collecting', 'unsent') OR coalesce(s.sent_at, s.created_at) > now() - %s)
         ORDER BY s.id DESC LIMIT 1
         """,
-        [alert.repeat_key, repeat_after],
+        [alert.repeat_key, untold, repeat_after],
     ).fetchone()
     return row[0] if row else None
 
@@ -145,14 +149,21 @@ def list_headlines(url: str, dag_id: str, run_id: str) -> dict[tuple[str, int], 
     with connect(url) as connection:
         rows = connection.execute(
             "SELECT s.task_id, o.map_index, o.headline FROM alerts.occurrences o"
-            " JOIN alerts.sent s ON s.id = o.alert_id WHERE s.dag_id = %s AND o.run_id = %s AND s.kind = 'task failed'",
+            " JOIN alerts.sent s ON s.id = o.alert_id WHERE s.dag_id = %s AND o.run_id = %s AND s.kind = 'task failed'"
+            # A task that was cleared may fail for another reason.
+            " ORDER BY o.occurred_at",
             [dag_id, run_id],
         ).fetchall()
     return {(task_id, map_index): headline for task_id, map_index, headline in rows}
 
 
-def has_alerts(url: str, dag_id: str, run_id: str) -> bool:
-    """Whether anything that failed in the run was reported."""
+def has_alerts(url: str, dag_id: str, run_id: str, since: str | None) -> bool:
+    """Whether a failed task of the run was reported since then (ISO 8601); None: at any time."""
     with connect(url) as connection:
-        query = "SELECT 1 FROM alerts.sent WHERE dag_id = %s AND run_id = %s AND severity = 'error'"
-        return connection.execute(query, [dag_id, run_id]).fetchone() is not None
+        row = connection.execute(
+            "SELECT 1 FROM alerts.occurrences o JOIN alerts.sent s ON s.id = o.alert_id"
+            " WHERE s.dag_id = %s AND o.run_id = %s AND s.kind = 'task failed'"
+            " AND o.occurred_at >= coalesce(%s::timestamptz, '-infinity')",
+            [dag_id, run_id, since],
+        ).fetchone()
+    return row is not None

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 SCORE = "predicted"
 NOTHING_TO_COMPARE = (
     "Nothing to compare: there is no champion, its training set is unknown (a model registered by hand names none),"
-    " the classes are others than it learnt, or no week is complete."
+    " the classes are others than it learnt, or no window of DRIFT_WINDOW_DAYS is complete (DRIFT_MINIMUM_ROWS)."
 )
 _COLUMNS_OF_TABLE = (
     "name, champion_version, window_start, window_days, column_name, set_version, rows, psi, ks, js, drifted, missing,"
@@ -170,24 +170,24 @@ def raise_alarm(url: str, report: DriftReport, run_key: str) -> Alarm | None:
     return Alarm(report.champion_version, report.alarming, tuple(windows), report.errors)
 
 
-def find_open_alarms(url: str, name: str, champion_version: int) -> list[str]:
-    """The columns of the alarms on a champion that no retraining has answered."""
+def find_open_alarms(url: str, name: str, champion_version: int, last_day: date) -> list[str]:
+    """The columns of the alarms on a champion that no retraining has answered, and one with data up to that day can."""
     with connect(url) as connection:
         rows = connection.execute(
             "SELECT DISTINCT unnest(columns) FROM monitoring.alarms"
-            " WHERE name = %s AND champion_version = %s AND answered_by IS NULL ORDER BY 1",
-            [name, champion_version],
+            " WHERE name = %s AND champion_version = %s AND window_end <= %s AND answered_by IS NULL ORDER BY 1",
+            [name, champion_version, last_day],
         ).fetchall()
     return [column for (column,) in rows]
 
 
-def find_open_errors(url: str, name: str, champion_version: int) -> list[str]:
-    """What the newest alarm on a champion's error that no retraining has answered says of it, a phrase each."""
+def find_open_errors(url: str, name: str, champion_version: int, last_day: date) -> list[str]:
+    """What the newest of these alarms on a champion's error says of it, a phrase each; see `find_open_alarms`."""
     with connect(url) as connection:
         row = connection.execute(
-            "SELECT errors FROM monitoring.alarms WHERE name = %s AND champion_version = %s AND answered_by IS NULL"
-            " AND errors <> '{}' ORDER BY window_start DESC LIMIT 1",
-            [name, champion_version],
+            "SELECT errors FROM monitoring.alarms WHERE name = %s AND champion_version = %s AND window_end <= %s"
+            " AND answered_by IS NULL AND errors <> '{}' ORDER BY window_start DESC LIMIT 1",
+            [name, champion_version, last_day],
         ).fetchone()
     return row[0] if row else []
 

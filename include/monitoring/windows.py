@@ -68,7 +68,7 @@ def _find_usual_weekdays(rows: Mapping[date, int]) -> set[int]:
     first, last = min(rows), max(rows)
     passed = Counter((first + timedelta(days=number)).weekday() for number in range((last - first).days + 1))
     found = Counter(day.weekday() for day, number in rows.items() if number)
-    return {day for day in range(7) if 2 * found[day] > passed[day] or not passed[day]}
+    return {day for day in range(7) if 2 * found[day] >= passed[day]}
 
 
 def choose_windows(windows: Sequence[Window], newest_month: str, least: int) -> list[Window]:

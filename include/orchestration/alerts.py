@@ -23,7 +23,14 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from include.alerting.alert import Alert
 from include.alerting.channels import MailServer
 from include.alerting.detached import run_detached
-from include.errors import EngineUnavailable, SourceUnavailable, StaleInput, TrackingUnavailable, WarehouseUnavailable
+from include.errors import (
+    AirflowUnavailable,
+    EngineUnavailable,
+    SourceUnavailable,
+    StaleInput,
+    TrackingUnavailable,
+    WarehouseUnavailable,
+)
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.handover import check_handed_over
 from include.orchestration.secrecy import hide_secrets
@@ -169,6 +176,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 # Airflow's own operators on the warehouse, and its API server.
                 "psycopg.OperationalError",
                 "httpx.TransportError",
+                AirflowUnavailable,
                 AirflowRuntimeError,
             ],
             retry_delay=RETRY_DELAY,

@@ -1,14 +1,18 @@
 """Airflow's connections, as the domain takes them, and Airflow's own REST API for what tasks cannot do otherwise."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from include.errors import AirflowUnavailable
 from include.orchestration.secrecy import hide_secrets
+
+if TYPE_CHECKING:
+    import httpx
 
 log = logging.getLogger(__name__)
 REQUEST_TIMEOUT = 10.0
@@ -56,9 +60,35 @@ def _call_airflow(method: str, path: str, body: dict[str, Any] | None = None, **
     address = f"{connection.schema or 'http'}://{connection.host}:{connection.port}"
     with httpx.Client(base_url=address, timeout=REQUEST_TIMEOUT) as client:
         login = {"username": connection.login, "password": connection.password}
-        token = client.post("/auth/token", json=login).raise_for_status().json()["access_token"]
+        token = _read_answer(client.post("/auth/token", json=login))["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        return client.request(method, path, json=body, params=params, headers=headers).raise_for_status().json()
+        return _read_answer(client.request(method, path, json=body, params=params, headers=headers))
+
+
+def _read_answer(response: "httpx.Response") -> Any:
+    """What Airflow's API answers; an error says what it says.
+
+    Raises:
+        AirflowUnavailable: It has too much to do, or what it stands on is away.
+        httpx.HTTPStatusError: It refused.
+    """
+    import httpx
+
+    if response.is_success:
+        return response.json()
+    request = response.request
+    says = hide_secrets(_read_detail(response))
+    text = f"Airflow's API answered {response.status_code} to {request.method} {request.url.path}: {says}"
+    if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        raise AirflowUnavailable(text)
+    raise httpx.HTTPStatusError(text, request=request, response=response)
+
+
+def _read_detail(response: "httpx.Response") -> str:
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):  # a proxy's page
+        return response.reason_phrase
 
 
 def start_dag(dag_id: str, note: str, conf: Mapping[str, Any] | None = None, run_id: str | None = None) -> str:
@@ -68,7 +98,7 @@ def start_dag(dag_id: str, note: str, conf: Mapping[str, Any] | None = None, run
         conf: Parameters other than the default ones.
 
     Raises:
-        httpx.HTTPError: Airflow's API (connection `airflow_api`) refused or did not answer.
+        httpx.HTTPError, AirflowUnavailable: Airflow's API (connection `airflow_api`) refused or did not answer.
     """
     import httpx
 
@@ -83,21 +113,24 @@ def start_dag(dag_id: str, note: str, conf: Mapping[str, Any] | None = None, run
         return run_id
 
 
-def list_active_runs() -> list[dict[str, Any]]:
-    """The runs of all DAGs that are queued or running as the API describes them: dag_id, dag_run_id, queued_at, ...
+def list_active_runs(dag_ids: Collection[str] | None = None) -> list[dict[str, Any]]:
+    """The runs that are queued or running as the API describes them: dag_id, dag_run_id, queued_at, ...
+
+    Args:
+        dag_ids: Whose runs; None: those of all DAGs. The API gives the 100 oldest ones.
 
     Raises:
-        httpx.HTTPError: Airflow's API (connection `airflow_api`) refused or did not answer.
+        httpx.HTTPError, AirflowUnavailable: Airflow's API (connection `airflow_api`) refused or did not answer.
     """
-    path = "/api/v2/dags/~/dagRuns"
-    return _call_airflow("GET", path, state=["queued", "running"], limit=100)["dag_runs"]
+    wanted = {"dag_ids": None if dag_ids is None else list(dag_ids), "states": ["queued", "running"]}
+    return _call_airflow("POST", "/api/v2/dags/~/dagRuns/list", wanted)["dag_runs"]
 
 
 def list_events(dag_id: str, run_id: str) -> list[dict[str, Any]]:
     """The asset events that a run left as the API describes them: name, extra, created_dagruns, ...
 
     Raises:
-        httpx.HTTPError: Airflow's API (connection `airflow_api`) refused or did not answer.
+        httpx.HTTPError, AirflowUnavailable: Airflow's API (connection `airflow_api`) refused or did not answer.
     """
     path = "/api/v2/assets/events"
     return _call_airflow("GET", path, source_dag_id=dag_id, source_run_id=run_id, limit=100)["asset_events"]
@@ -107,7 +140,7 @@ def list_queued_events(dag_id: str) -> list[dict[str, Any]]:
     """The asset events that no run of the DAG has taken up yet as the API describes them: asset_id, created_at, ...
 
     Raises:
-        httpx.HTTPError: Airflow's API (connection `airflow_api`) refused or did not answer.
+        httpx.HTTPError, AirflowUnavailable: Airflow's API (connection `airflow_api`) refused or did not answer.
     """
     return _call_airflow("GET", f"/api/v2/dags/{dag_id}/assets/queuedEvents")["queued_events"]
 
@@ -139,11 +172,20 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_NOTE else f"{text[: LONGEST_NOTE - 4]} ..."
 
 
+def find_queued_at(dag_id: str, run_id: str) -> str:
+    """When a run was queued, or cleared last, as the API writes it (ISO 8601).
+
+    Raises:
+        httpx.HTTPError, AirflowUnavailable: Airflow's API (connection `airflow_api`) refused or did not answer.
+    """
+    return _call_airflow("GET", f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}")["queued_at"]
+
+
 def list_failed_tasks(dag_id: str, run_id: str) -> list[dict[str, Any]]:
     """A run's failed task instances as the API describes them: task_id, map_index, rendered_map_index, try_number, ...
 
     Raises:
-        httpx.HTTPError: Airflow's API (connection `airflow_api`) refused or did not answer.
+        httpx.HTTPError, AirflowUnavailable: Airflow's API (connection `airflow_api`) refused or did not answer.
     """
     path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances"
     return _call_airflow("GET", path, state="failed", limit=100)["task_instances"]

@@ -6,6 +6,7 @@ asked at once, while everything else (MLflow, the warehouse) waits until the cal
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from include.alerting import drift_reports, model_reports, pipeline_reports, recording
 from include.alerting.alert import Alert
 from include.alerting.incidents import (
+    NOT_READ,
     FailedTask,
     describe_failure,
     report_failure,
@@ -22,10 +24,12 @@ from include.alerting.incidents import (
     write_duration,
 )
 from include.alerting.recording import has_alerts
+from include.errors import WarehouseUnavailable
 from include.models.table import TRAINING_DAGS
 from include.orchestration.connections import (
     add_to_note,
     find_map_label,
+    find_queued_at,
     get_warehouse_url,
     list_active_runs,
     list_failed_tasks,
@@ -78,15 +82,21 @@ def run_failed(context: Context) -> MakeAlerts:
     dag_id, run_id, page = context["dag"].dag_id, context["run_id"], run_page(context["dag"].dag_id, context["run_id"])
     url, reason = get_warehouse_url(), _explain_end(context)
     try:
-        entries = list_failed_tasks(dag_id, run_id)
+        # Where no task failed, the context does not hold the run.
+        entries, queued_at = list_failed_tasks(dag_id, run_id), find_queued_at(dag_id, run_id)
     except Exception as error:  # whatever is wrong with the API: the run has failed, and that is told
-        entries, reason = [], f"{reason} Its tasks could not be looked up: {error!r}"
+        entries, queued_at, reason = [], None, f"{reason} Its tasks could not be looked up: {error!r}"
     alerts = [report_failure(_read_failed(entry, dag_id, run_id, page)) for entry in entries]
+    of_run = report_run_failure(dag_id, run_id, queued_at, reason, page)
     is_timeout = context.get("reason") == TIMED_OUT
 
     def make() -> Sequence[Alert]:
-        is_told = not is_timeout and has_alerts(url, dag_id, run_id)
-        return alerts or ([] if is_told else [report_run_failure(dag_id, run_id, reason, page)])
+        try:
+            is_told = has_alerts(url, dag_id, run_id, queued_at)
+        except WarehouseUnavailable:
+            # Whether a task was killed or raised something is known there alone.
+            return [replace(alert, headline=NOT_READ) for alert in alerts] or [of_run]
+        return alerts or ([] if is_told and not is_timeout else [of_run])
 
     return make
 
@@ -124,9 +134,12 @@ def note_failure(event: str, context: Context) -> None:
     elif event == "run_failed":
         dag_id, run_id = context["dag"].dag_id, context["run_id"]
         # Two tasks that fail at once may overwrite each other's line, and one that is killed writes none.
-        headlines = recording.list_headlines(get_warehouse_url(), dag_id, run_id)
+        try:
+            headlines, otherwise = recording.list_headlines(get_warehouse_url(), dag_id, run_id), None
+        except WarehouseUnavailable:
+            headlines, otherwise = {}, NOT_READ
         failed_tasks = [
-            _read_failed(entry, dag_id, run_id, "", headlines.get((entry["task_id"], entry["map_index"])))
+            _read_failed(entry, dag_id, run_id, "", headlines.get((entry["task_id"], entry["map_index"]), otherwise))
             for entry in list_failed_tasks(dag_id, run_id)
         ]
         lines = [describe_failure(task) for task in failed_tasks]
@@ -158,7 +171,9 @@ def waiting(context: Context) -> MakeAlerts:
     ti, task = context["ti"], context["task"]
     page = f"{run_page(ti.dag_id, ti.run_id)}/tasks/{ti.task_id}/required_actions"
     links = {"Decide": page, "Run": run_page(ti.dag_id, ti.run_id)}
-    return lambda: [report_waiting(ti.dag_id, ti.run_id, ti.task_id, task.subject, task.body or "", links)]
+    return lambda: [
+        report_waiting(ti.dag_id, ti.run_id, ti.task_id, ti.try_number, task.subject, task.body or "", links)
+    ]
 
 
 def prepared(context: Context) -> MakeAlerts:
@@ -199,11 +214,11 @@ def judged(context: Context) -> MakeAlerts:
 
 def _list_trainings() -> list[str]:
     try:
-        runs = list_active_runs()
+        runs = list_active_runs(TRAINING_DAGS)
     except Exception as error:  # whatever is wrong with the API: rather one mail too many than none
         log.warning("Whether a training is under way could not be looked up: %s", error)
         return []
-    return [f"{run['dag_id']}/{run['dag_run_id']}" for run in runs if run["dag_id"] in TRAINING_DAGS]
+    return [f"{run['dag_id']}/{run['dag_run_id']}" for run in runs]
 
 
 def _pull_mapped(ti: Any, task_id: str) -> list[Any]:

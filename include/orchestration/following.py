@@ -90,8 +90,11 @@ def find_rival(dag_id: str, run_id: str) -> str | None:
 
 
 def _find_active_rival(dag_id: str, run_id: str) -> str | None:
-    runs = list_active_runs()
-    own = next(((run["queued_at"], run_id) for run in runs if run["dag_run_id"] == run_id), ("", ""))
+    # Asked for by name: a hundred predictions that wait would hide them.
+    runs = list_active_runs([dag_id, *NEXT])
+    queued = {run["dag_run_id"]: run["queued_at"] for run in runs if run["dag_id"] == dag_id}
+    # A run that is not among the oldest is younger than they are.
+    own = queued.get(run_id, "~"), run_id
     for run in runs:
         is_older = run["dag_id"] == dag_id and (run["queued_at"], run["dag_run_id"]) < own
         if run["dag_id"] in NEXT or is_older:

@@ -68,12 +68,13 @@ async def _find_refusal(dag_id: str, body: bytes) -> str | None:
     # Most processes that load this never start a run.
     from anyio.to_thread import run_sync
 
+    from include.orchestration.connections import get_warehouse_url
     from include.prediction.refusals import find_refusal
     from include.settings import read_settings
 
     try:
-        return await run_sync(find_refusal, dag_id, body, read_settings)
-    except Exception:  # a setting that cannot be used, most likely: Airflow looks at the request as well
+        return await run_sync(find_refusal, dag_id, body, read_settings, get_warehouse_url)
+    except Exception:  # a setting that cannot be used, or no warehouse: the task looks at the rows as well
         log.exception("The request to start a run of %s could not be checked", dag_id)
         return None
 

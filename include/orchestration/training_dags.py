@@ -1,7 +1,7 @@
 """The one factory that all training DAGs are built by."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -101,13 +101,20 @@ def training_set(family: Family, **context: Any) -> JobValues:
     found = choose_training_set(url, settings.outdated_after, requested=params["set_version"], announced=versions)
     if found is None:
         started = start_dag("data_preparation", f"Started by {run.dag_id}, which found no fresh training set.")
-        reason = f"No fresh training set: data_preparation was started ({started}); its event starts a new run."
-        skip_run(context, reason)
+        reason = f"No fresh training set: data_preparation was started ({started}); its event starts a new run"
+        skip_run(context, f"{reason}{_describe_loss(params)}.")
     if not _claim(url, family, found.version, bool(versions), **context):
         skip_run(context, f"Another run already trains on training set version {found.version}.")
     chosen = {name: params[name] for name in ("max_evaluations", "time_budget", "random_state", "feature_set")}
     page = context["ti"].log_url.partition("/tasks/")[0]
     return make_job(settings, family, name_run(context), found, page=page, **chosen).to_dict()
+
+
+def _describe_loss(params: Mapping[str, Any]) -> str:
+    """That a run by an event has no parameters, for those who gave some."""
+    if all(params[name] in (None, []) for name in params):
+        return ""
+    return " with the settings' values. Start this DAG again with yours when the set is published"
 
 
 def _claim(url: str, family: Family, version: int, is_event: bool, **context: Any) -> bool:

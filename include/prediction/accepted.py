@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from include.problem.declaration import Problem
 from include.problem.parts import Column
+from include.settings import Settings
+from include.warehouse import connect
 
 # What says nothing of a model: where rows come from, how they are written, and in which order they are predicted.
 _OF_SOURCE = (
@@ -11,6 +13,23 @@ _OF_SOURCE = (
     "batch_order",
 )  # fmt: skip
 _OF_COLUMN = ("source", "clock", "time_format", "missing")
+# Of what was promoted or rolled back to last.
+_DECLARATION = """
+    SELECT s.declaration FROM training.promotions p LEFT JOIN training.sets s ON s.version = p.set_version
+    WHERE p.name = %s AND p.state = 'promoted' ORDER BY p.moved_at DESC NULLS LAST, p.id DESC LIMIT 1
+"""
+
+
+def find_accepted_now(url: str, settings: Settings) -> Problem:
+    """The problem by which rows for the champion are read, as far as the warehouse knows it; today's without one.
+
+    Raises:
+        WarehouseUnavailable: The warehouse cannot be reached.
+    """
+    with connect(url) as connection:
+        row = connection.execute(_DECLARATION, [settings.registered_model]).fetchone()
+    own = Problem.from_dict(row[0]) if row and row[0] else settings.problem
+    return find_accepted(own, settings.problem)
 
 
 def find_accepted(own: Problem, today: Problem) -> Problem:

@@ -7,19 +7,27 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from include.errors import MltrainError
+from include.prediction.accepted import find_accepted_now
 from include.prediction.inputs import MOST_ROWS, InputFormat, parse_rows
-from include.prediction.request import collect_inputs
+from include.problem.declaration import Problem
 from include.settings import Settings
 
 LONGEST = 300
 
 
-def find_refusal(dag_id: str, body: bytes, read: Callable[[], Settings]) -> str | None:
+def find_refusal(
+    dag_id: str, body: bytes, read: Callable[[], Settings], find_warehouse: Callable[[], str] | None = None
+) -> str | None:
     """What is wrong with the request that starts a run, as far as that can be told before Airflow looks at it.
 
     Args:
         body: As it was sent; what is no JSON, or of another form than Airflow's, is left to Airflow.
         read: Reads the settings.
+        find_warehouse: Gives the address of the warehouse, which knows what the champion accepts; None: rows are those
+            that the settings declare.
+
+    Raises:
+        WarehouseUnavailable: The warehouse cannot be reached.
     """
     try:
         conf = json.loads(body)["conf"]
@@ -28,21 +36,28 @@ def find_refusal(dag_id: str, body: bytes, read: Callable[[], Settings]) -> str 
     if not isinstance(conf, Mapping):
         return None
     if dag_id == "prediction" and conf.get("inputs"):
-        refusal = _check_inputs(conf, read())
+        settings = read()
+        refusal = _check_form(conf["inputs"], settings.problem.row[1])
+        if refusal is None:
+            accepted = find_accepted_now(find_warehouse(), settings) if find_warehouse else settings.problem
+            refusal = _check_rows(conf["inputs"], accepted)
         if refusal:
             return refusal
     odd = (f"{place} must be a valid JSON number, not {value}" for place, value in _list_numbers(conf))
     return next(odd, None)
 
 
-def _check_inputs(conf: Mapping[str, Any], settings: Settings) -> str | None:
-    inputs, rows = conf["inputs"], settings.problem.row[1]
+def _check_form(inputs: Any, rows: str) -> str | None:
     if not isinstance(inputs, list):
         return f"inputs must be a list of {rows}, not {type(inputs).__name__}"
     if len(inputs) > MOST_ROWS:
         return f"inputs must contain 1 to {MOST_ROWS} {rows}, not {len(inputs)}"
+    return None
+
+
+def _check_rows(inputs: list[Any], accepted: Problem) -> str | None:
     try:
-        parse_rows(collect_inputs(conf, settings.problem), InputFormat.of(settings.problem))
+        parse_rows(inputs, InputFormat.of(accepted))
     except MltrainError as error:
         return str(error)
     return None

@@ -7,16 +7,20 @@ from datetime import datetime
 from psycopg.types.json import Jsonb
 
 from include.configuration.values import ALL
+from include.models.table import TRAINING_DAGS
 from include.monitoring.watch import find_open_alarms, find_open_errors
 from include.problem.words import name_parts
 from include.promotion.usability import is_unanswered
 from include.retraining.results import PreparationRequest, RetrainingValues
-from include.retraining.watching import choose_window
+from include.retraining.watching import choose_window, find_last_day
+from include.sets.plan import make_plan
+from include.sets.preparation import find_fresh_version
 from include.sets.split import choose_days_of_months
 from include.settings import Settings
 from include.sources import Probe, list_months, probe
 from include.sources.location import locate, mask
 from include.tracking import registry, runs
+from include.tracking.runs import Tracker
 from include.warehouse import connect
 
 
@@ -38,7 +42,7 @@ class Findings:
         new: Those of them that are not loaded.
         changed: Those that are loaded, and differ at the source.
         is_trained: Whether a model was trained on all of them as they are.
-        drifted: Columns of the alarms on the champion that nothing has answered.
+        drifted: Columns of the alarms on the champion that nothing has answered, and a training on them can.
         age: Days since the champion was registered or a retraining last tried to better it; None without a champion.
         errors: What the open alarm says of the champion's error, a phrase each.
         unusable: The champion's version where it was found to be unusable and no retraining has followed.
@@ -126,50 +130,47 @@ def detect(url: str, settings: Settings, *, force: bool) -> Retraining | None:
 
     Raises:
         SourceInvalid, SourceUnavailable: A month of the source cannot be looked at.
+        SettingsError: No training set can be planned by the settings.
     """
     with connect(url) as connection:
         row = connection.execute("SELECT now()").fetchone()
     assert row is not None
     now: datetime = row[0]
-    findings, hashes = look(url, settings, now)
+    findings = look(url, settings, now)
     reasons = find_reasons(findings, settings.max_model_age, force=force)
     if not reasons or not findings.window:
         return None
-    is_loaded = not findings.new and not findings.changed
-    return Retraining(
-        reasons=tuple(reasons),
-        months=findings.window,
-        set_version=_find_fresh_set(url, settings, hashes) if is_loaded else None,
-        preparation=plan_preparation(
-            findings.window,
-            by_time=settings.problem.split_by == "time",
-            has_test_split=bool(settings.test_from or not settings.validation_from),
-        ),
-        requested_at=now.isoformat(),
+    preparation = plan_preparation(
+        findings.window,
+        by_time=settings.problem.split_by == "time",
+        has_test_split=bool(settings.test_from or not settings.validation_from),
     )
+    set_version = None
+    if not findings.new and not findings.changed:
+        set_version = find_fresh_version(url, settings, make_plan(settings, **preparation).to_dict())
+    return Retraining(tuple(reasons), findings.window, set_version, preparation, requested_at=now.isoformat())
 
 
-def look(url: str, settings: Settings, now: datetime) -> tuple[Findings, dict[str, str]]:
-    """Everything that can be a reason, and month -> hash of the loaded contents of the window."""
+def look(url: str, settings: Settings, now: datetime) -> Findings:
+    """Everything that can be a reason."""
     stored = _read_sources(url)
     known = [month for month, source in stored.items() if source.location == mask(locate(settings, month))]
     window = choose_window(settings, list_months(settings, known))
     new = [month for month in window if month not in stored]
     changed = [month for month in window if month in stored and has_changed(probe(settings, month), stored[month])]
     hashes = {month: stored[month].sha256 for month in window if month in stored}
-    champion = registry.find_version(runs.open_tracker(settings), settings.registered_model, registry.CHAMPION)
+    tracker, last_day = runs.open_tracker(settings), find_last_day(settings.problem, window)
+    champion = registry.find_version(tracker, settings.registered_model, registry.CHAMPION)
     drifted, age, unusable, errors = [], None, None, []
     if champion:
         unusable = champion.version if is_unanswered(url, champion) else None
-        drifted = find_open_alarms(url, champion.name, champion.version)
-        errors = find_open_errors(url, champion.name, champion.version)
+        # Newer rows, loaded by hand, are for a person: no training would answer an alarm on them.
+        drifted = find_open_alarms(url, champion.name, champion.version, last_day)
+        errors = find_open_errors(url, champion.name, champion.version, last_day)
         tried = [champion.created_at, _read_last_retraining(url)]
         age = (now - max(moment for moment in tried if moment)).total_seconds() / 86_400
-    is_trained = not new and _is_trained(url, settings, hashes)
-    findings = Findings(
-        tuple(window), tuple(new), tuple(changed), is_trained, tuple(drifted), age, unusable, tuple(errors)
-    )
-    return findings, hashes
+    is_trained = not new and _is_trained(url, settings, tracker, hashes)
+    return Findings(tuple(window), tuple(new), tuple(changed), is_trained, tuple(drifted), age, unusable, tuple(errors))
 
 
 def has_changed(found: Probe, stored: Source) -> bool:
@@ -185,27 +186,27 @@ def _read_sources(url: str) -> dict[str, Source]:
     return {month: Source(*values) for month, *values in rows}
 
 
-def _is_trained(url: str, settings: Settings, hashes: Mapping[str, str]) -> bool:
+def _is_trained(url: str, settings: Settings, tracker: Tracker, hashes: Mapping[str, str]) -> bool:
     with connect(url) as connection:
-        row = connection.execute(
-            "SELECT EXISTS (SELECT FROM training.promotions p JOIN training.sets s ON s.version = p.set_version"
-            " WHERE p.kind = 'judgement' AND p.name = %s AND s.sources @> %s)",
-            [settings.registered_model, Jsonb(dict(hashes))],
-        ).fetchone()
-    return row == (True,)
-
-
-def _find_fresh_set(url: str, settings: Settings, hashes: Mapping[str, str]) -> int | None:
-    with connect(url) as connection:
-        row = connection.execute(
-            "SELECT version FROM training.published WHERE sources @> %s AND months = %s"
-            " AND published_at > now() - make_interval(secs => %s) ORDER BY version DESC LIMIT 1",
-            [Jsonb(dict(hashes)), sorted(hashes), settings.outdated_after * 3600],
-        ).fetchone()
-    return row[0] if row else None
+        is_judged = dict(
+            connection.execute(
+                "SELECT version, EXISTS (SELECT FROM training.promotions p"
+                " WHERE p.kind = 'judgement' AND p.name = %s AND p.set_version = s.version)"
+                " FROM training.sets s WHERE sources @> %s",
+                [settings.registered_model, Jsonb(dict(hashes))],
+            ).fetchall()
+        )
+    # While model_promotion is paused, versions wait for it: more of them would only make it stricter.
+    return any(is_judged.values()) or any(
+        version.training_set in is_judged for version in registry.list_versions(tracker, settings.registered_model)
+    )
 
 
 def _read_last_retraining(url: str) -> datetime | None:
     with connect(url) as connection:
-        row = connection.execute("SELECT max(finished_at) FROM training.retrainings WHERE state = 'success'").fetchone()
+        row = connection.execute(
+            "SELECT max(finished_at) FROM training.retrainings WHERE state = 'success'"
+            " AND EXISTS (SELECT FROM jsonb_to_recordset(runs) AS run (dag_id text) WHERE dag_id = ANY(%s))",
+            [list(TRAINING_DAGS)],
+        ).fetchone()
     return row[0] if row else None

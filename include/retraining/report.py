@@ -2,22 +2,19 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
 from typing import Any
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from include.configuration.values import ALL
 from include.models.table import TRAINING_DAGS
 from include.monitoring.watch import answer_alarms
-from include.problem.declaration import Problem
 from include.problem.objectives.objective import Objective
 from include.problem.words import show_amount
 from include.promotion.usability import answer_unusable
 from include.retraining.results import RetrainingValues
+from include.retraining.watching import find_last_day
 from include.settings import Settings
-from include.sources.location import month_bounds
 from include.warehouse import connect
 
 DECISIONS = {"promoted": "champion now", "waiting": "won, to be promoted", "declined": "won, declined by a person"}
@@ -89,7 +86,9 @@ def conclude(
     lines = [f"Retraining, because {'; '.join(reasons)}."]
     lines += [_describe(objective, model) for model in models]
     lines += [f"{word}: {run.dag_id} ended as {run.state} ({run.run_id})." for run in failed]
-    if not models and not failed:
+    if not models and is_partial:
+        lines.append("Warning: trained, but not judged: is model_promotion paused?")
+    elif not models and not failed:
         lines.append("Nothing to train: everything is up to date.")
     return Conclusion("success" if is_success else "failed", "\n".join(lines))
 
@@ -102,11 +101,12 @@ def _describe(objective: Objective, model: JudgedModel) -> str:
 
 
 def begin(url: str, run_key: str, reasons: Sequence[str], months: Sequence[str]) -> None:
-    """Opens the retraining's row, once."""
+    """Opens the retraining's row; a run that is cleared opens it again, for the reasons that there are now."""
     with connect(url) as connection:
         connection.execute(
             "INSERT INTO training.retrainings (run_key, reasons, months, state) VALUES (%s, %s, %s, 'running')"
-            " ON CONFLICT (run_key) DO NOTHING",
+            " ON CONFLICT (run_key) DO UPDATE"
+            " SET reasons = excluded.reasons, months = excluded.months, state = excluded.state",
             [run_key, list(reasons), list(months)],
         )
 
@@ -120,7 +120,7 @@ def finish(
     *,
     ignore_failures: bool,
 ) -> Conclusion:
-    """Writes the retraining's report; where it succeeded, alarms on what it trained on are answered.
+    """Writes the retraining's report; where it trained and succeeded, alarms on what it trained on are answered.
 
     The set's event starts families that are not trained, too; what their skipped runs say is no part of it.
     """
@@ -140,8 +140,9 @@ def finish(
                 run_key,
             ],
         )
-    if conclusion.state == "success":
-        answer_alarms(url, settings.registered_model, _last_day(settings.problem, retraining["months"]), run_key)
+    # A preparation that found the set there has trained nothing: what asked for a retraining still does.
+    if conclusion.state == "success" and any(run.dag_id in TRAINING_DAGS for run in runs):
+        answer_alarms(url, settings.registered_model, find_last_day(settings.problem, retraining["months"]), run_key)
         answer_unusable(url, settings.registered_model, run_key)
     return conclusion
 
@@ -155,10 +156,3 @@ def list_judged_models(url: str, settings: Settings, trained_by: Collection[str]
             " ORDER BY version",
             [settings.registered_model, list(trained_by)],
         ).fetchall()
-
-
-def _last_day(problem: Problem, months: Sequence[str]) -> date:
-    # Of a source that is not divided into months, and where rows have no time, all that is there was trained on.
-    if tuple(months) == (ALL,) or problem.time is None:
-        return date.max
-    return month_bounds(max(months))[1] - timedelta(days=1)

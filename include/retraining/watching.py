@@ -1,14 +1,17 @@
 """What is new at the source since it was last looked at: files alone can be watched, other kinds have no cheap sign."""
 
 from collections.abc import Collection, Mapping
+from datetime import date, timedelta
 
 from psycopg.types.json import Jsonb
 
+from include.configuration.values import ALL
+from include.problem.declaration import Problem
 from include.settings import Settings
 from include.sources import list_months
 from include.sources.files import look
 from include.sources.limits import Limits
-from include.sources.location import identify_kind, locate, mask
+from include.sources.location import identify_kind, locate, mask, month_bounds
 from include.warehouse import connect
 
 Signs = Mapping[str, str]
@@ -24,6 +27,14 @@ def choose_window(settings: Settings, months: Collection[str]) -> list[str]:
     """
     size = settings.rolling_months or max(LEAST_MONTHS, len(settings.months))
     return sorted(months)[-size:]
+
+
+def find_last_day(problem: Problem, months: Collection[str]) -> date:
+    """The last day of the rows that a training set of these months holds."""
+    # Of a source that is not divided into months, and where rows have no time, all that is there is trained on.
+    if ALL in months or problem.time is None:
+        return date.max
+    return month_bounds(max(months))[1] - timedelta(days=1) if months else date.min
 
 
 def read_signs(settings: Settings, known: Collection[str]) -> dict[str, str] | None:

@@ -174,7 +174,9 @@ class Settings(DataSettings):
     drift_windows_needed: int = Field(default=2, ge=1, validate_default=True)
     """Number of these windows in which a column must drift to raise an alarm; the newest must be one of them."""
     drift_minimum_rows: Count = 200
-    """Minimum rows of a window. Windows with fewer rows, or with a day without rows, are skipped."""
+    """Minimum rows of a window. Windows with fewer rows are skipped, and those in which a day has none, unless it is a
+    day of the week that has none in most weeks.
+    """
     error_ratio: float = Field(default=1.15, gt=1, le=100)
     """Error of the champion in a window, divided by the one that it was judged by, from which on it is too high. It
     raises an alarm in as many windows as drift does (`DRIFT_WINDOWS_NEEDED`).

@@ -3,8 +3,8 @@ from datetime import timedelta
 
 import psycopg
 
-from include.alerting.outbox import claim, list_due, mark_arrived, mark_failed, settle
-from include.alerting.recording import has_alerts, list_collected, record
+from include.alerting.outbox import claim, list_due, mark_arrived, mark_failed, mark_refused, settle
+from include.alerting.recording import has_alerts, list_collected, list_headlines, record
 from tests.alerting.conftest import make_alert
 
 HOUR = timedelta(hours=1)
@@ -74,6 +74,27 @@ def test_same_cause_is_sent_again_after_the_while_and_says_how_often_it_happened
     assert again
     claimed = claim(warehouse_url, again)
     assert claimed and claimed.alert.repeats == 2
+
+
+def test_cause_is_told_again_once_the_recipient_that_was_refused_is_corrected(warehouse_url: str) -> None:
+    number = record(warehouse_url, make_alert(1, repeat_key=CAUSE), ["mail"], HOUR)
+    assert number
+    mark_refused(warehouse_url, number, "mail", "no such user")
+    assert state_of(warehouse_url, number) == "refused"
+    assert record(warehouse_url, make_alert(2, repeat_key=CAUSE), ["mail"], HOUR)
+
+
+def test_cause_that_nobody_was_to_hear_of_is_told_once_somebody_is(warehouse_url: str) -> None:
+    assert record(warehouse_url, make_alert(1, repeat_key=CAUSE), [], HOUR)
+    assert record(warehouse_url, make_alert(2, repeat_key=CAUSE), [], HOUR) is None
+    assert record(warehouse_url, make_alert(3, repeat_key=CAUSE), ["mail"], HOUR)
+
+
+def test_sibling_of_what_nobody_was_to_hear_of_is_told_once_somebody_is(warehouse_url: str) -> None:
+    for index in range(2):
+        record(warehouse_url, make_alert(index, run_id="run", map_index=index), [], HOUR)
+    new = record(warehouse_url, make_alert(2, run_id="run", map_index=2), ["mail"], HOUR)
+    assert settle(warehouse_url, "training", "run") == [new]
 
 
 def test_repeats_of_an_alert_that_could_not_leave_go_with_it(warehouse_url: str) -> None:
@@ -153,5 +174,31 @@ def test_alert_whose_server_was_away_is_due_at_once_and_a_refused_one_later(ware
 
 def test_run_has_alerts_when_something_in_it_failed(warehouse_url: str) -> None:
     record(warehouse_url, make_alert(run_id="run"), ["mail"], HOUR)
-    assert has_alerts(warehouse_url, "training", "run")
-    assert not has_alerts(warehouse_url, "training", "another")
+    assert has_alerts(warehouse_url, "training", "run", None)
+    assert has_alerts(warehouse_url, "training", "run", "2000-01-01T00:00:00Z")
+    assert not has_alerts(warehouse_url, "training", "another", None)
+
+
+def test_run_has_no_alerts_when_it_was_late_or_was_cleared_since(warehouse_url: str) -> None:
+    record(warehouse_url, make_alert(1, run_id="late", kind="late"), ["mail"], HOUR)
+    assert not has_alerts(warehouse_url, "training", "late", None)
+    record(warehouse_url, make_alert(2, run_id="cleared"), ["mail"], HOUR)
+    assert not has_alerts(warehouse_url, "training", "cleared", "2100-01-01T00:00:00Z")
+
+
+def test_run_has_alerts_when_what_failed_in_it_was_counted_with_another_run(warehouse_url: str) -> None:
+    for number in (1, 2):
+        record(warehouse_url, make_alert(number, repeat_key=CAUSE), ["mail"], HOUR)
+    assert has_alerts(warehouse_url, "training", "run-2", None)
+
+
+def test_headline_of_a_task_that_failed_again_is_the_newest(warehouse_url: str) -> None:
+    for number in (1, 2):
+        record(warehouse_url, make_alert(number, run_id="run", headline=f"error {number}"), ["mail"], HOUR)
+    with psycopg.connect(warehouse_url) as connection:
+        # What is changed is stored behind the newer one.
+        connection.execute("UPDATE alerts.sent SET created_at = created_at - interval '1 day' WHERE id = 1")
+        connection.execute(
+            "UPDATE alerts.occurrences SET occurred_at = occurred_at - interval '1 day' WHERE alert_id = 1"
+        )
+    assert list_headlines(warehouse_url, "training", "run") == {("tune", -1): "error 2"}

@@ -1,6 +1,6 @@
 """What summaries say, from what the pipeline has left in the warehouse and in MLflow."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import psycopg
@@ -242,6 +242,29 @@ def test_retraining_says_why_and_what_came_of_it(warehouse_url: str, state: str,
     assert alert.charts[0].bars == {"before": 6.0, "after": 5.12345}
     assert alert.details == "All is well."
     assert report_retraining(warehouse_url, "automatic_retraining", "skipped", LINKS) == []
+
+
+def test_retraining_that_was_cleared_reports_another_event(warehouse_url: str) -> None:
+    insert(
+        warehouse_url, "training.retrainings", run_key="automatic_retraining/run", reasons=["drift"],
+        months=["2024-03"], state="success", finished_at=datetime(2024, 4, 1, tzinfo=UTC),
+    )  # fmt: skip
+    [first] = report_retraining(warehouse_url, "automatic_retraining", "run", LINKS)
+    [again] = report_retraining(warehouse_url, "automatic_retraining", "run", LINKS)
+    assert first.event_key == again.event_key
+    with psycopg.connect(warehouse_url) as connection:
+        connection.execute("UPDATE training.retrainings SET finished_at = finished_at + interval '1 hour'")
+    [second] = report_retraining(warehouse_url, "automatic_retraining", "run", LINKS)
+    assert second.event_key != first.event_key
+
+
+def test_retraining_without_a_judged_model_does_not_say_that_models_were_retrained(warehouse_url: str) -> None:
+    insert(
+        warehouse_url, "training.retrainings", run_key="automatic_retraining/run", reasons=["drift", "new month"],
+        months=["2024-03"], state="success",
+    )  # fmt: skip
+    [alert] = report_retraining(warehouse_url, "automatic_retraining", "run", LINKS)
+    assert alert.headline == "A retraining ended without a judged model; its reasons: drift; new month."
 
 
 def reject_one(warehouse_url: str, name: str = "trip-duration", version: int = 7) -> None:

@@ -219,13 +219,17 @@ class Airflow:
     def __init__(self) -> None:
         self.note: str = ""
         self.failed: tuple[dict[str, Any], ...] = ()
+        self.queued_at = "2026-11-20T12:00:00Z"
+        self.active: list[dict[str, Any]] = []
 
     def __call__(self, method: str, path: str, body: dict[str, Any] | None = None, **_: Any) -> Any:
         if path.endswith("/taskInstances"):
             return {"task_instances": self.failed}
+        if path.endswith("/dagRuns/list") and body:
+            return {"dag_runs": [run for run in self.active if run["dag_id"] in body["dag_ids"]][:100]}
         if method == "PATCH" and body:
             self.note = body["note"]
-        return {"note": self.note or None}
+        return {"note": self.note or None, "queued_at": self.queued_at}
 
 
 @pytest.fixture
@@ -267,6 +271,46 @@ def test_run_without_a_failed_task_notes_and_tells_that_one_could_not_begin(
     notify("run_failed", context(reason="task_failure"))
     assert "a task before it passed on no result" in airflow.note
     assert "clear it, so that it runs" in " ".join(text_of(mail_server).split())
+
+
+def test_run_that_fails_again_after_it_was_cleared_is_told_again(airflow: Airflow, mail_server: MailServer) -> None:
+    for queued_at in ("2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z", "2026-11-20T13:00:00Z"):
+        airflow.queued_at = queued_at
+        notify("run_failed", context(reason="task_failure"))
+    assert mail_server.subjects == ["training failed"] * 2
+
+
+def test_run_that_fails_as_a_whole_after_a_task_that_had_failed_was_cleared_is_told(
+    airflow: Airflow, mail_server: MailServer
+) -> None:
+    notify("task_failed", context(exception=ValueError("it broke")))
+    airflow.queued_at = "2000-01-01T00:00:00Z"
+    notify("run_failed", context(reason="task_failure"))
+    assert mail_server.subjects == ["training.tune failed"]
+    airflow.queued_at = "2100-01-01T00:00:00Z"
+    notify("run_failed", context(reason="task_failure"))
+    assert mail_server.subjects == ["training.tune failed", "training failed"]
+
+
+def test_run_that_fails_while_the_warehouse_is_away_is_noted_and_told(
+    airflow: Airflow, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"postgres://taxi@127.0.0.1:{find_free_port()}/x")
+    airflow.failed = (failed_entry(-1, ""),)
+    notify("run_failed", context(reason="task_failure"))
+    assert mail_server.subjects == ["training.tune failed"]
+    for text in (airflow.note, " ".join(text_of(mail_server).split())):
+        assert "Its error could not be looked up, because the warehouse was unavailable" in text
+        assert "killed" not in text
+
+
+def test_run_without_a_failed_task_is_told_while_the_warehouse_is_away(
+    airflow: Airflow, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"postgres://taxi@127.0.0.1:{find_free_port()}/x")
+    notify("run_failed", context(reason="task_failure"))
+    assert mail_server.subjects == ["training failed"]
+    assert "a task before it passed on no result" in airflow.note
 
 
 @pytest.mark.parametrize(
@@ -343,9 +387,32 @@ def test_summary_of_a_training_leads_to_the_page_of_this_very_run() -> None:
     assert links["Run"].endswith("/dags/training/runs/run")
 
 
+def test_training_under_way_is_seen_behind_a_hundred_other_runs(
+    airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from include.alerting import model_reports
+    from include.orchestration.events import EVENTS
+
+    seen: list[str] = []
+    monkeypatch.setattr(model_reports, "report_unbeaten", lambda *_, trainings: seen.extend(trainings) or [])
+    predictions = [{"dag_id": "prediction", "dag_run_id": f"{number}"} for number in range(100)]
+    airflow.active = [*predictions, {"dag_id": "sklearn_training", "dag_run_id": "run"}]
+    EVENTS["judged"](context())()
+    assert seen == ["sklearn_training/run"]
+
+
 def test_decision_that_waits_is_told_with_where_to_decide(mail_server: MailServer) -> None:
     task = SimpleNamespace(subject="Should the winner become champion?", body="RMSE 5.0 against 6.0")
     notify("waiting", context(task=task))
     assert mail_server.subjects == ["training.tune is waiting for approval"]
     assert "/dags/training/runs/run/tasks/tune/required_actions" in text_of(mail_server)
     assert "RMSE 5.0 against 6.0" in text_of(mail_server)
+
+
+def test_decision_that_waits_again_after_its_run_was_cleared_is_told_again(mail_server: MailServer) -> None:
+    task = SimpleNamespace(subject="Should the winner become champion?", body="")
+    for attempt in (1, 1, 2):
+        waiting = context(task=task)
+        waiting["ti"].try_number = attempt
+        notify("waiting", waiting)
+    assert mail_server.subjects == ["training.tune is waiting for approval"] * 2

@@ -1,9 +1,15 @@
+import json
 import logging
+from collections.abc import Callable
+from functools import partial
 
+import httpx
 import pytest
 
-from include.errors import SettingsError
-from include.orchestration.connections import get_warehouse_url, log_in, write_note
+from include.errors import AirflowUnavailable, SettingsError
+from include.orchestration.connections import get_warehouse_url, list_active_runs, log_in, start_dag, write_note
+
+Answers = Callable[[int, object], list[httpx.Request]]
 
 
 def test_warehouse_address_is_one_that_libpq_takes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,3 +63,59 @@ def test_login_of_a_connection_is_sent_nowhere_else(
     with pytest.raises(SettingsError, match=f"connection_id.*{complaint}") as caught:
         log_in(location, "city")
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Answers:
+    """Makes Airflow's API answer so to whoever is logged in; gives what it was asked."""
+
+    def set_answer(status: int, body: object) -> list[httpx.Request]:
+        asked = []
+
+        def handle(request: httpx.Request) -> httpx.Response:
+            if request.url.path == "/auth/token":
+                return httpx.Response(201, json={"access_token": "x"})
+            asked.append(request)
+            return httpx.Response(status, **({"text": body} if isinstance(body, str) else {"json": body}))
+
+        monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", "http://admin:s3cret@127.0.0.1:9/")
+        monkeypatch.setattr(httpx, "Client", partial(httpx.Client, transport=httpx.MockTransport(handle)))
+        return asked
+
+    return set_answer
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_api_that_has_too_much_to_do_is_unavailable(answer: Answers, status: int) -> None:
+    answer(status, "<html>a proxy's page</html>")
+    with pytest.raises(AirflowUnavailable, match=f"answered {status} to POST /api/v2/dags/prediction/dagRuns"):
+        start_dag("prediction", "note")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (400, {"detail": "set_version must be 1 or more"}, "set_version must be 1 or more"),
+        (422, {"detail": [{"loc": ["body"], "msg": "no run"}]}, "no run"),
+        (404, "<html>a proxy's page</html>", "Not Found"),
+        (403, ["odd"], "Forbidden"),
+        (409, {"detail": "there is one"}, "there is one"),
+    ],
+)
+def test_refusal_of_the_api_is_told_with_its_words(answer: Answers, status: int, body: object, says: str) -> None:
+    answer(status, body)
+    with pytest.raises(httpx.HTTPStatusError, match=f"answered {status} to POST .*{says}"):
+        start_dag("prediction", "note")
+
+
+def test_run_that_is_there_already_is_left_as_it_is(answer: Answers) -> None:
+    answer(409, {"detail": "there is one"})
+    assert start_dag("prediction", "note", run_id="retraining__1") == "retraining__1"
+
+
+def test_active_runs_of_some_dags_are_asked_for_by_their_names(
+    answer: Answers,
+) -> None:
+    asked = answer(200, {"dag_runs": [{"dag_id": "a"}]})
+    assert list_active_runs(("a", "b")) == [{"dag_id": "a"}]
+    assert json.loads(asked[0].content) == {"dag_ids": ["a", "b"], "states": ["queued", "running"]}

@@ -12,6 +12,8 @@ def describe_run(dag_id: str, run_id: str, queued_at: str = "2024-01-01T00:00:00
 
 
 OWN_RUN = describe_run(MASTER, OWN, "2024-01-01T00:00:05Z")
+# Both are started by one schedule, and so have one id.
+OF_THE_SAME_ID = describe_run("alert_maintenance", OWN, "2024-01-01T00:00:09Z")
 TRAINING_RUN = describe_run("xgboost_training", "asset_triggered__1")
 
 
@@ -23,6 +25,12 @@ TRAINING_RUN = describe_run("xgboost_training", "asset_triggered__1")
         pytest.param([[TRAINING_RUN]], None, "xgboost_training/asset_triggered__1", id="training"),
         pytest.param([[describe_run(MASTER, "manual__1")]], None, f"{MASTER}/manual__1", id="older of the same DAG"),
         pytest.param([[describe_run(MASTER, "manual__3", "2024-01-01T00:00:09Z")]], None, None, id="younger"),
+        pytest.param(
+            [[OF_THE_SAME_ID, describe_run(MASTER, "manual__3", "2024-01-01T00:00:07Z")]],
+            None,
+            None,
+            id="of the same id",
+        ),
         pytest.param([[]], "sklearn_training", "an event for sklearn_training", id="event not taken up yet"),
         pytest.param(
             [[], [TRAINING_RUN]], None, "xgboost_training/asset_triggered__1", id="event taken up between the looks"
@@ -34,6 +42,19 @@ def test_rival_is_what_prepares_or_trains_or_is_about_to(
 ) -> None:
     # What Airflow shows for some milliseconds only.
     remaining = iter([*looks, looks[-1]])
-    monkeypatch.setattr(following, "list_active_runs", lambda: [OWN_RUN, *next(remaining)])
+    monkeypatch.setattr(following, "list_active_runs", lambda dag_ids: [*next(remaining), OWN_RUN])
     monkeypatch.setattr(following, "list_queued_events", lambda dag_id: [{"asset_id": 1}] if dag_id == event else [])
     assert following.find_rival(MASTER, OWN) == rival
+
+
+def test_run_that_is_not_among_the_oldest_gives_way_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "list_active_runs", lambda dag_ids: [describe_run(MASTER, "manual__1")])
+    assert following.find_rival(MASTER, OWN) == f"{MASTER}/manual__1"
+
+
+def test_rivals_are_asked_for_by_name_so_that_other_runs_cannot_hide_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(following, "list_active_runs", lambda dag_ids: asked.append(set(dag_ids)) or [OWN_RUN])
+    monkeypatch.setattr(following, "list_queued_events", lambda dag_id: [])
+    assert following.find_rival(MASTER, OWN) is None
+    assert asked == [{MASTER, "data_preparation", "sklearn_training", "xgboost_training", "lightgbm_training"}] * 2

