@@ -4,6 +4,7 @@ What takes long to load is loaded when a value needs it: DAG files read settings
 """
 
 import re
+import shlex
 from collections.abc import Iterable
 from datetime import date
 from difflib import get_close_matches
@@ -38,6 +39,16 @@ def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The name that is nearest to one that there is not, as a question; empty where none is near."""
     near = get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def show_setting(key: str, value: str) -> str:
+    """A setting as a shell reads it: `TIME_FORMAT='%d/%m/%Y %H:%M'`."""
+    return f"{key}={shlex.quote(value)}"
+
+
+def can_be_listed(value: str) -> bool:
+    """Whether the value can be given in a list with commas."""
+    return bool(split_list(value) == (value,))
 
 
 def split_list(value: Any) -> Any:

@@ -67,7 +67,7 @@ def declare(environment: Mapping[str, str], console: Console, ask: Ask | None = 
     checked = build_problem(
         name,
         document,
-        {key: value for key, value in given.items() if key in SIMPLE_KEYS and key not in ("time", "source")},
+        {key: document[key] for key in given if key in SIMPLE_KEYS and key not in ("time", "source")},
     )
     document = _write_given_as_checked(document, given, checked)
     text = write_document(document, draft, sample, _make_comments(draft, given))

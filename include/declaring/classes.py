@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.configuration.values import split_list, suggest
+from include.configuration.values import can_be_listed, show_setting, split_list, suggest
+from include.declaring.target import FEW_VALUES
 from include.errors import SettingsError
 from include.problem.checks import MOST_CLASSES
 from include.problem.data import Values
 from include.problem.inference.columns import Facts
+from include.problem.reading import MISSING_MARKS
 from include.raw.classes import FLAGS, drop_zeros, number_classes
 
 SHOWN = 5
@@ -48,19 +50,22 @@ class Classes:
         return list(self.counts)
 
 
-def find_classes(facts: Facts, texts: pa.Array, given: Mapping[str, str], *, is_whole: bool) -> Classes:
+def find_classes(
+    facts: Facts, texts: pa.Array, given: Mapping[str, str], marked: str = "", *, is_whole: bool
+) -> Classes:
     """Takes the classes that are given, else all values that there are.
 
     Args:
         texts: The target as texts, (n,), null where it is missing.
         given: The keys that a person gave, in small letters.
+        marked: What `ask_for_marks` says.
         is_whole: Whether these are all rows.
 
     Raises:
         SettingsError: There are too many values, or not those that were named.
     """
     plain = drop_zeros(texts)
-    found = Counter({entry["values"]: entry["counts"] for entry in pc.value_counts(plain.drop_null()).to_pylist()})
+    found = _count(plain)
     named = list(dict.fromkeys(split_list(given.get("classes", ""))))
     if not named:
         _check_count(facts, found)
@@ -68,7 +73,11 @@ def find_classes(facts: Facts, texts: pa.Array, given: Mapping[str, str], *, is_
     numbers = number_classes(plain, labels)
     rows = Counter(numbers.drop_null().to_pylist())
     counts = {label: rows[float(number)] for number, label in enumerate(labels)}
-    notes = [*_note_missing(facts), *_check_named(facts, found, counts, is_whole=is_whole)]
+    notes = [
+        *_note_missing(facts, marked),
+        *([] if named else _note_alike(labels)),
+        *_check_named(facts, found, counts, is_whole=is_whole),
+    ]
     if not (is_whole or named):
         notes.append(f"The classes are the values of the first {facts.rows:,} rows: CLASSES= names others too")
     positive = given.get("positive") or (_guess_positive(counts) if len(counts) == OF_TWO else None)
@@ -77,9 +86,32 @@ def find_classes(facts: Facts, texts: pa.Array, given: Mapping[str, str], *, is_
         [other] = [label for label in labels if label != positive]
         notes.append(
             f"'{positive}' is taken for the class that is looked for, so that a threshold, costs and precision are of "
-            f"it. If that is '{other}', set POSITIVE={other}"
+            f"it. If that is '{other}', set {show_setting('POSITIVE', other)}"
         )
     return Classes(counts, numbers.to_numpy(zero_copy_only=False), positive, is_guessed, notes)
+
+
+def ask_for_marks(facts: Facts, texts: pa.Array, given: Mapping[str, str]) -> str:
+    """What to do if values of the target that usually mean a missing one are classes; empty where there are none.
+
+    Args:
+        texts: The target as texts, (n,), null only where it is empty.
+        given: The keys that a person gave, in small letters.
+    """
+    found = _count(drop_zeros(texts))
+    marks = sorted(MISSING_MARKS.intersection(found).difference(split_list(given.get("missing", ""))))
+    are_quantities = facts.is_number and facts.distinct > FEW_VALUES
+    if not marks or given.get("classes") or are_quantities or not OF_TWO <= len(found) <= MOST_CLASSES:
+        return ""
+    labels = _sort(_join_flags(found))
+    setting = show_setting("CLASSES", ",".join(labels))
+    either = " or ".join(f"'{mark}'" for mark in marks)
+    said = f". If {either} is a class rather than a missing value, set {setting}"
+    return said if all(map(can_be_listed, labels)) else ""
+
+
+def _count(texts: pa.Array) -> Counter[str]:
+    return Counter({entry["values"]: entry["counts"] for entry in pc.value_counts(texts.drop_null()).to_pylist()})
 
 
 def _check_count(facts: Facts, found: Mapping[str, int]) -> None:
@@ -115,11 +147,23 @@ def _sort(found: Mapping[str, int]) -> list[str]:
         return sorted(found, key=lambda label: (label.casefold(), label))
 
 
-def _note_missing(facts: Facts) -> list[str]:
+def _note_missing(facts: Facts, marked: str) -> list[str]:
     if not facts.missing:
         return []
     rows = f"{facts.missing:,} of {facts.rows:,} rows ({facts.missing / facts.rows:.1%})"
-    return [f"TARGET {facts.name} is missing in {rows}: they are left out"]
+    return [f"TARGET {facts.name} is missing in {rows}: they are left out{marked}"]
+
+
+def _note_alike(labels: Sequence[str]) -> list[str]:
+    """A sentence on the classes that a person may take for one."""
+    alike: dict[str, list[str]] = {}
+    for label in labels:
+        alike.setdefault("".join(label.split()).casefold(), []).append(label)
+    groups = [", ".join(map(repr, group)) for group in alike.values() if len(group) > 1]
+    if not groups:
+        return []
+    said = f"Classes that differ in capitals or blanks alone: {'; '.join(groups)}"
+    return [f"{said}. If they are the same, write them alike in the source"]
 
 
 def _check_named(facts: Facts, found: Mapping[str, int], counts: Mapping[str, int], *, is_whole: bool) -> list[str]:
@@ -139,7 +183,8 @@ def _check_named(facts: Facts, found: Mapping[str, int], counts: Mapping[str, in
         said = f"{share}, such as '{others[0]}'"
         if without > MOST_WITHOUT * facts.present:
             raise SettingsError(f"{said}: name in CLASSES all values of TARGET {facts.name} that are classes")
-        notes.append(f"{said}: they are rejected. MISSING={others[0]} leaves them out as rows whose class is unknown")
+        way = f"{show_setting('MISSING', others[0])} leaves them out as rows whose class is unknown"
+        notes.append(f"{said}: they are rejected. {way}" if can_be_listed(others[0]) else f"{said}: they are rejected")
     return notes
 
 

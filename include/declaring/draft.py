@@ -8,21 +8,26 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from include.declaring.classes import Classes, find_classes
+from include.declaring.classes import Classes, ask_for_marks, find_classes
 from include.declaring.facts import measure, read_numbers, read_texts, read_times
 from include.declaring.sample import Sample
-from include.declaring.target import INFINITE, choose_task, count_left_out, find_target
-from include.declaring.times import TimeChoice, choose_time, find_column
+from include.declaring.target import INFINITE, choose_task, count_left_out, find_target, join_words
+from include.declaring.times import TimeChoice, choose_time, find_column, name_all, name_in_settings
+from include.declaring.weights import check_weight, guess_weight
+from include.errors import SettingsError
+from include.problem.checks import can_be_name
 from include.problem.data import Values
-from include.problem.inference.columns import Facts, Guess, guess_kind
+from include.problem.inference.columns import Facts, Guess, guess_kind, may_be_code
 from include.problem.inference.leaks import SUSPICIOUS, describe_suspect, explain_alone
-from include.problem.inference.names import name_columns
 from include.problem.inference.times import Ambiguous
 from include.problem.kinds import BOUNDED, KINDS
+from include.problem.naming import ONE
 from include.problem.reading import ISO, MISSING_MARKS
 from include.raw.coercion import FLAG_WORDS
 
 LONGEST_EXAMPLE = 60
+# What the column that says how much a row counts must be.
+OF_WEIGHT = {"required": True, "min": 0}
 # What the rows that were not seen may show to be wrong.
 UNSURE = ("id", "ignored")
 UNNAMED = "one column has no name, so that it cannot be used: if it is more than a row's number, name it in the source"
@@ -55,6 +60,7 @@ class Draft:
         target: What was seen of the target.
         classes: Those of the target; None where it is a number.
         clock: What was seen of the time of day, where it is a column of its own.
+        mentioned: The keys that a person gave and that name columns, with the columns' neutral names.
         checks: What a person should check, a sentence each.
     """
 
@@ -64,6 +70,7 @@ class Draft:
     time: TimeChoice
     clock: Facts | None = None
     classes: Classes | None = None
+    mentioned: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     checks: Sequence[str] = field(default_factory=tuple)
 
     def name_of(self, source: str) -> str:
@@ -83,6 +90,8 @@ def make_draft(sample: Sample, given: Mapping[str, str], marks: Sequence[str]) -
         ChoiceNeeded: A wrong guess would be costly.
     """
     missing = MISSING_MARKS.union(marks)
+    if unfit := [name for name in sample.columns if not can_be_name(name)]:
+        raise SettingsError(f"SOURCE: the name {unfit[0]!r} has a control character in it: rename it in the source")
     target_name = find_target(given.get("target"), list(sample.columns))
     facts = {
         name: measure(name, array, missing, given.get("time_format", ""))
@@ -91,20 +100,28 @@ def make_draft(sample: Sample, given: Mapping[str, str], marks: Sequence[str]) -
     }
     target, classes, values, notes = _read_target(sample, target_name, missing, given)
     known_later = [find_column("KNOWN_LATER", name, facts) for name in split_names(given.get("known_later"))]
-    time = choose_time(facts, sample.columns, missing, given, known_later)
-    keys = [find_column(key.upper(), given[key], facts) for key in ("series", "group") if given.get(key)]
-    guesses = {name: _guess(facts[name], time, name in keys) for name in facts if name != time.clock}
+    keys = {key: find_column(key.upper(), given[key], facts) for key in ONE if given.get(key)}
+    weight = keys.get("weight")
+    no_inputs = [*known_later, *([weight] if weight else [])]
+    time = choose_time(facts, sample.columns, missing, given, no_inputs)
+    guesses = {
+        name: guess_weight(facts[name]) if name == weight else _guess(facts[name], time, name in keys.values())
+        for name in facts
+        if name != time.clock
+    }
     if not sample.is_whole:
         guesses = {name: _limit_to_sample(guess) for name, guess in guesses.items()}
-    times = {name for name, guess in guesses.items() if guess.kind == "time"}
-    names = name_columns(guesses, times)
+    names = name_all(facts)
     repeated = _find_repeated(sample)
     once = np.where(repeated, np.nan, values)
-    guesses, leaks = _find_leaks(sample, missing, facts, guesses, known_later, target, classes, once)
-    columns = [
-        Described(names[name], facts[name], guess, _make_entry(facts[name], guess, given, sample.columns[name]))
-        for name, guess in guesses.items()
-    ]
+    guesses, leaks = _find_leaks(sample, missing, facts, guesses, no_inputs, target, classes, once)
+    entries = {name: _make_entry(facts[name], guess, given, sample.columns[name]) for name, guess in guesses.items()}
+    if weight in entries:
+        entries[weight] |= OF_WEIGHT
+    columns = [Described(names[name], facts[name], guess, entries[name]) for name, guess in guesses.items()]
+    mentioned: dict[str, Any] = {key: names[name] for key, name in keys.items()}
+    if known_later:
+        mentioned["known_later"] = [names[name] for name in known_later]
     unnamed = [UNNAMED] if "" in sample.columns else []
     checks = [
         *sample.warnings,
@@ -112,11 +129,12 @@ def make_draft(sample: Sample, given: Mapping[str, str], marks: Sequence[str]) -
         *notes,
         *_check_timezone(facts, time, given),
         *_check_infinite(facts, guesses),
+        *(check_weight(facts[weight], sample.columns[weight], missing) if weight else []),
         *leaks,
         *_check_repeated(repeated),
     ]
     unit = "" if classes else name_unit(target)
-    return Draft(columns, target, unit, time, facts.get(time.clock or ""), classes, checks)
+    return Draft(columns, target, unit, time, facts.get(time.clock or ""), classes, mentioned, checks)
 
 
 def _read_target(
@@ -127,11 +145,12 @@ def _read_target(
     # What is named a class is there, whatever it means elsewhere.
     marks = marks.difference(split_names(given.get("classes")))
     facts = measure(name, array, marks, given.get("time_format", ""))
-    if choose_task(facts, given, f"{sample.rows:,} rows") == "regression":
+    marked = ask_for_marks(facts, pa.array(read_texts(array, frozenset()), pa.string()), given)
+    if choose_task(facts, given, f"{sample.rows:,} rows", marked) == "regression":
         values = read_numbers(array, marks)
         return facts, None, values, count_left_out(facts, values, given)
     texts = pa.array(read_texts(array, marks), pa.string())
-    classes = find_classes(facts, texts, given, is_whole=sample.is_whole)
+    classes = find_classes(facts, texts, given, marked, is_whole=sample.is_whole)
     return facts, classes, classes.values, classes.notes
 
 
@@ -148,7 +167,7 @@ def _guess(facts: Facts, time: TimeChoice, is_key: bool) -> Guess:
         return replace(guess, kind="ignored")
     # What tells series or groups apart is no quantity, and must be kept.
     if is_key and guess.kind in ("number", "ignored"):
-        return Guess("code" if facts.is_whole else "category", "tells series or groups apart")
+        return Guess("code" if may_be_code(facts) else "category", "tells series or groups apart")
     return guess
 
 
@@ -162,14 +181,14 @@ def _find_leaks(
     marks: frozenset[str],
     facts: Mapping[str, Facts],
     guesses: Mapping[str, Guess],
-    known_later: Sequence[str],
+    no_inputs: Sequence[str],
     target: Facts,
     classes: Classes | None,
     values: Values,
 ) -> tuple[dict[str, Guess], list[str]]:
     """The guesses with what each column alone explains of the target, and a sentence for each suspect."""
     kinds = {
-        name: guess.kind for name, guess in guesses.items() if KINDS[guess.kind].is_feature and name not in known_later
+        name: guess.kind for name, guess in guesses.items() if KINDS[guess.kind].is_feature and name not in no_inputs
     }
     arrays = {
         name: (read_numbers if facts[name].is_number else read_texts)(sample.columns[name], marks)
@@ -180,7 +199,9 @@ def _find_leaks(
     changed, said = dict(guesses), []
     for name, share in sorted(explained.items(), key=lambda item: -item[1]):
         if share >= SUSPICIOUS:
-            said.append(describe_suspect(name, share, target.name))
+            said.append(
+                describe_suspect(join_words(name), share, join_words(target.name), name_in_settings(name, facts))
+            )
             doubts = "; ".join(filter(None, (guesses[name].suspicion, f"explains {share:.0%} of the target alone")))
             changed[name] = replace(guesses[name], suspicion=doubts)
     return changed, said
@@ -202,9 +223,8 @@ def _make_entry(facts: Facts, guess: Guess, given: Mapping[str, str], array: pa.
 def _make_example(facts: Facts, guess: Guess, array: pa.Array) -> str | float | bool | None:
     """A value as a request may have it."""
     match guess.kind:
-        case "number" | "code":
-            number = float(facts.example)
-            return int(number) if number.is_integer() else number
+        case "number" | "code" if facts.middle is not None:
+            return int(facts.middle) if facts.middle.is_integer() else facts.middle
         case "flag":
             return FLAG_WORDS[facts.example.lower()]
         case "category":

@@ -9,13 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.problem.inference.columns import SHARE, Facts, Stored, names_a_time
+from include.problem.inference.columns import SHARE, UNUSABLE, Facts, Stored, names_a_time
 from include.problem.inference.times import find_time_format
 from include.problem.reading import ISO
 from include.raw.coerced import Coerced, ColumnReading, NumberForm, is_text
 from include.raw.coercion import COERCIONS
 from include.raw.numbers import INFINITE
-from include.raw.times import CLOCK, UTC_OFFSET
+from include.raw.times import CLOCK, ZONED
 
 TEXT, NUMBER, TIME = pa.string(), pa.float64(), pa.timestamp("us")
 SHOWN = 5
@@ -38,7 +38,7 @@ def measure(name: str, array: pa.Array, marks: frozenset[str], declared: str = "
     """
     how = ColumnReading(marks)
     stored = _stored(array.type)
-    if stored == "nested":
+    if stored in UNUSABLE:
         return Facts(name, stored, rows=len(array), present=len(array) - array.null_count)
     text = COERCIONS[TEXT](array, "UTC", how).array
     counts = pc.value_counts(text.drop_null()).to_pylist()
@@ -57,7 +57,7 @@ def measure(name: str, array: pa.Array, marks: frozenset[str], declared: str = "
         seen |= _measure_numbers(array, text, present, how)
         fits = bool(declared) and _fits(array, declared, present, how)
         seen["time_format"] = declared if fits else _find_format(name, stored, values, text, seen)
-    zoned = bool(values) and stored == "text" and bool(re.search(r":\d{2}" + UTC_OFFSET, values[0]))
+    zoned = _is_zoned(values, seen.get("time_format"))
     kind_timezone = str(getattr(array.type, "tz", None) or "")
     if stored in ("time", "date") or seen.get("time_format") is not None:
         seen["timezone"] = kind_timezone or ("UTC" if zoned or seen.get("time_format") in UNIX else "")
@@ -98,6 +98,10 @@ def _stored(kind: pa.DataType) -> Stored:
         return "date"
     if pa.types.is_time(kind):
         return "clock"
+    if pa.types.is_duration(kind) or pa.types.is_interval(kind):
+        return "duration"
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return "binary"
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     return "number" if is_number else "nested"
 
@@ -115,8 +119,8 @@ def _measure_numbers(array: pa.Array, text: pa.Array, present: int, how: ColumnR
     failed = text.filter(pc.and_(pc.is_null(read.array), pc.and_not(pc.is_valid(text), infinite)))
     steps = np.diff(finite)
     zeros = pc.any(pc.match_substring_regex(text, r"^0\d+$")).as_py() if is_text(array.type) else False
-    middle = {"example": f"{np.sort(finite)[len(finite) // 2]:.10g}"} if len(finite) >= SHARE * present else {}
-    return middle | {
+    return {
+        "middle": float(f"{np.sort(finite)[len(finite) // 2]:.10g}") if len(finite) else None,
         "readable": (len(finite) + infinite.true_count) / present,
         "unreadable": failed[0].as_py() if len(failed) else "",
         "is_whole": len(finite) > 0 and bool(np.all(finite == np.floor(finite))),
@@ -177,6 +181,12 @@ def _find_format(name: str, stored: Stored, values: list[str], text: pa.Array, s
 def _are_days(values: list[str]) -> bool:
     days = COERCIONS[TIME](pa.array(values, TEXT), "UTC", ColumnReading(time_format="%Y%m%d")).array
     return days.null_count == 0
+
+
+def _is_zoned(values: list[str], time_format: Any) -> bool:
+    if time_format == ISO:
+        return bool(pc.match_substring_regex(pa.scalar(values[0]), ZONED).as_py())
+    return "%z" in str(time_format)
 
 
 def _has_clock(array: pa.Array, values: list[str], stored: Stored, time_format: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from include.configuration.values import show_setting
 from include.errors import SettingsError
 
 
@@ -16,7 +17,7 @@ class Answer:
     @property
     def line(self) -> str:
         """As it is given to `make problem`."""
-        return f"{self.key}={self.value}"
+        return show_setting(self.key, self.value)
 
 
 class ChoiceNeeded(SettingsError):

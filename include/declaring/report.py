@@ -9,6 +9,7 @@ from rich.table import Table
 from include.declaring.classes import Classes
 from include.declaring.draft import Described, Draft
 from include.declaring.sample import Sample
+from include.declaring.target import join_words
 from include.problem.declaration import Problem
 from include.problem.features import DEFAULTS
 from include.problem.inference.columns import Facts
@@ -44,7 +45,7 @@ def _tabulate(problem: Problem, draft: Draft) -> Table:
     table = Table("name", "in the source", "kind", "missing", "examples", "why", "suspicion")
 
     def add(name: str, kind: str, facts: Facts, why: str, suspicion: str = "") -> None:
-        source = facts.name if facts.name != name else ""
+        source = join_words(facts.name) if facts.name != name else ""
         missing = f"{facts.missing / facts.rows:.1%}" if facts.missing else ""
         table.add_row(*map(escape, (name, source, kind, missing, _exemplify(facts), why, suspicion)))
 
@@ -87,8 +88,9 @@ def _show_classes(classes: Classes) -> str:
 
 
 def _list_left_out(problem: Problem, draft: Draft) -> list[str]:
-    lines = [_say_left_out(column) for column in draft.columns if not _is_used(column.guess.kind)]
-    return lines + [f"{problem.columns[name].source}: known later" for name in problem.known_later]
+    unused = [column for column in draft.columns if column.name == problem.weight or not _is_used(column.guess.kind)]
+    lines = [_say_left_out(column) for column in unused]
+    return lines + [f"{join_words(problem.columns[name].source)}: known later" for name in problem.known_later]
 
 
 def _is_used(kind: KindName) -> bool:
@@ -97,7 +99,7 @@ def _is_used(kind: KindName) -> bool:
 
 
 def _say_left_out(column: Described) -> str:
-    return f"{column.facts.name}: {column.guess.kind}, {column.guess.why}"
+    return f"{join_words(column.facts.name)}: {column.guess.kind}, {column.guess.why}"
 
 
 def _list(console: Console, title: str, lines: list[str]) -> None:

@@ -6,10 +6,11 @@ from typing import cast
 
 import numpy as np
 
+from include.configuration.values import can_be_listed, show_setting
 from include.declaring.questions import Answer, ChoiceNeeded
 from include.errors import SettingsError
 from include.problem.data import Values
-from include.problem.inference.columns import SHARE, Facts
+from include.problem.inference.columns import SHARE, UNUSABLE, Facts
 from include.problem.inference.names import make_slug
 from include.problem.numerals import LARGEST
 from include.problem.objectives.table import OBJECTIVES, Task
@@ -31,12 +32,18 @@ def find_target(given: str | None, names: Sequence[str]) -> str:
         SettingsError: None is given, or there is no such column; the message names the nearest.
     """
     if not given:
-        raise SettingsError(f"TARGET: name the column to predict; columns: {_list(names)}")
+        raise SettingsError(f"TARGET: name the column to predict; columns: {list_names(names)}")
     if given in names:
         return given
+    # A name with a line break or a no-break space in it is hard to type.
+    same = [name for name in names if join_words(name) == join_words(given)]
+    if len(same) == 1:
+        return same[0]
     near = find_near(given, names)
-    nearest = f" TARGET={near} is the nearest;" if near else ""
-    raise SettingsError(f"SOURCE has no column '{given}'.{nearest} columns: {_list(names)}")
+    nearest = (
+        f" {show_setting('TARGET', near if near.isprintable() else join_words(near))} is the nearest;" if near else ""
+    )
+    raise SettingsError(f"SOURCE has no column '{given}'.{nearest} columns: {list_names(names)}")
 
 
 def find_near(given: str, names: Sequence[str]) -> str | None:
@@ -45,12 +52,13 @@ def find_near(given: str, names: Sequence[str]) -> str | None:
     return slugs.get(make_slug(given)) or next(iter(get_close_matches(given, names, n=1)), None)
 
 
-def choose_task(facts: Facts, given: Mapping[str, str], rows_seen: str) -> Task:
+def choose_task(facts: Facts, given: Mapping[str, str], rows_seen: str, marked: str = "") -> Task:
     """What is predicted: what was given, else what the values of the target show.
 
     Args:
         given: The keys that a person gave, in small letters.
         rows_seen: What the rows are that were seen: `8,128 rows`.
+        marked: What to do if values that usually mean a missing one are classes.
 
     Raises:
         SettingsError: The target cannot be predicted, or there is no such task.
@@ -60,7 +68,7 @@ def choose_task(facts: Facts, given: Mapping[str, str], rows_seen: str) -> Task:
     if task and task not in OBJECTIVES:
         raise SettingsError(f"TASK={task}: set TASK=regression to predict a number, or TASK=classification for classes")
     if not facts.present:
-        raise SettingsError(f"TARGET {name} is missing in all {rows_seen}. Set TARGET to another column")
+        raise SettingsError(f"TARGET {name} is missing in all {rows_seen}. Set TARGET to another column{marked}")
     _refuse_other_kinds(facts)
     if not facts.is_number and task != "classification":
         _refuse_words_for_numbers(facts, task)
@@ -68,13 +76,13 @@ def choose_task(facts: Facts, given: Mapping[str, str], rows_seen: str) -> Task:
     if gone > MOST_MISSING * facts.rows:
         raise SettingsError(
             f"TARGET {name} is missing in {gone:,} of {facts.rows:,} rows ({gone / facts.rows:.1%}): too few are left."
-            " Set TARGET to another column, or give a SOURCE of rows whose target is known"
+            f" Set TARGET to another column, or give a SOURCE of rows whose target is known{marked}"
         )
     if facts.distinct == 1:
         value = facts.frequent[0][0]
         raise SettingsError(
             f"TARGET {name} is {value} in every row: there is nothing to learn. Set TARGET to another column, or give "
-            "a SOURCE whose rows differ"
+            f"a SOURCE whose rows differ{marked}"
         )
     if task:
         return cast(Task, task)
@@ -98,10 +106,11 @@ def _refuse_other_kinds(facts: Facts) -> None:
             f"TARGET {facts.name} holds times ({values}): numbers and classes alone can be predicted. Set TARGET to a"
             " column of numbers; the time between two columns can be declared as `elapsed` in a problem's file"
         )
-    if facts.stored == "nested":
+    if facts.stored in UNUSABLE:
+        way = ", or write it as numbers in the source, such as seconds" if facts.stored == "duration" else ""
         raise SettingsError(
-            f"TARGET {facts.name} holds lists or records: numbers and classes alone can be predicted. Set TARGET to"
-            " another column"
+            f"TARGET {facts.name} holds {UNUSABLE[facts.stored]}: numbers and classes alone can be predicted. Set"
+            f" TARGET to another column{way}"
         )
 
 
@@ -109,10 +118,12 @@ def _refuse_words_for_numbers(facts: Facts, task: str) -> None:
     values = ", ".join(text for text, _ in facts.frequent[:3])
     # Digits with zeros before them are names, and so are those of more digits than a number keeps.
     if 1 / 2 <= facts.readable < SHARE:
+        mark = show_setting("MISSING", facts.unreadable) if can_be_listed(facts.unreadable) else ""
+        missing = f"If such a value means that the target is missing, set {mark}; if" if mark else "If"
         raise SettingsError(
             f"TARGET {facts.name} holds numbers, but {1 - facts.readable:.1%} of its values are none, for example "
-            f"{facts.unreadable!r}. If such a value means that the target is missing, set MISSING={facts.unreadable}; "
-            "if each value is a class, TASK=classification; else correct it in the source"
+            f"{facts.unreadable!r}. {missing} each value is a class, set TASK=classification; else correct it in the"
+            " source"
         )
     if task:
         raise SettingsError(
@@ -153,6 +164,12 @@ def count_left_out(facts: Facts, values: Values, given: Mapping[str, str]) -> li
     return notes
 
 
-def _list(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
+    """The first names of the source's columns, in a line."""
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return ", ".join(map(join_words, names[:SHOWN])) + more
+
+
+def join_words(text: str) -> str:
+    """The text in a line, with a blank between two words."""
+    return " ".join(text.split())

@@ -7,12 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from include.configuration.values import can_be_listed, show_setting
 from include.declaring.facts import read_times
 from include.declaring.questions import Answer, ChoiceNeeded
-from include.declaring.target import find_near
+from include.declaring.target import find_near, list_names
 from include.errors import SettingsError
 from include.problem.inference.columns import SHARE, Facts, may_be_clock
-from include.problem.inference.names import make_slug
+from include.problem.inference.names import make_slug, name_columns
 from include.problem.inference.times import Ambiguous
 
 # Rows without a time are refused, and not many may be.
@@ -65,7 +66,8 @@ def choose_time(
         return TimeChoice(None, why=f"none taken: {gaps}")
     if len(candidates) > 1:
         names = ", ".join(each.name for each in candidates)
-        why = f"none taken: several columns hold times ({names}). TIME={candidates[0].name} would split by that one"
+        setting = show_setting("TIME", name_in_settings(candidates[0].name, facts))
+        why = f"none taken: several columns hold times ({names}). {setting} would split by that one"
         return TimeChoice(None, why=why)
     [time] = candidates
     clocks = [each.name for each in facts.values() if may_be_clock(each) and each.name not in (time.name, *others)]
@@ -93,20 +95,31 @@ def ask_order(facts: Facts, given: Mapping[str, str]) -> Facts:
     return facts
 
 
-def find_column(key: str, name: str, names: Collection[str]) -> str:
+def name_all(facts: Mapping[str, Facts]) -> dict[str, str]:
+    """The source's names of the columns with their neutral ones."""
+    return name_columns(facts, [name for name, each in facts.items() if is_time(each)])
+
+
+def name_in_settings(name: str, facts: Mapping[str, Facts]) -> str:
+    """What a person can call a column: its neutral name where that of the source has a comma or a line break in it."""
+    return name if can_be_listed(name) and name.isprintable() else name_all(facts)[name]
+
+
+def find_column(key: str, name: str, facts: Mapping[str, Facts]) -> str:
     """The source's name of a column that a person named, in the source's or in neutral spelling.
 
     Raises:
         SettingsError: There is none.
     """
-    if name in names:
+    if name in facts:
         return name
-    same = [each for each in names if make_slug(each) == make_slug(name)]
+    neutral = [each for each, slug in name_all(facts).items() if slug == name]
+    same = neutral or [each for each in facts if make_slug(each) == make_slug(name)]
     if len(same) == 1:
         return same[0]
-    near = find_near(name, list(names))
+    near = find_near(name, list(facts))
     nearest = f" {near} is the nearest;" if near else ""
-    raise SettingsError(f"{key}={name}: SOURCE has no such column;{nearest} columns: {', '.join(names)}")
+    raise SettingsError(f"{key}={name}: SOURCE has no such column;{nearest} columns: {list_names(list(facts))}")
 
 
 def _take_given(facts: Mapping[str, Facts], given: Mapping[str, str]) -> TimeChoice:
@@ -131,7 +144,7 @@ def _take_given(facts: Mapping[str, Facts], given: Mapping[str, str]) -> TimeCho
             wrong = f"holds no times of day{shown}" if clock.present else "is empty in every row"
             raise SettingsError(
                 f"TIME {clock.name} {wrong}: give hours from 0 to 24 or texts such as 18:30, or leave it out:"
-                f" TIME={time.name}"
+                f" {show_setting('TIME', name_in_settings(time.name, facts))}"
             )
     return TimeChoice(ask_order(time, given).name, clocks[0].name if clocks else None, "as given")
 

@@ -33,6 +33,7 @@ def make_document(draft: Draft, sample: Sample, source: str, given: Mapping[str,
         date = draft.name_of(draft.time.column)
         document["time"] = [draft.time.column, draft.time.clock] if draft.time.clock else date
     document |= {key: value for key, value in given.items() if key not in ("source", "target", "months", "time")}
+    document |= draft.mentioned
     document["columns"] = {
         column.name: {**({} if column.facts.name == column.name else {"source": column.facts.name}), **column.entry}
         for column in draft.columns

@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from include.configuration.values import suggest
@@ -24,9 +25,12 @@ PLACE = "place"
 ROW_WEIGHT = "row_weight"
 # The column of a training set's files that says which share of the rows a row is in.
 ROW_HASH = "row_hash"
-# Columns that the warehouse's tables have beside those of the problem, and the other parameters of a request.
+# Columns that every table of Postgres has.
+_OF_POSTGRES = ("cmax", "cmin", "ctid", "tableoid", "xmax", "xmin")
+# These, columns that the warehouse's tables have beside those of the problem, and the other parameters of a request.
 RESERVED = frozenset(
     (
+        *_OF_POSTGRES,
         "at",
         "inputs",
         "level",
@@ -195,11 +199,16 @@ def _check_slices(problem: "Problem") -> None:
 def _check_sources(problem: "Problem") -> None:
     taken: dict[str, str] = {}
     for name, source in problem.read_columns.items():
-        if not source.isprintable():
-            raise ValueError(f"{key_of(name)}: it contains a character that cannot be printed")
+        if not can_be_name(source):
+            raise ValueError(f"{key_of(name)}: {source!r} contains a control character")
         if source in taken:
             raise ValueError(f"{key_of(name)}: {source!r} is the name of {key_of(taken[source])} already")
         taken[source] = name
+
+
+def can_be_name(name: str) -> bool:
+    """Whether a source's column can be called so: spreadsheets break names into lines, but control nothing by them."""
+    return all(letter.isspace() or unicodedata.category(letter) not in ("Cc", "Cs") for letter in name)
 
 
 def key_of(name: str) -> str:

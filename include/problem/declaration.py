@@ -76,7 +76,7 @@ class Problem(SettingsModel):
     """Months to load where the source is divided into months, as YYYY-MM. Empty: it is not, and is loaded whole."""
     time: Time = None
     """The column that says when a row was: rows are split and watched by it. Where a date and a time of day are two
-    columns, both: `["Date", "Hour"]`. Empty: no such column.
+    columns, both: `Date,Hour`, or `["Date", "Hour"]` in the file. Empty: no such column.
     """
     timezone: TimeZone = "UTC"
     """Time zone whose clock gives hours and days. Times with an offset become wall time of it; the time
@@ -283,4 +283,4 @@ class Problem(SettingsModel):
     @property
     def label(self) -> str:
         """What is predicted, in a few words: the title, else the target, else the name."""
-        return self.title or self.target or self.name.replace("_", " ").capitalize()
+        return self.title or " ".join((self.target or "").split()) or self.name.replace("_", " ").capitalize()

@@ -7,7 +7,7 @@ from include.configuration.values import split_list
 
 CLOCK = ".clock"
 # Keys that name columns, by their neutral name or by that in the source.
-ONE = ("group", "series")
+ONE = ("group", "series", "weight")
 SEVERAL = ("known_later", "batch_order")
 
 

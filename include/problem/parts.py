@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -20,7 +20,8 @@ DotName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.]*(:[A-Za-z_][A-Za-z0-9
 def _check_time_format(time_format: str) -> str:
     if time_format in ("", ISO, *UNIX):
         return time_format
-    some = datetime(2003, 4, 5, 16, 7, 8)
+    # With an offset, which %z asks for.
+    some = datetime(2003, 4, 5, 16, 7, 8, tzinfo=timezone(timedelta(hours=1)))
     try:
         day = datetime.strptime(some.strftime(time_format), time_format).date()
     except ValueError:
@@ -153,7 +154,8 @@ class Slice(_Declared):
 
 
 def _as_pair(value: Any) -> Any:
-    return (value, f"{value}s") if isinstance(value, str) else value
+    words = split_list(value)
+    return (*words, f"{words[0]}s") if isinstance(value, str) and len(words) == 1 else words
 
 
 def _read_delimiter(value: Any) -> Any:

@@ -7,10 +7,18 @@ import pyarrow.compute as pc
 
 from include.problem.reading import MISSING_MARKS
 
+# In Arrow's expressions, \s is none of the blanks beyond ASCII: spreadsheets put those that do not break before units.
+BLANK = r"[\s\p{Zs}]"
+
 
 @dataclass(frozen=True)
 class NumberForm:
-    """What stands around each number of a column, without blanks and in small letters; empty where nothing does."""
+    """What stands around each number of a column, without blanks; empty where nothing does.
+
+    Attributes:
+        prefix: In small letters.
+        suffix: As it is written: 5 mW are not 5 MW.
+    """
 
     prefix: str = ""
     suffix: str = ""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
+from include.configuration.values import show_setting
 from include.errors import SourceInvalid
 from include.problem.checks import key_of
 from include.settings import Settings
@@ -49,7 +50,10 @@ def _suggest(name: str, neutral: str, found: list[str]) -> str:
     by_lower = {candidate.lower(): candidate for candidate in found}
     close = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     key = key_of(neutral)
-    return f": if '{by_lower[close[0]]}' is the same, set {key}={by_lower[close[0]]}" if close else f": change {key}"
+    if not close:
+        return f": change {key}"
+    likely = by_lower[close[0]]
+    return f": if '{likely}' is the same, set {show_setting(key, likely)}"
 
 
 def describe_drift(before: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from include.problem.numerals import LARGEST
 from include.raw.coerced import (
+    BLANK,
     USUAL,
     Coerced,
     ColumnReading,
@@ -25,13 +26,13 @@ INTEGER_LIMIT = 2**31
 PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 # What infinite numbers are called, as marks of missing ones.
 INFINITE = frozenset(("inf", "-inf"))
-_MARKS = r"[,' \x{2019}\x{a0}\x{202f}]"
-# In groups of three, or as in India of two before the last three.
-_NUMBER = rf"\d{{1,3}}(?:{_MARKS}\d{{2,3}})*{_MARKS}\d{{3}}(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+"
+_MARKS = r"[,'\x{2019}\p{Zs}]"
+# In groups of three, or as in India of two before the last three; 0,125 is a fraction.
+_NUMBER = rf"[1-9]\d{{0,2}}(?:{_MARKS}\d{{2,3}})*{_MARKS}\d{{3}}(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+"
 _SIGN = r"[+\-\x{2212}]?"
 WRITTEN = (
-    rf"^(?P<sign>{_SIGN})\s*(?P<prefix>[A-Za-z]{{0,3}}\p{{Sc}}|Rs\.?)?\s*(?P<inner>{_SIGN})(?P<number>{_NUMBER})"
-    r"\s*(?P<suffix>[\p{L}\p{Sc}%‰°µ].*)?$"
+    rf"^(?P<sign>{_SIGN}){BLANK}*(?P<prefix>[A-Za-z]{{0,3}}\p{{Sc}}|Rs\.?)?{BLANK}*(?P<inner>{_SIGN})"
+    rf"(?P<number>{_NUMBER}){BLANK}*(?P<suffix>[\p{{L}}\p{{Sc}}%‰°µ].*)?$"
 )
 SHARE = 0.95
 
@@ -115,7 +116,7 @@ def _add_written(text: pa.Array, numbers: pa.Array, form: NumberForm | None) -> 
     # The same few texts come again and again.
     others = pc.if_else(pc.is_valid(numbers), pa.scalar(None, text.type), text).dictionary_encode()
     parts = pc.extract_regex(others.dictionary, WRITTEN)
-    forms = [part and NumberForm(part["prefix"].lower(), part["suffix"].lower()) for part in parts.to_pylist()]
+    forms = [part and NumberForm(part["prefix"].lower(), part["suffix"]) for part in parts.to_pylist()]
     form = form or _find_form(forms, others, len(text) - text.null_count)
     if form is None:
         return numbers, None

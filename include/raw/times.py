@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from include.problem.reading import ISO
 from include.raw.coerced import (
+    BLANK,
     USUAL,
     Coerced,
     ColumnReading,
@@ -19,9 +20,9 @@ from include.raw.coerced import (
 )
 from include.raw.numbers import coerce_float
 
-UTC_OFFSET = r"\s*(Z|[+-]\d{1,2}:?(\d{1,2})?)$"
+UTC_OFFSET = rf"{BLANK}*(Z|[+-]\d{{1,2}}:?(\d{{1,2}})?)$"
 # A time of day, which the hour alone may be, with its offset.
-ZONED = r"\d[T ]\d{1,2}(:?\d{1,2}(:?\d{1,2}(\.\d*)?)?)?" + UTC_OFFSET
+ZONED = r"\d[T\p{Zs}]\d{1,2}(:?\d{1,2}(:?\d{1,2}(\.\d*)?)?)?" + UTC_OFFSET
 # Years 1 to 9999, which all of Postgres, Python and NumPy can hold, but for a day at each end that a time zone may
 # take.
 FIRST_DAY, LAST_DAY = -719_161, 2_932_894
@@ -31,7 +32,7 @@ UNIX_UNITS = {"unix": 1e6, "unix_ms": 1e3}
 MICROS = {"hour": 3_600_000_000, "minute": 60_000_000, "second": 1_000_000}
 CLOCK = (
     r"^(?P<hour>[01]?\d|2[0-4])(?:\.0|[:.h](?P<minute>[0-5]\d)(?:[:.](?P<second>[0-5]\d)(?:[.,]\d+)?)?)?"
-    r"\s*(?P<half>[AaPp][Mm])?$"
+    rf"{BLANK}*(?P<half>[AaPp][Mm])?$"
 )
 
 
@@ -125,6 +126,8 @@ def _parse_times(text: pa.Array, timezone: str) -> Coerced:
     """Times in ISO 8601, some of them with a time zone, or something that is no time: value by value."""
     if cast := _cast_times(text):
         return cast
+    # pandas knows a plain blank alone in ISO 8601; in a declared format, it takes any.
+    text = pc.replace_substring_regex(text, r"[\x{a0}\x{202f}]", " ")
     zoned = pc.match_substring_regex(text, ZONED)
     wall, beyond = _clear_beyond(_parse(pc.if_else(zoned, None, text), "ISO8601", utc=False))
     instants, zoned_beyond = _clear_beyond(_parse(pc.if_else(zoned, text, None), "ISO8601", utc=True))

@@ -1,6 +1,8 @@
 """`make problem` on targets that are classes: what is written, what is guessed, and what is refused."""
 
+import datetime
 import io
+import shlex
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from include.declaring.__main__ import declare
+from include.errors import SettingsError
 from tests.classified import LEAVING, TIERS, make_customers
 from tests.declaring.conftest import Declare
 from tests.declaring.test_messages import refuse
@@ -51,7 +54,7 @@ def test_words_are_classes_and_one_of_two_is_looked_for(
     assert declared.problem.labels[1] == positive
     other = rare if positive == usual else usual
     assert f"'{positive}' is taken for the class that is looked for" in declared.shown
-    assert f"set POSITIVE={other}" in declared.shown
+    assert f"set POSITIVE={shlex.quote(other)}" in declared.shown
     assert f'positive = "{positive}" # guessed: the class that is looked for' in declared.text
     assert "a first model must beat the share of each class" in declared.shown
 
@@ -124,7 +127,62 @@ def test_classes_that_are_named_are_those_in_their_order(run: Declare, write: Wr
 def test_mark_of_a_missing_value_can_be_named_a_class(run: Declare, write: Write) -> None:
     table = write({"x": NUMBERS, "y": ["EU", "NA", "NA", "EU"]})
     assert run(table, CLASSES="EU,NA").problem.labels == ("EU", "NA")
-    refuse(run, "TARGET y is EU in every row", table)
+    refuse(
+        run, "TARGET y is EU in every row.* If 'NA' is a class rather than a missing value, set CLASSES=EU,NA", table
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["+", "-"], "TARGET y is + in every row"),
+        (["+", "-", "-", "-"], "TARGET y is missing in 90 of 120 rows (75.0%)"),
+        (["?", "-"], "TARGET y is missing in all 120 rows"),
+        ([1, 1, "-"], "TARGET y is 1 in every row"),
+    ],
+)
+def test_what_is_proposed_for_marks_of_missing_values_makes_them_classes(
+    run: Declare, write: Write, values: list[Any], said: str
+) -> None:
+    table = write({"x": NUMBERS, "y": values})
+    with pytest.raises(SettingsError) as refused:
+        run(table)
+    assert str(refused.value).startswith(said)
+    [given] = shlex.split(str(refused.value).rpartition(" set ")[2])
+    classes = given.removeprefix("CLASSES=")
+    assert set(run(table, CLASSES=classes).problem.labels) == set(map(str, values))
+
+
+def test_marks_beside_classes_are_asked_for_unless_a_person_has_said_what_they_are(run: Declare, write: Write) -> None:
+    table = write({"x": NUMBERS, "y": ["EU", "NA", "US", "EU", "US"]})
+    asked = "If 'NA' is a class rather than a missing value, set CLASSES=EU,NA,US"
+    assert f"TARGET y is missing in 24 of 120 rows (20.0%): they are left out. {asked}" in run(table).shown
+    assert asked not in run(table, MISSING="NA").shown
+    assert asked not in run(table, CLASSES="EU,US").shown
+    numbers = write({"x": NUMBERS, "y": [*NUMBERS[:-1], "NA"], "z": ["a", "b", ""]})
+    assert "is a class rather" not in run(numbers).shown + run(numbers, "z").shown
+
+
+def test_classes_that_differ_in_capitals_or_blanks_alone_are_named(run: Declare, write: Write) -> None:
+    table = write({"x": NUMBERS, "y": ["Yes", "YES", "not sure", "No", "no", "not\u00a0 sure"]})
+    said = (
+        "Classes that differ in capitals or blanks alone: 'No', 'no'; 'not sure', 'not\\xa0 sure'; 'YES', 'Yes'. If"
+        " they are the same, write them alike in the source"
+    )
+    assert said in run(table).shown
+    assert "differ in capitals" not in run(table, CLASSES="Yes,YES,no,No,not sure,not\u00a0 sure").shown
+    assert "differ in capitals" not in run(write({"x": NUMBERS, "y": ["TRUE", "true", "false"]})).shown
+
+
+def test_proposed_class_and_mark_can_be_pasted_into_a_shell(run: Declare, write: Write) -> None:
+    shown = run(of_two(write, ">50K", "<=50K")).shown
+    assert "set POSITIVE='<=50K'" in shown
+    table = write({"x": NUMBERS, "y": ["a", "b", "b", "not asked"]})
+    assert "MISSING='not asked' leaves them out" in run(table, CLASSES="a,b").shown
+    several = write({"x": NUMBERS, "y": ["a", "b", "b", "no, never"]})
+    shown = run(several, CLASSES="a,b").shown
+    assert "such as 'no, never': they are rejected" in shown
+    assert "MISSING=" not in shown
 
 
 def test_keys_of_classes_are_written_in_their_types(run: Declare, write: Write) -> None:
@@ -163,9 +221,22 @@ def test_task_that_there_is_not_or_that_does_not_fit_is_refused(run: Declare, wr
     refuse(run, "TASK=regression: TARGET y holds no numbers, for example No, Yes", table, TASK="regression")
 
 
-def test_lists_are_no_classes(run: Declare, tmp_path: Path) -> None:
-    pq.write_table(pa.table({"x": NUMBERS, "y": [["a"], ["b"]] * 60}), tmp_path / "table.parquet")
-    refuse(run, "TARGET y holds lists or records", tmp_path / "table.parquet")
+@pytest.mark.parametrize(
+    ("values", "what", "way"),
+    [
+        ([["a"], ["b"]], "lists or records", ""),
+        ([datetime.timedelta(minutes=3), datetime.timedelta(hours=1)], "durations", ", or write it as numbers"),
+        ([b"a", b"b"], "bytes", ""),
+    ],
+)
+def test_what_no_kind_can_hold_is_called_by_its_name(
+    run: Declare, tmp_path: Path, values: list[Any], what: str, way: str
+) -> None:
+    pq.write_table(pa.table({"x": NUMBERS, "y": values * 60, "z": NUMBERS}), tmp_path / "table.parquet")
+    refuse(run, f"TARGET y holds {what}: .* Set TARGET to another column{way}", tmp_path / "table.parquet")
+    declared = run(tmp_path / "table.parquet", "z")
+    assert declared.kinds["y"] == "ignored"
+    assert f"y: ignored, {what}, which no kind can hold" in declared.shown
 
 
 def test_word_among_numbers_can_be_a_class(run: Declare, write: Write) -> None:

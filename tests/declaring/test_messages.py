@@ -69,6 +69,11 @@ def test_mark_in_a_target_of_numbers_is_named(run: Declare, write: Write) -> Non
     table = write({"x": [1.5, 2, 3], "y": [*NUMBERS[:9], "none"]})
     refuse(run, "TARGET y holds numbers, but 10.0% of its values are none, for example 'none'.*set MISSING=none", table)
     assert run(table, MISSING="none").problem.missing == ("none",)
+    blank = write({"x": [1.5, 2, 3], "y": [*NUMBERS[:9], "not known"]})
+    refuse(run, "set MISSING='not known'; if each value is a class, set TASK=classification", blank)
+    # With a comma they would be two marks.
+    comma = write({"x": [1.5, 2, 3], "y": [*NUMBERS[:9], "3, about"]})
+    refuse(run, "for example '3, about'. If each value is a class, set TASK=classification; else correct it", comma)
 
 
 @pytest.mark.parametrize("values", [[0, 1, 1], [1, 2, 3, 4, 5]])
@@ -121,6 +126,11 @@ def test_dates_that_can_be_read_in_two_ways_are_not_guessed(run: Declare, write:
         assert run(table, TIME_FORMAT=time_format).problem.time_format_of("date") == time_format
 
 
+def test_format_with_a_blank_is_proposed_as_a_shell_reads_it(run: Declare, write: Write) -> None:
+    table = write({"at": ["02/01/2024 10:30", "03/01/2024 11:30"], "y": NUMBERS})
+    refuse(run, r"(?s)TIME_FORMAT='%d/%m/%Y %H:%M'  the day first.*TIME_FORMAT='%m/%d/%Y %H:%M'  the month", table)
+
+
 def test_dates_that_are_not_the_time_stop_nothing(run: Declare, write: Write) -> None:
     declared = run(write({"sold": ["2024-01-01", "2024-01-02"], "built": DATES, "y": NUMBERS}), TIME="sold")
     assert declared.kinds["built"] == "ignored"
@@ -167,7 +177,7 @@ def test_source_that_cannot_be_read_is_named(run: Declare, write: Write, tmp_pat
     refuse(run, "empty.csv has no rows: check SOURCE", tmp_path / "empty.csv")
     table = tmp_path / "semicolons.csv"
     table.write_text("a;b;y\n" + "".join(f"1.5;2;{value}\n" for value in NUMBERS))
-    refuse(run, "one column was found, 'a;b;y': .*Set DELIMITER=;", table, DELIMITER=",")
+    refuse(run, "one column was found, 'a;b;y': .*Set DELIMITER=';'", table, DELIMITER=",")
     assert run(table, DELIMITER=";").problem.delimiter == ";"
 
 

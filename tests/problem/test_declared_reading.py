@@ -26,6 +26,11 @@ def test_keys_of_reading_can_be_given_by_the_environment() -> None:
     assert (problem.time_format_of("pickup_at"), problem.time_format_of("trip_distance")) == ("%d/%m/%Y", None)
 
 
+@pytest.mark.parametrize("time_format", ["%Y-%m-%dT%H:%M:%S%z", "%d/%b/%Y:%H:%M:%S %z"])
+def test_format_of_times_may_have_an_offset(time_format: str) -> None:
+    assert read_settings(time_format=time_format).problem.time_format_of("pickup_at") == time_format
+
+
 def test_format_of_a_column_wins_over_that_of_the_problem() -> None:
     document = read_settings(time_format="%d/%m/%Y").problem.model_dump(by_alias=True)
     document["columns"]["dropoff_at"]["time_format"] = "unix"

@@ -40,6 +40,14 @@ def test_value_of_the_environment_wins(given: dict[str, str], changed: dict[str,
     assert {name: getattr(problem, name) for name in changed} == changed
 
 
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [("ride", ("ride", "rides")), ("bus, buses", ("bus", "buses")), (["bus", "buses"], ("bus", "buses"))],
+)
+def test_row_has_a_word_for_one_and_one_for_several(row: str | list[str], words: tuple[str, str]) -> None:
+    assert Problem(**TAXI.model_dump(by_alias=True) | {"row": row}).row == words
+
+
 def test_columns_and_references_are_changed_by_their_own_keys() -> None:
     given = {"column_pickup_zone": "from", "pickup_zone_min": "0", "pickup_zone_max": "300", "zones_source": "none"}
     assert given.keys() <= keys_of("taxi")

@@ -192,6 +192,12 @@ def test_missing_column_is_named_with_what_to_set(warehouse_url: str, settings: 
     assert "Columns found: tpep_pickup_datetime, tpep_dropoff_datetime, PULocationID" in message
 
 
+def test_proposed_name_of_a_column_survives_a_shell(warehouse_url: str, settings: Settings) -> None:
+    write(settings, make_trips().rename_columns({"lpep_pickup_datetime": "lpep pickup datetime"}))
+    with pytest.raises(SourceInvalid, match="set COLUMN_PICKUP_AT='lpep pickup datetime'"):
+        ingest_month(warehouse_url, settings, MONTH)
+
+
 def test_new_vanished_and_retyped_columns_are_warnings(warehouse_url: str, settings: Settings) -> None:
     write(settings, make_trips(extra=pa.array([0.5] * 4)))
     ingest_month(warehouse_url, settings, MONTH)

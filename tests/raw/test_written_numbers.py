@@ -27,10 +27,13 @@ def count_failures(values: list[str | None], **how) -> int:
         (["$16,884.92", "$1,725.55", "$999"], [16884.92, 1725.55, 999]),
         (["-$5.00", "$-5.00", "\u2212$5", "+$5", "- $5"], [-5, -5, -5, 5, -5]),
         (["US$ 1,000", "us$2"], [1000, 2]),
+        (["12.50\u00a0€", "3\u202f€"], [12.5, 3]),
+        (["$\u00a05", "-\u00a0$\u00a01,250"], [5, -1250]),
+        (["5\u00a0km", "7 km", "1\u2009250\u2009km"], [5, 7, 1250]),
         (["Rs. 500", "Rs.1,23,456"], [500, 123456]),
         (["12 €", "1.5€"], [12, 1.5]),
         (["27.900 kg/m²", "33 kg/m²"], [27.9, 33]),
-        (["1248 CC", "999cc"], [1248, 999]),
+        (["1248 cc", "999cc"], [1248, 999]),
         (["12%", "-3.5 %"], [12, -3.5]),
         (["1,234,567", "12", "1,000.5"], [1234567, 12, 1000.5]),
         (["1 234 567", "1\u00a0234", "1\u202f234.5"], [1234567, 1234, 1234.5]),
@@ -49,10 +52,12 @@ def test_number_is_read_whatever_all_have_around_it(values: list[str], expected:
     "values",
     [
         ["10 kg", "20 lb"],
+        ["5 MW", "5 mW"],
         ["$5", "€5"],
         ["$5"] * 9 + ["5 kg"] * 1,
         ["190Nm@ 2000rpm", "250Nm@ 1500-2500rpm"],
         ["12,5", "27,25"],
+        ["0,125", "0,250"],
         ["1,23", "12,345,67"],
         ["--5", "$$5", "5-"],
         ["05-02-2010", "12:30"],
@@ -75,12 +80,18 @@ def test_unit_of_a_few_is_not_taken_off() -> None:
 def test_unit_of_the_values_before_holds_for_those_that_come_after() -> None:
     first = coerce_float(pa.array(["23.4 kmpl", "12 kmpl"]))
     assert first.form == NumberForm(suffix="kmpl")
-    later = coerce_float(pa.array(["17.3 km/kg", "9 KMPL", "5", None]), how=ColumnReading(form=first.form))
+    later = coerce_float(pa.array(["17.3 km/kg", "9kmpl", "5", None]), how=ColumnReading(form=first.form))
     assert later.array.to_pylist() == [None, 9, 5, None]
     assert later.failed.to_pylist() == [True, False, False, False]
     plain = coerce_float(pa.array(["1", "2"])).form
     assert (plain, count_failures(["5 kg"] * 9, form=plain)) == (NumberForm(), 9)
     assert coerce_float(pa.array([None, "NA"])).form is None
+
+
+def test_unit_is_kept_as_it_is_written_and_in_other_letters_it_is_another_one() -> None:
+    first = coerce_float(pa.array(["21.5 °C", "22 °C"]))
+    assert first.form == NumberForm(suffix="°C")
+    assert count_failures(["5 mW", "5 MW"], form=NumberForm(suffix="MW")) == 1
 
 
 @pytest.mark.parametrize("coerce", [coerce_float, coerce_integer])

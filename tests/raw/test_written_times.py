@@ -25,7 +25,11 @@ def failures(coerced: Coerced) -> list[bool]:
         ("5/2/2010 18:30:00", "%d/%m/%Y %H:%M:%S"),
         ("2010-02-05T18:30:00", ISO),
         ("2010-02-05T07:30:00Z", ISO),
+        ("2010-02-05 08:30:00 +0100", ISO),
+        ("2010-02-05\u00a018:30", ISO),
+        ("2010-02-05\u00a008:30:00\u00a0+0100", ISO),
         ("05.02.2010 08:30 +0100", "%d.%m.%Y %H:%M %z"),
+        ("02/05/2010 6:30\u202fPM", "%m/%d/%Y %I:%M %p"),
     ],
 )
 def test_time_of_a_declared_format_becomes_wall_time(value: str, time_format: str) -> None:
@@ -68,6 +72,7 @@ DAYS = [
         pa.array(["18:30:00"]),
         pa.array(["18.30.00"]),
         pa.array(["6:30 pm"]),
+        pa.array(["6:30\u202fPM"]),
         pa.array([time(18, 30)]),
         pa.array([time(18, 30)], pa.time32("s")),
     ],

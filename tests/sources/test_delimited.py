@@ -53,14 +53,15 @@ def test_line_that_names_the_delimiter_is_obeyed_and_no_row(tmp_path: Path) -> N
 
 
 def test_declared_delimiter_can_be_any_character(tmp_path: Path) -> None:
-    assert read(tmp_path, "a:b,c\n1:2,3\n", Reading(delimiter=":")) == [{"a": "1", "b,c": "2,3"}]
+    assert read(tmp_path, "a:b,c\n1:2,x\n", Reading(delimiter=":")) == [{"a": "1", "b,c": "2,x"}]
 
 
 @pytest.mark.parametrize(
     ("text", "delimiter", "complaint"),
     [
-        (SPREADSHEET, ",", r"a.csv: one column was found, 'age;sex;bmi;charges': .*separated by ';'. Set DELIMITER=;"),
-        ("a\tb\n1\t2\n", "|", r"separated by '\\t'. Set DELIMITER=\\t"),
+        (SPREADSHEET, ",", r"a.csv: one column was found, 'age;sex;bmi;.*': .*separated by ';'. Set DELIMITER=';'"),
+        ("a|b\n1|2\n", ",", r"separated by '\|'. Set DELIMITER='\|'"),
+        ("a\tb\n1\t2\n", "|", r"separated by 'tab'. Set DELIMITER=tab"),
     ],
 )
 def test_wrong_delimiter_is_refused_with_the_likely_one(
@@ -168,6 +169,12 @@ def test_decimal_commas_of_a_file_with_semicolons_become_points(tmp_path: Path) 
         (["red, green", "1,5"], ["red, green", "1,5"]),
         (["01.02.2024", "02.02.2024"], ["01.02.2024", "02.02.2024"]),
         (["1.234", "5.678"], ["1.234", "5.678"]),
+        (["1,234", "850"], ["1.234", "850"]),
+        (["R$ 1.234,50", "R$ 7,00"], ["R$ 1234.50", "R$ 7.00"]),
+        (["1.234,5\u00a0€", "7\u00a0€"], ["1234.5\u00a0€", "7\u00a0€"]),
+        (["1\u2019234,5", "1\u2009234"], ["1234.5", "1234"]),
+        (["Typ 1,5", "Typ 2,5"], ["Typ 1,5", "Typ 2,5"]),
+        (["A1,5", "A2,5"], ["A1,5", "A2,5"]),
     ],
 )
 def test_column_of_decimal_commas_is_known_by_nearly_all_of_its_values(
@@ -177,10 +184,33 @@ def test_column_of_decimal_commas_is_known_by_nearly_all_of_its_values(
     assert [row["value"] for row in read(tmp_path, text)] == expected
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+@pytest.mark.parametrize("value", ["0,25", "1,5", "1.234,567", "1234,567", "0,125", "12,3456"])
+def test_point_is_a_mark_of_thousands_in_all_columns_where_one_has_decimal_commas(
+    tmp_path: Path, delimiter: str, value: str
+) -> None:
+    text = f"a;b;c;d\n{value};1.234;0.125;1.5\n2;12.000;0.250;3\n3;850;7;2.25\n".replace(";", delimiter)
+    rows = read(tmp_path, text)
+    assert rows[0]["a"] == value.replace(".", "").replace(",", ".")
+    assert [row["b"] for row in rows] == ["1234", "12000", "850"]
+    # Where no thousands can be meant, points stay.
+    assert [row["c"] for row in rows] == ["0.125", "0.250", "7"]
+    assert [row["d"] for row in rows] == ["1.5", "3", "2.25"]
+
+
+@pytest.mark.parametrize("delimiter", ["\t", "|"])
+@pytest.mark.parametrize("values", [["1,234", "$12,000", "850"], ["1,234,567", "2,000"], ["12,000"] * 40 + ["1,5"]])
+def test_commas_that_can_be_marks_of_thousands_stay_where_no_semicolon_says_otherwise(
+    tmp_path: Path, delimiter: str, values: list[str]
+) -> None:
+    text = f"id{delimiter}value\n" + "".join(f"{number}{delimiter}{value}\n" for number, value in enumerate(values))
+    assert [row["value"] for row in read(tmp_path, text)] == values
+
+
 def test_decimal_comma_is_read_where_it_is_declared_and_left_where_a_point_is(tmp_path: Path) -> None:
-    tabs = "a\tb\n1.234,5\t1.234\n2\t7\n"
-    assert read(tmp_path, tabs) == [{"a": "1.234,5", "b": "1.234"}, {"a": "2", "b": "7"}]
-    assert read(tmp_path, tabs, Reading(decimal=",")) == [{"a": "1234.5", "b": "1234"}, {"a": "2", "b": "7"}]
+    quoted = 'a,b\n"1.234,5",1.234\n2,7\n'
+    assert read(tmp_path, quoted) == [{"a": "1.234,5", "b": "1.234"}, {"a": "2", "b": "7"}]
+    assert read(tmp_path, quoted, Reading(decimal=",")) == [{"a": "1234.5", "b": "1234"}, {"a": "2", "b": "7"}]
     assert read(tmp_path, SPREADSHEET, Reading(decimal="."))[0]["bmi"] == "27,9"
 
 

@@ -330,7 +330,7 @@ def test_truncated_parquet_is_invalid(tmp_path: Path, size: int) -> None:
 def test_damaged_csv_is_invalid(tmp_path: Path, contents: bytes) -> None:
     (tmp_path / "trips.csv").write_bytes(contents)
     with (
-        pytest.raises(SourceInvalid, match="damaged or cut short"),
+        pytest.raises(SourceInvalid, match="cut short"),
         open_batches(settings_for(str(tmp_path / "trips.csv")), MONTH) as opened,
     ):
         list(opened.read(list(opened.columns)))

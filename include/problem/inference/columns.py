@@ -1,5 +1,6 @@
 """What kind a column is, judged by what was seen of its values; each guess says why."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +25,9 @@ _CODE_WORDS = frozenset(("id", "code", "zip", "zipcode", "postcode", "plz", "are
 _TIME_WORDS = frozenset(("time", "date", "datetime", "timestamp", "ts", "at", "day"))
 _CLOCK_WORDS = frozenset(("hour", "time", "hr", "hours", "uhrzeit", "stunde", "heure", "hora"))
 
-Stored = Literal["text", "number", "boolean", "time", "date", "clock", "nested"]
+Stored = Literal["text", "number", "boolean", "time", "date", "clock", "duration", "binary", "nested"]
+# What is held in ways that no kind can hold.
+UNUSABLE: Mapping[Stored, str] = {"duration": "durations", "binary": "bytes", "nested": "lists or records"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Facts:
 
     Attributes:
         stored: How the source holds it.
-        example: A value in the middle, or the most frequent one, as text.
+        example: The most frequent value, as text.
+        middle: The number in the middle, rounded; None where there is none.
         rows: How many rows were seen.
         present: How many of them have a value.
         distinct: How many different values there are.
@@ -59,6 +63,7 @@ class Facts:
     name: str
     stored: Stored = "text"
     example: str = ""
+    middle: float | None = None
     rows: int = 0
     present: int = 0
     distinct: int = 0
@@ -115,8 +120,8 @@ class Guess:
 
 def guess_kind(facts: Facts) -> Guess:
     """The kind that the column has by all that was seen of it."""
-    if facts.stored == "nested":
-        return Guess("ignored", "lists or records, which no kind can hold")
+    if facts.stored in UNUSABLE:
+        return Guess("ignored", f"{UNUSABLE[facts.stored]}, which no kind can hold")
     if not facts.present:
         return Guess("ignored", "empty in every row")
     if facts.distinct == 1 and not facts.missing:
@@ -126,6 +131,11 @@ def guess_kind(facts: Facts) -> Guess:
     if facts.stored in ("time", "date") or facts.time_format is not None:
         return _guess_time(facts)
     return _guess_number(facts) if facts.is_number else _guess_text(facts)
+
+
+def may_be_code(facts: Facts) -> bool:
+    """Whether the column holds whole numbers alone, none too large for a code."""
+    return facts.is_number and facts.is_whole and CODE_BOUNDS[0] <= facts.low and facts.high <= CODE_BOUNDS[1]
 
 
 def may_be_clock(facts: Facts) -> bool:
@@ -153,8 +163,7 @@ def _guess_number(facts: Facts) -> Guess:
     if facts.is_whole and plain and facts.all_differ:
         return Guess("id", "whole numbers that all differ")
     if facts.is_whole and plain and words[-1] in _CODE_WORDS:
-        within = CODE_BOUNDS[0] <= facts.low and facts.high <= CODE_BOUNDS[1]
-        return Guess("code" if within else "category", f"whole numbers, and the name says {words[-1]}")
+        return Guess("code" if may_be_code(facts) else "category", f"whole numbers, and the name says {words[-1]}")
     kept = "whole numbers" if facts.is_whole else "numbers"
     written = facts.prefix or facts.suffix
     why = f"{kept}, written with {written}" if written else kept
@@ -189,7 +198,8 @@ def _guess_text(facts: Facts) -> Guess:
     if facts.distinct > MOST_CATEGORIES and (facts.has_blanks or not comes_again):
         return Guess("text", f"{values}, too many for categories")
     doubt = f"{facts.readable:.0%} of the values are numbers, the others are not: {_show(facts.unreadable)}"
-    return Guess("category", values, doubt if facts.readable >= 1 / 2 and not facts.has_leading_zeros else "")
+    is_mixed = facts.readable >= 1 / 2 and facts.unreadable and not facts.has_leading_zeros
+    return Guess("category", values, doubt if is_mixed else "")
 
 
 def _show(text: str) -> str:

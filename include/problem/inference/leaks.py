@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from include.configuration.values import show_setting
 from include.problem.data import Values
 from include.problem.kinds import KINDS, MISSING_CODE, KindName
 
@@ -103,11 +104,15 @@ def describe_suspects(suspects: Mapping[str, float], target: str | None = None) 
     return [f"{describe_suspect(name, share, target or 'the target')}." for name, share in largest]
 
 
-def describe_suspect(name: str, share: float, target: str) -> str:
-    """What a person is told of a suspect, with what to do."""
+def describe_suspect(name: str, share: float, target: str, given: str = "") -> str:
+    """What a person is told of a suspect, with what to do.
+
+    Args:
+        given: What it is called in a setting; empty: the same.
+    """
     return (
         f"'{name}' alone explains {share:.0%} of {target}. If it is not known when you predict, add it to known_later"
-        f" (KNOWN_LATER={name})"
+        f" ({show_setting('KNOWN_LATER', given or name)})"
     )
 
 

@@ -1,6 +1,7 @@
 """How the times of a column are written, judged by all of its values: whether the day comes first is no one's guess."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,17 +11,20 @@ from include.problem.reading import ISO, MISSING_MARKS
 
 # So many of the values that are there must be times; others are rows with an error.
 SHARE = 0.95
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}(?::?\d{2})?)?)?")
+_ISO = re.compile(
+    r"(?P<day>\d{4}-\d{2}-\d{2})"
+    r"(?:[T\s](?P<clock>\d{2}(?::\d{2}(?::\d{2}(?:\.\d+)?)?)?)(?:\s?(?P<offset>Z|[+-]\d{2}(?::?\d{2})?))?)?"
+)
 _TIME = re.compile(
     r"(?P<first>\d{4}|\d{1,2})(?P<between>[/.-])(?P<second>\d{1,2})(?P=between)(?P<third>\d{4}|\d{1,2})"
-    r"(?: (?P<hour>[01]?\d|2[0-3]):[0-5]\d(?P<seconds>:[0-5]\d)?(?P<half> [AaPp][Mm])?)?"
+    r"(?:\s(?P<hour>[01]?\d|2[0-3]):[0-5]\d(?P<seconds>:[0-5]\d)?(?P<half>\s[AaPp][Mm])?)?"
 )
 # What stands first, second and third.
 _ORDERS = ("dmy", "mdy", "ymd")
 _FIRST = {"%d": "the day first", "%m": "the month first", "%y": "the year first"}
 # Formats whose order of day and month nobody can mistake.
 _PLAIN_FORMATS = (
-    "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%SZ", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
+    "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%S%z", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
     "%d-%b-%Y %H:%M:%S", "%d %b %Y %H:%M", "%b %d, %Y %H:%M",
 )  # fmt: skip
 
@@ -47,7 +51,8 @@ class Ambiguous:
         """What a person must decide, with the answers."""
         days = (datetime.strptime(self.example, time_format) for time_format in self.formats)
         ways = " or ".join(f"{day.day} {day:%B %Y}" for day in days)
-        return f"'{self.example}' can be {ways}, and no value decides. Set TIME_FORMAT={' or '.join(self.formats)}"
+        formats = " or ".join(map(shlex.quote, self.formats))
+        return f"'{self.example}' can be {ways}, and no value decides. Set TIME_FORMAT={formats}"
 
 
 def find_time_format(texts: Iterable[str | None]) -> str | Ambiguous | None:
@@ -145,10 +150,11 @@ def _find_clock(found: re.Match[str]) -> str:
 
 
 def _is_iso(text: str) -> bool:
-    if not _ISO.fullmatch(text):
+    found = _ISO.fullmatch(text)
+    if not found:
         return False
     try:
-        datetime.fromisoformat(text)
+        datetime.fromisoformat(f"{found['day']}T{found['clock'] or '00'}{found['offset'] or ''}")
     except ValueError:
         return False
     return True

@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from include.configuration.values import show_setting
 from include.errors import SettingsError, SourceInvalid
+from include.problem.parts import TAB
 from include.problem.reading import DETECT, Reading
 from include.sources.contents import Opened, Read, name_columns
 from include.sources.formats.encoding import read_text
@@ -20,10 +22,16 @@ SNIFFED = 20_000
 MOST_LINES = 10  # that may be blank, before the names
 # A line that some spreadsheets write, and read, before the names.
 DELIMITER_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*$", re.IGNORECASE)
-# One number with a decimal comma; a currency or a unit around it stays there.
-DECIMAL_COMMA = r"^([^\d,]*)(\d{1,3}(?:[.'\x{a0}\x{202f} ]\d{3})+|\d+)(?:,(\d+))?([^\d,]*)$"
+# What stands between groups of three digits where a comma marks the decimals.
+_MARK = r"[.'\x{2019}\p{Zs}]"
+# One number with a decimal comma; a currency or a unit around it stays there. A word before it makes it a text.
+DECIMAL_COMMA = (
+    rf"^(?:[^\p{{L}}\d,]|[A-Za-z]{{1,3}}\p{{Sc}})*(?:[1-9]\d{{0,2}}(?:{_MARK}\d{{3}})+|\d+)(?:,\d+)?[^\d,]*$"
+)
 WITH_COMMA = r"\d,\d"
-THOUSANDS = r"\d[.'\x{a0}\x{202f} ]\d{3}"
+# A number as above that is a thousand where a point marks the decimals.
+AMBIGUOUS_COMMA = r"^\D*[1-9]\d{0,2},\d{3}\D*$"
+THOUSANDS = rf"\d{_MARK}\d{{3}}"
 DETECTED_SHARE = 0.95
 DECLARED_SHARE = 0.5
 
@@ -86,7 +94,7 @@ def open_csv(path: Path, url: str, wanted: Collection[str] = (), reading: Readin
 def _choose_delimiter(reading: Reading, head: str, header: str, wanted: Collection[str]) -> str:
     if reading.delimiter is not None:
         if len(reading.delimiter) != 1 or reading.delimiter in '"\r\n':
-            raise SettingsError(f"DELIMITER {reading.delimiter!r} is not one character: give one such as ; or \\t")
+            raise SettingsError(f"DELIMITER {reading.delimiter!r} is not one character: give one such as ; or tab")
         return reading.delimiter
     sniffed = _sniff(head)
 
@@ -118,31 +126,46 @@ def _refuse_single_column(names: list[str], delimiter: str, url: str) -> None:
     others = [other for other in DELIMITERS if len(names) == 1 and other != delimiter and other in names[0]]
     if others:
         likely = max(others, key=names[0].count)
-        shown = "\\t" if likely == "\t" else likely
+        shown = TAB if likely == "\t" else likely
         raise SourceInvalid(
             f"{mask(url)}: one column was found, '{names[0][:80]}': the file seems to be separated by '{shown}'. "
-            f"Set DELIMITER={shown}"
+            f"Set {show_setting('DELIMITER', shown)}"
         )
 
 
 def _find_decimal_commas(read: Read, names: list[str], delimiter: str, reading: Reading) -> set[str]:
-    """The columns whose numbers have a decimal comma, judged by the first rows."""
+    """The columns of numbers of a file in which a comma marks the decimals, judged by the first rows.
+
+    Where one column has decimal commas, a point is a mark of thousands in all others, too.
+    """
     if reading.decimal not in (None, ".", ","):
         raise SettingsError(f"DECIMAL {reading.decimal!r} is not known: give . or ,")
-    if reading.decimal == "." or (reading.decimal is None and delimiter != ";"):
+    if reading.decimal == "." or (reading.decimal is None and delimiter == ","):
         return set()
-    first = next(read(names), None)
+    least = DECLARED_SHARE if reading.decimal else DETECTED_SHARE
     marks = pa.array(sorted(reading.marks), pa.string())
-    return {name for name in names if first and _has_decimal_commas(first[name], reading.decimal is not None, marks)}
+    first = next(read(names), None)
+    found = {name: _take_numbers(first[name], least, marks) for name in names} if first else {}
+    if reading.decimal or any(_has_decimal_commas(numbers, delimiter) for numbers in found.values()):
+        return {name for name, numbers in found.items() if len(numbers)}
+    return set()
 
 
-def _has_decimal_commas(column: pa.Array, declared: bool, marks: pa.Array) -> bool:
+def _take_numbers(column: pa.Array, least: float, marks: pa.Array) -> pa.Array:
+    """The values that are numbers if a comma marks the decimals; none where less than this share of all are."""
     text = pc.utf8_trim_whitespace(column).drop_null()
     text = text.filter(pc.invert(pc.is_in(text, marks)))
     fitting = text.filter(pc.match_substring_regex(text, DECIMAL_COMMA))
-    if not len(fitting) or len(fitting) < (DECLARED_SHARE if declared else DETECTED_SHARE) * len(text):
-        return False
-    return declared or bool(pc.any(pc.match_substring_regex(fitting, WITH_COMMA)).as_py())
+    return fitting if len(fitting) >= least * len(text) else fitting.slice(0, 0)
+
+
+def _has_decimal_commas(numbers: pa.Array, delimiter: str) -> bool:
+    with_comma = numbers.filter(pc.match_substring_regex(numbers, WITH_COMMA))
+    # Who separates values by semicolons does so because of decimal commas.
+    if delimiter == ";":
+        return len(with_comma) > 0
+    ambiguous = with_comma.filter(pc.match_substring_regex(with_comma, AMBIGUOUS_COMMA))
+    return len(ambiguous) < DETECTED_SHARE * len(with_comma)
 
 
 def _write_points(batch: pa.RecordBatch, names: Collection[str]) -> pa.RecordBatch:
@@ -150,7 +173,7 @@ def _write_points(batch: pa.RecordBatch, names: Collection[str]) -> pa.RecordBat
     for name in names:
         text = pc.utf8_trim_whitespace(columns[name])
         grouped = pc.match_substring_regex(text, THOUSANDS)
-        ungrouped = pc.replace_substring_regex(text, r"[.'\x{a0}\x{202f} ](\d{3})", r"\1")
+        ungrouped = pc.replace_substring_regex(text, rf"{_MARK}(\d{{3}})", r"\1")
         written = pc.replace_substring(pc.if_else(grouped, ungrouped, text), ",", ".")
         columns[name] = pc.if_else(pc.match_substring_regex(text, DECIMAL_COMMA), written, columns[name])
     return pa.record_batch(columns)

@@ -24,6 +24,9 @@ FEATHER_1_MAGIC = b"FEA1"
 # Files are read in pieces, not mapped: a process ends where what it maps is cut short.
 READ_BYTES = 2**20
 TEXT = re.compile(rb"[\t\r\n -~]")
+# What Arrow says of a line that has not one value for each name.
+UNEVEN = re.compile(r"Expected (\d+) columns, got (\d+): ?(.*)")
+MOST_LINE = 80
 
 
 @contextmanager
@@ -34,9 +37,19 @@ def translate_errors(url: str) -> Iterator[None]:
     except MltrainError:
         raise
     except Exception as error:  # damaged files make libraries raise all kinds of errors
-        raise SourceInvalid(
-            f"{mask(url)} is damaged or cut short ({explain(error, url)}): publish or download the file again"
-        ) from error
+        raise SourceInvalid(f"{mask(url)}{_describe(explain(error, url))}") from error
+
+
+def _describe(error: str) -> str:
+    if not (uneven := UNEVEN.search(error)):
+        return f" is damaged or cut short ({error}): publish or download the file again"
+    names, values, line = uneven.groups()
+    # The last line of a file that is cut short has fewer.
+    again = ", or download the file again if it is cut short" if int(values) < int(names) else ""
+    return (
+        f": the number of columns is {values} in the line '{line[:MOST_LINE]}', but {names} in the first line, which "
+        f"must hold the names. Correct either line, or set DELIMITER{again}"
+    )
 
 
 def guard(read: Callable[[], Iterator[pa.RecordBatch]], url: str) -> Iterator[pa.RecordBatch]:

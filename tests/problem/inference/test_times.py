@@ -32,6 +32,14 @@ def test_format_with_the_name_of_the_month_or_without_marks_is_found(time_format
     assert find_time_format(write(time_format)) == time_format
 
 
+def test_blank_that_does_not_break_is_one() -> None:
+    assert find_time_format(["1/31/2024 6:30\u202fPM", "2/1/2024\u00a07:30 AM"]) == "%m/%d/%Y %I:%M %p"
+
+
+def test_utc_without_marks_is_a_zone() -> None:
+    assert find_time_format(["20240131T183000Z", "20240201T073000Z"]) == "%Y%m%dT%H%M%S%z"
+
+
 def test_single_day_after_the_12th_decides_for_all_others() -> None:
     ambiguous = write("%d-%m-%Y", 12)
     assert find_time_format([*ambiguous, "13-02-2024"]) == "%d-%m-%Y"
@@ -48,7 +56,9 @@ def test_times_that_no_value_decides_are_ambiguous_with_both_answers() -> None:
     assert found.question == (
         "'05-02-2010' can be 5 February 2010 or 2 May 2010, and no value decides. Set TIME_FORMAT=%d-%m-%Y or %m-%d-%Y"
     )
-    assert isinstance(find_time_format(["01/01/2010 10:00"]), Ambiguous)
+    with_clock = find_time_format(["01/01/2010 10:00"])
+    assert isinstance(with_clock, Ambiguous)
+    assert with_clock.question.endswith("Set TIME_FORMAT='%d/%m/%Y %H:%M' or '%m/%d/%Y %H:%M'")
 
 
 def test_years_of_two_digits_that_come_first_are_asked_about() -> None:
@@ -86,6 +96,9 @@ def test_points_put_the_day_first_as_everyone_who_writes_them_does() -> None:
         ["2024-01-31", "2024-02-01"],
         ["2024-01-31 18:30", "2024-02-01T18:30:00.123456"],
         ["2013-01-01T10:00:00Z", "2013-01-01T10:00:00+01:00"],
+        ["2023-01-01T00:00:00.000Z", "2023-01-01T18Z"],
+        ["2024-01-31 18:30:00 +0100", "2024-01-31 18:30 Z"],
+        ["2024-01-31\u00a018:30:00\u00a0+0100"],
     ],
 )
 def test_iso_8601_is_known_with_and_without_time_and_zone(values: list[str]) -> None:
