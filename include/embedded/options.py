@@ -51,6 +51,9 @@ AIRFLOW_OPTIONS: Options = {
         # Tasks of a killed worker are noticed within a minute rather than five.
         ("TASK_INSTANCE_HEARTBEAT_TIMEOUT", "60"),
         ("ORPHANED_TASKS_CHECK_INTERVAL", "60"),
+        # A task waits for a slot for as long as the trainings before it take, at most all that a run of one is given.
+        # After this time, ten minutes by default, its login is no longer valid, and it is taken for lost and failed.
+        ("TASK_QUEUED_TIMEOUT", "86400"),
     ],
     "WORKERS": [
         # On a busy machine the server may need longer than the 5 s after which a task is given up.

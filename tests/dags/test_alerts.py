@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from include.embedded.options import AIRFLOW_OPTIONS
 from tests.conftest import find_free_port
 from tests.dags.conftest import DAG_IDS
 from tests.mail_server import MailServer, run_mail_server
@@ -79,6 +80,13 @@ def test_run_has_an_end_that_comes_after_it_is_late_and_after_a_persons_time_to_
     assert all(dag.dagrun_timeout > entry.interval for entry in dag.deadline or [])
     if dag_id in ("model_promotion", "automatic_retraining"):
         assert dag.dagrun_timeout > timedelta(hours=read_settings().approval_deadline)
+
+
+def test_task_may_wait_for_a_slot_for_as_long_as_a_training_takes() -> None:
+    waiting = timedelta(seconds=int(dict(AIRFLOW_OPTIONS["SCHEDULER"])["TASK_QUEUED_TIMEOUT"]))
+    trainings = [load(dag_id).dagrun_timeout for dag_id in DAG_IDS if dag_id.endswith("_training")]
+    assert len(trainings) == 3
+    assert all(longest <= waiting for longest in trainings)
 
 
 @pytest.fixture
