@@ -52,7 +52,7 @@ AIRFLOW_OPTIONS: Options = {
         ("TASK_INSTANCE_HEARTBEAT_TIMEOUT", "60"),
         ("ORPHANED_TASKS_CHECK_INTERVAL", "60"),
         # A task waits for a slot for as long as the trainings before it take, at most all that a run of one is given.
-        # After this time, ten minutes by default, its login is no longer valid, and it is taken for lost and failed.
+        # After this time, 600 s by default, its login is no longer valid, and it is taken for lost and failed.
         ("TASK_QUEUED_TIMEOUT", "86400"),
     ],
     "WORKERS": [

@@ -22,7 +22,7 @@ from include.problem.data import Split
 from include.promotion import aliases, decisions, judging, rivals
 from include.promotion.usability import check_champion
 from include.retraining.reasons import find_reasons, look
-from include.retraining.report import finish
+from include.retraining.report import FollowedRun, finish
 from include.sets.examples import load_references, load_split
 from include.sets.holdout import load_held_out
 from include.settings import Settings
@@ -324,7 +324,7 @@ def test_broken_champion_is_a_reason_to_train_again_until_a_training_has_followe
 
     def reasons() -> list[str]:
         sample = settings.change(source="sample", months=("2024-01", "2024-02"))
-        return find_reasons(look(url, sample, datetime.now(UTC))[0], 1e9, force=False)
+        return find_reasons(look(url, sample, datetime.now(UTC)), 1e9, force=False)
 
     reason = f"the champion, version {broken}, cannot be used"
     assert reason not in reasons()
@@ -333,7 +333,11 @@ def test_broken_champion_is_a_reason_to_train_again_until_a_training_has_followe
     report = watch.measure_drift(url, settings.change(drift_minimum_rows=20))
     assert report is None or report.errors == (), "monitoring goes on"
     retraining = {"reasons": [reason], "months": ["2024-02"]}
-    finish(url, settings, "automatic_retraining/run", retraining, [], ignore_failures=True)
+    prepared = FollowedRun("data_preparation", "prepared", "success")
+    finish(url, settings, "automatic_retraining/first", retraining, [prepared], ignore_failures=True)
+    assert reason in reasons(), "no family has trained"
+    trained = FollowedRun("sklearn_training", "trained", "success")
+    finish(url, settings, "automatic_retraining/second", retraining, [prepared, trained], ignore_failures=True)
     assert reason not in reasons()
 
 

@@ -4,6 +4,8 @@ import base64
 import re
 import socket
 import time
+from contextlib import closing
+from http.client import HTTPConnection
 from itertools import product
 from urllib.parse import urlsplit
 
@@ -134,14 +136,15 @@ def test_refused_upload_is_answered_before_its_body_arrives(mlflow_server: Track
 
 def test_connection_that_trials_left_idle_can_be_used_again(mlflow_server: TrackingServer) -> None:
     address = urlsplit(mlflow_server.url)
-    request = f"GET /version HTTP/1.1\r\nHost: 127.0.0.1:{address.port}\r\n\r\n".encode()
-    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
-        connection.sendall(request)
-        assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
+    with closing(HTTPConnection(str(address.hostname), address.port, timeout=30)) as connection:
+        connection.connect()
+        connection.auto_open = False
         # uvicorn would close it after five seconds.
-        time.sleep(6)
-        connection.sendall(request)
-        assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
+        for pause in (0, 6):
+            time.sleep(pause)
+            connection.request("GET", "/version")
+            answer = connection.getresponse()
+            assert (answer.status, answer.read() != b"") == (401, True)
 
 
 def test_pages_of_mlflow_are_shown_to_the_reader(reader: httpx.Client) -> None:
