@@ -10,7 +10,6 @@ from psycopg.types.json import Jsonb
 from benchmarks.champion import Trained
 from include.embedded.environment import airflow_environment
 from include.embedded.stack import Stack
-from include.settings import Settings
 from include.warehouse import create_partition
 
 RUNS, TRIALS, DAYS = 10_000, 100_000, 365
@@ -70,7 +69,7 @@ def _store_trips(connection: psycopg.Connection, trained: Trained) -> None:
         "INSERT INTO training.sets (state, months, validation_from, declaration, settings, sources, counts,"
         " published_at) VALUES ('published', '{2024-02}', '2024-02-01', %s, '{}', '{}',"
         " jsonb_build_object('validation', %s::int), now())",
-        [Jsonb(Settings().problem.to_dict()), len(rows)],
+        [Jsonb(trained.model.problem.to_dict()), len(rows)],
     )
     with connection.cursor() as cursor:
         with cursor.copy(f"COPY raw.rows (month, row_number, dropoff_at, {INPUTS}, target) FROM STDIN") as copy:

@@ -52,7 +52,7 @@ def measure_pages(stack: Stack) -> list[list[str]]:
     readable = frozenset({*DAGS, "prediction", ""})
     viewer = Viewer("benchmark", readable, readable)
     app = create_app(lambda: viewer, Sources(lambda: stack.warehouse_url, read_settings, create_session))
-    rows = []
+    rows, problem = [], read_settings().problem
     with TestClient(app) as client:
 
         def ask(path: str) -> float:
@@ -64,7 +64,7 @@ def measure_pages(stack: Stack) -> list[list[str]]:
 
         for page in PAGES:
             for period, query in PERIODS.items():
-                paths = [f"/{page}{query}", *(f"/charts/{chart.name}{query}" for chart in charts_of(page))]
+                paths = [f"/{page}{query}", *(f"/charts/{chart.name}{query}" for chart in charts_of(page, problem))]
                 looks = [[ask(path) for path in paths] for _ in range(REPEATS + 1)][1:]
                 whole = [sum(look) for look in looks]
                 medians = {path: median(look[at] for look in looks) for at, path in enumerate(paths)}

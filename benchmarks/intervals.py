@@ -12,6 +12,7 @@ from include.models.artifact import Model
 from include.models.evaluation import cut
 from include.models.fitting import encode, fit
 from include.models.intervals import DEFAULT_LEVEL
+from include.models.outputs.numbers import Numbers
 from include.models.table import MODELS
 from include.problem.data import Columns, Split, Values
 from include.settings import Settings
@@ -65,7 +66,9 @@ def _list_cases(months: Mapping[str, Split]) -> list[tuple[tuple[str, Split], ..
 
 def _compare(settings: Settings, model: Model, held_out: Split, after: Split) -> list[list[str]]:
     known, predicted = model.predict(held_out.rows), model.predict(after.rows)
-    low, high = model.bound(held_out, known).outputs.find_intervals(predicted, after.rows) or (predicted, predicted)
+    outputs = model.bound(held_out, known).outputs
+    assert isinstance(outputs, Numbers)
+    low, high = outputs.find_intervals(predicted, after.rows) or (predicted, predicted)
     width = float(np.quantile(np.abs(held_out.target - known), DEFAULT_LEVEL))
     return [
         ["by band and zone", *_measure(settings, after.rows, after.target, predicted, low, high)],

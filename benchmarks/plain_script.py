@@ -1,8 +1,8 @@
 """The main job's work as one script: no orchestrator, no server, no database; what `job` measures against.
 
 `python -m benchmarks.plain_script` reads the same settings, keeps the same rows, encodes the same features, runs the
-same trials from the same seeds and fits the same final models, one after the other on all cores. It prints each
-model's error.
+same trials from the same seeds, and measures and explains the same best models, one after the other on all cores.
+As with `REFIT=false`, a model is the best trial's. It prints each model's error, and stores nothing.
 """
 
 import os
@@ -14,13 +14,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from include.models.fitting import encode, fit
+from include.models import explanation
+from include.models.artifact import Model
+from include.models.fitting import encode, fit, fit_estimator
 from include.models.table import FAMILIES, ModelType, get_model
 from include.problem.data import Split, columns_of_frame
 from include.problems.taxi.features import Positions
 from include.problems.taxi.zones import read_zones
 from include.raw.load import Load
 from include.raw.rules import find_broken, make_schema
+from include.sets.examples import target_bounds
 from include.sets.plan import Plan, make_plan
 from include.settings import Settings, read_settings
 from include.sources import open_batches
@@ -68,11 +71,11 @@ def split_trips(settings: Settings, plan: Plan) -> tuple[Split, Split]:
     """Training and validation split of the plan's months."""
     trips = pd.concat([load_month(settings, month) for month in plan.months], ignore_index=True)
     minutes = (trips["dropoff_at"] - trips["pickup_at"]).dt.total_seconds() / 60
-    target = trips["target"].fillna(minutes) if "target" in trips else minutes
-    kept = target.between(settings.problem.target_min, settings.problem.target_max)
+    target = (trips["target"].fillna(minutes) if "target" in trips else minutes).astype(np.float64)
+    kept = target.between(*target_bounds(settings.problem))
     validates = trips["pickup_at"] >= plan.validation_from
     train, validation = (
-        Split(columns_of_frame(settings.problem, trips[kept & chosen]), target[kept & chosen].to_numpy())
+        Split(columns_of_frame(settings.problem, trips[kept & chosen]), np.asarray(target[kept & chosen]))
         for chosen in (~validates, validates)
     )
     return train, validation
@@ -87,7 +90,7 @@ def find_references(settings: Settings) -> dict[str, Any]:
 def train_model(
     settings: Settings, model: ModelType, references: Mapping[str, Any], splits: tuple[Split, Split]
 ) -> float:
-    """Tunes one model type, fits the final model and returns its validation RMSE in minutes."""
+    """Tunes one model type, explains the best trial's model and returns its validation RMSE in minutes."""
     data = encode(model, settings.problem, settings.feature_set, references, *splits)
     fixed: dict[str, Any] = {"random_state": settings.random_state, "threads": os.cpu_count() or 1}
 
@@ -95,8 +98,19 @@ def train_model(
         return fit(model, parameters, data, watch=watch, **fixed)
 
     limits = Limits(settings.max_evaluations, settings.tuning_time_budget, settings.tuning_patience)
-    best = tune(model, evaluate, KeptTrials(), limits, random_state=settings.random_state)
-    return fit(model, best.parameters, data, **fixed).metrics["rmse"]
+    trials = KeptTrials()
+    best = tune(model, evaluate, trials, limits, random_state=settings.random_state)
+    kept = [
+        each.estimator for each in trials.load() if each.parameters == best.parameters and each.estimator is not None
+    ]
+    # Of a trial that was ended early, the search keeps none.
+    estimator = kept[0] if kept else fit_estimator(model, best.parameters, data, **fixed)
+    metadata = {"family": model.family, "model": model.name, "parameters": best.parameters, "lineage": {}}
+    made, validation = Model.of(data, estimator, metadata), splits[1]
+    if explanation.can_explain(made):
+        sample = explanation.sample(validation, explanation.SAMPLE_ROWS, settings.random_state)
+        explanation.draw_summary(explanation.explain(made, sample), model.name)
+    return settings.problem.objective.measure_error(validation.target, made.predict(validation.rows))
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from include.training.job import make_job
 MONTHS = ("2024-01", "2024-02")
 MODELS = ("linear_model.LinearRegression", "gbtree.squarederror", "gbdt.squarederror")
 DEFAULT_ROWS = "100000;1000000;4000000"
-# Of each booster: as many whatever the rows, so that seconds can be compared.
+# Of each booster that is trained: as many whatever the rows, so that its seconds can be compared.
 DEFAULT_ROUNDS = "20"
 
 
@@ -36,9 +36,10 @@ def run() -> Report:
         [[task, *(_show(measured[number][task]) for number in rows), _slope(measured, task)] for task in tasks],
         [
             (
-                f"synthetic sample in {len(MONTHS)} months, of which a task loads one; one trial; boosters are trained"
-                f" for {rounds} rounds, and for a fifth more to all rows"
+                f"synthetic sample in {len(MONTHS)} months, of which a task loads one; boosters are trained for"
+                f" {rounds} rounds, and for a fifth more to all rows"
             ),
+            "tune: one trial, whose booster stops early: its rounds, and so its seconds, depend on the rows too",
             (
                 "memory that the task holds, in parentheses with pages of files, which the system can take away; of the"
                 f" former, {measured[rows[0]]['(nothing)'].held:.0f} MB are libraries that all tasks share"

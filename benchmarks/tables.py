@@ -250,7 +250,7 @@ def _fit_untuned(url: str) -> dict[str, float]:
 def _encode(parts: list[Any]) -> list[pd.DataFrame]:
     """Texts as categories, the most frequent of those learnt; times as year, month, day, weekday, hour and minute."""
     frames = [pd.DataFrame({name: pd.Series(values) for name, values in rows.items()}) for rows in parts]
-    for name in list(frames[0]):
+    for name in map(str, frames[0]):
         if frames[0][name].dtype.kind == "M":
             for frame in frames:
                 times = frame.pop(name).dt

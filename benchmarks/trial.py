@@ -16,7 +16,8 @@ from benchmarks.running import running_stack, settings_of
 from include.models.fitting import Fitted, fit
 from include.models.libraries.protocol import EncodedData
 from include.models.table import get_model
-from include.settings import Settings
+from include.problem.problem_file import read_problem
+from include.settings import DEFAULT_PROBLEM
 from include.tracking.runs import Tracker, log_trial, open_tracker
 from include.tracking.trial_writer import write_trials
 from include.tuning.search import Limits, Trial, TrialStore, tune
@@ -93,7 +94,7 @@ def _make_fit() -> Callable[[Mapping[str, Any], Any], Fitted]:
     train = xgboost.QuantileDMatrix(values[:half], target[:half])
     validation = xgboost.QuantileDMatrix(values[half:], target[half:], ref=train)
     # No trial encodes.
-    encoder: Any = SimpleNamespace(problem=Settings().problem)
+    encoder: Any = SimpleNamespace(problem=read_problem(DEFAULT_PROBLEM))
     data = EncodedData(encoder, train, target[:half], validation, target[half:])
     return lambda parameters, _: fit(
         get_model(MODEL), {**parameters, "n_estimators": ROUNDS}, data, random_state=0, threads=1

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from benchmarks.plain_script import load_month
 from include.problem.data import Split, columns_of_frame
+from include.sets.examples import target_bounds
 from include.settings import ROOT, Settings
 
 MONTHS = ("2023-01", "2023-02", "2023-03", "2024-01", "2024-02")
@@ -44,7 +45,7 @@ def load_split(settings: Settings, month: str) -> Split:
     """A month's trips that start in it, with a target within the problem's bounds."""
     frame = load_month(settings, month)
     target = (frame["dropoff_at"] - frame["pickup_at"]).dt.total_seconds() / 60
-    kept = target.between(settings.problem.target_min, settings.problem.target_max)
+    kept = target.between(*target_bounds(settings.problem))
     kept &= frame["pickup_at"].dt.strftime("%Y-%m") == month
     return Split(columns_of_frame(settings.problem, frame[kept]), target[kept].to_numpy())
 

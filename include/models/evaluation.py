@@ -58,16 +58,19 @@ def _column_of(problem: Problem, slicing: Slice) -> str:
 def _label(problem: Problem, slicing: Slice, rows: Columns, minimum_rows: int | None) -> _Labels:
     values = rows[_column_of(problem, slicing)]
     if slicing.column not in problem.columns:
-        values = values.astype("datetime64[h]").astype(np.int64) % 24
+        # As a number, a missing time would be an hour like others.
+        values = np.where(np.isnat(values), MISSING_CODE, values.astype("datetime64[h]").astype(np.int64) % 24)
     if slicing.bands:
         return _by_band(values, slicing.bands)
     return _by_frequency(values, slicing.most_frequent, minimum_rows)
 
 
 def _by_band(values: npt.NDArray[Any], bands: Mapping[str, tuple[float | None, float | None]]) -> _Labels:
-    at = np.isnan(values).astype(np.intp)
+    at = np.zeros(len(values), dtype=np.intp)
     for number, (low, high) in enumerate(bands.values(), 2):
         at[(values >= (-np.inf if low is None else low)) & (values < (np.inf if high is None else high))] = number
+    # As a number, a missing code would be in the lowest band.
+    at[values == MISSING_CODE if values.dtype == np.int64 else np.isnan(values)] = 1
     return [OTHER, MISSING, *bands], at
 
 

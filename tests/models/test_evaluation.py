@@ -3,6 +3,8 @@ import json
 import numpy as np
 
 from include.models.evaluation import measure_slices
+from include.problem.kinds import MISSING_CODE
+from include.problem.parts import Slice
 from tests.splits import PROBLEM, make_trips
 
 TRIPS = make_trips(
@@ -38,6 +40,26 @@ def test_rows_without_a_number_are_a_slice_of_their_own_by_name() -> None:
         "1-3 miles": 1,
         "over 8 miles": 1,
         "missing": 2,
+    }
+
+
+def test_rows_without_a_code_or_a_time_are_in_no_band() -> None:
+    slices = (
+        Slice(column="pickup_zone", bands={"below 18": (None, 18), "from 18": (18, None)}),
+        Slice(column="hour", bands={"till 12": (None, 12), "from 12": (12, None)}),
+        Slice(name="most frequent", column="hour", most_frequent=2),
+    )
+    trips = make_trips(["NaT", "NaT", "2024-01-01T12:00"], [(MISSING_CODE, 1), (5, 1), (30, 1)], [1.0, 1.0, 1.0])
+    actual = np.full(3, 10.0)
+    found = measure_slices(PROBLEM.model_copy(update={"slices": slices}), trips, actual, actual + 1)
+    assert {(row["slicing"], row["value"]): row["rows"] for row in found} == {
+        ("pickup_zone", "missing"): 1,
+        ("pickup_zone", "below 18"): 1,
+        ("pickup_zone", "from 18"): 1,
+        ("hour", "missing"): 2,
+        ("hour", "from 12"): 1,
+        ("most frequent", "missing"): 2,
+        ("most frequent", "12"): 1,
     }
 
 

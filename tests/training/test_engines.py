@@ -165,6 +165,28 @@ def test_each_worker_holds_its_share_and_no_task_holds_a_password(
 
 
 @slow
+def test_rows_that_validate_may_count_nothing_at_all(url: str, engine: OnDask, tmp_path: Path) -> None:
+    path, hours = tmp_path / "survey.csv", np.datetime64("2024-01-01T00") + np.arange(1_000)
+    # The newest rows validate, of which none counts.
+    lines = [f"{at}:00,{row % 9},{int(row < 500)},{row % 9 * 2}\n" for row, at in enumerate(hours)]
+    path.write_text("asked_at,size,people,spent\n" + "".join(lines))
+    columns = {
+        "asked_at": {"kind": "time"},
+        "size": {"kind": "number"},
+        "people": {"kind": "number", "required": True, "min": 0},
+    }
+    declared: Any = {"source": path.as_uri(), "target": "spent", "time": "asked_at", "weight": "people"}
+    problem = Problem(name="survey", columns=columns, **declared)
+    version = publish_set(url, Settings(problem=problem, minimum_rows=10)).version
+    train, validation = (load_split(url, version, name) for name in ("train", "validation"))
+    assert train.weights.any()
+    assert not validation.weights.any()
+    data = engine.encode(MODELS[SQUARED], problem, "default", {}, train, validation)
+    fitted = engine.fit(MODELS[SQUARED], MODELS[SQUARED].start, data, version, ["train"], random_state=42, threads=1)
+    assert LIBRARIES["xgboost"].count_rounds(fitted) > 5
+
+
+@slow
 def test_version_of_a_cluster_is_built_again_by_one_alone(url: str, cluster: LocalCluster, settings: Settings) -> None:
     named = settings.change(
         source="sample", sample_rows=6_000, minimum_rows=100, tuning_rows=1_000,

@@ -25,6 +25,7 @@ class XGBoostOnDask:
                 client,
                 arrays["matrix"],
                 arrays["target"],
+                # Rows that validate may have none, see `weights_of_validation`: xgboost takes partitions of None.
                 weight=arrays["weights"] if data.train_weight is not None else None,
                 feature_types=types,
                 enable_categorical=True,
