@@ -64,11 +64,20 @@ def find_windows(rows: Mapping[date, int], days: int, least_rows: int) -> list[W
 
 
 def _find_usual_weekdays(rows: Mapping[date, int]) -> set[int]:
-    """The days of the week without those that have no rows in most of the weeks from the first row to the last one."""
+    """The days of the week that have rows in most of the weeks with rows; all seven where no day has.
+
+    A week counts once for each of its days with rows: one with nothing but a stray row hardly weighs.
+    """
     first, last = min(rows), max(rows)
-    passed = Counter((first + timedelta(days=number)).weekday() for number in range((last - first).days + 1))
-    found = Counter(day.weekday() for day, number in rows.items() if number)
-    return {day for day in range(7) if 2 * found[day] >= passed[day]}
+    weights = Counter(day - timedelta(days=day.weekday()) for day, number in rows.items() if number)
+    passed, found = Counter[int](), Counter[int]()
+    for monday, weight in weights.items():
+        for day in (monday + timedelta(days=number) for number in range(7)):
+            if first <= day <= last:
+                passed[day.weekday()] += weight
+                found[day.weekday()] += weight if rows.get(day) else 0
+    usual = {day for day in range(7) if 2 * found[day] >= passed[day]}
+    return usual or set(range(7))
 
 
 def choose_windows(windows: Sequence[Window], newest_month: str, least: int) -> list[Window]:

@@ -97,9 +97,13 @@ def coerce_text(array: pa.Array, _timezone: str = "", how: ColumnReading = USUAL
 
 
 def coerce_class(array: pa.Array, labels: Sequence[str], how: ColumnReading = USUAL) -> Coerced:
-    """To the numbers of the classes that the values are as texts; a class is never a mark of a missing value."""
+    """To the numbers of the classes that the values are as texts; a class is never a mark of a missing value.
+
+    A number with a decimal comma is also the class of that number: `1,0` is 1.
+    """
     text = COERCIONS[pa.string()](array, "", replace(how, missing=how.missing.difference(labels)))
-    numbers = number_classes(text.array, labels)
+    with_points = pc.replace_substring_regex(text.array, r"^([+-]?\d+),(\d+)$", r"\1.\2")
+    numbers = pc.coalesce(number_classes(text.array, labels), number_classes(with_points, labels))
     return Coerced(numbers, either(text.failed, keep(text.array, numbers).failed))
 
 

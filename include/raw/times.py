@@ -5,9 +5,8 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.problem.reading import ISO
+from include.problem.reading import BLANK, ISO
 from include.raw.coerced import (
-    BLANK,
     USUAL,
     Coerced,
     ColumnReading,
@@ -22,7 +21,7 @@ from include.raw.numbers import coerce_float
 
 UTC_OFFSET = rf"{BLANK}*(Z|[+-]\d{{1,2}}:?(\d{{1,2}})?)$"
 # A time of day, which the hour alone may be, with its offset.
-ZONED = r"\d[T\p{Zs}]\d{1,2}(:?\d{1,2}(:?\d{1,2}(\.\d*)?)?)?" + UTC_OFFSET
+ZONED = rf"\d(T|{BLANK})\d{{1,2}}(:?\d{{1,2}}(:?\d{{1,2}}(\.\d*)?)?)?" + UTC_OFFSET
 # Years 1 to 9999, which all of Postgres, Python and NumPy can hold, but for a day at each end that a time zone may
 # take.
 FIRST_DAY, LAST_DAY = -719_161, 2_932_894
@@ -127,7 +126,7 @@ def _parse_times(text: pa.Array, timezone: str) -> Coerced:
     if cast := _cast_times(text):
         return cast
     # pandas knows a plain blank alone in ISO 8601; in a declared format, it takes any.
-    text = pc.replace_substring_regex(text, r"[\x{a0}\x{202f}]", " ")
+    text = pc.replace_substring_regex(text, BLANK, " ")
     zoned = pc.match_substring_regex(text, ZONED)
     wall, beyond = _clear_beyond(_parse(pc.if_else(zoned, None, text), "ISO8601", utc=False))
     instants, zoned_beyond = _clear_beyond(_parse(pc.if_else(zoned, text, None), "ISO8601", utc=True))

@@ -7,12 +7,16 @@ import hashlib
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
 import pyarrow as pa
 
 from include.errors import SourceInvalid, SourceUnavailable
+from include.problem.declaration import Problem
+from include.problem.kinds import BOUNDED
+from include.problem.parts import UNIX
 from include.problem.reading import DETECT, Reading
 from include.settings import Settings
 from include.sources import http
@@ -80,9 +84,23 @@ def open_month(
     limits = Limits.of(settings, allow)
     urls = expand(url, limits)
     wanted = settings.problem.read_columns.values()
+    reading = replace(reading, texts=_list_texts(settings.problem))
     with ExitStack() as stack:
         parts = [stack.enter_context(_open_file(one, limits, wanted, reading)) for one in urls]
         yield join(url, parts)
+
+
+def _list_texts(problem: Problem) -> frozenset[str]:
+    """The source's columns that nothing reads as numbers; none where columns are not declared yet."""
+
+    def holds_numbers(name: str) -> bool:
+        column = problem.columns.get(name)
+        if column is None:  # the target
+            return not problem.labels
+        return column.kind in BOUNDED or problem.time_format_of(name) in UNIX
+
+    texts = {source for name, source in problem.read_columns.items() if not holds_numbers(name)}
+    return frozenset(texts.difference(problem.clocks.values()))
 
 
 @contextmanager

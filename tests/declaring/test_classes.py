@@ -16,6 +16,9 @@ from rich.console import Console
 
 from include.declaring.__main__ import declare
 from include.errors import SettingsError
+from include.raw.coercion import TARGET, coerce_column
+from include.settings import Settings
+from include.sources import open_batches
 from tests.classified import LEAVING, TIERS, make_customers
 from tests.declaring.conftest import Declare
 from tests.declaring.test_messages import refuse
@@ -24,6 +27,18 @@ from tests.warehouse_rows import query
 
 Write = Callable[[dict[str, list[Any]]], Path]
 NUMBERS = [0.5 + row * 37 % 11 for row in range(120)]
+
+
+def test_numbers_with_decimal_commas_are_classes_that_are_loaded(run: Declare, tmp_path: Path) -> None:
+    # As pandas writes whole numbers of which some are missing.
+    path = tmp_path / "left.csv"
+    path.write_text("x;y\n" + "".join(f"{row},25;{row % 3 % 2},0\n" for row in range(60)), encoding="utf-8")
+    problem = run(path, TASK="classification").problem
+    assert problem.labels == ("0", "1")
+    with open_batches(Settings(problem=problem), "all") as contents:  # type: ignore[arg-type]
+        [batch] = contents.read(list(contents.columns))
+    coerced = coerce_column(problem, TARGET, batch)
+    assert (coerced.array.to_pylist(), coerced.failed) == ([row % 3 % 2 for row in range(60)], None)
 
 
 def of_two(write: Write, rare: Any, usual: Any) -> Path:

@@ -18,7 +18,8 @@ from rich.console import Console
 from include.declaring.__main__ import ask_person, declare, strip_secrets
 from include.declaring.questions import Answer, ChoiceNeeded
 from include.problem import problem_file
-from include.settings import ROOT
+from include.sets.plan import make_plan
+from include.settings import ROOT, Settings
 from tests.declaring.conftest import Declare
 
 Write = Callable[[dict[str, list[Any]]], Path]
@@ -69,6 +70,7 @@ def test_kind_is_guessed_by_the_values(run: Declare, write: Write, values: list[
     [
         ("zone_id", [74, 75, 129], "code"),
         ("distance", [74, 75, 129], "number"),
+        ("lot_area", [8450, 9600, 11250], "number"),
         ("created_at", [1_700_000_000 + 3_600 * (row % 50) for row in ROWS], "time"),
         ("date", [20_240_101 + row % 28 for row in ROWS], "time"),
         ("price", [20_240_101 + row % 28 for row in ROWS], "number"),
@@ -299,6 +301,42 @@ def test_months_are_those_that_there_are_files_of(run: Declare, write: Write) ->
     for month in ("2024-01", "2024-02"):
         table.with_name(f"of_{month}.csv").write_bytes(table.read_bytes())
     assert run(table.with_name("of_{month}.csv")).problem.months == ("2024-01", "2024-02")
+
+
+@pytest.mark.parametrize(
+    ("months", "split"),
+    [
+        (
+            ("2024-01",),
+            "by day: the days from 2024-01-26 on test, those from 2024-01-21 on before them validate",
+        ),
+        (
+            ("2024-01", "2024-02"),
+            "by day: the second half of the newest month, from 2024-02-15 on, tests, its first half validates",
+        ),
+        (
+            ("2024-01", "2024-02", "2024-03", "2024-04"),
+            "by day: the newest month, from 2024-04-01 on, tests, the one before it, from 2024-03-01 on, validates",
+        ),
+    ],
+)
+def test_split_of_months_is_the_one_that_a_set_of_them_has(
+    run: Declare, write_months: Callable[..., Path], months: tuple[str, ...], split: str
+) -> None:
+    rows = {
+        month: [{"day": f"{month}-{1 + row % 28:02}", "x": row % 7, "y": row} for row in range(60)] for month in months
+    }
+    declared = run(write_months(**{f"m{month[5:]}": of_month for month, of_month in rows.items()}), TIME="day")
+    assert declared.problem.months == months
+    assert f"Split: {split}\n" in declared.shown
+    plan = make_plan(Settings(problem=declared.problem))
+    assert str(plan.test_from) in split
+    assert str(plan.validation_from) in split or len(months) == 2
+
+
+def test_split_of_a_table_without_months_is_by_shares(run: Declare, write: Write) -> None:
+    table = write({"day": [f"2024-01-{1 + row % 28:02}" for row in ROWS], "x": [row % 7 for row in ROWS], "y": TARGET})
+    assert "Split: by day: the newest 15% of the rows test, the 15% before them validate" in run(table).shown
 
 
 @pytest.fixture

@@ -83,6 +83,40 @@ def test_week_in_which_a_usual_day_has_no_rows_is_not_complete() -> None:
     assert find_windows({}, 7, 1) == []
 
 
+def list_days(first: date, count: int, rows: int = 100) -> dict[date, int]:
+    return {first + timedelta(days=number): rows for number in range(count)}
+
+
+def test_weeks_without_any_row_do_not_make_days_unusual() -> None:
+    # A month, and the same month of the next year: the weeks at their ends are cut off.
+    windows = find_windows(list_days(date(2023, 1, 1), 31) | list_days(date(2024, 1, 1), 31), 7, 200)
+    starts = [str(window.start) for window in windows]
+    assert starts == ["2023-01-02", "2023-01-09", "2023-01-16", "2023-01-23",
+                      "2024-01-01", "2024-01-08", "2024-01-15", "2024-01-22"]  # fmt: skip
+
+
+@pytest.mark.parametrize("strays", [1, 20])
+def test_stray_rows_do_not_make_days_unusual(strays: int) -> None:
+    # Up to a Tuesday, whose week is not complete.
+    rows = list_days(MONDAY, 86)
+    rows |= {date(2023, 1, 1) + timedelta(days=9 * number): 1 for number in range(strays)}
+    windows = find_windows(rows, 7, 200)
+    assert [window.start for window in windows] == [MONDAY + timedelta(weeks=week) for week in range(12)]
+
+
+def test_stray_rows_do_not_make_a_day_usual_that_is_none() -> None:
+    rows = {day: 100 for day in list_days(MONDAY, 26) if day.weekday() != 6}
+    sundays = {date(2023, 1, 1) + timedelta(weeks=number): 1 for number in range(6)}
+    assert [window.start.day for window in find_windows(rows | sundays, 7, 200)] == [1, 8, 15]
+
+
+def test_where_no_day_of_the_week_is_usual_all_must_have_rows() -> None:
+    # In each week another day.
+    rows = {MONDAY + timedelta(days=8 * number): 500 for number in range(7)}
+    assert find_windows(rows, 7, 200) == []
+    assert find_windows(rows | list_days(MONDAY, 7), 7, 200) == [Window(MONDAY, 7)]
+
+
 def test_what_is_loaded_of_rows_without_time_is_new_if_a_month_of_the_set_has_changed(published_url: str) -> None:
     problem = Problem(name="rents", source="file:///{month}.csv", target="rent", columns={"area": {}})  # type: ignore[call-arg, arg-type]
     today = [Window(datetime.now(UTC).date(), 1)]

@@ -31,6 +31,8 @@ WORDS, NUMBERS, FLAGS = ("No", "Yes"), ("0", "1"), ("false", "true")
         (NUMBERS, pa.array([Decimal("0.00"), Decimal("1.00"), None, Decimal("0.50")])),
         (NUMBERS, pa.array(["0", "1.0", "?", "01"])),
         (("0.0", "1.0"), pa.array([0, 1, None, 10], pa.int8())),
+        (NUMBERS, pa.array(["0,0", "1,0", "NA", "0,5"])),
+        (("1.5", "2,5"), pa.array(["1,5", "2,5", None, "2.5"])),
         (FLAGS, pa.array(["FALSE", "True", "-", "yes"])),
         (("5", "NA"), pa.array(["5", "NA", "null", "6"])),
     ],

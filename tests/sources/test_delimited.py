@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from include.errors import SettingsError, SourceInvalid
+from include.problem.declaration import Problem
 from include.problem.reading import DETECT, Reading
+from include.settings import Settings
+from include.sources import open_batches
 from include.sources.contents import Opened
 from include.sources.formats.delimited import open_csv
 
@@ -205,6 +208,85 @@ def test_commas_that_can_be_marks_of_thousands_stay_where_no_semicolon_says_othe
 ) -> None:
     text = f"id{delimiter}value\n" + "".join(f"{number}{delimiter}{value}\n" for number, value in enumerate(values))
     assert [row["value"] for row in read(tmp_path, text)] == values
+
+
+@pytest.mark.parametrize("delimiter", ["\t", "|"])
+def test_pairs_of_digits_show_no_decimal_comma_where_no_semicolon_does(tmp_path: Path, delimiter: str) -> None:
+    text = "rooms;lat\n1,2;3.141\n3,1;2.718\n".replace(";", delimiter)
+    assert read(tmp_path, text) == [{"rooms": "1,2", "lat": "3.141"}, {"rooms": "3,1", "lat": "2.718"}]
+    # Where another column shows it, they are numbers.
+    text = "rating;price\n1,2;3,50\n3,1;7,25\n".replace(";", delimiter)
+    assert read(tmp_path, text) == [{"rating": "1.2", "price": "3.50"}, {"rating": "3.1", "price": "7.25"}]
+
+
+SHOP = "article;phone;price;people\n100.200;+49 170 123 456;3,50;1.234\n100.300;+49 170 123 457;4,50;850\n"
+TEXTS = frozenset(["article", "phone"])
+
+
+@pytest.mark.parametrize("decimal", [None, ","])
+def test_texts_stay_as_they_are_whatever_the_numbers_beside_them_show(tmp_path: Path, decimal: str | None) -> None:
+    rows = read(tmp_path, SHOP, Reading(decimal=decimal, texts=TEXTS))
+    assert rows[0] == {"article": "100.200", "phone": "+49 170 123 456", "price": "3.50", "people": "1234"}
+    priced = Reading(decimal=decimal, texts=TEXTS | {"price"})
+    assert read(tmp_path, SHOP, priced)[0]["price"] == "3,50"
+
+
+def test_commas_of_texts_say_nothing_of_numbers(tmp_path: Path) -> None:
+    assert read(tmp_path, SHOP, Reading(texts=TEXTS | {"price"}))[0]["people"] == "1.234"
+    assert read(tmp_path, "a;b\n1,5;x\n", Reading(texts=frozenset("ab"))) == [{"a": "1,5", "b": "x"}]
+
+
+def test_blanks_of_a_column_without_decimal_commas_stay(tmp_path: Path) -> None:
+    assert [row["phone"] for row in read(tmp_path, SHOP)] == ["+49 170 123 456", "+49 170 123 457"]
+
+
+def test_first_decimal_comma_may_come_late(tmp_path: Path) -> None:
+    text = "price;people;note\n" + "3;1.234;\n" * 300_000 + "3,50;5.678;x\n"
+    rows = read(tmp_path, text)
+    assert rows[0] == {"price": "3", "people": "1234", "note": None}
+    assert rows[-1] == {"price": "3.50", "people": "5678", "note": "x"}
+
+
+def test_column_that_is_empty_in_the_first_rows_is_read_as_the_others(tmp_path: Path) -> None:
+    text = "price;fee\n" + "3,50;\n" * 300_000 + "3,50;1.234,5\n"
+    for reading in (DETECT, Reading(decimal=",")):
+        assert read(tmp_path, text, reading)[-1] == {"price": "3.50", "fee": "1234.5"}
+
+
+def test_point_that_another_column_makes_a_mark_of_thousands_is_told(tmp_path: Path) -> None:
+    [warning] = open_text(tmp_path, SHOP, Reading(texts=TEXTS)).warnings
+    assert warning == (
+        f"{tmp_path}/a.csv: the point of '1.234' in column 'people' is taken for a mark of thousands, as column 'price'"
+        " has decimal commas. If that is right, DECIMAL=, has every file read like this; else write decimals with a"
+        " comma there, or declare codes as a category"
+    )
+    assert open_text(tmp_path, SHOP, Reading(decimal=",")).warnings == ()
+    assert open_text(tmp_path, SPREADSHEET).warnings == ()
+
+
+ROW = "1.704.067.200;7,0;1.234,5;12,0;100.200;1,5;1.234;1,0;2,5;1,5"
+
+
+@pytest.mark.parametrize("decimal", [None, ","])
+@pytest.mark.parametrize(("task", "target"), [("regression", "1.5"), ("classification", "1,5")])
+def test_columns_that_are_declared_as_texts_are_read_as_they_are_written(
+    tmp_path: Path, decimal: str | None, task: str, target: str
+) -> None:
+    kinds = {"day": "time", "amount": "number", "plan": "code", "article": "category", "note": "text", "number": "id",
+             "paid": "flag"}  # fmt: skip
+    columns = {name: {"kind": kind} for name, kind in kinds.items()}
+    columns["day"]["time_format"] = "unix"
+    (tmp_path / "shop.csv").write_text(f"day;hour;amount;plan;article;note;number;paid;fee;y\n{ROW}\n")
+    declared = {
+        "name": "shop", "source": str(tmp_path / "shop.csv"), "target": "y", "task": task, "time": "day,hour",
+        "decimal": decimal, "columns": columns, "classes": ("1,5", "2,5") if task == "classification" else (),
+    }  # fmt: skip
+    with open_batches(Settings(problem=Problem.from_dict(declared)), "all") as contents:  # type: ignore[arg-type]
+        [row] = [row for batch in contents.read(list(contents.columns)) for row in batch.to_pylist()]
+    assert row == {
+        "day": "1704067200", "hour": "7.0", "amount": "1234.5", "plan": "12.0", "article": "100.200", "note": "1,5",
+        "number": "1.234", "paid": "1,0", "fee": "2.5", "y": target,
+    }  # fmt: skip
 
 
 def test_decimal_comma_is_read_where_it_is_declared_and_left_where_a_point_is(tmp_path: Path) -> None:

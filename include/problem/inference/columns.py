@@ -21,7 +21,7 @@ ALMOST_ALL = 0.999
 FEWEST_FOR_ID = 20
 # A float tells no more whole numbers apart.
 EXACT = 2**53
-_CODE_WORDS = frozenset(("id", "code", "zip", "zipcode", "postcode", "plz", "area", "sku", "fips"))
+_CODE_WORDS = frozenset(("id", "code", "zip", "zipcode", "postcode", "plz", "sku", "fips"))
 _TIME_WORDS = frozenset(("time", "date", "datetime", "timestamp", "ts", "at", "day"))
 _CLOCK_WORDS = frozenset(("hour", "time", "hr", "hours", "uhrzeit", "stunde", "heure", "hora"))
 

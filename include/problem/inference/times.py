@@ -7,17 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from include.problem.reading import ISO, MISSING_MARKS
+from include.problem.reading import BLANK, ISO, MISSING_MARKS
 
 # So many of the values that are there must be times; others are rows with an error.
 SHARE = 0.95
 _ISO = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})"
-    r"(?:[T\s](?P<clock>\d{2}(?::\d{2}(?::\d{2}(?:\.\d+)?)?)?)(?:\s?(?P<offset>Z|[+-]\d{2}(?::?\d{2})?))?)?"
+    rf"(?:(?:T|{BLANK})(?P<clock>\d{{2}}(?::\d{{2}}(?::\d{{2}}(?:\.\d+)?)?)?)"
+    rf"(?:{BLANK}?(?P<offset>Z|[+-]\d{{2}}(?::?\d{{2}})?))?)?"
 )
 _TIME = re.compile(
     r"(?P<first>\d{4}|\d{1,2})(?P<between>[/.-])(?P<second>\d{1,2})(?P=between)(?P<third>\d{4}|\d{1,2})"
-    r"(?:\s(?P<hour>[01]?\d|2[0-3]):[0-5]\d(?P<seconds>:[0-5]\d)?(?P<half>\s[AaPp][Mm])?)?"
+    rf"(?:{BLANK}(?P<hour>[01]?\d|2[0-3]):[0-5]\d(?P<seconds>:[0-5]\d)?(?P<half>{BLANK}[AaPp][Mm])?)?"
 )
 # What stands first, second and third.
 _ORDERS = ("dmy", "mdy", "ymd")

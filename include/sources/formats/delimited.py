@@ -2,7 +2,9 @@
 
 import csv
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,9 +33,28 @@ DECIMAL_COMMA = (
 WITH_COMMA = r"\d,\d"
 # A number as above that is a thousand where a point marks the decimals.
 AMBIGUOUS_COMMA = r"^\D*[1-9]\d{0,2},\d{3}\D*$"
-THOUSANDS = rf"\d{_MARK}\d{{3}}"
+# Two answers to one question are written like this, too.
+PAIR = r"^\d,\d$"
+POINT = r"\."
 DETECTED_SHARE = 0.95
 DECLARED_SHARE = 0.5
+# So much of a file is looked through for a decimal comma: a few tens of MB.
+MOST_BATCHES = 32
+
+
+@dataclass(frozen=True)
+class Commas:
+    """What was found of decimal commas in a file.
+
+    Attributes:
+        thousands: Column of numbers with a comma before the decimals -> what marks thousands in it, an expression.
+        shown_by: Columns that show that commas mark decimals; empty where that is declared.
+        guessed: Columns without a comma -> a value whose point is taken for a mark of thousands.
+    """
+
+    thousands: Mapping[str, str] = field(default_factory=dict)
+    shown_by: Sequence[str] = ()
+    guessed: Mapping[str, str] = field(default_factory=dict)
 
 
 def open_csv(path: Path, url: str, wanted: Collection[str] = (), reading: Reading = DETECT) -> Opened:
@@ -84,11 +105,11 @@ def open_csv(path: Path, url: str, wanted: Collection[str] = (), reading: Readin
     commas = _find_decimal_commas(read_as_it_is, names, delimiter, reading)
 
     def read(wanted: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        changed = commas.intersection(wanted)
+        changed = {name: mark for name, mark in commas.thousands.items() if name in wanted}
         for batch in read_as_it_is(wanted):
             yield _write_points(batch, changed) if changed else batch
 
-    return Opened(dict.fromkeys(names, "text"), read, text.warnings)
+    return Opened(dict.fromkeys(names, "text"), read, (*text.warnings, *_tell_guessed(commas, url)))
 
 
 def _choose_delimiter(reading: Reading, head: str, header: str, wanted: Collection[str]) -> str:
@@ -133,47 +154,86 @@ def _refuse_single_column(names: list[str], delimiter: str, url: str) -> None:
         )
 
 
-def _find_decimal_commas(read: Read, names: list[str], delimiter: str, reading: Reading) -> set[str]:
-    """The columns of numbers of a file in which a comma marks the decimals, judged by the first rows.
+def _find_decimal_commas(read: Read, names: Sequence[str], delimiter: str, reading: Reading) -> Commas:
+    """In which columns of numbers a comma marks the decimals, judged by the first rows that show one.
 
-    Where one column has decimal commas, a point is a mark of thousands in all others, too.
+    Where one column has decimal commas, a point is a mark of thousands in all others, too. Texts show nothing.
     """
     if reading.decimal not in (None, ".", ","):
         raise SettingsError(f"DECIMAL {reading.decimal!r} is not known: give . or ,")
-    if reading.decimal == "." or (reading.decimal is None and delimiter == ","):
-        return set()
+    names = [name for name in names if name not in reading.texts]
+    if not names or reading.decimal == "." or (reading.decimal is None and delimiter == ","):
+        return Commas()
     least = DECLARED_SHARE if reading.decimal else DETECTED_SHARE
     marks = pa.array(sorted(reading.marks), pa.string())
-    first = next(read(names), None)
-    found = {name: _take_numbers(first[name], least, marks) for name in names} if first else {}
-    if reading.decimal or any(_has_decimal_commas(numbers, delimiter) for numbers in found.values()):
-        return {name for name, numbers in found.items() if len(numbers)}
-    return set()
+    for batch in islice(read(names), MOST_BATCHES):
+        shown_by = []
+        if not reading.decimal:
+            with_comma = [name for name in names if _has_comma(batch[name])]
+            taken = {name: _take_numbers(batch[name], least, marks) for name in with_comma}
+            shown_by = [name for name, numbers in taken.items() if _has_decimal_commas(numbers, delimiter)]
+        if reading.decimal or shown_by:
+            return _judge({name: _take_numbers(batch[name], least, marks) for name in names}, shown_by)
+    return Commas()
 
 
-def _take_numbers(column: pa.Array, least: float, marks: pa.Array) -> pa.Array:
-    """The values that are numbers if a comma marks the decimals; none where less than this share of all are."""
+def _judge(found: Mapping[str, pa.Array | None], shown_by: Sequence[str]) -> Commas:
+    thousands, guessed = {}, {}
+    for name, numbers in found.items():
+        if numbers is None:
+            continue
+        has_comma = _has_comma(numbers)
+        # Other marks than a point are those of numbers without decimal commas, too, and of telephone numbers.
+        thousands[name] = _MARK if has_comma else POINT
+        grouped = numbers.filter(pc.match_substring_regex(numbers, rf"\d{POINT}\d{{3}}"))
+        if len(grouped) and not has_comma:
+            guessed[name] = grouped[0].as_py()
+    return Commas(thousands, shown_by, guessed)
+
+
+def _tell_guessed(commas: Commas, url: str) -> list[str]:
+    if not (commas.shown_by and commas.guessed):
+        return []
+    values = " and ".join(f"'{value}' in column '{name}'" for name, value in commas.guessed.items())
+    said = f"{mask(url)}: the point of {values} is taken for a mark of thousands"
+    why = f"as column '{commas.shown_by[0]}' has decimal commas"
+    right = f"If that is right, {show_setting('DECIMAL', ',')} has every file read like this"
+    return [f"{said}, {why}. {right}; else write decimals with a comma there, or declare codes as a category"]
+
+
+def _has_comma(texts: pa.Array) -> bool:
+    """Whether one of the texts has a comma between digits."""
+    some = texts.filter(pc.match_substring(texts, ","))
+    return bool(pc.any(pc.match_substring_regex(some, WITH_COMMA)).as_py())
+
+
+def _take_numbers(column: pa.Array, least: float, marks: pa.Array) -> pa.Array | None:
+    """The values that are numbers if a comma marks the decimals; None where less than this share of all are."""
     text = pc.utf8_trim_whitespace(column).drop_null()
     text = text.filter(pc.invert(pc.is_in(text, marks)))
     fitting = text.filter(pc.match_substring_regex(text, DECIMAL_COMMA))
-    return fitting if len(fitting) >= least * len(text) else fitting.slice(0, 0)
+    return fitting if len(fitting) >= least * len(text) else None
 
 
-def _has_decimal_commas(numbers: pa.Array, delimiter: str) -> bool:
+def _has_decimal_commas(numbers: pa.Array | None, delimiter: str) -> bool:
+    if numbers is None:
+        return False
     with_comma = numbers.filter(pc.match_substring_regex(numbers, WITH_COMMA))
     # Who separates values by semicolons does so because of decimal commas.
     if delimiter == ";":
         return len(with_comma) > 0
-    ambiguous = with_comma.filter(pc.match_substring_regex(with_comma, AMBIGUOUS_COMMA))
-    return len(ambiguous) < DETECTED_SHARE * len(with_comma)
+    doubtful = pc.match_substring_regex(with_comma, AMBIGUOUS_COMMA)
+    if len(with_comma) >= DETECTED_SHARE * len(numbers):
+        doubtful = pc.or_(doubtful, pc.match_substring_regex(with_comma, PAIR))
+    return doubtful.true_count < DETECTED_SHARE * len(with_comma)
 
 
-def _write_points(batch: pa.RecordBatch, names: Collection[str]) -> pa.RecordBatch:
+def _write_points(batch: pa.RecordBatch, thousands: Mapping[str, str]) -> pa.RecordBatch:
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    for name in names:
+    for name, mark in thousands.items():
         text = pc.utf8_trim_whitespace(columns[name])
-        grouped = pc.match_substring_regex(text, THOUSANDS)
-        ungrouped = pc.replace_substring_regex(text, rf"{_MARK}(\d{{3}})", r"\1")
+        ungrouped = pc.replace_substring_regex(text, rf"{mark}(\d{{3}})", r"\1")
+        grouped = pc.match_substring_regex(text, rf"\d{mark}\d{{3}}")
         written = pc.replace_substring(pc.if_else(grouped, ungrouped, text), ",", ".")
         columns[name] = pc.if_else(pc.match_substring_regex(text, DECIMAL_COMMA), written, columns[name])
     return pa.record_batch(columns)

@@ -1,11 +1,14 @@
+import re
+import sys
 from datetime import date, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from include.problem.inference.times import Ambiguous, find_time_format
-from include.problem.reading import ISO
+from include.problem.reading import BLANK, ISO
 from include.raw.coerced import ColumnReading
 from include.raw.times import coerce_timestamp
 
@@ -105,6 +108,26 @@ def test_iso_8601_is_known_with_and_without_time_and_zone(values: list[str]) -> 
     assert find_time_format(values) == ISO
 
 
+BLANKS = [letter for letter in map(chr, range(sys.maxunicode + 1)) if letter.isspace()]
+
+
+def test_blank_is_what_python_takes_for_one() -> None:
+    everything = "".join(map(chr, range(sys.maxunicode + 1)))
+    assert re.findall(BLANK, everything) == BLANKS
+
+
+@pytest.mark.parametrize("blank", BLANKS, ids=ascii)
+@pytest.mark.parametrize(
+    "value", ["2024-01-31 18:30:00", "2024-01-31 18:30:00 +0000", "31.01.2024 18:30", "1/31/2024 6:30 PM"]
+)
+def test_time_with_any_blank_in_it_is_found_and_read(value: str, blank: str) -> None:
+    text = value.replace(" ", blank)
+    found = find_time_format([text])
+    assert isinstance(found, str)
+    read = coerce_timestamp(pa.array([text]), "UTC", ColumnReading(time_format=found)).array.to_pylist()
+    assert read == [datetime(2024, 1, 31, 18, 30)]
+
+
 def test_missing_values_and_a_few_errors_do_not_hide_the_format() -> None:
     values = [*write("%d/%m/%Y"), None, "", " NA ", "-", "unknown"]
     assert find_time_format(values) == "%d/%m/%Y"
@@ -133,8 +156,6 @@ def test_values_that_are_no_times_or_of_several_formats_have_none(values: list[s
 
 @given(st.lists(st.dates(date(1900, 1, 1), date(2100, 1, 1)), min_size=1), st.sampled_from(FORMATS))
 def test_format_that_is_found_gives_the_days_back(days: list[date], written: str) -> None:
-    import pyarrow as pa
-
     texts = [day.strftime(written) for day in days]
     found = find_time_format(texts)
     if isinstance(found, Ambiguous):
