@@ -1,6 +1,7 @@
 """The options of Airflow, MLflow and Python that every stack has, embedded or in containers.
 
-Only what does not depend on the stack; where it listens and what it connects to is each stack's own.
+Only what does not depend on the stack; where it listens and what it connects to is each stack's own. Containers have a
+few more, because a queue hands tasks to their workers.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,7 +53,8 @@ AIRFLOW_OPTIONS: Options = {
         ("TASK_INSTANCE_HEARTBEAT_TIMEOUT", "60"),
         ("ORPHANED_TASKS_CHECK_INTERVAL", "60"),
         # A task waits for a slot for as long as the trainings before it take, at most all that a run of one is given.
-        # After this time, 600 s by default, its login is no longer valid, and it is taken for lost and failed.
+        # The token that it starts with is valid for this time, by default 600 s: later, it fails as soon as it starts.
+        # LocalExecutor, which cannot take a task back, uses it for nothing else.
         ("TASK_QUEUED_TIMEOUT", "86400"),
     ],
     "WORKERS": [
@@ -74,6 +76,18 @@ AIRFLOW_OPTIONS: Options = {
     ],
     "LOGGING": [("COLORED_CONSOLE_LOG", "False")],
     "USAGE_DATA_COLLECTION": [("ENABLED", "False")],
+}
+
+# In containers, these too, before the ones above. Celery's executor, like Kubernetes', can take a task back: one that
+# has waited for the timeout is queued again, with a new token, so that a lost message costs an hour. After so many
+# times and one hour more it is failed.
+CONTAINER_OPTIONS: Options = {
+    "SCHEDULER": [
+        ("TASK_QUEUED_TIMEOUT", "3600"),
+        ("NUM_STUCK_IN_QUEUED_RETRIES", "24"),
+        # By default every 120 s: a task that gets a slot in between would fail, as its token is accepted for 10 s more.
+        ("TASK_QUEUED_TIMEOUT_CHECK_INTERVAL", "5"),
+    ],
 }
 
 

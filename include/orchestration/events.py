@@ -47,6 +47,10 @@ NO_TASK_FAILED = (
     "No task failed, but one could not start: a task before it passed on no result, or was marked as failed. If one"
     " was marked as success by hand, clear it, so that it runs; or start a new run."
 )
+TASKS_FAILED = (
+    "These tasks failed. Their errors could not be looked up, because the warehouse was unavailable; their logs have"
+    " them."
+)
 # Of these, nothing more is to be heard; what failed is still to be reported by its own callback.
 QUIET_ENDS = {"success", "skipped", "upstream_failed", "removed"}
 
@@ -94,11 +98,17 @@ def run_failed(context: Context) -> MakeAlerts:
         try:
             is_told = has_alerts(url, dag_id, run_id, queued_at)
         except WarehouseUnavailable:
-            # Whether a task was killed or raised something is known there alone.
-            return [replace(alert, headline=NOT_READ) for alert in alerts] or [of_run]
+            # Which tasks were killed is known there alone; those that raised something have told it themselves.
+            return [_name_failed(of_run, alerts, is_timeout=is_timeout) if alerts else of_run]
         return alerts or ([] if is_told and not is_timeout else [of_run])
 
     return make
+
+
+def _name_failed(of_run: Alert, alerts: Sequence[Alert], *, is_timeout: bool) -> Alert:
+    """The alert of a run with its failed tasks, of which nothing else is known."""
+    names = "\n".join(f"{alert.task_id} {alert.label}".strip() for alert in alerts)
+    return replace(of_run, headline=of_run.headline if is_timeout else TASKS_FAILED, details=names)
 
 
 def _read_failed(entry: Mapping[str, Any], dag_id: str, run_id: str, page: str, error: str | None = None) -> FailedTask:

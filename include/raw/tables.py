@@ -27,6 +27,12 @@ _COLUMNS = """
     SELECT attname, format_type(atttypid, NULL) FROM pg_attribute
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 """
+# Of one column of the log alone.
+_INDEXES = """
+    SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = 'prediction.log'::regclass AND i.indnatts = 1 AND a.attname = %s
+"""
 # As Postgres calls them where it lists columns.
 _LISTED = {"timestamp": "timestamp without time zone"}
 
@@ -100,9 +106,17 @@ def _make_room(
 
 def _index_log(connection: psycopg.Connection, problem: Problem) -> None:
     """Predictions are joined to the rows that arrive later, by their time first."""
-    if problem.time in problem.dtypes:
-        connection.execute(
-            sql.SQL("CREATE INDEX IF NOT EXISTS {} ON prediction.log ({})").format(
-                sql.Identifier(f"log_by_column_{problem.time}"), sql.Identifier(problem.time)
-            )
+    if problem.time not in problem.dtypes:
+        return
+    name, former = f"log_by_column_{problem.time}", f"log_by_{problem.time}"
+    indexes = {index for (index,) in connection.execute(_INDEXES, [problem.time])}
+    if former in indexes and name not in indexes:
+        # As releases before this one called it: to make it again would keep predictions from being written for so long.
+        statement = sql.SQL("ALTER INDEX {} RENAME TO {}").format(
+            sql.Identifier("prediction", former), sql.Identifier(name)
         )
+    else:
+        statement = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON prediction.log ({})").format(
+            sql.Identifier(name), sql.Identifier(problem.time)
+        )
+    connection.execute(statement)

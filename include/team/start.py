@@ -12,6 +12,7 @@ from pathlib import Path
 
 from include.embedded.options import (
     AIRFLOW_OPTIONS,
+    CONTAINER_OPTIONS,
     MLFLOW_SERVER_ENVIRONMENT,
     SERVING_ENVIRONMENT,
     SHARED_ENVIRONMENT,
@@ -29,7 +30,7 @@ class SecretMissing(Exception):
 
 
 def complete(environment: Mapping[str, str], program: Sequence[str] = ()) -> dict[str, str]:
-    """The environment with what all stacks share, and with its secrets filled in.
+    """The environment with what all stacks or all containers share, and with its secrets filled in.
 
     Args:
         program: The command that gets it.
@@ -37,7 +38,8 @@ def complete(environment: Mapping[str, str], program: Sequence[str] = ()) -> dic
     Raises:
         SecretMissing: A secret has no file, or cannot stand inside of a longer value.
     """
-    shared = SHARED_ENVIRONMENT | MLFLOW_SERVER_ENVIRONMENT | name_variables(AIRFLOW_OPTIONS)
+    airflow = name_variables(AIRFLOW_OPTIONS) | name_variables(CONTAINER_OPTIONS)
+    shared = SHARED_ENVIRONMENT | MLFLOW_SERVER_ENVIRONMENT | airflow
     if "include.serving" in program:
         shared |= SERVING_ENVIRONMENT
     directory = Path(environment.get(DIRECTORY, "/run/secrets"))

@@ -306,10 +306,30 @@ def test_run_that_fails_while_the_warehouse_is_away_is_noted_and_told(
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"postgres://taxi@127.0.0.1:{find_free_port()}/x")
     airflow.failed = (failed_entry(-1, ""),)
     notify("run_failed", context(reason="task_failure"))
-    assert mail_server.subjects == ["training.tune failed"]
-    for text in (airflow.note, " ".join(text_of(mail_server).split())):
-        assert "Its error could not be looked up, because the warehouse was unavailable" in text
-        assert "killed" not in text
+    assert mail_server.subjects == ["training failed"]
+    assert airflow.note.startswith("tune failed: Its error could not be looked up, because the warehouse was unavail")
+    text = " ".join(text_of(mail_server).split())
+    assert "Their errors could not be looked up, because the warehouse was unavailable" in text
+    assert "killed" not in airflow.note + text
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("task_failure", "These tasks failed."), ("timed_out", "It was stopped because it did not finish")],
+)
+def test_run_with_many_failed_tasks_is_one_mail_that_names_them_while_the_warehouse_is_away(
+    airflow: Airflow, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch, reason: str, words: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"postgres://taxi@127.0.0.1:{find_free_port()}/x")
+    airflow.failed = (*(failed_entry(number, "") for number in range(99)), failed_entry(99, "Lasso"))
+    notify("run_failed", context(reason=reason))
+    assert mail_server.subjects == ["training failed"]
+    text = text_of(mail_server)
+    assert words in " ".join(text.split())
+    assert [line.strip() for line in text.splitlines() if line.strip().startswith("tune ")] == [
+        *(f"tune #{number}" for number in range(99)),
+        "tune Lasso",
+    ]
 
 
 def test_run_without_a_failed_task_is_told_while_the_warehouse_is_away(

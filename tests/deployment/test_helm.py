@@ -213,6 +213,15 @@ def test_pods_have_bounds_and_no_rights_that_they_do_not_need(name: str) -> None
     assert {"readinessProbe", "livenessProbe"} <= set(container)
 
 
+def test_server_has_as_long_as_elsewhere_to_migrate_its_database_before_it_listens() -> None:
+    container = of_kind("Deployment")["mlflow"]["spec"]["template"]["spec"]["containers"][0]
+    startup = container["startupProbe"]
+    assert startup["exec"] == container["livenessProbe"]["exec"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] == 12 * 60
+    compose = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]["mlflow"]["healthcheck"]
+    assert compose["start_period"] == "12m"
+
+
 def test_pods_get_requests_once_they_can_predict_and_a_first_rollout_ends_before_there_is_a_model() -> None:
     container = of_kind("Deployment")["serving"]["spec"]["template"]["spec"]["containers"][0]
     annotations = of_kind("Ingress")["serving"]["metadata"]["annotations"]

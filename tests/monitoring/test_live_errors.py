@@ -111,3 +111,17 @@ def test_predictions_can_be_found_by_their_time_whatever_it_is_called(warehouse_
         " WHERE indrelid = 'prediction.log'::regclass",
     )
     assert (name,) in indexed
+
+
+INDEXES = "SELECT indexrelid, indexrelid::regclass::text FROM pg_index WHERE indrelid = 'prediction.log'::regclass"
+
+
+def test_index_of_an_earlier_release_is_renamed_and_not_made_again(warehouse_url: str) -> None:
+    problem = Settings().problem
+    index = f"prediction.log_by_column_{problem.time}"
+    made = dict(query(warehouse_url, INDEXES))
+    assert index in made.values()
+    with connect(warehouse_url) as connection:
+        connection.execute(f"ALTER INDEX {index} RENAME TO log_by_{problem.time}".encode())
+    ensure_columns(warehouse_url, problem)
+    assert dict(query(warehouse_url, INDEXES)) == made

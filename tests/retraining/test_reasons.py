@@ -410,11 +410,20 @@ def test_retraining_that_trained_nothing_answers_nothing(warehouse_url: str, tra
     assert (_read_last_retraining(warehouse_url) is not None) == trained
 
 
-def test_run_that_is_cleared_reports_the_reasons_that_it_found_last(warehouse_url: str) -> None:
-    for reason, month in (("drifted: hour", "2024-01"), ("forced by a person", "2024-02")):
-        begin(warehouse_url, "automatic_retraining/1", [reason], [month])
-    stored = query(warehouse_url, "SELECT reasons, months, state FROM training.retrainings")
-    assert stored == [(["forced by a person"], ["2024-02"], "running")]
+def test_run_that_is_cleared_begins_anew_for_the_reasons_that_it_found_last(warehouse_url: str) -> None:
+    begin(warehouse_url, "automatic_retraining/1", ["drifted: hour"], ["2024-01"])
+    query(
+        warehouse_url,
+        "UPDATE training.retrainings SET runs = '[1]', models = '[1]', report = 'old', state = 'failed',"
+        " started_at = now() - interval '3 days', finished_at = now() - interval '2 days' RETURNING state",
+    )
+    begin(warehouse_url, "automatic_retraining/1", ["forced by a person"], ["2024-02"])
+    stored = query(
+        warehouse_url,
+        "SELECT reasons, months, state, runs, models, report, finished_at, started_at > now() - interval '1 hour'"
+        " FROM training.retrainings",
+    )
+    assert stored == [(["forced by a person"], ["2024-02"], "running", [], [], None, None, True)]
 
 
 def test_preparation_of_a_source_without_months_leaves_the_split_to_the_problem() -> None:

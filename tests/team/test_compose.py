@@ -194,8 +194,9 @@ def test_queues_of_the_workers_are_those_of_the_tasks() -> None:
 
 
 def test_file_keeps_the_options_of_all_stacks_out() -> None:
-    from include.embedded.options import AIRFLOW_OPTIONS, MLFLOW_SERVER_ENVIRONMENT, SHARED_ENVIRONMENT, name_variables
+    from include.embedded import options
 
-    shared = {**SHARED_ENVIRONMENT, **MLFLOW_SERVER_ENVIRONMENT, **name_variables(AIRFLOW_OPTIONS)}
+    airflow = options.name_variables(options.AIRFLOW_OPTIONS) | options.name_variables(options.CONTAINER_OPTIONS)
+    shared = options.SHARED_ENVIRONMENT | options.MLFLOW_SERVER_ENVIRONMENT | airflow
     for entry in yaml.safe_load(COMPOSE.read_text())["services"].values():
         assert not shared.keys() & entry.get("environment", {}).keys()

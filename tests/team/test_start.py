@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from include.embedded.options import SERVING_ENVIRONMENT
+from include.embedded.options import AIRFLOW_OPTIONS, SERVING_ENVIRONMENT, name_variables
 from include.team.start import SecretMissing, complete
 from tests.team.compose_file import ROOT
 
@@ -42,6 +42,22 @@ def test_what_the_container_is_told_wins_over_what_all_stacks_share(environment:
     key = "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"
     assert complete(environment)[key] == "60"
     assert complete({**environment, key: "20"})[key] == "20"
+
+
+def test_task_whose_message_was_lost_waits_an_hour_and_one_that_waits_for_a_slot_as_long_as_in_the_embedded_stack(
+    environment: dict[str, str],
+) -> None:
+    from airflow.configuration import conf
+
+    section = "AIRFLOW__SCHEDULER__"
+    completed = complete(environment)
+    waiting = int(completed[f"{section}TASK_QUEUED_TIMEOUT"])
+    assert waiting == 3600
+    times = 1 + int(completed[f"{section}NUM_STUCK_IN_QUEUED_RETRIES"])
+    assert times * waiting >= int(name_variables(AIRFLOW_OPTIONS)[f"{section}TASK_QUEUED_TIMEOUT"])
+    # Taken back while its token is still accepted, which is valid for as long as the timeout.
+    leeway = conf.getint("api_auth", "jwt_leeway")
+    assert int(completed[f"{section}TASK_QUEUED_TIMEOUT_CHECK_INTERVAL"]) < leeway
 
 
 def test_memory_of_the_prediction_service_alone_is_in_large_pages(environment: dict[str, str]) -> None:
