@@ -19,7 +19,7 @@ from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.presentation import PREDICTIONS, first_sentence
 from include.orchestration.runs import note_run
-from include.prediction.form_fields import make_fields
+from include.prediction.form_fields import collect_inputs, make_fields
 from include.prediction.inputs import MOST_ROWS
 from include.prediction.value_names import read_names
 from include.problem.words import show_example
@@ -75,7 +75,7 @@ def predict(**context: Any) -> dict[str, Any]:
     params = context["params"]
     try:
         settings = read_settings()
-        inputs = request.collect_inputs(params, settings.problem)
+        inputs = collect_inputs(params, settings.problem)
         predicted = request.predict(
             get_warehouse_url(), settings, inputs, context["dag_run"].run_id, level=params["level"]
         )

@@ -10,7 +10,7 @@ import pytest
 
 from include.monitoring.windows import list_windows, load_window
 from include.prediction import request as rest
-from include.prediction.form_fields import make_fields
+from include.prediction.form_fields import collect_inputs, make_fields
 from include.prediction.inputs import InputFormat, InputsInvalid, describe_row, parse_rows
 from include.problem import problem_file
 from include.problem.declaration import Problem
@@ -97,7 +97,7 @@ def test_requests_are_asked_for_it(problem: Problem) -> None:
     assert describe_row(form)["properties"][NEW]["maximum"] == 9
     [field] = [field for field in make_fields(problem, {}) if field.column.name == NEW]
     assert (field.title, field.to_dict()["placeholder"]) == ("Passengers", "2, may be empty")
-    assert NEW in rest.collect_inputs({"inputs": None, **TRIP, NEW: 2}, problem)[0]
+    assert NEW in collect_inputs({"inputs": None, **TRIP, NEW: 2}, problem)[0]
 
 
 @pytest.mark.slow

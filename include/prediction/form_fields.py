@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from include.errors import SettingsError
 from include.prediction.suggestions import NOTHING, Suggestion
 from include.prediction.value_names import Names
 from include.problem.declaration import Problem
 from include.problem.parts import Column
 from include.problem.request_values import CODE_BOUNDS, TIME, must_be_given
-from include.problem.words import describe_column
+from include.problem.words import describe_column, show_example
 
 # More would be no form that anybody fills in; the rest is folded away.
 MOST_FIELDS = 12
@@ -137,3 +138,20 @@ def list_fields(problem: Problem, strongest: Sequence[str] = ()) -> tuple[str, .
 def list_needed(problem: Problem) -> tuple[str, ...]:
     """The inputs that cannot be left empty."""
     return tuple(column.name for column in problem.inputs if must_be_given(column))
+
+
+def collect_inputs(parameters: Mapping[str, Any], problem: Problem) -> list[Any]:
+    """The rows that a run's parameters name: the list `inputs`, or else the one row in fields of its own.
+
+    Raises:
+        SettingsError: There is neither.
+    """
+    if parameters["inputs"]:
+        return list(parameters["inputs"])
+    row = {name: parameters[name] for name in list_fields(problem) if parameters.get(name) is not None}
+    if not row.keys() - {column.name for column in problem.inputs if column.when_missing}:
+        names = ", ".join(list_needed(problem))
+        raise SettingsError(
+            f"Nothing to predict: give `inputs`, for example {show_example(problem)}{', or ' * bool(names)}{names}."
+        )
+    return [row]

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from include.configuration.values import suggest
 from include.errors import MltrainError
 from include.problem.declaration import Problem
 from include.problem.request_values import Parser, must_be_given
@@ -144,7 +145,7 @@ def _parse_row(record: Any, form: InputFormat) -> tuple[dict[str, Any], list[tup
             break
         name = form.names.get(given)
         if name is None:
-            wrong.append((str(given)[:MOST_TEXT], _name_fields(form)))
+            wrong.append((str(given)[:MOST_TEXT], refuse_field(str(given)[:MOST_TEXT], form)))
         elif name in values:
             wrong.append((given, f"is {name}, which is given twice"))
         else:
@@ -159,5 +160,7 @@ def _parse_row(record: Any, form: InputFormat) -> tuple[dict[str, Any], list[tup
     return values, wrong
 
 
-def _name_fields(form: InputFormat) -> str:
-    return f"is not a field of {name_one(form.problem)}; the fields are {', '.join(form.names)}"
+def refuse_field(given: str, form: InputFormat) -> str:
+    """What is said of a field that there is not: which one is near, else all of them."""
+    others = suggest(given, form.names) or f"; the fields are {', '.join(form.parsers)}"
+    return f"is not a field of {name_one(form.problem)}{others}"

@@ -1,17 +1,21 @@
 """Why a run cannot be started with what was given, in a sentence: the row or the place in it, and what is wrong."""
 
 import json
+import logging
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from include.errors import MltrainError
+from include.configuration.values import ALL, PART_PATTERN
+from include.errors import MltrainError, WarehouseUnavailable
 from include.prediction.accepted import find_accepted_now
-from include.prediction.inputs import MOST_ROWS, InputFormat, parse_rows
+from include.prediction.form_fields import collect_inputs
+from include.prediction.inputs import MOST_ROWS, InputFormat, parse_rows, refuse_field
 from include.problem.declaration import Problem
 from include.settings import Settings
 
+log = logging.getLogger(__name__)
 LONGEST = 300
 
 
@@ -25,42 +29,74 @@ def find_refusal(
         read: Reads the settings.
         find_warehouse: Gives the address of the warehouse, which knows what the champion accepts; None: rows are those
             that the settings declare.
-
-    Raises:
-        WarehouseUnavailable: The warehouse cannot be reached.
     """
     try:
-        conf = json.loads(body)["conf"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        conf = json.loads(body).get("conf") or {}
+    except (ValueError, AttributeError, RecursionError):
         return None
     if not isinstance(conf, Mapping):
         return None
-    if dag_id == "prediction" and conf.get("inputs"):
+    refusal = _find_odd({name: value for name, value in conf.items() if name != "inputs"})
+    if refusal is None and dag_id == "prediction":
         settings = read()
-        refusal = _check_form(conf["inputs"], settings.problem.row[1])
-        if refusal is None:
-            accepted = find_accepted_now(find_warehouse(), settings) if find_warehouse else settings.problem
-            refusal = _check_rows(conf["inputs"], accepted)
-        if refusal:
-            return refusal
-    odd = (f"{place} must be a valid JSON number, not {value}" for place, value in _list_numbers(conf))
-    return next(odd, None)
+        check = _check_inputs if conf.get("inputs") else _check_fields
+        refusal = check(conf, settings.problem, lambda: _find_accepted(settings, find_warehouse))
+    return refusal or _find_odd(conf)
 
 
-def _check_form(inputs: Any, rows: str) -> str | None:
+def _check_inputs(conf: Mapping[str, Any], problem: Problem, find: Callable[[], Problem | None]) -> str | None:
+    one, several = problem.row
+    inputs = conf["inputs"]
     if not isinstance(inputs, list):
-        return f"inputs must be a list of {rows}, not {type(inputs).__name__}"
+        return f"inputs must be a list of {several}, not {type(inputs).__name__}"
     if len(inputs) > MOST_ROWS:
-        return f"inputs must contain 1 to {MOST_ROWS} {rows}, not {len(inputs)}"
-    return None
+        return f"inputs must contain 1 to {MOST_ROWS} {several}, not {len(inputs)}"
+    if beside := _list_given(conf):
+        return f"Give inputs, or the fields of one {one}, not both: {', '.join(beside)}"
+    accepted = find()
+    return _check_rows(inputs, accepted) if accepted else None
 
 
-def _check_rows(inputs: list[Any], accepted: Problem) -> str | None:
+def _check_fields(conf: Mapping[str, Any], problem: Problem, find: Callable[[], Problem | None]) -> str | None:
+    """Looks at the one row that is given in fields of its own: those of the form, which are declared today."""
+    form = InputFormat.of(problem)
+    if unknown := [name for name in _list_given(conf) if name not in form.parsers]:
+        return f"{unknown[0][:LONGEST]} {refuse_field(unknown[0][:LONGEST], form)}"
+    try:
+        rows = collect_inputs({"inputs": None, **conf}, problem)
+    except MltrainError as error:
+        return str(error)
+    accepted = find()
+    return _check_rows(rows, accepted, place="") if accepted else None
+
+
+def _list_given(conf: Mapping[str, Any]) -> list[str]:
+    """The fields of a row that are given beside `inputs`; what a form leaves empty is null."""
+    return [name for name, value in conf.items() if value is not None and name not in ("inputs", "level")]
+
+
+def _find_accepted(settings: Settings, find_warehouse: Callable[[], str] | None) -> Problem | None:
+    """None while the warehouse is away: the task looks at the rows as well."""
+    if find_warehouse is None:
+        return settings.problem
+    try:
+        return find_accepted_now(find_warehouse(), settings)
+    except WarehouseUnavailable as error:
+        log.warning("Rows to predict are not checked before the run starts: %s", error)
+        return None
+
+
+def _check_rows(inputs: list[Any], accepted: Problem, place: str | None = None) -> str | None:
     try:
         parse_rows(inputs, InputFormat.of(accepted))
     except MltrainError as error:
-        return str(error)
+        return str(error) if place is None else str(error).replace("inputs[0].", place)
     return None
+
+
+def _find_odd(conf: Mapping[str, Any]) -> str | None:
+    odd = (f"{place} must be a valid JSON number, not {value}" for place, value in _list_numbers(conf))
+    return next(odd, None)
 
 
 def _list_numbers(conf: Any) -> Iterator[tuple[str, float]]:
@@ -79,6 +115,7 @@ def _list_numbers(conf: Any) -> Iterator[tuple[str, float]]:
 def shorten(detail: str) -> str:
     """Airflow's text on a parameter that its JSON Schema refuses, without the schema and the whole value."""
     first, _, rest = detail.partition("\n")
+    first = first.replace(f"does not match {PART_PATTERN!r}", f"is not a month as YYYY-MM, nor {ALL}")
     place = re.search(r"^On instance((?:\[[^\]]*\])+):", rest, re.MULTILINE)
     sentence = first if len(first) <= LONGEST else f"{first[: LONGEST // 2]} ... {first[-LONGEST // 2 :]}"
     return f"{sentence} (at {place[1][:LONGEST]})" if place else sentence

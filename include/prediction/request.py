@@ -5,37 +5,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from include.errors import SettingsError
 from include.models.intervals import DEFAULT_LEVEL
 from include.models.learnt import Unusual, describe_unusual
 from include.prediction.accepted import find_accepted
-from include.prediction.form_fields import list_fields, list_needed
 from include.prediction.inputs import InputFormat, parse_rows
 from include.prediction.log import Predictions, replace_predictions
 from include.problem.data import Columns, Values
-from include.problem.declaration import Problem
-from include.problem.words import show_amount, show_example
+from include.problem.words import show_amount
 from include.settings import Settings
 from include.tracking.runs import open_registry
 from include.tracking.store import STORE, LoadedModel, load_champion
 from include.warehouse import connect
-
-
-def collect_inputs(parameters: Mapping[str, Any], problem: Problem) -> list[Any]:
-    """The rows that a run's parameters name: the list `inputs`, or else the one row in fields of its own.
-
-    Raises:
-        SettingsError: There is neither.
-    """
-    if parameters["inputs"]:
-        return list(parameters["inputs"])
-    row = {name: parameters[name] for name in list_fields(problem) if parameters.get(name) is not None}
-    if not row.keys() - {column.name for column in problem.inputs if column.when_missing}:
-        names = ", ".join(list_needed(problem))
-        raise SettingsError(
-            f"Nothing to predict: give `inputs`, for example {show_example(problem)}{', or ' * bool(names)}{names}."
-        )
-    return [row]
 
 
 def predict(

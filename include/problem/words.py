@@ -71,18 +71,18 @@ def name_bounds(problem: "Problem") -> list[str]:
 
 
 def make_example(problem: "Problem") -> dict[str, Any]:
-    """A row as people may send it: the example of each input that has one and cannot be left out.
+    """A row as people may send it: the example of each input that has one, without times that stand for now.
 
-    Where no such input has an example, those of the others.
+    What can be left out is in it, too: a prediction without what was always known is a poor one.
     """
     given = {column.name: column.example for column in problem.inputs if column.example is not None}
-    needed = {column.name for column in problem.inputs if column.required and not column.when_missing}
-    return {name: value for name, value in given.items() if name in needed} or given
+    return {name: value for name, value in given.items() if not problem.columns[name].when_missing} or given
 
 
 def show_example(problem: "Problem") -> str:
-    """A list of one such row, as JSON in a sentence."""
-    return json.dumps([make_example(problem)])
+    """A list of one such row, as JSON in a sentence; of what cannot be left out, where that has examples."""
+    row = make_example(problem)
+    return json.dumps([{name: value for name, value in row.items() if problem.columns[name].required} or row])
 
 
 def describe_column(column: "Column") -> str:

@@ -75,6 +75,8 @@ def test_trip_is_left_to_the_task_while_the_warehouse_is_away(
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"postgres://taxi@127.0.0.1:{find_free_port()}/x")
     assert post(client, {"inputs": [{}]})[0] == 200
     assert post(client, {"inputs": "all of them"})[0] == 400
+    status, answer = post(client, {"inputs": [{**TRIP, "trip_distance": float("nan")}]})
+    assert (status, answer["detail"]) == (400, "inputs[0].trip_distance must be a valid JSON number, not nan")
 
 
 def test_too_many_trips_are_refused_in_a_sentence(client: TestClient) -> None:
@@ -85,7 +87,8 @@ def test_too_many_trips_are_refused_in_a_sentence(client: TestClient) -> None:
 
 
 def test_refusal_of_airflow_is_made_short(client: TestClient) -> None:
-    assert post(client, {"refused": 1}) == (400, {"detail": "Invalid input for param refused: 'x' is wrong"})
+    answer = client.post(PATH.replace("prediction", "model_promotion"), json={"conf": {"refused": 1}}, headers=LOGIN)
+    assert (answer.status_code, answer.json()) == (400, {"detail": "Invalid input for param refused: 'x' is wrong"})
 
 
 def test_body_that_is_too_large_is_not_kept(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

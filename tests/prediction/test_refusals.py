@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.configuration.values import PART_PATTERN
 from include.prediction.refusals import LONGEST, find_refusal, shorten
 from include.settings import Settings
 
@@ -41,7 +42,32 @@ def test_trips_are_refused_by_trip_number_and_field_in_few_words(inputs: Any, wo
     assert len(said) < 500
 
 
-@pytest.mark.parametrize("conf", [None, {}, [], {"inputs": None}, {"inputs": []}, {"inputs": [TRIP] * 10_000}, TRIP])
+@pytest.mark.parametrize(
+    ("conf", "words"),
+    [
+        (None, "Nothing to predict: give `inputs`, for example "),
+        ({}, "Nothing to predict: give `inputs`, for example "),
+        ({"inputs": [], "level": 0.8}, "Nothing to predict: give `inputs`, for example "),
+        ({**TRIP, "dropof_zone": 75}, "dropof_zone is not a field of a trip; did you mean dropoff_zone?"),
+        ({**TRIP, "pickup_zone": "x"}, "pickup_zone must be a whole number, not 'x'"),
+        ({"pickup_zone": 74}, "dropoff_zone is missing; trip_distance is missing"),
+        ({**TRIP, "trip_distance": float("nan")}, "trip_distance must be a valid JSON number, not nan"),
+        ({"inputs": [TRIP], "pickup_zone": 74}, "Give inputs, or the fields of one trip, not both: pickup_zone"),
+    ],
+)  # fmt: skip
+def test_single_trip_is_refused_by_the_name_of_its_field(conf: Any, words: str) -> None:
+    said = refuse("prediction", conf)
+    assert said
+    assert said.startswith(words)
+
+
+def test_empty_fields_of_a_form_are_no_fields() -> None:
+    form = dict.fromkeys([*TRIP, "pickup_at", "level"])
+    assert refuse("prediction", {**form, "inputs": [TRIP]}) is None
+    assert refuse("prediction", {**form, **TRIP, "inputs": None, "level": 0.9}) is None
+
+
+@pytest.mark.parametrize("conf", [[1], 1, "x", {"inputs": [TRIP] * 10_000}, TRIP])
 def test_what_may_be_fine_is_left_to_airflow(conf: Any) -> None:
     assert refuse("prediction", conf) is None
 
@@ -99,3 +125,11 @@ def test_short_text_keeps_the_place_and_what_is_wrong() -> None:
         "Invalid input for param months: '2024-1' does not match '^x' (at [1])"
     )
     assert shorten("Dag run already exists") == "Dag run already exists"
+
+
+def test_what_is_no_month_is_said_without_the_pattern() -> None:
+    with pytest.raises(jsonschema.ValidationError) as refused:
+        jsonschema.validate(["2024-1"], {"items": {"pattern": PART_PATTERN}})
+    assert shorten(f"Invalid input for param months: {refused.value}") == (
+        "Invalid input for param months: '2024-1' is not a month as YYYY-MM, nor all (at [0])"
+    )

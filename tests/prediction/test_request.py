@@ -7,8 +7,9 @@ import psycopg
 import pytest
 
 from include.errors import NoChampion, SettingsError
+from include.prediction.form_fields import collect_inputs
 from include.prediction.inputs import InputsInvalid
-from include.prediction.request import collect_inputs, predict
+from include.prediction.request import predict
 from include.problem.declaration import Problem
 from include.settings import Settings
 from include.tracking.runs import open_tracker

@@ -67,8 +67,9 @@ def test_differences_say_their_direction() -> None:
     assert [show_amount(value, "bikes", signed=True) for value in (0.25, -1200.0)] == ["+0.25 bikes", "-1,200 bikes"]
 
 
-def test_example_holds_what_a_row_cannot_do_without() -> None:
+def test_example_holds_what_is_known_and_in_a_sentence_what_a_row_cannot_do_without() -> None:
     assert make_example(TRIPS) == {"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}
+    assert make_example(RENTALS) == {"weather": "sunny", "holiday": True, "temperature": 21.5}
     assert show_example(RENTALS) == '[{"weather": "sunny", "holiday": true}]'
 
 
