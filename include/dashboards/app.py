@@ -51,9 +51,23 @@ def create_app(find_viewer: FindViewer, sources: Sources) -> FastAPI:
     load_pages()
     app = FastAPI(title="Dashboards", openapi_url=None)
     refuse_briefly(app)
+    _refuse_people_in_words(app)
     _report_errors(app)
     app.include_router(make_routes(require_reader(find_viewer), sources))
     return app
+
+
+def _refuse_people_in_words(app: FastAPI) -> None:
+    """Lets a browser show what is wrong with an address, and a way out; programs are answered as before."""
+    refuse: Any = app.exception_handlers[RequestValidationError]
+
+    @app.exception_handler(RequestValidationError)
+    async def show(request: Request, error: RequestValidationError) -> Response:
+        brief: Response = await refuse(request, error)
+        if request.method != "GET" or "text/html" not in request.headers.get("accept", ""):
+            return brief
+        values = {"base": request.scope.get("root_path", ""), "reasons": json.loads(bytes(brief.body))["detail"]}
+        return _show(request, "refused", values, brief.status_code)
 
 
 def _report_errors(app: FastAPI) -> None:
@@ -196,7 +210,11 @@ def _render(request: Request, page: str, context: Context) -> HTMLResponse:
         "may_predict": PREDICTION_DAG in context.viewer.runnable,
         "not_runnable": NOT_RUNNABLE.format(dag=PREDICTION_DAG),
     }
-    response = TEMPLATES.TemplateResponse(request, f"{_template_of(page)}.html", values)
+    return _show(request, _template_of(page), values)
+
+
+def _show(request: Request, template: str, values: dict[str, Any], status: int = 200) -> HTMLResponse:
+    response = TEMPLATES.TemplateResponse(request, f"{template}.html", values, status)
     response.headers["Content-Security-Policy"] = CONTENT_POLICY
     response.headers["Cache-Control"] = "private, no-store"
     return response

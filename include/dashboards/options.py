@@ -37,6 +37,8 @@ def list_runs(context: Context) -> Options:
     """Training runs, newest first."""
     pairs = [(row["run_key"], _name_run(row)) for row in read_rows(_RUNS, context)]
     chosen = context.filters.run_key or (pairs[0][0] if pairs else "")
+    if chosen not in dict(pairs) and context.filters.dag_id in context.viewer.readable:
+        pairs.append((chosen, chosen))
     return Options(pairs, chosen)
 
 

@@ -14,7 +14,8 @@ class Suggestion:
 
     Attributes:
         low: With `high`, the range of a number.
-        usual: The median of a number, the most frequent value of a flag or category, as a form takes it.
+        usual: The median of a number, the most frequent value of a flag or category, as a form takes it; None where
+            most rows have no value.
         frequent: The most frequent values of a category, the first one most often.
     """
 
@@ -34,16 +35,17 @@ def read_suggestions(problem: Problem, statistics: Mapping[str, Any]) -> dict[st
 
 
 def _suggest(column: Column, figures: Mapping[str, Any]) -> Suggestion | None:
+    is_usual = 2 * figures.get("missing", 0) <= figures.get("count", 0)
     if deciles := figures.get("deciles"):
-        return Suggestion(deciles[0], deciles[-1], deciles[len(deciles) // 2])
+        return Suggestion(deciles[0], deciles[-1], deciles[len(deciles) // 2] if is_usual else None)
     if not (frequent := figures.get("frequent")):
         return None
     # The statistics are kept as JSON, whose keys are texts and have lost their order.
     ranked = sorted(frequent, key=lambda value: -frequent[value])
     if column.kind == "flag":
-        return Suggestion(usual="yes" if float(ranked[0]) else "no")
+        return Suggestion(usual=("yes" if float(ranked[0]) else "no") if is_usual else None)
     values = [int(value) for value in ranked] if column.kind == "code" else ranked
-    return Suggestion(usual=values[0], frequent=tuple(values))
+    return Suggestion(usual=values[0] if is_usual else None, frequent=tuple(values))
 
 
 def rank_columns(problem: Problem, features: list[str]) -> list[str]:

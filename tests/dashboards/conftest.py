@@ -14,6 +14,7 @@ from include.dashboards.app import create_app
 from include.dashboards.context import Context, Filters, Sources, Viewer
 from include.dashboards.pages import load_pages
 from include.dashboards.reading.registered import PATIENCE
+from include.embedded.options import SHARED_ENVIRONMENT
 from include.warehouse import connect
 from tests.registered import configure
 
@@ -67,9 +68,9 @@ OpenSite = Callable[..., Site]
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What pages set for their whole process is that of the test alone."""
-    for name, value in PATIENCE.items():
-        monkeypatch.setenv(name, value)
+    """As programs are started; what pages set for their whole process is that of the test alone."""
+    for name in PATIENCE:
+        monkeypatch.setenv(name, SHARED_ENVIRONMENT.get(name, "120"))
 
 
 @pytest.fixture

@@ -102,11 +102,11 @@ def test_row_whose_class_is_not_in_the_set_is_marked_with_its_own_loss(
     label_set: list[str] | None, told: str, tone: str
 ) -> None:
     outcome = make_outcome(label_set=label_set)
-    actual, error = outcome.judge(1.0, "a row")
+    actual, error = outcome.judge(1.0, "a row", "from afar")
     assert outcome.region == told
     assert (actual.value, actual.detail) == ("Yes", "a row")
     assert (error.value, error.tone) == (f"{-np.log(0.2):.4g}", tone)
-    assert error.detail == "log loss, from the validation split"
+    assert error.detail == "log loss, from afar"
 
 
 def test_programs_are_told_class_probabilities_threshold_and_set() -> None:
@@ -138,7 +138,7 @@ def explain_some(problem: Problem, name: str) -> list[dict[str, Any]]:
         {column: values[at] for column, values in (*rows.rows.items(), ("target", rows.target))} for at in range(ROWS)
     ]
     outcomes = list_outcomes(model, model.predict(rows.rows), rows.rows)
-    version: Any = SimpleNamespace(label="x v1")
+    version: Any = SimpleNamespace(label="x v1", has_twin=False)
     explained = Explained(
         problem,
         {},

@@ -26,6 +26,7 @@ from include.dashboards.reading.explanations import Explained, show_value
 from include.models.explanation import Explanation
 from include.models.factors import tick_factors
 from include.models.scale import Scale
+from include.problem.parts import Column
 from include.settings import Settings
 from tests.classified import LEAVING
 from tests.rentals import RENTALS
@@ -44,7 +45,7 @@ def trace(figure: Any, at: int = 0) -> dict[str, Any]:
 def trained(model: str, loss: float, days: int = 0, version: int = 1, run_key: str = "sklearn_training/a") -> dict:
     """What a run came to with one model type."""
     return {"model": model, "loss": loss, "finished_at": NOON + timedelta(days=days), "set_version": version,
-            "run_key": run_key}  # fmt: skip
+            "run_key": run_key, "runs": 1}  # fmt: skip
 
 
 def test_error_over_time_is_a_line_for_each_model() -> None:
@@ -57,6 +58,8 @@ def test_error_over_time_is_a_line_for_each_model() -> None:
     assert [(t.name, list(t.y)) for t in drawn.data] == [("Lasso", [6.0, 5.5]), (GAMMA, [5.0])]
     assert [t.line.color for t in drawn.data] == [color_of(LASSO), color_of(GAMMA)]
     assert drawn.layout.yaxis.title.text == "validation RMSE, minutes"
+    thinned = overview_errors.error_over_time([{**rows[0], "runs": 3}, rows[1]], PROBLEM).data[0]
+    assert [told for *_, told in thinned.customdata] == [", mean of 3 runs", ""]
 
 
 def test_errors_on_an_earlier_training_set_are_pale_and_the_change_is_marked() -> None:
@@ -67,6 +70,7 @@ def test_errors_on_an_earlier_training_set_are_pale_and_the_change_is_marked() -
     ]  # fmt: skip
     assert [t.showlegend for t in (before, now, other)] == [False, True, True]
     [line], [text] = drawn.layout.shapes, drawn.layout.annotations
+    assert text.font.color is None, "it is that of the theme"
     assert (line.x0, line.x1, text.text) == (NOON + timedelta(days=1), NOON + timedelta(days=1), "set 2")
     bars = overview_errors.error_per_run([rows[0], {**rows[1], "run_key": "sklearn_training/b"}], PROBLEM).data[0]
     assert list(bars.marker.opacity) == [PALE, 1]
@@ -141,7 +145,7 @@ def test_drifted_columns_stand_out() -> None:
     assert list(marker["color"]) == [BAD, GOOD]
     assert list(marker["pattern"]["shape"]) == ["/", ""], "without color, too"
     assert [shape.x0 for shape in drawn.layout.shapes] == [0.2], "the threshold"
-    assert drawn.layout.xaxis.title.text.endswith("<br>against v2, week of 19 Feb 2024")
+    assert drawn.layout.xaxis.title.text.endswith("\nagainst v2, week of 19 Feb 2024")
 
 
 def test_drift_of_a_former_champion_is_grey_and_says_that_the_new_one_is_not_measured() -> None:
@@ -268,7 +272,7 @@ def test_waterfall_adds_up_to_the_prediction_and_joins_the_weak() -> None:
     names = tuple(f"f{at}" for at in range(12))
     explanation = Explanation(names, np.arange(12.0)[None], np.array([10.0]), "minutes")
     drawn = trace(explainability.waterfall(explanation, 0, {"f11": "3.6"}, "minutes"))
-    assert list(drawn["x"][:3]) == ["mean", "f11<br>= 3.6", "f10"]
+    assert list(drawn["x"][:3]) == ["mean", "f11\n= 3.6", "f10"]
     assert list(drawn["x"][-2:]) == ["all others", "prediction"]
     assert drawn["y"][-2] == 0 + 1 + 2
     assert drawn["text"][-1] == "76"
@@ -321,10 +325,22 @@ def test_value_of_a_row_is_shown_as_people_read_it(column: str, value: object, s
     assert show_value(RENTALS.columns[column], NAMES, value) == shown
 
 
+def test_row_that_a_model_has_learnt_from_is_not_called_one_that_it_has_not_seen() -> None:
+    details = []
+    for has_twin in (False, True):
+        version: Any = SimpleNamespace(label="Lasso v2", has_twin=has_twin)
+        outcomes = [NumberOutcome(9.0, None, "minutes")]
+        row = {"pickup_at": None, "pickup_zone": 1, "dropoff_zone": 2, "trip_distance": 1.5, "target": 10.0}
+        explained = Explained(Settings().problem, {}, version, [row], outcomes, None, {}, [{}])
+        facts = explainability.picked_row([{"explained": explained, "row": 0}]).facts
+        details.append(facts[-1].detail)
+    assert details == ["from the validation split", "a row that this model has learnt from"]
+
+
 @pytest.mark.parametrize(("actual", "tone"), [(13.9, ""), (14.1, "bad"), (5.9, "bad")])
 def test_row_whose_actual_value_is_outside_of_its_interval_is_marked(actual: float, tone: str) -> None:
     trip = {"pickup_at": datetime(2024, 1, 5, 18), "pickup_zone": 1, "dropoff_zone": 2, "trip_distance": 1.5}
-    version: Any = SimpleNamespace(label="Lasso v2")
+    version: Any = SimpleNamespace(label="Lasso v2", has_twin=False)
     rows = [{**trip, "target": actual}]
     outcomes = [NumberOutcome(9.0, (6.0, 14.0), "minutes")]
     explained = Explained(Settings().problem, {}, version, rows, outcomes, None, {}, [{}])
@@ -386,7 +402,7 @@ def test_set_profile_shows_quantities_and_categories() -> None:
     ]
     target, weekday, station = data_sets.set_profile(rows).rows
     assert (station[3], station[-1]) == ("4", "Harbour (60.0%)")
-    assert target[5:9] == ("0.000", "12.000", "5.000", "10.000")
+    assert target[5:9] == ("0", "12", "5", "10")
     assert weekday[-1] == "Saturday (70.0%)"
 
 
@@ -407,7 +423,20 @@ def test_set_profile_has_a_line_for_a_column_without_any_value() -> None:
 
 def test_weekday_that_is_a_column_of_the_table_is_shown_as_it_is() -> None:
     figures = {"count": 10, "distinct": 2, "frequent": {"Mon": 3, "Sat": 7}}
-    assert data_sets.name_frequent(NAMES, "weekday", figures, ["weekday"])["shown"] == "Sat (70.0%)"
+    assert (
+        data_sets.name_frequent(NAMES, "weekday", figures, {"weekday": Column(name="weekday", kind="category")})[
+            "shown"
+        ]
+        == "Sat (70.0%)"
+    )
+
+
+def test_most_frequent_value_of_a_flag_is_yes_or_no() -> None:
+    figures = {"count": 10, "distinct": 2, "frequent": {"0.0": 3, "1.0": 7}}
+    assert (
+        data_sets.name_frequent(NAMES, "open", figures, {"open": Column(name="open", kind="flag")})["shown"]
+        == "yes (70.0%)"
+    )
 
 
 def test_set_profile_marks_what_explains_the_target_alone() -> None:
@@ -485,6 +514,14 @@ def test_classes_of_a_set_are_shares_of_each_split_in_their_order() -> None:
     assert (drawn.layout.xaxis.type, list(drawn.layout.xaxis.categoryarray)) == ("category", ["No", "Yes"])
 
 
+def test_histogram_of_a_set_is_nothing_where_it_has_no_rows() -> None:
+    rows = [
+        {"split": "train", "low": low, "width": 1.0, "share": share} for low, share in ((0, 0.5), (1, 0.1), (5, 0.4))
+    ]
+    drawn = trace(data_sets.set_hours(rows))
+    assert list(zip(drawn["x"], drawn["y"], strict=True)) == [(0, 50), (1, 10), (2, 0), (5, 40), (6, 0)]
+
+
 def test_hover_text_of_slices_has_no_gap_without_a_unit() -> None:
     row = {"model": LASSO, "slicing": "plan", "value": "gold", "shown": "gold", "rows": 5, "log_loss": 0.4,
            "brier": 0.1, "accuracy": 0.9}  # fmt: skip
@@ -496,7 +533,7 @@ def test_hover_text_of_slices_has_no_gap_without_a_unit() -> None:
 
 def test_state_without_a_color_of_its_own_is_muted() -> None:
     drawn = stacked_bars([{"day": 1, "runs": 1, "state": "odd"}], "day", "runs", "state", colors={})
-    assert trace(drawn)["marker"]["color"] == "#8c97a4"
+    assert trace(drawn)["marker"]["color"] == MUTED
 
 
 def test_templates_differ_by_theme_in_ink_and_grid() -> None:
@@ -513,6 +550,7 @@ def test_figures_are_told_in_their_largest_fitting_unit() -> None:
     assert show_age(None) == "never"
     assert short("linear_model.Lasso") == "Lasso"
     assert short(GAMMA) == GAMMA
+    assert short("dart.squarederror") == "dart.squarederror"
 
 
 @pytest.mark.parametrize(("low", "high"), [(-0.03, 0.02), (-1.2, 0.9), (-0.2, 3.0), (-9.0, 9.0)])

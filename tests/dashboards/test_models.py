@@ -3,14 +3,19 @@
 import json
 import re
 from collections.abc import Callable
-from itertools import count
+from itertools import count, pairwise
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from include.dashboards import playground
-from include.dashboards.reading.explanations import _show_features
+from include.dashboards.reading import registered
+from include.dashboards.reading.explanations import _read_sample, _show_features
+from include.models import explanation
 from include.problem.declaration import Problem
+from include.sets.examples import load_split
 from include.settings import Settings
 from include.tracking.runs import open_tracker
 from include.warehouse import connect
@@ -49,8 +54,26 @@ def test_columns_that_are_called_like_parts_of_a_time_are_shown_as_the_numbers_t
         "weekday": np.array([9.0]),
     }
     features = {"hour": rows["hour"], "weekday": rows["weekday"], "day_hour": np.array([18.5])}
-    shown = _show_features(problem, {}, features, rows, 0)
+    model: Any = SimpleNamespace(
+        problem=problem, encoder=SimpleNamespace(features=SimpleNamespace(cyclic=("day_hour", "day_weekday")))
+    )
+    shown = _show_features(model, {}, features, rows, 0)
     assert shown == {"hour": "250", "weekday": "9", "day_hour": "18:30"}
+
+
+def test_sample_that_is_explained_is_evenly_spread_over_all_rows(
+    published_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = len(load_split(published_url, 1, "validation"))
+    version, problem = cast(Any, SimpleNamespace(set_version="1")), Settings().problem  # type: ignore[call-arg]
+    monkeypatch.setattr(explanation, "SAMPLE_ROWS", rows)
+    everything = _read_sample(published_url, version, problem)
+    size = rows * 2 // 3
+    monkeypatch.setattr(explanation, "SAMPLE_ROWS", size)
+    chosen = [everything.index(row) for row in _read_sample(published_url, version, problem)]
+    assert len(chosen) == size
+    assert chosen[-1] == rows - 1
+    assert {after - before for before, after in pairwise(chosen)} == {1, 2}
 
 
 def test_models_in_use_show_error_and_version(models_site: Site) -> None:
@@ -86,6 +109,36 @@ def test_models_in_use_are_compared_on_the_rows_that_both_were_judged_on(
     assert [fact["detail"].partition(" · ")[2] for fact in facts[1:]] == [
         "against 5.1 for the champion on the same rows", "against 5.1 for the champion on the same rows",
     ]  # fmt: skip
+
+
+def test_models_that_were_judged_on_the_same_rows_against_the_champion_before_are_compared(
+    models_site: Site, settings: Settings, warehouse_url: str
+) -> None:
+    with connect(warehouse_url) as connection:
+        connection.execute(
+            "INSERT INTO training.promotions (kind, name, version, rival_version, judged_on, split, rows, reason,"
+            " challenger_error, champion_error, state, run_key) VALUES"
+            " ('judgement', %(name)s, 1, 9, 1, 'test', 500, 'r', 7.5, 7.7, 'rejected', 'd/1'),"
+            " ('judgement', %(name)s, 2, 9, 2, 'test', 500, 'r', 5.4, 6.7, 'promoted', 'd/2'),"
+            " ('judgement', %(name)s, 3, 9, 2, 'test', 500, 'r', 5.1, 6.7, 'promoted', 'd/2')",
+            {"name": settings.registered_model},
+        )
+    facts = models_site.answer("models_in_use")["facts"]
+    assert [(fact["value"], fact["tone"]) for fact in facts] == [
+        ("5.1 minutes", ""), ("5.4 minutes", ""), ("7.5 minutes", "quiet"),
+    ]  # fmt: skip
+    assert [fact["detail"].partition(" · ")[2] for fact in facts[1:]] == [
+        "on test rows of training set 2", "on test rows of training set 1",
+    ]  # fmt: skip
+
+
+def test_version_that_is_older_than_those_offered_is_found_by_its_number(
+    models_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registered, "MOST_VERSIONS", 1)
+    for wanted, label in ((1, "RandomForestRegressor v1"), (77, "gbtree.squarederror v3")):
+        found = registered.find_registered(models_site.context(version=wanted))
+        assert found and found.label == label
 
 
 def test_models_of_dags_that_may_not_be_read_are_not_shown(models_site: Site) -> None:

@@ -33,6 +33,15 @@ def test_filter_that_nothing_can_have_is_refused_before_any_query(
     assert caplog.records == []
 
 
+def test_person_is_shown_which_filter_is_wrong_and_the_page_without_it(site: Site) -> None:
+    answer = site.visit().get("/playground?days=2.5&model=%3Cb%3E%00", headers={"accept": "text/html,*/*;q=0.8"})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "text/html; charset=utf-8")
+    assert "<code>days</code>: Input should be a valid integer" in answer.text
+    assert "<code>model</code>" in answer.text
+    assert "<b>" not in answer.text
+    assert '<a href="?">' in answer.text
+
+
 @pytest.mark.parametrize("path", ["%00", "x" * 5000, "a%00.css", "%ED%A0%80"])
 def test_file_whose_name_nothing_can_have_is_not_there(site: Site, path: str) -> None:
     answer = site.visit().get(f"/static/{path}")

@@ -1,11 +1,13 @@
 """Whether people with color vision deficiencies can tell apart what charts draw side by side."""
 
+import re
 from itertools import combinations
 
 import numpy as np
 import pytest
 
-from include.dashboards.drawing.palette import HIGH, LOW, MUTED, PALETTE, STATES, mark, mark_of
+from include.dashboards.app import STATIC
+from include.dashboards.drawing.palette import HIGH, LOW, MUTED, PALETTE, STATES, mark, mark_of, template
 from include.models.table import MODELS, name_blend
 from include.problem.objectives.table import OBJECTIVES
 
@@ -101,3 +103,19 @@ def test_colors_of_a_chart_differ_for_everyone(vision: str) -> None:
 def test_colors_stand_out_from_both_backgrounds(ground: str) -> None:
     for color in (*PALETTE, LOW, HIGH):
         assert contrast(color, ground) > 2.7, color
+    assert contrast(MUTED, ground) > 3
+
+
+STYLE = (STATIC / "page.css").read_text()
+
+
+@pytest.mark.parametrize(("theme", "selector"), [("light", ":root"), ("dark", ":root.dark")])
+def test_texts_are_read_and_fields_are_found_in_both_themes(theme: str, selector: str) -> None:
+    declared = STYLE.partition(f"\n{selector} {{")[2].partition("}")[0]
+    colors = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", declared))
+    texts = [colors[name] for name in ("ink", "quiet", "accent", "good", "bad", "warn")]
+    for color in (*texts, template(theme).layout.font.color):
+        assert contrast(color, colors["card"]) > 4.5, color
+    assert contrast(colors["edge"], colors["card"]) > 3
+    assert "::placeholder { color: var(--quiet); opacity: 1; }" in STYLE
+    assert re.findall(r"\nselect, input, button \{[^}]*border: 1px solid var\(--([a-z]+)\)", STYLE) == ["edge"]

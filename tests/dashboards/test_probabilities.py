@@ -92,7 +92,8 @@ def test_calibration_names_the_rows_of_each_bin() -> None:
     [curve] = drawn.data
     assert (list(curve.x), list(curve.y), list(curve.customdata)) == ([0.1, 0.4, 0.6, 0.9], [0, 1, 0, 1], [1] * 4)
     assert "customers" in curve.hovertemplate
-    assert [note.text for note in drawn.layout.annotations] == ["as often as it says"]
+    [note] = drawn.layout.annotations
+    assert (note.text, note.font.color) == ("as often as it says", None), "in the color of the theme"
 
 
 def test_probabilities_are_shares_of_each_class_with_the_threshold() -> None:

@@ -6,6 +6,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from include.dashboards.drawing.charts import CHARTS, read_rows
+from include.dashboards.options import list_runs
 from include.dashboards.reading.raw_profiles import read_profile
 from include.sets.left_out import TARGET_ABOVE
 from include.warehouse import connect, migrate
@@ -56,7 +57,7 @@ def test_long_histories_are_thinned_to_two_hundred_points_a_model(site: Site, wa
         store_trials(warehouse_url, f"sklearn_training/{run}", LASSO, [5.0 + run], ago=timedelta(minutes=450 - run))
     rows = rows_of(site, "error_over_time")
     assert len(rows) == 200
-    assert sum(row["loss"] for row in rows[:1]) == pytest.approx(6.0), "the mean of the first three runs"
+    assert (rows[0]["loss"], rows[0]["runs"]) == (pytest.approx(6.0), 3), "the mean of the first three runs"
 
 
 def test_errors_are_counted_in_the_database_without_the_worst_twentieth(site: Site, warehouse_url: str) -> None:
@@ -65,6 +66,24 @@ def test_errors_are_counted_in_the_database_without_the_worst_twentieth(site: Si
     assert sum(row["trials"] for row in rows) == 95
     assert len(rows) == 30
     assert rows[0]["low"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("loss", [0.43, 1e-12, 0.0, 5e9])
+def test_errors_that_are_all_the_same_are_counted_in_one_bar(site: Site, warehouse_url: str, loss: float) -> None:
+    store_trials(warehouse_url, "sklearn_training/a", LASSO, [loss, loss])
+    [row] = rows_of(site, "error_distribution")
+    assert (row["low"], row["trials"]) == (loss, 2)
+    assert row["low"] < row["high"]
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e9])
+def test_largest_counted_error_is_in_the_last_bar_whatever_its_size(
+    site: Site, warehouse_url: str, scale: float
+) -> None:
+    store_trials(warehouse_url, "sklearn_training/a", LASSO, [scale, *[2 * scale] * 3])
+    rows = rows_of(site, "error_distribution")
+    assert [row["bucket"] for row in rows] == [1, 30]
+    assert rows[-1]["high"] == pytest.approx(2 * scale)
 
 
 def test_errors_on_an_earlier_training_set_are_not_counted_with_the_newest(site: Site, warehouse_url: str) -> None:
@@ -97,6 +116,33 @@ def test_parameters_are_those_of_the_best_model_type(site: Site, warehouse_url: 
     assert {row["model"] for row in rows_of(site, "parameters_of_trials")} == {GAMMA}
     chosen = rows_of(site, "parameters_of_trials", model="gbtree.squarederror")
     assert [(row["loss"], row["parameters"]) for row in chosen] == [(4.5, {"eta": 0.2})]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([25e6, *[75e6] * 3], [(1, 1), (40, 3)]),
+        ([1e-10, *[3e-10] * 3], [(1, 1), (40, 3)]),
+        ([7.0, 7.0], [(1, 2)]),
+        ([0.0, 0.0], [(1, 2)]),
+    ],
+)
+def test_bars_of_a_month_hold_every_value_whatever_its_size(
+    site: Site, warehouse_url: str, values: list[float], expected: list[tuple[int, int]]
+) -> None:
+    store_month(warehouse_url, "2024-01", [RawTrip("2024-01-01T08:00", 10, 1, 2, value) for value in values])
+    columns = {column["column"]: column for column in read_profile(site.context())}
+    bars = columns["trip_distance"]["bars"]
+    assert [(bar["bar"], bar["rows"]) for bar in bars] == expected
+    assert (bars[0]["low"], bars[0]["high"] >= values[-1]) == (values[0], True)
+
+
+def test_run_that_is_older_than_those_offered_is_named_in_its_page(site: Site, warehouse_url: str) -> None:
+    store_trials(warehouse_url, "sklearn_training/a", LASSO, [7.0])
+    offered = list_runs(site.context(dag_id="xgboost_training", run_id="long ago"))
+    assert offered.chosen in dict(offered.options)
+    hidden = list_runs(site.context(person="sklearn", dag_id="xgboost_training", run_id="long ago"))
+    assert hidden.chosen not in dict(hidden.options)
 
 
 def test_raw_month_is_profiled_once_for_a_source(site: Site, warehouse_url: str) -> None:

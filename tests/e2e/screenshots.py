@@ -16,7 +16,7 @@ COLORS = 64
 WIDTH, HEIGHT = 1360, 1000
 # Page and theme; the playground is shown with a trip.
 PICTURES = [*((page, "light") for page in PAGES), ("overview", "dark")]
-TRIP = "?pickup_zone={0}&dropoff_zone={1}&trip_distance=3.2&pickup_at=2024-03-15T18:30"
+TRIP = "?input.pickup_zone={0}&input.dropoff_zone={1}&input.trip_distance=3.2&input.pickup_at=2024-03-15T18:30"
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from tests.e2e.browser import Window, find_violations, log_in, measure_plots, op
 from tests.e2e.conftest import Bench
 
 PLUGIN = "mltrain"
-TRIP = "?pickup_zone=74&dropoff_zone=75&trip_distance=3.2&pickup_at=2024-03-15T18:30"
+TRIP = "?input.pickup_zone=74&input.dropoff_zone=75&input.trip_distance=3.2&input.pickup_at=2024-03-15T18:30"
 pytestmark = pytest.mark.usefixtures("main_job")
 # Drawn from the main job's own data; the others wait for promotion, monitoring or failures.
 DRAWN = {
@@ -272,6 +272,6 @@ def test_zone_is_found_by_its_name_and_a_vague_one_is_told(window: Window, bench
 def test_point_of_a_chart_leads_to_its_run(window: Window) -> None:
     window.open_alone("overview")
     window.page.locator('.card[data-name="error_per_run"] .js-plotly-plot').evaluate(
-        "plot => plot.emit('plotly_click', { points: [{ customdata: plot.data[0].customdata[0] }] })"
+        "plot => plot.emit('plotly_click', { points: [{ curveNumber: 0, pointNumber: 0 }] })"
     )
     window.page.wait_for_url(re.compile(r"/mltrain/training_run\?dag_id=[a-z_]+&run_id=."))

@@ -108,6 +108,8 @@ def test_month_is_scored_and_the_service_gives_the_same_values(bench: Bench, ser
     )
     assert len(rows) > 2000
     assert bench.tasks(run)["score", 0]["rendered_map_index"] == f"2024-02: {len(rows):,} trips"
+    told = f"Version {version} predicted {len(rows):,} trips of 2024-02, stored in prediction.batch."
+    assert bench.details(run)["note"].startswith(told)
     names = ("pickup_at", "pickup_zone", "dropoff_zone", "trip_distance")
     trips = [dict(zip(names, row, strict=False)) for row in rows]
     answer = service.post("/predict", json=trips).json()

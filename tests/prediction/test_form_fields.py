@@ -56,6 +56,13 @@ def test_form_begins_with_the_strongest_columns_and_folds_the_others_filled_in()
     assert all(page[name]["folded"] for name in ("x28", "city", "open"))
 
 
+def test_form_does_not_fill_in_what_most_rows_do_not_have() -> None:
+    seldom = {name: {**figures, "missing": 5} for name, figures in STATISTICS.items()}
+    page = {field.column.name: field.to_dict() for field in make_fields(WIDE, {}, read_suggestions(WIDE, seldom))}
+    assert [page[name]["value"] for name in ("x28", "city", "open")] == [None, None, None]
+    assert page["city"]["placeholder"] == "Ulm, Bonn, may be empty"
+
+
 def test_form_of_few_columns_keeps_their_order_and_folds_nothing() -> None:
     fields = make_fields(RENTALS, {}, {}, ["remark", "station"])
     assert [field.column.name for field in fields] == list(list_fields(RENTALS))

@@ -15,8 +15,9 @@ AMOUNT = ",.4~r"
 
 
 def short(model: str) -> str:
-    """A model type's name without its module."""
-    return model.rsplit(".", 1)[-1] if not model.startswith("gb") else model
+    """A model type's name; that of a class of scikit-learn without its module."""
+    name = model.rpartition(".")[2]
+    return name if name[:1].isupper() else model
 
 
 def by(rows: Iterable[Mapping[str, Any]], key: str) -> dict[Any, list[Mapping[str, Any]]]:

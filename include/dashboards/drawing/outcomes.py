@@ -15,7 +15,6 @@ from include.problem.declaration import Problem
 from include.problem.objectives.table import Task
 from include.problem.words import show_amount
 
-FROM = "from the validation split"
 # Of several classes, so many are named beside the most probable one.
 MOST_OTHERS = 2
 
@@ -58,12 +57,13 @@ class Outcome(Protocol):
             details: Stands beside the prediction.
         """
 
-    def judge(self, actual: float, row: str) -> list[Fact]:
+    def judge(self, actual: float, row: str, said: str) -> list[Fact]:
         """What really was, and how far the prediction is from it.
 
         Args:
             actual: As the warehouse has it.
             row: Names the row.
+            said: Stands beside the error: whether the model knew the row.
         """
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,12 +102,12 @@ class NumberOutcome:
     def list_facts(self, title: str, details: str) -> list[Fact]:
         return [Fact(title, self.placed, details)]
 
-    def judge(self, actual: float, row: str) -> list[Fact]:
+    def judge(self, actual: float, row: str, said: str) -> list[Fact]:
         is_bad = self.ends is not None and not self.ends[0] <= actual <= self.ends[1]
         error = show_amount(self.value - actual, self.unit, signed=True)
         return [
             Fact("Actual", show_amount(actual, self.unit), row),
-            Fact("Error", error, FROM, "bad" if is_bad else ""),
+            Fact("Error", error, said, "bad" if is_bad else ""),
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -179,13 +179,13 @@ class ClassOutcome:
         )
         return ", ".join(f"{name} {show_amount(self.probabilities[name])}" for name in others[: -MOST_OTHERS - 1 : -1])
 
-    def judge(self, actual: float, row: str) -> list[Fact]:
+    def judge(self, actual: float, row: str, said: str) -> list[Fact]:
         label, objective = self.problem.labels[int(actual)], self.problem.objective
         loss = objective.measure_error(np.array([actual]), np.array([[*self.probabilities.values()]]))
         is_bad = self.label_set is not None and label not in self.label_set
         return [
             Fact("Actual", label, row),
-            Fact("Error", objective.show(loss), f"{objective.name}, {FROM}", "bad" if is_bad else ""),
+            Fact("Error", objective.show(loss), f"{objective.name}, {said}", "bad" if is_bad else ""),
         ]
 
     def to_dict(self) -> dict[str, Any]:

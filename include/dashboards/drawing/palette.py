@@ -21,7 +21,8 @@ SYMBOLS = (
 # Where the colors begin again.
 DASHES = ("solid", "dash", "dot")
 PATTERNS = ("", "/", "x")
-MUTED = "#8c97a4"
+# For lines and bars: no gray is read as text on both backgrounds.
+MUTED = "#838e9b"
 STATES = {
     "success": "#09b26c",
     "failed": "#bf4026",

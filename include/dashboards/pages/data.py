@@ -11,18 +11,18 @@ from include.dashboards.drawing.charts import Rows, chart
 from include.dashboards.drawing.figures import bars, by, column, count_on, figure
 from include.dashboards.drawing.palette import PALETTE, fill, mark
 from include.dashboards.drawing.tables import Cell, Table
-from include.dashboards.reading.raw_profiles import BARS, TARGET, read_profile
+from include.dashboards.reading.histograms import BARS
+from include.dashboards.reading.raw_profiles import TARGET, read_profile
 from include.dashboards.reading.value_names import find_names
 from include.prediction.value_names import Names, name_value
 from include.problem.declaration import Problem
 from include.problem.kinds import KINDS
 from include.problem.parts import Column
-from include.problem.words import name_unit, show_target
+from include.problem.words import name_unit, show_amount, show_target
 from include.sets.left_out import TARGET_RULES
 
 LOAD_FIRST = "No month is loaded yet: start data_preparation."
 PREPARATION = ("data_preparation",)
-DECIMALS = 3
 
 
 def _named_profile(context: Context) -> Rows:
@@ -72,7 +72,7 @@ def _statistics(row: Any) -> list[str]:
 
 def _short_number(text: str | None) -> str:
     try:
-        return f"{float(text or ''):,.{DECIMALS}f}".rstrip("0").rstrip(".")
+        return show_amount(float(text or ""))
     except ValueError:
         # A time, to the minute; or nothing.
         return (text or "")[:16]

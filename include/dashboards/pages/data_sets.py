@@ -1,31 +1,34 @@
 """Data, the newest training set: its columns and its histograms."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from psycopg import sql
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart, read_rows
-from include.dashboards.drawing.figures import Bar, Figure, Scatter, by, column, figure
+from include.dashboards.drawing.figures import Bar, Figure, Scatter, by, figure
 from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, PATTERNS, faint, fill
 from include.dashboards.drawing.tables import Cell, Table
 from include.dashboards.pages.data import first_number, has_number
 from include.dashboards.reading.explanations import WEEKDAYS
+from include.dashboards.reading.histograms import BAR, BARS, ENDS
 from include.dashboards.reading.kept import keep
 from include.dashboards.reading.value_names import find_names
 from include.prediction.value_names import Names, name_value
 from include.problem.declaration import Problem
-from include.problem.words import name_unit, show_target
+from include.problem.parts import Column
+from include.problem.words import name_unit, show_amount, show_target
 from include.sets.examples import table_of
 from include.sets.profile import WEEKDAY
 
 NOT_PUBLISHED = "No training set has been published yet: start data_preparation."
+NO_VALUES = "The newest training set has no value of this, or none has been published yet: start data_preparation."
 PREPARATION = ("data_preparation",)
 SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
 STROKES = dict(zip(SPLITS, DASHES, strict=True))
 HATCHES = dict(zip(SPLITS, PATTERNS, strict=True))
-DECIMALS = 3
 _NEWEST = """
     SELECT s.version, s.statistics, s.counts, s.suspects FROM training.newest JOIN training.sets s USING (version)
 """
@@ -46,7 +49,10 @@ def _set_profile(context: Context) -> Rows:
 
 
 def name_frequent(
-    names: Mapping[str, Names], name: str, figures: Mapping[str, Any], columns: Collection[str] = ()
+    names: Mapping[str, Names],
+    name: str,
+    figures: Mapping[str, Any],
+    columns: Mapping[str, Column] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The figures of a column, with the most frequent value by its name.
 
@@ -58,7 +64,12 @@ def name_frequent(
         return dict(figures)
     value, count = max(figures["frequent"].items(), key=lambda item: item[1])
     is_day = name.endswith(WEEKDAY) and name not in columns
-    shown = WEEKDAYS[int(float(value))] if is_day else name_value(names, name, value)
+    if is_day:
+        shown = WEEKDAYS[int(float(value))]
+    elif name in columns and columns[name].kind == "flag":
+        shown = "yes" if float(value) else "no"
+    else:
+        shown = name_value(names, name, value)
     return {**figures, "shown": f"{shown} ({count / figures['count']:.1%})"}
 
 
@@ -91,23 +102,20 @@ def _profile_row(row: Any) -> tuple[Any, ...]:
         return (row["column"], "number", rows, missing, "", "", "", "", "", "")
     deciles = row["deciles"]
     figures = (deciles[0], row["mean"], deciles[len(deciles) // 2], deciles[-1])
-    return (row["column"], "number", rows, missing, "", *(f"{value:,.{DECIMALS}f}" for value in figures), "")
+    return (row["column"], "number", rows, missing, "", *map(show_amount, figures), "")
 
 
-BARS = 40
-# Without the largest hundredth: single outliers would flatten all else.
 _RANGES = sql.SQL("""
-    WITH chosen AS (SELECT split, {column} AS value FROM {examples}),
-    ends AS (SELECT percentile_disc(ARRAY[0.0, 0.99]) WITHIN GROUP (ORDER BY value) AS e FROM chosen)
-    SELECT split, e[1] + (b - 1) * (e[2] - e[1]) / {bars} AS low,
+    WITH chosen AS (SELECT split, {column} AS value FROM {examples}), ends AS ({ends}),
+    placed AS (SELECT split, low, high, {bar} AS bar FROM ends, chosen WHERE value <= top)
+    SELECT split, low + (bar - 1) * (high - low) / {bars} AS low, (high - low) / {bars} AS width,
            count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share
-    FROM ends, chosen, width_bucket(value, e[1], e[2] + 1e-9, {bars}) b
-    WHERE value BETWEEN e[1] AND e[2] AND e[2] > e[1] GROUP BY split, e, b ORDER BY 1, 2
+    FROM placed GROUP BY split, low, high, bar ORDER BY 1, 2
 """)
 _HOURS = sql.SQL("""
-    SELECT split, extract(hour FROM {column})::float AS low,
+    SELECT split, extract(hour FROM {column})::float AS low, 1.0::float AS width,
            count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share
-    FROM {examples} GROUP BY 1, 2 ORDER BY 1, 2
+    FROM {examples} WHERE {column} IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2
 """)
 _CLASSES = sql.SQL("""
     SELECT split, {column} AS low, count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share
@@ -121,8 +129,14 @@ def _histogram(query: sql.SQL, choose: Callable[[Problem], str | None]) -> Calla
         if not newest or name is None:
             return []
         version, url = int(newest[0]["version"]), context.sources.warehouse_url()
-        parts = {"column": sql.Identifier(name), "examples": table_of(version), "bars": sql.Literal(BARS)}
-        text = query.format(**parts).as_string()
+        value, bars = sql.Identifier("value"), sql.Literal(BARS)
+        text = query.format(
+            column=sql.Identifier(name),
+            examples=table_of(version),
+            ends=ENDS.format(value=value, rows=sql.Identifier("chosen")),
+            bar=BAR.format(value=value, bars=bars),
+            bars=bars,
+        ).as_string()
         # A published version never changes.
         rows: Rows = keep(("histogram", url, version, text), lambda: read_rows(text, context), 900)
         return rows
@@ -133,8 +147,8 @@ def _histogram(query: sql.SQL, choose: Callable[[Problem], str | None]) -> Calla
 def _draw_histogram(rows: Rows, x_title: str) -> Figure:
     traces = [
         Scatter(
-            x=column(group, "low"),
-            y=[100 * row["share"] for row in group],
+            x=[place for place, _ in outline],
+            y=[100 * share for _, share in outline],
             name=split,
             mode="lines",
             line={"shape": "hv", "color": SPLITS.get(split, MUTED), "dash": STROKES.get(split, "solid"), "width": 2},
@@ -143,11 +157,22 @@ def _draw_histogram(rows: Rows, x_title: str) -> Figure:
             fillcolor=faint(SPLITS.get(split, MUTED)),
         )
         for split, group in by(rows, "split").items()
+        for outline in [_outline(group)]
     ]
     return figure(traces, x_title=x_title, y_title="% of the split").update_yaxes(rangemode="tozero")
 
 
-_OF_SET: dict[str, Any] = {"empty": NOT_PUBLISHED, "dags": PREPARATION, "columns": 4}
+def _outline(bars: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
+    """Where the upper edge of bars, ascending, goes over to which share: to none where no bar follows."""
+    outline = []
+    for bar, following in zip(bars, [*bars[1:], None], strict=True):
+        outline.append((bar["low"], bar["share"]))
+        if following is None or following["low"] > bar["low"] + 1.5 * bar["width"]:
+            outline.append((bar["low"] + bar["width"], 0.0))
+    return outline
+
+
+_OF_SET: dict[str, Any] = {"empty": NO_VALUES, "dags": PREPARATION, "columns": 4}
 
 
 def _first_number_name(problem: Problem) -> str | None:

@@ -77,7 +77,7 @@ def requests_drift(rows: Rows) -> Figure:
     "data",
     "Champion's error by week",
     ALL_ERRORS,
-    empty="No week was scored yet: model_monitoring needs a champion and rows that arrived after its training.",
+    empty="No week was scored yet: model_monitoring needs a champion and a whole week of loaded rows.",
     dags=MONITORING,
     columns=6,
     height=380,

@@ -18,13 +18,15 @@ from include.models.factors import MOST_TICKS, show_factor, tick_factors
 from include.problem.declaration import Problem
 from include.problem.words import name_unit, show_amount
 
+FROM = "from the validation split"
+FROM_LEARNT = "a row that this model has learnt from"
 MOST_FEATURES = 12
 MOST_STEPS = 9
 # The chart is narrow.
 MOST_TICKS_OF_BARS = 5
 NOTHING = (
     "Nothing to explain: no model is registered yet, its training set has been dropped, or its type (forest) provides"
-    " no contributions. Start data_preparation, or select another model."
+    " no contributions. Start a training DAG (without a training set, data_preparation), or select another model."
 )
 
 
@@ -59,7 +61,7 @@ def beeswarm(rows: Rows, problem: Problem) -> Figure:
                 customdata=list(range(len(contributions))),
                 text=[f"{name} = {texts[name]}: {_show_step(value, explanation, problem.unit)}"
                       for texts, value in zip(explained.texts, contributions.tolist(), strict=True)],
-                hovertemplate="%{text}<br>click to show this row below<extra></extra>",
+                hovertemplate="%{text}\nclick to show this row below<extra></extra>",
             )
         )  # fmt: skip
     bar = {"title": {"text": "value", "side": "right"}, "tickvals": [0, 1], "ticktext": ["low", "high"],
@@ -152,10 +154,11 @@ def picked_row(rows: Rows) -> Facts:
     explained, at = rows[0]["explained"], rows[0]["row"]
     outcome = explained.outcomes[at]
     told = f"9 of 10: {outcome.region}" if outcome.region else ""
+    said = FROM_LEARNT if explained.version.has_twin else FROM
     return Facts(
         [
             *outcome.list_facts("Predicted", "; ".join(filter(None, (explained.version.label, told)))),
-            *outcome.judge(float(explained.rows[at]["target"]), explained.describe(at)),
+            *outcome.judge(float(explained.rows[at]["target"]), explained.describe(at), said),
         ]
     )
 
@@ -188,9 +191,7 @@ def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str], unit:
         explanation.features, explanation.contributions[at].tolist(), explanation.changes[at].tolist(), strict=True
     )
     ordered = sorted(contributions, key=lambda step: -abs(step[1]))
-    steps = [
-        (f"{name}<br>= {texts[name]}" if name in texts else name, *values) for name, *values in ordered[:MOST_STEPS]
-    ]
+    steps = [(f"{name}\n= {texts[name]}" if name in texts else name, *values) for name, *values in ordered[:MOST_STEPS]]
     if rest := ordered[MOST_STEPS:]:
         steps.append(("all others", sum(value for _, value, _ in rest), sum(change for _, _, change in rest)))
     first, last = (show_amount(float(values[at])) for values in (explanation.start, explanation.predicted))
@@ -214,10 +215,12 @@ def waterfall(explanation: Explanation, at: int, texts: Mapping[str, str], unit:
         decreasing={"marker": {"color": LOW}},
         totals={"marker": {"color": MUTED}},
         customdata=[
-            f"{name.replace('<br>', ' ')}: {text}, {show_amount(change, unit, signed=True)}"
+            f"{name}: {text}, {show_amount(change, unit, signed=True)}"
             if explanation.multiplies and name not in (start, "prediction")
-            else f"{name.replace('<br>', ' ')}: {text} {unit}".rstrip()
-            for name, text, change in zip(names, [first, *written, last], [0, *changes, 0], strict=True)
+            else f"{name}: {text} {unit}".rstrip()
+            for name, text, change in zip(
+                (name.replace("\n", " ") for name in names), [first, *written, last], [0, *changes, 0], strict=True
+            )
         ],
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip

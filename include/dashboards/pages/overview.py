@@ -81,8 +81,7 @@ def _champion_fact(champion: Registered, decisions: Rows, objective: Objective) 
     for each in decisions:
         if each["challenger_error"] is not None and champion.version in (each["version"], each["rival_version"]):
             own = "challenger" if each["version"] == champion.version else "champion"
-            where = f"{each['split']} rows of training set {each['judged_on']}"
-            return Fact(label, objective.show(each[f"{own}_error"]), f"{detail} · on {where}")
+            return Fact(label, objective.show(each[f"{own}_error"]), f"{detail} · on {_where(each)}")
     error = champion.metrics.get(f"validation_{objective.key}")
     return Fact(label, objective.show(error), f"{detail} · on its own validation rows")
 
@@ -103,12 +102,28 @@ def _other_fact(version: Registered, champion: Registered | None, decisions: Row
             rival = "for the champion" if champion else f"for the {each['baseline']}, the best baseline,"
             detail = f"{version.label} · against {show_amount(each[its])} {rival} on the same rows"
             return Fact(f"{standing}, {objective.name}", objective.show(each[mine]), detail)
+    own = next((each for each in of_version if each["challenger_error"] is not None), None)
+    if own:
+        # Versions of one set are each judged against the champion before them, on the same rows.
+        comparable = _where(own) in [
+            _where(each) for each in decisions if champion and each["version"] == champion.version
+        ]
+        return Fact(
+            f"{standing}, {objective.name}",
+            objective.show(own["challenger_error"]),
+            f"{version.label} · on {_where(own)}",
+            "" if comparable else "quiet",
+        )
     return Fact(
         f"{standing}, {objective.name}",
         objective.show(version.metrics.get(f"validation_{objective.key}")),
         f"{version.label} · on training set {version.set_version or 'unknown'}, not compared with the champion",
         "quiet",
     )
+
+
+def _where(decision: Mapping[str, Any]) -> str:
+    return f"{decision['split']} rows of training set {decision['judged_on']}"
 
 
 @chart(

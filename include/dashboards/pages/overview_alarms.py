@@ -47,8 +47,8 @@ def newest_drift(rows: Rows) -> Figure:
     )
     measured = f"against v{first['champion_version']}, week of {first['window_start']:%d %b %Y}"
     if stale:
-        measured = f"measured {measured};<br>champion is now v{first['champion_now']}, not measured yet"
-    drawn.update_xaxes(title_text=f"PSI, population stability index,<br>{measured}")
+        measured = f"measured {measured};\nchampion is now v{first['champion_now']}, not measured yet"
+    drawn.update_xaxes(title_text=f"PSI, population stability index,\n{measured}")
     drawn.update_layout(margin={"t": 24, "l": 8, "r": 12, "b": 8})
     return drawn.update_xaxes(rangemode="tozero")
 

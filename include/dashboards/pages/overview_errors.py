@@ -22,7 +22,10 @@ from include.dashboards.drawing.figures import (
 from include.dashboards.drawing.palette import MUTED, PALE, color_of, fill, mark_of
 from include.problem.declaration import Problem
 
-TRAIN_FIRST = "No model was trained in this period: start data_preparation, whose event starts the training DAGs."
+TRAIN_FIRST = (
+    "No model was trained in this period: start a training DAG; without a training set, data_preparation, whose event"
+    " starts them."
+)
 MOST_NAMED = 8
 _BEST = """
     SELECT run_key, model, trials, best_loss AS loss, set_version, finished_at FROM training.tunings
@@ -36,7 +39,7 @@ _BEST = """
     "Error by model over time",
     # Long histories are thinned to 200 points per model: the mean of neighboring runs.
     f"""
-    SELECT model, avg(loss) AS loss, max(finished_at) AS finished_at, max(set_version) AS set_version,
+    SELECT model, avg(loss) AS loss, count(*) AS runs, max(finished_at) AS finished_at, max(set_version) AS set_version,
            (array_agg(run_key ORDER BY finished_at DESC))[1] AS run_key
     FROM (SELECT *, ntile(200) OVER (PARTITION BY model ORDER BY finished_at) AS tile FROM ({_BEST}) best) tiled
     GROUP BY model, tile ORDER BY model, tile
@@ -77,8 +80,11 @@ def _line(model: str, rows: Sequence[Mapping[str, Any]], unit: str, comparable: 
         line={"color": looks.color, "dash": looks.dash, "width": 2},
         marker={"size": 8, "symbol": looks.symbol},
         opacity=1 if comparable else PALE,
-        customdata=[[row["run_key"], row["set_version"]] for row in rows],
-        hovertemplate=name_point(unit).replace("<extra>", ", training set %{customdata[1]}<extra>"),
+        customdata=[
+            [row["run_key"], row["set_version"], f", mean of {row['runs']} runs" if row["runs"] > 1 else ""]
+            for row in rows
+        ],
+        hovertemplate=name_point(unit).replace("<extra>", ", training set %{customdata[1]}%{customdata[2]}<extra>"),
     )
 
 
@@ -94,7 +100,7 @@ def _mark_sets(drawn: Figure, rows: Rows) -> Figure:
         drawn.add_shape(type="line", x0=moment, x1=moment, y0=0, y1=1, yref="paper", line=line, layer="below")
         if named:
             drawn.add_annotation(x=moment, y=0, yref="paper", text=f"set {version}", showarrow=False,
-                                 xanchor="left", yanchor="bottom", font={"size": 10, "color": MUTED})  # fmt: skip
+                                 xanchor="left", yanchor="bottom", font={"size": 10})  # fmt: skip
     return drawn
 
 
@@ -111,16 +117,18 @@ def _mark_sets(drawn: Figure, rows: Rows) -> Figure:
         WHERE finished_at > %(since)s AND loss IS NOT NULL AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
           AND (%(model)s::text IS NULL OR model = %(model)s)
           AND set_version = (SELECT set_version FROM chosen)
-    ), edges AS MATERIALIZED (
-        SELECT min(loss) AS low, percentile_cont(0.95) WITHIN GROUP (ORDER BY loss) + 1e-9 AS high FROM t
+    ), found AS (
+        SELECT min(loss) AS low, percentile_cont(0.95) WITHIN GROUP (ORDER BY loss) AS top FROM t
+    ), ends AS MATERIALIZED (
+        -- Errors that are all the same are in a single bar.
+        SELECT *, CASE WHEN top > low THEN top ELSE low + coalesce(nullif(abs(low), 0), 1) / 100 END AS high FROM found
     ), counted AS (
-        SELECT model, width_bucket(loss, (SELECT low FROM edges), (SELECT high FROM edges), 30) AS bucket,
-               count(*) AS trials
-        FROM t WHERE loss < (SELECT high FROM edges) GROUP BY 1, 2
+        SELECT model, least(width_bucket(loss, low, high, 30), 30) AS bucket, count(*) AS trials
+        FROM t, ends WHERE loss <= top GROUP BY 1, 2
     )
     SELECT model, bucket, trials,
            low + (bucket - 1) * (high - low) / 30 AS low, low + bucket * (high - low) / 30 AS high
-    FROM counted, edges WHERE high > low + 1e-9 ORDER BY model, bucket
+    FROM counted, ends ORDER BY model, bucket
     """,
     empty=TRAIN_FIRST,
     columns=4,
@@ -169,7 +177,7 @@ def error_per_run(rows: Rows, problem: Problem) -> Figure:
     every = max(1, len(runs) // 8)
     ticks = list(range(0, len(runs), every))
     labels = [
-        f"{first_of[runs[at]]['finished_at']:%d %b %H:%M}<br>set {first_of[runs[at]]['set_version']}" for at in ticks
+        f"{first_of[runs[at]]['finished_at']:%d %b %H:%M}\nset {first_of[runs[at]]['set_version']}" for at in ticks
     ]
     drawn = figure(
         traces, barmode="group", y_title=f"validation {problem.objective.title}", meta={"opens": "training_run"}

@@ -91,7 +91,7 @@ def _task_name(row: Any, with_dag: bool) -> str:
 
 
 @chart("pipeline", "From event to first task", _runs("measure_reactions"), columns=4, height=420,
-       empty="No asset event started a run in this period: data_preparation emits one.")  # fmt: skip
+       empty="No asset event started a run in this period: data_preparation emits one for each set.")  # fmt: skip
 def reaction_times(rows: Rows) -> Figure:
     """Time from an asset event to the first task of the run that it starts."""
     known = by([row for row in rows if row["seconds"] is not None], "dag_id")

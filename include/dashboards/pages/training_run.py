@@ -7,7 +7,7 @@ from include.dashboards.drawing.charts import Rows, chart, read_rows
 from include.dashboards.drawing.figures import AMOUNT, by, column, count_on, figure, short
 from include.dashboards.drawing.palette import PALETTE, PATTERNS, fill, mark_of
 from include.dashboards.drawing.tables import Fact, Facts, run_page, show_age, show_seconds
-from include.dashboards.reading.registered import find_tracking_page, list_model_runs, read_table
+from include.dashboards.reading.registered import find_tracking_page, list_model_runs, list_registered, read_table
 from include.problem.declaration import Problem
 
 NO_TRIALS = "No trials in this run: it has not tuned a model yet, or it is not a training run."
@@ -25,13 +25,18 @@ BEST = f"SELECT DISTINCT ON (model) * FROM ({TRIALS}) t WHERE loss IS NOT NULL O
 
 
 def read_best(context: Context, table: str) -> Rows:
-    """A table that training stored with the chosen model type's model, else with the run's best one; with `model`.
+    """A table that training stored with the chosen model type's model, else with the registered one; with `model`.
 
-    None before that model is trained.
+    Where the run has registered none, or long ago, with that of the model type with the best trial. None before that
+    model is trained.
     """
-    best = sorted(read_rows(BEST, context), key=lambda row: row["loss"])
-    for run in list_model_runs(context, best[0]["run_key"]) if best else []:
-        if run["model"] == best[0]["model"]:
+    best = min(read_rows(BEST, context), key=lambda row: row["loss"], default=None)
+    if best is None:
+        return []
+    runs = list_model_runs(context, best["run_key"])
+    registered = set() if context.filters.model else {version.run_id for version in list_registered(context)}
+    for run in sorted(runs, key=lambda run: run["run_id"] not in registered):
+        if run["run_id"] in registered or run["model"] == best["model"]:
             return [{**row, "model": run["model"]} for row in read_table(context, run["run_id"], table)]
     return []
 
@@ -121,7 +126,7 @@ def error_by_trial(rows: Rows, problem: Problem) -> Figure:
 
 @chart("training_run", "Model comparison", BEST, empty=NO_TRIALS, columns=5, height=360, live=True)
 def models_compared(rows: Rows, problem: Problem) -> Figure:
-    """Errors of each model type with its best parameters."""
+    """Errors of each model type's best trial; of a small training set, means over its folds, unlike a final model's."""
     names = [short(row["model"]) for row in rows]
     traces = [
         Bar(x=names, y=[row["metrics"].get(measure.key) for row in rows], name=measure.name,

@@ -97,7 +97,7 @@ def _slices(context: Context) -> Rows:
 
 
 @chart("training_run", "Error by slice", _slices, columns=7, height=420,
-       empty="Slices appear once the final model is trained, after tuning.")  # fmt: skip
+       empty="No slices: the final model is not trained yet, or this problem declares none.")  # fmt: skip
 def slices(rows: Rows, problem: Problem) -> Figure:
     """Validation {error} of the best model by slice of the rows, such as a band of hours or a frequent value."""
     objective = problem.objective

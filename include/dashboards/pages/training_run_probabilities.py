@@ -69,7 +69,7 @@ def _draw_curves(rows: Rows, problem: Problem, x: str, y: str, shape: str = "lin
                 mode="lines",
                 line={"width": 2, "color": looks.color, "dash": looks.dash, "shape": shape},
                 customdata=[_name_limit(point["probability"]) for point in points],
-                hovertemplate=f"%{{fullData.name}}, %{{customdata}}:<br>{names[0]} %{{x:.1%}}, {names[1]} %{{y:.1%}}"
+                hovertemplate=f"%{{fullData.name}}, %{{customdata}}:\n{names[0]} %{{x:.1%}}, {names[1]} %{{y:.1%}}"
                 "<extra></extra>",
             )
         )
@@ -117,7 +117,7 @@ def _mark_threshold(label: str, looks: Mark, point: Mapping[str, Any], x: str, y
 def _add_diagonal(drawn: Figure, name: str) -> Figure:
     line = {"dash": "dash", "color": MUTED, "width": 1.5}
     return drawn.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line=line, layer="below").add_annotation(
-        x=0.5, y=0.5, text=name, showarrow=False, xanchor="left", yanchor="top", font={"size": 11, "color": MUTED}
+        x=0.5, y=0.5, text=name, showarrow=False, xanchor="left", yanchor="top", font={"size": 11}
     )
 
 

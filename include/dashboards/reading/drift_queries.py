@@ -9,7 +9,10 @@ ASK_FIRST = (
     "No requests compared yet: model_monitoring needs a champion and at least DRIFT_MINIMUM_ROWS predictions in the"
     " last days."
 )
-MEASURE_FIRST = "No drift measured yet: model_monitoring needs a champion and rows newer than its training set."
+MEASURE_FIRST = (
+    "No drift measured yet: model_monitoring needs a champion and a whole week of loaded rows, at least"
+    " DRIFT_MINIMUM_ROWS."
+)
 # What was promoted or rolled back to last.
 _CHAMPION_NOW = """
     (SELECT version FROM training.promotions WHERE name = %(name)s AND state = 'promoted'

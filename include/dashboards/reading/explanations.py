@@ -20,6 +20,7 @@ from include.problem.data import Columns, columns_of_records
 from include.problem.declaration import Problem
 from include.problem.parts import Column
 from include.problem.values import to_plain
+from include.problem.words import show_amount
 from include.sets.examples import table_of
 from include.tracking import registry
 from include.tracking.store import load_version
@@ -38,7 +39,7 @@ _SAMPLE = sql.SQL("""
     FROM (
         SELECT *, row_number() OVER (ORDER BY month, row_number) AS n FROM {examples} WHERE split = 'validation'
     ) e
-    WHERE e.n %% greatest(%(rows)s / %(size)s, 1) = 0 ORDER BY e.n LIMIT %(size)s
+    WHERE e.n * %(size)s / greatest(%(rows)s, 1) > (e.n - 1) * %(size)s / greatest(%(rows)s, 1) ORDER BY e.n
 """)
 # What a line says of a row: so many of its inputs.
 MOST_TOLD = 4
@@ -119,7 +120,7 @@ def _explain(context: Context, version: Registered) -> Explained | None:
         list_outcomes(model, model.predict(inputs), inputs),
         explain_rows(model, inputs),
         {name: computed[name] for name in computed if name not in model.encoder.features.categorical},
-        [_show_features(problem, names, computed, inputs, at) for at in range(len(rows))],
+        [_show_features(model, names, computed, inputs, at) for at in range(len(rows))],
     )
 
 
@@ -146,12 +147,13 @@ def _stands_in(newest: Problem, problem: Problem) -> bool:
 def name_features(context: Context, model: Model, rows: Columns) -> dict[str, str]:
     """Each feature of the first row with its value as people read it."""
     computed = model.encoder.compute(rows)
-    return _show_features(model.problem, find_names(context), computed, rows, 0)
+    return _show_features(model, find_names(context), computed, rows, 0)
 
 
 def _show_features(
-    problem: Problem, names: Mapping[str, Names], features: Columns, rows: Columns, at: int
+    model: Model, names: Mapping[str, Names], features: Columns, rows: Columns, at: int
 ) -> dict[str, str]:
+    problem, cyclic = model.problem, model.encoder.features.cyclic
     values = {name: to_plain(kind, rows[name][at : at + 1])[0] for name, kind in problem.input_kinds.items()}
     shown = {name: show_value(problem.columns[name], names, value) for name, value in values.items()}
     # A category that a problem's own code makes of others is a code that nobody can read: it says what it is made of.
@@ -161,7 +163,7 @@ def _show_features(
     return texts | {
         name: shown[name] if name in shown and problem.columns[name].kind != "number"
         else crossed if features[name].dtype.kind != "f" and name not in shown
-        else _show_number("" if name in shown else name, float(features[name][at]))
+        else _show_number(name if name in cyclic else "", float(features[name][at]))
         for name in features if name.partition("=")[0] not in texts
     }  # fmt: skip
 
@@ -176,7 +178,7 @@ def show_value(column: Column, names: Mapping[str, Names], value: Any) -> str:
         return "unknown"
     match column.kind:
         case "number":
-            return f"{value:.4g}"
+            return show_amount(value)
         case "flag":
             return "yes" if value else "no"
         case "time":
@@ -185,16 +187,20 @@ def show_value(column: Column, names: Mapping[str, Names], value: Any) -> str:
 
 
 def _show_number(feature: str, value: float) -> str:
-    """A number as people read it; that of a part of a time, which its name says, as such."""
+    """A number as people read it; that of a part of a time as such.
+
+    Args:
+        feature: The name of a cyclic one, which says what part it is; else empty.
+    """
     if math.isnan(value):
         return "unknown"
-    match feature.rpartition("_")[2]:
-        case "hour":
-            hour, minute = divmod(round(value * 60), 60)
-            return f"{hour:02}:{minute:02}"
-        case "weekday":
-            return WEEKDAYS[int(value)]
-    return f"{value:.4g}"
+    part = feature.rpartition("_")[2]
+    if part == "hour" and 0 <= value < 24:
+        hour, minute = divmod(round(value * 60), 60)
+        return f"{hour:02}:{minute:02}"
+    if part == "weekday" and value in range(len(WEEKDAYS)):
+        return WEEKDAYS[int(value)]
+    return show_amount(value)
 
 
 def describe_row(problem: Problem, names: Mapping[str, Names], row: Mapping[str, Any]) -> str:

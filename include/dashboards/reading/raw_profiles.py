@@ -12,12 +12,12 @@ from psycopg.types.json import Jsonb
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import read_rows
+from include.dashboards.reading.histograms import BAR, BARS, ENDS
 from include.problem.declaration import Problem
 from include.problem.kinds import KINDS, KindName
 from include.warehouse import connect
 
 TARGET = "target"
-BARS = 40
 
 _MONTH = "SELECT month, sha256 FROM raw.sources WHERE %(month)s IN ('', month) ORDER BY month DESC LIMIT 1"
 _SUMMARY = sql.SQL("""
@@ -31,15 +31,10 @@ _NOTHING = sql.SQL("NULL")
 _CLASSES = (
     "SELECT target::int AS number, count(*) AS rows FROM raw.rows WHERE month = %s AND target IS NOT NULL GROUP BY 1"
 )
-# Without the largest hundredth: single outliers would flatten all else.
 _HISTOGRAM = sql.SQL("""
-    WITH ends AS (
-        SELECT percentile_disc(ARRAY[0.0, 0.99]) WITHIN GROUP (ORDER BY {column}) AS e
-        FROM raw.rows WHERE month = %(month)s
-    )
-    SELECT e[1] AS low, e[2] AS high, b AS bar, count(*) AS rows
-    FROM ends, raw.rows, width_bucket({column}, e[1], e[2] + 1e-9, %(bars)s) b
-    WHERE month = %(month)s AND {column} BETWEEN e[1] AND e[2] AND e[2] > e[1] GROUP BY e, b ORDER BY b
+    WITH chosen AS (SELECT {column} AS value FROM raw.rows WHERE month = %(month)s), ends AS ({ends})
+    SELECT low, high, {bar} AS bar, count(*) AS rows
+    FROM ends, chosen WHERE value <= top GROUP BY 1, 2, 3 ORDER BY 3
 """)
 
 
@@ -84,6 +79,9 @@ def _profile(connection: psycopg.Connection, month: str, column: str, kind: Kind
     summary = cursor.execute(_SUMMARY.format(column=named, mean=mean, median=median), [month]).fetchone() or {}
     bars: list[dict[str, Any]] = []
     if view == "quantity":
-        bars = cursor.execute(_HISTOGRAM.format(column=named), {"month": month, "bars": BARS}).fetchall()
+        value = sql.Identifier("value")
+        ends = ENDS.format(value=value, rows=sql.Identifier("chosen"))
+        bar = BAR.format(value=value, bars=sql.Literal(BARS))
+        bars = cursor.execute(_HISTOGRAM.format(column=named, ends=ends, bar=bar), {"month": month}).fetchall()
     classes = cursor.execute(_CLASSES, [month]).fetchall() if (column, view) == (TARGET, "frequencies") else []
     return {"month": month, "column": column, "type": kind, **summary, "bars": bars, "classes": classes}

@@ -20,7 +20,7 @@ from include.dashboards.context import Context
 from include.dashboards.drawing.figures import short
 from include.dashboards.reading.kept import keep
 from include.errors import MltrainError
-from include.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS
+from include.tracking.registry import CHALLENGER, CHAMPION, JUDGED_DIGEST_TAG, PREVIOUS
 from include.tracking.runs import NO_EXPERIMENT, Tracker, open_tracker, translate_errors
 
 MOST_VERSIONS = 50
@@ -38,6 +38,7 @@ class Registered:
     Attributes:
         aliases: `champion`, `challenger`, `previous` or none.
         metrics: Of its run, by split and measure: `validation_mae` and so on.
+        has_twin: Whether it has learnt from all rows of its set, and was judged by a twin that has not.
     """
 
     version: int
@@ -49,6 +50,7 @@ class Registered:
     aliases: tuple[str, ...]
     metrics: Mapping[str, float]
     created_at: datetime
+    has_twin: bool
 
     @property
     def label(self) -> str:
@@ -75,8 +77,8 @@ def connect_tracker(context: Context) -> Tracker:
     settings = context.settings
 
     def open_patiently() -> Tracker:
-        for name, value in PATIENCE.items():
-            os.environ.setdefault(name, value)
+        # In place of those that tasks have.
+        os.environ.update(PATIENCE)
         return open_tracker(settings)
 
     key = ("tracker", settings.mlflow_tracking_uri, settings.mlflow_experiment)
@@ -84,12 +86,17 @@ def connect_tracker(context: Context) -> Tracker:
 
 
 def list_registered(context: Context) -> list[Registered]:
-    """The newest versions of the registered model that readable DAGs made, newest first."""
+    """The newest versions of the registered model that readable DAGs made, newest first, and those with an alias.
+
+    Behind them the one that the page is filtered to, where it is none of them.
+    """
     settings = context.settings
     name = settings.registered_model
-    versions: list[Registered] = keep(
-        ("versions", settings.mlflow_tracking_uri, name), lambda: _read_versions(connect_tracker(context), name)
-    )
+    key = ("versions", settings.mlflow_tracking_uri, name)
+    versions: list[Registered] = keep(key, lambda: _read_versions(connect_tracker(context), name))
+    wanted = context.filters.version
+    if wanted is not None and wanted not in [version.version for version in versions]:
+        versions = versions + keep((*key, wanted), lambda: _read_versions(connect_tracker(context), name, wanted))
     return [version for version in versions if version.dag_id in context.viewer.readable]
 
 
@@ -104,7 +111,8 @@ def find_registered(context: Context) -> Registered | None:
     return next(iter(challengers or versions), None)
 
 
-def _read_versions(tracker: Tracker, name: str) -> list[Registered]:
+def _read_versions(tracker: Tracker, name: str, wanted: int | None = None) -> list[Registered]:
+    """The newest versions and those with an alias; else the wanted one, where there is such a version."""
     client = tracker.client
     with translate_errors("list the registered models", tracker.uri):
         named = client.search_registered_models(f"name = '{name}'", max_results=1)
@@ -115,11 +123,16 @@ def _read_versions(tracker: Tracker, name: str) -> list[Registered]:
             aliases.setdefault(int(number), []).append(alias)
         found = list(
             client.search_model_versions(
-                f"name = '{name}'", max_results=MOST_VERSIONS, order_by=["creation_timestamp DESC"]
+                f"name = '{name}'" + ("" if wanted is None else f" AND version_number = {wanted}"),
+                max_results=MOST_VERSIONS,
+                order_by=["creation_timestamp DESC"],
             )
         )
         listed = {int(version.version) for version in found}
-        found += [client.get_model_version(name, str(number)) for number in aliases if number not in listed]
+        if wanted is None:
+            found += [client.get_model_version(name, str(number)) for number in aliases if number not in listed]
+        if not found:
+            return []
         runs = ", ".join(f"'{version.run_id}'" for version in found)
         metrics = {
             run.info.run_id: run.data.metrics
@@ -136,6 +149,7 @@ def _read_versions(tracker: Tracker, name: str) -> list[Registered]:
             aliases=tuple(aliases.get(int(version.version), ())),
             metrics=metrics.get(version.run_id, {}),
             created_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
+            has_twin=JUDGED_DIGEST_TAG in version.tags,
         )
         for version in found
     ]

@@ -3,7 +3,7 @@
 const TEXT_LENGTH = 600;
 const MOST_ROWS = 2000;
 
-const plain = (text) => String(text ?? "").replace(/<br>/g, " ").replace(/<[^>]*>/g, "");
+const plain = (text) => String(text ?? "").replaceAll("\n", " ");
 
 function spell(value) {
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));

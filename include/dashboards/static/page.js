@@ -111,6 +111,22 @@ function leastWidth(figure) {
   return first?.type === "waterfall" ? first.x.length * WIDTH_OF_A_NAME : 0;
 }
 
+// Plotly takes `<` and `&` for markup, which texts out of data can hold; ours is a line break, written as in any text.
+// Only templates have a tag of their own, and only the ticks of parallel coordinates are drawn as they are.
+function escapeTexts(value, key = "") {
+  if (Array.isArray(value)) return value.map((each) => escapeTexts(each, key));
+  if (typeof value === "object" && value !== null) {
+    const escape = ([name, each]) => [name, key === "dimensions" && name === "ticktext" ? each : escapeTexts(each, name)];
+    return Object.fromEntries(Object.entries(value).map(escape));
+  }
+  if (typeof value !== "string") return value;
+  const text = value.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("\n", "<br>");
+  return key.endsWith("template") ? text.replace(/&lt;(\/?extra)>/g, "<$1>") : text;
+}
+
+// A figure is drawn again at every change of size.
+const escaped = new WeakMap();
+
 const LETTERS_IN_A_LINE = 34;
 const wrap = (text) =>
   text.split("<br>").map((line) => line.replace(new RegExp(`(.{1,${LETTERS_IN_A_LINE}})(?:\\s+|$)`, "g"), "$1<br>").replace(/<br>$/, "")).join("<br>");
@@ -125,8 +141,10 @@ export function drawFigure(body, figure, title) {
     plot = element("div");
     body.replaceChildren(plot);
   }
+  if (!escaped.has(figure)) escaped.set(figure, escapeTexts(figure));
+  const drawn = escaped.get(figure);
   const layout = {
-    ...figure.layout,
+    ...drawn.layout,
     template: state.templates[currentTheme()],
     width: body.clientWidth - 26,
     height: body.clientHeight - 10,
@@ -142,15 +160,16 @@ export function drawFigure(body, figure, title) {
   if (NARROW.matches && figure.data.filter((trace) => trace.showlegend !== false).length > MOST_IN_A_NARROW_LEGEND) {
     layout.showlegend = false;
   }
-  return Plotly.react(plot, figure.data, layout, config()).then(() => {
+  return Plotly.react(plot, drawn.data, layout, config()).then(() => {
     label(plot, summarize(title, figure));
     makeReachable(body, title);
     plot.querySelectorAll(".modebar button, .modebar a").forEach((button) => (button.tabIndex = -1));
     plot.querySelectorAll(".modebar").forEach((bar) => bar.setAttribute("aria-hidden", "true"));
     plot.removeAllListeners("plotly_click");
     const { picks, opens } = figure.layout.meta ?? {};
-    if (picks) plot.on("plotly_click", (event) => pick(picks, event.points[0].customdata));
-    if (opens) plot.on("plotly_click", (event) => openRun(opens, event.points[0].customdata));
+    const named = ({ points: [{ curveNumber, pointNumber }] }) => figure.data[curveNumber].customdata?.[pointNumber];
+    if (picks) plot.on("plotly_click", (event) => pick(picks, named(event)));
+    if (opens) plot.on("plotly_click", (event) => openRun(opens, named(event)));
   });
 }
 
@@ -179,6 +198,10 @@ export async function draw(card, again = false) {
     card.answer = answer;
     if (!same || !again) await show(card);
   } catch (error) {
+    if (asked !== location.search) return;
+    // The same answer as before this error is drawn again.
+    card.answer = undefined;
+    card.asTable.hidden = true;
     card.body.classList.remove("figure");
     card.body.replaceChildren(note(error.message, "error"));
   }

@@ -7,6 +7,8 @@ const form = document.getElementById("row");
 const message = document.getElementById("row-note");
 const button = form.querySelector("[type=submit]");
 const MOST_SUGGESTED = 4;
+// In the address, where a column can be called as a filter is.
+const IN_ADDRESS = "input.";
 const drawn = {};
 // By the field's name: among the form's own elements, a column called `length` or `item` is a property of the list.
 const inputs = new Map();
@@ -99,9 +101,10 @@ function draw() {
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
+  message.classList.remove("bad");
   try {
     const row = readRow();
-    change(Object.fromEntries(new FormData(form)));
+    change(Object.fromEntries([...new FormData(form)].map(([name, value]) => [IN_ADDRESS + name, value])));
     spell(row);
     wait(true);
     const body = JSON.stringify(row);
@@ -109,7 +112,7 @@ form.addEventListener("submit", async (event) => {
     message.textContent = "";
   } catch (error) {
     message.textContent = error.message;
-    message.className = "bad";
+    message.classList.add("bad");
   }
   wait(false);
 });
@@ -135,7 +138,13 @@ for (const copy of document.querySelectorAll("[data-copy]")) {
 function label(field) {
   const [input, ...list] = makeInput(field);
   inputs.set(field.name, input);
-  return element("label", { title: field.hint }, `${field.title} `, input, ...list);
+  const whole = element("div", {}, element("label", {}, `${field.title} `, input, ...list));
+  if (field.hint) {
+    const hint = element("small", { id: `hint-${field.name}` }, field.hint);
+    input.setAttribute("aria-describedby", hint.id);
+    whole.append(hint);
+  }
+  return whole;
 }
 
 button.before(...fields.filter((field) => !field.folded).map(label));
@@ -147,8 +156,8 @@ if (folded.length) {
   more.addEventListener("invalid", () => (more.open = true), true);
   button.before(more);
 }
-for (const [name, value] of query()) if (inputs.has(name)) inputs.get(name).value = value;
+for (const { name } of fields) if (query().has(IN_ADDRESS + name)) inputs.get(name).value = query().get(IN_ADDRESS + name);
 document.addEventListener("theme", draw);
 spell(example);
-const isFilled = fields.some((field) => query().get(field.name)) && form.checkValidity();
+const isFilled = fields.some(({ name }) => query().get(IN_ADDRESS + name)) && form.checkValidity();
 if (isFilled && !button.disabled) form.requestSubmit();
