@@ -54,7 +54,7 @@ rollback: venv ## make the previous model the champion again
 reproduce: venv ## build a registered version again and compare every byte: VERSION=7
 	@$(STACK) reproduce $${VERSION:+"$$VERSION"}
 
-fail: venv ## make a task fail on purpose and print the alert mail; other ways to fail: HOW=mapped, killed or late
+fail: venv ## make a task of the running stack fail on purpose and print the alert mail; other ways to fail: HOW=mapped, killed or late
 	@$(STACK) fail $${HOW:+"$$HOW"}
 
 airflow: venv ## run Airflow's command line on this stack: ARGS='dags list'
@@ -75,7 +75,7 @@ restore: venv ## create a stack from a backup, where there is none yet: FROM=/ba
 deploy-check: venv ## list what the first deployment needs and what is missing; TARGET=ecs (or helm)
 	@$(PYTHON) -m include.deployment check $${TARGET:+"$$TARGET"}
 
-reset: venv ## stop the stack and delete everything it wrote: data, models, secrets
+reset: venv ## stop the stack and delete its data, models and secrets; databases on a server of your own (WAREHOUSE_URL) stay
 	@$(STACK) reset
 
 test: venv-dev ## run all tests, including the end-to-end test on its own stack

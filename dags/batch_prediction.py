@@ -3,11 +3,11 @@
 **Starts** when the champion changes, by hand or through the REST API.
 
 **Produces** a row per prediction in `prediction.batch`; earlier predictions of the same model version for a month are
-replaced in one transaction.
+replaced in one transaction. The run's note says how many rows were scored, of which months.
 
-**Parameters**: `months` (empty: the loaded ones of the settings' months), `location` of the rows, written like SOURCE
-(empty: the months in `raw.rows`; allowed are SOURCE and the locations in BATCH_LOCATIONS), `connection_id` for a
-location that requires a login.
+**Parameters**: `months` (`all` for a source that is not divided into months; empty: the loaded ones of the settings'
+months), `location` of the rows, written like SOURCE (empty: the months in `raw.rows`; allowed are SOURCE and the
+locations in BATCH_LOCATIONS), `connection_id` for a location that requires a login.
 """
 
 from datetime import timedelta
@@ -20,6 +20,7 @@ from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, tell_when_lat
 from include.orchestration.assets import CHAMPION_MODEL
 from include.orchestration.connections import get_warehouse_url, log_in
 from include.orchestration.presentation import PREDICTIONS, first_sentence, in_force
+from include.orchestration.runs import note_run
 from include.settings import read_settings
 
 # A run keeps its parameters: one with a password, or with a parameter that is one, is refused before it is kept.
@@ -31,7 +32,8 @@ PARAMS = {
         type=["array", "null"],
         items={"type": "string", "pattern": PART_PATTERN},
         title="Months",
-        description=f"As YYYY-MM, one per line. Empty: the loaded ones of {in_force('MONTHS')}.",
+        description="As YYYY-MM, one per line; all for a source that is not divided into months. Empty: the loaded ones"
+        f" of {in_force('MONTHS')}.",
     ),
     "location": Param(
         None,
@@ -73,6 +75,14 @@ def score(job: dict[str, Any]) -> dict[str, Any]:
     return scored
 
 
+@task
+def report(scored: Any, **context: Any) -> None:
+    """Writes into the run's note what was scored."""
+    from include.prediction import batch
+
+    note_run(context, batch.describe(read_settings(), list(scored)))
+
+
 @dag(
     schedule=[CHAMPION_MODEL],
     catchup=False,
@@ -89,7 +99,7 @@ def score(job: dict[str, Any]) -> dict[str, Any]:
 )
 def batch_prediction() -> None:
     """Spells the graph."""
-    score.expand(job=plan())
+    report(score.expand(job=plan()))
 
 
 batch_prediction()

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 # Git Bash would turn arguments that look like paths into Windows paths.
 export MSYS_NO_PATHCONV=1
 RANDOM_SECRETS="postgres_password airflow_database_password mlflow_database_password warehouse_password
-    broker_password jwt_secret api_secret_key automation_password mlflow_reader_password mlflow_writer_password
+    broker_password api_secret_key automation_password mlflow_reader_password mlflow_writer_password
     serving_api_key serving_webhook_secret"
 SETTINGS_NEEDED="ADMIN_USER TEAM_USERS XGBOOST_DEVICE TRAINING_ENGINE AIRFLOW_PORT MLFLOW_PORT SERVING_PORTS
     MAILPIT_PORT"
@@ -16,7 +16,7 @@ MAILPIT='{"conn_type": "smtp", "host": "mailpit", "port": 1025,
     "extra": {"disable_tls": true, "disable_ssl": true, "from_email": "airflow@localhost"}}'
 
 random_text() {
-    head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n'
+    head -c "${1:-24}" /dev/urandom | od -An -v -tx1 | tr -d ' \n'
 }
 
 # Docker mounts a secret with the mode of its file, and the programs have other accounts: the directory is what
@@ -50,6 +50,8 @@ generate_secrets() {
     for name in $RANDOM_SECRETS; do
         write_secret "$name" "$(random_text)"
     done
+    # HMAC with SHA-512, which signs Airflow's tokens, asks for 64 bytes: each random one is two digits.
+    write_secret jwt_secret "$(random_text 32)"
     write_secret fernet_key "$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"
     write_secret smtp_connection "$MAILPIT"
     write_secret alert_urls ""
@@ -112,7 +114,7 @@ main() {
     echo "MLflow       http://localhost:$(setting MLFLOW_PORT)  reader / $(cat secrets/mlflow_reader_password)"
     echo "Predictions  http://localhost:$(setting SERVING_PORTS | sed 's/-.*//')/docs  key: $(cat secrets/serving_api_key)"
     echo "Mail         http://localhost:$(setting MAILPIT_PORT)"
-    echo "The other users' first passwords are in secrets/user_passwords."
+    echo "Airflow's password is the first one: it holds until $admin changes it. Those of others: secrets/user_passwords."
 }
 
 main "$@"

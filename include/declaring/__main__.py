@@ -1,6 +1,6 @@
 """`make problem NAME=cars SOURCE=file:///data/cars.csv TARGET=selling_price`: writes a declaration for a table.
 
-Any top-level key of a problem's file can be given in capitals; it is written into the file.
+The keys of a problem's file that are one value, see `KEYS`, can be given in capitals; they are written into the file.
 """
 
 import os

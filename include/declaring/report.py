@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from include.configuration.values import ALL
 from include.declaring.classes import Classes
 from include.declaring.draft import Described, Draft
 from include.declaring.sample import Sample
@@ -21,6 +22,13 @@ SPLITS = {
     "time": "by {time}: the newest {test:.0%} of the rows test, the {validation:.0%} before them validate",
     "group": "by {group}: no two splits have rows of one; {test:.0%} test, {validation:.0%} validate",
     "hash": "by a hash of each row's contents: {test:.0%} test, {validation:.0%} validate",
+}
+
+# Of one month, of two, and of three or more: what a set has where no days are set.
+SPLITS_OF_MONTHS = {
+    1: "the days from the 26th on test, those from the 21st on before them validate",
+    2: "the second half of the newest month tests, its first half validates",
+    3: "the newest month tests, the one before it validates",
 }
 
 
@@ -66,9 +74,6 @@ def _exemplify(facts: Facts) -> str:
 def _decide(problem: Problem, draft: Draft) -> dict[str, str]:
     time = draft.time
     names = [name for name in (time.column, time.clock) if name]
-    split = SPLITS[problem.split_by].format(
-        time=problem.time, group=problem.group, test=problem.test_share, validation=problem.validation_share
-    )
     baseline = "the share of each class" if draft.classes else "the mean and the median of the target"
     if problem.horizon:
         of = f" of the same {problem.series}" if problem.series else ""
@@ -76,9 +81,17 @@ def _decide(problem: Problem, draft: Draft) -> dict[str, str]:
     return {
         **({"Classes": _show_classes(draft.classes)} if draft.classes else {}),
         "Time": f"{' and '.join(names)}: {time.why}" if names else time.why,
-        "Split": split,
+        "Split": _tell_split(problem),
         "Baseline": f"a first model must beat {baseline}",
     }
+
+
+def _tell_split(problem: Problem) -> str:
+    if problem.split_by == "time" and problem.months and problem.months != (ALL,):
+        return f"by {problem.time}: {SPLITS_OF_MONTHS[min(len(problem.months), 3)]}"
+    return SPLITS[problem.split_by].format(
+        time=problem.time, group=problem.group, test=problem.test_share, validation=problem.validation_share
+    )
 
 
 def _show_classes(classes: Classes) -> str:

@@ -11,10 +11,13 @@ from rich.console import Console
 
 from include.deployment.errors import DeploymentError
 from include.embedded.errors import StackError
+from include.embedded.usage import add_command, add_variable, name_command
 from include.errors import MltrainError
 from include.settings import HOME, ROOT
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
+# Command -> what the Makefile calls it.
+TARGETS = {"check": "deploy-check", "backup": "backup", "restore": "restore"}
 
 
 def check(target: str) -> int:
@@ -54,7 +57,7 @@ def restore(source: Path) -> int:
         CONSOLE.print("The databases contain the backup.")
         return 0
     restore_embedded(source.resolve(), HOME, lambda text: CONSOLE.print(text))
-    CONSOLE.print(f"{HOME} contains the backup. Start it with `make up`.")
+    CONSOLE.print(f"{HOME} contains the backup. Start it with `{name_command('up')}`.", markup=False)
     return 0
 
 
@@ -77,14 +80,13 @@ def read_arguments() -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="python -m include.deployment", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     for function in (check, backup, restore, secrets):
-        command = commands.add_parser(function.__name__, help=(function.__doc__ or "").splitlines()[0])
-        command.set_defaults(function=function)
+        command = add_command(commands, function.__name__, function, TARGETS.get(function.__name__))
         if function is check:
-            command.add_argument("target", nargs="?", choices=("ecs", "helm"), default="ecs")
+            add_variable(command, "target", "TARGET=<platform>", nargs="?", choices=("ecs", "helm"), default="ecs")
         if function is backup:
-            command.add_argument("to", type=Path)
+            add_variable(command, "to", "TO=<directory>", type=Path)
         if function is restore:
-            command.add_argument("source", type=Path)
+            add_variable(command, "source", "FROM=<directory>", type=Path)
         if function is secrets:
             command.add_argument("prefix", help="such as mltrain-staging")
             command.add_argument("--database-host", required=True)

@@ -5,8 +5,6 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-import psycopg
-
 from include.deployment.backup import (
     AIRFLOW,
     MLFLOW,
@@ -19,12 +17,12 @@ from include.deployment.backup import (
     problem_of,
 )
 from include.deployment.errors import DeploymentError
-from include.embedded.databases import create_databases
+from include.embedded.databases import create_databases, find_problems
 from include.embedded.lifecycle import find_running, reset, start, stop
 from include.embedded.places import KEYS, check_home
 from include.embedded.settings import name_warehouse, read_problem_name, read_stack_settings
 from include.embedded.stack import Stack
-from include.problem.problem_file import list_problems
+from include.embedded.usage import name_command
 
 # The variables that the programs are given; see docker-compose.yaml.
 VARIABLES = {
@@ -46,9 +44,10 @@ def find_places(home: Path, environment: Mapping[str, str] = os.environ) -> Plac
     stack = find_running(home)
     if not stack:
         raise DeploymentError(
-            f"No stack runs in {home} (`make up`), and the environment does not set {', '.join(VARIABLES.values())}"
+            f"No stack runs in {home} (`{name_command('up', home)}`), and the environment does not set"
+            f" {', '.join(VARIABLES.values())}"
         )
-    return places_of(stack, _find_problems(stack))
+    return places_of(stack, find_problems(stack))
 
 
 def speaks_of_databases(environment: Mapping[str, str] = os.environ) -> bool:
@@ -65,14 +64,6 @@ def places_of(stack: Stack, problems: Iterable[str]) -> Places:
     }
     databases = {AIRFLOW: stack.airflow_url, **warehouses, MLFLOW: stack.mlflow_url}
     return Places(databases, stack.home / "mlflow" / "artifacts", stack.home / KEYS)
-
-
-def _find_problems(stack: Stack) -> list[str]:
-    """The problems that have a warehouse on the stack's server."""
-    settings = read_stack_settings()
-    with psycopg.connect(stack.admin_url, connect_timeout=10) as connection:
-        there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
-    return [problem for problem in list_problems() if name_warehouse(settings, problem) in there]
 
 
 def read_environment(environment: Mapping[str, str] = os.environ) -> Places:
@@ -94,7 +85,7 @@ def restore_embedded(source: Path, home: Path, say: Callable[[str], None] = prin
     """
     check(source)
     if (home / KEYS).exists():
-        raise DeploymentError(f"There is a stack in {home}: back it up, then `make reset`")
+        raise DeploymentError(f"There is a stack in {home}: back it up, then `{name_command('reset', home)}`")
     if not (source / KEYS).exists():
         raise DeploymentError(
             f"{source} has no {KEYS}, so that it is of a team's stack: restore it where {', '.join(VARIABLES.values())}"

@@ -43,6 +43,7 @@ def make_values(database_host: str, broker_host: str, airflow_address: str) -> d
         "warehouse": database(settings.warehouse_database),
         "broker": f"rediss://{broker_host}:6379/0?ssl_cert_reqs=required",
         "fernet-key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        # 64 characters, as many bytes as HMAC with SHA-512 asks for.
         "jwt-secret": secrets.token_urlsafe(48),
         "api-secret-key": secrets.token_urlsafe(48),
         "automation-password": automation,

@@ -12,12 +12,13 @@ from rich.table import Table
 
 from include.embedded.commands.drill import WAYS
 from include.embedded.commands.notebook import NOT_RUNNING
+from include.embedded.databases import list_kept
 from include.embedded.environment import MAIL_SERVER
 from include.embedded.errors import StackError
 from include.embedded.isolation import TERMINAL, isolate
-from include.embedded.lifecycle import find_other, find_running, reset, start, stop
+from include.embedded.lifecycle import find_other, find_running, find_started, reset, start, stop
 from include.embedded.overrides import SECRET, write_overrides
-from include.embedded.places import check_home, check_places
+from include.embedded.places import check_home, check_places, find_written
 from include.embedded.programs.health import find_problem
 from include.embedded.programs.launch import become
 from include.embedded.programs.postgres import find_binaries
@@ -26,6 +27,7 @@ from include.embedded.programs.supervision import log_path, program_states
 from include.embedded.programs.table import PROGRAMS, load_programs
 from include.embedded.settings_check import check_settings, find_known
 from include.embedded.stack import Stack
+from include.embedded.usage import add_command, add_variable, name_command
 from include.errors import MltrainError
 from include.settings import HOME, ROOT, read_settings
 from include.tracking_server.routes import READER
@@ -62,20 +64,20 @@ def rollback() -> int:
 
     stack = find_running(HOME)
     if not stack:
-        CONSOLE.print(NOT_RUNNING)
+        CONSOLE.print(NOT_RUNNING, markup=False, soft_wrap=True)
         return 1
     return 0 if roll_back(stack, CONSOLE) else 1
 
 
 def reproduce(version: int | None) -> int:
     """Builds a registered version again, from its sources on, and says whether every byte is the same."""
-    from include.embedded.commands.notebook import connect
+    from include.embedded.commands.notebook import connect_to_stack
     from include.training.rebuild import rebuild
 
     if version is None:
         CONSOLE.print("Say which version, by its number in MLflow: make reproduce VERSION=7.")
         return 2
-    connection = connect()
+    connection = connect_to_stack()
     settings = read_settings(mlflow_tracking_uri=connection.mlflow_uri)
     found = rebuild(connection.warehouse_url, settings, version)
     CONSOLE.print(found.describe(), markup=False, soft_wrap=True)
@@ -86,7 +88,10 @@ def fail(how: str) -> int:
     """Makes a task fail on purpose and prints the mail that arrives."""
     from include.embedded.commands.drill import fail as drill
 
-    stack = find_running(HOME) or _start()
+    stack = find_running(HOME)
+    if not stack:
+        CONSOLE.print(NOT_RUNNING, markup=False, soft_wrap=True)
+        return 1
     return 0 if drill(stack, how, CONSOLE) else 1
 
 
@@ -101,7 +106,7 @@ def status() -> int:
     """Prints each program's state; the exit code says whether all of them work."""
     stack = find_running(HOME)
     if not stack:
-        CONSOLE.print(NOT_RUNNING)
+        CONSOLE.print(NOT_RUNNING, markup=False, soft_wrap=True)
         return 1
     table = Table("program", "state", "process", "health", title=f"mltrain {VERSION}", title_justify="left")
     problems = []
@@ -127,7 +132,7 @@ def psql(arguments: list[str]) -> int:
     """Opens `psql` on the warehouse."""
     stack = find_running(HOME)
     if not stack:
-        CONSOLE.print(NOT_RUNNING)
+        CONSOLE.print(NOT_RUNNING, markup=False, soft_wrap=True)
         return 1
     user, _, rest = stack.warehouse_url.partition("://")[2].partition("@")
     name, _, password = user.partition(":")
@@ -139,7 +144,7 @@ def psql(arguments: list[str]) -> int:
 def airflow(arguments: str) -> int:
     """Runs Airflow's command line with the environment of the stack's scheduler."""
     if not find_running(HOME):
-        CONSOLE.print(NOT_RUNNING)
+        CONSOLE.print(NOT_RUNNING, markup=False, soft_wrap=True)
         return 1
     try:
         words = shlex.split(arguments)
@@ -160,9 +165,26 @@ def notebook() -> int:
 
 
 def remove() -> int:
-    """Stops every program and deletes everything that the stack wrote."""
+    """Stops every program and deletes everything that the stack wrote, but for databases on a server of your own."""
+    check_home(HOME)
+    stack = find_started(HOME)
+    kept = list_kept(stack) if stack else []
+    is_there = bool(find_written(HOME))
     left = reset(HOME)
-    CONSOLE.print(f"Deleted the stack in {HOME} with all its data, models and secrets.")
+    deleted = f"Deleted the stack in {HOME} with all its data, models and secrets."
+    CONSOLE.print(
+        deleted if is_there else f"There is no stack in {HOME}: nothing to delete.", markup=False, soft_wrap=True
+    )
+    if stack and kept:
+        server = urlsplit(stack.admin_url)
+        CONSOLE.print(
+            f"Left on {server.hostname}:{server.port or 5432}, the server of WAREHOUSE_URL: the databases"
+            f" {', '.join(kept)}. A new stack with the same names would find models without files, and connections that"
+            " its new key cannot read. Drop them first, in psql on that server: "
+            + " ".join(f'DROP DATABASE "{name}";' for name in kept),
+            markup=False,
+            soft_wrap=True,
+        )
     if left:
         CONSOLE.print(f"Left there, as no stack wrote it: {', '.join(path.name for path in left)}", markup=False)
     return 0
@@ -195,7 +217,7 @@ def addresses(stack: Stack) -> Table:
         "MLflow login": " / ".join(stack.mlflow_login(READER)),
         "Predictions": f"{stack.serving_address}/docs",
         "API key": stack.credentials.serving_api_key,
-        "Warehouse": f"{postgres.hostname}:{postgres.port or 5432}{postgres.path}  make psql",
+        "Warehouse": f"{postgres.hostname}:{postgres.port or 5432}{postgres.path}  {name_command('psql', stack.home)}",
         "Mail": str(stack.mail_directory),
         "Logs": str(log_path(stack.home, "*").parent),
     }
@@ -239,14 +261,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m include.embedded", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     for name, function in COMMANDS.items():
-        command = commands.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
-        command.set_defaults(function=function)
+        command = add_command(commands, name, function, target=name)
         if name == "logs":
-            command.add_argument("program", nargs="?", choices=[*PROGRAMS, "supervisord"])
+            add_variable(command, "program", "PROGRAM=<program>", nargs="?", choices=[*PROGRAMS, "supervisord"])
         if name == "fail":
-            command.add_argument("how", nargs="?", choices=WAYS, default=WAYS[0])
+            add_variable(command, "how", "HOW=<way>", nargs="?", choices=WAYS, default=WAYS[0])
         if name == "reproduce":
-            command.add_argument("version", nargs="?", type=int, help="number of the version")
+            add_variable(command, "version", "VERSION=<number>", nargs="?", type=int, help="number of the version")
         if name == "airflow":
             command.add_argument("arguments", nargs="?", default="", help="arguments for Airflow, as one string")
         if name == "psql":

@@ -13,6 +13,11 @@ def _password() -> str:
     return secrets.token_urlsafe(24)
 
 
+def _signing_key() -> str:
+    # 64 characters: HMAC with SHA-512, which signs Airflow's tokens, asks for as many bytes as it returns.
+    return secrets.token_urlsafe(48)
+
+
 def _fernet_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
@@ -29,7 +34,7 @@ class Credentials:
     mlflow_reader_password: str = field(default_factory=_password, repr=False)
     mlflow_writer_password: str = field(default_factory=_password, repr=False)
     fernet_key: str = field(default_factory=_fernet_key, repr=False)
-    jwt_secret: str = field(default_factory=_password, repr=False)
+    jwt_secret: str = field(default_factory=_signing_key, repr=False)
     api_secret_key: str = field(default_factory=_password, repr=False)
     supervisor_password: str = field(default_factory=_password, repr=False)
     serving_api_key: str = field(default_factory=_password, repr=False)

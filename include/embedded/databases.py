@@ -12,7 +12,9 @@ from include.embedded.environment import airflow_environment
 from include.embedded.errors import StackError
 from include.embedded.programs import postgres
 from include.embedded.programs.supervision import log_path, tail
+from include.embedded.settings import name_warehouse, read_stack_settings
 from include.embedded.stack import Stack
+from include.problem.problem_file import list_problems
 from include.raw.tables import ensure_columns
 from include.settings import read_settings
 
@@ -37,6 +39,34 @@ def create_databases(stack: Stack) -> None:
                 postgres.create_database(stack.admin_url, name, name, password)
     except psycopg.Error as error:
         raise StackError(f"The databases could not be created: {error}") from error
+
+
+def find_problems(stack: Stack) -> list[str]:
+    """The problems that have a warehouse on the stack's server.
+
+    Raises:
+        psycopg.Error: The server cannot be reached.
+    """
+    settings = read_stack_settings()
+    with psycopg.connect(stack.admin_url, connect_timeout=10) as connection:
+        there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+    return [problem for problem in list_problems() if name_warehouse(settings, problem) in there]
+
+
+def list_kept(stack: Stack) -> list[str]:
+    """The databases that stay when the stack is deleted, on a server that is not its own.
+
+    If that server is unavailable, they are those that the stack used last.
+    """
+    settings = stack.settings
+    if not settings.warehouse_url:
+        return []
+    try:
+        base = read_stack_settings()
+        warehouses = {name_warehouse(base, problem) for problem in find_problems(stack)}
+    except (psycopg.Error, StackError):
+        warehouses = set()
+    return [settings.airflow_database, settings.mlflow_database, *sorted({*warehouses, settings.warehouse_database})]
 
 
 def migrate_databases(stack: Stack, *, with_airflow: bool) -> None:

@@ -14,7 +14,7 @@ import psutil
 from include.embedded.credentials import write_private
 from include.embedded.databases import create_databases, migrate_databases
 from include.embedded.errors import StackError
-from include.embedded.places import MADE_AT_START, check_home, find_foreign
+from include.embedded.places import MADE_AT_START, check_home, find_foreign, find_written
 from include.embedded.programs import postgres
 from include.embedded.programs.health import find_problem
 from include.embedded.programs.patience import Patience
@@ -24,6 +24,7 @@ from include.embedded.programs.supervision import connect, is_alive, log_path, p
 from include.embedded.programs.table import AIRFLOW_PROGRAMS, PROGRAMS, load_programs, make_programs, save_programs
 from include.embedded.settings import StackSettings, read_settings_of_problem
 from include.embedded.stack import Stack, open_stack, wanted_ports
+from include.embedded.usage import name_command
 
 PUBLIC, PRIVATE = 0o755, 0o700
 # Postgres runs as another user under root and passes through the home; everything else is its owner's alone.
@@ -59,7 +60,8 @@ def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print, *, wi
         stack = find_running(home)
         if stack:
             if stack.settings.model_copy(update={"start_timeout": settings.start_timeout}) != settings:
-                say("Changes to the stack's own settings take effect after `make down` and another start.")
+                down = name_command("down", home)
+                say(f"Changes to the stack's own settings take effect after `{down}` and another start.")
             states = program_states(stack)
             missing = [name for name in load_programs(home) if states[name]["statename"] not in ("RUNNING", "STARTING")]
             if not missing:
@@ -84,12 +86,17 @@ def find_other(home: Path) -> Stack | None:
 
 def find_running(home: Path) -> Stack | None:
     """The stack in `home` if its supervisor runs, with the settings that it was started with."""
+    stack = find_started(home)
+    return stack if stack and is_alive(stack) else None
+
+
+def find_started(home: Path) -> Stack | None:
+    """The stack in `home` as it was started last, whether it runs or not."""
     path = home / "stack.json"
     ports = load_ports(home)
     if not path.exists() or not ports:
         return None
-    stack = open_stack(home, StackSettings(**json.loads(path.read_text(encoding="utf-8"))), ports)
-    return stack if is_alive(stack) else None
+    return open_stack(home, StackSettings(**json.loads(path.read_text(encoding="utf-8"))), ports)
 
 
 def stop(home: Path) -> int:
@@ -123,8 +130,7 @@ def reset(home: Path) -> list[Path]:
     check_home(home)
     stop(home)
     foreign = find_foreign(home)
-    ours = set(home.iterdir()).difference(foreign) if home.exists() else set()
-    for path in (*ours, postgres.shared_directory(home)):
+    for path in (*find_written(home), postgres.shared_directory(home)):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
@@ -198,10 +204,11 @@ def _wait(stack: Stack, names: list[str], settings: StackSettings, say: Say) -> 
             if state in ("FATAL", "BACKOFF", "gone") or len(processes[name]) > STARTS_TO_ALLOW:
                 raise StackError(f"{name} did not come up ({state}; {problem}). The end of {log}:\n{tail(log)}")
             if looks and not patience[name].look(process, log):
+                longer = name_command(f"run START_TIMEOUT={3 * settings.start_timeout:g}", stack.home)
                 raise StackError(
                     f"{name} is not up yet ({state}; {problem}) and has shown no activity for START_TIMEOUT"
                     f" ({settings.start_timeout:g} s). It keeps starting, as do the others: run the same command again,"
-                    f" or allow more time, as in `make run START_TIMEOUT={3 * settings.start_timeout:g}`."
+                    f" or allow more time, as in `{longer}`."
                     f" The end of {log}:\n{tail(log)}"
                 )
         if looks:

@@ -53,6 +53,11 @@ def find_foreign(home: Path) -> list[Path]:
     return sorted(path for path in home.iterdir() if not WRITTEN.fullmatch(path.name))
 
 
+def find_written(home: Path) -> list[Path]:
+    """What a stack wrote into its directory."""
+    return sorted(set(home.iterdir()).difference(find_foreign(home))) if home.exists() else []
+
+
 def check_home(home: Path) -> None:
     """Checks that a directory is a stack's, or that one may be made of it.
 

@@ -21,7 +21,9 @@ from include.settings import Settings, build_settings, gather_settings, known_ke
 from include.settings.team import TEAM_KEYS, read_team_settings
 
 # What `make` itself is told, beside settings.
-OF_MAKE = frozenset(("PROGRAM", "HOW", "ARGS", "TO", "FROM", "TARGET", "PYTHON3", "PYTHON", "VENV", "TEST_PROCESSES"))
+OF_MAKE = frozenset(
+    ("PROGRAM", "HOW", "ARGS", "TO", "FROM", "TARGET", "PYTHON3", "PYTHON", "VENV", "TEST_PROCESSES", "MLTRAIN_HOME")
+)
 OF_COMPOSE = ("COMPOSE_", "DOCKER_", "BUILDKIT_")
 # How near a name has to be to a setting's to be taken for it, among those that a person gave, and among all others.
 NEAR_GIVEN, NEAR = 0.6, 0.9

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from include.configuration.values import ALL
 from include.errors import SourceInvalid
 from include.models.fitting import threads_for
-from include.prediction.scoring import score_month
-from include.problem.words import name_parts
+from include.prediction.scoring import BATCH, score_month
+from include.problem.words import count_rows_in_words, name_parts
 from include.settings import Settings
 from include.sources.allowed import AllowedLocations
 from include.sources.location import fill_in
@@ -30,7 +31,8 @@ def plan(
     """A job for each month, as plain JSON values, all of them with the version that is the champion now.
 
     Args:
-        months: YYYY-MM; None: those of the settings that are loaded, or with a location all of them.
+        months: YYYY-MM, or `all` of a source that is loaded whole; None: those of the settings that are loaded, or with
+            a location all of them.
         location: Address of the rows, as SOURCE has it; None: `raw.rows`.
         connection_id: What `score` is to log in with there.
 
@@ -85,6 +87,23 @@ def score(
         told = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons.items())
         log.warning("%s: values of %s not as those learnt: %s", scored["month"], column, told)
     return scored
+
+
+def describe(settings: Settings, scored: Sequence[Mapping[str, Any]]) -> str:
+    """What was predicted, in a sentence or two.
+
+    Args:
+        scored: What `score` returned, of each month.
+    """
+    months = [each["month"] for each in scored]
+    rows = count_rows_in_words(settings.problem, sum(each["rows"] for each in scored))
+    skipped = sum(each["skipped"] for each in scored)
+    if len(months) > 1:
+        rows += ": " + ", ".join(f"{each['rows']:,} of {each['month']}" for each in scored)
+    elif months != [ALL]:
+        rows += f" of {months[0]}"
+    told = f"Version {scored[0]['version']} predicted {rows}, stored in {'.'.join(BATCH)}."
+    return f"{told} {skipped:,} more cannot be predicted: a value is missing or out of bounds." if skipped else told
 
 
 def _list_loaded(url: str, settings: Settings) -> list[str]:

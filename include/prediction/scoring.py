@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
+from include.configuration.values import ALL
 from include.errors import SourceInvalid
 from include.models.outputs.protocol import Outputs, Stored
 from include.prediction.accepted import find_accepted
@@ -174,7 +175,7 @@ def score_month(
         )
         append_rows(connection, partition, scoring.schema, upcoming)
         if not scoring.rows:
-            raise SourceInvalid(_explain_nothing(problem, month, location, scoring.skipped))
+            raise SourceInvalid(_explain_nothing(problem, settings.months, month, location, scoring.skipped))
     return {
         "month": month,
         "version": loaded.version.version,
@@ -242,10 +243,18 @@ def _open_loaded(url: str, problem: Problem, month: str) -> Iterator[Iterator[pa
         yield batches
 
 
-def _explain_nothing(problem: Problem, month: str, location: str | None, skipped: int) -> str:
+def _explain_nothing(problem: Problem, months: tuple[str, ...], month: str, location: str | None, skipped: int) -> str:
     rows = problem.row[1]
     if skipped:
         return f"None of the {skipped} {rows} of {month} can be predicted: a value is missing or out of bounds in each."
     if location:
         return f"{mask(location)} has no {rows} for {month}."
+    # To load what is named would not help: with the settings as they are, rows are loaded by other names.
+    if months == (ALL,) != (month,):
+        return (
+            f"raw.rows has no {rows} of {month}, because the source is loaded whole, not by month: give `months` as"
+            f' ["{ALL}"], or leave it empty.'
+        )
+    if (month,) == (ALL,) != months:
+        return f"raw.rows has no {rows} of {ALL}, because the source is loaded by month: name months, as YYYY-MM."
     return f"raw.rows has no {rows} of {month}: start data_preparation with that month, or give a location."

@@ -88,3 +88,16 @@ def test_reason_of_a_failed_prediction_is_the_runs_note(monkeypatch: pytest.Monk
     with pytest.raises(MltrainError):
         body(params={"inputs": [TRIP], "level": 0.9}, dag_run=run)
     assert notes == [("prediction", "manual__1", "no champion: start sklearn_training")]
+
+
+def test_note_of_a_batch_says_what_was_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    from include.orchestration import runs
+
+    notes = []
+    monkeypatch.setattr(runs, "write_note", lambda *note: notes.append(note))
+    task = find_dag("batch_prediction").get_task("report")
+    assert task.upstream_task_ids == {"score"}
+    scored = ({"month": "2024-01", "version": 3, "rows": 7, "skipped": 0},)
+    task.python_callable(scored, dag_run=SimpleNamespace(dag_id="batch_prediction", run_id="manual__1"))
+    told = "Version 3 predicted 7 trips of 2024-01, stored in prediction.batch."
+    assert notes == [("batch_prediction", "manual__1", told)]

@@ -186,6 +186,14 @@ def test_restore_leaves_a_server_of_ones_own_as_it_was_where_it_holds_such_a_dat
     with psycopg.connect(live) as connection:
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
     assert not (tmp_path / "home").exists(), "the next try is not told that there is a stack"
+    # Without that database's table, the server gets the backup, as docs/production.md moves a stack to it.
+    with psycopg.connect(live) as connection:
+        connection.execute("DROP TABLE kept")
+    done = command(tmp_path / "home", "restore", str(saved.path), **given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with psycopg.connect(live) as connection:
+        assert connection.execute("SELECT name FROM raw.zones").fetchall() == [("Newark Airport",)]
+    assert f"FERNET_KEY={saved.fernet_key}" in (tmp_path / "home" / "secrets.env").read_text()
 
 
 def test_backup_of_a_teams_stack_is_no_embedded_one(saved: Saved, tmp_path: Path) -> None:

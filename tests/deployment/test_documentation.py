@@ -4,9 +4,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import psycopg
 import pytest
 import yaml
 
+from include import warehouse
+from include.deployment.checklist import review
 from include.serving.metrics import Metrics
 from include.settings import ROOT
 
@@ -53,6 +56,54 @@ def test_every_make_target_and_module_is_there() -> None:
 )
 def test_every_path_is_there(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+def test_manifests_that_are_applied_are_those_that_the_checklist_looks_through(tmp_path: Path) -> None:
+    [block] = [found for found in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) if "kubectl --namespace" in found]
+    for name in ("kubectl", "helm"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >> "{tmp_path}/calls"\n')
+        (tmp_path / name).chmod(0o755)
+    subprocess.run(["bash", "-e", "-c", block], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+    applied = re.findall(r"--filename (\S+)", (tmp_path / "calls").read_text())
+    # Without these files, what the checklist says of the manifests names each that it looks for.
+    problem = next(finding.problem for finding in review(tmp_path, "helm") if "manifests" in finding.what)
+    assert applied == re.findall(r"no (deploy/\S+?\.yaml)", problem or "")
+    assert all((ROOT / path).exists() for path in applied)
+
+
+def test_statements_that_prune_tables_delete_what_is_old_alone(warehouse_url: str) -> None:
+    [block] = re.findall(r"```sql\n(.*?)```", TEXT, re.DOTALL)
+    with psycopg.connect(warehouse_url, autocommit=True) as connection:
+        for month, version in (("2024-01", 11), ("2024-01", 12)):
+            with warehouse.connect(warehouse_url) as creating:
+                warehouse.ensure_month(creating, warehouse_url, "prediction", "batch", month)
+            connection.execute(
+                "INSERT INTO prediction.batch (month, model_version, row_number, predicted) VALUES (%s, %s, 1, 9.5)",
+                [month, version],
+            )
+        for run, age in (("old", "2 years"), ("new", "1 day")):
+            connection.execute(
+                "INSERT INTO training.trials (run_key, model, number, set_version, status, loss, parameters,"
+                " started_at, finished_at) VALUES (%(run)s, 'm', 0, 1, 'ok', 1, '{}', now() - %(age)s::interval,"
+                " now() - %(age)s::interval)",
+                {"run": run, "age": age},
+            )
+            connection.execute(
+                "INSERT INTO prediction.log (at, source, request_id, model_version, predicted, pickup_at)"
+                " VALUES (now() - %s::interval, 'rest', %s, 3, 9.5, now())",
+                [age, run],
+            )
+        connection.execute(block)
+        left = {
+            column: connection.execute(f"SELECT {column} FROM {table}").fetchall()
+            for column, table in (
+                ("model_version", "prediction.batch"),
+                ("request_id", "prediction.log"),
+                ("run_key || ''", "training.trials"),
+                ("run_key", "training.tunings"),
+            )
+        }
+    assert list(left.values()) == [[(12,)], [("new",)], [("new",)], [("new",)]]
 
 
 def test_backup_in_compose_is_done_as_written(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_automation_logs_in_with_the_password_that_it_is_created_with(manager: A
 def test_values_are_what_their_readers_take() -> None:
     values = make()
     Fernet(values["fernet-key"])
+    assert len(values["jwt-secret"]) >= 64, "HMAC with SHA-512 asks for as many"
     names = {"airflow": "airflow-database", "warehouse": "warehouse", "mlflow": "mlflow-database"}
     places = read_environment({VARIABLES[database]: values[secret] for database, secret in names.items()})
     assert all(url.startswith("postgresql://") for url in places.databases.values())

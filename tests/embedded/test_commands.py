@@ -1,14 +1,21 @@
 """What the commands of the Makefile hand on to the programs that they become."""
 
+import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from include.embedded import __main__ as launcher
+from include.embedded.commands.notebook import QUIET
 from include.embedded.errors import StackError
 from include.embedded.programs.processes import MARKER
 from include.embedded.programs.table import Program, save_programs
+from include.embedded.settings import StackSettings
+from include.embedded.stack import wanted_ports
+from include.settings import Settings
+from tests.conftest import find_free_port
 
 
 @pytest.fixture
@@ -51,3 +58,69 @@ def test_arguments_that_are_no_words_are_said_to_be_so(became: list[tuple[list[s
     with pytest.raises(StackError, match="ARGS cannot be split into words"):
         launcher.airflow("dags 'list")
     assert became == []
+
+
+def test_reproduce_asks_the_running_stack_whatever_server_the_shell_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None, int]] = []
+
+    def rebuild(url: str, settings: Settings, version: int) -> SimpleNamespace:
+        asked.append((url, settings.mlflow_tracking_uri, version))
+        return SimpleNamespace(describe=lambda: "identical", is_identical=True)
+
+    stack = SimpleNamespace(
+        warehouse_url="postgresql://taxi@host/warehouse",
+        mlflow_address="http://127.0.0.1:5000",
+        mlflow_login=lambda role: (role, "secret"),
+    )
+    monkeypatch.setattr("include.embedded.commands.notebook.find_running", lambda home: stack)
+    monkeypatch.setattr("include.training.rebuild.rebuild", rebuild)
+    # For the start of the stack: the address of a login that may create databases.
+    monkeypatch.setenv("WAREHOUSE_URL", "postgresql://admin@host/postgres")
+    for name in (*QUIET, "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "")
+    assert launcher.reproduce(7) == 0
+    assert asked == [("postgresql://taxi@host/warehouse", "http://127.0.0.1:5000", 7)]
+
+
+def test_reset_names_the_databases_that_it_leaves_on_a_server_that_cannot_be_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = find_free_port()
+    (tmp_path / "secrets.env").touch()
+    ports = dict.fromkeys(wanted_ports(StackSettings()), (port, port))
+    (tmp_path / "ports.json").write_text(json.dumps(ports))
+    settings = {
+        **StackSettings(warehouse_database="warehouse_cars").model_dump(mode="json"),
+        "warehouse_url": f"postgresql://admin:hunter22@127.0.0.1:{port}/postgres",
+    }
+    (tmp_path / "stack.json").write_text(json.dumps(settings))
+    monkeypatch.setattr(launcher, "HOME", tmp_path)
+    assert launcher.remove() == 0
+    said = capsys.readouterr().out
+    assert (
+        f"Left on 127.0.0.1:{port}, the server of WAREHOUSE_URL: the databases airflow, mlflow, warehouse_cars." in said
+    )
+    assert 'DROP DATABASE "warehouse_cars";' in said
+    assert "hunter22" not in said
+    assert not tmp_path.exists()
+
+
+def test_reset_without_a_stack_says_that_there_is_nothing_to_delete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(launcher, "HOME", tmp_path / "home")
+    assert launcher.remove() == 0
+    assert capsys.readouterr().out == f"There is no stack in {tmp_path / 'home'}: nothing to delete.\n"
+
+
+@pytest.mark.parametrize("command", ["status", "psql", "rollback", "fail", "airflow"])
+def test_command_on_a_stack_that_is_stopped_says_so_and_starts_nothing(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(launcher, "HOME", tmp_path / "home")
+    monkeypatch.setattr(launcher, "_start", lambda: pytest.fail("a stack was started"))
+    monkeypatch.setattr(launcher, "isolate", lambda environment, others: [])
+    monkeypatch.setattr(sys, "argv", ["include.embedded", command])
+    assert launcher.main() == 1
+    assert capsys.readouterr().out.startswith("The stack is not running. Start it with `")
+    assert not (tmp_path / "home").exists()

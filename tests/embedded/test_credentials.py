@@ -1,5 +1,6 @@
 """The secrets of a stack."""
 
+import hashlib
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -35,3 +36,7 @@ def test_secrets_do_not_show_when_printed() -> None:
 
 def test_fernet_key_is_one() -> None:
     Fernet(Credentials().fernet_key)
+
+
+def test_key_that_signs_tokens_is_as_long_as_hmac_with_sha_512_asks_for() -> None:
+    assert len(Credentials().jwt_secret) >= hashlib.sha512().digest_size

@@ -1,6 +1,7 @@
 """Starting and stopping a small stack of real programs."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,12 +17,13 @@ import psutil
 import psycopg
 import pytest
 
+from include.embedded import __main__ as launcher
 from include.embedded import lifecycle
 from include.embedded.errors import StackError
 from include.embedded.lifecycle import find_other, find_running, reset, start, stop
 from include.embedded.programs import supervision
 from include.embedded.programs.health import find_problem
-from include.embedded.programs.postgres import CONFIGURATION
+from include.embedded.programs.postgres import CONFIGURATION, create_database
 from include.embedded.programs.supervision import connect, program_states
 from include.embedded.settings import read_settings_of_problem
 from include.embedded.stack import Stack
@@ -127,7 +129,7 @@ def test_no_secret_is_on_a_command_line(small_stack: Stack) -> None:
 
 
 def test_server_named_in_warehouse_url_is_used_instead_of_an_own_one(
-    small_stack: Stack, open_home: Path, monkeypatch: pytest.MonkeyPatch
+    small_stack: Stack, open_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for kind in ("AIRFLOW", "MLFLOW", "WAREHOUSE"):
         monkeypatch.setenv(f"{kind}_DATABASE", f"other_{kind.lower()}")
@@ -137,6 +139,19 @@ def test_server_named_in_warehouse_url_is_used_instead_of_an_own_one(
     with psycopg.connect(stack.warehouse_url) as connection:
         assert connection.info.dbname == "other_warehouse"
         assert connection.execute("SELECT count(*) FROM training.sets").fetchone() == (0,)
+    # They outlive the stack, with those of other problems.
+    monkeypatch.setenv("PROBLEM", "rents")
+    rents = read_settings_of_problem().warehouse_database
+    create_database(small_stack.admin_url, rents)
+    monkeypatch.setattr(launcher, "HOME", open_home)
+    assert launcher.remove() == 0
+    said = capsys.readouterr().out
+    assert f"the databases other_airflow, other_mlflow, other_warehouse, {rents}. A new stack" in said
+    with psycopg.connect(small_stack.admin_url, autocommit=True) as connection:
+        for statement in re.findall(r'DROP DATABASE "\w+";', said):
+            connection.execute(statement)
+        names = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+    assert not {name for name in names if name.startswith("other_")}
 
 
 def test_error_names_the_program_and_ends_with_its_log_when_it_does_not_come_up(

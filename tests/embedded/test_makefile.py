@@ -105,6 +105,8 @@ def test_argument_is_one_whatever_it_holds_and_none_where_it_is_not_given(
 
 def test_python_of_another_project_does_not_reach_ours(checkout: Path) -> None:
     lines = run_make(checkout, "up", PYTHONPATH="/other", PYTHONHOME="/other", VIRTUAL_ENV="/other")
+    # By this, programs know that make called them.
+    assert "MLTRAIN_GIVEN=" in lines
     assert "argument include.embedded" in lines
     assert not [line for line in lines if line.startswith(("PYTHON", "VIRTUAL_ENV"))]
 

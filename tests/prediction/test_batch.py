@@ -68,6 +68,26 @@ def test_job_scores_with_its_version_though_the_champion_has_changed(
         assert connection.execute(query).fetchall() == [(1, scored["rows"])]
 
 
+@pytest.mark.parametrize(
+    ("counts", "skipped", "told"),
+    [
+        ({"2024-01": 1200}, 0, "1,200 trips of 2024-01, stored in prediction.batch."),
+        ({"all": 1}, 0, "1 trip, stored in prediction.batch."),
+        (
+            {"2024-01": 1200, "2024-02": 900},
+            2,
+            "2,100 trips: 1,200 of 2024-01, 900 of 2024-02, stored in prediction.batch. 4 more cannot be predicted",
+        ),
+    ],
+)
+def test_note_says_how_many_rows_of_which_months_which_version_predicted(
+    counts: dict[str, int], skipped: int, told: str
+) -> None:
+    scored = [{"month": month, "version": 3, "rows": rows, "skipped": skipped} for month, rows in counts.items()]
+    said = batch.describe(Settings(), scored)
+    assert said.removesuffix(": a value is missing or out of bounds.") == f"Version 3 predicted {told}"
+
+
 def test_location_that_is_not_allowed_is_refused_before_anything_is_fetched(
     warehouse_url: str, settings: Settings, web_server: WebServer
 ) -> None:

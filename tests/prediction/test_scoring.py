@@ -216,6 +216,20 @@ def test_month_that_is_not_loaded_is_an_error_that_says_what_to_start(warehouse_
         score_month(warehouse_url, SETTINGS, load(), MONTH)
 
 
+@pytest.mark.parametrize(
+    ("months", "month", "message"),
+    [
+        (("all",), MONTH, r'no trips of 2024-01, because the source is loaded whole.*: give `months` as \["all"\]'),
+        ((MONTH,), "all", r"no trips of all, because the source is loaded by month: name months, as YYYY-MM"),
+    ],
+)
+def test_month_that_the_source_does_not_have_is_an_error_that_says_what_to_give(
+    warehouse_url: str, months: tuple[str, ...], month: str, message: str
+) -> None:
+    with pytest.raises(SourceInvalid, match=message):
+        score_month(warehouse_url, Settings(months=months), load(), month)
+
+
 def test_earlier_predictions_stay_where_the_source_is_damaged(warehouse_url: str, tmp_path: Path) -> None:
     settings = ingest(warehouse_url, tmp_path, make_table(3))
     score_month(warehouse_url, settings, load(), MONTH)

@@ -36,6 +36,7 @@ def test_first_start_generates_every_secret_of_the_compose_file_and_no_other(pro
     assert len(set(generated)) == len(generated), "no two are the same"
     assert all(re.fullmatch("[0-9a-f]{48}\n", secrets[name]) for name in secrets if name.endswith("_password"))
     assert len(urlsafe_b64decode(secrets["fernet_key"].strip())) == 32
+    assert len(secrets["jwt_secret"].strip()) >= 64, "HMAC with SHA-512 asks for as many"
     assert json.loads(secrets["smtp_connection"])["host"] == "mailpit"
 
 

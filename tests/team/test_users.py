@@ -54,3 +54,8 @@ def test_passwords_of_people_are_set_once_and_that_of_the_tasks_always(tmp_path:
     ]
     assert works == [["ann", "first"], ["automation", "new"]]
     assert roles == {"ann": ["Op"], "automation": ["User"]}
+    # As docs/production.md says how to change it; the next migrations leave it.
+    run("-m", "include.team.airflow", "users", "reset-password", "--username", "ann", "--password", "third")
+    again = {"ann": "Op"}, {"ann": "first"}, {"ann": "Op"}, {"ann": "third"}
+    _, works, _ = json.loads(run("-c", PROGRAM, given=json.dumps([again[:2], again[2:]])).splitlines()[-1])
+    assert works == [["ann", "third"]]

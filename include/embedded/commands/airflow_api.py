@@ -8,6 +8,7 @@ import httpx
 
 from include.embedded.errors import StackError
 from include.embedded.stack import Stack
+from include.embedded.usage import name_command
 
 SECONDS_TO_ANSWER = 30.0
 PAUSES = (0.5, 1.0, 2.0)
@@ -164,7 +165,9 @@ class AirflowApi:
         try:
             response = self._client.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            raise StackError(f"Airflow does not answer ({method} {path}): {error}; see `make status`") from error
+            raise StackError(
+                f"Airflow does not answer ({method} {path}): {error}; see `{name_command('status')}`"
+            ) from error
         if response.is_error:
             raise StackError(f"Airflow refused {method} {path}: {response.status_code} {response.text[:1000]}")
         return response.json()

@@ -14,6 +14,7 @@ from rich.console import Console
 from include.embedded.commands.airflow_api import AirflowApi, Run
 from include.embedded.errors import StackError
 from include.embedded.stack import Stack
+from include.embedded.usage import name_command
 
 DRILL = "alert_drill"
 WAYS = ("error", "mapped", "killed", "late")
@@ -33,7 +34,8 @@ def fail(stack: Stack, how: str, console: Console) -> bool:
         StackError: Airflow does not know the DAG, or no alert was created.
     """
     api = AirflowApi(stack)
-    _wait(lambda: DRILL in api.dags(), f"Airflow has no DAG {DRILL}: see `make logs PROGRAM=dag-processor`")
+    log = name_command("logs PROGRAM=dag-processor", stack.home)
+    _wait(lambda: DRILL in api.dags(), f"Airflow has no DAG {DRILL}: see `{log}`")
     api.unpause(DRILL)
     # A word that no drill has had: the same error again would be counted and not sent.
     run = api.trigger(DRILL, how=how, word=secrets.token_hex(3).translate(str.maketrans("0123456789", "ghijklmnop")))

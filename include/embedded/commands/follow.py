@@ -21,6 +21,7 @@ from include.embedded.commands.run_report import write_report
 from include.embedded.errors import StackError
 from include.embedded.programs.supervision import log_path, tail
 from include.embedded.stack import Stack
+from include.embedded.usage import name_command
 from include.models.table import TRAINING_DAGS
 from include.sets.baselines import list_baselines
 from include.settings import Settings, read_settings
@@ -34,6 +35,7 @@ SECONDS_TO_START = 120.0
 SECONDS_TO_END = 300.0
 SECONDS_TO_SERVE = 60.0
 LOG_LINES = 15
+RUNS_NAMED = 3
 
 
 def follow(stack: Stack, console: Console) -> bool:
@@ -87,13 +89,27 @@ def wait_for_end(stack: Stack, console: Console) -> None:
     """Waits until no run of a DAG is active, but no longer than `SECONDS_TO_END`; runs that wait for a person go on."""
     api = AirflowApi(stack)
     deadline = time.monotonic() + SECONDS_TO_END
+    is_told = False
     try:
         while (active := api.active_runs(tuple(api.dags()))) and time.monotonic() < deadline:
+            if not is_told:
+                console.print(_tell_wait(active, stack), markup=False, soft_wrap=True)
+                is_told = True
             time.sleep(0.5)
     except StackError:
         return  # it does not work, so that nothing ends by waiting
     if active:
         console.print(f"Still active, and interrupted: {', '.join(sorted({run.dag_id for run in active}))}.")
+
+
+def _tell_wait(active: list[Run], stack: Stack) -> str:
+    named = [f"{run.dag_id} {run.run_id}" for run in active[:RUNS_NAMED]]
+    more = [f"{len(active) - RUNS_NAMED} more"] if len(active) > RUNS_NAMED else []
+    runs = "this run" if len(active) == 1 else "these runs"
+    return (
+        f"Waiting for {runs} to end, for at most {SECONDS_TO_END:g} s: {', '.join([*named, *more])}. To go"
+        f" on at once, press Ctrl-C, then `{name_command('down', stack.home)}` and the same command again."
+    )
 
 
 def roll_back(stack: Stack, console: Console) -> bool:

@@ -10,11 +10,13 @@ from include.embedded.errors import StackError
 from include.embedded.lifecycle import find_running
 from include.embedded.programs.launch import become
 from include.embedded.programs.ports import HOST
+from include.embedded.usage import name_command
 from include.settings import HOME, ROOT
 from include.tracking_server.routes import READER
 
 NOTEBOOK = ROOT / "docs" / "inference.ipynb"
-NOT_RUNNING = "The stack is not running. Start it with `make up`."
+QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+NOT_RUNNING = f"The stack is not running. Start it with `{name_command('up')}`."
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,24 @@ def connect() -> Connection:
     Raises:
         StackError: The stack is not running.
     """
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     if url := os.environ.get("WAREHOUSE_URL"):
+        os.environ |= QUIET
         return Connection(url, os.environ.get("MLFLOW_TRACKING_URI", ""))
+    return connect_to_stack()
+
+
+def connect_to_stack() -> Connection:
+    """The running stack's warehouse and MLflow, whatever the environment names: it may do so for the stack's start.
+
+    Raises:
+        StackError: The stack is not running.
+    """
     stack = find_running(HOME)
     if not stack:
         raise StackError(NOT_RUNNING)
     # A reader can load every model, and change none.
     name, password = stack.mlflow_login(READER)
-    os.environ |= {"MLFLOW_TRACKING_USERNAME": name, "MLFLOW_TRACKING_PASSWORD": password}
+    os.environ |= QUIET | {"MLFLOW_TRACKING_USERNAME": name, "MLFLOW_TRACKING_PASSWORD": password}
     return Connection(stack.warehouse_url, stack.mlflow_address)
 
 
@@ -64,7 +75,9 @@ def open_notebook() -> NoReturn:
         StackError: The stack is not running, or JupyterLab is not installed.
     """
     if importlib.util.find_spec("jupyterlab") is None:
-        raise StackError("JupyterLab is not installed: `make notebook` installs it, then opens the notebook.")
+        raise StackError(
+            f"JupyterLab is not installed: `{name_command('notebook')}` installs it, then opens the notebook."
+        )
     if not find_running(HOME):
         raise StackError(NOT_RUNNING)
     # With a server of one's own, that is the address for making databases, not the warehouse's.

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from include.embedded.commands.results import Reign, TrainedModel, find_champion, find_reign
 from include.embedded.stack import Stack
+from include.embedded.usage import name_command
 from include.problem.declaration import SAMPLE
 from include.problem.objectives.objective import Objective
 from include.problem.words import name_one, name_unit, show_amount
@@ -79,8 +80,8 @@ def next_steps(stack: Stack, settings: Settings) -> Table:
     table = Table(title="Next steps", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("Explore data and models", f"{stack.airflow_address}{DASHBOARDS}")
     table.add_row(f"Predict {name_one(settings.problem)}", f"{stack.airflow_address}{PLAYGROUND}")
-    table.add_row("Work with them in Python", "make notebook")
+    table.add_row("Work with them in Python", name_command("notebook", stack.home))
     if settings.problem.source == SAMPLE and settings.problem.sources:
-        real = f"make run SOURCE={next(iter(settings.problem.sources))} MONTHS=2024-01,2024-02"
+        real = name_command(f"run SOURCE={next(iter(settings.problem.sources))} MONTHS=2024-01,2024-02", stack.home)
         table.add_row(f"Train on real {settings.problem.row[1]}", real)
     return table

@@ -10,6 +10,7 @@ import psycopg
 
 from include.embedded.errors import StackError
 from include.embedded.stack import Stack
+from include.embedded.usage import name_command
 from include.settings import Settings
 from include.tracking.registry import CHAMPION
 from include.tracking_server.routes import READER
@@ -165,7 +166,9 @@ def _call(api: httpx.Client, method: str, path: str, **arguments: Any) -> dict[s
     try:
         response = api.request(method, path, **arguments)
     except httpx.HTTPError as error:
-        raise StackError(f"MLflow does not answer ({method} {path}): {error}; see `make status`") from error
+        raise StackError(
+            f"MLflow does not answer ({method} {path}): {error}; see `{name_command('status')}`"
+        ) from error
     if response.status_code == httpx.codes.NOT_FOUND:
         return {}
     if response.is_error:

@@ -123,7 +123,8 @@ def initialise(server: Server, password: str) -> bool:
         if version.read_text().strip() != major:
             raise StackError(
                 f"{server.data} was written by Postgres {version.read_text().strip()}, the binaries are {major}: "
-                "dump it with the old binaries, or delete everything and start again with `make reset`"
+                "run `make up` and `make backup TO=<directory>` with the previous release, then `make reset` and "
+                "`make restore FROM=<directory>` with this one"
             )
         return False
     unfinished = server.data.with_name("data.unfinished")
