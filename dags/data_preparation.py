@@ -1,6 +1,6 @@
 """Start here: loads rows and, unless a fresh training set exists, publishes a new one, which starts training.
 
-**Starts** by hand, through the REST API, or when a training DAG finds no fresh set.
+**Starts** by hand, through the REST API, by `automatic_retraining`, or when a training DAG finds no fresh set.
 
 **Produces** the months in `raw.rows`, rejected rows in `raw.rejected`, an immutable version in
 `training.examples_<version>`, which is also kept as Parquet files if it is large (`PARQUET_LOCATION`), and a note that
@@ -32,6 +32,11 @@ from include.settings import read_settings
 # people see; without its data, nothing would go on anyway.
 PROBLEM = read_settings().problem
 DAY: dict[str, Any] = {"type": ["string", "null"], "format": "date"}
+VALIDATION = "that of the month before the newest; of two months, of the newest; of one, its 21st; or by shares"
+TEST = (
+    "that of the newest month; of two, of its second half; of one, its 26th; or by shares. With a day for validation,"
+    " no test split"
+)
 PARAMS = {
     "months": Param(
         None,
@@ -45,15 +50,13 @@ PARAMS = {
         None,
         **DAY,
         title="Validation from",
-        description="First day of the validation split. Empty: "
-        f"{in_force('VALIDATION_FROM', otherwise='the newest month, or by shares')}.",
+        description=f"First day of the validation split. Empty: {in_force('VALIDATION_FROM', otherwise=VALIDATION)}.",
     ),
     "test_from": Param(
         None,
         **DAY,
         title="Test from",
-        description="First day of a third split, for testing. Empty: "
-        f"{in_force('TEST_FROM', otherwise='no test split')}.",
+        description=f"First day of a third split, for testing. Empty: {in_force('TEST_FROM', otherwise=TEST)}.",
     ),
     "outdated_after": Param(
         None,

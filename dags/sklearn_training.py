@@ -1,7 +1,7 @@
 """Tunes, trains and registers the sklearn model types on the newest training set.
 
-**Starts** when `data_preparation` publishes a training set, or by hand: then it takes the newest published set, and if
-none is fresh, it starts `data_preparation` and skips its own tasks.
+**Starts** when `data_preparation` publishes a training set, by `automatic_retraining`, or by hand: then it takes the
+newest published set, and if none is fresh, it starts `data_preparation` and skips its own tasks.
 
 **Produces** an MLflow run per model type with a child run per trial, a stored model per model type, and the family's
 best model as `challenger` in the registry; then the asset `sklearn_model` changes.

@@ -93,7 +93,7 @@ class Problem(SettingsModel):
     encoding: OptionalText = None
     """Encoding of the source's text files, such as `latin-1`. Empty: a byte order mark, else UTF-8, else cp1252."""
     missing: Marks = ()
-    """Values that mean a missing one, besides empty ones, NA, N/A, null, NaN, - and ?; for example -200."""
+    """Values that mean a missing one, besides empty ones, NA, N/A, #N/A, null, NaN, - and ?; for example -200."""
     group: OptionalText = None
     """The column whose rows of one value belong together, such as a customer: never in two splits."""
     split: Literal["", "time", "group", "hash"] = ""
@@ -113,8 +113,8 @@ class Problem(SettingsModel):
     task: Task = "regression"
     """What is predicted: `regression`, a number, or `classification`, the probability of each of the `classes`."""
     classes: Names = ()
-    """The values that the target of a classification has, as the source writes them; a row with another one is left
-    out.
+    """The values that the target of a classification has, as the source writes them; a row with another one is
+    rejected.
     """
     positive: OptionalText = None
     """Of two classes the one that is looked for, such as `Yes`. Empty: the second."""

@@ -1,6 +1,6 @@
 """The problem's file, and what the environment says instead of it.
 
-Any top-level key can be given by the environment in capitals, and so can each column's name in the source
+Each of `SIMPLE_KEYS` can be given by the environment in capitals, and so can each column's name in the source
 (`COLUMN_<NAME>`) and bounds (`<NAME>_MIN`, `<NAME>_MAX`), and each reference's address (`<NAME>_SOURCE`). The
 environment wins, so that what must not be in git need not be; an empty value leaves what the file says.
 """

@@ -68,8 +68,9 @@ def make_plan(
     """Completes a request from the settings.
 
     Without a split day, the newest of three or more months tests, and the one before it validates; of two, the newest
-    one's first half validates and its second half tests. With a day that validates alone, there is no test split. Rows
-    that are not divided into months, or not split by time, are split by shares.
+    one's first half validates and its second half tests; of a single one, the days from the 21st validate and those
+    from the 26th test. With a day that validates alone, there is no test split. Rows that are not divided into months,
+    or not split by time, are split by shares.
 
     Raises:
         SettingsError: A value cannot be used, or the values contradict each other.

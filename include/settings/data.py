@@ -64,16 +64,16 @@ class DataSettings(SettingsModel):
     """
 
     validation_from: Day = None
-    """First day of the validation split, which chooses parameters, as YYYY-MM-DD. Empty: the month before the last, or
-    the first half of the last of two months.
+    """First day of the validation split, which chooses parameters, as YYYY-MM-DD. Empty: that of the month before
+    the last, or of the last of two months; of a single month, the 21st.
     """
     test_from: Day = None
-    """First day of the test split, which judges, as YYYY-MM-DD. Empty: the last month, or the second half of the last
-    of two; none where VALIDATION_FROM is set.
+    """First day of the test split, which judges, as YYYY-MM-DD. Empty: that of the last month, or of the second half of
+    the last of two; of a single month, the 26th. Where VALIDATION_FROM is set, there is no test split then.
     """
     minimum_rows: Count = 100
     """Minimum rows per split; a training set with fewer is not published. A month of a Postgres table counts as new
-    only if it has as many rows.
+    only if it has as many rows. Whatever is set here, a model is never promoted on fewer than 100 held-out rows.
     """
     outdated_after: Hours = 168.0
     """Hours after which a training set is built again, even if nothing has changed."""

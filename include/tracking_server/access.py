@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 READER_PASSWORD, WRITER_PASSWORD = "MLFLOW_READER_PASSWORD", "MLFLOW_WRITER_PASSWORD"
 LOGIN_NEEDED = (
     "MLflow requires a login. Programs take it from MLFLOW_TRACKING_USERNAME (reader or writer) and"
-    " MLFLOW_TRACKING_PASSWORD; docs/tutorial.md says where the passwords are."
+    " MLFLOW_TRACKING_PASSWORD; docs/tutorial.md says where the passwords are, docs/team.md where a team's server has"
+    " them."
 )
 FOREIGN_PAGE = "A page from another address may not use MLflow in a browser."
-READERS_CANNOT = "The login 'reader' may only read; 'writer' may do this (docs/tutorial.md)."
+READERS_CANNOT = "The login 'reader' may only read; 'writer' may do this (docs/tutorial.md, docs/team.md)."
 CLOSED = "This stack does not offer this part of MLflow (include/tracking_server/routes.py)."
 
 

@@ -9,6 +9,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 
 from include.models.table import FAMILIES, names_for, names_of
+from include.sets.plan import make_plan
 from include.settings import Settings
 from tests.dags.conftest import DAG_IDS
 from tests.splits import PROBLEM
@@ -32,6 +33,33 @@ def validate(dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("dag_id", DAG_IDS)
 def test_run_can_be_started_without_any_parameter(dag_id: str) -> None:
     assert validate(dag_id, {}) == {name: param.value for name, param in find_dag(dag_id).params.items()}
+
+
+# Of one, two and three months: what the form says, and the day.
+SPLIT_DAYS = {
+    "validation_from": (
+        ("of one, its 21st", "2024-01-21"),
+        ("of two months, of the newest", "2024-02-01"),
+        ("the month before the newest", "2024-02-01"),
+    ),
+    "test_from": (
+        ("of one, its 26th", "2024-01-26"),
+        ("of two, of its second half", "2024-02-15"),
+        ("that of the newest month", "2024-03-01"),
+    ),
+}
+
+
+@pytest.mark.parametrize("months", [("2024-01",), ("2024-01", "2024-02"), ("2024-01", "2024-02", "2024-03")])
+def test_form_of_the_preparation_says_which_days_an_empty_field_stands_for(months: tuple[str, ...]) -> None:
+    texts = {name: find_dag("data_preparation").params.get_param(name).description for name in SPLIT_DAYS}
+    plan = make_plan(Settings(months=months))
+    for name, (one, two, three) in SPLIT_DAYS.items():
+        words, day = {1: one, 2: two, 3: three}[len(months)]
+        assert words in str(texts[name])
+        assert getattr(plan, name) == day
+    assert "With a day for validation, no test split" in str(texts["test_from"])
+    assert make_plan(Settings(months=months), validation_from=f"{months[-1]}-10").test_from is None
 
 
 PREPARATION_ACCEPTS = [

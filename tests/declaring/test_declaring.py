@@ -304,34 +304,35 @@ def test_months_are_those_that_there_are_files_of(run: Declare, write: Write) ->
 
 
 @pytest.mark.parametrize(
-    ("months", "split"),
+    ("months", "split", "days"),
     [
         (
             ("2024-01",),
-            "by day: the days from 2024-01-26 on test, those from 2024-01-21 on before them validate",
+            "the days from the 26th on test, those from the 21st on before them validate",
+            ("2024-01-21", "2024-01-26"),
         ),
         (
             ("2024-01", "2024-02"),
-            "by day: the second half of the newest month, from 2024-02-15 on, tests, its first half validates",
+            "the second half of the newest month tests, its first half validates",
+            ("2024-02-01", "2024-02-15"),
         ),
         (
             ("2024-01", "2024-02", "2024-03", "2024-04"),
-            "by day: the newest month, from 2024-04-01 on, tests, the one before it, from 2024-03-01 on, validates",
+            "the newest month tests, the one before it validates",
+            ("2024-03-01", "2024-04-01"),
         ),
     ],
 )
 def test_split_of_months_is_the_one_that_a_set_of_them_has(
-    run: Declare, write_months: Callable[..., Path], months: tuple[str, ...], split: str
+    run: Declare, write_months: Callable[..., Path], months: tuple[str, ...], split: str, days: tuple[str, str]
 ) -> None:
     rows = {
         month: [{"day": f"{month}-{1 + row % 28:02}", "x": row % 7, "y": row} for row in range(60)] for month in months
     }
     declared = run(write_months(**{f"m{month[5:]}": of_month for month, of_month in rows.items()}), TIME="day")
     assert declared.problem.months == months
-    assert f"Split: {split}\n" in declared.shown
-    plan = make_plan(Settings(problem=declared.problem))
-    assert str(plan.test_from) in split
-    assert str(plan.validation_from) in split or len(months) == 2
+    assert f"Split: by day: {split}\n" in declared.shown
+    assert make_plan(Settings(problem=declared.problem)).days == days
 
 
 def test_split_of_a_table_without_months_is_by_shares(run: Declare, write: Write) -> None:
