@@ -96,3 +96,14 @@ def test_live_card_is_drawn_again_once_the_server_is_back_with_the_same_answer(p
     page.clock.run_for(4000)
     expect(card).to_have_attribute("data-state", "table")
     expect(card).to_contain_text("seven")
+
+
+def test_times_among_numbers_stand_right_and_a_column_of_times_stands_left(page: Page) -> None:
+    stands = """async () => {
+        const { table } = await import("/static/elements.js");
+        const rows = [["2024-01-02", "2024-01-02 18:00", "a"], ["2024-01-03", "5.39", "b"]];
+        const drawn = table(["when", "median", "why"], rows);
+        document.body.replaceChildren(drawn);
+        return [...document.querySelectorAll("th")].map((head) => head.className);
+    }"""
+    assert page.evaluate(stands) == ["", "number", ""]

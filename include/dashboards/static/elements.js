@@ -48,9 +48,12 @@ const ROWS_SHOWN = 10;
 
 const looksNumeric = (value) => typeof value !== "string" || /^[-+]?[\d,.]+( ?([kMG]?B|s|min|h|d))?$/.test(value);
 
-// A column of mostly numbers stands right as a whole, so that digits stand under digits.
+const looksLikeTime = (value) => /^\d{4}-\d\d-\d\d/.test(value);
+
+// A column of mostly numbers stands right as a whole, so that digits stand under digits; times go along with them.
 function isNumeric(rows, at) {
-  const texts = rows.map((row) => row[at]?.text ?? row[at]).filter((text) => text !== "" && text !== null);
+  const filled = rows.map((row) => row[at]?.text ?? row[at]).filter((text) => text !== "" && text !== null);
+  const texts = filled.filter((text) => !looksLikeTime(text));
   return texts.length > 0 && texts.filter(looksNumeric).length * 2 > texts.length;
 }
 
