@@ -15,6 +15,8 @@ from include.models.explanation import Explanation
 from tests.dashboards.browsing import ADDRESS, open_page
 from tests.dashboards.conftest import OpenSite
 
+# A browser is opened for each.
+pytestmark = pytest.mark.slow
 LINK = "<a href='https://evil.example'>reset</a>"
 TAGS = "a<b>c<br>&lt;d&amp;"
 DRAW = """async (figure) => {

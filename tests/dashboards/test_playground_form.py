@@ -13,6 +13,8 @@ from include.problem.declaration import Problem
 from tests.dashboards.browsing import ADDRESS, open_page
 from tests.dashboards.conftest import OpenSite
 
+# A browser is opened for each.
+pytestmark = pytest.mark.slow
 # A list of form elements has a `length` and an `item` of its own, and pages have a filter `days`.
 COLUMNS: dict[str, Any] = {
     "length": {"kind": "number", "required": True, "example": 12},
