@@ -63,7 +63,12 @@ def test_two_stacks_run_side_by_side(stack: TeamStack, second: TeamStack) -> Non
 
 def test_upgrade_keeps_every_row_and_trains_a_model_that_is_served(stack: TeamStack, second: TeamStack) -> None:
     with second.log_in("admin") as api:
-        before = read_rows(TeamBench(second, api))  # type: ignore[arg-type]
+        bench = TeamBench(second, api)  # type: ignore[arg-type]
+        [(asked,)] = bench.query("SELECT now()")
+        predict(second)
+        # Predictions are written in the background, in the order of the answers.
+        wait_until(lambda: bench.query("SELECT FROM prediction.log WHERE at >= %s", asked), "the prediction is logged")
+        before = read_rows(bench)
     assert all(before.values())
     second.check_out()
     with stack.at_rest():
