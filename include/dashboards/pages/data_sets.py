@@ -13,7 +13,7 @@ from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, PATTERNS,
 from include.dashboards.drawing.tables import Cell, Table
 from include.dashboards.pages.data import first_number, has_number
 from include.dashboards.reading.explanations import WEEKDAYS
-from include.dashboards.reading.histograms import BAR, BARS, ENDS
+from include.dashboards.reading.histograms import BARS, ENDS, place_in_bar
 from include.dashboards.reading.kept import keep
 from include.dashboards.reading.value_names import find_names
 from include.prediction.value_names import Names, name_value
@@ -105,10 +105,10 @@ def _profile_row(row: Any) -> tuple[Any, ...]:
     return (row["column"], "number", rows, missing, "", *map(show_amount, figures), "")
 
 
-_RANGES = sql.SQL("""
-    WITH chosen AS (SELECT split, {column} AS value FROM {examples}), ends AS ({ends}),
-    placed AS (SELECT split, low, high, {bar} AS bar FROM ends, chosen WHERE value <= top)
-    SELECT split, low + (bar - 1) * (high - low) / {bars} AS low, (high - low) / {bars} AS width,
+_RANGES = sql.SQL(f"""
+    WITH chosen AS (SELECT split, {{column}} AS value FROM {{examples}}), ends AS ({ENDS}),
+    placed AS (SELECT split, low, high, {place_in_bar()} AS bar FROM ends, chosen WHERE value <= top)
+    SELECT split, low + (bar - 1) * (high - low) / {BARS} AS low, (high - low) / {BARS} AS width,
            count(*)::float / sum(count(*)) OVER (PARTITION BY split) AS share
     FROM placed GROUP BY split, low, high, bar ORDER BY 1, 2
 """)
@@ -129,14 +129,7 @@ def _histogram(query: sql.SQL, choose: Callable[[Problem], str | None]) -> Calla
         if not newest or name is None:
             return []
         version, url = int(newest[0]["version"]), context.sources.warehouse_url()
-        value, bars = sql.Identifier("value"), sql.Literal(BARS)
-        text = query.format(
-            column=sql.Identifier(name),
-            examples=table_of(version),
-            ends=ENDS.format(value=value, rows=sql.Identifier("chosen")),
-            bar=BAR.format(value=value, bars=bars),
-            bars=bars,
-        ).as_string()
+        text = query.format(column=sql.Identifier(name), examples=table_of(version)).as_string()
         # A published version never changes.
         rows: Rows = keep(("histogram", url, version, text), lambda: read_rows(text, context), 900)
         return rows

@@ -20,6 +20,7 @@ from include.dashboards.drawing.figures import (
     span_times,
 )
 from include.dashboards.drawing.palette import MUTED, PALE, color_of, fill, mark_of
+from include.dashboards.reading.histograms import HIGH, place_in_bar
 from include.problem.declaration import Problem
 
 TRAIN_FIRST = (
@@ -27,6 +28,7 @@ TRAIN_FIRST = (
     " starts them."
 )
 MOST_NAMED = 8
+BARS_OF_ERRORS = 30
 _BEST = """
     SELECT run_key, model, trials, best_loss AS loss, set_version, finished_at FROM training.tunings
     WHERE finished_at > %(since)s AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
@@ -107,7 +109,7 @@ def _mark_sets(drawn: Figure, rows: Rows) -> Figure:
 @chart(
     "overview",
     "Distribution of errors",
-    """
+    f"""
     WITH chosen AS (
         SELECT set_version FROM training.tunings
         WHERE finished_at > %(since)s AND split_part(run_key, '/', 1) = ANY(%(dag_ids)s)
@@ -120,14 +122,14 @@ def _mark_sets(drawn: Figure, rows: Rows) -> Figure:
     ), found AS (
         SELECT min(loss) AS low, percentile_cont(0.95) WITHIN GROUP (ORDER BY loss) AS top FROM t
     ), ends AS MATERIALIZED (
-        -- Errors that are all the same are in a single bar.
-        SELECT *, CASE WHEN top > low THEN top ELSE low + coalesce(nullif(abs(low), 0), 1) / 100 END AS high FROM found
+        SELECT *, {HIGH} FROM found
     ), counted AS (
-        SELECT model, least(width_bucket(loss, low, high, 30), 30) AS bucket, count(*) AS trials
+        SELECT model, {place_in_bar("loss", BARS_OF_ERRORS)} AS bucket, count(*) AS trials
         FROM t, ends WHERE loss <= top GROUP BY 1, 2
     )
     SELECT model, bucket, trials,
-           low + (bucket - 1) * (high - low) / 30 AS low, low + bucket * (high - low) / 30 AS high
+           low + (bucket - 1) * (high - low) / {BARS_OF_ERRORS} AS low,
+           low + bucket * (high - low) / {BARS_OF_ERRORS} AS high
     FROM counted, ends ORDER BY model, bucket
     """,
     empty=TRAIN_FIRST,

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import read_rows
-from include.dashboards.reading.histograms import BAR, BARS, ENDS
+from include.dashboards.reading.histograms import ENDS, place_in_bar
 from include.problem.declaration import Problem
 from include.problem.kinds import KINDS, KindName
 from include.warehouse import connect
@@ -31,9 +31,9 @@ _NOTHING = sql.SQL("NULL")
 _CLASSES = (
     "SELECT target::int AS number, count(*) AS rows FROM raw.rows WHERE month = %s AND target IS NOT NULL GROUP BY 1"
 )
-_HISTOGRAM = sql.SQL("""
-    WITH chosen AS (SELECT {column} AS value FROM raw.rows WHERE month = %(month)s), ends AS ({ends})
-    SELECT low, high, {bar} AS bar, count(*) AS rows
+_HISTOGRAM = sql.SQL(f"""
+    WITH chosen AS (SELECT {{column}} AS value FROM raw.rows WHERE month = %(month)s), ends AS ({ENDS})
+    SELECT low, high, {place_in_bar()} AS bar, count(*) AS rows
     FROM ends, chosen WHERE value <= top GROUP BY 1, 2, 3 ORDER BY 3
 """)
 
@@ -79,9 +79,6 @@ def _profile(connection: psycopg.Connection, month: str, column: str, kind: Kind
     summary = cursor.execute(_SUMMARY.format(column=named, mean=mean, median=median), [month]).fetchone() or {}
     bars: list[dict[str, Any]] = []
     if view == "quantity":
-        value = sql.Identifier("value")
-        ends = ENDS.format(value=value, rows=sql.Identifier("chosen"))
-        bar = BAR.format(value=value, bars=sql.Literal(BARS))
-        bars = cursor.execute(_HISTOGRAM.format(column=named, ends=ends, bar=bar), {"month": month}).fetchall()
+        bars = cursor.execute(_HISTOGRAM.format(column=named), {"month": month}).fetchall()
     classes = cursor.execute(_CLASSES, [month]).fetchall() if (column, view) == (TARGET, "frequencies") else []
     return {"month": month, "column": column, "type": kind, **summary, "bars": bars, "classes": classes}
