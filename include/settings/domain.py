@@ -84,9 +84,9 @@ class Settings(DataSettings):
     """Tasks that share the trials of a model type, for instance on several machines. However many, the trials are the
     same. Where they share a machine, set `THREADS_PER_MODEL` to its cores divided by them.
     """
-    tuning_round: int = Field(default=4, ge=1, le=64, validate_default=True)
-    """Trials that are proposed from the results of the same earlier ones, and so can be done at once: at least
-    `TUNING_WORKERS`. Another value gives other trials.
+    tuning_concurrency: int = Field(default=4, ge=1, le=64, validate_default=True)
+    """Trials of a search that can be done at once, as none of them is proposed from another: at least `TUNING_WORKERS`,
+    better twice as many. Another value gives other trials.
     """
     blend_trials: int = Field(default=0, ge=0, le=20)
     """How many of the best trials of a family's best model type make one more model, their blend: its predictions are
@@ -319,13 +319,13 @@ class Settings(DataSettings):
         others = {key: value for key, value in values.items() if key not in keys}
         return self.model_copy(update={**others, "problem": change_problem(self.problem, of_problem)})
 
-    @field_validator("tuning_round")
+    @field_validator("tuning_concurrency")
     @classmethod
-    def _round_is_enough_for_all(cls, size: int, info: ValidationInfo) -> int:
+    def _concurrency_is_enough_for_all(cls, trials: int, info: ValidationInfo) -> int:
         workers = info.data.get("tuning_workers")
-        if workers is not None and size < workers:
-            raise ValueError(f"{size} leaves workers without a trial: TUNING_WORKERS is {workers}")
-        return size
+        if workers is not None and trials < workers:
+            raise ValueError(f"{trials} leaves workers without a trial: TUNING_WORKERS is {workers}")
+        return trials
 
     @property
     def kept_trials(self) -> int:

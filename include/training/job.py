@@ -75,7 +75,7 @@ def make_job(
             time_budget or settings.tuning_time_budget,
             settings.tuning_patience,
             settings.tuning_workers,
-            settings.tuning_round,
+            settings.tuning_concurrency,
         ),
         random_state=settings.random_state if random_state is None else random_state,
         page=page,

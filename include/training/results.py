@@ -18,7 +18,7 @@ class LimitValues(TypedDict):
     time_budget: float
     patience: int
     workers: int
-    round_size: int
+    concurrency: int
 
 
 class JobValues(TypedDict):

@@ -1,7 +1,7 @@
 """Tunes one model type with hyperopt's TPE, by one worker or several, and however often one is killed.
 
-Trials come in rounds of a fixed size. What a trial is follows from its number, the seed and the trials of earlier
-rounds alone, so that the sequence is the same whoever does a trial, and when.
+What a trial is follows from its number, the seed, and the trials up to a fixed distance before it, so that the sequence
+is the same whoever does a trial, and when.
 """
 
 import logging
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from include.models.fitting import Fitted
 from include.models.table import ModelType
-from include.tuning.curves import Point, Watch
+from include.tuning.curves import LEAST_FINISHED, Point, Watch
 from include.tuning.proposals import Parameters, choose_first, propose
 
 log = logging.getLogger(__name__)
@@ -69,15 +69,22 @@ class Limits:
     Attributes:
         max_evaluations: Trials; with 0 there is no search, but one trial of the parameters known to be best.
         time_budget: Seconds of work of each worker.
-        patience: Trials in a row without a better one; looked at when a round is complete.
-        round_size: Trials that are proposed from the results of the same earlier ones.
+        patience: Trials in a row without a better one, among those that the next trial would be proposed from.
+        concurrency: Trials that can be done at once, as none of them is proposed from another.
     """
 
     max_evaluations: int
     time_budget: float
     patience: int
     workers: int = 1
-    round_size: int = 4
+    concurrency: int = 4
+
+    def count_earlier(self, number: int) -> int:
+        """How many trials, from the first on, this one is proposed from, and is compared with on its way."""
+        if number < self.concurrency:
+            return 0
+        # Trials can be ended early as soon as so many have been finished, which is worth waiting for.
+        return min(number, max(LEAST_FINISHED, number - self.concurrency + 1))
 
 
 class TrialStore(Protocol):
@@ -133,7 +140,7 @@ def tune(
     first = store.begin(choose_first(model, known))
     done: dict[int, Trial] = {}
     while (number := _claim_next(store, done, limits)) is not None:
-        earlier = [done[before] for before in range(number - number % limits.round_size)]
+        earlier = [done[before] for before in range(limits.count_earlier(number))]
         started_at = datetime.now(UTC)
         parameters = propose(model, first, number, [(t.parameters, t.loss) for t in earlier], random_state)
         trial = _evaluate(fit, number, parameters, started_at, earlier, done, keep)
@@ -150,11 +157,7 @@ def tune(
 def _claim_next(store: TrialStore, done: dict[int, Trial], limits: Limits) -> int | None:
     """The number of a trial to do, claimed; None where the search has ended. Reads what others have done meanwhile."""
     while True:
-        missing = _read(store, done)
-        start = missing - missing % limits.round_size
-        end = min(start + limits.round_size, max(limits.max_evaluations, 1))
-        is_impatient = _count_since_best(done, start) >= limits.patience
-        pending = [] if is_impatient else [number for number in range(missing, end) if number not in done]
+        pending = _find_pending(done, _read(store, done), limits)
         is_spent = _is_spent(done, limits)
         known, is_busy = len(done), False
         for number in pending:
@@ -171,6 +174,18 @@ def _claim_next(store: TrialStore, done: dict[int, Trial], limits: Limits) -> in
         if not is_busy:
             return None
         time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _find_pending(done: Mapping[int, Trial], missing: int, limits: Limits) -> list[int]:
+    """The numbers of the trials that are to be done, and that can be proposed from those that are."""
+    pending = []
+    for number in range(missing, max(limits.max_evaluations, 1)):
+        earlier = limits.count_earlier(number)
+        if earlier > missing or _count_since_best(done, earlier) >= limits.patience:
+            break
+        if number not in done:
+            pending.append(number)
+    return pending
 
 
 def _read(store: TrialStore, done: dict[int, Trial]) -> int:
@@ -190,8 +205,10 @@ def _evaluate(
     done: Mapping[int, Trial],
     keep: int,
 ) -> Trial:
-    # The same parameters and seed give the same model: a small space proposes them again and again.
-    if same := next((trial for trial in done.values() if trial.parameters == parameters), None):
+    # The same parameters and seed give the same model: a small space proposes them again and again. What has a curve,
+    # though, may have been compared with other trials than this one will be.
+    known = (*earlier, *(trial for trial in done.values() if not trial.curve))
+    if same := next((trial for trial in known if trial.parameters == parameters), None):
         return replace(same, number=number, started_at=started_at, finished_at=datetime.now(UTC))
     finished = [trial.curve for trial in earlier if trial.curve and trial.loss is not None and not trial.has_ended]
     watch = Watch(finished, parameters.get("learning_rate", 1.0))
@@ -248,6 +265,6 @@ def _find_stop(done: Mapping[int, Trial], limits: Limits) -> str | None:
     reached = {
         "max_evaluations": len(done) >= max(limits.max_evaluations, 1),
         "time_budget": _is_spent(done, limits),
-        "patience": _count_since_best(done, len(done)) >= limits.patience,
+        "patience": _count_since_best(done, limits.count_earlier(len(done))) >= limits.patience,
     }
     return next((name for name, is_reached in reached.items() if is_reached), None)

@@ -217,7 +217,7 @@ def test_trial_of_a_worker_that_was_killed_is_done_by_another() -> None:
 
     def bury() -> None:
         together.wait()
-        wait_until(lambda: set(store.rows) == {0, 2, 3}, "the others of the round are done")
+        wait_until(lambda: set(store.rows) == {0, 2, 3}, "all that can be done without it is done")
         store.release(1)
 
     thread = Thread(target=bury)
@@ -231,17 +231,17 @@ def test_trial_of_a_worker_that_was_killed_is_done_by_another() -> None:
 
 
 def test_trial_that_another_finishes_between_the_look_and_the_claim_is_not_the_end_of_the_search() -> None:
-    whole = MemoryStore()
-    best = search(whole)
+    whole, limits = MemoryStore(), replace(LIMITS, concurrency=1)
+    best = search(whole, limits=limits)
 
     class Overtaken(MemoryStore):
         def claim(self, number: int) -> bool:
-            if number % 4 == 3:  # the last one of each round
+            if number % 4 == 3:
                 self.rows.setdefault(number, whole.rows[number])
             return super().claim(number)
 
     store = Overtaken()
-    assert search(store) == best
+    assert search(store, limits=limits) == best
     assert sequence(store) == sequence(whole)
 
 
@@ -254,7 +254,53 @@ def test_worker_without_time_fills_the_gaps_that_a_killed_one_has_left_and_no_mo
     assert sequence(broken) == sequence(whole)[:3]
 
 
-def test_curves_of_earlier_rounds_alone_end_a_trial() -> None:
+DIE = ModelType("sklearn", space={"side": ("choice", *range(8))}, start={"side": 3})
+FOLDS = 3
+
+
+def throw(parameters: Mapping[str, Any], watch: Watch) -> Fitted:
+    """Each side is proposed often, and may be ended at one time and not at another."""
+    error = float(parameters["side"] * 5 % 8)
+    for fold in range(1, FOLDS + 1):
+        if watch.after_fold(fold, FOLDS, error):
+            break
+    return Fitted(None, {"folds": fold}, watch.limit(error))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("concurrency", [1, 2, 4, 7])
+def test_trial_follows_from_those_up_to_a_fixed_distance_before_it_alone(concurrency: int, seed: int) -> None:
+    limits = replace(LIMITS, concurrency=concurrency)
+    whole = MemoryStore()
+    tune(DIE, throw, whole, limits, random_state=seed)
+    trials = whole.load()
+    assert {trial.has_ended for trial in trials} == {True, False}
+
+    class OfOne(MemoryStore):
+        def claim(self, number: int) -> bool:
+            return number == trial.number and super().claim(number)
+
+    def die(_: Trial) -> None:
+        raise Killed
+
+    for trial in trials:
+        store = OfOne({number: whole.rows[number] for number in range(limits.count_earlier(trial.number))})
+        with suppress(Killed):
+            tune(DIE, throw, store, limits, random_state=seed, on_trial=die)
+        [again] = store.load(trial.number)
+        assert again == replace(trial, started_at=again.started_at, finished_at=again.finished_at)
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "expected"),
+    [
+        (1, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        (2, [0, 0, 2, 3, 3, 4, 5, 6, 7, 8]),
+        (4, [0, 0, 0, 0, 3, 3, 3, 4, 5, 6]),
+        (6, [0, 0, 0, 0, 0, 0, 3, 3, 3, 4]),
+    ],
+)
+def test_trial_is_compared_with_those_up_to_a_fixed_distance_before_it(concurrency: int, expected: list[int]) -> None:
     lengths: list[int] = []
 
     def fit(parameters: Mapping[str, Any], watch: Watch) -> Fitted:
@@ -262,8 +308,8 @@ def test_curves_of_earlier_rounds_alone_end_a_trial() -> None:
         watch(10, 1.0)
         return bowl(parameters)
 
-    tune(MODEL, fit, MemoryStore(), Limits(9, 1e9, 1000, round_size=3), random_state=42)
-    assert lengths == [0, 0, 0, 3, 3, 3, 6, 6, 6]
+    tune(MODEL, fit, MemoryStore(), Limits(10, 1e9, 1000, concurrency=concurrency), random_state=42)
+    assert lengths == expected
 
 
 def test_search_starts_from_the_tables_start_and_finds_better() -> None:
@@ -417,9 +463,11 @@ def test_search_stops_after_the_allowed_evaluations() -> None:
     assert (best.trials, best.stopped_by) == (5, "max_evaluations")
 
 
-@pytest.mark.parametrize(("round_size", "trials"), [(1, 5), (4, 8), (5, 5), (8, 8)])
-def test_search_stops_after_the_round_in_which_nothing_has_improved_for_long(round_size: int, trials: int) -> None:
-    limits = Limits(50, 1e9, 4, round_size=round_size)
+@pytest.mark.parametrize(("concurrency", "trials"), [(1, 5), (4, 8), (5, 9), (8, 12)])
+def test_search_stops_once_no_trial_that_the_next_would_be_proposed_from_has_improved_for_long(
+    concurrency: int, trials: int
+) -> None:
+    limits = Limits(50, 1e9, 4, concurrency=concurrency)
     best = search(MemoryStore(), lambda parameters: Fitted(None, {"rmse": 3.0}, 3.0), limits)
     assert (best.trials, best.loss, best.stopped_by) == (trials, 3.0, "patience")
 
