@@ -46,6 +46,8 @@ def second(engine: Engine, stack: TeamStack) -> TeamStack:
     assert known.returncode == 0, f"{ROOT} has no commit {PREVIOUS_RELEASE}: run `git fetch --unshallow` to get it"
     other = TeamStack.lay_out(engine, "second", PREVIOUS_RELEASE)
     with stack.at_rest():
+        # Its services build the image one beside the other: where it is there, they have nothing to do.
+        other.compose("build", "migrations")
         other.start()
         with other.log_in("admin") as api:
             TeamBench(other, api).run_main_job(**JOB)  # type: ignore[arg-type]
