@@ -53,7 +53,7 @@ def fit(matrix: Matrix, **parameters: Any) -> lightgbm.Booster:
 )
 def test_masks_predict_the_same_bits_as_the_booster(missing: float, parameters: dict[str, Any]) -> None:
     booster = fit(make_matrix(3_000, 0, missing), **parameters)
-    masks = LeafMasks.of(booster)
+    masks = LeafMasks.of(booster.model_to_string())
     assert masks
     others = make_matrix(1_000, 1)
     # Right at the thresholds, and beside the categories that there are.
@@ -77,7 +77,7 @@ def test_masks_predict_the_same_bits_as_the_booster(missing: float, parameters: 
 )
 def test_order_and_number_of_rows_change_no_bit(arrange: Callable[[Matrix], Matrix]) -> None:
     booster = fit(make_matrix(3_000, 0))
-    masks = LeafMasks.of(booster)
+    masks = LeafMasks.of(booster.model_to_string())
     assert masks
     rows = arrange(make_matrix(3_000, 1))
     assert masks.predict(rows, 1).tolist() == booster.predict(rows).tolist()
@@ -95,18 +95,18 @@ def test_order_and_number_of_rows_change_no_bit(arrange: Callable[[Matrix], Matr
     ids=["classes", "linear", "zero is missing", "no split", "large trees"],
 )
 def test_booster_that_does_more_or_has_large_trees_has_no_masks(parameters: dict[str, Any]) -> None:
-    assert LeafMasks.of(fit(make_matrix(3_000, 0), **parameters)) is None
+    assert LeafMasks.of(fit(make_matrix(3_000, 0), **parameters).model_to_string()) is None
 
 
 def test_masks_are_not_made_where_they_would_take_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     booster = fit(make_matrix(1_000, 0))
-    masks = LeafMasks.of(booster)
+    masks = LeafMasks.of(booster.model_to_string())
     assert masks
     size = sum(column.masks.nbytes for column in masks.columns)
     monkeypatch.setattr(leaf_masks, "MOST_BYTES", size)
-    assert LeafMasks.of(booster)
+    assert LeafMasks.of(booster.model_to_string())
     monkeypatch.setattr(leaf_masks, "MOST_BYTES", size - 1)
-    assert LeafMasks.of(booster) is None
+    assert LeafMasks.of(booster.model_to_string()) is None
 
 
 @pytest.mark.parametrize("objective", ["regression", "gamma"])

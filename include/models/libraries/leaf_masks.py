@@ -10,13 +10,15 @@ Method: C. Lucchese et al., "QuickScorer: A Fast Algorithm to Rank Documents wit
 Trees", SIGIR 2015.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from include.problem.data import Values, find_pieces
 
@@ -27,12 +29,20 @@ MOST_BYTES = 2**25
 _ROWS_AT_ONCE = 64
 # Of so many rows, neighbours are compared; columns with so few changes in all are looked up once from change to change.
 _ROWS_COMPARED, _MOST_CHANGES = 1_024, 256
-_WORD = 64
+_WORD, _BITS = 64, 32
+_ALL = np.uint64(2**64 - 1)
+# So many bits, from the lowest one on.
+_BELOW = np.array([2**bits - 1 for bits in range(_WORD + 1)], dtype=np.uint64)
+# What is read of a booster's text: a line for all trees, then one for each tree, but for boundaries and thresholds of
+# categories.
+_LINES = ("num_tree_per_iteration", "num_leaves", "num_cat", "split_feature", "threshold", "decision_type",
+          "left_child", "right_child", "leaf_value", "cat_boundaries", "cat_threshold", "is_linear")  # fmt: skip
 # As LightGBM packs what a node does: bits for a category and for where a missing value goes, then which one is missing.
 _IS_CATEGORY, _MISSING_IS_LEFT, _MISSING_AT = 1, 2, 2
 _ZERO, _NAN = 1, 2
 
 Masks = npt.NDArray[np.uint64]
+Counts = npt.NDArray[np.int64]
 # Masks, and which of them is each row's.
 _Found = tuple[Masks, npt.NDArray[np.intp]]
 
@@ -42,25 +52,34 @@ class _Nodes:
     """n inner nodes, of all trees or of those that look at one column.
 
     Attributes:
-        tree: The number of its tree, (n,).
+        tree: The number of its tree, in ascending order, (n,).
         column: Which one of the matrix it looks at, (n,).
         threshold: Of numbers, the largest one that goes left, (n,).
         decision: What it does, as LightGBM packs it, (n,).
-        categories: Those that go left, as bits, by node; empty where it looks at a number.
+        categories: Of categories, where those that go left begin and end in `bits`, (n, 2).
+        bits: Which categories go left, 32 in each, of all nodes.
         masks: The leaves that are left where it goes right, (n, words).
     """
 
-    tree: npt.NDArray[np.int64]
-    column: npt.NDArray[np.int64]
+    tree: Counts
+    column: Counts
     threshold: Values
-    decision: npt.NDArray[np.int64]
-    categories: tuple[npt.NDArray[np.bool_], ...]
+    decision: Counts
+    categories: Counts
+    bits: npt.NDArray[np.uint32]
     masks: Masks
 
     def of(self, column: int) -> "_Nodes":
         at = np.flatnonzero(self.column == column)
-        categories = tuple(self.categories[node] for node in at)
-        return _Nodes(self.tree[at], self.column[at], self.threshold[at], self.decision[at], categories, self.masks[at])
+        return _Nodes(
+            self.tree[at],
+            self.column[at],
+            self.threshold[at],
+            self.decision[at],
+            self.categories[at],
+            self.bits,
+            self.masks[at],
+        )
 
 
 @dataclass(frozen=True)
@@ -96,25 +115,29 @@ class LeafMasks:
     leaves: Values
 
     @classmethod
-    def of(cls, booster: Any) -> "LeafMasks | None":
+    def of(cls, text: str) -> "LeafMasks | None":
         """The masks of a booster whose margin is one number; None where the booster itself is as quick, or does more.
 
         It does more where trees hold linear models, or where zeros are missing values.
+
+        Args:
+            text: The booster, as LightGBM writes it.
         """
-        trees = list(_read_trees(booster.model_to_string()))
-        words = -(-max(int(tree["num_leaves"]) for tree in trees) // _WORD)
-        used = {int(column) for tree in trees for column in tree.get("split_feature", "").split()}
-        does_more = booster.num_model_per_iteration() > 1 or any(tree["is_linear"] != "0" for tree in trees)
+        lines = _read_lines(text)
+        sizes = np.array(lines["num_leaves"], dtype=np.int64) - 1
+        words = -(-int(sizes.max() + 1) // _WORD)
+        used = np.unique(_read(lines["split_feature"])).astype(int).tolist()
+        does_more = lines["num_tree_per_iteration"] != ["1"] or set(lines["is_linear"]) != {"0"}
         if does_more or not used or len(used) * words > MOST_WORDS:
             return None
-        leaves = np.zeros((len(trees), words * _WORD))
-        nodes = _join_nodes(trees, leaves)
+        leaves = np.zeros((len(sizes), words * _WORD))
+        nodes = _join_nodes(lines, sizes, leaves)
         if (nodes.decision >> _MISSING_AT == _ZERO).any():
             return None
-        by_column = [nodes.of(column) for column in sorted(used)]
-        if sum(map(_count_bins, by_column)) * len(trees) * words * 8 > MOST_BYTES:
+        by_column = [nodes.of(column) for column in used]
+        if sum(map(_count_bins, by_column)) * leaves.nbytes // _WORD > MOST_BYTES:
             return None
-        return cls(tuple(_make_column(each, (len(trees), words)) for each in by_column), leaves)
+        return cls(tuple(_make_column(each, (len(sizes), words)) for each in by_column), leaves)
 
     def predict(self, matrix: npt.NDArray[np.float32], threads: int) -> Values:
         """The margins of n rows, (n,)."""
@@ -195,79 +218,108 @@ def _join_words(counts: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return below
 
 
-def _read_trees(text: str) -> Iterator[dict[str, str]]:
-    """The lines of each tree of a model's text, by what is left of the equals sign."""
-    for block in text.split("\nTree=")[1:]:
-        lines = block.partition("\n\n")[0].splitlines()[1:]
-        yield dict(line.split("=", 1) for line in lines)
+def _read_lines(text: str) -> dict[str, list[str]]:
+    """What is right of the equals sign in the lines on trees, by what is left of it, in the order of the trees."""
+    lines: dict[str, list[str]] = {name: [] for name in _LINES}
+    for line in text.partition("\nend of trees")[0].split("\n"):
+        name, _, values = line.partition("=")
+        if name in lines:
+            lines[name].append(values)
+    return lines
 
 
-def _join_nodes(trees: list[dict[str, str]], leaves: Values) -> _Nodes:
-    """The inner nodes of all trees; writes what their leaves give, from left to right, into `leaves`."""
-    size = leaves.shape[1]
-    parts: dict[str, list[npt.NDArray[Any]]] = {
-        name: [] for name in ("tree", "split_feature", "threshold", "decision_type")
-    }
-    categories: list[npt.NDArray[np.bool_]] = []
-    masks: list[bytes] = []
-    for number, tree in enumerate(trees):
-        spans, order = _span(tree)
-        leaves[number, : len(order)] = _read(tree, "leaf_value")[order]
-        masks += [((1 << size) - 1 ^ (1 << end) - (1 << start)).to_bytes(size // 8, "little") for start, end in spans]
-        parts["tree"].append(np.full(len(spans), number))
-        for name in ("split_feature", "threshold", "decision_type"):
-            parts[name].append(_read(tree, name))
-        categories += _read_categories(tree, parts["threshold"][-1], parts["decision_type"][-1])
-    joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    tree_of, column, decision = (joined[name].astype(np.int64) for name in ("tree", "split_feature", "decision_type"))
-    words = np.frombuffer(b"".join(masks), "<u8").reshape(-1, size // _WORD)
-    return _Nodes(tree_of, column, joined["threshold"], decision, tuple(categories), words)
+def _join_nodes(lines: Mapping[str, list[str]], sizes: Counts, leaves: Values) -> _Nodes:
+    """The inner nodes of all trees; writes what their leaves give, from left to right, into `leaves`.
+
+    Args:
+        sizes: How many inner nodes each tree has.
+    """
+    tree, node = _number(sizes)
+    # A node that is not there has leaves that are not there either.
+    left, right = (np.full((len(sizes), sizes.max()), ~sizes.max() - 1) for _ in range(2))
+    left[tree, node], right[tree, node] = (_read(lines[f"{side}_child"]).astype(int) for side in ("left", "right"))
+    starts, ends, places = _span(left, right)
+    of_leaf = _number(sizes + 1)
+    leaves[of_leaf[0], places[of_leaf]] = _read(lines["leaf_value"])
+    words = np.arange(0, leaves.shape[1], _WORD)
+    first, last = (np.clip(at[tree, node, np.newaxis] - words, 0, _WORD) for at in (starts, ends))
+    threshold, decision = _read(lines["threshold"]), _read(lines["decision_type"]).astype(int)
+    categories = np.zeros((len(tree), 2), dtype=np.int64)
+    at = np.flatnonzero(decision & _IS_CATEGORY)
+    categories[at] = _find_categories(lines, tree[at], threshold[at].astype(int))
+    return _Nodes(
+        tree,
+        _read(lines["split_feature"]).astype(int),
+        threshold,
+        decision,
+        categories,
+        _read(lines["cat_threshold"]).astype(np.uint32),
+        ~(_BELOW[last] ^ _BELOW[first]),
+    )
 
 
-def _read(tree: dict[str, str], name: str) -> Values:
-    return np.array(tree.get(name, "").split(), dtype=np.float64)
+def _number(sizes: Counts) -> tuple[Counts, Counts]:
+    """Of everything that trees have so many of each, the tree's number, and its own in the tree."""
+    owner = np.repeat(np.arange(len(sizes)), sizes)
+    return owner, np.arange(len(owner)) - (np.cumsum(sizes) - sizes)[owner]
 
 
-def _span(tree: dict[str, str]) -> tuple[list[tuple[int, int]], list[int]]:
-    """Of each inner node, which leaves are under its left side, counted from the left; and the leaves in that order."""
-    left, right = (_read(tree, f"{side}_child").astype(int).tolist() for side in ("left", "right"))
-    spans = [(0, 0)] * len(left)
-    order: list[int] = []
-
-    def walk(node: int) -> None:
-        if node < 0:
-            order.append(~node)
-            return
-        start = len(order)
-        walk(left[node])
-        spans[node] = (start, len(order))
-        walk(right[node])
-
-    walk(0 if left else ~0)
-    return spans, order
+def _read(lines: list[str]) -> Values:
+    """The numbers of all lines, of which some are empty."""
+    words = pc.split_pattern(pa.array(filter(None, lines), pa.string()), " ").flatten()
+    numbers: Values = words.cast(pa.float64()).to_numpy()
+    return numbers
 
 
-def _read_categories(tree: dict[str, str], threshold: Values, decision: Values) -> Iterator[npt.NDArray[np.bool_]]:
-    ends = (32 * _read(tree, "cat_boundaries")).astype(int)
-    bits = np.unpackbits(_read(tree, "cat_threshold").astype("<u4").view(np.uint8), bitorder="little").astype(bool)
-    for value, kind in zip(threshold.tolist(), decision.astype(int).tolist(), strict=True):
-        # Only of categories is the threshold a place: the largest one of numbers is beyond all integers.
-        yield bits[ends[int(value)] : ends[int(value) + 1]] if kind & _IS_CATEGORY else bits[:0]
+def _span(left: Counts, right: Counts) -> tuple[Counts, Counts, Counts]:
+    """Of each inner node, which leaves are under its left side, counted from the left; of each leaf, its place there.
+
+    Args:
+        left, right: The number of each node's child, which is larger than its own, or of a leaf, inverted; (trees, n).
+    """
+    trees, nodes = np.arange(len(left)), left.shape[1]
+    # Leaves follow the nodes; one more is what nodes that are not there have.
+    left, right = (np.where(child < 0, nodes + ~child, child) for child in (left, right))
+    counts = np.ones((len(trees), 2 * nodes + 2), dtype=np.int64)
+    starts, ends = np.zeros_like(counts), np.zeros_like(left)
+    for node in reversed(range(nodes)):
+        counts[:, node] = counts[trees, left[:, node]] + counts[trees, right[:, node]]
+    for node in range(nodes):
+        ends[:, node] = starts[:, node] + counts[trees, left[:, node]]
+        starts[trees, left[:, node]] = starts[:, node]
+        starts[trees, right[:, node]] = ends[:, node]
+    return starts[:, :nodes], ends, starts[:, nodes:]
+
+
+def _find_categories(lines: Mapping[str, list[str]], tree: Counts, number: Counts) -> Counts:
+    """Where the categories of nodes begin and end in the bits of all, (n, 2).
+
+    Args:
+        tree, number: The tree of each node, and which one it is of those that look at categories, (n,).
+    """
+    counts = np.array(lines["num_cat"], dtype=np.int64)
+    boundaries = _read(lines["cat_boundaries"]).astype(int)
+    # In each tree, they begin with 0.
+    lengths = np.diff(boundaries)[boundaries[1:] > 0]
+    ends = np.cumsum(lengths)
+    found: Counts = np.column_stack([ends - lengths, ends])[(np.cumsum(counts) - counts)[tree] + number]
+    return found
 
 
 def _count_bins(nodes: _Nodes) -> int:
     if nodes.decision[0] & _IS_CATEGORY:
-        return max(map(len, nodes.categories)) + 1
+        return _BITS * int(np.ptp(nodes.categories, axis=1).max()) + 1
     return len(np.unique(nodes.threshold)) + 2
 
 
 def _make_column(nodes: _Nodes, shape: tuple[int, int]) -> _Column:
-    masks = np.full((_count_bins(nodes), *shape), np.iinfo(np.uint64).max, np.uint64)
+    masks = np.full((_count_bins(nodes), *shape), _ALL, np.uint64)
     if nodes.decision[0] & _IS_CATEGORY:
-        for tree, categories, mask in zip(nodes.tree, nodes.categories, nodes.masks, strict=True):
-            goes_right = np.ones(len(masks), bool)
-            goes_right[: len(categories)] = ~categories
-            masks[goes_right, tree] &= mask
+        is_left = _list_left(nodes, len(masks))
+        starts = np.flatnonzero(np.diff(nodes.tree, prepend=-1))
+        for part in map(slice, starts, [*starts[1:], len(nodes.tree)]):
+            left = np.where(is_left[part, :, np.newaxis], _ALL, nodes.masks[part, np.newaxis])
+            masks[:, nodes.tree[part.start]] = np.bitwise_and.reduce(left, axis=0)
         return _Column(int(nodes.column[0]), None, masks)
     edges, at = np.unique(nodes.threshold, return_inverse=True)
     # A node rules leaves out for all numbers above its threshold.
@@ -279,3 +331,12 @@ def _make_column(nodes: _Nodes, shape: tuple[int, int]) -> _Column:
     )
     np.bitwise_and.at(masks[-1], nodes.tree[is_right], nodes.masks[is_right])
     return _Column(int(nodes.column[0]), edges, masks)
+
+
+def _list_left(nodes: _Nodes, bins: int) -> npt.NDArray[np.bool_]:
+    """Whether a node sends a category left, (n, bins); a missing or unknown one never."""
+    begin, end = (nodes.categories[:, [side]] for side in (0, 1))
+    at = begin + np.arange(bins // _BITS)
+    bits = np.where(at < end, nodes.bits[np.minimum(at, len(nodes.bits) - 1)], 0).astype("<u4")
+    is_left = np.unpackbits(bits.view(np.uint8), axis=1, bitorder="little", count=bins)
+    return is_left.astype(bool)

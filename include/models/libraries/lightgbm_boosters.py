@@ -37,7 +37,7 @@ LINKS: Mapping[str, Link] = MappingProxyType(
 BINS = {"max_bin": 255, "feature_pre_filter": False, "verbosity": -1}
 
 # So many rows take longer than to make the masks of a booster; of masks that are there, fewer make it worth while.
-MAKING_ROWS, MASKED_ROWS = 16_384, 1_024
+MAKING_ROWS, MASKED_ROWS = 4_096, 1_024
 # What a booster's text says of where it was fitted, and what it says of one process with one thread.
 _NO_PLACE = MappingProxyType(
     {"num_threads": "1", "machines": "", "num_machines": "1", "local_listen_port": "12400", "time_out": "120"}
@@ -123,7 +123,7 @@ class LightGBM:
         estimator.save_model(path)
 
     def load(self, path: Path, threads: int) -> Any:
-        return _with_threads(load_library().Booster(model_file=path), threads)
+        return _read(path.read_text(encoding="utf-8"), threads)
 
 
 def plan(model: ModelType, parameters: Mapping[str, Any], options: FitOptions) -> Planned:
@@ -144,7 +144,7 @@ def plan(model: ModelType, parameters: Mapping[str, Any], options: FitOptions) -
 
 def finish(text: str, options: FitOptions) -> Any:
     """The booster of LightGBM's text, which holds the rounds to the best one: the same wherever it was fitted."""
-    return _with_threads(load_library().Booster(model_str=_PLACE.sub(_name_no_place, text)), options.threads)
+    return _read(_PLACE.sub(_name_no_place, text), options.threads)
 
 
 def _name_no_place(setting: re.Match[str]) -> str:
@@ -191,12 +191,16 @@ def _watching(watch: Watch) -> Any:
     return follow
 
 
-def _with_threads(booster: Any, threads: int) -> Any:
-    """The booster, which predicts with so many threads."""
+def _read(text: str, threads: int) -> Any:
+    """The booster of LightGBM's text, which predicts with so many threads."""
+    booster = load_library().Booster(model_str=text)
     booster.params["num_threads"] = threads
+    _texts[booster] = text
     return booster
 
 
+# What boosters were read from, as long as no masks have been made of it: to write it again takes as long as the masks.
+_texts: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 _masks: WeakKeyDictionary[Any, LeafMasks | None] = WeakKeyDictionary()
 
 
@@ -205,7 +209,8 @@ def _find_masks(booster: Any, rows: int) -> LeafMasks | None:
     if booster not in _masks and rows >= MAKING_ROWS:
         # Of a margin that is turned into the prediction, the last digits are LightGBM's own.
         is_margin = booster.params["objective"] not in LINKS
-        _masks[booster] = LeafMasks.of(booster) if is_margin else None
+        text = _texts.pop(booster, None) or booster.model_to_string()
+        _masks[booster] = LeafMasks.of(text) if is_margin else None
     return _masks.get(booster) if rows >= MASKED_ROWS else None
 
 
