@@ -14,7 +14,7 @@ settings' values.
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.common.sql.operators.sql import SQLColumnCheckOperator, SQLTableCheckOperator
+from airflow.providers.common.sql.operators.sql import SQLTableCheckOperator
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -25,7 +25,7 @@ from include.orchestration.connections import get_warehouse_url
 from include.orchestration.presentation import DATA, MAIN, first_sentence, flag, in_force
 from include.orchestration.runs import name_run, note_run, skip_run
 from include.sets.results import IngestValues, PlanValues, PublishedValues, ValidationValues
-from include.sets.sql_checks import RAW_TABLE_CHECKS, list_column_checks, list_table_checks
+from include.sets.sql_checks import RAW_TABLE_CHECKS, list_example_checks
 from include.settings import read_settings
 
 # The other DAG files are read whatever a setting says. Here, one that cannot be used becomes the import error that
@@ -184,18 +184,11 @@ def data_preparation() -> None:
     )
     version = transform(planned)
     checks = [
-        SQLColumnCheckOperator(
-            task_id="check_columns",
-            conn_id="warehouse",
-            table=EXAMPLES,
-            column_mapping=list_column_checks(PROBLEM),
-            accept_none=False,
-        ),
         SQLTableCheckOperator(
-            task_id="check_table",
+            task_id="check_examples",
             conn_id="warehouse",
             table=EXAMPLES,
-            checks=list_table_checks(PROBLEM),
+            checks=list_example_checks(PROBLEM),
         ),
         validate_training_set(version),
     ]

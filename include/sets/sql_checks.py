@@ -20,43 +20,48 @@ RAW_TABLE_CHECKS: Checks = {
 }
 
 
-def list_column_checks(problem: Problem) -> Checks:
-    """What each column of the examples must be."""
-    checks = {column.name: _check_column(column) for column in problem.inputs}
-    checks["target"] = {"null_check": {"equal_to": 0}, **_check_bounds(problem.target_min, problem.target_max)}
-    return {name: check for name, check in checks.items() if check}
-
-
-def _check_column(column: Column) -> dict[str, Any]:
-    present = {"null_check": {"equal_to": 0}} if column.required else {}
-    return {**present, **_check_bounds(column.minimum, column.maximum)}
-
-
-def _check_bounds(low: float | None, high: float | None) -> dict[str, Any]:
-    least = {} if low is None else {"min": {"geq_to": low}}
-    return least if high is None else {**least, "max": {"leq_to": high}}
-
-
-def list_table_checks(problem: Problem) -> Checks:
-    """What the examples of a version must be together."""
+def list_example_checks(problem: Problem) -> Checks:
+    """What the examples of a version must be, each and together."""
+    wrong = {column.name: _list_wrong(column) for column in problem.inputs}
+    wrong["target"] = ['"target" IS NULL', *_list_beyond("target", problem.target_min, problem.target_max)]
     return {
         "has_distinct_rows": {"check_statement": "COUNT(*) = COUNT(DISTINCT (month, row_number))"},
         "knows_its_splits": {
             "check_statement": "COUNT(*) FILTER (WHERE split NOT IN ('train','validation','test')) = 0"
         },
         **_check_order(problem),
+        **{
+            f"{name}_is_as_declared": {"check_statement": f"COUNT(*) FILTER (WHERE {' OR '.join(conditions)}) = 0"}
+            for name, conditions in wrong.items()
+            if conditions
+        },
     }
+
+
+def _list_wrong(column: Column) -> list[str]:
+    missing = [f"{_quote(column.name)} IS NULL"] if column.required else []
+    return [*missing, *_list_beyond(column.name, column.minimum, column.maximum)]
+
+
+def _list_beyond(name: str, low: float | None, high: float | None) -> list[str]:
+    column = _quote(name)
+    return [f"{column} {sign} {bound}" for sign, bound in (("<", low), (">", high)) if bound is not None]
 
 
 def _check_order(problem: Problem) -> Checks:
     if problem.split_by == "time":
-        # The name is checked where it is declared: small letters, digits and _.
         return {"validates_after_training": _check_parts(str(problem.time))}
     return {"validates_behind_training": _check_parts(PLACE)}
 
 
-def _check_parts(column: str) -> dict[str, str]:
+def _check_parts(name: str) -> dict[str, str]:
+    column = _quote(name)
     return {
         "check_statement": f"MAX({column}) FILTER (WHERE split = 'train')"
         f" < MIN({column}) FILTER (WHERE split = 'validation')"
     }
+
+
+def _quote(name: str) -> str:
+    """A column's name, which may be a word of SQL; where it is declared, it is made of small letters, digits and _."""
+    return f'"{name}"'
