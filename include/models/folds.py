@@ -103,7 +103,9 @@ def divide(problem: Problem, split: Split, random_state: int) -> list[Fold]:
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # of classes with fewer rows than folds
         if folds < 2:
             return list(by_row(most, **shuffled).split(groups, split.target))
-        return list(by_group(folds, **shuffled).split(groups, split.target, groups))
+        dealt = [fold for fold in by_group(folds, **shuffled).split(groups, split.target, groups) if len(fold[1])]
+    # Where groups are of one class, dealing classes out can leave folds without a group.
+    return dealt if len(dealt) > 1 else list(GroupKFold(folds, **shuffled).split(groups, groups=groups))
 
 
 def _number_groups(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:

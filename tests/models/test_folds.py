@@ -56,6 +56,20 @@ def test_rows_of_one_group_are_in_one_fold_and_those_without_are_anywhere(group:
     assert sum(missing in fold for fold in folds) > 1
 
 
+@pytest.mark.parametrize("clinics", [2, 5, 6])
+def test_no_fold_is_empty_where_all_rows_of_a_group_are_of_one_class(clinics: int) -> None:
+    problem = declare(group="customer", task="classification", classes=("no", "yes"))
+    for seed in range(150):
+        draw = np.random.default_rng(seed)
+        groups = draw.integers(0, clinics, 200)
+        classes = draw.integers(0, 2, clinics)[groups].astype(float)
+        rows = {**make_rows(), "customer": np.array([f"c{group}" for group in groups], dtype=object)}
+        folds = divide(problem, Split(rows, classes), seed)
+        assert len(folds) > 1
+        assert sorted(np.concatenate([held_out for _, held_out in folds])) == list(range(200))
+        assert all(len(learnt) and len(held_out) for learnt, held_out in folds)
+
+
 def test_same_seed_gives_the_same_folds_and_another_seed_others() -> None:
     first, same, other = (
         divide(declare(), Split(make_rows(), np.zeros(COUNT)), seed)[0][1].tolist() for seed in (1, 1, 2)
