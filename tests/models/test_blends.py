@@ -13,7 +13,7 @@ from include.errors import ModelInvalid
 from include.models.artifact import Model
 from include.models.estimator_files import dump_estimator
 from include.models.explanation import can_explain, explain, explain_linear, is_linear
-from include.models.fitting import encode, find_rounds, fit_estimator, join_members, list_members
+from include.models.fitting import encode, find_rounds, fit_estimator, join_members, list_members, predict_encoded
 from include.models.libraries.table import blend, members_of
 from include.models.manifest import MANIFEST
 from include.models.table import MODELS, name_blend, type_of
@@ -76,6 +76,18 @@ def test_members_are_what_a_fit_of_their_own_gives(name: str) -> None:
     ]
     members = members_of(make_blend(name).estimator)
     assert [dump_estimator(member) for member in members] == [dump_estimator(each) for each in alone]
+
+
+def test_row_alone_is_predicted_as_among_others_however_many_members_there_are() -> None:
+    model = MODELS[LEAFWISE]
+    data = encode(model, PROBLEM, "rich", REFERENCES, TRAIN, OTHERS)
+    members = [
+        fit_estimator(model, {**model.start, "n_estimators": 5 + at}, data, random_state=at, threads=1)
+        for at in range(9)
+    ]
+    matrix = data.encoder.transform(OTHERS.rows)
+    together = np.asarray(predict_encoded(blend(members), matrix)).tolist()
+    assert [predict_encoded(blend(members), matrix[row : row + 1])[0] for row in range(len(matrix))] == together
 
 
 def test_parameters_of_members_are_lists_and_those_of_one_estimator_are_not() -> None:

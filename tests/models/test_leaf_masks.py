@@ -27,7 +27,7 @@ def make_matrix(rows: int, seed: int, missing: float = 0.05) -> Matrix:
 def fit(matrix: Matrix, **parameters: Any) -> lightgbm.Booster:
     known = np.nan_to_num(matrix)
     target = known[:, 0] % 7 + known[:, 2] * known[:, 3] + np.sin(known[:, 4])
-    if parameters.get("num_class"):
+    if parameters.get("num_class") or parameters.get("objective") in ("poisson", "cross_entropy"):
         target = target > 0
     chosen = {"objective": "regression", "num_leaves": 31, "min_data_in_leaf": 3, "num_threads": 1, "verbosity": -1}
     chosen |= parameters
@@ -90,9 +90,23 @@ def test_order_and_number_of_rows_change_no_bit(arrange: Callable[[Matrix], Matr
         {"linear_tree": True},
         {"zero_as_missing": True},
         {"min_gain_to_split": 1e9},
+        {"objective": "poisson"},
+        {"objective": "cross_entropy"},
+        {"reg_sqrt": True},
+        {"boosting": "rf", "bagging_fraction": 0.5, "bagging_freq": 1},
         {"num_leaves": 64 * MOST_WORDS // 4, "min_data_in_leaf": 1, "min_sum_hessian_in_leaf": 0},
     ],
-    ids=["classes", "linear", "zero is missing", "no split", "large trees"],
+    ids=[
+        "classes",
+        "linear",
+        "zero is missing",
+        "no split",
+        "logarithm",
+        "probability",
+        "root",
+        "mean of trees",
+        "large trees",
+    ],
 )
 def test_booster_that_does_more_or_has_large_trees_has_no_masks(parameters: dict[str, Any]) -> None:
     assert LeafMasks.of(fit(make_matrix(3_000, 0), **parameters).model_to_string()) is None

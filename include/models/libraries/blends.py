@@ -7,6 +7,7 @@ exactly those of the blend.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,9 @@ class Blends:
         predict = estimator.made_by.predict
         predicted = np.array([predict(member, matrix) for member in estimator.members], dtype=np.float64)
         if estimator.link == "identity":
-            mean: Values = predicted.mean(axis=0)
-            return mean
+            return _mean(predicted)
         least = np.finfo(np.float64).tiny
-        product: Values = np.exp(np.log(np.maximum(predicted, least)).mean(axis=0))
+        product: Values = np.exp(_mean(np.log(np.maximum(predicted, least))))
         return product if estimator.link == "log" else np.asarray(product / product.sum(axis=1, keepdims=True))
 
     def contribute(self, estimator: Blend, matrix: Any, encoder: Encoder) -> Contributions:
@@ -77,3 +77,11 @@ class Blends:
     def load(self, path: Path, threads: int) -> Blend:
         by_file = {library.file: library for library in self._libraries}
         return self.blend([by_file[file.name].load(file, threads) for file in sorted(path.glob("*/*"))])
+
+
+def _mean(predicted: Values) -> Values:
+    """The mean over the members, (n, ...), added up one after the other, of a single row as of many.
+
+    NumPy adds up the members of a single row in another order, which has other last digits.
+    """
+    return np.asarray(reduce(np.add, predicted) / len(predicted))

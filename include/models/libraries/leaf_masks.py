@@ -33,9 +33,11 @@ _WORD, _BITS = 64, 32
 _ALL = np.uint64(2**64 - 1)
 # So many bits, from the lowest one on.
 _BELOW = np.array([2**bits - 1 for bits in range(_WORD + 1)], dtype=np.uint64)
+# Objectives of which a booster's prediction is its margin.
+_SUMS = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
 # What is read of a booster's text: a line for all trees, then one for each tree, but for boundaries and thresholds of
 # categories.
-_LINES = ("num_tree_per_iteration", "num_leaves", "num_cat", "split_feature", "threshold", "decision_type",
+_LINES = ("num_tree_per_iteration", "objective", "num_leaves", "num_cat", "split_feature", "threshold", "decision_type",
           "left_child", "right_child", "leaf_value", "cat_boundaries", "cat_threshold", "is_linear")  # fmt: skip
 # As LightGBM packs what a node does: bits for a category and for where a missing value goes, then which one is missing.
 _IS_CATEGORY, _MISSING_IS_LEFT, _MISSING_AT = 1, 2, 2
@@ -116,9 +118,10 @@ class LeafMasks:
 
     @classmethod
     def of(cls, text: str) -> "LeafMasks | None":
-        """The masks of a booster whose margin is one number; None where the booster itself is as quick, or does more.
+        """The masks of a booster that predicts the sum of its leaves; None where it does more, or is as quick itself.
 
-        It does more where trees hold linear models, or where zeros are missing values.
+        It does more where trees hold linear models, where zeros are missing values, and where the sum is an average, or
+        is turned into the prediction: the last digits of that are LightGBM's own.
 
         Args:
             text: The booster, as LightGBM writes it.
@@ -127,7 +130,7 @@ class LeafMasks:
         sizes = np.array(lines["num_leaves"], dtype=np.int64) - 1
         words = -(-int(sizes.max() + 1) // _WORD)
         used = np.unique(_read(lines["split_feature"])).astype(int).tolist()
-        does_more = lines["num_tree_per_iteration"] != ["1"] or set(lines["is_linear"]) != {"0"}
+        does_more = not _adds_up(text, lines) or set(lines["is_linear"]) != {"0"}
         if does_more or not used or len(used) * words > MOST_WORDS:
             return None
         leaves = np.zeros((len(sizes), words * _WORD))
@@ -226,6 +229,14 @@ def _read_lines(text: str) -> dict[str, list[str]]:
         if name in lines:
             lines[name].append(values)
     return lines
+
+
+def _adds_up(text: str, lines: Mapping[str, list[str]]) -> bool:
+    """Whether a prediction is the sum of a leaf of each tree, and one number."""
+    is_average = "\naverage_output\n" in text.partition("\nTree=")[0]
+    objective, *options = " ".join(lines["objective"]).split() or [""]
+    is_sum = objective in _SUMS and "sqrt" not in options
+    return is_sum and not is_average and lines["num_tree_per_iteration"] == ["1"]
 
 
 def _join_nodes(lines: Mapping[str, list[str]], sizes: Counts, leaves: Values) -> _Nodes:
