@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Protocol
 
@@ -48,7 +48,7 @@ class Trial:
 
     @property
     def seconds(self) -> float:
-        """Wall time, of the proposal and the evaluation."""
+        """Time of the proposal and the evaluation, whatever has happened to the clock."""
         return (self.finished_at - self.started_at).total_seconds()
 
 
@@ -141,9 +141,10 @@ def tune(
     done: dict[int, Trial] = {}
     while (number := _claim_next(store, done, limits)) is not None:
         earlier = [done[before] for before in range(limits.count_earlier(number))]
-        started_at = datetime.now(UTC)
+        started_at, begun = datetime.now(UTC), time.monotonic()
         parameters = propose(model, first, number, [(t.parameters, t.loss) for t in earlier], random_state)
         trial = _evaluate(fit, number, parameters, started_at, earlier, done, keep)
+        trial = replace(trial, finished_at=started_at + timedelta(seconds=time.monotonic() - begun))
         store.append(trial)
         store.release(number)
         done[number] = replace(trial, estimator=None)
@@ -158,15 +159,14 @@ def _claim_next(store: TrialStore, done: dict[int, Trial], limits: Limits) -> in
     """The number of a trial to do, claimed; None where the search has ended. Reads what others have done meanwhile."""
     while True:
         pending = _find_pending(done, _read(store, done), limits)
-        is_spent = _is_spent(done, limits)
         known, is_busy = len(done), False
         for number in pending:
             if not store.claim(number):
                 is_busy = True
                 continue
-            # It may have been finished between the look and the claim. Without time, only gaps are filled.
+            # It may have been finished between the look and the claim, or the time used up. Then, only gaps are filled.
             _read(store, done)
-            if number not in done and (number < max(done, default=-1) or not is_spent):
+            if number not in done and (number < max(done, default=-1) or not _is_spent(done, limits)):
                 return number
             store.release(number)
         if len(done) > known:
@@ -209,7 +209,7 @@ def _evaluate(
     # though, may have been compared with other trials than this one will be.
     known = (*earlier, *(trial for trial in done.values() if not trial.curve))
     if same := next((trial for trial in known if trial.parameters == parameters), None):
-        return replace(same, number=number, started_at=started_at, finished_at=datetime.now(UTC))
+        return replace(same, number=number, started_at=started_at)
     finished = [trial.curve for trial in earlier if trial.curve and trial.loss is not None and not trial.has_ended]
     watch = Watch(finished, parameters.get("learning_rate", 1.0))
     estimator, metrics, loss, error = None, {}, None, None
@@ -229,7 +229,7 @@ def _evaluate(
         metrics=metrics,
         error=error,
         started_at=started_at,
-        finished_at=datetime.now(UTC),
+        finished_at=started_at,  # until its time is known
         curve=watch.curve,
         has_ended=watch.has_ended,
     )

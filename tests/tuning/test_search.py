@@ -3,7 +3,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from threading import Barrier, Lock, Thread
 from time import sleep
@@ -243,6 +243,42 @@ def test_trial_that_another_finishes_between_the_look_and_the_claim_is_not_the_e
     store = Overtaken()
     assert search(store, limits=limits) == best
     assert sequence(store) == sequence(whole)
+
+
+def test_time_that_another_uses_up_between_the_look_and_the_claim_ends_the_search() -> None:
+    whole = MemoryStore()
+    search(whole, limits=replace(LIMITS, max_evaluations=8))
+    trials = whole.load()
+
+    class Overtaken(MemoryStore):
+        def claim(self, number: int) -> bool:
+            if number == 6:  # another worker does it, and is done before the next one is claimed
+                self.rows[6] = whole.rows[6]
+                return False
+            return super().claim(number)
+
+    store = Overtaken({number: whole.rows[number] for number in range(6)})
+    best = search(store, limits=replace(LIMITS, time_budget=sum(trial.seconds for trial in trials[:7])))
+    assert (best.trials, best.stopped_by) == (7, "time_budget")
+
+
+@pytest.mark.parametrize("hours", [2, -2])
+def test_clock_that_is_set_during_a_trial_takes_and_gives_no_time(hours: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(datetime):
+        ahead = timedelta()
+
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + cls.ahead
+
+    def fit(parameters: Mapping[str, Any]) -> Fitted:
+        Clock.ahead = timedelta(hours=hours)
+        return bowl(parameters)
+
+    monkeypatch.setattr("include.tuning.search.datetime", Clock)
+    store = MemoryStore()
+    assert search(store, fit, Limits(5, 600, 1000)).trials == 5
+    assert all(0 <= trial.seconds < 600 for trial in store.load())
 
 
 def test_worker_without_time_fills_the_gaps_that_a_killed_one_has_left_and_no_more() -> None:
