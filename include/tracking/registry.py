@@ -88,13 +88,12 @@ def register_model(
 
     with translate_errors("register the model", tracker.uri):
         found = tracker.client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
-        if found:
-            registered = int(found[0].version)
-        else:
-            registered = int(mlflow.register_model(model_uri, name, tags=dict(tags)).version)
-            tracker.client.update_model_version(name, str(registered), description)
-            if registered == 1:
-                tracker.client.update_registered_model(name, f"{about} {ALIASES}".lstrip())
+        made = found[0] if found else mlflow.register_model(model_uri, name, tags=dict(tags))
+        registered = int(made.version)
+        # One that was killed after the version was made has not described it.
+        tracker.client.update_model_version(name, str(registered), description)
+        if registered == 1 and not tracker.client.get_registered_model(name).description:
+            tracker.client.update_registered_model(name, f"{about} {ALIASES}".lstrip())
         if not found or DIGEST_TAG not in found[0].tags:
             digest = _find_digest(name, registered, tracker.uri)
             tracker.client.set_model_version_tag(name, str(registered), DIGEST_TAG, digest)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 # No experiment has this number: what is looked for in it is not found.
 NO_EXPERIMENT = "-1"
+RUNS_A_PAGE = 5_000
 # The tags that say what the trials and models of a run are made of, and what a person calls them.
 _MADE_OF = {
     "training_set_version": "training set",
@@ -179,19 +180,22 @@ def list_tracked_trials(tracker: Tracker, parent: str) -> set[int]:
     Half-written ones, left by a kill, are deleted, and so are those of a trial that was written twice, but for one.
     """
     tracked: set[int] = set()
+    found: list[Any] = []
     where, token = f"tags.mlflow.parentRunId = '{parent}'", None
     with translate_errors("list the trials", tracker.uri):
+        # A page begins after so many runs: those that are deleted meanwhile would hide others.
         while True:
-            page = tracker.client.search_runs([tracker.experiment_id], where, max_results=5000, page_token=token)
-            for run in page:
-                number = int(run.data.tags["trial"])
-                if run.info.status == "RUNNING" or number in tracked:
-                    tracker.client.delete_run(run.info.run_id)
-                else:
-                    tracked.add(number)
-            token = page.token
-            if not token:
-                return tracked
+            page = tracker.client.search_runs([tracker.experiment_id], where, max_results=RUNS_A_PAGE, page_token=token)
+            found += page
+            if not (token := page.token):
+                break
+        for run in found:
+            number = int(run.data.tags["trial"])
+            if run.info.status == "RUNNING" or number in tracked:
+                tracker.client.delete_run(run.info.run_id)
+            else:
+                tracked.add(number)
+    return tracked
 
 
 def log_trial(tracker: Tracker, parent: str, model: str, trial: Trial) -> None:

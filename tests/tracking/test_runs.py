@@ -266,6 +266,20 @@ def test_trial_that_two_have_written_is_kept_once(tracker: Tracker) -> None:
     assert len(list_children(tracker, parent)) == 2
 
 
+def test_trials_on_several_pages_are_all_found_though_some_are_deleted(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "RUNS_A_PAGE", 2)
+    parent = open_run(tracker, LINEAGE, "sklearn", LASSO)
+    for number in range(5):
+        runs.log_trial(tracker, parent, LASSO, replace(TRIAL, number=number))
+    # The newest runs come first.
+    for number in (5, 6):
+        tracker.client.create_run(tracker.experiment_id, tags={"mlflow.parentRunId": parent, "trial": str(number)})
+    assert runs.list_tracked_trials(tracker, parent) == set(range(5))
+    assert len(list_children(tracker, parent)) == 5
+
+
 def test_run_can_be_marked_as_failed(tracker: Tracker) -> None:
     run_id = open_run(tracker, LINEAGE, "sklearn", LASSO)
     runs.fail_run(tracker, run_id)
@@ -386,6 +400,25 @@ def test_description_that_a_person_gave_the_model_stays(tracker: Tracker, reques
         if number == 1:
             tracker.client.update_registered_model(name, "ours")
     assert tracker.client.get_registered_model(name).description == "ours"
+
+
+def test_version_that_was_made_right_before_a_kill_is_described_when_it_is_registered_again(
+    tracker: Tracker, request: pytest.FixtureRequest
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    class DyingClient(MlflowClient):
+        def update_model_version(self, *_: Any, **__: Any) -> Any:
+            raise Killed
+
+    name = request.node.name
+    run_id, uri, _ = log_small_model(tracker)
+    with pytest.raises(Killed):
+        register_model(replace(tracker, client=DyingClient(tracker.uri)), name, run_id, uri, {}, "the best")
+    assert register_model(tracker, name, run_id, uri, {}, "the best") == 1
+    assert tracker.client.get_model_version(name, "1").description == "the best"
+    assert "`champion` is in use" in tracker.client.get_registered_model(name).description
 
 
 def test_registering_twice_makes_one_version(tracker: Tracker, request: pytest.FixtureRequest) -> None:
