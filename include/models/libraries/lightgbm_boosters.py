@@ -207,7 +207,7 @@ _masks: WeakKeyDictionary[Any, LeafMasks | None] = WeakKeyDictionary()
 def _find_masks(booster: Any, rows: int) -> LeafMasks | None:
     """The booster's masks, made once; None where they would not give its predictions of so many rows sooner."""
     if booster not in _masks and rows >= MAKING_ROWS:
-        _masks[booster] = LeafMasks.of(_texts.pop(booster, None) or booster.model_to_string())
+        _masks[booster] = LeafMasks.of(_texts.pop(booster, "") or booster.model_to_string())
     return _masks.get(booster) if rows >= MASKED_ROWS else None
 
 
