@@ -1,7 +1,8 @@
 """What moves a model's predictions: contributions of its features to those of a few rows.
 
-A booster's are its library's own; they are summed over the columns that encode one feature. They add up to a margin;
-where that is on the scale of predictions, such as a probability, its `Scale` says.
+A booster's are its library's own, a linear model's follow from its coefficients; they are summed over the columns that
+encode one feature. They add up to a margin; where that is on the scale of predictions, such as a probability, its
+`Scale` says.
 """
 
 import math
@@ -112,16 +113,21 @@ class Explanation:
 
 
 def can_explain(model: Model) -> bool:
-    """Whether the estimator is a booster, which explains itself, or a blend of boosters."""
-    return kind_of(model.estimator).explains(model.estimator)
+    """Whether the estimator is a booster, which explains itself, a linear model, or a blend of either."""
+    return is_linear(model) or kind_of(model.estimator).explains(model.estimator)
 
 
 def explain(model: Model, rows: Columns) -> Explanation:
     """Explains the predictions of n rows; keep n small, one-hot encodings are dense here.
 
+    Of a linear model, each coefficient counts times its column's distance from the mean of the training split, which is
+    kept in the model's metadata; without that, from zero.
+
     Raises:
-        TypeError: The estimator is not a booster (see `can_explain`).
+        TypeError: The estimator has neither Shapley values of its own nor coefficients (see `can_explain`).
     """
+    if is_linear(model):
+        return _by_feature(model, contribute_linear(model, rows))
     matrix = model.encoder.transform(rows)
     found = kind_of(model.estimator).contribute(model.estimator, matrix, model.encoder)
     return _by_feature(model, found)
@@ -130,20 +136,6 @@ def explain(model: Model, rows: Columns) -> Explanation:
 def is_linear(model: Model) -> bool:
     """Whether the estimator is a linear model of scikit-learn, or a blend of them."""
     return all(hasattr(member, "coef_") for member in members_of(model.estimator))
-
-
-def explain_linear(model: Model, rows: Columns) -> Explanation:
-    """Explains a linear model's predictions of n rows: each coefficient times its column's distance from the mean.
-
-    The means are those of the training split, kept in the model's metadata; without them, contributions are told from
-    zero.
-
-    Raises:
-        TypeError: The estimator is not a linear model (see `is_linear`).
-    """
-    if not is_linear(model):
-        raise TypeError(f"{type(model.estimator).__name__} has no coefficients")
-    return _by_feature(model, contribute_linear(model, rows))
 
 
 def _by_feature(model: Model, found: Contributions) -> Explanation:

@@ -14,7 +14,7 @@ NEVER = -30.0
 
 
 def contribute_linear(model: Model, rows: Columns) -> Contributions:
-    """Each coefficient times its column's distance from the mean, see `explain_linear`."""
+    """Each coefficient times its column's distance from the mean, see `explain`."""
     # The mean of linear models is one.
     members, link = members_of(model.estimator), kind_of(model.estimator).link(model.estimator)
     coefficients = np.array([np.atleast_2d(member.coef_) for member in members], dtype=np.float64).mean(axis=0)

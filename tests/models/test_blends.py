@@ -12,7 +12,7 @@ import pytest
 from include.errors import ModelInvalid
 from include.models.artifact import Model
 from include.models.estimator_files import dump_estimator
-from include.models.explanation import can_explain, explain, explain_linear, is_linear
+from include.models.explanation import can_explain, explain, is_linear
 from include.models.fitting import encode, find_rounds, fit_estimator, join_members, list_members, predict_encoded
 from include.models.libraries.table import blend, members_of
 from include.models.manifest import MANIFEST
@@ -182,7 +182,7 @@ def test_contributions_add_up_to_the_prediction_and_are_the_means_of_the_members
 
 def test_blend_of_linear_models_is_a_linear_model() -> None:
     model = make_blend(LASSO)
-    found = explain_linear(model, OTHERS.rows)
+    found = explain(model, OTHERS.rows)
     assert found.contributions.sum(axis=1) + found.base == pytest.approx(model.predict(OTHERS.rows))
 
 

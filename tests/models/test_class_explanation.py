@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from include.models.artifact import Model
-from include.models.explanation import Explanation, can_explain, draw_summary, explain, explain_linear
+from include.models.explanation import Explanation, draw_summary, explain
 from include.models.fitting import predict_encoded
 from include.models.libraries.table import blend
 from include.models.linear import _complete
@@ -17,10 +17,6 @@ from tests.classified import BINARY, LEAVING, LINEAR, LOGISTIC, MULTICLASS, SOFT
 TWO = (LOGISTIC, BINARY, LINEAR)
 SEVERAL = (SOFTPROB, MULTICLASS)
 OF_TWO, OF_SEVERAL = make_split(LEAVING, 30, seed=5), make_split(TIERS, 30, seed=5)
-
-
-def explain_any(model: Model, rows: dict) -> Explanation:
-    return explain(model, rows) if can_explain(model) else explain_linear(model, rows)
 
 
 def ask_estimator(model: Model, rows: dict) -> np.ndarray:
@@ -36,7 +32,7 @@ def take_softmax(margins: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", TWO)
 def test_contributions_and_base_add_up_to_the_log_odds_of_the_second_class(name: str) -> None:
     model = fit_model(LEAVING, name)
-    found = explain_any(model, OF_TWO.rows)
+    found = explain(model, OF_TWO.rows)
     odds = np.exp(found.contributions.sum(axis=1) + found.base)
     assert odds / (1 + odds) == pytest.approx(ask_estimator(model, OF_TWO.rows)[:, 1], rel=1e-4)
     assert (found.unit, found.factor_on) == ("log-odds", "the odds of Yes")
@@ -55,7 +51,7 @@ def test_contributions_to_each_of_several_classes_add_up_to_its_share_in_the_sof
 
 def test_contributions_of_a_linear_model_add_up_to_the_share_of_each_of_several_classes() -> None:
     model = fit_model(TIERS, LINEAR)
-    values, base = explain_linear(model, OF_SEVERAL.rows).of_each
+    values, base = explain(model, OF_SEVERAL.rows).of_each
     assert take_softmax(values.sum(axis=1) + base) == pytest.approx(ask_estimator(model, OF_SEVERAL.rows))
 
 
@@ -78,7 +74,7 @@ def test_of_several_classes_the_one_that_is_decided_for_is_explained_against_the
 def test_start_and_changes_add_up_to_the_calibrated_probability(problem: Problem, name: str) -> None:
     model = fit_model(problem, name)
     rows = make_split(problem, 30, seed=5).rows
-    found, predicted = explain_any(model, rows), model.predict(rows)
+    found, predicted = explain(model, rows), model.predict(rows)
     own = predicted[np.arange(len(predicted)), found.classes]
     assert found.start + found.changes.sum(axis=1) == pytest.approx(own, abs=1e-5)
     assert found.predicted == pytest.approx(own, abs=1e-5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from include.models.artifact import Model
-from include.models.explanation import Explanation, can_explain, draw_summary, explain, sample
+from include.models.explanation import Explanation, draw_summary, explain, sample
 from include.models.fitting import encode, fit
 from include.models.table import MODELS
 from tests.splits import PROBLEM, REFERENCES, make_split
@@ -81,13 +81,6 @@ def test_strengths_are_means_of_absolute_contributions() -> None:
         {"feature": "distance", "mean_abs_shap": 3.0},
         {"feature": "hour", "mean_abs_shap": 0.5},
     ]
-
-
-def test_only_boosters_explain_themselves() -> None:
-    model = make_model("linear_model.LinearRegression")
-    assert not can_explain(model)
-    with pytest.raises(TypeError, match="LinearRegression has no Shapley values of its own"):
-        explain(model, OTHERS.rows)
 
 
 def test_sample_is_drawn_without_repeats_in_order_and_by_seed() -> None:

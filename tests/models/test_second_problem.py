@@ -14,7 +14,7 @@ from include.errors import ModelInvalid
 from include.models.artifact import Model, _load_pyfunc
 from include.models.encoder import Encoder, Encoding
 from include.models.evaluation import measure_slices
-from include.models.explanation import explain, explain_linear
+from include.models.explanation import explain
 from include.models.fitting import Fitted, encode, fit
 from include.models.table import MODELS
 from include.problem.data import Split, columns_of_records, make_any_rows
@@ -170,7 +170,7 @@ def test_text_moves_predictions_and_is_explained_as_one_column(name: str) -> Non
     dear, cheap, unknown = model.predict(rows)
     assert dear > 70 > cheap
     assert np.isfinite(unknown)
-    found = (explain if name == BOOSTED else explain_linear)(model, rows)
+    found = explain(model, rows)
     assert found.features[0] == "note"
     assert not [feature for feature in found.features if "=" in feature]
 
@@ -197,6 +197,6 @@ def test_slices_are_those_that_are_declared_and_what_is_in_none() -> None:
 
 
 def test_contributions_are_in_the_unit_of_the_target() -> None:
-    booster, linear = explain(fit_once(BOOSTED)[1], OTHERS.rows), explain_linear(fit_once(LINEAR)[1], OTHERS.rows)
+    booster, linear = explain(fit_once(BOOSTED)[1], OTHERS.rows), explain(fit_once(LINEAR)[1], OTHERS.rows)
     assert (booster.unit, linear.unit) == ("bikes", "bikes")
     assert {"weather", "holiday", "temperature", "rented_at_hour"} <= set(booster.features) & set(linear.features)

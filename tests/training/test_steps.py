@@ -41,6 +41,7 @@ from tests.published_sets import publish_sample
 from tests.warehouse_rows import RawTrip, query, store_month
 
 LASSO, SQUARED, GAMMA = "linear_model.Lasso", "gbtree.squarederror", "gbtree.gamma"
+FOREST = "ensemble.RandomForestRegressor"
 TWEEDIE, LOG = "gbtree.tweedie", "gbtree.logsquarederror"
 DEFAULTS = Settings()
 PAGE = "http://airflow/dags/sklearn_training/runs/manual__1"
@@ -500,12 +501,18 @@ def test_stored_model_says_what_it_was_made_of(url: str, settings: Settings, job
 
 
 @needs_servers
-@pytest.mark.parametrize(("model", "files"), [(LASSO, set()), (GAMMA, {"shap_summary.json", "shap_summary.png"})])
-def test_slices_are_stored_for_each_model_and_explanations_for_boosters(
-    url: str, settings: Settings, job: Job, tracker: Tracker, model: str, files: set[str]
+@pytest.mark.parametrize(
+    ("model", "parameters", "files"),
+    [
+        (LASSO, {"alpha": 0.01}, {"shap_summary.json", "shap_summary.png"}),
+        (GAMMA, BOOSTED, {"shap_summary.json", "shap_summary.png"}),
+        (FOREST, MODELS[FOREST].start, set()),
+    ],
+)
+def test_slices_are_stored_for_each_model_and_what_moves_its_predictions_where_that_is_known(
+    url: str, settings: Settings, job: Job, tracker: Tracker, model: str, parameters: dict[str, Any], files: set[str]
 ) -> None:
-    job = replace(job, family="sklearn" if model == LASSO else "xgboost")
-    parameters = {"alpha": 0.01} if model == LASSO else BOOSTED
+    job = replace(job, family="xgboost" if model == GAMMA else "sklearn")
     trained = train_model(url, settings, job, tuned_by_hand(settings, url, job, model, parameters))
     run_id = trained["run_id"]
     assert {file.path for file in tracker.client.list_artifacts(run_id)} == {"judged", "slices.json", *files}

@@ -87,11 +87,7 @@ def load_model(context: Context, version: Registered) -> Model:
 
 def explain_rows(model: Model, rows: Columns) -> explanation.Explanation | None:
     """Contributions of features; None where this kind of model has none."""
-    if explanation.can_explain(model):
-        return explanation.explain(model, rows)
-    if explanation.is_linear(model):
-        return explanation.explain_linear(model, rows)
-    return None
+    return explanation.explain(model, rows) if explanation.can_explain(model) else None
 
 
 def explain_sample(context: Context) -> Explained | None:

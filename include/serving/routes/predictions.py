@@ -8,9 +8,11 @@ import anyio.to_thread
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response, status
+from fastapi.exceptions import RequestValidationError
 from pydantic_core import to_json
 
-from include.models.explanation import Explanation, can_explain, explain, explain_linear, is_linear
+from include.configuration.values import suggest
+from include.models.explanation import Explanation, can_explain, explain
 from include.models.intervals import DEFAULT_LEVEL, LEVELS
 from include.prediction.inputs import MOST_ROWS, InputFormat
 from include.prediction.log import Predictions
@@ -24,6 +26,8 @@ from include.serving.routes.bodies import describe_body, read_rows
 
 MOST_EXPLAINED = 100
 MOST_REQUEST_ID = 128
+# The one parameter of both routes.
+LEVEL = "level"
 Level = Annotated[
     float,
     Query(
@@ -41,7 +45,10 @@ ROW_REFUSALS = REFUSALS | {
 
 def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
     """Adds the routes to an application."""
-    router = APIRouter(dependencies=[Depends(require_key(parts.secrets))], route_class=answer_known(parts.secrets))
+    router = APIRouter(
+        dependencies=[Depends(require_key(parts.secrets)), Depends(_refuse_unknown)],
+        route_class=answer_known(parts.secrets),
+    )
     batcher, problem, told = Batcher(), form.problem, answers.ANSWERS[form.problem.task]
 
     @router.post(
@@ -88,17 +95,23 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
     async def explain_rows(request: Request, level: Level = DEFAULT_LEVEL) -> Response:
         champion = parts.take_champion()
         rows = await read_rows(request, champion.form, MOST_EXPLAINED)
-        if not (can_explain(champion.model) or is_linear(champion.model)):
+        if not can_explain(champion.model):
             kind = type(champion.model.estimator).__name__
             reason = f"{kind} cannot be explained here; boosters and linear models can."
             raise HTTPException(status.HTTP_501_NOT_IMPLEMENTED, reason)
-        explainer = explain if can_explain(champion.model) else explain_linear
-        found: Explanation = await anyio.to_thread.run_sync(explainer, champion.model, rows)
+        found = await anyio.to_thread.run_sync(explain, champion.model, rows)
         predicted, unusual = champion.model.predict(rows), champion.model.learnt.find_unusual(rows)
         answer = make_answer(champion.loaded, rows, predicted, unusual, level)
         return _answer(answer | _tell(found, champion.model.problem))
 
     app.include_router(router)
+
+
+async def _refuse_unknown(request: Request) -> None:
+    """Only requests with a query string come here, see `answer_known`."""
+    for name in request.query_params.keys() - {LEVEL}:
+        message = f"is not a parameter{suggest(name, [LEVEL]) or f'; there is only {LEVEL}'}"
+        raise RequestValidationError([{"type": "parameter_unknown", "loc": ["query", name], "msg": message}])
 
 
 def _tell(found: Explanation, problem: Problem) -> dict[str, Any]:
