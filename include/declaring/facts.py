@@ -18,6 +18,7 @@ from include.raw.numbers import INFINITE
 from include.raw.times import CLOCK, ZONED
 
 TEXT, NUMBER, TIME = pa.string(), pa.float64(), pa.timestamp("us")
+BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
 SHOWN = 5
 HOURS = 24
 # Words for yes and no; in letters of any case, so that there may be more than two spellings.
@@ -100,7 +101,7 @@ def _stored(kind: pa.DataType) -> Stored:
         return "clock"
     if pa.types.is_duration(kind) or pa.types.is_interval(kind):
         return "duration"
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+    if any(is_kind(kind) for is_kind in BINARY):
         return "binary"
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     return "number" if is_number else "nested"

@@ -47,7 +47,8 @@ def _hash_values(column: pa.Array) -> np.ndarray:
         return column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False).view(np.uint64)
     if column.null_count == len(column):
         return np.full(len(column), NULL)
-    if pa.types.is_integer(kind) or pa.types.is_temporal(kind) or pa.types.is_boolean(kind):
+    is_time = pa.types.is_temporal(kind) and not pa.types.is_interval(kind)
+    if pa.types.is_integer(kind) or is_time or pa.types.is_boolean(kind):
         width = pa.int32() if pa.types.is_date32(kind) or pa.types.is_time32(kind) else pa.int64()
         values = pc.fill_null(column.cast(width, safe=False), 0).to_numpy().astype(np.int64, copy=False).view(np.uint64)
     else:
@@ -56,11 +57,13 @@ def _hash_values(column: pa.Array) -> np.ndarray:
 
 
 def _hash_texts(column: pa.Array) -> np.ndarray:
-    if pa.types.is_nested(column.type):
-        column = pa.array([repr(value) for value in column.to_pylist()])
-    encoded = column.dictionary_encode()
+    try:
+        encoded = column.dictionary_encode()
+    except pa.ArrowNotImplementedError:  # of lists, records and the like
+        encoded = pa.array([repr(value) for value in column.to_pylist()]).dictionary_encode()
     # Of times in a dictionary, Python knows none beyond the year 9999, and Arrow writes them.
-    temporal = pa.types.is_temporal(encoded.dictionary.type)
+    kind = encoded.dictionary.type
+    temporal = pa.types.is_temporal(kind) and not pa.types.is_interval(kind)
     values = encoded.dictionary.cast(pa.string()) if temporal else encoded.dictionary
     texts = [str(value).encode() for value in values.to_pylist()]
     hashes = [int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) for text in texts]

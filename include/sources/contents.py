@@ -1,5 +1,6 @@
 """What every kind of source gives: a cheap look at a month, and the month's contents in batches."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -8,8 +9,15 @@ import pyarrow as pa
 from include.errors import SourceInvalid
 from include.sources.location import mask
 
+
+class NothingThere(SourceInvalid):
+    """There is nothing at an address: no such file, an empty one, or a server that says so."""
+
+
 # Reading one batch goes on while the warehouse stores the one before; larger ones would leave it waiting.
 BATCH_ROWS = 16_384
+# So many of a repeated column's positions are told.
+MOST_POSITIONS = 6
 
 # Gives batches of the named columns.
 Read = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
@@ -60,17 +68,27 @@ class Opened:
     warnings: tuple[str, ...] = ()
 
 
-def name_columns(names: Sequence[str], url: str) -> list[str]:
-    """The columns' names without blanks around them.
+def name_columns(names: Sequence[str], url: str) -> dict[str, str]:
+    """The columns' names without blanks around them -> as they are given; of those without a name, the first one's.
 
     Raises:
         SourceInvalid: Two columns have one name: which one was meant, nobody can tell.
     """
-    names = [name.strip() for name in names]
-    for name in dict.fromkeys(names):
-        if (times := names.count(name)) > 1:
-            positions = [str(position) for position, other in enumerate(names, 1) if other == name]
-            often = "twice" if times == 2 else f"{times} times"
-            places = f"{', '.join(positions[:-1])} and {positions[-1]}"
-            raise SourceInvalid(f"{mask(url)}: column '{name}' is there {often} (positions {places}): rename one")
-    return names
+    named: dict[str, str] = {}
+    for name in names:
+        named.setdefault(name.strip(), name)
+    counts = Counter(name.strip() for name in names)
+    # Spreadsheets write empty columns at the end, and no declaration can name one that has no name.
+    if repeated := next((name for name, times in counts.items() if name and times > 1), None):
+        times = counts[repeated]
+        positions = [str(position) for position, name in enumerate(names, 1) if name.strip() == repeated]
+        often = "twice" if times == 2 else f"{times} times"
+        last = positions[-1] if times <= MOST_POSITIONS else "others"
+        places = f"{', '.join(positions[: MOST_POSITIONS - 1][: times - 1])} and {last}"
+        raise SourceInvalid(f"{mask(url)}: column '{repeated}' is there {often} (positions {places}): rename one")
+    return named
+
+
+def find_positions(names: Sequence[str]) -> dict[str, int]:
+    """Name -> position; of several columns without a name, the first one's."""
+    return {name: position for position, name in reversed(list(enumerate(names)))}

@@ -1,4 +1,4 @@
-"""How long a source is waited for, and where it may lead: what holds for one answer and for a month as a whole."""
+"""How long a source is waited for, where it may lead, and how large it may become: for one answer and for a month."""
 
 import contextlib
 import socket
@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, TypeVar
 
-from include.errors import SourceUnavailable
+from include.errors import SourceInvalid, SourceUnavailable
 from include.settings import Settings
 from include.sources.location import mask
 
 # Bytes a second that an answer brings at least: less is no slow line but a server that holds on to its callers.
 LEAST_SPEED = 1_024
 SECONDS_BETWEEN_LOOKS = 0.2
+MOST_BYTES = 20 * 2**30
+# A small file that becomes a large one is no table: this is what tables of the same few values do not reach.
+MOST_TIMES = 200
+ALWAYS_ALLOWED = 2**30
 
 Allow = Callable[[str], None]
 T = TypeVar("T")
@@ -148,4 +152,17 @@ def explain_time_limit(url: str, limits: Limits) -> SourceUnavailable:
     return SourceUnavailable(
         f"{mask(url)} was given up after {limits.time_limit:g} s, which is all that a month may take: "
         "if the source is well, raise SOURCE_TIME_LIMIT"
+    )
+
+
+def limit_unpacked(packed: int) -> int:
+    """The bytes that so many packed ones may become."""
+    return min(MOST_BYTES, max(ALWAYS_ALLOWED, MOST_TIMES * packed))
+
+
+def explain_unpacked(url: str, most: int) -> SourceInvalid:
+    """The error of what becomes more than `most` bytes."""
+    return SourceInvalid(
+        f"{mask(url)} becomes more than {most:,} bytes when it is unpacked, which is too much for one file: "
+        "split it into several files"
     )

@@ -36,6 +36,9 @@ def test_rows_of_every_type_differ_where_their_values_differ() -> None:
         pa.array([["a"], ["b"]]),
         pa.array([{"a": 1}, {"a": 2}]),
         pa.array(["a", "b"]).dictionary_encode(),
+        pa.array([pa.MonthDayNano([1, 2, 3]), pa.MonthDayNano([1, 2, 4])]),
+        pa.RunEndEncodedArray.from_arrays([1, 2], ["a", "b"]),
+        pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(16), bytes(range(16))], pa.binary(16))),
     ]
     for pair in pairs:
         assert len(set(hash_rows(pa.record_batch([pair], ["a"])).tolist())) == 2, pair.type

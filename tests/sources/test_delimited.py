@@ -323,7 +323,7 @@ def test_names_are_kept_as_they_are_spelt_but_for_blanks_around_them(tmp_path: P
     [
         ("age,sex,bmi,age,children", r"column 'age' is there twice \(positions 1 and 4\): rename one"),
         ("age, age,bmi,age ,x", r"column 'age' is there 3 times \(positions 1, 2 and 4\): rename one"),
-        (",a,,b,c", r"column '' is there twice \(positions 1 and 3\)"),
+        ("a,a,a,a,a,a,a", r"column 'a' is there 7 times \(positions 1, 2, 3, 4, 5 and others\): rename one"),
         ('a,"b\nc",d,a,e', r"column 'a' is there twice \(positions 1 and 4\)"),
     ],
 )

@@ -5,7 +5,7 @@ import io
 import json
 import os
 import zipfile
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 
 import fsspec
@@ -16,12 +16,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.errors import SourceInvalid, SourceUnavailable
+from include.raw.coercion import COERCIONS
+from include.raw.duplicates import hash_rows
 from include.raw.times import coerce_timestamp
 from include.settings import read_settings
-from include.sources import BATCH_ROWS, Contents, list_months, open_batches, probe
-from include.sources.formats import packing, workbooks
+from include.sources import BATCH_ROWS, Contents, limits, list_months, open_batches, probe
+from include.sources.formats import batches, records, workbooks
+from include.sources.formats.records import make_array
 from tests.servers import WebServer
-from tests.sources.workbook_files import write_workbook
+from tests.sources.workbook_files import MAIN, write_workbook
 
 MONTH = "2024-01"
 ROWS = [
@@ -132,6 +135,28 @@ def test_names_lose_the_blanks_around_them_and_may_be_spelt_in_any_way(tmp_path:
     assert rows == [dict.fromkeys(names, 1)]
 
 
+@pytest.mark.parametrize("form", ["csv", "xlsx", "parquet", "arrow", "jsonl"])
+def test_of_columns_without_a_name_the_first_is_read(tmp_path: Path, form: str) -> None:
+    names, path = ["a", "", "b", " ", ""], tmp_path / f"table.{form}"
+    table = pa.Table.from_arrays([pa.array([value]) for value in (1, 2, 3, 4, 5)], names)
+    if form == "csv":
+        path.write_text("a,,b, ,\n1,2,3,4,5\n")
+    elif form == "xlsx":
+        write_workbook(path, {"A": [["a", None, "b", " ", None], [1, 2, 3, 4, 5]]})
+    elif form == "jsonl":
+        path.write_text('{"a": 1, "": 2, "b": 3, " ": 4}\n')
+    elif form == "parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table)
+    rows, contents = read(path)
+    assert list(contents.columns) == ["a", "", "b"]
+    assert [{name: int(value) for name, value in row.items()} for row in rows] == [{"a": 1, "": 2, "b": 3}]
+    with open_batches(settings_for(path), MONTH) as contents:
+        assert [batch.schema.names for batch in contents.read(["b", "a"])] == [["b", "a"]]
+
+
 @pytest.mark.parametrize("form", ["PAR1", "FEA1", "ARROW1"])
 def test_text_whose_first_column_is_called_as_a_form_begins_is_text(tmp_path: Path, form: str) -> None:
     (tmp_path / "a.csv").write_text(f"{form},b\n1,2\n")
@@ -155,6 +180,86 @@ def test_int96_times_of_a_parquet_file_are_those_that_were_written(tmp_path: Pat
     stored = coerce_timestamp(batch.column("at"), "UTC")
     assert stored.array.to_pylist() == [None, times[1], None, None, times[4]]
     assert stored.beyond.to_pylist() == [True, False, False, True, False]
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    if path.suffix == ".parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table)
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_value_of_an_extension_type_is_read_as_what_it_is_stored_as(tmp_path: Path, form: str) -> None:
+    identifiers = pa.array([bytes(range(16)), None], pa.binary(16))
+    columns = {
+        "id": pa.ExtensionArray.from_storage(pa.uuid(), identifiers),
+        "note": pa.ExtensionArray.from_storage(pa.json_(), pa.array(["{}", None])),
+        "paid": pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0], pa.int8())),
+    }
+    if form == "arrow":  # Parquet has no such columns
+        columns["run"] = pa.RunEndEncodedArray.from_arrays([1, 2], pa.array([7, None]))
+        columns["span"] = pa.array([pa.MonthDayNano([1, 2, 3]), None])
+    write_table(tmp_path / f"table.{form}", pa.table(columns))
+    with open_batches(settings_for(tmp_path / f"table.{form}"), MONTH) as contents:
+        types = {"id": "string", "note": "string", "paid": "bool", "run": "int64", "span": "month_day_nano_interval"}
+        assert contents.columns == {name: types[name] for name in columns}
+        (batch,) = contents.read(list(columns))
+    assert batch.slice(0, 1).select(["id", "note", "paid"]).to_pylist() == [
+        {"id": "00010203-0405-0607-0809-0a0b0c0d0e0f", "note": "{}", "paid": True}
+    ]
+    assert len(set(hash_rows(batch).tolist())) == 2
+
+
+REPEATED = pa.array([0, 0, None, 0, 0, 0, 0, 1] * 5, pa.int32())
+LONG = pa.array(["x" * 400, "y" * 4_000])
+
+
+@pytest.mark.parametrize(
+    ("form", "texts"),
+    [
+        ("parquet", LONG.take(REPEATED)),
+        ("arrow", pa.DictionaryArray.from_arrays(REPEATED, LONG)),
+        ("arrow", LONG.take(REPEATED).cast(pa.string_view())),
+        ("arrow", pa.RunEndEncodedArray.from_arrays(np.arange(1, 41, dtype=np.int32), LONG.take(REPEATED))),
+    ],
+    ids=["parquet", "dictionary", "views", "runs"],
+)
+def test_batch_of_long_texts_is_cut_however_few_bytes_they_take_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, texts: pa.Array
+) -> None:
+    monkeypatch.setattr(batches, "MOST_TEXT", 1_000)
+    write_table(tmp_path / f"table.{form}", pa.table({"text": texts, "number": range(40)}))
+    with open_batches(settings_for(tmp_path / f"table.{form}"), MONTH) as contents:
+        found = list(contents.read(["number", "text"]))
+    assert max(len("".join(filter(None, batch["text"].to_pylist()))) for batch in found) <= 5_000
+    # Views share the texts, whatever is cut.
+    assert pa.types.is_string_view(texts.type) or max(batch.nbytes for batch in found) <= 6_000
+    rows = [row for batch in found for row in batch.to_pylist()]
+    assert rows == [{"number": number, "text": text} for number, text in enumerate(LONG.take(REPEATED).to_pylist())]
+
+
+@pytest.mark.parametrize(
+    "value", [True, False, 0.5, 0.00001, 1e16, 1e300, 5.0, 7, datetime(2024, 1, 31, 18), time(18, 30), "a"], ids=repr
+)
+@pytest.mark.parametrize("company", ["text", 2.5, True, datetime(2024, 1, 1)], ids=repr)
+def test_value_has_the_same_text_whatever_else_its_batch_holds(value: object, company: object) -> None:
+    alone, mixed = (COERCIONS[pa.string()](make_array(values)).array for values in ([value], [value, company]))
+    assert mixed[0] == alone[0]
+
+
+def test_true_and_false_have_one_spelling_in_all_batches_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "BATCH_ROWS", 2)
+    values = [True, False, True, "unknown", False]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"a": value}) + "\n" for value in values))
+    with open_batches(settings_for(tmp_path / "a.jsonl"), MONTH) as contents:
+        texts = [
+            text for batch in contents.read(["a"]) for text in COERCIONS[pa.string()](batch["a"]).array.to_pylist()
+        ]
+    assert texts == ["true", "false", "true", "unknown", "false"]
 
 
 def test_wide_batches_of_an_arrow_file_are_cut(tmp_path: Path) -> None:
@@ -225,6 +330,35 @@ def test_workbook_that_needs_too_much_memory_is_refused_before_it_is_read(
         read(tmp_path / "a.xlsx")
 
 
+@pytest.mark.parametrize(
+    ("far", "cells"),
+    [
+        ('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>', 2**34),
+        ("<row r='1048576'><c r='XFC1'/><c><is><t>x</t></is></c></row>", 2**34),
+        ('<x:row r="1048576"><x:c><x:v>1</x:v></x:c></x:row>', None),
+        ('<row r="1048576"><c r="XFD1048576" s="1"/></row>', None),
+        ("", None),
+    ],
+)
+def test_workbook_is_refused_where_values_are_so_far_apart_that_no_memory_holds_all_between(
+    tmp_path: Path, far: str, cells: int | None
+) -> None:
+    path, packed = tmp_path / "a.xlsx", tmp_path / "packed.xlsx"
+    write_workbook(packed, {"A": [["a", "b"], [1, 2]]})
+    with zipfile.ZipFile(packed) as given, zipfile.ZipFile(path, "w") as archive:
+        for name in given.namelist():
+            contents = given.read(name).decode()
+            if "sheetData" in contents:
+                contents = contents.replace("<worksheet ", f'<worksheet xmlns:x="{MAIN}" ')
+                contents = contents.replace("</sheetData>", f"{far}</sheetData>")
+            archive.writestr(name, contents)
+    if cells:
+        with pytest.raises(SourceInvalid, match=f"span {cells:,} cells, more than .* or save the sheet as CSV"):
+            read(path)
+    else:
+        assert read(path)[0][0] == {"a": 1, "b": 2}
+
+
 # What cannot be read
 
 
@@ -262,10 +396,25 @@ def test_file_that_cannot_be_used_is_named_with_the_remedy(
 def test_file_that_unpacks_to_far_more_than_a_table_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack
 ) -> None:
-    monkeypatch.setattr(packing, "ALWAYS_ALLOWED", 2**20)
+    monkeypatch.setattr(limits, "ALWAYS_ALLOWED", 2**20)
     (tmp_path / "a.csv.gz").write_bytes(pack(bytes(2**24)))
     with pytest.raises(SourceInvalid, match="becomes more than 3?[0-9,]+ bytes when it is unpacked"):
         read(tmp_path / "a.csv.gz")
+
+
+def test_answer_that_unpacks_to_far_more_than_a_table_is_given_up(
+    web_server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ALWAYS_ALLOWED", 2**20)
+    web_server.headers["Content-Encoding"] = "gzip"
+    web_server.pages["/a.csv"] = gzip.compress(CSV)
+    assert as_numbers(read(f"{web_server.url}/a.csv")[0]) == ROWS
+    web_server.pages["/a.csv"] = gzip.compress(bytes(2**24))
+    with pytest.raises(SourceInvalid, match="becomes more than [0-9,]+ bytes when it is unpacked"):
+        read(f"{web_server.url}/a.csv")
+    web_server.headers["Content-Encoding"] = "gzip, gzip"
+    with pytest.raises(SourceInvalid, match="is packed twice on its way: have the server pack it once"):
+        read(f"{web_server.url}/a.csv")
 
 
 # Several files

@@ -16,7 +16,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from include.errors import SettingsError, SourceInvalid, SourceUnavailable
 from include.settings import Settings, read_settings
-from include.sources import BATCH_ROWS, api, open_batches, probe
+from include.sources import BATCH_ROWS, NothingThere, api, open_batches, probe
 from include.sources.location import explain, has_secret, locate, mask
 from tests.servers import WebServer
 from tests.trip_tables import COLUMNS, make_trips
@@ -315,8 +315,24 @@ def test_download_that_breaks_off_is_unavailable(web_server: WebServer) -> None:
 
 def test_empty_file_is_invalid(tmp_path: Path) -> None:
     (tmp_path / "trips.parquet").touch()
-    with pytest.raises(SourceInvalid, match="is empty"):
+    with pytest.raises(SourceInvalid, match=r"is empty .*publish it again, or remove it"):
         read_all(settings_for(str(tmp_path / "trips.parquet")))
+
+
+def test_months_of_which_nothing_is_there_are_told_apart_from_those_that_are_damaged(
+    object_store: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"{MONTH}-1.csv").touch()
+    with fsspec.open(f"s3://trips/empty/{MONTH}.csv", "wb"):
+        pass
+    for source in (f"{tmp_path}/{{month}}-1.csv", "s3://trips/empty/{month}.csv", f"{tmp_path}/{{month}}-*.csv",
+                   f"{tmp_path}/no/{{month}}-*.csv"):  # fmt: skip
+        with pytest.raises(NothingThere):
+            probe(settings_for(source), MONTH)
+    (tmp_path / f"{MONTH}-2.csv").write_text("a")
+    with pytest.raises(SourceInvalid, match="is empty") as caught:
+        probe(settings_for(f"{tmp_path}/{{month}}-*.csv"), MONTH)
+    assert not isinstance(caught.value, NothingThere)
 
 
 @pytest.mark.parametrize("size", [3, 100, 1_500])

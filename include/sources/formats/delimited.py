@@ -73,7 +73,7 @@ def open_csv(path: Path, url: str, wanted: Collection[str] = (), reading: Readin
     header = next((line for line in lines[1 if named else 0 :] if line.strip()), "")
     delimiter = named[1] if named else _choose_delimiter(reading, text.head, header, wanted)
     if header.count('"') % 2 == 0:  # else a name goes on in the next line
-        _refuse_single_column(name_columns(_split(header, delimiter), url), delimiter, url)
+        _refuse_single_column(list(name_columns(_split(header, delimiter), url)), delimiter, url)
     skipped = text.head[: len(text.head) - len(text.head.lstrip("\r\n"))].count("\n") + 1 if named else 0
 
     def open_reader(names: Sequence[str] | None = None) -> pa.csv.CSVStreamingReader:
@@ -94,9 +94,8 @@ def open_csv(path: Path, url: str, wanted: Collection[str] = (), reading: Readin
             ),
         )
 
-    given = open_reader().schema.names
-    names = name_columns(given, url)
-    raw = dict(zip(names, given, strict=True))
+    raw = name_columns(open_reader().schema.names, url)
+    names = list(raw)
 
     def read_as_it_is(wanted: Sequence[str]) -> Iterator[pa.RecordBatch]:
         for batch in open_reader([raw[name] for name in wanted]):

@@ -12,16 +12,13 @@ import pyarrow as pa
 
 from include.errors import SourceInvalid
 from include.sources.http import explain_full_disk
+from include.sources.limits import explain_unpacked, limit_unpacked
 from include.sources.location import mask
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 ZIP_MAGIC = b"PK\x03\x04"
 NOT_UNPACKED = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7-Zip", b"Rar!": "RAR"}
-MOST_BYTES = 20 * 2**30
-# A small file that becomes a large one is no table: this is what tables of the same few values do not reach.
-MOST_TIMES = 200
-ALWAYS_ALLOWED = 2**30
 PIECE = 2**20
 
 
@@ -46,8 +43,7 @@ def unpack(path: Path, url: str) -> Iterator[Path]:
     with TemporaryDirectory(prefix="source-") as directory:
         unpacked = Path(directory) / "unpacked"
         with opener(path, url) as packed, unpacked.open("wb") as file:
-            most = min(MOST_BYTES, max(ALWAYS_ALLOWED, MOST_TIMES * path.stat().st_size))
-            for piece in read_pieces(packed, most, url):
+            for piece in read_pieces(packed, limit_unpacked(path.stat().st_size), url):
                 with explain_full_disk(url):
                     file.write(piece)
         if not unpacked.stat().st_size:
@@ -61,10 +57,7 @@ def read_pieces(packed: IO[bytes], most: int, url: str) -> Iterator[bytes]:
     while piece := packed.read(PIECE):
         size += len(piece)
         if size > most:
-            raise SourceInvalid(
-                f"{mask(url)} becomes more than {most:,} bytes when it is unpacked, which is too much for one file: "
-                "split it into several files"
-            )
+            raise explain_unpacked(url, most)
         yield piece
 
 

@@ -1,7 +1,10 @@
 """Records of JSON, one a line: their columns, and batches of them."""
 
+import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -44,14 +47,14 @@ def open_lines(path: Path, url: str) -> Opened:
         for record in _parse(file, url):
             types.note(record)
 
-    given = dict(zip(name_columns(list(types.columns), url), types.columns, strict=True))
+    given = name_columns(list(types.columns), url)
 
     def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         with path.open("rb") as file:
             for batch in make_batches(_parse(file, url), [given[name] for name in names]):
                 yield batch.rename_columns(list(names))
 
-    return Opened(dict(zip(given, types.columns.values(), strict=True)), read)
+    return Opened({name: types.columns[key] for name, key in given.items()}, read)
 
 
 def make_batches(records: Iterator[dict[str, Any]], names: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -70,18 +73,20 @@ def make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of JSON as Python's parser hands it over; raises ValueError where it has a key twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"a record has the key '{next(name for name in names if names.count(name) > 1)}' twice")
+        counts = Counter(name for name, _ in pairs)
+        raise ValueError(f"a record has the key '{next(name for name in counts if counts[name] > 1)}' twice")
     return found
 
 
 def make_array(values: list[Any]) -> pa.Array:
     """The values in the one type that they have, else as text."""
-    try:
-        return pa.array(values)
-    except (pa.ArrowException, OverflowError, ValueError):
-        # Several types in one column, or what no type can hold: as text, so that each value is judged by itself.
-        return pa.array([None if value is None else _write(value) for value in values], pa.string())
+    kinds = {type(value) for value in values if value is not None}
+    # Arrow takes true for 1 among decimals, and numbers for microseconds among times.
+    if len(kinds) < 2 or kinds == {int, float}:
+        with suppress(pa.ArrowException, OverflowError, ValueError):
+            return pa.array(values)
+    # Several types in one column, or what no type can hold: as text, so that each value is judged by itself.
+    return pa.array([None if value is None else _write(value) for value in values], pa.string())
 
 
 def _make_batch(records: list[dict[str, Any]], names: Sequence[str]) -> pa.RecordBatch:
@@ -89,8 +94,14 @@ def _make_batch(records: list[dict[str, Any]], names: Sequence[str]) -> pa.Recor
 
 
 def _write(value: Any) -> str:
+    """The text of a value, which is that of the same value in a batch of its type alone."""
     # A spreadsheet has no whole numbers: a code must not become another text for the company that it keeps.
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        text = str(int(value))
+    elif isinstance(value, bool | float | dt.datetime | dt.time | dt.timedelta):
+        text = pa.scalar(value).cast(pa.string()).as_py()
+    else:
+        text = str(value)
     # Half of a pair of surrogates is no text in UTF-8.
     return text.encode(errors="replace").decode()
 

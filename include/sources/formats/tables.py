@@ -1,7 +1,7 @@
 """Files of tables: which form a file has, its columns, its rows in batches, and in our words what is wrong with it."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from include.errors import MltrainError, SourceInvalid
 from include.problem.reading import Reading
-from include.sources.contents import BATCH_ROWS, Opened, name_columns
+from include.sources.contents import BATCH_ROWS, Opened, find_positions, name_columns
+from include.sources.formats.batches import cut, name_type
 from include.sources.formats.delimited import open_csv
 from include.sources.formats.packing import ZIP_MAGIC
 from include.sources.formats.records import open_lines
@@ -100,11 +101,11 @@ def open_parquet(path: Path, url: str) -> Opened:
     schema = metadata.schema.to_arrow_schema()
     # Few values in many rows, as a rule; and most texts are only compared.
     texts = [field.name for field in schema if str(field.type) in ("string", "large_string")]
-    given = dict(zip(name_columns(schema.names, url), schema.names, strict=True))
+    given = name_columns(schema.names, url)
     # The times of Spark, Hive and Impala: in Arrow's nanoseconds, those beyond 1677 to 2262 would become other times.
     leaves = map(metadata.schema.column, range(len(metadata.schema)))
     int96 = {leaf.path for leaf in leaves if leaf.physical_type == "INT96"}
-    types = ["timestamp[us]" if field.name in int96 else str(field.type) for field in schema]
+    types = _name_types(schema, given) | {name: "timestamp[us]" for name, column in given.items() if column in int96}
     file = pq.ParquetFile(
         path, buffer_size=READ_BYTES, metadata=metadata, read_dictionary=texts, coerce_int96_timestamp_unit="us"
     )
@@ -113,9 +114,20 @@ def open_parquet(path: Path, url: str) -> Opened:
         # One thread: months are read side by side, and each ahead of what stores it.
         wanted = [given[name] for name in names]
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted, use_threads=False):
-            yield batch.select(wanted).rename_columns(list(names))
+            yield from cut(_select(batch, wanted, names))
 
-    return Opened(dict(zip(given, types, strict=True)), read)
+    return Opened(types, read)
+
+
+def _name_types(schema: pa.Schema, given: Mapping[str, str]) -> dict[str, str]:
+    positions = find_positions(schema.names)
+    return {name: name_type(schema.field(positions[column]).type) for name, column in given.items()}
+
+
+def _select(batch: pa.RecordBatch, wanted: Sequence[str], names: Sequence[str]) -> pa.RecordBatch:
+    """The columns called as in `wanted`, called as in `names`."""
+    positions = find_positions(batch.schema.names)
+    return batch.select([positions[name] for name in wanted]).rename_columns(list(names))
 
 
 def open_arrow(path: Path, url: str) -> Opened:
@@ -125,19 +137,19 @@ def open_arrow(path: Path, url: str) -> Opened:
 
     def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         wanted = [given[name] for name in names]
-        options = pa.ipc.IpcReadOptions(included_fields=sorted(map(schema.names.index, wanted)))
+        options = pa.ipc.IpcReadOptions(included_fields=sorted(positions[name] for name in wanted))
         with pa.OSFile(str(path)) as source, open_reader(source, options=options) as reader:
             count = getattr(reader, "num_record_batches", None)
             batches = reader if count is None else map(reader.get_batch, range(count))
             for batch in batches:
                 batch.validate(full=True)  # other formats are checked while they are decoded
-                some = batch.select(wanted).rename_columns(list(names))
-                yield from (some.slice(start, BATCH_ROWS) for start in range(0, some.num_rows, BATCH_ROWS))
+                yield from cut(_select(batch, wanted, names))
 
     with pa.OSFile(str(path)) as source, open_reader(source) as reader:
         schema = reader.schema
-    given = dict(zip(name_columns(schema.names, url), schema.names, strict=True))
-    return Opened(dict(zip(given, map(str, schema.types), strict=True)), read)
+    given = name_columns(schema.names, url)
+    positions = find_positions(schema.names)
+    return Opened(_name_types(schema, given), read)
 
 
 def _refuse_feather(_path: Path, url: str) -> Opened:
