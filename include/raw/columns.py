@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from include.configuration.values import show_setting
 from include.errors import SourceInvalid
 from include.problem.checks import key_of
+from include.problem.declaration import Problem
+from include.problem.problem_file import place_of_name
 from include.settings import Settings
 from include.sources import Contents
 
@@ -26,7 +28,7 @@ def check_columns(contents: Contents, settings: Settings, month: str, needed: Ma
         needed: Neutral name -> the source's, of the columns that have to be there; None: of all that are read.
     """
     if not contents.columns:
-        raise SourceInvalid(f"{contents.location}: no rows for {month}: remove the month from MONTHS")
+        raise explain_no_rows(contents, month)
     # The warehouse keeps the names, and has no place for these.
     unfit = [name for name in contents.columns if "\0" in name or name != name.encode(errors="replace").decode()]
     if unfit:
@@ -36,7 +38,7 @@ def check_columns(contents: Contents, settings: Settings, month: str, needed: Ma
         )
     clocks = settings.problem.clocks
     problems = [
-        f"no column '{name}'{_suggest(name, neutral, list(contents.columns))}"
+        f"no column '{name}'{_suggest(name, neutral, settings.problem, list(contents.columns))}"
         for neutral, name in {**(settings.problem.read_columns if needed is None else needed), **clocks}.items()
         if name not in contents.columns
     ]
@@ -46,14 +48,24 @@ def check_columns(contents: Contents, settings: Settings, month: str, needed: Ma
         )
 
 
-def _suggest(name: str, neutral: str, found: list[str]) -> str:
+def explain_no_rows(contents: Contents, month: str) -> SourceInvalid:
+    """The error of a month without rows."""
+    return SourceInvalid(
+        f"{contents.location}: no rows for {month}: publish them there, or remove the month there, and take it out of "
+        "MONTHS if it is named there"
+    )
+
+
+def _suggest(name: str, neutral: str, problem: Problem, found: list[str]) -> str:
     by_lower = {candidate.lower(): candidate for candidate in found}
     close = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
-    key = key_of(neutral)
+    key, place = key_of(neutral), place_of_name(problem, neutral)
     if not close:
-        return f": change {key}"
+        return f": change {place}"
     likely = by_lower[close[0]]
-    return f": if '{likely}' is the same, set {show_setting(key, likely)}"
+    return (
+        f": if '{likely}' is the same, {f'set {show_setting(key, likely)}' if place == key else f'name it in {place}'}"
+    )
 
 
 def describe_drift(before: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from include.sources import Contents, open_batches, probe
 from include.warehouse import append_rows, connect, ensure_month, lock_month
 
 # Goes up when the same bytes of a source become other raw rows: loaded months are read again then.
-READER_VERSION = 4
+READER_VERSION = 5
 ROWS = ("raw", "rows")
 
 
@@ -90,12 +90,13 @@ def hash_reading(settings: Settings) -> str:
 
 
 def _find_unchanged(connection: psycopg.Connection, settings: Settings, month: str) -> Ingest | None:
-    """Trusts an unchanged validator, so that a remote file is not downloaded to learn that it is the same."""
+    """Trusts an unchanged validator where no hash is known, so that a remote file is not downloaded to learn it."""
     stored = _read_stored(connection, month)
     if not stored or not stored["validator"] or stored["reading"] != hash_reading(settings):
         return None
     seen = probe(settings, month)
-    same = (seen.location, seen.validator) == (stored["location"], stored["validator"])
+    found = (seen.location, seen.validator, seen.sha256 or stored["sha256"])
+    same = found == (stored["location"], stored["validator"], stored["sha256"])
     return _as_unchanged(month, stored) if same else None
 
 

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from include.errors import SourceInvalid
-from include.problem.checks import key_of
 from include.problem.declaration import Problem
+from include.problem.problem_file import place_of_name
 from include.raw.coercion import TARGET, Coerced, NumberForm, coerce_column, end_after
+from include.raw.columns import explain_no_rows
 from include.raw.duplicates import find_duplicates, hash_rows
 from include.raw.rules import BEYOND, DUPLICATE, NO_CLASS, WRONG_TYPE
 from include.settings import Settings
@@ -159,19 +160,19 @@ class Load:
 
     def _check(self) -> None:
         if not self.rows:
-            raise SourceInvalid(f"{self.contents.location}: no rows for {self.month}: remove the month from MONTHS")
+            raise explain_no_rows(self.contents, self.month)
         for neutral, failures in self.failed.items():
             if failures * 2 > self.present[neutral]:
                 if neutral == TARGET and self.settings.problem.labels:
                     raise SourceInvalid(self._describe_unknown())
-                name = self.settings.problem.read_columns[neutral]
+                name, place = self.settings.problem.read_columns[neutral], place_of_name(self.settings.problem, neutral)
                 kind = "number" if neutral == TARGET else self.settings.problem.columns[neutral].kind
                 what, form = KIND_TEXTS.get(kind, OTHER_KIND)
                 raise SourceInvalid(
                     f"{self.contents.location}: column '{name}' is of type {self.contents.columns[name]}, and "
                     f"{failures} of its {self.present[neutral]} values cannot be read as {what}, "
                     f"which {neutral} needs, such as {self.examples[neutral]!r}. "
-                    f"Name another column in {key_of(neutral)}, or write its values {form}"
+                    f"Name another column in {place}, or write its values {form}"
                 )
 
     def _describe_unknown(self) -> str:
@@ -181,7 +182,7 @@ class Load:
         return (
             f"{self.contents.location}: {self.failed[TARGET]} of the {self.present[TARGET]} values of column "
             f"'{problem.target}', the target, are none of the classes {', '.join(problem.classes)}, but {found}{more}. "
-            f"Name all values that are classes in CLASSES, or another column in {key_of(TARGET)}"
+            f"Name all values that are classes in CLASSES, or another column in {place_of_name(problem, TARGET)}"
         )
 
 

@@ -1,8 +1,10 @@
 """Whether there is a reason to train again, and on what."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import dropwhile
 
 from psycopg.types.json import Jsonb
 
@@ -12,25 +14,30 @@ from include.monitoring.watch import find_open_alarms, find_open_errors
 from include.problem.words import name_parts
 from include.promotion.usability import is_unanswered
 from include.retraining.results import PreparationRequest, RetrainingValues
-from include.retraining.watching import choose_window, find_last_day
+from include.retraining.watching import choose_window, find_last_day, look_back
 from include.sets.plan import make_plan
 from include.sets.preparation import find_fresh_version
 from include.sets.split import choose_days_of_months
 from include.settings import Settings
-from include.sources import Probe, list_months, probe
-from include.sources.location import locate, mask
+from include.sources import Probe, probe
+from include.sources.files import is_smaller
+from include.sources.listing import MONTH
+from include.sources.location import identify_kind, locate, mask
 from include.tracking import registry, runs
 from include.tracking.runs import Tracker
 from include.warehouse import connect
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Source:
-    """Where a loaded month came from, and how to tell whether it has changed there, as in raw.sources."""
+    """Where a loaded month came from, how to tell whether it has changed there, and its rows, as in raw.sources."""
 
     location: str
     validator: str | None
     sha256: str
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,7 @@ def detect(url: str, settings: Settings, *, force: bool) -> Retraining | None:
         None if there is no reason, or nothing to train on.
 
     Raises:
-        SourceInvalid, SourceUnavailable: A month of the source cannot be looked at.
+        SourceInvalid, SourceUnavailable: A month of the source cannot be looked at, or none of them is there.
         SettingsError: No training set can be planned by the settings.
     """
     with connect(url) as connection:
@@ -155,9 +162,12 @@ def look(url: str, settings: Settings, now: datetime) -> Findings:
     """Everything that can be a reason."""
     stored = _read_sources(url)
     known = [month for month, source in stored.items() if source.location == mask(locate(settings, month))]
-    window = choose_window(settings, list_months(settings, known))
+    months = look_back(settings, known, probe, log.warning)
+    # The newest month is held out: until it has enough rows, the ones before it are trained on.
+    found = choose_window(settings, dropwhile(lambda month: _is_too_small(settings, month, stored), months))
+    window = [month.month for month in found]
     new = [month for month in window if month not in stored]
-    changed = [month for month in window if month in stored and has_changed(probe(settings, month), stored[month])]
+    changed = [month.month for month in found if month.month in stored and has_changed(month, stored[month.month])]
     hashes = {month: stored[month].sha256 for month in window if month in stored}
     tracker, last_day = runs.open_tracker(settings), find_last_day(settings.problem, window)
     champion = registry.find_version(tracker, settings.registered_model, registry.CHAMPION)
@@ -180,9 +190,26 @@ def has_changed(found: Probe, stored: Source) -> bool:
     return (found.location, found.validator or stored.validator) != (stored.location, stored.validator)
 
 
+def _is_too_small(settings: Settings, found: Probe, stored: Mapping[str, Source]) -> bool:
+    """Whether a month that was found among others is known to have fewer than MINIMUM_ROWS rows."""
+    if identify_kind(settings) != "file" or MONTH not in settings.problem.address:
+        return False  # the months are those of MONTHS, or a table's, of which those with fewer are not listed
+    before = stored.get(found.month)
+    if before and not has_changed(found, before):
+        is_small = before.rows < settings.minimum_rows
+    else:
+        is_small = is_smaller(settings, found, settings.minimum_rows)
+    if is_small:
+        log.warning(
+            "%s is left out until it is larger: %s has fewer than %d rows (MINIMUM_ROWS)",
+            found.month, found.location, settings.minimum_rows,
+        )  # fmt: skip
+    return is_small
+
+
 def _read_sources(url: str) -> dict[str, Source]:
     with connect(url) as connection:
-        rows = connection.execute("SELECT month, location, validator, sha256 FROM raw.sources").fetchall()
+        rows = connection.execute("SELECT month, location, validator, sha256, rows FROM raw.sources").fetchall()
     return {month: Source(*values) for month, *values in rows}
 
 

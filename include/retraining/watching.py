@@ -1,17 +1,18 @@
 """What is new at the source since it was last looked at: files alone can be watched, other kinds have no cheap sign."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date, timedelta
+from itertools import islice
 
 from psycopg.types.json import Jsonb
 
 from include.configuration.values import ALL
 from include.problem.declaration import Problem
 from include.settings import Settings
-from include.sources import list_months
+from include.sources import NothingThere, Probe, list_months
 from include.sources.files import look
-from include.sources.limits import Limits
-from include.sources.location import identify_kind, locate, mask, month_bounds
+from include.sources.listing import is_http
+from include.sources.location import identify_kind, mask, month_bounds
 from include.warehouse import connect
 
 Signs = Mapping[str, str]
@@ -20,13 +21,53 @@ Signs = Mapping[str, str]
 LEAST_MONTHS = 4
 
 
-def choose_window(settings: Settings, months: Collection[str]) -> list[str]:
-    """The newest of the months, as many as a training set rolls over; ascending.
+def look_back(
+    settings: Settings,
+    known: Collection[str],
+    look: Callable[[Settings, str], Probe],
+    leave_out: Callable[[str], None] = lambda _: None,
+) -> Iterator[Probe]:
+    """Looks at the months of the source that are there, the newest one first, each when it is asked for.
 
-    That is ROLLING_MONTHS, else as many as MONTHS names, but at least `LEAST_MONTHS`.
+    Args:
+        known: Months that were seen there before.
+        look: `sources.probe`, or another that raises what it does.
+        leave_out: Is told why a month that may have been there is left out.
+
+    Raises:
+        NothingThere: Of none of the source's months is anything there.
+        SourceInvalid, SourceUnavailable, SettingsError: As `sources.probe`.
+    """
+    known = {*settings.months, *known}
+    gone = None
+    is_any_there = False
+    for month in reversed(list_months(settings, known)):
+        try:
+            found = look(settings, month)
+        except NothingThere as error:
+            leave_out(f"{month} is left out: {error}")
+            gone = gone or error
+            continue
+        # As in `http.list_months`: some servers refuse what they do not have.
+        if month not in known and is_http(settings.problem.address) and (found.size, found.validator) == (None, None):
+            leave_out(f"{month} is left out: {found.location} shows neither a size nor a sign of a change")
+            continue
+        is_any_there = True
+        yield found
+    if gone and not is_any_there:
+        raise gone
+
+
+def choose_window(settings: Settings, months: Iterable[Probe]) -> list[Probe]:
+    """The first of the months, as many as a training set rolls over; ascending.
+
+    Args:
+        months: The newest one first.
+
+    That many are ROLLING_MONTHS, else as many as MONTHS names, but at least `LEAST_MONTHS`.
     """
     size = settings.rolling_months or max(LEAST_MONTHS, len(settings.months))
-    return sorted(months)[-size:]
+    return list(islice(months, size))[::-1]
 
 
 def find_last_day(problem: Problem, months: Collection[str]) -> date:
@@ -50,11 +91,8 @@ def read_signs(settings: Settings, known: Collection[str]) -> dict[str, str] | N
     """
     if not settings.watch_interval or identify_kind(settings) != "file":
         return None
-    signs = {}
-    for month in choose_window(settings, list_months(settings, known)):
-        size, validator = look(locate(settings, month), Limits.of(settings))
-        signs[month] = validator or f"{size} bytes"
-    return signs
+    window = choose_window(settings, look_back(settings, known, look))
+    return {found.month: found.validator or f"{found.size} bytes" for found in window}
 
 
 def find_news(seen: Signs, before: Signs, now: Signs) -> list[str]:

@@ -73,7 +73,8 @@ class DataSettings(SettingsModel):
     """
     minimum_rows: Count = 100
     """Minimum rows per split; a training set with fewer is not published. A month of a Postgres table counts as new
-    only if it has as many rows. Whatever is set here, a model is never promoted on fewer than 100 held-out rows.
+    only if it has as many rows, and a newest file with fewer is left out of retrainings until it has as many. Whatever
+    is set here, a model is never promoted on fewer than 100 held-out rows.
     """
     outdated_after: Hours = 168.0
     """Hours after which a training set is built again, even if nothing has changed."""

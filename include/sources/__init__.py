@@ -10,17 +10,17 @@ from contextlib import AbstractContextManager
 from include.problem.reading import Reading
 from include.settings import Settings
 from include.sources import api, files, sample, table
-from include.sources.contents import BATCH_ROWS, Contents, Probe
+from include.sources.contents import BATCH_ROWS, Contents, NothingThere, Probe
 from include.sources.limits import Allow, allow_all
 from include.sources.location import identify_kind
 
 READERS = {"sample": sample, "file": files, "table": table, "api": api}
 
-__all__ = ["BATCH_ROWS", "Contents", "Probe", "list_months", "open_batches", "probe"]
+__all__ = ["BATCH_ROWS", "Contents", "NothingThere", "Probe", "list_months", "open_batches", "probe"]
 
 
 def list_months(settings: Settings, known: Collection[str] = ()) -> list[str]:
-    """The months (YYYY-MM) that the source has, ascending.
+    """The months (YYYY-MM) that the source has, ascending; where it cannot list them, some may not be there.
 
     Args:
         known: Months that were seen there before, where a source that cannot list its months begins to look.
@@ -37,7 +37,8 @@ def probe(settings: Settings, month: str) -> Probe:
 
     Raises:
         SettingsError: The source setting cannot be used.
-        SourceInvalid: The month is not there.
+        NothingThere: The month is not there, or its file is empty.
+        SourceInvalid: It is there, but cannot be used.
         SourceUnavailable: The source cannot be reached now.
     """
     return READERS[identify_kind(settings)].probe(settings, month)

@@ -19,7 +19,7 @@ from include.errors import SourceInvalid
 from include.problem.reading import DETECT, Reading
 from include.settings import Settings
 from include.sources import http
-from include.sources.contents import Contents, Probe
+from include.sources.contents import Contents, NothingThere, Probe
 from include.sources.formats.records import Types, make_batches
 from include.sources.limits import Allow, Limits, Progress, allow_all, read_within
 from include.sources.location import locate, mask
@@ -92,7 +92,7 @@ def _ask(url: str, at: str, limits: Limits, progress: Progress) -> Iterator[tupl
                 address = address.replace(f"{{{placeholder}}}", str(value))
             try:
                 document = http.get_json(client, address, progress, MOST_PAGE_BYTES)
-            except http.NothingThere:
+            except NothingThere:
                 # Some servers have no page behind the last one. A page that was short before it says the same.
                 if is_short:
                     return

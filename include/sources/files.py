@@ -20,43 +20,57 @@ from include.problem.parts import UNIX
 from include.problem.reading import DETECT, Reading
 from include.settings import Settings
 from include.sources import http
-from include.sources.contents import Contents, Probe
+from include.sources.contents import Contents, NothingThere, Probe
 from include.sources.formats.globs import combine, join
 from include.sources.formats.packing import unpack
 from include.sources.formats.tables import guard, open_table, translate_errors
 from include.sources.limits import Allow, Limits, Progress, allow_all, read_within
 from include.sources.listing import expand, find_local, is_http, list_months, translate_store
-from include.sources.location import locate, mask
+from include.sources.location import list_names, locate, mask
 
-__all__ = ["fetch", "list_months", "look", "open_month", "probe"]
+__all__ = ["fetch", "is_smaller", "list_months", "look", "open_month", "probe"]
 
+DELIMITED = (".csv", ".tsv", ".txt")
 # What stores call the sign that an object changed.
 VALIDATOR_KEYS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "created")
 
 
 def probe(settings: Settings, month: str) -> Probe:
     """Looks at the file: a hash too where it is on disk."""
+    found, url = look(settings, month), locate(settings, month)
+    if not find_local(url):
+        return found
+    paths = [path for path in map(find_local, expand(url, Limits.of(settings))) if path]
+    return replace(found, sha256=combine([hash_file(path) for path in paths]))
+
+
+def is_smaller(settings: Settings, found: Probe, rows: int) -> bool:
+    """Whether the file that was found is known to hold fewer rows, by its size alone: of text, as nothing packs it."""
+    names = list_names(locate(settings, found.month))
+    if not found.size or not any(name.lower().endswith(DELIMITED) for name in names):
+        return False
+    # A line takes a byte for each column at least, for what stands behind its value; so does that of the names.
+    return found.size < rows * len(set(settings.problem.read_columns.values()))
+
+
+def look(settings: Settings, month: str) -> Probe:
+    """Size and sign of a change of the file of `month`, or of all that its address means, without reading it.
+
+    Raises:
+        NothingThere: There is no such file, or it is empty.
+        SourceInvalid: It cannot be used: one of several is empty.
+        SourceUnavailable: It cannot be reached now.
+    """
     url = locate(settings, month)
     limits = Limits.of(settings)
     urls = expand(url, limits)
-    size, validator = _look_at_all(urls, limits)
-    paths = [path for path in map(find_local, urls) if path]
-    return Probe(month, mask(url), size, validator, combine([hash_file(path) for path in paths] or [None]))
-
-
-def look(url: str, limits: Limits) -> tuple[int | None, str | None]:
-    """Size and sign of a change of the file at `url`, or of all that it means, without reading it.
-
-    Raises:
-        SourceInvalid: There is no such file.
-        SourceUnavailable: It cannot be reached now.
-    """
-    return _look_at_all(expand(url, limits), limits)
-
-
-def _look_at_all(urls: Sequence[str], limits: Limits) -> tuple[int | None, str | None]:
-    sizes, validators = zip(*(_look_at_one(url, limits) for url in urls), strict=True)
-    return None if None in sizes else sum(sizes), combine(validators)
+    try:
+        sizes, validators = zip(*(_look_at_one(one, limits) for one in urls), strict=True)
+    except NothingThere as error:
+        if len(urls) == 1:
+            raise
+        raise SourceInvalid(str(error)) from error  # the others are there
+    return Probe(month, mask(url), None if None in sizes else sum(sizes), combine(validators), None)
 
 
 def _look_at_one(url: str, limits: Limits) -> tuple[int | None, str | None]:
@@ -72,7 +86,9 @@ def _look_at_one(url: str, limits: Limits) -> tuple[int | None, str | None]:
             filesystem.invalidate_cache()
             return _read_info(filesystem.info(name))
 
-    return read_within(limits, url, ask)
+    size, validator = read_within(limits, url, ask)
+    _require_bytes(size, mask(url))
+    return size, validator
 
 
 @contextmanager
@@ -191,12 +207,20 @@ def _require_file(path: Path, location: str | None = None) -> int:
         if not path.is_file():
             raise SourceInvalid(f"{location} is not a file: check SOURCE")
     except FileNotFoundError as error:
-        raise SourceInvalid(f"{location} does not exist: check SOURCE and MONTHS") from error
+        raise NothingThere(f"{location} does not exist: check SOURCE and MONTHS") from error
     except OSError as error:
         raise SourceUnavailable(f"{location} could not be read: {error}") from error
-    if size == 0:
-        raise SourceInvalid(f"{location} is empty (0 bytes): publish it again, or leave its month out of MONTHS")
+    _require_bytes(size, location)
     return size
+
+
+def _require_bytes(size: int | None, location: str) -> None:
+    # What servers of the web say of a size without sending anything is not relied on.
+    if size == 0:
+        raise NothingThere(
+            f"{location} is empty (0 bytes): publish it again, or remove it, and take its month out of MONTHS if it is "
+            "named there"
+        )
 
 
 def _read_info(info: dict) -> tuple[int | None, str | None]:

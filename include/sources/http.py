@@ -11,16 +11,13 @@ from typing import Any
 import httpx
 
 from include.errors import SourceInvalid, SourceUnavailable
+from include.sources.contents import NothingThere
 from include.sources.formats.records import make_object
-from include.sources.limits import Limits, Progress, read_within
+from include.sources.limits import Limits, Progress, explain_unpacked, limit_unpacked, read_within
 from include.sources.location import explain, list_span, mask, next_month
 
 GONE = {404, 410}
 TRY_LATER = {408, 425, 429}
-
-
-class NothingThere(SourceInvalid):
-    """The server says that there is nothing at an address."""
 
 
 def open_client(limits: Limits) -> httpx.Client:
@@ -36,7 +33,8 @@ def look(url: str, limits: Limits) -> tuple[int | None, str | None]:
     """Size and validator from a HEAD request; both None where the server does not answer such requests.
 
     Raises:
-        SourceInvalid: There is nothing at the address.
+        NothingThere: The server says that there is nothing at the address.
+        SourceInvalid: The address cannot be used.
         SourceUnavailable: The server cannot be reached or has trouble.
     """
 
@@ -55,7 +53,8 @@ def look(url: str, limits: Limits) -> tuple[int | None, str | None]:
 def list_months(url_of: Callable[[str], str], known: Collection[str], limits: Limits) -> list[str]:
     """The months from the first known one to the last that the server has, not after the current one.
 
-    HTTP lists no directories, so that the months after those known are asked for one by one.
+    HTTP lists no directories, so that the months after those known are asked for one by one. Those up to the last known
+    one are not: some may never have been published, or may be gone.
 
     Args:
         url_of: Month (YYYY-MM) -> address.
@@ -88,7 +87,7 @@ def download(url: str, path: Path, limits: Limits) -> str | None:
     """Writes what is at `url` to `path` and returns its validator.
 
     Raises:
-        SourceInvalid: The server refuses.
+        SourceInvalid: The server refuses, or what it sends packed becomes too large.
         SourceUnavailable: The server cannot be reached, has trouble, is too slow, or broke off.
     """
 
@@ -97,6 +96,9 @@ def download(url: str, path: Path, limits: Limits) -> str | None:
             with explain_full_disk(url), path.open("wb") as file:
                 for piece in pieces:
                     file.write(piece)
+                    most = limit_unpacked(response.num_bytes_downloaded)
+                    if "content-encoding" in response.headers and file.tell() > most:
+                        raise explain_unpacked(url, most)
             return read_validator(response)[1]
 
     return read_within(limits, url, read)
@@ -142,6 +144,9 @@ def _receive(
     progress.begin()
     with _translate(url), client.stream("GET", url, extensions={"trace": progress.trace}) as response:
         _check_status(response, url)
+        # A piece that is packed twice may become a million times as large before it can be counted.
+        if "," in response.headers.get("content-encoding", ""):
+            raise SourceInvalid(f"{mask(url)} is packed twice on its way: have the server pack it once at most")
         yield response, count(response)
     progress.end()
 
@@ -183,5 +188,5 @@ def _check_status(response: httpx.Response, url: str) -> None:
         refusal = NothingThere if response.status_code in GONE else SourceInvalid
         raise refusal(
             f"{mask(url)} answered {status}: the month is not published there, or it needs other credentials. "
-            "Check SOURCE and MONTHS"
+            "Check SOURCE, and take the month out of MONTHS if it is named there"
         )

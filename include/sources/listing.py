@@ -14,6 +14,7 @@ from include.configuration.values import MONTH_TEXT
 from include.errors import SettingsError, SourceInvalid, SourceUnavailable
 from include.settings import Settings
 from include.sources import http
+from include.sources.contents import NothingThere
 from include.sources.limits import Limits, Progress, read_within
 from include.sources.location import explain, locate, mask
 
@@ -48,7 +49,7 @@ def expand(url: str, limits: Limits) -> list[str]:
     """The addresses of the files that an address with `*` in it means, by name; HTTP lists none.
 
     Raises:
-        SourceInvalid: There is none.
+        NothingThere: There is none.
         SettingsError: A link leads to where nothing may be read.
     """
     if "*" not in url or is_http(url):
@@ -82,7 +83,7 @@ def _find_files(pattern: Path, limits: Limits) -> list[Path]:
 
 
 def _refuse_none(url: str) -> list[str]:
-    raise SourceInvalid(f"{mask(url)}: no file matches: check SOURCE and MONTHS")
+    raise NothingThere(f"{mask(url)}: no file matches: check SOURCE and MONTHS")
 
 
 def find_local(url: str) -> Path | None:

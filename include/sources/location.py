@@ -5,7 +5,7 @@ from datetime import date
 from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from include.configuration.values import ALL, SECRET_WORDS
+from include.configuration.values import ALL, SECRET_NAMES, SECRET_WORDS
 from include.errors import SettingsError
 from include.problem.declaration import SAMPLE, Problem
 from include.settings import Settings
@@ -19,8 +19,6 @@ FILE_SUFFIXES = (
     *BINARY_SUFFIXES,
     *(f"{suffix}{packed}" for suffix in TEXT_SUFFIXES for packed in ("", *PACKED_SUFFIXES)),
 )
-# Secret as the whole name of a parameter only: as a part, they are in `author` and `postcode`, and in what errors say.
-SECRET_NAMES = ("auth", "code", "pass")
 SECRET_PARAMETER = re.compile(
     rf"(?i)((?:\b[\w-]*(?:{'|'.join(SECRET_WORDS)})[\w-]*|(?:^|(?<=[?&]))(?:{'|'.join(SECRET_NAMES)}))=)[^&\s]+"
 )

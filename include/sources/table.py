@@ -17,6 +17,7 @@ from psycopg import sql
 from include.configuration.values import ALL, MONTH_PATTERN
 from include.errors import SettingsError, SourceInvalid, SourceUnavailable, WarehouseUnavailable
 from include.problem.parts import Column
+from include.problem.problem_file import place_of_name
 from include.problem.reading import DETECT, Reading
 from include.settings import Settings
 from include.sources.contents import Contents, Probe
@@ -165,7 +166,8 @@ def _filter_month(settings: Settings, month: str, columns: dict[str, str], url: 
     if columns[name] not in MONTH_FILTERS:
         raise SourceInvalid(
             f"{mask(url)}: column {name} is of type {columns[name]}, which no month can be picked by. "
-            f"Offer a view where it is one of {', '.join(MONTH_FILTERS)}, or change COLUMN_{time.name.upper()}"
+            f"Offer a view where it is one of {', '.join(MONTH_FILTERS)}, or change "
+            f"{place_of_name(settings.problem, time.name)}"
         )
     start, end = month_bounds(month)
     return sql.SQL(MONTH_FILTERS[columns[name]]).format(

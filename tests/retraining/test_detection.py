@@ -1,19 +1,26 @@
 """What a look at the source, the warehouse and the registry finds, with a published set and a real MLflow."""
 
+import io
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import count
+from pathlib import Path
 
+import pyarrow.csv
 import pytest
 
 from include.monitoring.report import DriftReport
 from include.monitoring.watch import raise_alarm
 from include.monitoring.windows import Window
+from include.raw import ingest_month
 from include.retraining.reasons import Findings, detect, look
 from include.settings import Settings
 from include.tracking import registry, runs
 from tests.registered import LASSO, configure, register
+from tests.servers import WebServer
+from tests.trip_tables import make_trips
 from tests.warehouse_rows import query
 
 pytestmark = pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range")
@@ -89,3 +96,65 @@ def test_set_is_trained_on_again_if_a_preparation_would_make_no_other(
     found = detect(source.url, change(source.settings), force=True)
     assert found
     assert (found.set_version == 1) == is_fresh
+
+
+# Months that cannot be trained on
+
+
+def to_csv(rows: int) -> bytes:
+    """Trips as the text of a file, which repeats none of them."""
+    file = io.BytesIO()
+    pyarrow.csv.write_csv(make_trips(rows), file)
+    return file.getvalue()
+
+
+def test_month_that_is_gone_or_was_never_published_is_left_out(
+    warehouse_url: str, mlflow_url: str, web_server: WebServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = configure(mlflow_url, next(NAMES), source=f"{web_server.url}/{{month}}.csv", months="2024-01")
+    loaded = ["2024-01", "2024-03", "2024-04", "2024-06"]
+    web_server.pages |= {f"/{month}.csv": to_csv(200) for month in loaded}
+    web_server.headers["ETag"] = "one"
+    for month in loaded:
+        ingest_month(warehouse_url, settings, month)
+    del web_server.pages["/2024-04.csv"]
+    web_server.requests.clear()
+    found = detect(warehouse_url, settings, force=True)
+    assert found
+    assert found.months == ("2024-01", "2024-03", "2024-06")
+    assert not any(reason.startswith(("new", "changed")) for reason in found.reasons)
+    asked = [f"2024-0{number}" for number in range(1, 8)]
+    assert [month for month in asked if f"{month} is left out" in caplog.text] == ["2024-02", "2024-04", "2024-05"]
+    assert Counter(web_server.requests) == {("HEAD", f"/{month}.csv"): 1 for month in asked}
+
+
+@pytest.mark.parametrize("rows", [None, 0, 40])
+def test_newest_file_is_left_out_until_it_has_enough_rows(
+    warehouse_url: str, mlflow_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, rows: int | None
+) -> None:
+    def write(month: str, text: bytes) -> None:
+        (tmp_path / f"{month}.csv").write_bytes(text)
+
+    settings = configure(mlflow_url, next(NAMES), source=f"{tmp_path}/{{month}}.csv", months="2024-01")
+    # One in the middle shares a split with others.
+    for month, size in (("2024-01", 200), ("2024-02", 40), ("2024-03", 200)):
+        write(month, to_csv(size))
+        ingest_month(warehouse_url, settings, month)
+    write("2024-04", b"" if rows is None else to_csv(rows))
+    if rows:
+        ingest_month(warehouse_url, settings, "2024-04")
+    found = look(warehouse_url, settings, datetime.now(UTC))
+    assert (found.window, found.new) == (("2024-01", "2024-02", "2024-03"), ())
+    assert "2024-04 is left out" in caplog.text
+    write("2024-04", to_csv(150))
+    found = look(warehouse_url, settings, datetime.now(UTC))
+    assert found.window == ("2024-01", "2024-02", "2024-03", "2024-04")
+    assert found.changed == (("2024-04",) if rows else ())
+    assert found.new == (() if rows else ("2024-04",))
+
+
+def test_only_file_of_a_source_is_never_left_out(warehouse_url: str, mlflow_url: str, tmp_path: Path) -> None:
+    (tmp_path / "trips.csv").write_bytes(to_csv(40))
+    settings = configure(mlflow_url, next(NAMES), source=f"{tmp_path}/trips.csv", months="2024-01")
+    ingest_month(warehouse_url, settings, "2024-01")
+    assert look(warehouse_url, settings, datetime.now(UTC)).window == ("2024-01",)

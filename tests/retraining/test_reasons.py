@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.errors import SourceInvalid, SourceUnavailable
 from include.models.table import TRAINING_DAGS
 from include.monitoring.report import DriftReport
 from include.monitoring.watch import find_open_alarms, raise_alarm
@@ -82,7 +84,7 @@ def test_force_adds_a_reason_and_takes_none_away(findings: Findings, age: float)
     assert find_reasons(findings, age, force=True) == [*without, "forced by a person"]
 
 
-STORED = Source("file:///a", "7@1", "aa")
+STORED = Source("file:///a", "7@1", "aa", 100)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +105,15 @@ def test_month_has_changed_when_its_contents_have_or_may_have(probe: Probe, chan
 # What to train on
 
 
+def roll(settings: Settings, found: Collection[str]) -> list[str]:
+    """The window of those months."""
+    newest_first = (Probe(month, "", None, None, None) for month in sorted(found, reverse=True))
+    return [month.month for month in choose_window(settings, newest_first)]
+
+
 @given(st.sets(months), st.integers(1, 6))
 def test_window_rolls_over_the_newest_months(found: set[str], size: int) -> None:
-    window = choose_window(Settings(rolling_months=size), found)
-    assert window == sorted(found)[-size:]
+    assert roll(Settings(rolling_months=size), found) == sorted(found)[-size:]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +122,7 @@ def test_window_rolls_over_the_newest_months(found: set[str], size: int) -> None
 )  # fmt: skip
 def test_window_is_as_many_months_as_the_setting_names_but_enough_to_learn_from(settings: dict, size: int) -> None:
     found = [f"2024-{month:02}" for month in range(1, 13)]
-    assert len(choose_window(Settings(**settings), found)) == size
+    assert len(roll(Settings(**settings), found)) == size
 
 
 def test_last_day_is_that_of_the_newest_month() -> None:
@@ -190,6 +197,36 @@ def test_sign_of_a_file_changes_with_it_and_only_the_window_is_looked_at(tmp_pat
     assert after is not None
     assert after["2024-02"] == before["2024-02"]
     assert after["2024-03"] != before["2024-03"]
+
+
+def test_months_of_which_nothing_is_there_have_no_signs_and_hide_no_others(
+    web_server: WebServer, tmp_path: Path
+) -> None:
+    web_server.pages |= {f"/{month}.csv": b"a" for month in ("2023-09", "2023-10", "2024-01", "2024-03")}
+    web_server.pages["/2023-12.csv"] = lambda query: (403, b"refused as what is not there")
+    settings = Settings(source=f"{web_server.url}/{{month}}.csv", months="2023-09", rolling_months=3)
+    web_server.headers["ETag"] = "one"
+    # The months between were never seen; 2024-04 was, and is gone.
+    signs = read_signs(settings, ["2023-09", "2024-01", "2024-03", "2024-04"])
+    assert signs is not None
+    assert list(signs) == ["2023-10", "2024-01", "2024-03"]
+    for month in ("2024-01", "2024-02", "2024-03"):
+        (tmp_path / f"{month}.csv").write_text("a" * (month != "2024-03"))
+    signs = read_signs(Settings(source=f"{tmp_path}/{{month}}.csv"), [])
+    assert signs is not None
+    assert list(signs) == ["2024-01", "2024-02"]
+
+
+def test_server_that_is_away_is_no_month_that_is_gone(web_server: WebServer) -> None:
+    web_server.pages |= {"/2024-01.csv": b"a", "/2024-02.csv": lambda query: (503, b"")}
+    with pytest.raises(SourceUnavailable, match="2024-02"):
+        read_signs(Settings(source=f"{web_server.url}/{{month}}.csv"), ["2024-01", "2024-02"])
+
+
+def test_source_of_which_no_month_is_there_is_invalid(web_server: WebServer) -> None:
+    settings = Settings(source=f"{web_server.url}/{{month}}.csv", months="2024-01,2024-02")
+    with pytest.raises(SourceInvalid, match=r"2024-02\.csv answered 404"):
+        read_signs(settings, [])
 
 
 @pytest.mark.parametrize("settings", [{}, {"source": "/data/{month}.csv", "watch_interval": 0}])

@@ -622,7 +622,7 @@ def test_contents_of_a_set_are_those_that_its_versions_stand_for(warehouse_url: 
     )
     [(left_out,)] = query(warehouse_url, "SELECT left_out FROM training.sets")
     versions = (READER_VERSION, RULES_VERSION, PREPARATION_VERSION)
-    assert (versions, contents) == ((4, 1, 1), ("80936915ea9ed5efe57a52a7832c2868", 2769))
+    assert (versions, contents) == ((5, 1, 1), ("80936915ea9ed5efe57a52a7832c2868", 2769))
     assert sum_by_rule(left_out) == {
         "dropoff_at: not after pickup_at": 7,
         "dropoff_zone: missing": 4,
