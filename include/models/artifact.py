@@ -102,7 +102,7 @@ class Model:
         """
         try:
             predicted = np.asarray(self.predict(rows), dtype="float64")
-        except MemoryError:  # the machine's fault, not the model's
+        except (MemoryError, ModelInvalid):  # the machine's fault, or one that says what it is
             raise
         except Exception as error:
             raise ModelInvalid(f"It cannot predict: {error!r}.") from error

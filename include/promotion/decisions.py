@@ -62,8 +62,8 @@ class Promotion:
         kind: `judgement`, or `rollback`, which puts a former champion back.
         champion_version: The champion at that time, None without one.
         rival_version: What it was judged against, and what becomes `previous` if it becomes champion: the champion, or
-            the previous one where the champion cannot be used or is a peer. None: the best baseline; then the champion
-            becomes `previous` where it can be used.
+            the previous one where the champion cannot be used or compared, or is a peer. None: the best baseline; then
+            the champion becomes `previous` where it can be used.
         state: rejected, waiting (won, not moved yet), declined (by a person), moving, or promoted.
         run_key: `DAG id/run id` of the run that decided.
         baseline: Name of the best baseline, where it was judged against that.

@@ -158,7 +158,9 @@ def _compare(
     held_out, limits = rival.held_out, Limits.from_settings(settings)
     rows, actual, problem = held_out.rows, held_out.actual, held_out.problem
     if not len(actual):
-        return None, Verdict(False, "There are no held-out rows that neither model was trained on")
+        return None, Verdict(
+            False, "There are no held-out rows that neither model was trained on: train again on newer rows"
+        )
     if unusable := count_unusable(actual):
         return None, Verdict(False, f"The target of {unusable} of {len(actual)} held-out rows is not a finite number")
     try:

@@ -7,7 +7,6 @@ import numpy as np
 
 from include.errors import ModelInvalid, NoTrainingSet
 from include.problem.data import Values
-from include.problem.declaration import Problem
 from include.promotion.comparison import MINIMUM_ROWS, count_unusable
 from include.promotion.usability import forget_unusable, note_unusable, predict_with
 from include.sets.examples import read_problem_of
@@ -53,8 +52,9 @@ def choose_rival(
     if previous and previous.version in {challenger.version, champion and champion.version}:
         previous = None
     rival = _choose(url, tracker, challenger, champion, previous, peers)
-    if champion and champion.version in peers and len(rival.held_out.actual):
-        peer = _predict(url, tracker, champion, rival.held_out, twin=champion.has_twin, is_champion=True)
+    held_out = rival.held_out
+    if champion and champion.version in peers and len(held_out.actual) and _is_comparable(url, champion, held_out):
+        peer = _predict(url, tracker, champion, held_out, twin=champion.has_twin, is_champion=True)
         return replace(rival, peer=peer)
     return rival
 
@@ -71,10 +71,7 @@ def _choose(
         if version.version in peers:
             continue
         held_out, is_twin = _load_held_out(url, challenger, version)
-        if _predicts_otherwise(url, version, held_out.problem):
-            continue
-        if not len(held_out.actual) and held_out.problem.split_by != "time":
-            # Its training set was split otherwise, so that it may have learnt from any row: none will ever be left.
+        if not _is_comparable(url, version, held_out):
             continue
         is_champion = version is champion
         predicted = _predict(url, tracker, version, held_out, twin=is_twin, is_champion=is_champion)
@@ -83,12 +80,21 @@ def _choose(
     return Rival(None, load_held_out(url, _list_learnt(challenger)), None)
 
 
-def _predicts_otherwise(url: str, version: RegisteredVersion, problem: Problem) -> bool:
-    """Whether a version predicts other classes than are declared now, or a number: there is no common measure, then."""
+def _is_comparable(url: str, version: RegisteredVersion, held_out: HeldOut) -> bool:
+    """Whether a version can be measured by held-out rows; if not, it may still be of use, and stays what it is."""
     try:
-        return bool(version.training_set) and read_problem_of(url, version.training_set or 0).labels != problem.labels
+        own = read_problem_of(url, version.training_set or 0)
     except NoTrainingSet:
+        return True
+    problem = held_out.problem
+    if own.labels != problem.labels:
+        # There is no common measure of other classes, or of a number.
         return False
+    if not own.dtypes.items() <= problem.dtypes.items():
+        # A column that it takes is not declared any more, or holds values of another kind.
+        return False
+    # A set that was split otherwise may have learnt from any row: none will ever be left.
+    return len(held_out.actual) > 0 or own.split_by == problem.split_by == "time"
 
 
 def _predict(

@@ -7,6 +7,7 @@ from typing import Any
 import adbc_driver_manager
 from psycopg import sql
 
+from include.configuration.values import ALL
 from include.errors import NoTrainingSet, StaleInput
 from include.problem.checks import PLACE
 from include.problem.data import Columns, Values
@@ -16,13 +17,14 @@ from include.sets.examples import TARGET, list_columns, read_problem_of, read_ro
 from include.sets.split import learnt_from
 from include.warehouse import connect
 
-# What a model has learnt from is known of pruned sets too: their rows in training.sets stay.
+# What a model has learnt from is known of pruned sets too: their rows in training.sets stay. A source that is not
+# divided into months may hold any of them.
 _ROWS = """
     SELECT {columns}, e.target, e.{place}{baselines}
     FROM (SELECT e.*{predictions} FROM {table} e) e
     WHERE e.split = {split} AND NOT EXISTS (
         SELECT FROM training.sets s
-        WHERE e.month = ANY(s.months)
+        WHERE (e.month = ANY(s.months) OR e.month = {all} OR {all} = ANY(s.months))
           AND (s.version = ANY({versions}) AND {learnt_from} OR s.version = ANY({whole}))
     )
     ORDER BY e.month, e.row_number
@@ -70,6 +72,7 @@ def load_held_out(url: str, versions: Collection[int], whole: Collection[int] = 
         predictions=baselines.select_predictions(problem, measured),
         baselines=sql.SQL("").join(sql.SQL(", e.{}").format(sql.Identifier(column)) for column in names.values()),
         table=table_of(version),
+        all=sql.Literal(ALL),
         split=sql.Literal(split),
         versions=sql.Literal(list(versions)) + sql.SQL("::bigint[]"),
         whole=sql.Literal(list(whole)) + sql.SQL("::bigint[]"),

@@ -446,7 +446,8 @@ def test_rollback_without_a_previous_champion_says_so(url: str, settings: Settin
 # What is compared on
 
 
-def test_rows_that_a_model_has_learnt_from_are_left_out(url: str) -> None:
+@pytest.mark.parametrize("months", ["{2024-02}", "{all}"])
+def test_rows_that_a_model_has_learnt_from_are_left_out(url: str, months: str) -> None:
     with_test = load_held_out(url, [1])
     assert (with_test.set_version, with_test.split) == (1, "test")
     assert len(with_test.actual) == len(load_split(url, 1, "test"))
@@ -454,7 +455,7 @@ def test_rows_that_a_model_has_learnt_from_are_left_out(url: str) -> None:
     query(
         url,
         "INSERT INTO training.sets (state, months, validation_from, declaration, settings, sources)"
-        " VALUES ('superseded', '{2024-02}', '2024-02-20', '{}', '{}', '{}') RETURNING version",
+        f" VALUES ('superseded', '{months}', '2024-02-20', '{{}}', '{{}}', '{{}}') RETURNING version",
     )
     later = load_held_out(url, [1, 2])
     assert later.rows["pickup_at"].min() >= np.datetime64("2024-02-20")

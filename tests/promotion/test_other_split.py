@@ -17,17 +17,17 @@ pytestmark = [
 ]
 
 
-def train_and_register(url: str, settings: Settings, set_version: int) -> int:
+def train_and_register(url: str, settings: Settings, set_version: int, family: str = "sklearn") -> int:
     trained = train(url, set_version, LASSO, "default")
     tracker = runs.open_tracker(settings)
-    lineage = Lineage(f"sklearn_training/{set_version}", get_training_set(url, set_version), "default", "c0ffee", 42)
-    run_id = runs.open_run(tracker, lineage, "sklearn", LASSO)
+    lineage = Lineage(f"{family}_training/{set_version}", get_training_set(url, set_version), "default", "c0ffee", 42)
+    run_id = runs.open_run(tracker, lineage, family, LASSO)
     rows = load_split(url, set_version, "validation").rows
     uri = model_logging.log_model(
         tracker, run_id, "sklearn", trained, metrics={"validation_rmse": 100.0}, tables={}, figures={},
         example={name: values[:2] for name, values in rows.items()},
     )  # fmt: skip
-    tags = {**lineage.tags, "family": "sklearn", "model": LASSO, "run_id": run_id}
+    tags = {**lineage.tags, "family": family, "model": LASSO, "run_id": run_id}
     return registry.register_model(tracker, settings.registered_model, run_id, uri, tags, "")
 
 
@@ -37,6 +37,24 @@ def judge_and_promote(url: str, settings: Settings, version: int) -> str:
     found = decisions.find_judgement(url, settings.registered_model, version)
     assert found
     return found.state
+
+
+def test_the_next_model_is_judged_against_the_best_baseline_also_where_time_decides_from_now_on(
+    warehouse_url: str, settings: Settings
+) -> None:
+    by_hash = settings.change(source="sample", sample_rows=1_500, minimum_rows=100, split="hash")
+    first = publish_set(warehouse_url, by_hash, "first", months=["2024-01", "2024-02"])
+    champion = train_and_register(warehouse_url, by_hash, first.version)
+    assert judge_and_promote(warehouse_url, by_hash, champion) == "promoted"
+
+    by_time = by_hash.change(split="time")
+    second = publish_set(warehouse_url, by_time, "second", months=["2024-01", "2024-02"])
+    challenger = train_and_register(warehouse_url, by_time, second.version)
+    assert judge_and_promote(warehouse_url, by_time, challenger) == "promoted"
+    [(rival, rows)] = query(
+        warehouse_url, f"SELECT rival_version, rows FROM training.promotions WHERE version = {challenger}"
+    )
+    assert (rival, rows) == (None, second.counts["test"])
 
 
 def test_the_next_model_is_judged_against_the_best_baseline(warehouse_url: str, settings: Settings) -> None:
