@@ -1,13 +1,18 @@
 """The error of logged predictions, once the rows of their time have arrived."""
 
+import logging
+
 import psycopg
 from psycopg import sql
 
 from include.problem.declaration import Problem
 from include.problem.parts import Column
+from include.raw.tables import LOG, ROWS, has_columns
 from include.sets.examples import list_columns, target_bounds
 from include.settings import Settings
 from include.warehouse import connect
+
+log = logging.getLogger(__name__)
 
 # A row is found by what was known of it when it was predicted. Which of the rows that look alike was asked for, nobody
 # can tell: they count together.
@@ -45,7 +50,8 @@ def measure_live_errors(url: str, settings: Settings) -> int:
     The week is that of the row's time, or of the prediction where rows have none.
 
     Returns:
-        The number of logged predictions whose row has arrived since; 0 where nothing was ever predicted.
+        The number of logged predictions whose row has arrived since; 0 where nothing was ever predicted, or columns
+        were declared since the last preparation, which makes them.
     """
     problem, objective = settings.problem, settings.problem.objective
     predicted = sql.Identifier("l", objective.logged)
@@ -60,6 +66,9 @@ def measure_live_errors(url: str, settings: Settings) -> int:
         same=sql.SQL(" AND ").join(_compare(column) for column in problem.inputs),
     )
     with connect(url) as connection:
+        if not all(has_columns(connection, table, problem.inputs) for table in (ROWS, LOG)):
+            log.info("Nothing to compare: start data_preparation, which makes the columns that are declared.")
+            return 0
         values = {"low": low, "high": high, "others": _list_others(connection, settings) if problem.labels else []}
         return sum(rows for (rows,) in connection.execute(query, values))
 

@@ -12,7 +12,7 @@ from include.monitoring.drift import Measures, Thresholds, compare_column, has_d
 from include.monitoring.error_watch import load_served, measure_errors
 from include.monitoring.report import Alarm, DriftReport
 from include.monitoring.requests import compare_requests, describe_requests, find_window
-from include.monitoring.windows import Window, list_windows, load_window
+from include.monitoring.windows import Window, has_time, list_windows, load_window
 from include.problem.declaration import Problem
 from include.problem.words import describe_shares
 from include.sets.examples import open_rows, read_problem_of
@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 SCORE = "predicted"
 NOTHING_TO_COMPARE = (
     "Nothing to compare: there is no champion, its training set is unknown (a model registered by hand names none),"
-    " the classes are others than it learnt, or no window of DRIFT_WINDOW_DAYS is complete (DRIFT_MINIMUM_ROWS)."
+    " the classes are others than it learnt, no window of DRIFT_WINDOW_DAYS is complete (DRIFT_MINIMUM_ROWS), or none"
+    " has rows as the champion's problem declares them: after a change of the problem, prepare and train again."
 )
 _COLUMNS_OF_TABLE = (
     "name, champion_version, window_start, window_days, column_name, set_version, rows, psi, ks, js, drifted, missing,"
@@ -43,7 +44,7 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
 
     Returns:
         None if there is no champion, nothing is known of its training set, its classes are no longer those that are
-        declared, or no window is complete.
+        declared, or no window is complete and has rows for it.
     """
     tracker = runs.open_tracker(settings)
     champion = registry.find_version(tracker, settings.registered_model, registry.CHAMPION)
@@ -61,7 +62,7 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
     learnt = _load_learnt(url, settings, problem, champion)
     thresholds = Thresholds.from_settings(settings)
     requests = _measure_requests(url, settings, champion, problem, profile, learnt)
-    windows = list_windows(url, settings)
+    windows = list_windows(url, settings) if has_time(url, problem) else []
     if not windows:
         log.info("No window is complete. %s", requests)
         return None
@@ -74,9 +75,14 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
     drifted: dict[str, list[bool]] = {name: [] for name in watched}
     # Those of the newest window, which comes last.
     shares: dict[str, str] = {}
-    rows, scored = [], []
+    rows, scored, seen = [], [], []
     for window in windows:
         split = load_window(url, problem, window)
+        if not len(split):
+            # It was counted by what is declared now.
+            log.warning("The window from %s has no row as version %d learnt them.", window.start, champion.version)
+            continue
+        seen.append(window)
         values = columns_of(problem, split)
         scored.append(served.score(split) if served else None)
         if score and scored[-1]:
@@ -89,15 +95,18 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
             drifted[name].append(has_drifted(measures, thresholds))
             rows.append(_row_of(champion, window, name, len(values[name]), measures, drifted[name][-1], "rows"))
             shares[name] = describe_shares(measures.missing, measures.missing_learnt, measures.unseen)
+    if not seen:
+        log.info("No window has such a row: train again. %s", requests)
+        return None
     _store(url, rows)
     # Rows without a time are one window, and what is loaded is never looked at twice.
     needed = settings.drift_windows_needed if settings.problem.time else 1
     alarming = [name for name in watched if is_alarming(drifted[name], needed, settings.drift_windows)]
     by_column = {name: tuple(flags) for name, flags in drifted.items()}
     changed = {name: text for name, text in shares.items() if text}
-    errors = measure_errors(url, settings, served, windows, scored) if served else ()
+    errors = measure_errors(url, settings, served, seen, scored) if served else ()
     return DriftReport(
-        champion.name, champion.version, tuple(windows), by_column, tuple(alarming), changed, errors, requests
+        champion.name, champion.version, tuple(seen), by_column, tuple(alarming), changed, errors, requests
     )
 
 

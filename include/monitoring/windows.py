@@ -11,6 +11,7 @@ from psycopg import sql
 from include.configuration.values import ALL
 from include.problem.data import Columns, Split
 from include.problem.declaration import Problem
+from include.raw.tables import ROWS, has_columns
 from include.sets.examples import TARGET, list_columns, read_rows, split_of_columns, table_of, target_bounds
 from include.settings import Settings
 from include.warehouse import connect
@@ -93,6 +94,8 @@ def list_windows(url: str, settings: Settings) -> list[Window]:
     """
     if settings.problem.time is None:
         return _list_loads(url)
+    if not has_time(url, settings.problem):
+        return []
     with connect(url) as connection:
         months = [m for (m,) in connection.execute("SELECT month FROM raw.sources ORDER BY month DESC LIMIT 2")]
         if not months:
@@ -104,6 +107,17 @@ def list_windows(url: str, settings: Settings) -> list[Window]:
         ).fetchall()
     windows = find_windows(dict(rows), settings.drift_window_days, settings.drift_minimum_rows)
     return choose_windows(windows, months[0], settings.drift_windows)
+
+
+def has_time(url: str, problem: Problem) -> bool:
+    """Whether raw rows have the column of the problem's time, if it has one, and times in it.
+
+    That of another declaration than the one of the last preparation, which makes the columns, may not be there.
+    """
+    if problem.time is None:
+        return True
+    with connect(url) as connection:
+        return has_columns(connection, ROWS, [problem.columns[problem.time]])
 
 
 def load_window(url: str, problem: Problem, window: Window) -> Split:
@@ -137,7 +151,7 @@ def find_new(url: str, problem: Problem, version: int, windows: Sequence[Window]
             # Months that the set has rolled beyond are no news.
             is_new = any(sha != learnt.get(month) for month, sha in now.items() if month >= min(learnt, default=""))
             return [is_new] * len(windows)
-        if ALL not in now:
+        if ALL not in now and ALL not in learnt:
             return [any(now.get(month) != learnt.get(month) for month in window.months) for window in windows]
         if now == learnt or not _has_examples(connection, version):
             return [now != learnt] * len(windows)

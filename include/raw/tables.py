@@ -16,7 +16,8 @@ from include.warehouse import connect
 
 # Rows of a source are read again when the declaration changes: what is stored of them need not be kept.
 ROWS = ("raw", "rows")
-LOGS = (("prediction", "log"), ("prediction", "batch"))
+LOG = ("prediction", "log")
+LOGS = (LOG, ("prediction", "batch"))
 _LOCK = "raw.rows: columns"
 _ACCEPTED = """
     CREATE VIEW raw.accepted AS
@@ -67,6 +68,17 @@ def ensure_columns(url: str, problem: Problem) -> list[str]:
     return changed
 
 
+def has_columns(connection: psycopg.Connection, table: tuple[str, str], columns: Sequence[Column]) -> bool:
+    """Whether a table has these columns, each of its kind: those of another declaration may not be there."""
+    found: dict[str, str] = dict(connection.execute(_COLUMNS, [".".join(table)]).fetchall())
+    return all(found.get(column.name) == _list_type(column) for column in columns)
+
+
+def _list_type(column: Column) -> str:
+    wanted = column.of_kind.sql
+    return _LISTED.get(wanted, wanted)
+
+
 def _ensure(
     connection: psycopg.Connection, table: tuple[str, str], columns: Sequence[Column], *, keep: bool
 ) -> list[str]:
@@ -74,15 +86,16 @@ def _ensure(
     found: dict[str, str] = dict(connection.execute(_COLUMNS, [".".join(table)]).fetchall())
     changed: list[str] = []
     for column in columns:
-        wanted = column.of_kind.sql
-        if found.get(column.name) == _LISTED.get(wanted, wanted):
+        if found.get(column.name) == _list_type(column):
             continue
         if not changed and table == ROWS:
             connection.execute("DROP VIEW IF EXISTS raw.accepted")
         if column.name in found:
             _make_room(connection, table, column.name, found, keep=keep)
         connection.execute(
-            sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(name, sql.Identifier(column.name), sql.SQL(wanted))
+            sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
+                name, sql.Identifier(column.name), sql.SQL(column.of_kind.sql)
+            )
         )
         changed.append(f"{'.'.join(table)}.{column.name}")
     return changed

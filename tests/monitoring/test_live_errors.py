@@ -82,6 +82,16 @@ def test_probabilities_of_other_classes_are_left_out(warehouse_url: str) -> None
     assert measure_live_errors(warehouse_url, Settings(problem=LEAVING)) == 1
 
 
+def test_nothing_is_compared_until_the_columns_that_were_declared_are_there(warehouse_url: str) -> None:
+    store_customers(warehouse_url, LEAVING, [(3, "monthly", "Yes")])
+    log_probabilities(warehouse_url, 3, "monthly", 0.2, 0.8)
+    columns = {name: column.model_dump(exclude={"name"}) for name, column in LEAVING.columns.items()}
+    changed = Problem(**{**LEAVING.to_dict(), "columns": {**columns, "age": {}}})
+    assert measure_live_errors(warehouse_url, Settings(problem=changed)) == 0
+    ensure_columns(warehouse_url, changed)
+    assert measure_live_errors(warehouse_url, Settings(problem=changed)) == 1
+
+
 def note_version(url: str, version: int, problem: Problem) -> None:
     """Notes what problem a version was trained on, as its judgement does."""
     name = Settings(problem=problem).registered_model

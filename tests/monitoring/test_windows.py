@@ -9,9 +9,11 @@ import pytest
 
 from include.monitoring.windows import Window, find_new, find_windows, list_windows, load_window
 from include.problem.declaration import Problem
+from include.raw.tables import ensure_columns
 from include.sets import preparation
 from include.settings import Settings
 from include.warehouse import connect
+from tests.warehouse_rows import RawTrip, store_month
 
 
 def load(url: str, directory: Path, lines: list[str], **declared: Any) -> Settings:
@@ -131,3 +133,23 @@ def test_what_is_loaded_of_rows_without_time_is_new_if_a_month_of_the_set_has_ch
     older, newer = (copy.format(f'{{"month": "{month}", "sha256": "x"}}') for month in ("2001-01", "2099-01"))
     assert change(older) == [False], "the set has rolled beyond it"
     assert change(newer) == [True]
+
+
+def test_what_a_set_of_months_has_learnt_is_not_new_whether_or_not_its_source_has_months(published_url: str) -> None:
+    problem = Settings().problem
+    known, later = Window(date(2024, 2, 19), 7), Window(date(2024, 3, 4), 7)
+    with connect(published_url) as connection:
+        connection.execute("""UPDATE training.sets SET sources = '{"all": "x"}' WHERE version = 1""")
+    assert find_new(published_url, problem, 1, [known, later]) == [False, True]
+
+
+def test_there_is_no_window_until_the_column_of_the_time_is_there(warehouse_url: str) -> None:
+    store_month(warehouse_url, "2024-02", [RawTrip(f"2024-02-{day:02}T12:00:00") for day in range(1, 29)])
+    columns = {"sold_at": {"kind": "time"}, "age": {}}
+    problem = Problem(name="sales", source="file:///{month}.csv", target="price", time="sold_at", columns=columns)  # type: ignore[call-arg, arg-type]
+    settings = Settings(problem=problem, drift_minimum_rows=5)
+    assert list_windows(warehouse_url, settings) == []
+    ensure_columns(warehouse_url, problem)
+    with connect(warehouse_url) as connection:
+        connection.execute("UPDATE raw.rows SET sold_at = pickup_at")
+    assert list_windows(warehouse_url, settings)
