@@ -21,7 +21,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
 from include.orchestration.assets import DRIFT, NEW_DATA
-from include.orchestration.connections import get_warehouse_url, start_dag
+from include.orchestration.connections import check_unpaused, get_warehouse_url, start_dag
 from include.orchestration.following import FollowRuns, find_rival
 from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, flag, in_force
 from include.orchestration.runs import name_run, note_run, skip_run
@@ -45,7 +45,10 @@ PARAMS = {
 
 @task
 def detect(**context: Any) -> RetrainingValues:
-    """Finds the reasons to retrain and what to train on; skips the rest if there is none or a run is in progress."""
+    """Finds the reasons to retrain and what to train on; skips the rest if there is none or a run is in progress.
+
+    It fails if a DAG that it needs is paused.
+    """
     from include.retraining import reasons, report
 
     run, url, settings = context["dag_run"], get_warehouse_url(), read_settings()
@@ -56,8 +59,11 @@ def detect(**context: Any) -> RetrainingValues:
         nothing = "no new or changed month, no alarm on what would be trained on, and the champion is not too old"
         skip_run(context, f"No reason to retrain: {nothing}.")
     note_run(context, f"Retraining: {'; '.join(found.reasons)}.")
+    values, trainings = found.to_dict(), settings.training_dags
+    # The event of a preparation starts the trainings.
+    check_unpaused({*report.plan_starts(values, trainings), *trainings})
     report.begin(url, name_run(context), found.reasons, found.months)
-    return found.to_dict()
+    return values
 
 
 @task

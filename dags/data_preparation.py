@@ -24,7 +24,7 @@ from include.orchestration.assets import RAW_ROWS, TRAINING_SET
 from include.orchestration.connections import get_warehouse_url
 from include.orchestration.presentation import DATA, MAIN, first_sentence, flag, in_force
 from include.orchestration.runs import name_run, note_run, skip_run
-from include.sets.results import IngestValues, PlanValues, PublishedValues, ValidationValues
+from include.sets.results import FRESH_VERSION, IngestValues, PlanValues, PublishedValues, ValidationValues
 from include.sets.sql_checks import RAW_TABLE_CHECKS, list_example_checks
 from include.settings import read_settings
 
@@ -154,6 +154,8 @@ def publish(version: int, *, outlet_events: Any = None, **context: Any) -> Publi
 
 def _skip_if_fresh(version: int | None, **context: Any) -> None:
     if version is not None:
+        # For those who follow the run: the newest set may be another one.
+        context["ti"].xcom_push(FRESH_VERSION, version)
         skip_run(context, f"Training set version {version} holds the same data and is fresh: nothing is recomputed.")
 
 

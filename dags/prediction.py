@@ -6,7 +6,7 @@
 
 **Parameters**: `inputs`, up to 10,000 rows with the inputs that the champion was trained with as fields, under their
 neutral names or the source's; `level` of the intervals or label sets. Or one row, whose fields are parameters of their
-own; the form says which of them may be left empty:
+own, under either name as well; the form says which of them may be left empty:
 """
 
 from datetime import timedelta

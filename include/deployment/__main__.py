@@ -37,8 +37,17 @@ def backup(to: Path) -> int:
     from include.deployment.backup import save
     from include.deployment.places import find_places
 
-    for name, size in save(find_places(HOME), to.resolve()).items():
+    places = find_places(HOME)
+    for name, size in save(places, to.resolve()).items():
         CONSOLE.print(f"{size / 1e6:10.1f} MB  {to / name}")
+    if places.left_out:
+        CONSOLE.print("[yellow]Warning[/]: ", end="")
+        CONSOLE.print(
+            f"not saved, as they are of no problem of the running stack: the databases {', '.join(places.left_out)}. To"
+            " save one, put the folder of its problem back into include/problems, or start the stack with its"
+            " WAREHOUSE_DATABASE; then make another backup.",
+            markup=False,
+        )
     CONSOLE.print("Keep it where only you can read it: it contains the encryption key and all data.")
     return 0
 

@@ -44,11 +44,13 @@ class Places:
             of each problem as `name_of_warehouse` calls it, `mlflow`.
         artifacts: MLflow's artifact directory; none where a bucket keeps its own versions.
         keys: The file with the encryption key; none where a secret store keeps it.
+        left_out: Databases beside them that may be of the stack, but of no problem that there is.
     """
 
     databases: dict[str, str]
     artifacts: Path | None = None
     keys: Path | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def name_of_warehouse(problem: str) -> str:

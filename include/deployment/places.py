@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from include.deployment.backup import (
@@ -17,7 +17,7 @@ from include.deployment.backup import (
     problem_of,
 )
 from include.deployment.errors import DeploymentError
-from include.embedded.databases import create_databases, find_problems
+from include.embedded.databases import create_databases, find_warehouses
 from include.embedded.lifecycle import find_running, reset, start, stop
 from include.embedded.places import KEYS, check_home
 from include.embedded.settings import name_warehouse, read_problem_name, read_stack_settings
@@ -47,7 +47,7 @@ def find_places(home: Path, environment: Mapping[str, str] = os.environ) -> Plac
             f"No stack runs in {home} (`{name_command('up', home)}`), and the environment does not set"
             f" {', '.join(VARIABLES.values())}"
         )
-    return places_of(stack, find_problems(stack))
+    return places_of(stack, *find_warehouses(stack))
 
 
 def speaks_of_databases(environment: Mapping[str, str] = os.environ) -> bool:
@@ -55,15 +55,19 @@ def speaks_of_databases(environment: Mapping[str, str] = os.environ) -> bool:
     return all(environment.get(variable) for variable in VARIABLES.values())
 
 
-def places_of(stack: Stack, problems: Iterable[str]) -> Places:
-    """The places of an embedded stack, with the warehouses of these problems."""
-    settings = read_stack_settings()
-    warehouses = {
-        name_of_warehouse(problem): stack.with_warehouse(name_warehouse(settings, problem)).warehouse_url
-        for problem in problems
+def places_of(stack: Stack, warehouses: Mapping[str, str], left_out: Sequence[str] = ()) -> Places:
+    """The places of an embedded stack.
+
+    Args:
+        warehouses: Problem -> database.
+        left_out: Databases of the server that are not among the places.
+    """
+    urls = {
+        name_of_warehouse(problem): stack.with_warehouse(database).warehouse_url
+        for problem, database in warehouses.items()
     }
-    databases = {AIRFLOW: stack.airflow_url, **warehouses, MLFLOW: stack.mlflow_url}
-    return Places(databases, stack.home / "mlflow" / "artifacts", stack.home / KEYS)
+    databases = {AIRFLOW: stack.airflow_url, **urls, MLFLOW: stack.mlflow_url}
+    return Places(databases, stack.home / "mlflow" / "artifacts", stack.home / KEYS, tuple(left_out))
 
 
 def read_environment(environment: Mapping[str, str] = os.environ) -> Places:
@@ -100,9 +104,10 @@ def restore_embedded(source: Path, home: Path, say: Callable[[str], None] = prin
         stack = start(home, ("postgres",), say, with_databases=False)
         settings = read_stack_settings()
         problems = [problem_of(name) for name in list_databases(source) if name.startswith(WAREHOUSE)]
-        for problem in problems:
-            create_databases(stack.with_warehouse(name_warehouse(settings, problem)))
-        load(source, places_of(stack, problems))
+        warehouses = {problem: name_warehouse(settings, problem) for problem in problems}
+        for database in warehouses.values():
+            create_databases(stack.with_warehouse(database))
+        load(source, places_of(stack, warehouses))
     except BaseException:
         reset(home)
         raise

@@ -12,11 +12,12 @@ from include.embedded.environment import airflow_environment
 from include.embedded.errors import StackError
 from include.embedded.programs import postgres
 from include.embedded.programs.supervision import log_path, tail
-from include.embedded.settings import name_warehouse, read_stack_settings
+from include.embedded.settings import name_warehouse, read_stack_settings, split_warehouse
 from include.embedded.stack import Stack
 from include.problem.problem_file import list_problems
 from include.raw.tables import ensure_columns
 from include.settings import read_settings
+from include.settings.domain import DEFAULT_PROBLEM
 
 
 def create_databases(stack: Stack) -> None:
@@ -41,16 +42,28 @@ def create_databases(stack: Stack) -> None:
         raise StackError(f"The databases could not be created: {error}") from error
 
 
-def find_problems(stack: Stack) -> list[str]:
-    """The problems that have a warehouse on the stack's server.
+def find_warehouses(stack: Stack) -> tuple[dict[str, str], list[str]]:
+    """The warehouses on the server of a stack; settings that have changed since its start do not count.
+
+    Returns:
+        Problem -> database, the stack's own among them; and the databases that may be of the stack too, but of no
+        problem in include/problems.
 
     Raises:
         psycopg.Error: The server cannot be reached.
+        StackError: A setting cannot be used.
     """
-    settings = read_stack_settings()
+    settings, problems = stack.settings, list_problems()
+    base, own = split_warehouse(settings.warehouse_database, read_stack_settings().warehouse_database, problems)
+    named = settings.model_copy(update={"warehouse_database": base})
     with psycopg.connect(stack.admin_url, connect_timeout=10) as connection:
-        there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
-    return [problem for problem in list_problems() if name_warehouse(settings, problem) in there]
+        there = {name for (name,) in connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate")}
+    names = {problem: name_warehouse(named, problem) for problem in sorted({DEFAULT_PROBLEM, *problems})}
+    warehouses = {problem: name for problem, name in names.items() if name in there}
+    warehouses[own] = settings.warehouse_database
+    others = there - {*warehouses.values(), settings.airflow_database, settings.mlflow_database, "postgres"}
+    # A server that is not the stack's own holds databases of other people.
+    return warehouses, sorted(name for name in others if not settings.warehouse_url or name.startswith(f"{base}_"))
 
 
 def list_kept(stack: Stack) -> list[str]:
@@ -62,11 +75,10 @@ def list_kept(stack: Stack) -> list[str]:
     if not settings.warehouse_url:
         return []
     try:
-        base = read_stack_settings()
-        warehouses = {name_warehouse(base, problem) for problem in find_problems(stack)}
+        warehouses = sorted(find_warehouses(stack)[0].values())
     except (psycopg.Error, StackError):
-        warehouses = set()
-    return [settings.airflow_database, settings.mlflow_database, *sorted({*warehouses, settings.warehouse_database})]
+        warehouses = [settings.warehouse_database]
+    return [settings.airflow_database, settings.mlflow_database, *warehouses]
 
 
 def migrate_databases(stack: Stack, *, with_airflow: bool) -> None:

@@ -1,7 +1,7 @@
 """Settings of the embedded stack, read like the domain's: process environment, else the tracked `.env`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
@@ -109,6 +109,24 @@ def name_warehouse(settings: StackSettings, problem: str) -> str:
     """
     base = settings.warehouse_database
     return base if problem == DEFAULT_PROBLEM else f"{base}_{problem}"[:MOST_LETTERS]
+
+
+def split_warehouse(database: str, base: str, problems: Iterable[str]) -> tuple[str, str]:
+    """The inverse of `name_warehouse`: the base of the name, and the problem.
+
+    Args:
+        base: `WAREHOUSE_DATABASE`. A name that does not begin with it has another base, which is told by a problem at
+            its end.
+        problems: The problems that there are.
+    """
+    if database == base:
+        return base, DEFAULT_PROBLEM
+    if database.startswith(f"{base}_"):
+        return base, database.removeprefix(f"{base}_")
+    for problem in problems:
+        if problem != DEFAULT_PROBLEM and database.endswith(f"_{problem}"):
+            return database.removesuffix(f"_{problem}"), problem
+    return database, DEFAULT_PROBLEM
 
 
 def read_stack_settings(environment: Mapping[str, str] = os.environ) -> StackSettings:

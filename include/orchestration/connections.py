@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from airflow.sdk import Connection
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
 from include.errors import AirflowUnavailable
 from include.orchestration.secrecy import hide_secrets
@@ -116,6 +116,8 @@ def start_dag(dag_id: str, note: str, conf: Mapping[str, Any] | None = None, run
 def list_active_runs(dag_ids: Collection[str] | None = None) -> list[dict[str, Any]]:
     """The runs that are queued or running as the API describes them: dag_id, dag_run_id, queued_at, ...
 
+    Those that are queued while their DAG is paused never start, and are left out.
+
     Args:
         dag_ids: Whose runs; None: those of all DAGs. The API gives the 100 oldest ones.
 
@@ -123,7 +125,33 @@ def list_active_runs(dag_ids: Collection[str] | None = None) -> list[dict[str, A
         httpx.HTTPError, AirflowUnavailable: Airflow's API (connection `airflow_api`) refused or did not answer.
     """
     wanted = {"dag_ids": None if dag_ids is None else list(dag_ids), "states": ["queued", "running"]}
-    return _call_airflow("POST", "/api/v2/dags/~/dagRuns/list", wanted)["dag_runs"]
+    runs = _call_airflow("POST", "/api/v2/dags/~/dagRuns/list", wanted)["dag_runs"]
+    paused = list_paused({run["dag_id"] for run in runs if run["state"] == "queued"})
+    return [run for run in runs if run["state"] != "queued" or run["dag_id"] not in paused]
+
+
+def list_paused(dag_ids: Collection[str]) -> list[str]:
+    """Those of the DAGs that are paused.
+
+    Raises:
+        httpx.HTTPError, AirflowUnavailable: Airflow's API (connection `airflow_api`) refused or did not answer.
+    """
+    return [dag_id for dag_id in sorted(dag_ids) if _call_airflow("GET", f"/api/v2/dags/{dag_id}")["is_paused"]]
+
+
+def check_unpaused(dag_ids: Collection[str]) -> None:
+    """Before runs of these DAGs are started: Airflow accepts a run of a paused DAG, but never starts it.
+
+    Raises:
+        AirflowFailException: One of them is paused; names it, and what to do.
+        httpx.HTTPError, AirflowUnavailable: Airflow's API (connection `airflow_api`) refused or did not answer.
+    """
+    if paused := list_paused(dag_ids):
+        verb, them = ("is", "it") if len(paused) == 1 else ("are", "them")
+        raise AirflowFailException(
+            f"{', '.join(paused)} {verb} paused, and Airflow starts no run of a paused DAG: unpause {them} in Airflow,"
+            " then clear this task."
+        )
 
 
 def list_events(dag_id: str, run_id: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator, DagRunState
 
 from include.models.table import TRAINING_DAGS
 from include.orchestration.assets import FAMILY_MODELS, TRAINING_SET
-from include.orchestration.connections import list_active_runs, list_events, list_queued_events
+from include.orchestration.connections import list_active_runs, list_events, list_paused, list_queued_events
 
 # The trigger annotates another class of the same name than tasks may use; it takes texts as well.
 FINISHED: list[Any] = ["success", "failed"]
@@ -104,4 +104,7 @@ def _find_active_rival(dag_id: str, run_id: str) -> str | None:
 
 def _find_event() -> str | None:
     _, trainings = NEXT["data_preparation"]
-    return next((f"an event for {dag_id}" for dag_id in trainings if list_queued_events(dag_id)), None)
+    waiting = [dag_id for dag_id in trainings if list_queued_events(dag_id)]
+    # A paused DAG takes up none.
+    paused = list_paused(waiting)
+    return next((f"an event for {dag_id}" for dag_id in waiting if dag_id not in paused), None)

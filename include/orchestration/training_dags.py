@@ -10,7 +10,7 @@ from airflow.sdk import DAG, Param, get_current_context, task
 from include.models.table import Family, names_for
 from include.orchestration.alerts import DEFAULT_ARGS, RUN_FAILED, AlertNotifier, tell_when_late
 from include.orchestration.assets import FAMILY_MODELS, TRAINING_SET
-from include.orchestration.connections import get_warehouse_url, start_dag
+from include.orchestration.connections import check_unpaused, get_warehouse_url, start_dag
 from include.orchestration.handover import list_versions
 from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, hidden, in_force
 from include.orchestration.runs import list_type_notes, name_run, note_run, skip_run
@@ -100,6 +100,7 @@ def training_set(family: Family, **context: Any) -> JobValues:
     versions = list_versions(context)
     found = choose_training_set(url, settings.outdated_after, requested=params["set_version"], announced=versions)
     if found is None:
+        check_unpaused(["data_preparation"])
         started = start_dag("data_preparation", f"Started by {run.dag_id}, which found no fresh training set.")
         reason = f"No fresh training set: data_preparation was started ({started}); its event starts a new run"
         skip_run(context, f"{reason}{_describe_loss(params)}.")

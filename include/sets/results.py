@@ -6,6 +6,9 @@ DAG files read this module: it imports nothing that takes time.
 from collections.abc import Sequence
 from typing import TypedDict
 
+# Where a preparation that skips the rest hands on the version of the fresh set.
+FRESH_VERSION = "fresh_version"
+
 
 class PlanValues(TypedDict):
     """The values of a `Plan`."""

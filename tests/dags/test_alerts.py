@@ -424,7 +424,7 @@ def test_training_under_way_is_seen_behind_a_hundred_other_runs(
     seen: list[str] = []
     monkeypatch.setattr(model_reports, "report_unbeaten", lambda *_, trainings: seen.extend(trainings) or [])
     predictions = [{"dag_id": "prediction", "dag_run_id": f"{number}"} for number in range(100)]
-    airflow.active = [*predictions, {"dag_id": "sklearn_training", "dag_run_id": "run"}]
+    airflow.active = [*predictions, {"dag_id": "sklearn_training", "dag_run_id": "run", "state": "running"}]
     EVENTS["judged"](context())()
     assert seen == ["sklearn_training/run"]
 

@@ -2,12 +2,21 @@ import json
 import logging
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import httpx
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from include.errors import AirflowUnavailable, SettingsError
-from include.orchestration.connections import get_warehouse_url, list_active_runs, log_in, start_dag, write_note
+from include.orchestration.connections import (
+    check_unpaused,
+    get_warehouse_url,
+    list_active_runs,
+    log_in,
+    start_dag,
+    write_note,
+)
 
 Answers = Callable[[int, object], list[httpx.Request]]
 
@@ -67,7 +76,7 @@ def test_login_of_a_connection_is_sent_nowhere_else(
 
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Answers:
-    """Makes Airflow's API answer so to whoever is logged in; gives what it was asked."""
+    """Makes Airflow's API answer so, or as a function of the path says, to whoever is logged in; gives the requests."""
 
     def set_answer(status: int, body: object) -> list[httpx.Request]:
         asked = []
@@ -76,7 +85,8 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Answers:
             if request.url.path == "/auth/token":
                 return httpx.Response(201, json={"access_token": "x"})
             asked.append(request)
-            return httpx.Response(status, **({"text": body} if isinstance(body, str) else {"json": body}))
+            said = body(request.url.path) if callable(body) else body
+            return httpx.Response(status, **({"text": said} if isinstance(said, str) else {"json": said}))
 
         monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", "http://admin:s3cret@127.0.0.1:9/")
         monkeypatch.setattr(httpx, "Client", partial(httpx.Client, transport=httpx.MockTransport(handle)))
@@ -116,6 +126,25 @@ def test_run_that_is_there_already_is_left_as_it_is(answer: Answers) -> None:
 def test_active_runs_of_some_dags_are_asked_for_by_their_names(
     answer: Answers,
 ) -> None:
-    asked = answer(200, {"dag_runs": [{"dag_id": "a"}]})
-    assert list_active_runs(("a", "b")) == [{"dag_id": "a"}]
+    asked = answer(200, {"dag_runs": [{"dag_id": "a", "state": "running"}]})
+    assert list_active_runs(("a", "b")) == [{"dag_id": "a", "state": "running"}]
     assert json.loads(asked[0].content) == {"dag_ids": ["a", "b"], "states": ["queued", "running"]}
+
+
+def test_run_that_is_queued_while_its_dag_is_paused_is_not_active(answer: Answers) -> None:
+    runs = [{"dag_id": dag_id, "state": state} for dag_id in ("at_work", "paused") for state in ("queued", "running")]
+
+    def describe(path: str) -> dict[str, Any]:
+        return {"dag_runs": runs} if path.endswith("/list") else {"is_paused": path.endswith("/paused")}
+
+    answer(200, describe)
+    assert list_active_runs() == [run for run in runs if run != {"dag_id": "paused", "state": "queued"}]
+
+
+def test_dag_whose_run_would_never_start_is_named_with_what_to_do(answer: Answers) -> None:
+    answer(200, lambda path: {"is_paused": path != "/api/v2/dags/a"})
+    check_unpaused(["a"])
+    with pytest.raises(AirflowFailException, match=r"^b is paused, .*: unpause it in Airflow, then clear this task\.$"):
+        check_unpaused(["a", "b"])
+    with pytest.raises(AirflowFailException, match=r"^b, c are paused, .*: unpause them"):
+        check_unpaused(["c", "b"])

@@ -44,6 +44,7 @@ def test_rival_is_what_prepares_or_trains_or_is_about_to(
     remaining = iter([*looks, looks[-1]])
     monkeypatch.setattr(following, "list_active_runs", lambda dag_ids: [*next(remaining), OWN_RUN])
     monkeypatch.setattr(following, "list_queued_events", lambda dag_id: [{"asset_id": 1}] if dag_id == event else [])
+    monkeypatch.setattr(following, "list_paused", lambda dag_ids: [])
     assert following.find_rival(MASTER, OWN) == rival
 
 
@@ -56,5 +57,15 @@ def test_rivals_are_asked_for_by_name_so_that_other_runs_cannot_hide_them(monkey
     asked = []
     monkeypatch.setattr(following, "list_active_runs", lambda dag_ids: asked.append(set(dag_ids)) or [OWN_RUN])
     monkeypatch.setattr(following, "list_queued_events", lambda dag_id: [])
+    monkeypatch.setattr(following, "list_paused", lambda dag_ids: [])
     assert following.find_rival(MASTER, OWN) is None
     assert asked == [{MASTER, "data_preparation", "sklearn_training", "xgboost_training", "lightgbm_training"}] * 2
+
+
+def test_event_that_a_paused_dag_does_not_take_up_is_no_rival(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "list_active_runs", lambda dag_ids: [OWN_RUN])
+    monkeypatch.setattr(following, "list_queued_events", lambda dag_id: [{"asset_id": 1}])
+    monkeypatch.setattr(following, "list_paused", lambda dag_ids: set(dag_ids) - {"lightgbm_training"})
+    assert following.find_rival(MASTER, OWN) == "an event for lightgbm_training"
+    monkeypatch.setattr(following, "list_paused", lambda dag_ids: list(dag_ids))
+    assert following.find_rival(MASTER, OWN) is None

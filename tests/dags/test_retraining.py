@@ -3,10 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from include.orchestration import training_dags
+from include.orchestration import connections, training_dags
+from include.retraining import reasons
 
 FOUND = {"reasons": ["drifted: hour"], "months": ["2024-01"], "set_version": None, "preparation": {}}
 
@@ -37,8 +39,50 @@ def test_training_without_a_fresh_set_says_whether_its_parameters_are_lost(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse_url)
     monkeypatch.setattr(training_dags, "start_dag", lambda dag_id, note: f"{dag_id}__1")
+    monkeypatch.setattr(connections, "list_paused", lambda dag_ids: [])
     params = dict.fromkeys(training_dags._params("sklearn")) | given
     run = SimpleNamespace(dag_id="sklearn_training", run_id="manual__1")
     with pytest.raises(AirflowSkipException) as skipped:
         training_dags.training_set.function("sklearn", dag_run=run, params=params)
     assert str(skipped.value).endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("set_version", "paused"),
+    [
+        pytest.param(None, "data_preparation", id="what it starts"),
+        pytest.param(None, "xgboost_training", id="what the event starts"),
+        pytest.param(7, "xgboost_training", id="one of several"),
+    ],
+)
+def test_retraining_whose_dags_are_paused_fails_before_it_begins(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch, set_version: int | None, paused: str
+) -> None:
+    import dags.automatic_retraining as master
+
+    found = reasons.Retraining(("drifted: hour",), ("2024-01",), set_version, FOUND["preparation"], "2024-03-01")
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse_url)
+    monkeypatch.setattr(master, "find_rival", lambda dag_id, run_id: None)
+    monkeypatch.setattr(reasons, "detect", lambda url, settings, force: found)
+    monkeypatch.setattr(connections, "list_paused", lambda dag_ids: sorted({paused} & set(dag_ids)))
+    run = SimpleNamespace(dag_id="automatic_retraining", run_id="manual__1")
+    with pytest.raises(AirflowFailException, match=f"^{paused} is paused"):
+        master.detect.function(dag_run=run, params={"force": False})
+    with psycopg.connect(warehouse_url) as connection:
+        assert connection.execute("SELECT count(*) FROM training.retrainings").fetchone() == (0,)
+    # A retraining on a set that is there needs no preparation.
+    monkeypatch.setattr(connections, "list_paused", lambda dag_ids: sorted({"data_preparation"} & set(dag_ids)))
+    if set_version:
+        assert master.detect.function(dag_run=run, params={"force": False}) == found.to_dict()
+
+
+def test_training_without_a_fresh_set_fails_where_none_would_be_prepared(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse_url)
+    monkeypatch.setattr(training_dags, "start_dag", lambda dag_id, note: pytest.fail("a run was started"))
+    monkeypatch.setattr(connections, "list_paused", list)
+    params = dict.fromkeys(training_dags._params("sklearn"))
+    run = SimpleNamespace(dag_id="sklearn_training", run_id="manual__1")
+    with pytest.raises(AirflowFailException, match="^data_preparation is paused"):
+        training_dags.training_set.function("sklearn", dag_run=run, params=params)

@@ -17,7 +17,7 @@ import pytest
 
 from include.deployment.backup import Places, check, load, save
 from include.deployment.errors import DeploymentError
-from include.deployment.places import VARIABLES
+from include.deployment.places import VARIABLES, find_places
 from include.embedded.databases import create_databases
 from include.embedded.environment import tracking_environment
 from include.embedded.lifecycle import reset, start, stop
@@ -268,3 +268,32 @@ def test_databases_that_the_environment_names_are_saved_and_made_anew(postgres_u
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
         assert connection.execute("SELECT count(*) FROM training.files").fetchone() == (0,)
     assert (tmp_path / "artifacts" / "model").read_text() == "weights"
+
+
+@pytest.fixture
+def started_with_other(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """A stack whose warehouse was named by the command that started it; Airflow's and MLflow's databases are empty."""
+    home = directory / "third"
+    with monkeypatch.context() as patch:
+        patch.setenv("WAREHOUSE_DATABASE", "other")
+        stack = start(home, ("postgres",), say=lambda _: None)
+    yield stack
+    reset(home)
+
+
+@pytest.mark.usefixtures("_no_settings_from_the_shell")
+def test_backup_holds_the_warehouses_of_the_running_stack_whatever_the_settings_say_by_then(
+    started_with_other: Stack, directory: Path
+) -> None:
+    stack = started_with_other
+    for database in ("other_rents", "other_gone", "warehouse"):
+        create_databases(stack.with_warehouse(database))
+    done = command(stack.home, "backup", str(directory / "of_other"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    saved = {path.name for path in (directory / "of_other").glob("*.dump")}
+    assert saved == {"airflow.dump", "warehouse.dump", "warehouse_rents.dump", "mlflow.dump"}
+    assert urlsplit(find_places(stack.home, {}).databases["warehouse"]).path == "/other"
+    assert (
+        "Warning: not saved, as they are of no problem of the running stack: the databases other_gone, warehouse."
+        in (done.stdout.replace("\n", " "))
+    )

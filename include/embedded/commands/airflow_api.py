@@ -9,6 +9,7 @@ import httpx
 from include.embedded.errors import StackError
 from include.embedded.stack import Stack
 from include.embedded.usage import name_command
+from include.sets.results import FRESH_VERSION
 
 SECONDS_TO_ANSWER = 30.0
 PAUSES = (0.5, 1.0, 2.0)
@@ -88,6 +89,14 @@ class AirflowApi:
     def note(self, run: Run) -> str:
         """The note on a run, which is empty where there is none."""
         return self._get(f"dags/{run.dag_id}/dagRuns/{run.run_id}")["note"] or ""
+
+    def fresh_version(self, run: Run) -> int | None:
+        """The version of the fresh training set because of which a preparation made none."""
+        path = f"dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
+        # Which task found it depends on the source; the list has no values.
+        for entry in self._get(f"{path}/~/xcomEntries", xcom_key=FRESH_VERSION)["xcom_entries"]:
+            return int(self._get(f"{path}/{entry['task_id']}/xcomEntries/{FRESH_VERSION}")["value"])
+        return None
 
     def tasks(self, run: Run, states: tuple[str, ...] = ACTIVE_TASKS) -> list[Task]:
         """The run's task instances in one of `states`, a hundred at most."""

@@ -115,6 +115,8 @@ def _tell_wait(active: list[Run], stack: Stack) -> str:
 def roll_back(stack: Stack, console: Console) -> bool:
     """Puts the previous champion back, through the DAG that promotes; returns whether that succeeded."""
     api = AirflowApi(stack)
+    # A run of a paused DAG waits without end.
+    api.unpause(PROMOTION)
     with Progress(console) as progress:
         [run] = watch(api, [api.trigger(PROMOTION, rollback=True)], list, progress)
     if run.state == "success":
@@ -203,12 +205,13 @@ def _trainings_after(
     started = _runs_after(api, preparation, settings.training_dags) if preparation.state == "success" else []
     if started is not None:
         return started, None
-    fresh = newest_set(stack.warehouse_url)
+    # Without a version, the same set was published during the preparation.
+    fresh = api.fresh_version(preparation) or newest_set(stack.warehouse_url)
     console.print(f"The data has not changed and training set {fresh} is fresh: there was nothing to prepare.")
     active = api.active_runs(settings.training_dags)
     if not active and not find_models(stack, settings, SET_TAG, [str(fresh)]):
         console.print("No model has been trained on it yet: training starts now.")
-        active = [api.trigger(dag_id) for dag_id in settings.training_dags]
+        active = [api.trigger(dag_id, set_version=fresh) for dag_id in settings.training_dags]
     return active, fresh
 
 
