@@ -95,6 +95,10 @@ class Alert:
         charts = tuple(Chart(**{**chart, "ticks": tuple(chart["ticks"])}) for chart in values["charts"])
         return cls(**{**values, "tables": tables, "charts": charts})
 
+    def make_storable(self) -> "Alert":
+        """The alert with texts that a database and a mail can hold, wherever in it they are."""
+        return Alert.from_dict(_change(self.to_dict(), make_storable))
+
     def change_texts(self, change: Callable[[str], str]) -> "Alert":
         """The alert with every text that people see, and what names its cause, passed through `change`."""
         return replace(
@@ -123,6 +127,25 @@ class Occurrence:
     headline: str
     link: str
     details: str = ""
+
+
+def make_storable(text: str) -> str:
+    """The text with an escape for each NUL, which Postgres does not take, and lone surrogate, which UTF-8 cannot say.
+
+    Surrogates are what Python makes of the bytes of a file's name that are not UTF-8.
+    """
+    return text.replace("\0", r"\0").encode(errors="backslashreplace").decode()
+
+
+def _change(value: Any, change: Callable[[str], str]) -> Any:
+    """The value with each text in it, names included, passed through `change`."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(name): _change(inner, change) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_change(inner, change) for inner in value)
+    return value
 
 
 def write_subject(alert: Alert, occurrences: tuple[Occurrence, ...] = ()) -> str:

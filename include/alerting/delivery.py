@@ -23,7 +23,7 @@ def tell(
     unfinished: Iterable[int] = (),
     ended_run: tuple[str, str] | None = None,
 ) -> list[str]:
-    """Records alerts and sends what is due. If the warehouse is unavailable, they are sent without being recorded.
+    """Records alerts and sends what is due. An alert that cannot be recorded is sent without.
 
     Args:
         unfinished: Indexes of the mapped task that an alert is on, which had not ended when it was made: the last one
@@ -35,7 +35,7 @@ def tell(
     """
     due: list[int] = []
     lines: list[str] = []
-    for alert in alerts:
+    for alert in (each.make_storable() for each in alerts):
         try:
             channels = choose_channels(settings, alert.severity)
             number = recording.record(url, alert, channels, timedelta(hours=settings.alert_repeat_after))
@@ -44,14 +44,21 @@ def tell(
                 task = (alert.dag_id, alert.run_id, alert.task_id)
                 if set(unfinished) <= recording.list_collected(url, *task):
                     due += outbox.settle(url, *task)
-        except WarehouseUnavailable as error:
-            lines += [f"{error}", *_send_unkept(settings, server, alert)]
+        except Exception as error:  # whatever it is, this alert and those after it are told
+            lines += [_explain(error), *_send_unkept(settings, server, alert)]
     if ended_run:
         try:
             due += outbox.settle(url, *ended_run)
-        except WarehouseUnavailable as error:
-            lines.append(f"{error}")
+        except Exception as error:
+            lines.append(_explain(error))
     return lines + deliver(url, settings, server, dict.fromkeys(due))
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, WarehouseUnavailable):
+        return f"{error}"
+    log.error("The warehouse does not take an alert", exc_info=error)
+    return f"The warehouse does not take an alert: {error!r}"
 
 
 def deliver(url: str, settings: Settings, server: MailServer, numbers: Iterable[int]) -> list[str]:
@@ -111,7 +118,11 @@ def _deliver_one(url: str, settings: Settings, server: MailServer, number: int, 
 
 def _send_unkept(settings: Settings, server: MailServer, alert: Alert) -> list[str]:
     now = datetime.now(UTC)
-    message = write_message(alert, now.strftime("%Y%m%dT%H%M%S%f"), now)
+    try:
+        message = write_message(alert, now.strftime("%Y%m%dT%H%M%S%f"), now)
+    except Exception as error:  # as of one that is kept
+        log.exception("An alert that is not recorded cannot be rendered")
+        return [f"An alert is lost, neither recorded nor rendered ({error!r}): {alert.headline}"]
     lines = []
     for channel in choose_channels(settings, alert.severity):
         try:

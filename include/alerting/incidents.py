@@ -3,13 +3,17 @@
 import os
 import re
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from include.alerting.alert import Alert
+from include.alerting.alert import Alert, make_storable
+from include.alerting.masking import mask
 
 LINES_OF_TRACEBACK = 15
 LONGEST_LINE = 400
+# What secrets are looked for in: so much more than is shown that one which the end runs through is not shown in part.
+MARGIN = 10
 # What Airflow puts before the name of a DAG file's module.
 DAG_MODULE_PREFIX = r"unusual_prefix_[0-9a-f]+_"
 KILLED = (
@@ -40,9 +44,13 @@ class FailedTask:
     error: BaseException | str | None = None
 
 
-def report_failure(task: FailedTask) -> Alert:
-    """A task failed, after its last attempt."""
-    headline = _first_line(task.error) if task.error else KILLED
+def report_failure(task: FailedTask, hide: Callable[[str], str] = mask) -> Alert:
+    """A task failed, after its last attempt.
+
+    Args:
+        hide: Takes the secrets out of a text, before it is cut: a secret of which a part is gone is not recognised.
+    """
+    headline = _first_line(task.error, hide) if task.error else KILLED
     return Alert(
         kind="task failed",
         severity="error",
@@ -55,16 +63,16 @@ def report_failure(task: FailedTask) -> Alert:
         event_key=f"failed/{task.dag_id}/{task.run_id}/{task.task_id}/{task.map_index}/{task.try_number}",
         repeat_key=f"{task.dag_id}/{task.task_id}: {headline}",
         headline=headline,
-        details=_last_lines(task.error) if task.error else "",
+        details=_last_lines(task.error, hide) if task.error else "",
         facts={"Run": task.run_id, "Attempts": str(task.try_number)},
         links={"Log": task.log_url, "Run": task.log_url.partition("/tasks/")[0], "Dashboard": task.dashboard_url},
     )
 
 
-def describe_failure(task: FailedTask) -> str:
-    """Which task failed and why, in a line."""
+def describe_failure(task: FailedTask, hide: Callable[[str], str] = mask) -> str:
+    """Which task failed and why, in a line; `hide` as in `report_failure`."""
     label = f" {task.label}" if task.label else f" #{task.map_index}" if task.map_index >= 0 else ""
-    return f"{task.task_id}{label} failed: {_first_line(task.error) if task.error else KILLED}"
+    return make_storable(f"{task.task_id}{label} failed: {_first_line(task.error, hide) if task.error else KILLED}")
 
 
 def report_lateness(
@@ -141,14 +149,14 @@ def normalize(text: str) -> str:
     return re.sub(r"\d+", "0", text)[:300]
 
 
-def _first_line(error: BaseException | str) -> str:
+def _first_line(error: BaseException | str, hide: Callable[[str], str]) -> str:
     text = error if isinstance(error, str) else "".join(traceback.format_exception_only(error))
-    lines = text.strip().splitlines() or ["The task failed without a message."]
+    lines = hide(text.strip()[: MARGIN * LONGEST_LINE]).splitlines() or ["The task failed without a message."]
     # `include.errors.SourceInvalid: ...`: the class is enough.
     return re.sub(r"^(?:\w+\.)+(?=\w+(?::|$))", "", lines[0])[: 2 * LONGEST_LINE]
 
 
-def _last_lines(error: BaseException | str) -> str:
+def _last_lines(error: BaseException | str, hide: Callable[[str], str]) -> str:
     if isinstance(error, str):
         text = error
     else:
@@ -157,5 +165,6 @@ def _last_lines(error: BaseException | str) -> str:
         own = [frame for frame in report.stack if f"{os.sep}airflow{os.sep}" not in frame.filename]
         report.stack[:] = own or report.stack
         text = re.sub(DAG_MODULE_PREFIX, "", "".join(report.format()))
-    lines = [line[:LONGEST_LINE] for line in text.strip().splitlines() if line.strip(" ^~")]
-    return "\n".join(lines[-LINES_OF_TRACEBACK:])
+    lines = [line[: MARGIN * LONGEST_LINE] for line in text.strip().splitlines() if line.strip(" ^~")]
+    hidden = hide("\n".join(lines[-MARGIN * LINES_OF_TRACEBACK :]))
+    return "\n".join(line[:LONGEST_LINE] for line in hidden.splitlines()[-LINES_OF_TRACEBACK:])

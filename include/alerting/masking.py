@@ -7,28 +7,40 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
+
+from include.configuration.values import SECRET_NAMES, SECRET_WORDS
 
 MASK = "***"
 # Shorter values would take ordinary words with them.
 SHORTEST = 6
-_WORDS = r"passw(?:or)?d|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|fernet[_-]?key|credential"
+# Without `key` and `sig` of an address's parameters, which are in many a word and in what code says.
+_WORDS = (
+    r"passw(?:or)?d|passwd|pwd|secret|token|(?:api|access|account|private|fernet)[_-]?key|credential"
+    r"|(?<![a-z0-9])sig(?:nature)?(?==)"
+)
 _SECRET_NAME = re.compile(_WORDS, re.IGNORECASE)
 # The shell's PWD, and files that hold secrets: where something is.
 _PLACE_NAME = re.compile(r"^(?:OLD)?PWD$|_(?:FILE|PATH|DIR)$", re.IGNORECASE)
+# A password may hold what ends the host elsewhere, so that it is taken to reach to the last @: too much is hidden of an
+# address with both a port and an @ in its path, but no password is shown. On the web, a login without one is a secret.
+_LOGIN = re.compile(r"(?P<before>://[^\s:/?#@]*:|\bhttps?://(?=[^\s:/?#@]+@))(?P<secret>\S+)(?=@)", re.IGNORECASE)
+_PARAMETER = re.compile(
+    rf"(?P<before>[?&](?:[\w.-]*(?:{'|'.join(SECRET_WORDS)})[\w.-]*|{'|'.join(SECRET_NAMES)})=)(?P<secret>[^&\s]+)",
+    re.IGNORECASE,
+)
 _PATTERNS = (
-    # scheme://user:password@host
-    (re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?=@)", re.IGNORECASE), rf"\g<before>{MASK}"),
+    # scheme://user:password@host, https://token@host
+    _LOGIN,
+    # ?sig=..., &X-Amz-Signature=...
+    _PARAMETER,
     # password=..., "token": "...", --api-key ...
-    (
-        re.compile(
-            rf"(?P<before>[\w-]*(?:{_WORDS})[\w-]*[\"']?\s*[=:]\s*|--[\w-]*(?:{_WORDS})[\w-]*\s+)"
-            r"(?:\"[^\"]+\"|'[^']+'|[^\s\"',;&)]+)",
-            re.IGNORECASE,
-        ),
-        rf"\g<before>{MASK}",
+    re.compile(
+        rf"(?P<before>(?<![\w-])[\w-]*(?:{_WORDS})[\w-]*[\"']?\s*[=:]\s*|(?<![\w-])--[\w-]*(?:{_WORDS})[\w-]*\s+)"
+        r"(?:\"(?:[^\"\\]|\\.)+\"|'(?:[^'\\]|\\.)+'|[^\s\"',;&)]+)",
+        re.IGNORECASE,
     ),
-    (re.compile(r"(?P<before>\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE), rf"\g<before>{MASK}"),
+    re.compile(r"(?P<before>\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE),
 )
 
 
@@ -36,8 +48,8 @@ def mask(text: str, environment: Mapping[str, str] = os.environ) -> str:
     """The text with `***` in the place of every secret that is recognised."""
     for secret in _known_secrets(tuple(environment.items())):
         text = text.replace(secret, MASK)
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
+    for pattern in _PATTERNS:
+        text = pattern.sub(rf"\g<before>{MASK}", text)
     return text
 
 
@@ -68,11 +80,7 @@ def _secrets_in(name: str, value: Any) -> Iterator[str]:
 
 
 def _secrets_in_address(value: str) -> Iterator[str]:
-    try:
-        parts = urlsplit(value)
-        password = parts.password
-    except ValueError:
-        return
-    if password:
-        yield from {password, unquote(password)}
-    yield from (inner for key, inner in parse_qsl(parts.query) if _SECRET_NAME.search(key))
+    for pattern in (_LOGIN, _PARAMETER):
+        for found in pattern.finditer(value):
+            # As it is in the address, and as it is sent.
+            yield from {found["secret"], unquote(found["secret"])}

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from include.alerting.alert import Alert, Occurrence
+from include.alerting.alert import Alert, Occurrence, make_storable
 from include.warehouse import connect
 
 # Longer than the slowest mail server may take to accept a message (RFC 5321, 4.5.3.2): whoever had claimed it is gone.
@@ -100,7 +100,7 @@ def mark_refused(url: str, number: int, channel: str, problem: str) -> None:
                 refused_by = refused_by || %(channel)s, attempts = attempts + 1, problem = %(problem)s
             WHERE id = %(number)s
             """,
-            {"number": number, "channel": channel, "problem": problem[:2000]},
+            {"number": number, "channel": channel, "problem": make_storable(problem)[:2000]},
         )
         _conclude(connection, number)
 
@@ -128,5 +128,5 @@ def mark_failed(url: str, number: int, problem: str, *, pause: bool) -> None:
                     THEN least(%(longest)s, interval '1 minute' * 2 ^ least(attempts, 10)) ELSE interval '0' END
             WHERE id = %(number)s
             """,
-            {"number": number, "problem": problem[:2000], "pause": pause, "longest": LONGEST_PAUSE},
+            {"number": number, "problem": make_storable(problem)[:2000], "pause": pause, "longest": LONGEST_PAUSE},
         )

@@ -24,6 +24,8 @@ MONTH_PATTERN = f"^{MONTH_TEXT}{END}"
 PART_PATTERN = f"^({MONTH_TEXT}|{ALL}){END}"
 # Where a parameter of an address has one of these in its name, its value is secret.
 SECRET_WORDS = ("sig", "token", "key", "secret", "password", "passwd", "pwd", "credential")
+# As the whole name of a parameter only: as a part, they are in `author` and `postcode`, and in what errors say.
+SECRET_NAMES = ("auth", "code", "pass")
 # The name of a problem's source, instead of an address.
 SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 CRON_FIELDS = 5

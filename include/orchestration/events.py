@@ -36,6 +36,7 @@ from include.orchestration.connections import (
 )
 from include.orchestration.pages import dashboard_page, link, link_training, run_page, task_page
 from include.orchestration.runs import list_type_notes
+from include.orchestration.secrecy import hide_secrets
 from include.settings import read_usable_settings
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ QUIET_ENDS = {"success", "skipped", "upstream_failed", "removed"}
 def task_failed(context: Context) -> MakeAlerts:
     """A task failed after its last attempt; without an exception where its worker was lost."""
     failed = find_failed_task(context)
-    return lambda: [report_failure(failed)]
+    return lambda: [report_failure(failed, hide_secrets)]
 
 
 def find_failed_task(context: Context) -> FailedTask:
@@ -90,7 +91,7 @@ def run_failed(context: Context) -> MakeAlerts:
         entries, queued_at = list_failed_tasks(dag_id, run_id), find_queued_at(dag_id, run_id)
     except Exception as error:  # whatever is wrong with the API: the run has failed, and that is told
         entries, queued_at, reason = [], None, f"{reason} Its tasks could not be looked up: {error!r}"
-    alerts = [report_failure(_read_failed(entry, dag_id, run_id, page)) for entry in entries]
+    alerts = [report_failure(_read_failed(entry, dag_id, run_id, page), hide_secrets) for entry in entries]
     of_run = report_run_failure(dag_id, run_id, queued_at, reason, page)
     is_timeout = context.get("reason") == TIMED_OUT
 
@@ -140,7 +141,7 @@ def note_failure(event: str, context: Context) -> None:
     """Puts why a task or its run failed into the run's note; a note is never worth an error."""
     if event == "task_failed":
         failed = find_failed_task(context)
-        add_to_note(failed.dag_id, failed.run_id, [describe_failure(failed)])
+        add_to_note(failed.dag_id, failed.run_id, [describe_failure(failed, hide_secrets)])
     elif event == "run_failed":
         dag_id, run_id = context["dag"].dag_id, context["run_id"]
         # Two tasks that fail at once may overwrite each other's line, and one that is killed writes none.
@@ -152,7 +153,7 @@ def note_failure(event: str, context: Context) -> None:
             _read_failed(entry, dag_id, run_id, "", headlines.get((entry["task_id"], entry["map_index"]), otherwise))
             for entry in list_failed_tasks(dag_id, run_id)
         ]
-        lines = [describe_failure(task) for task in failed_tasks]
+        lines = [describe_failure(task, hide_secrets) for task in failed_tasks]
         add_to_note(dag_id, run_id, lines or [_explain_end(context)])
 
 

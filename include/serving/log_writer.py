@@ -22,6 +22,9 @@ SECONDS_BETWEEN_WRITES = 0.5
 MOST_SECONDS_BETWEEN_TRIES = 10.0
 BATCH_ROWS = 10_000
 SECONDS_TO_END = 5.0
+# SQLSTATE classes 22 and 23: about the values of a row. Any other, as of a standby or of a missing right, is about the
+# database, and goes away without the row.
+ROW_ERRORS = (psycopg.DataError, psycopg.IntegrityError)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Waiting:
 class LogWriter:
     """A queue of predictions, the journal that keeps them meanwhile, and the thread that empties both.
 
-    While the database is unavailable the rows wait; when the queue is full, new ones are dropped and counted.
+    While the database takes no rows at all, they wait; when the queue is full, new ones are dropped and counted.
     """
 
     def __init__(self, url: str, most_rows: int, metrics: Metrics, directory: Path = JOURNALS) -> None:
@@ -88,7 +91,7 @@ class LogWriter:
         self._metrics.log_rows.labels("dropped").inc(len(answered))
 
     def flush(self) -> bool:
-        """Writes what is queued now and what was left; False if the database is unavailable, and the rows keep waiting.
+        """Writes what is queued now and what was left; False if the database takes no rows, which then keep waiting.
 
         What arrives meanwhile waits for the next time: it would be written by a connection of its own for a few rows,
         again and again, while requests want the interpreter.
@@ -136,17 +139,17 @@ class LogWriter:
         return True
 
     def _write(self, batch: list[Waiting]) -> list[str] | None:
-        """What became of each request's rows, `written` or `failed`; None if the database is unavailable."""
+        """What became of each request's rows, `written` or `failed`; None if the database takes no rows."""
         try:
             try:
                 with connect(self._url) as connection:
                     write_once(connection, [(waiting.place, waiting.answered) for waiting in batch])
-            except WarehouseUnavailable:
-                raise
             # A row that the database refuses must not keep those of other requests from being written.
-            except Exception:
+            except Exception as error:
+                if _takes_none(error):
+                    raise
                 return self._write_each(batch)
-        except WarehouseUnavailable as error:
+        except (WarehouseUnavailable, psycopg.Error) as error:
             log.warning("Predictions are waiting to be written: %s", error)
             return None
         return ["written"] * len(batch)
@@ -155,7 +158,7 @@ class LogWriter:
         """Writes each request for itself, so that only those are lost that the database refuses.
 
         Raises:
-            WarehouseUnavailable: The database became unavailable; none of them is written then.
+            WarehouseUnavailable, psycopg.Error: The database takes no rows; none of them is written then.
         """
         outcomes: list[str] = []
         # One commit for all: if the database is lost midway, rows without a place would be written twice. Within it,
@@ -165,9 +168,9 @@ class LogWriter:
                 try:
                     with connection.transaction():
                         write_once(connection, [(waiting.place, waiting.answered)])
-                except psycopg.OperationalError:
-                    raise
                 except Exception as error:
+                    if _takes_none(error):
+                        raise
                     if "failed" not in outcomes:  # thousands may fail alike
                         log.exception("Predictions could not be written: %s", error)
                     outcomes.append("failed")
@@ -220,3 +223,8 @@ class LogWriter:
         while not self._stopping.wait(wait):
             wait = SECONDS_BETWEEN_WRITES if self.flush() else min(wait * 2, MOST_SECONDS_BETWEEN_TRIES)
         self.flush()
+
+
+def _takes_none(error: Exception) -> bool:
+    """Whether the database would refuse any other rows as well: it is away, read-only, or lacks a table or a right."""
+    return isinstance(error, WarehouseUnavailable | psycopg.Error) and not isinstance(error, ROW_ERRORS)

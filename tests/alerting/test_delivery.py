@@ -1,15 +1,18 @@
 """From an event to the mail server: exactly once, whatever the server does."""
 
+import os
 import smtplib
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
 
+from include.alerting.alert import Chart, Table
 from include.alerting.channels import MailServer as Server
 from include.alerting.delivery import deliver, tell
 from include.alerting.detached import run_detached
@@ -267,3 +270,40 @@ def test_name_with_a_line_end_reaches_nobody_else(warehouse_url: str, server: Se
     [envelope] = mail_server.envelopes
     assert envelope.rcpt_tos == ["team@example.org"]
     assert mail_server.messages[0]["Bcc"] is None
+
+
+# A file's name that is not UTF-8, as Python reads it, and a binary value in an error.
+@pytest.mark.parametrize("odd", [os.fsdecode(b"M\xe4rz.csv"), "null\0byte"])
+def test_text_that_no_table_takes_is_told_with_escapes(
+    warehouse_url: str, server: Server, mail_server: MailServer, odd: str
+) -> None:
+    texts: dict[str, Any] = {name: f"{name} of {odd}" for name in ("run_id", "headline", "label", "details")}
+    keys = {"event_key": odd, "repeat_key": odd, "links": {"Log": odd}, "facts": {odd: odd}}
+    table = Table(odd, (odd,), ((odd,),))
+    alert = make_alert(**texts, **keys, tables=(table,), charts=(Chart(odd, "", bars={odd: 1.0}),))
+    lines = tell(warehouse_url, SETTINGS, server, [alert, make_alert(2)])
+    assert ["was sent by mail" in line for line in lines] == [True, True]
+    assert alerts_in(warehouse_url) == [("sent", None)] * 2
+    text = mail_server.messages[0].get_body(("plain",)).get_content()
+    assert f"headline of {odd.encode(errors='backslashreplace').decode()}".replace("\0", r"\0") in text
+
+
+def test_alert_that_the_warehouse_does_not_take_is_sent_and_those_after_it_are_kept(
+    warehouse_url: str, server: Server, mail_server: MailServer
+) -> None:
+    with psycopg.connect(warehouse_url) as connection:
+        connection.execute("ALTER TABLE alerts.sent ADD CHECK (task_id <> 'refused')")
+    lines = tell(warehouse_url, SETTINGS, server, [make_alert(1, task_id="refused"), make_alert(2)])
+    assert "An alert was sent by mail but not recorded: training.refused failed" in lines
+    assert mail_server.subjects == ["training.refused failed", "training.tune failed"]
+    assert alerts_in(warehouse_url) == [("sent", None)]
+
+
+def test_alert_that_can_neither_be_kept_nor_rendered_keeps_no_other_back(
+    server: Server, mail_server: MailServer, dead_port: int
+) -> None:
+    url = f"postgresql://taxi@{HOST}:{dead_port}/warehouse"
+    broken = make_alert(1, charts=(Chart("c", "", bars={"a": "no number"}),))  # type: ignore[dict-item]
+    lines = tell(url, SETTINGS, server, [broken, make_alert(2)])
+    assert any("neither recorded nor rendered" in line for line in lines)
+    assert mail_server.subjects == ["training.tune failed"]

@@ -5,6 +5,7 @@ import pytest
 from include.alerting.incidents import (
     KILLED,
     FailedTask,
+    describe_failure,
     normalize,
     report_failure,
     report_lateness,
@@ -42,6 +43,27 @@ def test_long_error_is_cut_at_its_beginning() -> None:
     lines = report_failure(fail(error)).details.splitlines()
     assert len(lines) == 15
     assert lines[-1] == "line 99"
+
+
+SECRET = "correct-horse-battery"
+
+
+@pytest.mark.parametrize("before", [*range(365, 400, 7), *range(770, 800, 7)])
+def test_secret_that_the_end_of_a_line_runs_through_is_not_shown_in_part(
+    before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVICE_TOKEN", SECRET)
+    text = f"cannot log in: {'x' * (before - 16)} {SECRET} was refused"
+    for error in (text, caught(ValueError(text))):
+        alert, line = report_failure(fail(error)), describe_failure(fail(error))
+        assert not any(SECRET[:4] in shown for shown in (alert.headline, alert.details, alert.repeat_key, line))
+
+
+def test_secret_of_several_lines_is_not_shown_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "\n".join(["BEGIN KEY", *(f"line {number} of the key" for number in range(30)), "END KEY"])
+    monkeypatch.setenv("CLIENT_PRIVATE_KEY", key)
+    alert = report_failure(fail(f"ValueError: no use for\n{key}"))
+    assert (alert.headline, alert.details) == ("ValueError: no use for", "ValueError: no use for\n***")
 
 
 def test_error_without_a_message_has_its_name() -> None:

@@ -11,13 +11,16 @@ ENVIRONMENT = {
     "SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": "/srv/passwords.json",
     "DB_PASSWORD": "short",
     "HOME": "/home/somebody",
+    "SOURCE": "https://hub-4711@store/rows.csv?month=2024-01&sig=signed-by-us",
+    "OTHER_WAREHOUSE": "postgresql://taxi:slash/and@sign@db/other",
 }
 
 
 @pytest.mark.parametrize(
     "secret",
-    ["s3cret%40word", "s3cret@word", "open-sesame", "tok-12345", "abcdefghijklmnop=", "key-of-the-service"],
-)
+    ["s3cret%40word", "s3cret@word", "open-sesame", "tok-12345", "abcdefghijklmnop=", "key-of-the-service",
+     "hub-4711", "signed-by-us", "slash/and@sign"],
+)  # fmt: skip
 def test_secret_of_the_environment_is_masked_wherever_it_stands(secret: str) -> None:
     assert mask(f"before {secret}, after", ENVIRONMENT) == "before ***, after"
 
@@ -27,6 +30,14 @@ def test_secret_of_the_environment_is_masked_wherever_it_stands(secret: str) -> 
     [
         ("connect to postgresql://taxi:hunter22@db/x failed", "connect to postgresql://taxi:***@db/x failed"),
         ("redis://:hunter22@broker:6379", "redis://:***@broker:6379"),
+        ("postgresql://taxi:hunt/er@22?#@db/x failed", "postgresql://taxi:***@db/x failed"),
+        ("no rows at https://hunter22@store/x.csv", "no rows at https://***@store/x.csv"),
+        ("https://store/x?sig=hunter22&page=1", "https://store/x?sig=***&page=1"),
+        ("https://store/x?page=1&X-Amz-Signature=hunter22", "https://store/x?page=1&X-Amz-Signature=***"),
+        ("Signature=hunter22 was refused", "Signature=*** was refused"),
+        ("https://store/x?code=hunter22", "https://store/x?code=***"),
+        ("AccountKey=hunter22==;Suffix=x", "AccountKey=***;Suffix=x"),
+        (r'{"password": "hunt\"er22", "rows": 3}', '{"password": ***, "rows": 3}'),
         ("password=hunter22 host=db", "password=*** host=db"),
         ("'api_key': 'hunter22', 'rows': 3", "'api_key': ***, 'rows': 3"),
         ("https://api/x?access_token=hunter22&month=1", "https://api/x?access_token=***&month=1"),
@@ -44,7 +55,11 @@ def test_secret_is_known_by_its_company(text: str, masked: str) -> None:
         'FATAL: password authentication failed for user "taxi"',
         "File /srv/project/dags/example.py, line 3",
         "a short sentence: nothing is secret",
-        "https://www.example.org:8080/path@5 and 2024-01",
+        "https://www.example.org/path@5 and 2024-01",
+        "http://db:8080/x and team@example.org",
+        "postgresql://taxi@db/x",
+        "https://store/x?author=me&postcode=8",
+        "sorted(rows, key=month) with sigma=0.5 and design=new",
         "tokens are words",
     ],
 )

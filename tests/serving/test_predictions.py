@@ -59,6 +59,16 @@ def test_level_that_no_interval_has_is_refused_by_its_name(service: Service, lev
     assert answer.json()["detail"][0]["loc"] == ["query", "level"]
 
 
+@pytest.mark.parametrize("route", ["/predict", "/explain"])
+def test_unknown_parameter_is_refused_so_that_a_misspelt_one_is_not_overlooked(service: Service, route: str) -> None:
+    answer = service.client.post(route, params={"levvel": 0.8, "level": 0.8}, json=TRIP)
+    assert answer.status_code == 422
+    [reason] = answer.json()["detail"]
+    assert (reason["loc"], reason["msg"]) == (["query", "levvel"], "is not a parameter; did you mean level?")
+    other = service.client.post(route, params={"verbose": 1}, json=TRIP)
+    assert other.json()["detail"][0]["msg"] == "is not a parameter; there is only level"
+
+
 def test_list_gets_a_prediction_for_each_trip_in_its_order(service: Service) -> None:
     answer = service.predict([TRIP, {**TRIP, "trip_distance": 8}, TRIP])
     first, second, third = answer["predictions"]

@@ -1,12 +1,11 @@
 """Routes for operators: the model in use, a check of the registry, metrics, health."""
 
-from functools import partial
 from typing import Annotated, Any, Literal
 
-import anyio.to_thread
 from fastapi import Depends, FastAPI, Query, Response, status
 
 from include.serving.access import require_key, require_key_or_signature
+from include.serving.checking import Checks
 from include.serving.parts import REFUSALS, Parts
 from include.serving.routes import answers
 from include.version import VERSION
@@ -14,7 +13,7 @@ from include.version import VERSION
 
 def add_operation(app: FastAPI, parts: Parts) -> None:
     """Adds the routes to an application."""
-    known = [Depends(require_key(parts.secrets))]
+    known, checks = [Depends(require_key(parts.secrets))], Checks(parts.holder)
 
     @app.get(
         "/model",
@@ -50,7 +49,7 @@ def add_operation(app: FastAPI, parts: Parts) -> None:
         },
     )
     async def reload() -> dict[str, Any]:
-        swapped = await anyio.to_thread.run_sync(partial(parts.holder.refresh, insist=True))
+        swapped = await checks.check()
         champion = parts.holder.current
         return {"swapped": swapped, "version": champion and champion.version, "problem": parts.holder.problem}
 
