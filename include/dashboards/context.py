@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from include.dashboards.reading.kept import keep
 from include.settings import Settings
 
+# The DAG whose readers may see what the data is like.
+PREPARATION_DAG = "data_preparation"
+
 
 @dataclass(frozen=True)
 class Viewer:
@@ -23,6 +26,11 @@ class Viewer:
     name: str
     readable: frozenset[str]
     runnable: frozenset[str]
+
+    @property
+    def may_see_data(self) -> bool:
+        """Whether the person may see loaded months and training sets, models aside."""
+        return PREPARATION_DAG in self.readable
 
 
 # No control characters: Postgres keeps no NUL, and no name of ours has any.

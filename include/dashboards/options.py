@@ -57,7 +57,9 @@ def list_rows(context: Context) -> Options:
 
 
 def list_months(context: Context) -> Options:
-    """Loaded months, newest first."""
+    """Loaded months, newest first; none for whoever may not see the data."""
+    if not context.viewer.may_see_data:
+        return Options([], "")
     months = [row["month"] for row in read_rows("SELECT month FROM raw.sources ORDER BY month DESC", context)]
     return Options([(month, month) for month in months], context.filters.month or next(iter(months), ""))
 

@@ -22,6 +22,7 @@ ACCEPTS = [
     # Of a champion that was trained before the declaration changed.
     {"inputs": [{"pickup_zone": 236, "passengers": 2}]},
     {"trip_distance": 1.98, "pickup_at": "2024-02-14T18:30"},
+    {"PULocationID": 236, "DOLocationID": 239, "trip_distance": 1.98},
     {**TRIP, "level": 0.5},
 ]
 REFUSES = [

@@ -1,6 +1,7 @@
 """What stands before Airflow's API where runs are started, in front of an application that answers as Airflow does."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -15,8 +16,37 @@ from tests.promoted import promote
 from tests.redeclared import ADDED, DISTANCE, remove
 
 PATH = "/api/v2/dags/prediction/dagRuns"
-LOGIN = {"Authorization": "Bearer x"}
+SECRET = "secret-of-the-tests-with-its-sixty-four-bytes-and-a-few-more-of-them"
+NOT_KNOWN: list[Any] = [
+    {},
+    {"Authorization": "x"},
+    {"Authorization": "Bearer x"},
+    {"Cookie": "a=b"},
+    {"Cookie": "_token=x"},
+]
 TRIP = {"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.98}
+
+
+def log_in(role: str) -> dict[str, str]:
+    """The header of a person with a role, with a token as Airflow gives it."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="somebody", role=role))
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(autouse=True)
+def logins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow's simple auth manager, with an empty database: no token is revoked and no DAG belongs to a team."""
+    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", SECRET)
+    from airflow.api_fastapi.app import create_auth_manager
+    from airflow.models.dag import DagModel
+    from airflow.models.revoked_token import RevokedToken
+
+    create_auth_manager()
+    monkeypatch.setattr(RevokedToken, "is_revoked", lambda *_, **__: False)
+    monkeypatch.setattr(DagModel, "get_team_name", lambda *_, **__: None)
 
 
 @pytest.fixture
@@ -41,8 +71,9 @@ def client(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     return TestClient(StartRequests(app))
 
 
-def post(client: TestClient, conf: Any, headers: dict[str, str] = LOGIN) -> tuple[int, Any]:
-    answer = client.post(PATH, content=json.dumps({"conf": conf}), headers=headers)
+def post(client: TestClient, conf: Any, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
+    shown = log_in("user") if headers is None else headers
+    answer = client.post(PATH, content=json.dumps({"conf": conf}), headers=shown)
     assert int(answer.headers["content-length"]) == len(answer.content)
     return answer.status_code, answer.json()
 
@@ -87,7 +118,9 @@ def test_too_many_trips_are_refused_in_a_sentence(client: TestClient) -> None:
 
 
 def test_refusal_of_airflow_is_made_short(client: TestClient) -> None:
-    answer = client.post(PATH.replace("prediction", "model_promotion"), json={"conf": {"refused": 1}}, headers=LOGIN)
+    answer = client.post(
+        PATH.replace("prediction", "model_promotion"), json={"conf": {"refused": 1}}, headers=log_in("user")
+    )
     assert (answer.status_code, answer.json()) == (400, {"detail": "Invalid input for param refused: 'x' is wrong"})
 
 
@@ -97,9 +130,34 @@ def test_body_that_is_too_large_is_not_kept(client: TestClient, monkeypatch: pyt
     assert (status, answer["detail"]) == (413, "A request that starts a run may have at most 1 MB.")
 
 
-def test_request_without_a_login_and_other_paths_are_left_alone(client: TestClient) -> None:
-    assert post(client, {"inputs": "odd"}, headers={})[0] == 200
-    assert len(client.post("/api/v2/other", headers=LOGIN).content) > 100_000
+@pytest.mark.parametrize("headers", [*NOT_KNOWN, "viewer"], ids=str)
+def test_request_of_who_may_not_start_the_run_is_left_to_airflow_unread(
+    client: TestClient, headers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("include.prediction.refusals.find_refusal", lambda dag_id, *_: asked.append(dag_id))
+    shown = log_in(headers) if isinstance(headers, str) else headers
+    assert post(client, {"inputs": [{"odd": 1}]}, shown)[0] == 200
+    assert asked == []
+
+
+def test_login_may_come_in_the_cookie_of_the_web_interface(client: TestClient) -> None:
+    token = log_in("user")["Authorization"].split()[1]
+    assert post(client, {"inputs": "odd"}, {"Cookie": f"_token={token}"})[0] == 400
+
+
+def test_request_is_left_to_airflow_while_its_rights_cannot_be_looked_up(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ConnectionError("the database is away")
+
+    monkeypatch.setattr("airflow.models.dag.DagModel.get_team_name", fail)
+    assert post(client, {"inputs": "odd"})[0] == 200
+
+
+def test_other_paths_are_left_alone(client: TestClient) -> None:
+    assert len(client.post("/api/v2/other", headers=log_in("user")).content) > 100_000
 
 
 def test_setting_that_cannot_be_used_leaves_the_request_to_airflow(

@@ -5,6 +5,7 @@ from fastapi.routing import APIRoute
 
 from include.dashboards.drawing.charts import CHARTS
 from include.dashboards.pages import PAGES
+from include.warehouse import connect
 from tests.dashboards.conftest import Site, store_trials
 
 TRIP = {"pickup_zone": 1, "dropoff_zone": 2, "trip_distance": 1.5}
@@ -71,6 +72,17 @@ def test_person_sees_only_runs_of_dags_that_may_be_read(site: Site, warehouse_ur
 def test_card_about_a_dag_that_may_not_be_read_says_so(site: Site) -> None:
     answer = site.answer("training_set_rows", "sklearn")
     assert answer == {"kind": "empty", "text": "This card shows runs of data_preparation, which you may not read."}
+
+
+def test_months_are_offered_to_who_may_see_the_data(site: Site, warehouse_url: str) -> None:
+    with connect(warehouse_url) as connection:
+        connection.execute(
+            "INSERT INTO raw.sources (month, location, sha256, columns, reading, rows)"
+            " VALUES ('2024-01', 'somewhere', '', '{}', '', 1)"
+        )
+    offered = {person: site.visit(person).get("/options/months").json() for person in ("viewer", "sklearn")}
+    assert offered["viewer"] == {"options": [["2024-01", "2024-01"]], "chosen": "2024-01"}
+    assert offered["sklearn"] == {"options": [], "chosen": ""}
 
 
 def test_every_chart_belongs_to_a_page(site: Site) -> None:

@@ -246,6 +246,21 @@ def test_playground_shows_the_range_that_the_champion_learnt(site: Site, warehou
     assert not any(field["folded"] for field in fields.values())
 
 
+def test_playground_shows_nothing_of_the_newest_set_to_who_may_see_neither_it_nor_a_model(
+    site: Site, warehouse_url: str
+) -> None:
+    publish_sample(warehouse_url)
+    shown = {
+        person: {
+            field["name"]: (field["placeholder"], field["value"], field["choices"])
+            for field in playground.describe_form(site.context(person))["fields"]
+        }
+        for person in ("viewer", "sklearn")
+    }
+    assert " to " in shown["viewer"]["trip_distance"][0]
+    assert shown["sklearn"]["trip_distance"] == ("1.98", None, [])
+
+
 def test_viewer_is_told_why_predicting_is_not_possible(site: Site) -> None:
     text = site.visit("viewer").get("/playground").text
     assert "requires permission to start the DAG prediction" in text

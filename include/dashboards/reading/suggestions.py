@@ -17,16 +17,22 @@ _STATISTICS = """
 
 
 def find_suggestions(context: Context) -> tuple[Mapping[str, Suggestion], Sequence[str]]:
-    """Suggestions by column, and the strongest columns first; what cannot be read now is left out of the form."""
+    """Suggestions by column, and the strongest columns first; what cannot be read now is left out of the form.
+
+    Those of the newest training set are for whoever may see the data; a model is readable with the set that it has
+    learnt from.
+    """
     problem = context.settings.problem
-    set_version, strongest = "", []
+    set_version, strongest, is_readable = "", [], context.viewer.may_see_data
     try:
         if champion := find_registered(context):
-            set_version = champion.set_version
+            set_version, is_readable = champion.set_version, True
             table = read_table(context, champion.run_id, "shap_summary")
             strongest = rank_columns(problem, [row["feature"] for row in table])
     except MltrainError:
         pass
+    if not is_readable:
+        return {}, strongest
     try:
         url = context.sources.warehouse_url()
         statistics = keep(("statistics", url, set_version), lambda: _read_statistics(url, set_version))
