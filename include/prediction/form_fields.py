@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.errors import SettingsError
+from include.prediction.inputs import InputFormat
 from include.prediction.suggestions import NOTHING, Suggestion
 from include.prediction.value_names import Names
 from include.problem.declaration import Problem
@@ -14,6 +15,8 @@ from include.problem.words import describe_column, show_example
 
 # More would be no form that anybody fills in; the rest is folded away.
 MOST_FIELDS = 12
+# The parameters of a run that are no field of a row, whatever a source calls its columns.
+OF_RUN = ("inputs", "level")
 
 
 @dataclass(frozen=True)
@@ -148,8 +151,13 @@ def collect_inputs(parameters: Mapping[str, Any], problem: Problem) -> list[Any]
     """
     if parameters["inputs"]:
         return list(parameters["inputs"])
-    row = {name: parameters[name] for name in list_fields(problem) if parameters.get(name) is not None}
-    if not row.keys() - {column.name for column in problem.inputs if column.when_missing}:
+    form = InputFormat.of(problem)
+    row = {
+        name: value
+        for name, value in parameters.items()
+        if value is not None and name in form.names and name not in OF_RUN
+    }
+    if not {form.names[name] for name in row}.difference(form.timed):
         names = ", ".join(list_needed(problem))
         raise SettingsError(
             f"Nothing to predict: give `inputs`, for example {show_example(problem)}{', or ' * bool(names)}{names}."

@@ -1,7 +1,7 @@
 """Rows as people and programs send them: one parser for the REST API, the service and the pages.
 
 Fields have neutral names or those of the source. How each is read says its kind, see `include.problem.kinds`; a number
-may also be text. A column that is not required may be left out, null or empty; a time that stands for now when it is
+may also be text. A column that is not required may be left out, null or blank; a time that stands for now when it is
 left out is the wall time of the problem's time zone. All else is refused by the name of its field, as training rejects
 a row by the same bounds.
 """
@@ -160,7 +160,11 @@ def _parse_row(record: Any, form: InputFormat) -> tuple[dict[str, Any], list[tup
     return values, wrong
 
 
-def refuse_field(given: str, form: InputFormat) -> str:
-    """What is said of a field that there is not: which one is near, else all of them."""
-    others = suggest(given, form.names) or f"; the fields are {', '.join(form.parsers)}"
+def refuse_field(given: str, form: InputFormat, beside: Sequence[str] = ()) -> str:
+    """What is said of a field that there is not: which one is near, else all of them.
+
+    Args:
+        beside: What can be given beside the fields.
+    """
+    others = suggest(given, (*form.names, *beside)) or f"; the fields are {', '.join(form.parsers)}"
     return f"is not a field of {name_one(form.problem)}{others}"

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from include.configuration.values import ALL, PART_PATTERN
+from include.configuration.values import ALL, PART_PATTERN, suggest
 from include.errors import MltrainError, WarehouseUnavailable
 from include.prediction.accepted import find_accepted_now
-from include.prediction.form_fields import collect_inputs
+from include.prediction.form_fields import OF_RUN, collect_inputs
 from include.prediction.inputs import MOST_ROWS, InputFormat, parse_rows, refuse_field
 from include.problem.declaration import Problem
 from include.settings import Settings
@@ -51,7 +51,11 @@ def _check_inputs(conf: Mapping[str, Any], problem: Problem, find: Callable[[], 
         return f"inputs must be a list of {several}, not {type(inputs).__name__}"
     if len(inputs) > MOST_ROWS:
         return f"inputs must contain 1 to {MOST_ROWS} {several}, not {len(inputs)}"
-    if beside := _list_given(conf):
+    beside, fields = _list_given(conf), InputFormat.of(problem).names
+    if unknown := [name[:LONGEST] for name in beside if name not in fields]:
+        others = suggest(unknown[0], OF_RUN) or f"; beside inputs there is only {OF_RUN[-1]}"
+        return f"{unknown[0]} is not a parameter of the run{others}"
+    if beside:
         return f"Give inputs, or the fields of one {one}, not both: {', '.join(beside)}"
     accepted = find()
     return _check_rows(inputs, accepted) if accepted else None
@@ -60,8 +64,8 @@ def _check_inputs(conf: Mapping[str, Any], problem: Problem, find: Callable[[], 
 def _check_fields(conf: Mapping[str, Any], problem: Problem, find: Callable[[], Problem | None]) -> str | None:
     """Looks at the one row that is given in fields of its own: those of the form, which are declared today."""
     form = InputFormat.of(problem)
-    if unknown := [name for name in _list_given(conf) if name not in form.parsers]:
-        return f"{unknown[0][:LONGEST]} {refuse_field(unknown[0][:LONGEST], form)}"
+    if unknown := [name[:LONGEST] for name in _list_given(conf) if name not in form.names]:
+        return f"{unknown[0]} {refuse_field(unknown[0], form, OF_RUN)}"
     try:
         rows = collect_inputs({"inputs": None, **conf}, problem)
     except MltrainError as error:
@@ -72,7 +76,7 @@ def _check_fields(conf: Mapping[str, Any], problem: Problem, find: Callable[[], 
 
 def _list_given(conf: Mapping[str, Any]) -> list[str]:
     """The fields of a row that are given beside `inputs`; what a form leaves empty is null."""
-    return [name for name, value in conf.items() if value is not None and name not in ("inputs", "level")]
+    return [name for name, value in conf.items() if value is not None and name not in OF_RUN]
 
 
 def _find_accepted(settings: Settings, find_warehouse: Callable[[], str] | None) -> Problem | None:

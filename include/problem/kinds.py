@@ -53,13 +53,13 @@ class Kind:
     field: str
 
     def make_parser(self, column: "Column", timezone: ZoneInfo) -> Parser:
-        """Reads a value of a request; where it may be left out, null and an empty text are a missing one."""
+        """Reads a value of a request; where it may be left out, null and a text of blanks are a missing one."""
         read, missing = self.read(column, timezone), self.missing
         if must_be_given(column):
             return read
 
         def parse(value: Any) -> Any:
-            return missing if value is None or value == "" else read(value)
+            return missing if value is None or (isinstance(value, str) and not value.strip()) else read(value)
 
         return parse
 

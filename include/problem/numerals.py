@@ -19,18 +19,18 @@ WHOLE_NUMBER = rf"^ *-?[0-9]{{1,{MOST_CODE_DIGITS}}} *{END}"
 NUMBER = rf"^ *-?[0-9]{{1,{MOST_DIGITS}}}{_FRACTION} *{END}"
 
 
-def match_whole_number(low: float, high: float, *, or_empty: bool = False) -> str:
+def match_whole_number(low: float, high: float, *, or_blank: bool = False) -> str:
     """An expression for whole numbers from `low` to `high`, with up to `MOST_CODE_DIGITS` digits."""
-    return _anchor(_match_signed(low, high, MOST_CODE_DIGITS, fraction=False), or_empty)
+    return _anchor(_match_signed(low, high, MOST_CODE_DIGITS, fraction=False), or_blank)
 
 
-def match_number(low: float, high: float, *, or_empty: bool = False) -> str:
+def match_number(low: float, high: float, *, or_blank: bool = False) -> str:
     """An expression for numbers from `low` to `high`, with up to `MOST_DIGITS` digits before and after the point."""
-    return _anchor(_match_signed(low, high, MOST_DIGITS, fraction=True), or_empty)
+    return _anchor(_match_signed(low, high, MOST_DIGITS, fraction=True), or_blank)
 
 
-def _anchor(numeral: str, or_empty: bool) -> str:
-    return f"^( *{numeral} *)?{END}" if or_empty else f"^ *{numeral} *{END}"
+def _anchor(numeral: str, or_blank: bool) -> str:
+    return rf"^(\s*| *{numeral} *){END}" if or_blank else f"^ *{numeral} *{END}"
 
 
 def _match_signed(low: float, high: float, digits: int, *, fraction: bool) -> str:

@@ -9,17 +9,22 @@ import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from include.configuration.layers import UNUSABLE
 from include.configuration.values import split_list, suggest
 from include.errors import SettingsError
-from include.problem.checks import NAME
+from include.problem.checks import NAME, key_of
 from include.problem.declaration import Problem
+from include.problem.parts import Column, Reference, Slice
 
 PROBLEMS = Path(__file__).resolve().parents[1] / "problems"
+SCHEMA = "include/problem/problem.schema.json"
+# What is declared in tables of the file.
+PARTS: Mapping[str, type[BaseModel]] = MappingProxyType({"columns": Column, "references": Reference, "slices": Slice})
 
 
 class DeclarationError(SettingsError):
@@ -129,6 +134,22 @@ def _read(name: str) -> dict[str, Any]:
     return _load(path, changed_at)
 
 
+def place_of_name(problem: Problem, neutral: str) -> str:
+    """What gives a column of the source its name: the setting, or the key of the problem's file.
+
+    Args:
+        neutral: The column's name in the problem, or `target`.
+    """
+    try:
+        declared = read_problem(problem.name).read_columns
+    except SettingsError:  # without the environment's values, the file says too little
+        declared = {}
+    if neutral not in declared or declared[neutral] != problem.read_columns.get(neutral):
+        return key_of(neutral)
+    key = neutral if neutral == "target" else f"columns.{neutral}.source"
+    return f"{key} of {_show(PROBLEMS / problem.name / 'problem.toml')}"
+
+
 def _show(path: Path) -> str:
     return "/".join(path.parts[-4:])
 
@@ -166,6 +187,8 @@ def _explain(
     for entry in error.errors(include_url=False):
         where = [str(part) for part in entry["loc"]]
         message = entry["msg"].removeprefix("Value error, ")
+        if entry["type"] == "extra_forbidden":
+            message = _refuse_key(where)
         field = _field_of(where, message)
         if field in given:
             key = field.upper()
@@ -178,6 +201,16 @@ def _explain(
         else:
             problems.append(f"{file}: {'.'.join(where)}: {message}" if where else f"{file}: {message}")
     return DeclarationError(f"{UNUSABLE}{'; '.join(problems)}", frozenset(fields))
+
+
+def _refuse_key(where: list[str]) -> str:
+    """What is said of a key that there is not: which one is near, else where all of them are."""
+    part = PARTS.get(where[0], Problem) if len(where) > 1 else Problem
+    keys = {field.alias or name for name, field in part.model_fields.items()}
+    # A problem is called as its folder, and a column as its table.
+    keys -= {"name"} if part is not Slice else set()
+    others = suggest(where[-1], sorted(keys)) or f"; {SCHEMA} lists the keys"
+    return f"there is no such key{others}"
 
 
 def _field_of(where: list[str], message: str) -> str:

@@ -29,7 +29,7 @@ DAY = (
 CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 OFFSET = r"(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
 _MOMENT_TEXT = rf"({DAY})([T ]{CLOCK}{OFFSET}?)?"
-TIME = rf"^({_MOMENT_TEXT})?{END}"
+TIME = rf"^(\s*|{_MOMENT_TEXT}){END}"
 GIVEN_TIME = rf"^{_MOMENT_TEXT}{END}"
 # A time that says which one it is wherever it is read.
 MOMENT = rf"^({DAY})[T ]{CLOCK}{OFFSET}{END}"
@@ -99,7 +99,7 @@ def read_number(column: "Column", _timezone: ZoneInfo) -> Parser:
 
 
 def describe_number(column: "Column") -> Schema:
-    pattern = numerals.match_number(*_bounds(column), or_empty=not must_be_given(column))
+    pattern = numerals.match_number(*_bounds(column), or_blank=not must_be_given(column))
     return _limit(column, {"type": _or_null(column, "number", "string"), "pattern": pattern}, NUMBER_BOUNDS)
 
 
@@ -121,7 +121,7 @@ def read_code(column: "Column", _timezone: ZoneInfo) -> Parser:
 
 
 def describe_code(column: "Column") -> Schema:
-    pattern = numerals.match_whole_number(*_bounds(column, CODE_BOUNDS), or_empty=not must_be_given(column))
+    pattern = numerals.match_whole_number(*_bounds(column, CODE_BOUNDS), or_blank=not must_be_given(column))
     return _limit(column, {"type": _or_null(column, "integer", "string"), "pattern": pattern}, CODE_BOUNDS)
 
 
@@ -163,7 +163,7 @@ def read_flag(_column: "Column", _timezone: ZoneInfo) -> Parser:
 def describe_flag(column: "Column") -> Schema:
     return {
         "type": _or_null(column, "boolean", "string", "integer"),
-        "pattern": rf"^ *(?:{_FLAG_TEXT}) *{END}" if must_be_given(column) else rf"^(?: *(?:{_FLAG_TEXT}) *)?{END}",
+        "pattern": rf"^ *(?:{_FLAG_TEXT}) *{END}" if must_be_given(column) else rf"^(?:\s*| *(?:{_FLAG_TEXT}) *){END}",
         "minimum": 0,
         "maximum": 1,
     }

@@ -221,13 +221,14 @@ def test_parser_accepts_what_the_schema_accepts(trip: dict[str, Any]) -> None:
 
 # Another problem, with values that may be missing.
 RENTAL_FORM = InputFormat.of(RENTALS)
+BLANKS = st.sampled_from(["", " ", "\n", "\u3000"])
 RENTAL_VALUES = {
-    "at_hour": st.none() | st.just("") | st.from_regex(GIVEN_TIME),
+    "at_hour": st.none() | BLANKS | st.from_regex(GIVEN_TIME),
     "weather": st.text() | st.floats(allow_nan=False) | st.none(),
-    "holiday": st.booleans() | st.sampled_from([*FLAGS, "Yes", " NO ", "", "maybe", 0, 1, 1.0, 2]),
-    "temperature": st.floats(allow_nan=False) | st.from_regex(NUMBER) | st.sampled_from([None, "", "50.5", "-40"]),
-    "station": st.integers() | st.from_regex(WHOLE_NUMBER) | st.sampled_from([None, "", 1.0, "0"]),
-    "opened_at": st.none() | st.just("") | st.from_regex(GIVEN_TIME),
+    "holiday": st.booleans() | st.sampled_from([*FLAGS, "Yes", " NO ", "", "  ", "maybe", 0, 1, 1.0, 2]),
+    "temperature": st.floats(allow_nan=False) | st.from_regex(NUMBER) | st.sampled_from([None, "", " ", "50.5", "-40"]),
+    "station": st.integers() | st.from_regex(WHOLE_NUMBER) | st.sampled_from([None, "", " \n", 1.0, "0"]),
+    "opened_at": st.none() | BLANKS | st.from_regex(GIVEN_TIME),
     "remark": st.text() | st.none(),
 }
 
@@ -248,7 +249,9 @@ def test_each_kind_is_read_in_its_type() -> None:
     assert row["opened_at"] == np.datetime64("2019-03-01")
 
 
-@pytest.mark.parametrize("left_out", [{}, dict.fromkeys(RENTALS.columns), dict.fromkeys(RENTALS.columns, "")])
+@pytest.mark.parametrize(
+    "left_out", [{}, *(dict.fromkeys(RENTALS.columns, blank) for blank in (None, "", " ", "\t \n"))]
+)
 def test_value_that_may_be_missing_becomes_its_kinds_missing_one(left_out: dict[str, Any]) -> None:
     needed = {"weather": "sunny", "holiday": True}
     [row] = [{name: column[0] for name, column in parse_rows([{**left_out, **needed}], RENTAL_FORM, NOW).items()}]

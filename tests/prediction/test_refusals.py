@@ -53,6 +53,12 @@ def test_trips_are_refused_by_trip_number_and_field_in_few_words(inputs: Any, wo
         ({"pickup_zone": 74}, "dropoff_zone is missing; trip_distance is missing"),
         ({**TRIP, "trip_distance": float("nan")}, "trip_distance must be a valid JSON number, not nan"),
         ({"inputs": [TRIP], "pickup_zone": 74}, "Give inputs, or the fields of one trip, not both: pickup_zone"),
+        ({"inputs": [TRIP], "PULocationID": 74}, "Give inputs, or the fields of one trip, not both: PULocationID"),
+        ({"inputs": [TRIP], "levvel": 0.7}, "levvel is not a parameter of the run; did you mean level?"),
+        ({"inputs": [TRIP], "tip": 7}, "tip is not a parameter of the run; beside inputs there is only level"),
+        ({**TRIP, "levvel": 0.7}, "levvel is not a field of a trip; did you mean level?"),
+        ({"input": [TRIP]}, "input is not a field of a trip; did you mean inputs?"),
+        ({**TRIP, "PULocationID": 74}, "PULocationID is pickup_zone, which is given twice"),
     ],
 )  # fmt: skip
 def test_single_trip_is_refused_by_the_name_of_its_field(conf: Any, words: str) -> None:
@@ -67,7 +73,10 @@ def test_empty_fields_of_a_form_are_no_fields() -> None:
     assert refuse("prediction", {**form, **TRIP, "inputs": None, "level": 0.9}) is None
 
 
-@pytest.mark.parametrize("conf", [[1], 1, "x", {"inputs": [TRIP] * 10_000}, TRIP])
+OF_SOURCE = {"PULocationID": 74, "DOLocationID": 75, "trip_distance": "1.98"}
+
+
+@pytest.mark.parametrize("conf", [[1], 1, "x", {"inputs": [TRIP] * 10_000}, TRIP, OF_SOURCE, {"inputs": [OF_SOURCE]}])
 def test_what_may_be_fine_is_left_to_airflow(conf: Any) -> None:
     assert refuse("prediction", conf) is None
 

@@ -11,6 +11,7 @@ from include.prediction.form_fields import collect_inputs
 from include.prediction.inputs import InputsInvalid
 from include.prediction.request import predict
 from include.problem.declaration import Problem
+from include.problem.problem_file import change_problem
 from include.settings import Settings
 from include.tracking.runs import open_tracker
 from tests.redeclared import ADDED, make_later, remove
@@ -45,7 +46,21 @@ def test_single_fields_are_one_trip_without_what_was_left_empty() -> None:
     assert collect_inputs(params, PROBLEM) == [{"pickup_zone": 2, "dropoff_zone": 5, "trip_distance": 1.98}]
 
 
-@pytest.mark.parametrize("params", [{}, {"inputs": []}, {"pickup_at": "2024-01-14"}])
+def test_single_fields_may_have_the_names_of_the_source() -> None:
+    params = {**EMPTY, "PULocationID": 2, "dropoff_zone": 5, "trip_distance": 1.98, "level": 0.9}
+    [row] = collect_inputs(params, PROBLEM)
+    assert row == {"PULocationID": 2, "dropoff_zone": 5, "trip_distance": 1.98}
+
+
+def test_parameter_of_the_run_is_no_field_of_a_row_though_a_column_of_the_source_is_called_so() -> None:
+    problem = change_problem(PROBLEM, {"column_trip_distance": "level"})
+    params = {**EMPTY, "pickup_zone": 2, "trip_distance": 1.98, "level": 0.9}
+    assert collect_inputs(params, problem) == [{"pickup_zone": 2, "trip_distance": 1.98}]
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"inputs": []}, {"lpep_pickup_datetime": "2024-01-14"}, {"pickup_at": "2024-01-14"}]
+)
 def test_nothing_to_predict_is_an_error_with_an_example(params: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=r'give `inputs`, for example \[\{"pickup_zone": 74'):
         collect_inputs({**EMPTY, **params}, PROBLEM)

@@ -1,5 +1,6 @@
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,8 @@ def test_number_without_bounds_is_any_numeral() -> None:
     ]
 
 
-def test_empty_text_matches_where_a_value_may_be_left_out() -> None:
-    assert re.search(match_number(1, 5, or_empty=True), "")
-    assert not re.search(match_number(1, 5, or_empty=True), "6")
+@pytest.mark.parametrize("blank", ["", " ", " \t\n"])
+def test_text_of_blanks_matches_where_a_value_may_be_left_out(blank: str) -> None:
+    assert re.search(match_number(1, 5, or_blank=True), blank)
+    assert not re.search(match_number(1, 5, or_blank=True), f"6{blank}")
+    assert not re.search(match_number(1, 5), blank)

@@ -6,7 +6,14 @@ import pytest
 
 from include.errors import SettingsError
 from include.problem.declaration import Problem
-from include.problem.problem_file import build_problem, change_problem, keys_of, list_problems, read_problem
+from include.problem.problem_file import (
+    build_problem,
+    change_problem,
+    keys_of,
+    list_problems,
+    place_of_name,
+    read_problem,
+)
 from tests.rentals import RENTALS
 
 TAXI = read_problem("taxi")
@@ -74,6 +81,32 @@ def test_columns_and_references_are_changed_by_their_own_keys() -> None:
 def test_value_that_cannot_be_used_is_refused_by_its_key(given: dict[str, str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         read_problem("taxi", given)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"target_mx": 5}, r"target_mx: there is no such key; did you mean target_max\?"),
+        ({"qwertz": 5}, r"qwertz: there is no such key; include/problem/problem\.schema\.json lists the keys"),
+        ({"columns": {"at": {"kid": "time"}}}, r"columns\.at\.kid: there is no such key; did you mean kind\?"),
+        ({"columns": {"at": {"mx": 3}}}, r"columns\.at\.mx: there is no such key; did you mean max\?"),
+        ({"references": {"zones": {"souurce": "x"}}}, r"references\.zones\.souurce: .* did you mean source\?"),
+        ({"slices": [{"columnx": "at"}]}, r"slices\.0\.columnx: .* did you mean column\?"),
+    ],
+    ids=str,
+)
+def test_misspelt_key_of_the_file_is_refused_with_the_nearest(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=rf"include/problems/taxi/problem\.toml: {message}"):
+        build_problem("taxi", {"source": "sample", "target": "y", "columns": {}, **wrong})
+
+
+def test_name_of_a_column_has_its_place_in_the_file_or_else_in_the_environment() -> None:
+    changed = change_problem(read_problem("rents"), {"target": "Miete", "column_area": "Fläche"})
+    file = "of include/problems/rents/problem.toml"
+    assert place_of_name(read_problem("rents"), "target") == f"target {file}"
+    assert place_of_name(read_problem("rents"), "area") == f"columns.area.source {file}"
+    assert (place_of_name(changed, "target"), place_of_name(changed, "area")) == ("TARGET", "COLUMN_AREA")
+    assert place_of_name(RENTALS, "station") == "COLUMN_STATION"
 
 
 @pytest.mark.parametrize("empty", ["", " "])
