@@ -11,7 +11,7 @@ import pyarrow as pa
 from include.declaring.classes import Classes, ask_for_marks, find_classes
 from include.declaring.facts import measure, read_numbers, read_texts, read_times
 from include.declaring.sample import Sample
-from include.declaring.target import INFINITE, choose_task, count_left_out, find_target, join_words
+from include.declaring.target import INFINITE, choose_task, count_left_out, find_far, find_target, join_words
 from include.declaring.times import TimeChoice, choose_time, find_column, name_all, name_in_settings
 from include.declaring.weights import check_weight, guess_weight
 from include.errors import SettingsError
@@ -30,7 +30,7 @@ LONGEST_EXAMPLE = 60
 OF_WEIGHT = {"required": True, "min": 0}
 # What the rows that were not seen may show to be wrong.
 UNSURE = ("id", "ignored")
-UNNAMED = "one column has no name, so that it cannot be used: if it is more than a row's number, name it in the source"
+UNNAMED = "a column without a name cannot be used: if it holds more than a row's number, name it in the source"
 # Currencies by their signs, as people call them.
 CURRENCIES = {"$": "dollars", "€": "euros", "£": "pounds", "¥": "yen", "₹": "rupees", "rs": "rupees", "rs.": "rupees"}
 
@@ -148,7 +148,7 @@ def _read_target(
     marked = ask_for_marks(facts, pa.array(read_texts(array, frozenset()), pa.string()), given)
     if choose_task(facts, given, f"{sample.rows:,} rows", marked) == "regression":
         values = read_numbers(array, marks)
-        return facts, None, values, count_left_out(facts, values, given)
+        return facts, None, values, [*count_left_out(facts, values, given), *find_far(facts, values, given)]
     texts = pa.array(read_texts(array, marks), pa.string())
     classes = find_classes(facts, texts, given, marked, is_whole=sample.is_whole)
     return facts, classes, classes.values, classes.notes
@@ -216,12 +216,12 @@ def _make_entry(facts: Facts, guess: Guess, given: Mapping[str, str], array: pa.
         entry |= {"time_format": written} if written != declared and not declared.startswith(f"{written} ") else {}
     if guess.kind == "number" and (facts.prefix or facts.suffix):
         entry["unit"] = name_unit(facts)
-    example = _make_example(facts, guess, array)
+    example = _make_example(facts, guess, array, given.get("timezone", ""))
     return entry if example is None else {**entry, "example": example}
 
 
-def _make_example(facts: Facts, guess: Guess, array: pa.Array) -> str | float | bool | None:
-    """A value as a request may have it."""
+def _make_example(facts: Facts, guess: Guess, array: pa.Array, timezone: str) -> str | float | bool | None:
+    """A value as a request may have it: a time as the clocks of the declared time zone show it."""
     match guess.kind:
         case "number" | "code" if facts.middle is not None:
             return int(facts.middle) if facts.middle.is_integer() else facts.middle
@@ -230,9 +230,16 @@ def _make_example(facts: Facts, guess: Guess, array: pa.Array) -> str | float | 
         case "category":
             return facts.example if len(facts.example) <= LONGEST_EXAMPLE else None
         case "time" if isinstance(facts.time_format, str) or facts.stored in ("time", "date"):
+            import pandas as pd
+
             times = read_times(array, MISSING_MARKS, str(facts.time_format or ISO), "UTC")
             known = times[~np.isnat(times)]
-            return str(known[0].astype("datetime64[s]")) if len(known) else None
+            if not len(known):
+                return None
+            moment = pd.Timestamp(known[0].astype("datetime64[s]"))
+            if facts.timezone and timezone:
+                moment = moment.tz_localize("UTC").tz_convert(timezone).tz_localize(None)
+            return moment.isoformat()
     return None
 
 

@@ -20,6 +20,8 @@ MOST_MISSING = 0.5
 FEW_VALUES = 10
 SHOWN = 40
 # What is said of numbers that are so to a model.
+# Values as many times the width of nine tenths beyond these are far from the others.
+FAR = 10
 INFINITE = f"infinite (beyond {LARGEST:.2g})"
 # Keys that only a classification has.
 OF_CLASSES = ("classes", "positive")
@@ -132,6 +134,30 @@ def _refuse_words_for_numbers(facts: Facts, task: str) -> None:
         )
 
 
+def _read_bound(given: Mapping[str, str], key: str) -> float:
+    """A bound that a person gave; NaN where there is none, or one for which the declaration is refused."""
+    try:
+        return float(given.get(key) or "nan")
+    except ValueError:
+        return np.nan
+
+
+def find_far(facts: Facts, values: Values, given: Mapping[str, str]) -> list[str]:
+    """What a person should know of values within the bounds that are far from all others: a sentence, or none."""
+    low, high = _read_bound(given, "target_min"), _read_bound(given, "target_max")
+    kept = values[np.isfinite(values) & ~(values < low) & ~(values > high)]
+    first, last = np.quantile(kept, (0.05, 0.95)) if len(kept) else (0.0, 0.0)
+    is_far = (kept < first - FAR * (last - first)) | (kept > last + FAR * (last - first))
+    if first == last or not is_far.any():
+        return []
+    count, others = int(is_far.sum()), kept[~is_far]
+    farthest = kept[np.argmax(np.abs(kept - np.median(kept)))]
+    said = f"TARGET {facts.name}: {count:,} of {len(kept):,} values {'is' if count == 1 else 'are'} far from the others"
+    between = f"such as {farthest:,g}, where those are from {others.min():,g} to {others.max():,g}"
+    why = "Few such values outweigh all others in the errors of models. If they are wrong, set TARGET_MIN or TARGET_MAX"
+    return [f"{said}, {between}. {why}"]
+
+
 def count_left_out(facts: Facts, values: Values, given: Mapping[str, str]) -> list[str]:
     """What a person should know of the rows that are left out, where a number is predicted.
 
@@ -149,10 +175,7 @@ def count_left_out(facts: Facts, values: Values, given: Mapping[str, str]) -> li
             notes.append(f"TARGET {facts.name} is {what} in {rows}: they are left out")
     there = values[np.isfinite(values)]
     for key, out in (("target_min", np.less), ("target_max", np.greater)):
-        try:
-            bound = float(given.get(key) or "nan")
-        except ValueError:
-            continue  # the declaration is refused for it
+        bound = _read_bound(given, key)
         count = int(out(there, bound).sum())
         if count == len(there):
             raise SettingsError(

@@ -198,6 +198,9 @@ def test_zone_is_never_guessed(run: Declare, write: Write) -> None:
     assert without.problem.timezone == "UTC"
     assert said not in given.shown
     assert given.document["timezone"] == "Asia/Seoul"
+    # A request gives times as the clocks of the zone show them.
+    examples = [each.document["columns"]["at_column"]["example"] for each in (without, given)]
+    assert examples == ["2024-02-13T18:00:00", "2024-02-14T03:00:00"]
 
 
 def test_given_format_is_that_of_the_times(run: Declare, write: Write) -> None:
@@ -400,3 +403,15 @@ def test_answer_of_a_person_is_written(problems: Path, write: Write) -> None:
     path = declare(environment, Console(file=io.StringIO()), lambda choice: choice.answers[1])
     assert tomllib.loads(path.read_text())["time_format"] == "%m-%d-%Y"
     assert path == problem_file.PROBLEMS / "sales/problem.toml"
+
+
+@pytest.mark.parametrize(
+    ("bound", "is_said"), [({}, True), ({"TARGET_MAX": "1000"}, False), ({"TARGET_MIN": "0"}, True)]
+)
+def test_target_with_values_far_from_all_others_is_doubted(
+    run: Declare, write: Write, bound: dict[str, str], is_said: bool
+) -> None:
+    values = [800_000.0, 90_000.0, *(float(100 + row % 50) for row in range(298))]
+    declared = run(write({"size": list(range(300)), "y": values}), **bound)
+    said = "TARGET y: 2 of 300 values are far from the others, such as 800,000, where those are from 100 to 149"
+    assert (said in " ".join(declared.shown.split())) == is_said

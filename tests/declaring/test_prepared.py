@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from include.settings import Settings
@@ -49,7 +51,26 @@ def test_every_row_of_a_declared_table_becomes_an_example(run: Declare, write: W
 def test_column_without_a_name_is_left_out_and_said(run: Declare, write: Write, warehouse_url: str) -> None:
     declared = run(write({"": list(range(90)), "x": [1.5, 2, 4], "y": [0.5 + row * 37 % 101 for row in range(90)]}))
     assert list(declared.problem.columns) == ["x"]
-    assert "one column has no name" in declared.shown
+    assert "a column without a name" in declared.shown
+    assert prepare(warehouse_url, declared.problem) == 90
+
+
+def test_empty_columns_behind_the_last_name_are_left_out(run: Declare, tmp_path: Path, warehouse_url: str) -> None:
+    lines = [f"{row % 7 + 0.5},{0.5 + row * 37 % 101},,\n" for row in range(90)]
+    (tmp_path / "export.csv").write_text("x,y,,\n" + "".join(lines))
+    declared = run(tmp_path / "export.csv")
+    assert list(declared.problem.columns) == ["x"]
+    assert "without a name" in declared.shown
+    assert prepare(warehouse_url, declared.problem) == 90
+
+
+def test_column_of_uuids_is_declared_and_prepared(run: Declare, tmp_path: Path, warehouse_url: str) -> None:
+    rows = range(90)
+    uuids = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes([row] * 16) for row in rows], pa.binary(16)))
+    table = pa.table({"key": uuids, "x": [row % 7 + 0.5 for row in rows], "y": [0.5 + row * 37 % 101 for row in rows]})
+    pq.write_table(table, tmp_path / "orders.parquet")
+    declared = run(tmp_path / "orders.parquet")
+    assert declared.kinds["key"] == "id"
     assert prepare(warehouse_url, declared.problem) == 90
 
 
