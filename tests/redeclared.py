@@ -19,6 +19,11 @@ def remove(problem: Problem) -> Problem:
     return _change(problem, columns, batch_order=[name for name in problem.batch_order if name != DISTANCE])
 
 
+def retype(problem: Problem) -> Problem:
+    """Trips whose distance is a text, and with a new column that each has to have."""
+    return _change(problem, {**_describe(problem), DISTANCE: {"kind": "category"}})
+
+
 def _describe(problem: Problem) -> dict[str, Any]:
     return {name: column.model_dump(by_alias=True) for name, column in problem.columns.items()}
 

@@ -92,6 +92,9 @@ def _ensure(
             connection.execute("DROP VIEW IF EXISTS raw.accepted")
         if column.name in found:
             _make_room(connection, table, column.name, found, keep=keep)
+            if table == ROWS:
+                # Else a kind that is changed and changed back would leave the column of unchanged months empty.
+                connection.execute("UPDATE raw.sources SET reading = ''")
         connection.execute(
             sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
                 name, sql.Identifier(column.name), sql.SQL(column.of_kind.sql)

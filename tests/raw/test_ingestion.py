@@ -11,8 +11,10 @@ import pytest
 from include.errors import SourceInvalid, WarehouseUnavailable
 from include.raw import ingest_month, validate_months
 from include.raw.ingestion import hash_reading
+from include.raw.tables import ensure_columns
 from include.settings import Settings, read_settings
 from include.sources import BATCH_ROWS
+from tests.redeclared import retype
 from tests.servers import WebServer
 from tests.trip_tables import make_trips
 
@@ -171,6 +173,19 @@ def test_month_is_loaded_again_when_the_settings_that_read_it_change(warehouse_u
     other = settings.change(column_trip_distance="fare_amount")
     assert ingest_month(warehouse_url, other, MONTH).changed
     assert query(warehouse_url, "SELECT DISTINCT trip_distance FROM raw.rows") == [(10.0,)]
+
+
+def test_unchanged_month_is_loaded_again_when_the_kind_of_a_column_was_changed_and_changed_back(
+    warehouse_url: str, settings: Settings
+) -> None:
+    write(settings, make_trips())
+    ingest_month(warehouse_url, settings, MONTH)
+    for problem in (retype(settings.problem), settings.problem):
+        ensure_columns(warehouse_url, problem)
+    assert query(warehouse_url, "SELECT count(trip_distance) FROM raw.rows") == [(0,)]
+    assert ingest_month(warehouse_url, settings, MONTH).changed
+    [(rows, known)] = query(warehouse_url, "SELECT count(*), count(trip_distance) FROM raw.rows")
+    assert rows == known > 0
 
 
 def test_changed_month_replaces_its_rows_and_leaves_other_months(warehouse_url: str, settings: Settings) -> None:
