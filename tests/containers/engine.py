@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +92,7 @@ def run_engine() -> Iterator[Engine]:
             yield engine
     finally:
         subprocess.run(["iptables-restore"], input=firewall, check=False)
+        _unmount(directory)
         # Hundreds of thousands of files, for which Python would take three times as long.
         subprocess.run(["rm", "-rf", directory], check=False)
 
@@ -124,23 +125,39 @@ def _run_daemon(engine: Engine) -> Iterator[None]:
         wait_until(answers, "the engine answers")
         yield
     finally:
-        if daemon.poll() is None:
-            _remove_everything(engine)
-        family = daemon.children(recursive=True) if daemon.is_running() else []
-        daemon.terminate()
-        _, left = psutil.wait_procs([daemon, *family], timeout=SECONDS_TO_STOP)
-        for process in left:
-            process.kill()
-        subprocess.run(["ip", "link", "delete", "docker0"], check=False, capture_output=True)
+        bridges = ["docker0"]
+        try:
+            if daemon.poll() is None:
+                bridges += [f"br-{network}" for network in _ids(engine, "network", "ls", "--filter=type=custom")]
+                _remove_containers(engine)
+        finally:
+            family = daemon.children(recursive=True) if daemon.is_running() else []
+            with suppress(psutil.NoSuchProcess):
+                daemon.terminate()
+            _, left = psutil.wait_procs([daemon, *family], timeout=SECONDS_TO_STOP)
+            for process in left:
+                process.kill()
+            # By the kernel: an engine may hold on to a network of which it has just removed the containers.
+            for bridge in bridges:
+                subprocess.run(["ip", "link", "delete", bridge], check=False, capture_output=True)
 
 
-def _remove_everything(engine: Engine) -> None:
-    """Containers and networks; the images and volumes go with the directory."""
-    for listing, remove in ((["ps", "--all", "--quiet"], ["rm", "--force"]), (["network", "ls", "--quiet",
-            "--filter", "type=custom"], ["network", "rm"])):  # fmt: skip
-        found = engine.run(*listing).split()
-        if found:
-            engine.run(*remove, *found)
+def _remove_containers(engine: Engine) -> None:
+    """All of them; the images and volumes go with the directory."""
+    if found := _ids(engine, "ps", "--all"):
+        engine.run("rm", "--force", *found)
+
+
+def _ids(engine: Engine, *listing: str) -> list[str]:
+    return engine.run(*listing, "--quiet").split()
+
+
+def _unmount(directory: Path) -> None:
+    """What a daemon that was killed has left mounted, the innermost first."""
+    mounted = [part.mountpoint for part in psutil.disk_partitions(all=True)]
+    for mountpoint in reversed(mounted):
+        if Path(mountpoint).is_relative_to(directory):
+            subprocess.run(["umount", "--lazy", mountpoint], check=False, capture_output=True)
 
 
 def _provide_plugins(engine: Engine) -> None:
