@@ -144,12 +144,14 @@ def _make_champions(settings: Settings) -> Iterator[Champion]:
         metadata = {"family": "xgboost", "model": MODEL, "parameters": start, "lineage": {}}
         model = Model.of(data, fitted.estimator, metadata)
         predicted = model.predict(held_out.rows)
-        scored = Scored(held_out.target, predicted)
+        scored, model = Scored(held_out.target, predicted), model.bound(held_out, predicted)
+        inside = model.outputs.cover(held_out.target, predicted, held_out.rows, DEFAULT_LEVEL)
+        coverage = None if inside is None else float(inside.mean())
         yield Champion(
-            model.bound(held_out, predicted),
+            model,
             profile_split(settings.problem, learnt),
             columns_of(settings.problem, learnt),
-            refer_to(settings.problem.objective, scored, days_of(held_out)),
+            refer_to(settings.problem.objective, scored, days_of(held_out), coverage=coverage),
             [_list_weeks(months[other]) for other in MONTHS if other not in (month, judging)],
         )
 

@@ -27,6 +27,9 @@ BANDS = 15
 ROWS_A_BAND, ROWS_A_CATEGORY, LEAST_ROWS = 200, 50, 40
 LEVELS = range(50, 100)
 DEFAULT_LEVEL = 0.9
+# Many actual values are exactly at an end where targets are whole numbers and predictions are of few values: they must
+# stay inside when an end is kept to six digits, and when it is added to a prediction again.
+_OUTWARDS, _SLACK = 2e-5, 4 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,8 @@ class Intervals:
         if self.wider:
             share = reduce(np.maximum, (widening.find(rows[name]) for name, widening in self.wider.items()))
             low, high = low - share * (high - low), high + share * (high - low)
-        return predicted + low, predicted + high
+        slack = _SLACK * (np.abs(predicted) + np.maximum(np.abs(low), np.abs(high)))
+        return predicted + low - slack, predicted + high + slack
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -112,9 +116,10 @@ def calibrate(actual: Values, predicted: Values, categories: Columns) -> Interva
     edges = edges[known[1:] - 1]
     residuals = actual - predicted
     ends = [_find_ends(residuals[band == number]) for number in range(len(known))]
-    low, high = (_shorten(np.array(each)) for each in zip(*ends, strict=True))
-    intervals = Intervals(edges, low, high)
-    outside = _find_outside(actual, *intervals.find(predicted, {}))
+    low, high = (np.array(each) for each in zip(*ends, strict=True))
+    intervals = Intervals(edges, _shorten(low, -_OUTWARDS), _shorten(high, _OUTWARDS))
+    at = round(DEFAULT_LEVEL * 100) - LEVELS.start
+    outside = _find_outside(residuals, intervals.low[band, at], intervals.high[band, at])
     return replace(intervals, wider={name: _widen(values, outside) for name, values in categories.items()})
 
 
@@ -128,12 +133,12 @@ def _find_ends(residuals: Values) -> tuple[Values, Values]:
     return ordered[below - 1], ordered[len(ordered) - below]
 
 
-def _find_outside(actual: Values, low: Values, high: Values) -> Values:
-    """How far values are outside of their intervals, as a share of the width, (n,); inside below 0.
+def _find_outside(residuals: Values, low: Values, high: Values) -> Values:
+    """How far residuals are outside of their ends, as a share of the width, (n,); inside below 0.
 
     An interval without a width cannot be widened by a share of it: nothing is outside.
     """
-    beyond, width = np.maximum(low - actual, actual - high), high - low
+    beyond, width = np.maximum(low - residuals, residuals - high), high - low
     return np.divide(beyond, width, out=np.zeros_like(width), where=width > 0)
 
 
@@ -143,7 +148,8 @@ def _widen(values: npt.NDArray[Any], outside: Values) -> Widening:
     known = [value for value, count in counts.items() if count >= ROWS_A_CATEGORY]
     positions = {value: at for at, value in enumerate(known)}
     at = np.array([positions.get(value, len(known)) for value in values.tolist()])
-    return Widening(known, _shorten(np.array([_find_share(outside[at == own]) for own in range(len(known) + 1)])))
+    shares = np.array([_find_share(outside[at == own]) for own in range(len(known) + 1)])
+    return Widening(known, _shorten(shares, _OUTWARDS))
 
 
 def _find_share(outside: Values) -> float:
@@ -159,6 +165,7 @@ def _find_share(outside: Values) -> float:
     return max(float(np.partition(outside, held - 1)[held - 1]), 0.0)
 
 
-def _shorten(values: Values) -> Values:
-    """Six digits say enough."""
-    return np.array([float(f"{value:.6g}") for value in values.ravel()]).reshape(values.shape)
+def _shorten(values: Values, upwards: float = 0.0) -> Values:
+    """Six digits say enough; moved by a share of themselves first, at least twice as far as rounding moves them."""
+    moved = values + upwards * np.abs(values)
+    return np.array([float(f"{value:.6g}") for value in moved.ravel()]).reshape(values.shape)

@@ -1,5 +1,6 @@
 """How far a column has drifted from what a model learnt from, and when that is an alarm."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,12 @@ from include.sets.profile import count_values, present_values
 from include.settings import Settings
 
 Shares = npt.NDArray[np.float64]
-# A bin that was empty counts as this share, because the index has no value at zero.
+# A bin that was empty counts as this share at least, because the index has no value at zero.
 LEAST_SHARE = 1e-4
+# And as this part of a row of its sample: in a small one, an empty bin says little.
+EMPTY_ROWS = 0.5
+# The share of missing or unseen values of a sample is hardly ever so far from that of its population.
+STANDARD_ERRORS = 3
 AGREEING_MEASURES = 2
 # A category that makes up so much of the new rows is compared by itself, however rare it was.
 NOW_FREQUENT = 0.03
@@ -24,13 +29,17 @@ NOW_FREQUENT = 0.03
 class Measures:
     """Distances between two distributions of a column, and shares that alone are reason enough.
 
+    The distances are less what two samples of one distribution have by chance, and 0 where they have no more.
+
     Attributes:
         ks: None for categories, which have no order.
         missing: Share of the rows without a value.
         missing_learnt: The same in the training set.
+        missing_chance: How far the two may be from each other by chance.
         unseen: Share of the rows with a category that is not in the training set; None where that cannot be known.
         unseen_expected: The share that training rows not seen before would have: that of the categories that appear
             once (I. J. Good, "The population frequencies of species", 1953).
+        unseen_chance: How far the two may be from each other by chance.
     """
 
     psi: float
@@ -40,6 +49,8 @@ class Measures:
     missing_learnt: float = 0.0
     unseen: float | None = None
     unseen_expected: float = 0.0
+    missing_chance: float = 0.0
+    unseen_chance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,28 +84,53 @@ def compare_column(
             profile lists it is not known which are new.
     """
     # Of a large set, the values are a sample.
-    rows_learnt = profile["count"] if learnt is None else len(learnt)
+    rows, rows_learnt = len(values), profile["count"] if learnt is None else len(learnt)
     if learnt is not None:
         learnt = present_values(learnt)
     present = present_values(values)
-    missing = (len(values) - len(present)) / len(values)
+    missing = (rows - len(present)) / rows
     missing_learnt = profile.get("missing", 0) / profile["count"]
+    missing_chance = _bound_chance(missing, missing_learnt, rows, profile["count"])
     if "deciles" not in profile:
         counts = _count_learnt(profile, learnt)
         expected, actual = _count_categories(profile, values, counts, rows_learnt)
-        unseen = None if counts is None else _measure_unseen(counts, present, len(values))
+        psi, js = _compare_shares(expected, actual, rows, rows_learnt)
+        unseen = None if counts is None else _measure_unseen(counts, present, rows)
         once = sum(count == 1 for count in (counts or {}).values()) / rows_learnt
-        distances = compute_psi(expected, actual), None, compute_js(expected, actual)
-        return Measures(*distances, missing, missing_learnt, unseen, once)
-    deciles = np.asarray(profile["deciles"])
-    expected, actual = _count_quantities(profile, deciles, values, learnt)
-    if not len(present):
-        ks = None
-    elif learnt is None:
-        ks = float(np.abs(np.cumsum((actual - expected)[:-1])).max())
-    else:
-        ks = float(ks_2samp(learnt, present).statistic)
-    return Measures(compute_psi(expected, actual), ks, compute_js(expected, actual), missing, missing_learnt)
+        unseen_chance = _bound_chance(unseen or 0.0, once, rows, rows_learnt)
+        return Measures(psi, None, js, missing, missing_learnt, unseen, once, missing_chance, unseen_chance)
+    expected, actual = _count_quantities(np.asarray(profile["deciles"]), present, learnt)
+    ks = None
+    if len(present):
+        far = np.abs(np.cumsum(actual - expected)).max() if learnt is None else ks_2samp(learnt, present).statistic
+        of = profile["count"] - profile.get("missing", 0) if learnt is None else len(learnt)
+        # The mean of the statistic's square, by its limiting distribution.
+        ks = math.sqrt(max(0.0, float(far) ** 2 - math.pi**2 / 12 * (1 / len(present) + 1 / of)))
+    expected, actual = (
+        np.append(shares * (1 - without), without)
+        for shares, without in ((expected, missing_learnt), (actual, missing))
+    )
+    psi, js = _compare_shares(expected, actual, rows, rows_learnt)
+    return Measures(psi, ks, js, missing, missing_learnt, missing_chance=missing_chance)
+
+
+def _compare_shares(expected: Shares, actual: Shares, rows: int, rows_learnt: int) -> tuple[float, float]:
+    """Stability index and Jensen-Shannon distance, less what samples of so many rows have by chance.
+
+    For these, the index and eight times the divergence in nats are about chi-square of all bins but one.
+    """
+    used = np.maximum(expected, actual) > LEAST_SHARE
+    expected, actual = expected[used], actual[used]
+    chance = (len(actual) - 1) * (1 / rows + 1 / rows_learnt)
+    psi = compute_psi(np.maximum(expected, EMPTY_ROWS / rows_learnt), np.maximum(actual, EMPTY_ROWS / rows))
+    divergence = compute_js(expected, actual) ** 2 - chance / (8 * math.log(2))
+    return max(0.0, psi - chance), math.sqrt(max(0.0, divergence))
+
+
+def _bound_chance(share: float, share_learnt: float, rows: int, rows_learnt: int) -> float:
+    """How far the shares of two samples of one population may be from each other."""
+    pooled = min(1.0, (share * rows + share_learnt * rows_learnt) / (rows + rows_learnt))
+    return STANDARD_ERRORS * math.sqrt(pooled * (1 - pooled) * (1 / rows + 1 / rows_learnt))
 
 
 def _count_learnt(profile: Mapping[str, Any], learnt: npt.NDArray[Any] | None) -> Mapping[str, int] | None:
@@ -111,25 +147,35 @@ def _measure_unseen(known: Mapping[str, int], present: npt.NDArray[Any], rows: i
 
 
 def _count_quantities(
-    profile: Mapping[str, Any],
-    deciles: npt.NDArray[np.float64],
-    values: npt.NDArray[Any],
-    learnt: npt.NDArray[Any] | None,
+    deciles: npt.NDArray[np.float64], present: npt.NDArray[Any], learnt: npt.NDArray[Any] | None
 ) -> tuple[Shares, Shares]:
-    """Shares below, between and above the inner deciles, and of missing values."""
-    edges = deciles[1:-1]
+    """Shares below, between and above the inner deciles, of the values that are there."""
+    edges = np.unique(deciles[1:-1])
 
     def count(column: npt.NDArray[Any]) -> Shares:
         counts = np.bincount(np.searchsorted(edges, column), minlength=len(edges) + 1)
-        return counts.astype(np.float64)
+        return counts / max(1, len(column))
 
-    present = present_values(values)
-    actual = np.append(count(present), len(values) - len(present)) / len(values)
-    missing = profile.get("missing", 0) / profile["count"]
-    # Values that repeat make bins of unequal size; without the values themselves, equal ones are the best guess.
-    bins = len(edges) + 1
-    expected = np.full(bins, 1 / bins) if learnt is None else count(learnt) / len(learnt)
-    return np.append(expected * (1 - missing), missing), actual
+    actual = count(present)
+    return _bound_shares(deciles, edges, present, actual) if learnt is None else count(learnt), actual
+
+
+def _bound_shares(
+    deciles: npt.NDArray[np.float64], edges: npt.NDArray[np.float64], present: npt.NDArray[Any], actual: Shares
+) -> Shares:
+    """The shares of the values that the deciles were made of, as near to the actual ones as the deciles allow.
+
+    How many values are not above an edge is exact, unless that value repeats: then it is known to a tenth.
+    """
+    tenth = 1 / (len(deciles) - 1)
+    repeats = np.isin(edges, deciles[1:][np.diff(deciles) == 0])
+    now = np.sort(present)
+    same = (np.searchsorted(now, edges, side="right") - np.searchsorted(now, edges)) / max(1, len(now))
+    least = np.searchsorted(deciles[1:], edges, side="right") * tenth
+    most = np.minimum(1, least + np.where(repeats, tenth, np.minimum(tenth, same)))
+    least, most = (np.concatenate([[0], bounds, [1]]) for bounds in (least, most))
+    shares: Shares = np.clip(actual, np.maximum(0, least[1:] - most[:-1]), most[1:] - least[:-1])
+    return np.asarray(shares / shares.sum())
 
 
 def _count_categories(
@@ -163,11 +209,12 @@ def has_drifted(measures: Measures, thresholds: Thresholds) -> bool:
     """Whether a column has drifted.
 
     Two of the distances must agree: each alone errs in its own way on small samples. A share of missing or of unseen
-    values says so alone: it is what a model cannot make up for.
+    values says so alone, if it is beyond chance: it is what a model cannot make up for.
     """
-    if abs(measures.missing - measures.missing_learnt) >= thresholds.missing:
+    if abs(measures.missing - measures.missing_learnt) >= max(thresholds.missing, measures.missing_chance):
         return True
-    if measures.unseen is not None and measures.unseen - measures.unseen_expected >= thresholds.unseen:
+    beyond = (measures.unseen or 0.0) - measures.unseen_expected
+    if beyond >= max(thresholds.unseen, measures.unseen_chance):
         return True
     reached = [
         measures.psi >= thresholds.psi,

@@ -21,10 +21,11 @@ from include.monitoring.errors import (
     is_coverage_alarming,
     is_error_alarming,
     limit_bias,
+    limit_coverage,
     refer_to,
 )
 from include.monitoring.windows import Window, find_new
-from include.problem.data import Split
+from include.problem.data import Split, Values
 from include.problem.declaration import Problem
 from include.problem.objectives.objective import Objective
 from include.problem.words import show_amount
@@ -48,12 +49,14 @@ class Served:
         held_out: What its twin, or itself where it has none, predicts of rows that were held out; None where these are
             gone.
         days: The day of each of these rows, (n,); None where they have no time.
+        coverage: Share of these rows' actual values where they are said to be; None where nothing is said.
     """
 
     version: RegisteredVersion
     model: Model
     held_out: Scored | None
     days: npt.NDArray[np.datetime64] | None
+    coverage: float | None
 
     def score(self, split: Split) -> "ScoredWindow | None":
         """What the model predicts of rows that have arrived; None where it cannot."""
@@ -62,8 +65,7 @@ class Served:
         except ModelInvalid as error:
             log.warning("Version %d is not scored: %s", self.version.version, error)
             return None
-        inside = self.model.outputs.cover(split.target, predicted, split.rows, DEFAULT_LEVEL)
-        return ScoredWindow(Scored(split.target, predicted), None if inside is None else float(inside.mean()))
+        return ScoredWindow(Scored(split.target, predicted), _measure_coverage(self.model, split, predicted))
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,9 @@ def load_served(url: str, tracker: Tracker, champion: RegisteredVersion) -> Serv
         log.warning("Version %d is not scored: %s", champion.version, error)
         return None
     time = model.problem.time
-    return Served(champion, model, held_out, split.rows[time].astype("datetime64[D]") if split and time else None)
+    days = split.rows[time].astype("datetime64[D]") if split and time else None
+    coverage = _measure_coverage(model, split, held_out.predicted) if split and held_out else None
+    return Served(champion, model, held_out, days, coverage)
 
 
 def measure_errors(
@@ -108,7 +112,7 @@ def measure_errors(
         return ()
     judged = _read_judged(url, champion, problem.objective)
     if served.held_out:
-        reference = refer_to(problem.objective, served.held_out, served.days, judged)
+        reference = refer_to(problem.objective, served.held_out, served.days, judged, served.coverage)
     elif judged:
         reference = Reference(judged)
     else:
@@ -140,12 +144,19 @@ def describe_errors(
     if is_bias_alarming(found):
         phrases.append(objective.tell_shift(found[-1].shift or 0.0, limit_bias(reference, limits)))
     if is_coverage_alarming(found, limits):
-        least, most = f"{DEFAULT_LEVEL - limits.coverage:.0%}", f"{DEFAULT_LEVEL + limits.coverage:.0%}"
+        least, most = limit_coverage(objective, reference, limits, found[-1].rows)
+        held = "" if reference.coverage is None else f" and held {reference.coverage:.1%} of those held out"
+        limit = f"limit {least:.1%}" if most == 1 else f"limits {least:.1%} and {most:.1%}"
         phrases.append(
             f"{found[-1].coverage:.1%} of the actual values are in the {objective.region}s that are to hold"
-            f" {DEFAULT_LEVEL:.0%} ({f'limit {least}' if objective.holds_more else f'limits {least} and {most}'})"
+            f" {DEFAULT_LEVEL:.0%}{held} ({limit})"
         )
     return tuple(phrases)
+
+
+def _measure_coverage(model: Model, split: Split, predicted: Values) -> float | None:
+    inside = model.outputs.cover(split.target, predicted, split.rows, DEFAULT_LEVEL)
+    return None if inside is None else float(inside.mean())
 
 
 def _load_held_out(url: str, champion: RegisteredVersion) -> Split | None:

@@ -97,7 +97,8 @@ def list_windows(url: str, settings: Settings) -> list[Window]:
     if not has_time(url, settings.problem):
         return []
     with connect(url) as connection:
-        months = [m for (m,) in connection.execute("SELECT month FROM raw.sources ORDER BY month DESC LIMIT 2")]
+        newest = "SELECT month FROM raw.sources ORDER BY month DESC LIMIT %s"
+        months = [month for (month,) in connection.execute(newest, [_count_months(settings)])]
         if not months:
             return []
         rows = connection.execute(
@@ -107,6 +108,14 @@ def list_windows(url: str, settings: Settings) -> list[Window]:
         ).fetchall()
     windows = find_windows(dict(rows), settings.drift_window_days, settings.drift_minimum_rows)
     return choose_windows(windows, months[0], settings.drift_windows)
+
+
+def _count_months(settings: Settings) -> int:
+    """How many months hold the windows that decide on an alarm, and what of one more has come.
+
+    The newest month may have begun a day ago, and so it does not count.
+    """
+    return (settings.drift_windows + 1) * settings.drift_window_days // 30 + 2
 
 
 def has_time(url: str, problem: Problem) -> bool:
@@ -126,13 +135,14 @@ def load_window(url: str, problem: Problem, window: Window) -> Split:
         return _load_all(url, problem)
     query = sql.SQL(
         "SELECT {columns}, target {rows} AND {time} >= {start}::date AND {time} < {start}::date + {days}"
-        " AND month IN ('all', to_char({start}::date, 'YYYY-MM'), to_char({start}::date + {days} - 1, 'YYYY-MM'))"
+        " AND month = ANY({months})"
     ).format(
         columns=list_columns(problem.inputs),
         rows=_choose_rows(problem),
         time=_name_time(problem),
         start=sql.Literal(window.start),
         days=sql.Literal(window.days),
+        months=sql.Literal([ALL, *sorted(window.months)]),
     )
     return _load(url, problem, query)
 

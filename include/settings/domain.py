@@ -150,7 +150,7 @@ class Settings(DataSettings):
     """When the champion is checked, as a cron expression in UTC. It is also checked after each ingest."""
     drift_psi: float = Field(default=0.2, gt=0)
     """Threshold of the population stability index. A column drifts in a window if at least two of the three measures
-    reach their thresholds.
+    reach their thresholds. Each counts only as far as it is above what so few rows have by chance.
     """
     drift_ks: float = Field(default=0.1, gt=0, le=1)
     """Threshold of the Kolmogorov-Smirnov statistic, from 0 to 1. It is measured for quantities, not for
@@ -160,12 +160,12 @@ class Settings(DataSettings):
     """Threshold of the Jensen-Shannon distance, from 0 to 1."""
     drift_missing: float = Field(default=0.03, gt=0, le=1)
     """Difference between the shares of missing values, in a window and in the training set, from which on a column
-    drifts whatever the other measures say; 0.03 is three points.
+    drifts whatever the other measures say; 0.03 is three points. It must also exceed three standard errors.
     """
     drift_unseen: float = Field(default=0.03, gt=0, le=1)
     """Share of rows of a window with a category that is not in the training set, above the share that has to be
     expected, from which on a column drifts whatever the other measures say. Expected is the share of the training rows
-    whose category appears only once.
+    whose category appears only once. The difference must also exceed three standard errors.
     """
     drift_window_days: int = Field(default=7, ge=1, le=366)
     """Length of a window, in days."""
@@ -188,9 +188,10 @@ class Settings(DataSettings):
     bias_least: float = Field(default=0.13, gt=0, le=100)
     """Smallest such move that raises an alarm, as a share of the error that the champion was judged by."""
     coverage_tolerance: float = Field(default=0.05, gt=0, le=0.5)
-    """How far the share of actual values inside the champion's 90 % intervals may be from 0.9 in a window, to either
-    side; of label sets, which may hold more, below it. Beyond it, it raises an alarm in as many windows as drift does
-    (`DRIFT_WINDOWS_NEEDED`).
+    """How far the share of actual values inside the champion's 90 % intervals may be in a window from the share that
+    they held of the held-out rows, or from 0.9 if that was less, to either side; of label sets, which may hold more,
+    below it. With few rows, it may be as far as chance goes. Beyond it, it raises an alarm in as many windows as drift
+    does (`DRIFT_WINDOWS_NEEDED`).
     """
 
     retraining_schedule: Cron = "0 * * * *"
@@ -209,7 +210,9 @@ class Settings(DataSettings):
     serving_poll_seconds: float = Field(default=2.0, gt=0, le=60)
     """Seconds between two checks for a new champion."""
     serving_queue_rows: Count = 100_000
-    """Maximum number of predictions that wait to be written to `prediction.log`; more are dropped and counted."""
+    """Maximum number of predictions that wait to be written to `prediction.log`; more are dropped and counted. They
+    also take at most 128 MB on disk, which requests of many columns may fill with fewer.
+    """
     log_level: LogLevel = "INFO"
     """Least severe messages that the service logs: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 

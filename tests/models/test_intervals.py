@@ -35,7 +35,7 @@ def test_ends_are_the_order_statistics_of_the_method() -> None:
     intervals = calibrate(predicted + np.arange(1.0, 100), predicted, {})
     assert intervals is not None
     # Of 100 rows, the one asked for among them, five are below the fifth smallest, and five above the fifth largest.
-    assert [end.tolist() for end in intervals.find(np.array([10.0]), {})] == [[15.0], [105.0]]
+    assert intervals.find(np.array([10.0]), {}) == (pytest.approx([15.0], rel=1e-4), pytest.approx([105.0], rel=1e-4))
 
 
 def test_level_between_two_is_rounded_up_and_a_higher_one_is_never_narrower() -> None:
@@ -72,8 +72,8 @@ def test_predictions_of_few_values_have_a_band_each() -> None:
     intervals = calibrate(predicted + np.tile([-1.0, 1.0], 2000) * predicted, predicted, {})
     assert intervals is not None
     low, high = intervals.find(np.array([1.0, 9.0, 100.0]), {})
-    assert low.tolist() == [0.0, 0.0, 91.0]
-    assert high.tolist() == [2.0, 18.0, 109.0]
+    assert low == pytest.approx([0.0, 0.0, 91.0], abs=1e-3)
+    assert high == pytest.approx([2.0, 18.0, 109.0], abs=1e-3)
 
 
 def test_written_and_read_they_are_the_same() -> None:
@@ -134,5 +134,49 @@ def test_interval_without_a_width_stays_so() -> None:
     predicted = np.repeat([1.0, 9.0], 1000)
     intervals = calibrate(predicted, predicted, {"place": np.tile(["a", "b"], 1000).astype(object)})
     assert intervals is not None
-    ends = intervals.find(np.array([9.0]), {"place": np.array(["a"], dtype=object)})
-    assert [end.tolist() for end in ends] == [[9.0], [9.0]]
+    low, high = intervals.find(np.array([9.0]), {"place": np.array(["a"], dtype=object)})
+    assert high - low == pytest.approx([0.0], abs=1e-12)
+    assert low < 9.0 < high
+
+
+def test_values_outside_of_an_interval_without_a_width_do_not_widen_the_others() -> None:
+    predicted = np.repeat([1.0, 9.0], 1000)
+    actual = predicted + np.concatenate([np.zeros(1000), np.tile([-1.0, 1.0], 500)])
+    places = np.tile(["a"] * 24 + ["b"], 80)
+    actual[:1000][places[:1000] == "b"] += 5.0
+    intervals = calibrate(actual, predicted, {"place": places.astype(object)})
+    assert intervals is not None
+    low, high = intervals.find(np.array([9.0]), {"place": np.array(["b"], dtype=object)})
+    assert high - low == pytest.approx([2.0], abs=1e-3)
+
+
+def draw_counts(seed: int, rows: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Whole numbers, with predictions of three values, and the place of each row, two of which have larger errors."""
+    generator = np.random.default_rng(seed)
+    group, place = generator.integers(0, 3, rows), generator.integers(0, 4, rows)
+    predicted = np.array([1 / 3, 1.1234567890123, 2.3456789012345])[group]
+    actual = generator.poisson(predicted * np.where(place > 1, 1.6, 1.0)).astype(float)
+    return actual, predicted, {"place": place}
+
+
+@pytest.mark.parametrize("level", [0.6, 0.9, 0.99])
+@pytest.mark.parametrize("scale", [1.0, 0.1, 1e6])
+@pytest.mark.parametrize("seed", range(4))
+def test_whole_numbers_exactly_at_an_end_are_inside(level: float, scale: float, seed: int) -> None:
+    actual, predicted, rows = draw_counts(seed, 1_500)
+    intervals = calibrate(actual * scale, predicted * scale, rows)
+    assert intervals is not None
+    actual, predicted, rows = draw_counts(seed + 100, 6_000)
+    low, high = intervals.find(predicted * scale, rows, level)
+    assert np.mean((low <= actual * scale) & (actual * scale <= high)) >= level - 0.015
+
+
+def test_values_at_the_ends_of_numbers_far_from_zero_are_inside() -> None:
+    predicted = np.repeat(1e9 + np.array([1 / 3, 1 / 7, 1 / 11]), 500)
+    actual = np.round(predicted) + np.tile([-1.0, 0.0, 1.0, 0.0], 375)
+    intervals = calibrate(actual, predicted, {})
+    assert intervals is not None
+    for level in (0.5, 0.9, 0.99):
+        low, high = intervals.find(predicted, {}, level)
+        assert np.mean((low <= actual) & (actual <= high)) >= level
+    assert np.max(high - low) < 2.25

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from include.monitoring.drift import (
 )
 from include.problem.data import Split, columns_of_records
 from include.problem.problem_file import read_problem
-from include.sets.profile import columns_of, profile_split
+from include.sets.profile import columns_of, describe_quantity, profile_split
+from include.settings import Settings
 from tests.bikes import BIKES
 from tests.splits import make_split
 
@@ -126,6 +128,136 @@ def test_unseen_values_are_a_share_of_the_rows_and_missing_ones_are_none_of_them
     assert compare_column(few, np.array([3, 4])).unseen is None, "the profile does not list all values"
 
 
+# Chance
+
+LEARNT, FEW, DRAWS = 5_000, 200, 50
+Draw = np.random.Generator
+Sampler = Callable[[Draw, int], np.ndarray]
+
+
+def choose(shares: np.ndarray, names: np.ndarray | None = None) -> Sampler:
+    """Draws categories 1, 2, ... or those that are named."""
+    names = np.arange(1, len(shares) + 1) if names is None else names
+    return lambda draw, rows: draw.choice(names, rows, p=shares / shares.sum())
+
+
+def lose(sampler: Sampler, share: float) -> Sampler:
+    """Leaves a share of the values out."""
+    return lambda draw, rows: np.where(draw.random(rows) < share, np.nan, sampler(draw, rows))
+
+
+def move(sampler: Sampler, share: float, to: int) -> Sampler:
+    """Makes a share of the values another one."""
+    return lambda draw, rows: np.where(draw.random(rows) < share, to, sampler(draw, rows))
+
+
+def draw_tied(draw: Draw, rows: int) -> np.ndarray:
+    return np.where(draw.random(rows) < 0.6, 0.0, draw.exponential(size=rows))
+
+
+def draw_rarely_above_zero(draw: Draw, rows: int) -> np.ndarray:
+    return np.where(draw.random(rows) < 0.99, 0.0, draw.exponential(size=rows))
+
+
+def draw_few_numbers(draw: Draw, rows: int) -> np.ndarray:
+    return draw.integers(1, 7, rows).astype(np.float64)
+
+
+def draw_distances(draw: Draw, rows: int) -> np.ndarray:
+    return draw.lognormal(1, 0.7, rows)
+
+
+HOURS = 1.2 + np.sin(np.arange(24) / 24 * 2 * np.pi)
+TWENTY, FIFTY = (choose(np.random.default_rng(7).dirichlet(np.full(number, 3.0))) for number in (20, 50))
+LONG_TAIL = choose(1 / np.arange(1, 201))
+
+
+def count_drifts(before: Sampler, after: Sampler, rows: int, *, is_pruned: bool = False) -> int:
+    """In how many of `DRAWS` windows of so many rows a column drifts by the default settings."""
+    thresholds = Thresholds.from_settings(Settings())
+    drifts = 0
+    for seed in range(DRAWS):
+        draw = np.random.default_rng(seed)
+        learnt, new = before(draw, LEARNT), after(draw, rows)
+        if learnt.dtype == np.float64:
+            profile = describe_quantity(learnt)
+        else:
+            split = Split({**make_split(LEARNT).rows, "pickup_zone": learnt}, np.ones(LEARNT))
+            profile = profile_split(PROBLEM, split)["pickup_zone"]
+        drifts += has_drifted(compare_column(profile, new, None if is_pruned else learnt), thresholds)
+    return drifts
+
+
+@pytest.mark.parametrize("is_pruned", [False, True])
+@pytest.mark.parametrize(
+    "sampler",
+    [TWENTY, FIFTY, choose(np.ones(50)), LONG_TAIL, choose(HOURS), draw_distances, lose(draw_distances, 0.2),
+     lose(draw_distances, 0.5), draw_tied],
+    ids=["20 categories", "50 categories", "50 equal", "long tail", "hours", "number", "20 % missing", "50 % missing",
+         "tied"],
+)  # fmt: skip
+def test_small_window_of_the_same_distribution_hardly_ever_drifts(sampler: Sampler, is_pruned: bool) -> None:
+    assert count_drifts(sampler, sampler, FEW, is_pruned=is_pruned) <= 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (TWENTY, move(TWENTY, 0.2, 99)),
+        (FIFTY, move(FIFTY, 0.2, 99)),
+        (FIFTY, move(FIFTY, 0.3, 7)),
+        (LONG_TAIL, move(LONG_TAIL, 0.2, 199)),
+        (choose(HOURS), choose(np.roll(HOURS, 6))),
+        (draw_distances, lambda draw, rows: draw_distances(draw, rows) * 1.6),
+        (draw_distances, lose(draw_distances, 0.08)),
+        (lose(draw_distances, 0.2), lose(draw_distances, 0.35)),
+        (lose(draw_distances, 0.2), draw_distances),
+    ],
+    ids=["20 categories, one unseen", "50 categories, one unseen", "50 categories, one more frequent",
+         "rare one frequent", "hours off", "number longer", "missing", "more missing", "none missing"],
+)  # fmt: skip
+def test_small_window_of_another_distribution_drifts(before: Sampler, after: Sampler) -> None:
+    assert count_drifts(before, after, FEW) >= 48
+
+
+def test_distances_are_those_beyond_chance_however_small_the_window() -> None:
+    draw = np.random.default_rng(2)
+    learnt = draw.normal(size=20_000)
+    profile = describe_quantity(learnt)
+
+    def measure(shift: float, rows: int) -> list[float]:
+        found = [compare_column(profile, draw.normal(shift, size=rows), learnt) for _ in range(DRAWS)]
+        return [float(np.mean([getattr(each, name) for each in found])) for name in ("psi", "ks", "js")]
+
+    assert measure(0.5, FEW) == pytest.approx(measure(0.5, 10_000), rel=0.1)
+    assert max(measure(0.0, FEW)) < 0.05
+
+
+@pytest.mark.parametrize(
+    "sampler", [draw_tied, draw_rarely_above_zero, draw_few_numbers, lose(draw_tied, 0.1)],
+    ids=["tied", "rarely above zero", "few numbers", "tied and missing"],
+)  # fmt: skip
+def test_values_that_repeat_are_no_drift_where_they_are_pruned(sampler: Sampler) -> None:
+    draw = np.random.default_rng(4)
+    profile, new = describe_quantity(sampler(draw, LEARNT)), sampler(draw, LEARNT)
+    found = compare_column(profile, new)
+    assert found.psi < 0.05
+    assert found.ks is not None
+    assert found.ks < 0.05
+    assert found.js < 0.1
+    assert not has_drifted(found, THRESHOLDS)
+    assert has_drifted(compare_column(profile, new + 2), THRESHOLDS)
+
+
+def test_missing_values_do_not_count_in_the_statistic_of_pruned_values() -> None:
+    draw = np.random.default_rng(5)
+    profile = describe_quantity(draw_distances(draw, LEARNT))
+    found = compare_column(profile, lose(draw_distances, 0.3)(draw, LEARNT))
+    assert found.ks is not None
+    assert found.ks < 0.05
+    assert compare_column(profile, np.full(FEW, np.nan)).ks is None
+
+
 # The rules
 
 
@@ -142,6 +274,10 @@ def test_unseen_values_are_a_share_of_the_rows_and_missing_ones_are_none_of_them
         (Measures(0, 0, 0, missing=0.34, missing_learnt=0.30), False),
         (Measures(0, None, 0, unseen=0.05), True),
         (Measures(0, None, 0, unseen=0.04), False),
+        (Measures(0, 0, 0, missing=0.36, missing_learnt=0.30, missing_chance=0.08), False),
+        (Measures(0, 0, 0, missing=0.39, missing_learnt=0.30, missing_chance=0.08), True),
+        (Measures(0, None, 0, unseen=0.06, unseen_chance=0.08), False),
+        (Measures(0, None, 0, unseen=0.09, unseen_chance=0.08), True),
     ],
 )
 def test_column_drifts_when_two_distances_agree_or_one_share_has_changed(measures: Measures, drifts: bool) -> None:

@@ -53,6 +53,20 @@ def test_rows_with_time_but_without_months_have_their_complete_weeks(warehouse_u
     assert load_window(warehouse_url, settings.problem, windows[0]).target.tolist() == [7, 8, 9, 10, 11, 12, 13]
 
 
+@pytest.mark.parametrize(("days", "windows"), [(7, 3), (30, 3), (90, 2), (366, 3)])
+def test_there_are_as_many_windows_as_an_alarm_looks_at_however_long_they_are(
+    warehouse_url: str, days: int, windows: int
+) -> None:
+    settings = Settings(drift_minimum_rows=5, drift_window_days=days, drift_windows=windows)
+    every = np.arange("2019-01-01", "2024-03-02", dtype="datetime64[D]")
+    for month in np.unique(every.astype("datetime64[M]")):
+        of_month = every[every.astype("datetime64[M]") == month]
+        store_month(warehouse_url, str(month), [RawTrip(f"{day}T12:00:00") for day in of_month])
+    found = list_windows(warehouse_url, settings)
+    assert len(found) == windows
+    assert [len(load_window(warehouse_url, settings.problem, window)) for window in found] == [days] * windows
+
+
 MONDAY = date(2024, 1, 1)
 
 
