@@ -200,8 +200,14 @@ def _start_rows(count: int, width: int) -> npt.NDArray[np.int32]:
 
 
 def _scale_of(present: npt.NDArray[np.float64]) -> Scale:
-    """0.5 % and 99.5 % quantiles, then mean and standard deviation of the clipped values."""
+    """Lower and upper clip, then mean and standard deviation of the clipped values.
+
+    The clips are the 0.5 % and 99.5 % quantiles. Where these are one value, as those of a rare flag are, they are the
+    least and the greatest value: otherwise the column would be constant.
+    """
     low, high = np.quantile(present, [0.005, 0.995])
+    if low == high:
+        low, high = np.quantile(present, [0, 1])
     clipped = np.clip(present, low, high)
     return float(low), float(high), float(clipped.mean()), float(clipped.std()) or 1.0
 

@@ -90,4 +90,5 @@ def _comparable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _show(value: Any) -> str:
     if value == "" or value == MISSING_CODE or value != value:
         return MISSING
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    # With all digits that a float keeps: numbers with the same text are one slice.
+    return f"{value:.15g}" if isinstance(value, float) else str(value)

@@ -123,6 +123,11 @@ def _check_split(problem: "Problem") -> None:
     for key in ("time", "group"):
         if problem.split == key and not getattr(problem, key):
             raise ValueError(f"split: there is no column for {key!r}: set {key.upper()}, or leave split out")
+    if problem.split_by == "time" and problem.time and not problem.columns[problem.time].required:
+        raise ValueError(
+            f"columns.{problem.time}.required: rows are split by {problem.time}, so that one without it would belong"
+            " nowhere: set it to true, or leave it out, or set SPLIT=hash"
+        )
     for key in ("group", "series"):
         name = getattr(problem, key)
         if name and not problem.columns[name].of_kind.sql:

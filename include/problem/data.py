@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from include.problem.kinds import MISSING_CODE
+from include.problem.numerals import spell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,8 +55,8 @@ def columns_of_frame(
 def _column_of(series: "pd.Series[Any]", dtype: str, timezone: str) -> npt.NDArray[Any]:
     if dtype == "object":
         texts = _with_none(series)
-        if series.dtype.name not in _TEXTS:  # a number where texts are expected is read as it is written
-            texts = make_column([None if text is None else str(text) for text in texts], dtype)
+        if series.dtype.name not in _TEXTS:  # numbers where texts are expected; missing values make floats of codes
+            texts = make_column([None if text is None else spell(text) for text in texts], dtype)
         return texts
     if dtype.startswith("datetime64"):
         if getattr(series.dtype, "tz", None) is not None:

@@ -267,6 +267,9 @@ class Problem(SettingsModel):
         frozen = self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"sources"})
         for part in (frozen, *frozen.get("references", {}).values()):
             part["source"] = NO_SOURCE
+        if self.time and not self.columns[self.time].required:
+            # Where it is left out, a time is required.
+            frozen["columns"][self.time]["required"] = False
         return frozen
 
     @classmethod

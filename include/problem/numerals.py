@@ -1,10 +1,11 @@
-"""Numbers written as text, as regular expressions: a JSON Schema cannot compare the number in a text with bounds.
+"""Numbers written as text, and as regular expressions: a JSON Schema cannot compare the number in a text with bounds.
 
 The expressions are read alike by Python and JavaScript. Bounds that are whole numbers are kept exactly; of others, the
 next whole number outside of them is.
 """
 
 import math
+from typing import Any
 
 from include.configuration.values import END
 
@@ -13,10 +14,19 @@ MOST_DIGITS = 15
 MOST_CODE_DIGITS = 9
 # The largest float of 32 bits, as which models see numbers: beyond it, none differs from an infinity.
 LARGEST = (2 - 2**-23) * 2.0**127
+# Floats hold all whole numbers up to this one.
+EXACT_LIMIT = 2**53
 _FRACTION = rf"(\.[0-9]{{1,{MOST_DIGITS}}})?"
 _NO_FRACTION = rf"(\.0{{1,{MOST_DIGITS}}})?"
 WHOLE_NUMBER = rf"^ *-?[0-9]{{1,{MOST_CODE_DIGITS}}} *{END}"
 NUMBER = rf"^ *-?[0-9]{{1,{MOST_DIGITS}}}{_FRACTION} *{END}"
+
+
+def spell(value: Any) -> str:
+    """A value as a text; a whole number has no decimal point, as in the texts that are trained on."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_LIMIT:
+        return str(int(value))
+    return str(value)
 
 
 def match_whole_number(low: float, high: float, *, or_blank: bool = False) -> str:

@@ -110,7 +110,7 @@ def change_problem(problem: Problem, given: Mapping[str, Any]) -> Problem:
     Raises:
         DeclarationError: A value cannot be used.
     """
-    return build_problem(problem.name, problem.model_dump(by_alias=True, exclude={"name"}), given)
+    return build_problem(problem.name, problem.model_dump(by_alias=True, exclude_unset=True, exclude={"name"}), given)
 
 
 @lru_cache(maxsize=16)

@@ -131,7 +131,7 @@ def read_text(column: "Column", _timezone: ZoneInfo) -> Parser:
     def read(value: Any) -> str | None:
         if isinstance(value, bool) or not isinstance(value, str | int | float) or value != value:
             raise ValueError(f"must be a text, not {show(value)}")
-        text = str(value)
+        text = numerals.spell(value)
         if len(text) > MOST_LETTERS:
             raise ValueError(f"must be a text of at most {MOST_LETTERS} letters")
         # Postgres has no place for NUL, and a lone surrogate is no text.

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.problem.declaration import Problem
+from include.problem.numerals import EXACT_LIMIT
 from include.problem.request_values import FLAGS
 from include.raw.classes import number_classes
 from include.raw.coerced import (
@@ -28,8 +29,6 @@ from include.raw.times import coerce_timestamp, end_after, join_times
 __all__ = ["COERCIONS", "TARGET", "Coerced", "ColumnReading", "NumberForm", "coerce_column", "end_after", "reading_of"]
 
 TARGET = "target"
-# Floats hold all whole numbers up to this one.
-EXACT_LIMIT = 2**53
 # Files have short words too.
 FLAG_WORDS = {**FLAGS, "t": True, "f": False, "y": True, "n": False}
 

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, cast
 
 from include.configuration.values import ALL, MONTH_PATTERN
 from include.errors import SettingsError
+from include.problem.declaration import Problem
 from include.raw.ingestion import hash_reading
 from include.raw.rules import hash_rules
 from include.sets.results import PlanValues
@@ -20,6 +21,15 @@ from include.warehouse import connect
 
 # Goes up when the same sources, settings and rules give other examples: stored sets are outdated then.
 PREPARATION_VERSION = 1
+# What a declaration may say otherwise and the set stays the same: texts for people, where rows come from, and what the
+# fingerprint holds as its sources and its split. By all else, rows are read, or models are made, judged or watched.
+INCIDENTAL = frozenset(
+    (
+        "title", "row", "model", "unit", "source", "sources", "sample", "months", "split", "validation_share",
+        "test_share",
+    )
+)  # fmt: skip
+INCIDENTAL_OF_COLUMNS = frozenset(("title", "description", "unit", "example"))
 
 
 @dataclass(frozen=True)
@@ -141,10 +151,21 @@ def contents_settings(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _declare_contents(problem: Problem) -> dict[str, Any]:
+    """The declaration as it is stored with a set, without what is incidental."""
+    declared = problem.to_dict()
+    columns = {name: _leave_out(INCIDENTAL_OF_COLUMNS, column) for name, column in declared["columns"].items()}
+    return {**_leave_out(INCIDENTAL, declared), "columns": columns}
+
+
+def _leave_out(keys: Collection[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in keys}
+
+
 def compute_fingerprint(
     settings: Settings, plan: Plan, sources: Mapping[str, str], references: Mapping[str, str | None]
 ) -> str:
-    """The identity of a set's contents.
+    """The identity of a set: of its examples, and of the declaration that models are made by.
 
     Args:
         sources: Month -> SHA-256 of its source.
@@ -156,6 +177,7 @@ def compute_fingerprint(
         "references": dict(references),
         "split": identify_split(settings, plan.days),
         "settings": contents_settings(settings),
+        "declaration": _declare_contents(settings.problem),
         "rules": hash_rules(settings),
         "preparation": PREPARATION_VERSION,
     }

@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from include.errors import SettingsError
 from include.raw import ingest_month, validate_months
 from include.raw.tables import ensure_columns
 from include.sets import build
@@ -33,13 +32,9 @@ def plan(url: str, settings: Settings, parameters: Mapping[str, Any]) -> Planned
     """Makes the plan and looks whether its set is there already.
 
     Raises:
-        SettingsError: A parameter is unknown, or the parameters and settings cannot be used.
+        SettingsError: The parameters and settings cannot be used.
         SourceInvalid, SourceUnavailable: A month is not there, or the source does not answer.
     """
-    known = [field.name for field in fields(Plan)]
-    unknown = sorted(set(parameters) - set(known))
-    if unknown:
-        raise SettingsError(f"Unknown parameter: {', '.join(unknown)}; the parameters are {', '.join(known)}.")
     made = make_plan(settings, **parameters)
     for changed in ensure_columns(url, settings.problem):
         log.info("%s is as the problem declares it now", changed)

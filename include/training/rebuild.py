@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from include.configuration.values import ALL
 from include.errors import ModelInvalid
 from include.models.artifact import Model
 from include.models.fitting import reads_batches
@@ -89,10 +88,9 @@ def _plan_again(url: str, settings: Settings, version: RegisteredVersion) -> tup
     months = tuple(sorted(made["source"]))
     with connect(url) as connection:
         now = describe_set_now(connection, settings, months)
-    # Days that shares have chosen are found again.
-    by_shares = settings.problem.split_by != "time" or (months == (ALL,) and not settings.validation_from)
-    validation, test = (None if by_shares else made["preparation"][name] for name in ("validation_from", "test_from"))
-    return Plan(months, validation, test, settings.outdated_after), now
+    # Whether they were declared or chosen by shares: the same days split the same rows alike.
+    days = made["preparation"]["validation_from"], made["preparation"]["test_from"]
+    return Plan(months, *days, settings.outdated_after), now
 
 
 def _fit_again(url: str, settings: Settings, version: RegisteredVersion, plan: Plan, registered: Model) -> Model:

@@ -11,6 +11,8 @@ from include.models import encoder as encoders
 from include.models.encoder import Encoder, Encoding
 from include.problem.data import Columns
 from include.problems.taxi.features import Positions
+from tests.bikes import BIKES
+from tests.bikes import make_split as make_bikes
 from tests.splits import POSITIONS, PROBLEM, make_split, make_trips, take
 
 MONDAY = "2024-01-01T08:30"
@@ -139,6 +141,19 @@ def test_outlier_counts_as_the_highest_value_seen() -> None:
     encoder = make_encoder("rich", "one_hot", POSITIONS).fit(make_split(2_000).rows)
     far, farthest = (encode_one(encoder, (1, 2), distance=miles)["trip_distance"] for miles in (50, 99))
     assert far == farthest < 3
+
+
+@pytest.mark.parametrize("row", [{"holiday": 1.0}, {"temperature": 3.0}], ids=str)
+def test_column_with_nearly_one_value_keeps_its_rare_ones(row: dict[str, float]) -> None:
+    rows = take(make_bikes(1).rows, [0] * 1_000)
+    train = {**rows, "holiday": np.zeros(1_000), "temperature": np.zeros(1_000)}
+    for name, value in row.items():
+        train[name][:4] = value
+    encoder = Encoder(BIKES, "default", "one_hot").fit(train)
+    [name] = row
+    values = dense(encoder.transform(train))[:, encoder.feature_names.index(name)]
+    assert (values.mean(), values.std()) == (pytest.approx(0, abs=1e-9), pytest.approx(1))
+    assert values[:4].min() > 10 > 0 > values[4:].max()
 
 
 def test_constant_column_is_0_rather_than_divided_by_0() -> None:

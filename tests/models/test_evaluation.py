@@ -73,3 +73,15 @@ def test_all_but_the_five_busiest_pickup_zones_are_one_slice() -> None:
     slices = measure_slices(PROBLEM, trips, np.full(13, 10.0), np.full(13, 11.0))
     found = {row["value"]: row["rows"] for row in slices if row["slicing"] == "pickup_zone"}
     assert found == {"7": 3, "6": 2, "5": 2, "4": 2, "3": 2, "other": 2}
+
+
+def test_numbers_that_differ_in_a_late_digit_are_slices_of_their_own() -> None:
+    slices = (Slice(column="trip_distance", most_frequent=3),)
+    trips = {**TRIPS, "trip_distance": np.array([1234567.0, 1234568, 1234568, 0.1, np.nan])}
+    found = measure_slices(PROBLEM.model_copy(update={"slices": slices}), trips, ACTUAL, PREDICTED)
+    assert {row["value"]: (row["rows"], row["mae"]) for row in found} == {
+        "1234567": (1, 1),
+        "1234568": (2, 2.5),
+        "0.1": (1, 4),
+        "other": (1, 5),
+    }

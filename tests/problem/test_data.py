@@ -1,12 +1,15 @@
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from include.problem.data import Columns, columns_of_frame, columns_of_records, count_rows, make_any_rows
 from include.problem.kinds import MISSING_CODE
+from include.raw.coercion import COERCIONS
 from tests.bikes import BIKES
 from tests.splits import PROBLEM
 
@@ -78,10 +81,19 @@ def test_missing_values_of_records_become_those_of_their_kinds() -> None:
     check_types_and_missing_values(columns_of_records(BIKES, [ROW, {"rented_at": AT}]))
 
 
-def test_number_in_the_place_of_a_text_is_read_as_it_is_written() -> None:
-    mixed, whole = (pd.DataFrame([ROW, ROW]).assign(weather=weather) for weather in ([7, "sun"], [7, 8]))
-    assert columns_of_frame(BIKES, mixed)["weather"].tolist() == ["7", "sun"]
-    assert columns_of_frame(BIKES, whole)["weather"].tolist() == ["7", "8"]
+# Codes as pandas and JSON hold them, the same as floats where some are missing.
+NUMBERS: list[list[Any]] = [[7, "sun"], [7, 8], [5.0, None], [2.5, 0.1 + 0.2], [-0.0, 2.0**53 - 1], [-3.0, 1e6]]
+
+
+@pytest.mark.parametrize("numbers", NUMBERS, ids=str)
+def test_number_in_the_place_of_a_text_is_read_as_in_training(numbers: list[Any]) -> None:
+    types = {type(number) for number in numbers} - {type(None)}
+    arrays = [pa.array(numbers)] if len(types) == 1 else [pa.array([number]) for number in numbers]
+    trained = [text for array in arrays for text in COERCIONS[pa.string()](array).array.to_pylist()]
+    frame = pd.DataFrame([ROW, ROW]).assign(weather=numbers)
+    assert columns_of_frame(BIKES, frame)["weather"].tolist() == trained
+    read = BIKES.columns["weather"].of_kind.read(BIKES.columns["weather"], ZoneInfo(BIKES.timezone))
+    assert [None if number is None else read(number) for number in numbers] == trained
 
 
 def test_time_with_an_offset_becomes_wall_time_of_the_problem() -> None:

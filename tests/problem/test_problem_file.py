@@ -83,6 +83,30 @@ def test_value_that_cannot_be_used_is_refused_by_its_key(given: dict[str, str], 
         read_problem("taxi", given)
 
 
+def declare_times(**changes: Any) -> Problem:
+    columns = {"sold_at": {"kind": "time", "required": False}, "seen_at": {"kind": "time"}, "area": {}}
+    declared = {"source": "file:///sales.csv", "target": "price", "columns": columns, **changes}
+    return build_problem("sales", declared)
+
+
+@pytest.mark.parametrize("changes", [{"time": "sold_at"}, {"time": "sold_at", "split": "time", "group": "area"}])
+def test_rows_cannot_be_split_by_a_time_that_some_do_not_have(changes: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=r"columns\.sold_at\.required: .* or leave it out, or set SPLIT=hash"):
+        declare_times(**changes)
+    assert declare_times(**{**changes, "split": "hash"}).split_by == "hash"
+    assert declare_times(**{**changes, "time": "seen_at"}).columns["seen_at"].required
+
+
+def test_time_that_some_rows_do_not_have_is_not_required_after_it_was_written_and_read() -> None:
+    problem = declare_times(time="sold_at", split="hash")
+    assert not Problem.from_dict(problem.to_dict()).columns["sold_at"].required
+    assert not change_problem(problem, {"unit": "dollars"}).columns["sold_at"].required
+
+
+def test_column_that_becomes_the_time_is_required() -> None:
+    assert change_problem(declare_times(), {"time": "seen_at"}).columns["seen_at"].required
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -8,8 +8,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.errors import SettingsError, SourceInvalid, WarehouseUnavailable
+from include.problem.declaration import Problem
+from include.problem.parts import Column
 from include.raw import ingest_month
-from include.sets.plan import Plan, compute_fingerprint, find_fresh, look_up_sources, make_plan
+from include.sets.plan import (
+    INCIDENTAL,
+    INCIDENTAL_OF_COLUMNS,
+    Plan,
+    compute_fingerprint,
+    find_fresh,
+    look_up_sources,
+    make_plan,
+)
 from include.settings import Settings
 from tests.conftest import find_free_port
 from tests.servers import WebServer
@@ -164,6 +174,108 @@ def test_fingerprint_does_not_change_with(ingredient: str) -> None:
 
 def test_fingerprints_of_different_sets_all_differ() -> None:
     assert len({fingerprint(), *(make() for make in INGREDIENTS.values())}) == len(INGREDIENTS) + 1
+
+
+VISITS: dict[str, Any] = {
+    "name": "visits",
+    "source": "/visits.csv",
+    "target": "paid",
+    "time": "came_at",
+    "columns": {
+        "came_at": {"kind": "time"}, "left_at": {"kind": "time"}, "shop": {"kind": "category"}, "age": {"max": 99},
+        "count": {"required": True, "min": 0},
+    },
+    "slices": [{"column": "age", "bands": {"young": [0, 30]}}],
+    "references": {"shops": {"table": "shop_table:SHOPS", "value": "features:Shops"}},
+}  # fmt: skip
+CLASSES: dict[str, Any] = {"task": "classification", "classes": ["left", "stayed"]}
+# Each key of a declaration -> what else is declared, and another value of the key.
+KEYS: dict[str, tuple[dict[str, Any], Any]] = {
+    "name": ({}, "calls"),
+    "title": ({}, "What a visitor pays"),
+    "row": ({}, "visit"),
+    "model": ({}, "payments"),
+    "source": ({}, "/elsewhere.csv"),
+    "sources": ({}, {"other": "/elsewhere.csv"}),
+    "sample": ({}, "sample"),
+    "target": ({}, "spent"),
+    "elapsed": ({"target": None, "elapsed": ["came_at", "left_at"], "unit": "hours"}, ["left_at", "came_at"]),
+    "unit": ({}, "EUR"),
+    "target_min": ({}, 1),
+    "target_max": ({}, 100),
+    "months": ({}, ["2024-01"]),
+    "time": ({}, "left_at"),
+    "timezone": ({}, "Europe/Berlin"),
+    "time_format": ({}, "unix"),
+    "delimiter": ({}, ";"),
+    "decimal": ({}, ","),
+    "encoding": ({}, "latin-1"),
+    "missing": ({}, ["-200"]),
+    "group": ({}, "shop"),
+    "split": ({}, "time"),
+    "validation_share": ({}, 0.2),
+    "test_share": ({}, 0.2),
+    "series": ({"horizon": 7}, "shop"),
+    "horizon": ({}, 7),
+    "task": ({}, CLASSES),
+    "classes": (CLASSES, ["stayed", "left"]),
+    "positive": (CLASSES, "left"),
+    "cost_missed": (CLASSES, 20),
+    "cost_false_alarm": (CLASSES, 20),
+    "least_precision": (CLASSES, 0.9),
+    "least_recall": (CLASSES, 0.9),
+    "class_weights": (CLASSES, "balanced"),
+    "weight": ({}, "count"),
+    "known_later": ({}, ["left_at"]),
+    "batch_order": ({}, ["age"]),
+    "columns": ({}, {**VISITS["columns"], "distance": {}}),
+    "references": ({}, {"shops": {"table": "shop_table:SHOPS", "value": "features:Places"}}),
+    "feature_sets": ({}, {"rich": "features:RICH"}),
+    "slices": ({}, [{"column": "age", "bands": {"young": [0, 40]}}]),
+}
+# The same of the column `age`.
+COLUMN_KEYS: dict[str, tuple[dict[str, Any], Any]] = {
+    "source": ({}, "Age"),
+    "kind": ({}, "code"),
+    "title": ({}, "Age of the visitor"),
+    "description": ({}, "In whole years"),
+    "unit": ({}, "years"),
+    "example": ({}, 30),
+    "required": ({}, True),
+    "minimum": ({}, 18),
+    "maximum": ({}, 80),
+    "after": ({"kind": "time", "max": None}, "came_at"),
+    "reference": ({"kind": "code"}, "shops"),
+    "when_missing": ({"kind": "time", "max": None}, "now"),
+    "time_format": ({"kind": "time", "max": None}, "unix"),
+    "clock": ({"kind": "time", "max": None}, "Hour"),
+    "estimated_by": ({}, ["shop"]),
+    "missing": ({}, ["-200"]),
+}
+
+
+def fingerprint_of(**changes: Any) -> str:
+    """Of visits on declared days, whose declaration says something else."""
+    settings = Settings(problem=Problem(**{**VISITS, **changes}))  # type: ignore[arg-type]
+    return compute_fingerprint(settings, Plan(("all",), "2024-02-01", None, 1), {"all": "a"}, {})
+
+
+@pytest.mark.parametrize("key", Problem.model_fields)
+def test_fingerprint_changes_with_all_that_is_declared_but_what_is_incidental(key: str) -> None:
+    others, value = KEYS[key]
+    change = value if key == "task" else {key: value}
+    assert (fingerprint_of(**others) == fingerprint_of(**{**others, **change})) == (key in INCIDENTAL)
+
+
+@pytest.mark.parametrize("key", sorted(Column.model_fields.keys() - {"name"}))
+def test_fingerprint_changes_with_all_that_is_declared_of_a_column_but_texts_for_people(key: str) -> None:
+    others, value = COLUMN_KEYS[key]
+
+    def declare(column: dict[str, Any]) -> str:
+        age = {**VISITS["columns"]["age"], **others, **column}
+        return fingerprint_of(columns={**VISITS["columns"], "age": age}, slices=[])
+
+    assert (declare({}) == declare({Column.model_fields[key].alias or key: value})) == (key in INCIDENTAL_OF_COLUMNS)
 
 
 @pytest.mark.parametrize(

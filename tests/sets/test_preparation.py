@@ -4,8 +4,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from include.errors import SettingsError, SourceInvalid
+from include.errors import SourceInvalid
 from include.sets import preparation
+from include.sets.examples import read_problem_of
 from include.settings import Settings
 from tests.published_sets import publish_set
 from tests.trip_tables import make_trips
@@ -53,18 +54,28 @@ def test_changed_zones_make_a_set_stale(warehouse_url: str, settings: Settings) 
     assert find_fresh(warehouse_url, with_zones, months=MONTHS) == version == 2
 
 
+def test_declaration_that_models_are_made_by_otherwise_makes_a_set_stale(
+    warehouse_url: str, settings: Settings
+) -> None:
+    publish_set(warehouse_url, settings, months=MONTHS)
+    changed = settings.change(horizon=7)
+    assert find_fresh(warehouse_url, changed, months=MONTHS) is None
+    version = publish_set(warehouse_url, changed, "changed", months=MONTHS).version
+    assert read_problem_of(warehouse_url, version).horizon == 7
+    assert find_fresh(warehouse_url, changed, months=MONTHS) == version
+
+
+def test_changed_title_leaves_a_set_fresh(warehouse_url: str, settings: Settings) -> None:
+    version = publish_set(warehouse_url, settings, months=MONTHS).version
+    assert find_fresh(warehouse_url, settings.change(title="How long it takes"), months=MONTHS) == version
+
+
 def test_what_was_loaded_can_turn_out_to_be_what_a_fresh_set_holds(warehouse_url: str, settings: Settings) -> None:
     version = publish_set(warehouse_url, settings, months=MONTHS).version
     plan = preparation.plan(warehouse_url, settings, {"months": MONTHS}).plan.to_dict()
     assert preparation.find_fresh_version(warehouse_url, settings, plan) == version
     assert preparation.find_fresh_version(warehouse_url, settings, plan | {"months": ["2024-01", "2024-03"]}) is None
     assert preparation.find_fresh_version(warehouse_url, settings, plan | {"force": True}) is None
-
-
-def test_unknown_parameter_is_an_error_that_names_those_there_are(warehouse_url: str, settings: Settings) -> None:
-    message = "Unknown parameter: month; the parameters are months, validation_from, test_from"
-    with pytest.raises(SettingsError, match=message):
-        preparation.plan(warehouse_url, settings, {"month": "2024-01"})
 
 
 def test_month_without_a_file_stops_the_preparation_before_anything_is_written(

@@ -169,6 +169,16 @@ def test_shares_and_declared_days_can_be_chosen(warehouse_url: str, write: Write
     assert [declared.counts[split] for split in SHARES] == [9 * 24, 10 * 24, 24]
 
 
+def test_rows_without_a_time_are_kept_where_a_hash_splits(warehouse_url: str, write: Write) -> None:
+    lines = ["sold_at,age,price", *(f"{'' if row % 10 else '2024-01-02'},{row},{row}" for row in range(400))]
+    columns = {"sold_at": {"kind": "time", "required": False}, "age": {}}
+    settings = settings_of(write(lines), columns=columns, time="sold_at", split="hash")
+    published = publish_set(warehouse_url, settings)
+    assert sum(published.counts[split] for split in SHARES) == 400
+    times = [load_split(warehouse_url, published.version, split).rows["sold_at"] for split in SHARES]
+    assert np.isnat(np.concatenate(times)).sum() == 360
+
+
 @pytest.mark.parametrize(
     ("rows", "days"),
     [

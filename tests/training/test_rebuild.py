@@ -5,11 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from include.errors import ModelInvalid, SettingsError
 from include.models.fitting import join_members
 from include.models.table import MODELS, name_blend, type_of
+from include.problem.declaration import Problem
 from include.sets.examples import get_training_set
 from include.settings import Settings
 from include.tracking import runs
@@ -19,7 +22,7 @@ from include.training.job import Job
 from include.training.rebuild import rebuild
 from include.training.steps import register_best
 from include.tuning.search import Limits
-from tests.published_sets import publish_sample
+from tests.published_sets import publish_sample, publish_set
 from tests.registered import LASSO
 from tests.registered import register as register_by_hand
 from tests.splits import NUMBER_TYPES
@@ -49,20 +52,33 @@ def start_of(model: str) -> dict[str, Any]:
     return {name: max(value, 0.3) if name == "learning_rate" else value for name, value in MODELS[model].start.items()}
 
 
+def train_and_register(
+    url: str,
+    settings: Settings,
+    run: str,
+    name: str,
+    parameters: dict[str, Any] | None = None,
+    *,
+    feature_set: str = "rich",
+) -> int:
+    """Trains a model type on the first set, as training does; gives the version."""
+    model = type_of(name)
+    family = MODELS[model].family
+    job = Job(f"{family}_training/{run}", family, 1, feature_set, Limits(1, 600, 25), 42)
+    lineage = runs.Lineage(job.run_key, get_training_set(url, 1), job.feature_set, "c0ffee", job.random_state)
+    run_id = runs.open_run(runs.open_tracker(settings), lineage, family, name)
+    tuned: Any = {"model": name, "run_id": run_id, "parameters": parameters or start_of(model)}
+    return register_best(url, settings, job, [train_model(url, settings, job, tuned)])["version"]
+
+
 @pytest.fixture
 def register(url: str, sample: Settings, request: pytest.FixtureRequest) -> Callable[..., int]:
     """Trains a model type, as training does; gives the version."""
 
-    def train_and_register(name: str, parameters: dict[str, Any] | None = None, **changes: Any) -> int:
-        model = type_of(name)
-        settings, family = sample.change(**changes), MODELS[model].family
-        job = Job(f"{family}_training/{request.node.name}", family, 1, "rich", Limits(1, 600, 25), 42)
-        lineage = runs.Lineage(job.run_key, get_training_set(url, 1), job.feature_set, "c0ffee", job.random_state)
-        run_id = runs.open_run(runs.open_tracker(settings), lineage, family, name)
-        tuned: Any = {"model": name, "run_id": run_id, "parameters": parameters or start_of(model)}
-        return register_best(url, settings, job, [train_model(url, settings, job, tuned)])["version"]
+    def register(name: str, parameters: dict[str, Any] | None = None, **changes: Any) -> int:
+        return train_and_register(url, sample.change(**changes), request.node.name, name, parameters)
 
-    return train_and_register
+    return register
 
 
 @pytest.mark.parametrize(
@@ -91,6 +107,30 @@ def test_version_of_a_set_larger_than_memory_is_built_again_byte_by_byte(
     version = register(model, refit=refit, in_memory_rows=300)
     # It counts with how many rows it was fitted, not how many a fit would have now.
     assert rebuild(url, sample, version).is_identical
+
+
+@pytest.mark.parametrize("request_", [{}, {"validation_from": "2024-01-21"}], ids=["by shares", "by a day"])
+def test_version_of_rows_without_months_is_built_again_from_the_days_that_it_was_split_by(
+    warehouse_url: str, settings: Settings, tmp_path: Path, request_: dict[str, str]
+) -> None:
+    draw = np.random.default_rng(0)
+    sold_at = pd.date_range("2024-01-01", periods=40 * 24, freq="h")
+    age = draw.random(len(sold_at))
+    table = pd.DataFrame({"sold_at": sold_at, "age": age, "price": 3 - age + draw.normal(0, 0.1, len(age))})
+    table.to_csv(tmp_path / "sales.csv", index=False)
+    problem = Problem(
+        name="sales", source=(tmp_path / "sales.csv").as_uri(), target="price", time="sold_at",
+        columns={"sold_at": {"kind": "time"}, "age": {}},
+    )  # type: ignore[arg-type]  # fmt: skip
+    named = {"mlflow_tracking_uri": settings.mlflow_tracking_uri, "registered_model": settings.registered_model}
+    sales = Settings(problem=problem, minimum_rows=10, **named)  # type: ignore[arg-type]
+    published = publish_set(warehouse_url, sales, **request_)
+    version = train_and_register(warehouse_url, sales, f"sales/{len(request_)}", LASSO, feature_set="default")
+    assert published.months == ("all",)
+    # A day in the settings does not matter.
+    for again in (sales, sales.change(validation_from="2024-01-11")):
+        found = rebuild(warehouse_url, again, version)
+        assert (found.files, found.changes) == ((), ())
 
 
 @pytest.mark.parametrize("refit", [True, False])
