@@ -1,4 +1,4 @@
-"""What one task hands another one, or an asset event a run: missing or odd values are said, never worked with."""
+"""What one task hands another one, or whoever starts it a run: missing or odd values are said, never worked with."""
 
 import inspect
 import logging
@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 from airflow.sdk import XComArg
 
 from include.errors import NothingHandedOver
+from include.orchestration.parameters import check_parameters
 
 log = logging.getLogger(__name__)
 LARGEST_VERSION = 2**63 - 1
@@ -17,12 +18,15 @@ LARGEST_VERSION = 2**63 - 1
 def check_handed_over(context: Mapping[str, Any]) -> None:
     """Before a task begins: whether what it takes from other tasks is there. For `pre_execute` of every task.
 
-    A task that was marked as success by hand leaves nothing. A parameter that may be None says so by its type.
+    A task that was marked as success by hand leaves nothing. A parameter that may be None says so by its type. What the
+    run was given by whoever started it must be there to take, too.
 
     Raises:
         NothingHandedOver: Something is missing; names the task that should have left it, and what to do.
+        SettingsError: The run was given a parameter that its DAG does not declare.
     """
     task = context["task"]
+    check_parameters(task.dag, context["dag_run"].conf or {})
     sources = dict(_list_sources(task))
     for name, value in _list_missing(task):
         raise explain_missing(task.task_id, sources.get(name) or " or ".join(sorted(task.upstream_task_ids)), value)

@@ -77,15 +77,21 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 async def _find_refusal(dag_id: str, body: bytes) -> str | None:
     from anyio.to_thread import run_sync
 
-    from include.orchestration.connections import get_warehouse_url
-    from include.prediction.refusals import find_refusal
-    from include.settings import read_settings
-
     try:
-        return await run_sync(find_refusal, dag_id, body, read_settings, get_warehouse_url)
-    except Exception:  # a setting that cannot be used, or no warehouse: the task looks at the rows as well
+        return await run_sync(_check_request, dag_id, body)
+    except Exception:  # a setting that cannot be used, or no database: the tasks look as well
         log.exception("The request to start a run of %s could not be checked", dag_id)
         return None
+
+
+def _check_request(dag_id: str, body: bytes) -> str | None:
+    from include.orchestration.connections import get_warehouse_url
+    from include.orchestration.parameters import refuse_undeclared
+    from include.prediction.refusals import find_refusal, read_parameters
+    from include.settings import read_settings
+
+    refusal = find_refusal(dag_id, body, read_settings, get_warehouse_url)
+    return refusal or refuse_undeclared(dag_id, read_parameters(body) or {})
 
 
 def _shorten(send: Send) -> Send:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from include.configuration.values import ALL
-from include.errors import SourceInvalid
+from include.errors import SettingsError, SourceInvalid
 from include.models.fitting import threads_for
 from include.prediction.scoring import BATCH, score_month
 from include.problem.words import count_rows_in_words, name_parts
 from include.settings import Settings
 from include.sources.allowed import AllowedLocations
-from include.sources.location import fill_in
+from include.sources.location import fill_in, identify_kind
 from include.tracking.registry import get_version
 from include.tracking.runs import open_registry
 from include.tracking.store import STORE, find_champion, load_version
@@ -38,15 +38,18 @@ def plan(
 
     Raises:
         NoChampion: There is no champion.
-        SettingsError: The location is not allowed, see `AllowedLocations`.
+        SettingsError: The location is not allowed, see `AllowedLocations`, or rows would be in more than one month.
         SourceInvalid: None of the settings' months is loaded.
     """
     champion = find_champion(open_registry(settings), settings.registered_model)
     chosen = list(dict.fromkeys(months or (settings.months if location else _list_loaded(url, settings))))
+    if ALL in chosen and len(chosen) > 1:
+        raise SettingsError(f"months: {ALL} covers every row and stands alone: leave it out, or the months beside it")
     if location:
         allowed = AllowedLocations(settings)
         for month in chosen:
             allowed.check(fill_in(settings.problem, location, month))
+        identify_kind(settings.change(source=location, months=tuple(chosen)), "location", "months")
     log.info("Version %d of %s scores %s", champion.version, champion.name, ", ".join(chosen))
     job = {
         "location": location,

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from include.configuration.values import suggest
 from include.errors import SettingsError
-from include.prediction.inputs import InputFormat
+from include.prediction.inputs import MOST_TEXT, InputFormat, refuse_field
 from include.prediction.suggestions import NOTHING, Suggestion
 from include.prediction.value_names import Names
 from include.problem.declaration import Problem
@@ -147,16 +148,21 @@ def collect_inputs(parameters: Mapping[str, Any], problem: Problem) -> list[Any]
     """The rows that a run's parameters name: the list `inputs`, or else the one row in fields of its own.
 
     Raises:
-        SettingsError: There is neither.
+        SettingsError: There is neither, there are both, or a parameter has a value and a name that is unknown.
     """
-    if parameters["inputs"]:
-        return list(parameters["inputs"])
     form = InputFormat.of(problem)
-    row = {
-        name: value
-        for name, value in parameters.items()
-        if value is not None and name in form.names and name not in OF_RUN
-    }
+    # What a form leaves empty is null.
+    row = {name: value for name, value in parameters.items() if value is not None and name not in OF_RUN}
+    unknown = next((name[:MOST_TEXT] for name in row if name not in form.names), None)
+    if parameters["inputs"]:
+        if unknown is not None:
+            others = suggest(unknown, OF_RUN) or f"; beside inputs there is only {OF_RUN[-1]}"
+            raise SettingsError(f"{unknown} is not a parameter of the run{others}")
+        if row:
+            raise SettingsError(f"Give inputs, or the fields of one {problem.row[0]}, not both: {', '.join(row)}")
+        return list(parameters["inputs"])
+    if unknown is not None:
+        raise SettingsError(f"{unknown} {refuse_field(unknown, form, OF_RUN)}")
     if not {form.names[name] for name in row}.difference(form.timed):
         names = ", ".join(list_needed(problem))
         raise SettingsError(

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from include.configuration.values import ALL, PART_PATTERN, suggest
+from include.configuration.values import ALL, PART_PATTERN
 from include.errors import MltrainError, WarehouseUnavailable
 from include.prediction.accepted import find_accepted_now
-from include.prediction.form_fields import OF_RUN, collect_inputs
-from include.prediction.inputs import MOST_ROWS, InputFormat, parse_rows, refuse_field
+from include.prediction.form_fields import collect_inputs
+from include.prediction.inputs import MOST_ROWS, InputFormat, parse_rows
 from include.problem.declaration import Problem
 from include.settings import Settings
 
@@ -30,53 +30,38 @@ def find_refusal(
         find_warehouse: Gives the address of the warehouse, which knows what the champion accepts; None: rows are those
             that the settings declare.
     """
-    try:
-        conf = json.loads(body).get("conf") or {}
-    except (ValueError, AttributeError, RecursionError):
-        return None
-    if not isinstance(conf, Mapping):
+    conf = read_parameters(body)
+    if conf is None:
         return None
     refusal = _find_odd({name: value for name, value in conf.items() if name != "inputs"})
     if refusal is None and dag_id == "prediction":
         settings = read()
-        check = _check_inputs if conf.get("inputs") else _check_fields
-        refusal = check(conf, settings.problem, lambda: _find_accepted(settings, find_warehouse))
+        refusal = _check_inputs(conf, settings.problem, lambda: _find_accepted(settings, find_warehouse))
     return refusal or _find_odd(conf)
 
 
+def read_parameters(body: bytes) -> Mapping[str, Any] | None:
+    """The parameters in the request that starts a run; None: it is none, or of another form than Airflow's."""
+    try:
+        conf = json.loads(body).get("conf") or {}
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return conf if isinstance(conf, Mapping) else None
+
+
 def _check_inputs(conf: Mapping[str, Any], problem: Problem, find: Callable[[], Problem | None]) -> str | None:
-    one, several = problem.row
-    inputs = conf["inputs"]
-    if not isinstance(inputs, list):
+    inputs, several = conf.get("inputs"), problem.row[1]
+    if inputs and not isinstance(inputs, list):
         return f"inputs must be a list of {several}, not {type(inputs).__name__}"
-    if len(inputs) > MOST_ROWS:
+    if inputs and len(inputs) > MOST_ROWS:
         return f"inputs must contain 1 to {MOST_ROWS} {several}, not {len(inputs)}"
-    beside, fields = _list_given(conf), InputFormat.of(problem).names
-    if unknown := [name[:LONGEST] for name in beside if name not in fields]:
-        others = suggest(unknown[0], OF_RUN) or f"; beside inputs there is only {OF_RUN[-1]}"
-        return f"{unknown[0]} is not a parameter of the run{others}"
-    if beside:
-        return f"Give inputs, or the fields of one {one}, not both: {', '.join(beside)}"
-    accepted = find()
-    return _check_rows(inputs, accepted) if accepted else None
-
-
-def _check_fields(conf: Mapping[str, Any], problem: Problem, find: Callable[[], Problem | None]) -> str | None:
-    """Looks at the one row that is given in fields of its own: those of the form, which are declared today."""
-    form = InputFormat.of(problem)
-    if unknown := [name[:LONGEST] for name in _list_given(conf) if name not in form.names]:
-        return f"{unknown[0]} {refuse_field(unknown[0], form, OF_RUN)}"
     try:
         rows = collect_inputs({"inputs": None, **conf}, problem)
     except MltrainError as error:
         return str(error)
     accepted = find()
-    return _check_rows(rows, accepted, place="") if accepted else None
-
-
-def _list_given(conf: Mapping[str, Any]) -> list[str]:
-    """The fields of a row that are given beside `inputs`; what a form leaves empty is null."""
-    return [name for name, value in conf.items() if value is not None and name not in OF_RUN]
+    # A row in fields of its own has no place in a list.
+    return _check_rows(rows, accepted, place=None if inputs else "") if accepted else None
 
 
 def _find_accepted(settings: Settings, find_warehouse: Callable[[], str] | None) -> Problem | None:

@@ -30,8 +30,12 @@ WEB = ("http://", "https://")
 WITH_PORTS = (*WEB, "postgresql://", "postgres://", "ftp://", "sftp://")
 
 
-def identify_kind(settings: Settings) -> Kind:
+def identify_kind(settings: Settings, source_key: str = "SOURCE", months_key: str = "MONTHS") -> Kind:
     """Tells which reader the source setting needs.
+
+    Args:
+        source_key: What a message calls the source, as whoever gave it does.
+        months_key: What it calls the months.
 
     Raises:
         SettingsError: No reader fits, a password is written in a way that no reader takes, or one file would have to
@@ -43,25 +47,25 @@ def identify_kind(settings: Settings) -> Kind:
     try:
         urlsplit(source)
     except ValueError as error:
-        raise SettingsError(f"SOURCE is not a usable address: {explain(error, source)}") from error
+        raise SettingsError(f"{source_key} is not a usable address: {explain(error, source)}") from error
     if _is_login_cut(source):
         raise SettingsError(
-            f"SOURCE {mask(source)}: the password has a character in it that means something else in an address: write "
-            "/ as %2F, ? as %3F, # as %23 and % as %25"
+            f"{source_key} {mask(source)}: the password has a character in it that means something else in an address:"
+            " write / as %2F, ? as %3F, # as %23 and % as %25"
         )
     if source.startswith(("postgresql://", "postgres://")):
         return "table"
     if source.startswith(WEB) and re.search(r"\{(page|offset)\}", source):
-        _require_month(settings, source, r"\{month(_start|_end)?\}")
+        _require_month(settings, source_key, months_key, r"\{month(_start|_end)?\}")
         return "api"
     if not any(name.lower().endswith(FILE_SUFFIXES) for name in list_names(source)):
         raise SettingsError(
-            f"SOURCE {mask(source)}: cannot tell what it is. Give {_name_sources(settings)}a URL or path that ends in "
-            f"{', '.join((*BINARY_SUFFIXES, *TEXT_SUFFIXES))} (the last {len(TEXT_SUFFIXES)} also with "
+            f"{source_key} {mask(source)}: cannot tell what it is. Give {_name_sources(settings)}a URL or path that"
+            f" ends in {', '.join((*BINARY_SUFFIXES, *TEXT_SUFFIXES))} (the last {len(TEXT_SUFFIXES)} also with "
             f"{', '.join(PACKED_SUFFIXES)} after it), postgresql://user:password@host:port/database/schema.table, "
             "or the http(s) URL of a JSON API with {page} or {offset} in it"
         )
-    _require_month(settings, source, r"\{month\}")
+    _require_month(settings, source_key, months_key, r"\{month\}")
     return "file"
 
 
@@ -69,17 +73,19 @@ def _name_sources(settings: Settings) -> str:
     return "".join(f"`{name}`, " for name in settings.problem.source_names)
 
 
-def _require_month(settings: Settings, source: str, placeholder: str) -> None:
+def _require_month(settings: Settings, source_key: str, months_key: str, placeholder: str) -> None:
+    source = settings.problem.address
     by_month = re.search(placeholder, source)
     if len(settings.months) > 1 and not by_month:
         raise SettingsError(
-            f"SOURCE {mask(source)} is the same for every month, but MONTHS asks for {len(settings.months)}: "
-            f"put {{month}} where the month stands in the address, ask for one month, or load it whole by MONTHS={ALL}"
+            f"{source_key} {mask(source)} is the same for every month, but {months_key} asks for"
+            f" {len(settings.months)}: put {{month}} where the month stands in the address, ask for one month, or load"
+            f" it whole by {months_key}={ALL}"
         )
     if by_month and settings.months == (ALL,):
         raise SettingsError(
-            f"SOURCE {mask(source)} has {by_month[0]} in it, but no month is named: set MONTHS, as in"
-            " MONTHS=2024-01,2024-02"
+            f"{source_key} {mask(source)} has {by_month[0]} in it, but no month is named: set {months_key}, as in"
+            f" {months_key}=2024-01,2024-02"
         )
 
 

@@ -9,7 +9,7 @@ from airflow.sdk import XComArg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.errors import NothingHandedOver
+from include.errors import NothingHandedOver, SettingsError
 from include.orchestration.handover import LARGEST_VERSION, check_handed_over, list_versions
 from include.orchestration.runs import list_type_notes
 from tests.dags.conftest import DAG_IDS
@@ -17,6 +17,15 @@ from tests.dags.test_params import find_dag
 
 # Where nothing is something: no report, no alarm.
 MAY_BE_NONE = {("model_monitoring", "raise_alarm")}
+MISSPELT = [
+    ("model_promotion", "roll_back", "did you mean rollback?"),
+    ("sklearn_training", "max_evaluation", "did you mean max_evaluations?"),
+    ("automatic_retraining", "forced", "did you mean force?"),
+    ("batch_prediction", "mnths", "did you mean months?"),
+    ("data_preparation", "month", "did you mean months?"),
+    ("example", "x", "there are numbers"),
+    ("model_monitoring", "x", "it takes none"),
+]
 
 
 class Resolved:
@@ -30,6 +39,11 @@ class Resolved:
         )
         for name, value in values.items():
             setattr(self, name, value)
+
+
+def check(task: Any, conf: dict[str, Any] | None = None) -> None:
+    """What happens before a task of a run that was given `conf` begins."""
+    check_handed_over({"task": task, "dag_run": SimpleNamespace(conf=conf)})
 
 
 def list_handovers(dag_id: str) -> list[tuple[Any, dict[str, Any], str, str]]:
@@ -70,14 +84,14 @@ def test_there_are_handovers_between_the_tasks_of_most_dags() -> None:
 @pytest.mark.parametrize("handover", HANDOVERS, ids=lambda found: f"{found[0]}.{found[1].task_id}-{found[3]}")
 def test_task_that_finds_nothing_says_which_task_left_nothing_and_what_to_do(handover: tuple[Any, ...]) -> None:
     dag_id, task, values, name, source = handover
-    context = {"task": Resolved(task, **values)}
+    resolved = Resolved(task, **values)
     if (dag_id, task.task_id) in MAY_BE_NONE:
-        check_handed_over(context)
+        check(resolved)
         return
     with pytest.raises(
         NothingHandedOver, match=f"^{task.task_id} cannot start: {source} has passed on no `{name}`.*clear"
     ):
-        check_handed_over(context)
+        check(resolved)
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)
@@ -94,7 +108,31 @@ def test_mapped_task_that_left_nothing_is_named_too() -> None:
     register = find_dag("sklearn_training").get_task("register")
     values = {"op_args": (), "op_kwargs": {"job": {}, "trained": LazyXComSequence()}}
     with pytest.raises(NothingHandedOver, match="register cannot start: train has passed on no `trained`"):
-        check_handed_over({"task": Resolved(register, **values)})
+        check(Resolved(register, **values))
+
+
+def find_first_task(dag_id: str) -> Any:
+    """A task that takes nothing from others, as it begins."""
+    task = next(task for task in find_dag(dag_id).tasks if not task.upstream_task_ids)
+    return Resolved(task, op_args=(), op_kwargs={})
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_run_that_was_given_what_its_dag_declares_begins(dag_id: str) -> None:
+    for conf in (None, {}, {name: param.value for name, param in find_dag(dag_id).params.items()}):
+        check(find_first_task(dag_id), conf)
+
+
+@pytest.mark.parametrize(("dag_id", "name", "answer"), MISSPELT)
+def test_run_that_was_given_a_parameter_by_a_name_that_there_is_not_does_nothing(
+    dag_id: str, name: str, answer: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"^Start a new run: {name} is not a parameter of {dag_id}; {answer}"):
+        check(find_first_task(dag_id), {name: None})
+
+
+def test_row_to_predict_may_have_the_names_of_the_source() -> None:
+    check(find_first_task("prediction"), {"PULocationID": 74})
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.testclient import TestClient
 
@@ -12,6 +13,9 @@ from include.orchestration import start_requests
 from include.orchestration.start_requests import StartRequests
 from include.settings import Settings
 from tests.conftest import find_free_port
+from tests.dags.conftest import DAG_IDS
+from tests.dags.test_handover import MISSPELT
+from tests.dags.test_params import find_dag
 from tests.promoted import promote
 from tests.redeclared import ADDED, DISTANCE, remove
 
@@ -71,6 +75,19 @@ def client(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     return TestClient(StartRequests(app))
 
 
+@pytest.fixture
+def stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow's database, as far as it has DAGs: those of the bundle, and one from elsewhere without parameters."""
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    def get(dag_id: str) -> Any:
+        dag = find_dag(dag_id) if dag_id in DAG_IDS else DAG(dag_id, schedule=None)
+        return DagSerialization.from_dict(DagSerialization.to_dict(dag))
+
+    monkeypatch.setattr(SerializedDagModel, "get_dag", get)
+
+
 def post(client: TestClient, conf: Any, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
     shown = log_in("user") if headers is None else headers
     answer = client.post(PATH, content=json.dumps({"conf": conf}), headers=shown)
@@ -122,6 +139,23 @@ def test_refusal_of_airflow_is_made_short(client: TestClient) -> None:
         PATH.replace("prediction", "model_promotion"), json={"conf": {"refused": 1}}, headers=log_in("user")
     )
     assert (answer.status_code, answer.json()) == (400, {"detail": "Invalid input for param refused: 'x' is wrong"})
+
+
+@pytest.mark.parametrize(("dag_id", "name", "answer"), MISSPELT)
+def test_parameter_by_a_name_that_there_is_not_is_400_with_the_nearest_one(
+    client: TestClient, stored: None, dag_id: str, name: str, answer: str
+) -> None:
+    path = PATH.replace("prediction", dag_id)
+    given = client.post(path, json={"conf": {name: True}}, headers=log_in("user"))
+    assert given.status_code == 400
+    assert given.json()["detail"].startswith(f"{name} is not a parameter of {dag_id}; {answer}")
+    declared = dict.fromkeys(find_dag(dag_id).params)
+    assert client.post(path, json={"conf": declared}, headers=log_in("user")).status_code == 200
+
+
+def test_dag_from_elsewhere_takes_any_parameter(client: TestClient, stored: None) -> None:
+    answer = client.post(PATH.replace("prediction", "elsewhere"), json={"conf": {"x": 1}}, headers=log_in("user"))
+    assert answer.status_code == 200
 
 
 def test_body_that_is_too_large_is_not_kept(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,6 +100,32 @@ def test_location_that_is_not_allowed_is_refused_before_anything_is_fetched(
     assert web_server.requests == []
 
 
+@pytest.mark.parametrize("months", [None, ["2024-01", "2024-02"]], ids=["of the settings", "of the run"])
+def test_location_that_is_the_same_for_several_months_is_refused(
+    warehouse_url: str, settings: Settings, tmp_path: Path, months: list[str] | None
+) -> None:
+    register(open_tracker(settings), settings.registered_model, LASSO)
+    allowing = settings.model_copy(update={"batch_locations": (f"{tmp_path}/*",)})
+    location = str(tmp_path / "new.csv")
+    with pytest.raises(
+        SettingsError, match=r"location .*/new\.csv is the same for every month, but months asks for 2: .*months=all"
+    ):
+        batch.plan(warehouse_url, allowing, months, location)
+    for way_out in (["all"], ["2024-01"]):
+        assert [job["month"] for job in batch.plan(warehouse_url, allowing, way_out, location)] == way_out
+    by_month = batch.plan(warehouse_url, allowing, months, str(tmp_path / "{month}.csv"))
+    assert [job["month"] for job in by_month] == ["2024-01", "2024-02"]
+
+
+def test_all_rows_are_no_month_among_others(warehouse_url: str, settings: Settings) -> None:
+    register(open_tracker(settings), settings.registered_model, LASSO)
+    table = "postgresql://127.0.0.1/city/public.rows"
+    allowing = settings.model_copy(update={"batch_locations": (table,)})
+    assert len(batch.plan(warehouse_url, allowing, ["2024-01", "2024-02"], table)) == 2
+    with pytest.raises(SettingsError, match="months: all covers every row and stands alone"):
+        batch.plan(warehouse_url, allowing, ["2024-01", "all"], table)
+
+
 @pytest.mark.parametrize(
     "target",
     ["http://127.0.0.1:9/a.parquet", "file:///etc/passwd", "//127.0.0.1:9/a.parquet"],

@@ -1,7 +1,8 @@
 import jsonschema
 import pytest
 
-from include.prediction.form_fields import MOST_FIELDS, FormField, list_fields, make_fields
+from include.errors import SettingsError
+from include.prediction.form_fields import MOST_FIELDS, FormField, collect_inputs, list_fields, make_fields
 from include.prediction.inputs import InputFormat, parse_rows
 from include.prediction.suggestions import rank_columns, read_suggestions
 from include.problem.declaration import Problem
@@ -131,3 +132,24 @@ def test_page_gets_type_bounds_and_example() -> None:
 def test_choices_are_read_by_the_parser() -> None:
     [column] = parse_rows([{"weather": "dry", "holiday": "yes"}], InputFormat.of(RENTALS))["holiday"]
     assert column == 1.0
+
+
+ROW = {"pickup_zone": 74, "dropoff_zone": 75, "trip_distance": 1.5}
+EMPTY = {"inputs": None, "level": 0.9, "pickup_at": None}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({**ROW, "pickup_att": "2024-01-01T10:00"}, "pickup_att is not a field of a trip; did you mean pickup_at?"),
+        ({**ROW, "levvel": 0.7}, "levvel is not a field of a trip; did you mean level?"),
+        ({"x": 1}, "x is not a field of a trip; the fields are "),
+        ({"inputs": [ROW], "levvel": 0.7}, "levvel is not a parameter of the run; did you mean level?"),
+        ({"inputs": [ROW], "pickup_zone": 74}, "Give inputs, or the fields of one trip, not both: pickup_zone"),
+        ({}, "Nothing to predict: give `inputs`"),
+    ],
+)
+def test_parameter_that_would_be_ignored_is_refused(given: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        collect_inputs({**EMPTY, **given}, TRIPS)
+    assert str(refused.value).startswith(message)

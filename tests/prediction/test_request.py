@@ -38,7 +38,7 @@ def read_log(url: str) -> list[tuple[Any, ...]]:
 
 
 def test_list_of_inputs_is_taken_as_it_is() -> None:
-    assert collect_inputs({**EMPTY, "inputs": [TRIP, TRIP], "pickup_zone": 9}, PROBLEM) == [TRIP, TRIP]
+    assert collect_inputs({**EMPTY, "inputs": [TRIP, TRIP]}, PROBLEM) == [TRIP, TRIP]
 
 
 def test_single_fields_are_one_trip_without_what_was_left_empty() -> None:
