@@ -35,12 +35,13 @@ class Journal:
     Attributes:
         name: Unique, in `prediction.journals` too.
         last: Number of its last line; 0 where there is none.
+        size: In bytes.
     """
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int, size: int = 0) -> None:
         self.path, self.name = path, path.stem
         self.last = 0
-        self.size = 0
+        self.size = size
         self._descriptor = descriptor
 
     @classmethod
@@ -55,13 +56,16 @@ class Journal:
         hidden.rename(path)
         return cls(path, descriptor)
 
-    def append(self, answered: Predictions) -> int:
+    def append(self, record: bytes) -> int:
         """Adds a line and returns its number.
+
+        Args:
+            record: See `to_record`.
 
         Raises:
             OSError: It could not be written, and nothing of it is left.
         """
-        line = _write_line(self.last + 1, answered)
+        line = _write_line(self.last + 1, record)
         written = 0
         try:
             written = os.write(self._descriptor, line)
@@ -76,7 +80,11 @@ class Journal:
         return self.last
 
     def read(self) -> Iterator[tuple[int, Predictions]]:
-        """Its whole lines with their numbers; one that a kill tore ends it, or is left out."""
+        """Its whole lines with their numbers; one that a kill tore ends it, or is left out.
+
+        Raises:
+            OSError: The file is gone or cannot be read.
+        """
         with self.path.open("rb") as file:
             for line in file:
                 found = _read_line(line)
@@ -104,19 +112,40 @@ def adopt_journals(directory: Path) -> list[Journal]:
     for path in sorted(paths, key=_find_age):
         try:
             descriptor = os.open(path, os.O_RDONLY)
-        except OSError:
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            warn_of_unreadable(path, error)
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Another one may have written and removed it between the two.
-            same = os.path.samestat(os.fstat(descriptor), path.stat())
+            found = os.fstat(descriptor)
+            same = os.path.samestat(found, path.stat())
         except OSError:
             same = False
         if same:
-            adopted.append(Journal(path, descriptor))
+            adopted.append(Journal(path, descriptor, found.st_size))
         else:
             os.close(descriptor)
     return adopted
+
+
+def warn_of_unreadable(path: Path, error: OSError) -> None:
+    """Names a journal that is left out."""
+    log.warning(
+        "%s cannot be read, so its predictions are not written to prediction.log: %s. If they should be, make the file"
+        " readable and restart the service.",
+        path,
+        error,
+    )
+
+
+def to_record(answered: Predictions) -> bytes:
+    """Predictions as a line has them: a JSON list without its opening bracket, behind which the number comes."""
+    columns = [[name, kind, to_json_values(kind, answered.rows[name])] for name, kind in answered.kinds.items()]
+    record = [answered.at, answered.source, answered.request_id, answered.model_version, columns, answered.predicted]
+    return to_json(record)[1:]
 
 
 def _find_age(path: Path) -> float:
@@ -126,18 +155,8 @@ def _find_age(path: Path) -> float:
         return 0.0
 
 
-def _write_line(number: int, answered: Predictions) -> bytes:
-    columns = [[name, kind, to_json_values(kind, answered.rows[name])] for name, kind in answered.kinds.items()]
-    record = [
-        number,
-        answered.at,
-        answered.source,
-        answered.request_id,
-        answered.model_version,
-        columns,
-        answered.predicted,
-    ]
-    body = to_json(record)
+def _write_line(number: int, record: bytes) -> bytes:
+    body = b"[%d,%b" % (number, record)
     return b"%08x %b\n" % (zlib.crc32(body), body)
 
 

@@ -11,7 +11,7 @@ import psycopg
 
 from include.errors import WarehouseUnavailable
 from include.prediction.log import Place, Predictions, forget_journal, write_once
-from include.serving.journal import MOST_BYTES, Journal, adopt_journals
+from include.serving.journal import MOST_BYTES, Journal, adopt_journals, to_record, warn_of_unreadable
 from include.serving.metrics import Metrics
 from include.settings import HOME
 from include.warehouse import connect
@@ -21,6 +21,8 @@ JOURNALS = HOME / "predictions"
 SECONDS_BETWEEN_WRITES = 0.5
 MOST_SECONDS_BETWEEN_TRIES = 10.0
 BATCH_ROWS = 10_000
+# Of the lines that wait on disk. In memory a request of many columns takes about six times its line.
+MOST_WAITING_BYTES = 128 * 1024 * 1024
 SECONDS_TO_END = 5.0
 # SQLSTATE classes 22 and 23: about the values of a row. Any other, as of a standby or of a missing right, is about the
 # database, and goes away without the row.
@@ -29,22 +31,29 @@ ROW_ERRORS = (psycopg.DataError, psycopg.IntegrityError)
 
 @dataclass(frozen=True)
 class Waiting:
-    """A request's predictions, and where they are on disk; None where they could not be kept there."""
+    """A request's predictions.
+
+    Attributes:
+        place: Where they are on disk; None where they could not be kept there.
+        size: Of their record, in bytes; 0 in a journal of an earlier process, which counts as a whole.
+    """
 
     answered: Predictions
     place: Place | None
+    size: int = 0
 
 
 class LogWriter:
     """A queue of predictions, the journal that keeps them meanwhile, and the thread that empties both.
 
-    While the database takes no rows at all, they wait; when the queue is full, new ones are dropped and counted.
+    While the database takes no rows at all, they wait; when the queue is full, new ones are dropped and counted. It is
+    full at `most_rows` rows, or at `MOST_WAITING_BYTES` along with what an earlier process has left.
     """
 
     def __init__(self, url: str, most_rows: int, metrics: Metrics, directory: Path = JOURNALS) -> None:
         self._url, self._most_rows, self._metrics, self._directory = url, most_rows, metrics, directory
         self._queue: deque[Waiting] = deque()
-        self._rows = 0
+        self._rows = self._bytes = 0
         self._lock, self._writing = threading.Lock(), threading.Lock()
         self._journal: Journal | None = None
         # Of this process, full, with rows that are not in the database yet; and of processes that are gone.
@@ -82,10 +91,14 @@ class LogWriter:
 
     def put(self, answered: Predictions) -> None:
         """Keeps predictions on disk and queues them; never waits for the database and never fails."""
+        # Outside the lock: one of many rows takes long, and those of a few wait for the lock on the event loop.
+        record = to_record(answered)
         with self._lock:
-            if self._rows + len(answered) <= self._most_rows:
-                self._queue.append(Waiting(answered, self._keep(answered)))
+            waiting = self._bytes + sum(journal.size for journal in self._left)
+            if self._rows + len(answered) <= self._most_rows and waiting + len(record) <= MOST_WAITING_BYTES:
+                self._queue.append(Waiting(answered, self._keep(record, len(answered)), len(record)))
                 self._rows += len(answered)
+                self._bytes += len(record)
                 self._metrics.queued.set(self._rows)
                 return
         self._metrics.log_rows.labels("dropped").inc(len(answered))
@@ -98,9 +111,15 @@ class LogWriter:
         """
         with self._writing:
             while self._left:
-                if not self._write_left(self._left[0]):
-                    return False
-                self._forget(self._left.pop(0))
+                journal = self._left[0]
+                try:
+                    if not self._write_left(journal):
+                        return False
+                except OSError as error:
+                    warn_of_unreadable(journal.path, error)
+                    self._left.pop(0).close()
+                else:
+                    self._forget(self._left.pop(0))
             waiting = len(self._queue)
             while waiting > 0:
                 batch = self._peek()
@@ -112,16 +131,16 @@ class LogWriter:
                 waiting -= len(batch)
         return True
 
-    def _keep(self, answered: Predictions) -> Place | None:
+    def _keep(self, record: bytes, rows: int) -> Place | None:
         try:
             if self._journal is None or self._journal.size > MOST_BYTES:
                 fresh = Journal.create(self._directory)
                 if self._journal:
                     self._full.append(self._journal)
                 self._journal = fresh
-            place = Place(self._journal.name, self._journal.append(answered))
+            place = Place(self._journal.name, self._journal.append(record))
         except OSError as error:
-            self._metrics.unkept.inc(len(answered))
+            self._metrics.unkept.inc(rows)
             if not self._broken:
                 log.error("Predictions cannot be stored on disk; a kill would lose those not yet written: %s", error)
             self._broken = True
@@ -130,6 +149,7 @@ class LogWriter:
         return place
 
     def _write_left(self, journal: Journal) -> bool:
+        """Writes an earlier process's journal; False if the database takes no rows. Raises OSError, see `read`."""
         lines = (Waiting(answered, Place(journal.name, number)) for number, answered in journal.read())
         while batch := list(islice(lines, BATCH_ROWS)):
             outcomes = self._write(batch)
@@ -200,6 +220,7 @@ class LogWriter:
             for _ in batch:
                 self._queue.popleft()
             self._rows -= rows
+            self._bytes -= sum(waiting.size for waiting in batch)
             self._metrics.queued.set(self._rows)
             # They are written in their order.
             first = next((waiting.place.journal for waiting in self._queue if waiting.place), None)
@@ -221,8 +242,16 @@ class LogWriter:
     def _run(self) -> None:
         wait = SECONDS_BETWEEN_WRITES
         while not self._stopping.wait(wait):
-            wait = SECONDS_BETWEEN_WRITES if self.flush() else min(wait * 2, MOST_SECONDS_BETWEEN_TRIES)
-        self.flush()
+            wait = SECONDS_BETWEEN_WRITES if self._try_to_flush() else min(wait * 2, MOST_SECONDS_BETWEEN_TRIES)
+        self._try_to_flush()
+
+    def _try_to_flush(self) -> bool:
+        # Nobody would start the thread again.
+        try:
+            return self.flush()
+        except Exception:
+            log.exception("Predictions are waiting to be written to prediction.log, as an attempt failed")
+            return False
 
 
 def _takes_none(error: Exception) -> bool:

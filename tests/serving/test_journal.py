@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +20,8 @@ import pytest
 
 from include.prediction.log import Place, Predictions, write_once
 from include.serving import journal as journals
-from include.serving.journal import Journal, adopt_journals
+from include.serving import log_writer
+from include.serving.journal import Journal, adopt_journals, to_record
 from include.serving.log_writer import LogWriter
 from include.serving.metrics import Metrics
 from include.settings import ROOT, Settings
@@ -53,7 +54,7 @@ def leave(directory: Path, count: int) -> Path:
     """The journal of a process that is gone."""
     journal = Journal.create(directory)
     for number in range(1, count + 1):
-        journal.append(answer(number))
+        journal.append(to_record(answer(number)))
     journal.close()
     return journal.path
 
@@ -73,7 +74,7 @@ def test_line_is_read_as_it_was_written(tmp_path: Path) -> None:
     answers = [ANSWERED, *(replace(ANSWERED, **changes) for changes in others)]
     path = leave(tmp_path, 0)
     journal = Journal.create(tmp_path)
-    assert [journal.append(each) for each in answers] == [1, 2, 3, 4]
+    assert [journal.append(to_record(each)) for each in answers] == [1, 2, 3, 4]
     found = list(journal.read())
     assert [number for number, _ in found] == [1, 2, 3, 4]
     for expected, (_, each) in zip(answers, found, strict=True):
@@ -130,17 +131,72 @@ def test_line_that_a_kill_tore_is_left_out_and_the_others_are_written(
 
 def test_line_of_an_older_version_is_left_out(tmp_path: Path) -> None:
     journal = Journal.create(tmp_path)
-    journal.append(replace(ANSWERED, predicted=[9.5, 1 / 3]))  # type: ignore[arg-type]
-    journal.append(ANSWERED)
+    journal.append(to_record(replace(ANSWERED, predicted=[9.5, 1 / 3])))  # type: ignore[arg-type]
+    journal.append(to_record(ANSWERED))
     assert [number for number, _ in journal.read()] == [2]
 
 
 def test_journal_of_a_process_that_lives_is_left_alone(warehouse_url: str, tmp_path: Path) -> None:
     living = Journal.create(tmp_path)
-    living.append(answer(1))
+    living.append(to_record(answer(1)))
     left = leave(tmp_path, 2)
     assert [journal.path for journal in adopt_journals(tmp_path)] == [left]
     assert living.path.exists()
+
+
+def remove_after_the_start(path: Path, start: Callable[[], None]) -> None:
+    start()
+    path.unlink()
+
+
+def replace_by_a_directory(path: Path, start: Callable[[], None]) -> None:
+    path.unlink()
+    path.mkdir()
+    start()
+
+
+def replace_by_a_link_to_itself(path: Path, start: Callable[[], None]) -> None:
+    path.unlink()
+    path.symlink_to(path)
+    start()
+
+
+@pytest.mark.parametrize("spoil", [remove_after_the_start, replace_by_a_directory, replace_by_a_link_to_itself])
+def test_journal_that_cannot_be_read_is_named_and_keeps_no_other_back(
+    warehouse_url: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    spoil: Callable[[Path, Callable[[], None]], None],
+) -> None:
+    path, _ = leave(tmp_path, 2), leave(tmp_path, 3)
+    os.utime(path, (0, 0))
+    writer = LogWriter(NOWHERE, 100, Metrics(), tmp_path)
+    spoil(path, writer.start)
+    writer._url = warehouse_url
+    writer.put(answer(4))
+    wait_until(lambda: set(ids(warehouse_url)) == {"r-1", "r-2", "r-3", "r-4"}, "the others are written")
+    writer.stop()
+    [warning] = [each.getMessage() for each in caplog.records if "cannot be read" in each.getMessage()]
+    assert str(path) in warning
+    assert set(ids(warehouse_url).values()) == {2}
+
+
+def test_what_waits_from_before_the_start_counts_against_the_bound(
+    warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = leave(tmp_path, 3)
+    monkeypatch.setattr(log_writer, "MOST_WAITING_BYTES", path.stat().st_size + len(to_record(answer(4))))
+    writer = LogWriter(NOWHERE, 100, metrics := Metrics(), tmp_path)
+    writer.start()
+    writer.put(answer(4))
+    writer.put(answer(5))
+    writer._url = warehouse_url
+    assert writer.flush()
+    writer.put(answer(6))
+    writer.put(answer(7))
+    writer.stop()
+    assert set(ids(warehouse_url)) == {"r-1", "r-2", "r-3", "r-4", "r-6", "r-7"}
+    assert metrics.registry.get_sample_value("serving_log_rows_total", {"outcome": "dropped"}) == 2
 
 
 def test_two_processes_with_one_journal_write_it_once(warehouse_url: str, tmp_path: Path) -> None:

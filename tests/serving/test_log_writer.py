@@ -1,5 +1,6 @@
 """Predictions on their way to prediction.log."""
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from include.prediction.log import Place, Predictions, write_once
 from include.serving import log_writer
+from include.serving.journal import to_record
 from include.serving.log_writer import BATCH_ROWS, LogWriter
 from include.serving.metrics import Metrics
 from include.settings import Settings
@@ -78,6 +80,70 @@ def test_rows_wait_while_the_database_is_away_and_those_beyond_the_bound_are_cou
     assert writer.flush()
     assert {row[2] for row in read_log(warehouse_url)} == {"r-0", "r-1"}
     assert count(metrics, "written") == 4
+
+
+def test_rows_wait_up_to_a_bound_of_bytes_whether_or_not_they_are_on_disk(
+    warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [answer(2, f"r-{number}") for number in range(4)]
+    # They may differ by the digits of their moments.
+    monkeypatch.setattr(log_writer, "MOST_WAITING_BYTES", 2 * max(len(to_record(each)) for each in made))
+    (tmp_path / "taken").touch()
+    for directory in (tmp_path / "free", tmp_path / "taken"):
+        writer = LogWriter(warehouse_url, 100, metrics := Metrics(), directory)
+        for each in made[:3]:
+            writer.put(each)
+        assert count(metrics, "dropped") == 2
+        assert writer.flush()
+        writer.put(made[3])
+        assert writer.flush()
+        assert count(metrics, "written") == 6
+        assert count(metrics, "dropped") == 2
+
+
+def test_request_of_many_rows_keeps_no_other_one_waiting(
+    warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, put, outcomes = threading.Event(), threading.Event(), []
+
+    def record(answered: Predictions) -> bytes:
+        if len(answered) > 1:
+            begun.set()
+            outcomes.append(put.wait(10))
+        return to_record(answered)
+
+    monkeypatch.setattr(log_writer, "to_record", record)
+    writer = LogWriter(warehouse_url, 100, Metrics(), tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        large = pool.submit(writer.put, answer(2, "large"))
+        assert begun.wait(10)
+        writer.put(answer(1, "small"))
+        put.set()
+        large.result()
+    assert outcomes == [True]
+    assert writer.flush()
+    assert sorted(row[2] for row in read_log(warehouse_url)) == ["large", "large", "small"]
+
+
+def test_attempt_that_fails_for_whatever_reason_is_made_again(
+    warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    flush, failed = LogWriter.flush, threading.Event()
+
+    def fail_once(writer: LogWriter) -> bool:
+        if not failed.is_set():
+            failed.set()
+            raise RuntimeError("forced")
+        return flush(writer)
+
+    monkeypatch.setattr(LogWriter, "flush", fail_once)
+    writer = LogWriter(warehouse_url, 100, Metrics(), tmp_path)
+    writer.start()
+    assert failed.wait(10)
+    writer.put(answer(3))
+    wait_until(lambda: len(read_log(warehouse_url)) == 3, "the rows are written")
+    writer.stop()
+    assert "RuntimeError: forced" in caplog.text
 
 
 @pytest.mark.parametrize("option", ["default_transaction_read_only%3Don", "role%3Dpg_read_all_data"])

@@ -1,6 +1,8 @@
 """What callers of `/predict` and `/explain` get."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.prediction.inputs import MOST_ROWS
+from include.prediction.request import make_answer
 from include.prediction.scoring import score_month
+from include.problem.data import Columns, count_rows
 from include.raw import ingest_month
+from include.serving.batching import MOST_ROWS_TOGETHER
+from include.serving.routes import predictions
 from include.serving.routes.bodies import MOST_BYTES
 from include.settings import Settings
 from include.tracking.runs import Tracker
+from include.tracking.store import LoadedModel
 from tests.registered import BLEND, BOOSTER, FOREST, LASSO, TRAIN, VALIDATION, make_model, register
 from tests.serving.conftest import TRIP, Service, read_log, run_service
 from tests.splits import make_trips
@@ -74,6 +81,28 @@ def test_list_gets_a_prediction_for_each_trip_in_its_order(service: Service) -> 
     first, second, third = answer["predictions"]
     assert first == third
     assert second > first
+
+
+@pytest.mark.parametrize(("route", "rows"), [("/predict", MOST_ROWS_TOGETHER + 1), ("/explain", 2)])
+def test_answer_to_many_trips_keeps_no_other_request_waiting(
+    service: Service, monkeypatch: pytest.MonkeyPatch, route: str, rows: int
+) -> None:
+    begun, answered, outcomes = threading.Event(), threading.Event(), []
+
+    def make(loaded: LoadedModel, trips: Columns, *others: Any) -> dict[str, Any]:
+        if count_rows(trips) > 1:
+            begun.set()
+            outcomes.append(answered.wait(10))
+        return make_answer(loaded, trips, *others)
+
+    monkeypatch.setattr(predictions, "make_answer", make)
+    with ThreadPoolExecutor(1) as pool:
+        many = pool.submit(service.client.post, route, json=[TRIP] * rows)
+        assert begun.wait(10)
+        service.predict(TRIP)
+        answered.set()
+        assert len(many.result().json()["predictions"]) == rows
+    assert outcomes == [True]
 
 
 def test_source_names_and_numbers_as_text_mean_the_same(service: Service) -> None:

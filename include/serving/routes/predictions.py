@@ -17,9 +17,11 @@ from include.models.intervals import DEFAULT_LEVEL, LEVELS
 from include.prediction.inputs import MOST_ROWS, InputFormat
 from include.prediction.log import Predictions
 from include.prediction.request import make_answer
+from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 from include.serving.access import answer_known, require_key
 from include.serving.batching import MOST_ROWS_TOGETHER, Batcher
+from include.serving.holder import Champion
 from include.serving.parts import REFUSALS, Parts
 from include.serving.routes import answers
 from include.serving.routes.bodies import describe_body, read_rows
@@ -65,16 +67,17 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
         champion = parts.take_champion()
         rows = await read_rows(request, champion.form)
         predicted = await batcher.predict(champion, rows)
-        kinds, kept = champion.form.problem.input_kinds, champion.model.outputs.record(predicted)
-        answered = Predictions(datetime.now(UTC), "service", request_id, champion.version, rows, kinds, kept)
-        find_unusual = champion.model.learnt.find_unusual
-        # Before the answer leaves: whoever has it finds it in prediction.log, even if the process is killed now.
         if len(predicted) > MOST_ROWS_TOGETHER:
-            await anyio.to_thread.run_sync(parts.writer.put, answered)
-            unusual = await anyio.to_thread.run_sync(find_unusual, rows)
-        else:
-            parts.writer.put(answered)
-            unusual = find_unusual(rows)
+            return await anyio.to_thread.run_sync(keep_and_answer, champion, rows, predicted, request_id, level)
+        return keep_and_answer(champion, rows, predicted, request_id, level)
+
+    def keep_and_answer(
+        champion: Champion, rows: Columns, predicted: Values, request_id: str | None, level: float
+    ) -> Response:
+        kinds, kept = champion.form.problem.input_kinds, champion.model.outputs.record(predicted)
+        # Before the answer leaves: whoever has it finds it in prediction.log, even if the process is killed now.
+        parts.writer.put(Predictions(datetime.now(UTC), "service", request_id, champion.version, rows, kinds, kept))
+        unusual = champion.model.learnt.find_unusual(rows)
         parts.metrics.rows.inc(len(predicted))
         for label, count in Counter(kept.get("predicted_class", ())).items():
             parts.metrics.decided.labels(label).inc(count)
@@ -99,10 +102,7 @@ def add_predictions(app: FastAPI, parts: Parts, form: InputFormat) -> None:
             kind = type(champion.model.estimator).__name__
             reason = f"{kind} cannot be explained here; boosters and linear models can."
             raise HTTPException(status.HTTP_501_NOT_IMPLEMENTED, reason)
-        found = await anyio.to_thread.run_sync(explain, champion.model, rows)
-        predicted, unusual = champion.model.predict(rows), champion.model.learnt.find_unusual(rows)
-        answer = make_answer(champion.loaded, rows, predicted, unusual, level)
-        return _answer(answer | _tell(found, champion.model.problem))
+        return await anyio.to_thread.run_sync(_explain, champion, rows, level)
 
     app.include_router(router)
 
@@ -112,6 +112,12 @@ async def _refuse_unknown(request: Request) -> None:
     for name in request.query_params.keys() - {LEVEL}:
         message = f"is not a parameter{suggest(name, [LEVEL]) or f'; there is only {LEVEL}'}"
         raise RequestValidationError([{"type": "parameter_unknown", "loc": ["query", name], "msg": message}])
+
+
+def _explain(champion: Champion, rows: Columns, level: float) -> Response:
+    model = champion.model
+    found, predicted, unusual = explain(model, rows), model.predict(rows), model.learnt.find_unusual(rows)
+    return _answer(make_answer(champion.loaded, rows, predicted, unusual, level) | _tell(found, model.problem))
 
 
 def _tell(found: Explanation, problem: Problem) -> dict[str, Any]:
