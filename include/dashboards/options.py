@@ -44,7 +44,7 @@ def list_runs(context: Context) -> Options:
 
 def _name_run(row: Mapping[str, Any]) -> str:
     best = f", best {show_amount(row['loss'])}" if row["loss"] is not None else ""
-    return f"{row['finished_at']:%b %d %H:%M} {row['run_key'].split('_', 1)[0]}{best}"
+    return f"{row['finished_at']:%b %d %H:%M} UTC, {row['run_key'].split('_', 1)[0]}{best}"
 
 
 def list_rows(context: Context) -> Options:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -10,13 +10,17 @@ from playwright.sync_api import Page, Route, expect
 from plotly.graph_objects import Figure, Parcoords
 
 from include.dashboards.drawing.figures import figure, stacked_bars
+from include.dashboards.pages import data, data_sets
 from include.dashboards.pages.explainability import waterfall
 from include.models.explanation import Explanation
+from include.settings import Settings
 from tests.dashboards.browsing import ADDRESS, open_page
 from tests.dashboards.conftest import OpenSite
 
+Key = Literal["Control", "Shift"]
 # A browser is opened for each.
 pytestmark = pytest.mark.slow
+PROBLEM = Settings().problem  # type: ignore[call-arg]
 LINK = "<a href='https://evil.example'>reset</a>"
 TAGS = "a<b>c<br>&lt;d&amp;"
 DRAW = """async (figure) => {
@@ -67,6 +71,35 @@ def test_parts_of_bars_are_named_with_the_letters_of_their_names(page: Page) -> 
     assert sorted(plot.locator(".legendtext").all_text_contents()) == [LINK, TAGS]
     point_at(page, 0)
     expect(plot.locator(".hoverlayer")).to_have_text(f"{LINK}, {TAGS}: 1")
+
+
+def test_bars_of_a_share_say_where_they_are(page: Page) -> None:
+    loaded = [{"column": "target", "low": 0.0, "width": 0.0225, "bar": bar, "rows": 3} for bar in (1, 2)]
+    draw(page, data.raw_targets(loaded, PROBLEM))
+    hover = page.locator(".hoverlayer")
+    for point, told in enumerate(("0.01125: 3 trips", "0.03375: 3 trips")):
+        point_at(page, point)
+        expect(hover).to_have_text(told)
+    of_set = [{"split": "train", "low": 1234.5 + low, "width": 1.0, "share": 0.5} for low in (0, 1)]
+    draw(page, data_sets.set_targets(of_set, PROBLEM))
+    point_at(page, 1)
+    expect(hover).to_contain_text("train, from 1,236: 50.0 %")
+
+
+@pytest.mark.parametrize("key", ["Control", "Shift"])
+def test_link_to_a_run_opened_elsewhere_leaves_the_page_as_it_is(page: Page, key: Key) -> None:
+    page.evaluate("document.body.innerHTML = '<iframe src=/training_run></iframe>'")
+    frame = page.frame_locator("iframe")
+    frame.locator("#cards").wait_for()
+    frame.locator("body").evaluate("""async (body) => {
+        const { airflowLink } = await import("/static/elements.js");
+        body.replaceChildren(airflowLink("a run", "/dags/d/runs/r"));
+    }""")
+    link = frame.get_by_text("a run")
+    link.click(modifiers=[key])
+    assert page.url == f"{ADDRESS}/training_run"
+    link.click()
+    assert page.url == f"{ADDRESS}/dags/d/runs/r"
 
 
 def test_axes_of_parallel_coordinates_are_named_with_the_letters_of_their_names(page: Page) -> None:

@@ -34,6 +34,7 @@ from tests.rentals import RENTALS
 PROBLEM = Settings().problem
 NAMES = {"station": {"7": "Harbour"}}
 LASSO, GAMMA = "linear_model.Lasso", "gbtree.gamma"
+JOB = "Senior consultant for regulatory affairs and quality management (part time)"
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
 
@@ -104,6 +105,19 @@ def test_counts_become_a_histogram_of_the_same_ranges() -> None:
     assert (drawn["x"], drawn["y"], drawn["width"]) == ([5.25, 5.75], [3, 1], [0.5, 0.5])
 
 
+def test_stacks_of_many_small_parts_are_counted_by_their_whole_height() -> None:
+    months = [f"{year}-{month:02}" for year in (2022, 2023) for month in range(1, 13)]
+    left_out = data.rejected_rows([{"month": month, "rule": "distance: below 0", "rows": 5} for month in months])
+    errors = counted(
+        [{"model": model, "low": 5.0, "high": 5.5, "trials": 5} for model in (LASSO, GAMMA)],
+        "low", "high", "trials", "model",
+    )  # fmt: skip
+    splits = overview_sets.training_set_rows([{"version": 1, "split": s, "rows": 5} for s in ("train", "test")])
+    runs = pipeline.runs_a_day([{"day": NOON, "state": state, "runs": 5} for state in ("success", "failed")])
+    axes = [left_out.layout.xaxis, errors.layout.yaxis, splits.layout.yaxis, runs.layout.yaxis]
+    assert [(axis.dtick, axis.tickformat) for axis in axes] == [(None, ",d")] * 4
+
+
 def test_runs_by_model_as_bars_and_as_shares() -> None:
     rows = [{"model": LASSO, "runs": 3}, {"model": GAMMA, "runs": 1}]
     assert trace(overview_errors.runs_by_model(rows))["x"] == [3, 1]
@@ -113,6 +127,18 @@ def test_runs_by_model_as_bars_and_as_shares() -> None:
 
 def test_counts_below_six_have_no_halves() -> None:
     assert overview_errors.runs_by_model([{"model": LASSO, "runs": 2}]).layout.xaxis.dtick == 1
+
+
+def test_times_of_runs_are_said_to_be_utc() -> None:
+    rows = [trained(LASSO, 6.0)]
+    over_time, per_run = overview_errors.error_over_time(rows, PROBLEM), overview_errors.error_per_run(rows, PROBLEM)
+    assert "%H:%M UTC" in over_time.data[0].hovertemplate
+    assert per_run.data[0].customdata[0][1] == "01 Mar 12:00 UTC"
+    assert [drawn.layout.xaxis.title.text for drawn in (over_time, per_run)] == ["time, UTC", "run, time in UTC"]
+    reaction = pipeline.reaction_times([{"dag_id": "d", "run_after": NOON, "seconds": 1.0}])
+    assert "%H:%M UTC" in reaction.data[0].hovertemplate
+    week = [{"model_version": "2", "week": date(2024, 2, 19), "error": 4.0, "rows": 9}]
+    assert "UTC" not in overview_alarms.live_error(week, PROBLEM).data[0].hovertemplate, "a day has no time"
 
 
 def test_baselines_are_shown_with_the_errors_of_each_split() -> None:
@@ -268,6 +294,12 @@ def test_slices_stand_in_the_order_of_their_bands() -> None:
     assert [list(each) for each in drawn["customdata"]] == [[5, 1.0, 2.0]] * 2
 
 
+def test_slices_of_long_categories_are_cut_and_told_apart() -> None:
+    values = [f"{JOB}, {place}" for place in ("north", "south")]
+    named = training_run_details._name_slices([{"slicing": "job", "value": value} for value in values], PROBLEM, {})
+    assert [row["shown"] for row in named] == [f"{JOB[:40]}...", f"{JOB[:40]}... (2)"]
+
+
 def test_waterfall_adds_up_to_the_prediction_and_joins_the_weak() -> None:
     names = tuple(f"f{at}" for at in range(12))
     explanation = Explanation(names, np.arange(12.0)[None], np.array([10.0]), "minutes")
@@ -299,6 +331,13 @@ def test_contributions_that_multiply_are_factors_on_the_prediction_and_percentag
     assert list(drawn.data[0].x) == pytest.approx([100 * (np.sqrt(6) - 1)])
 
 
+def test_contributions_to_a_small_target_stand_apart() -> None:
+    explanation = Explanation(("a",), np.linspace(-2e-5, 2e-5, 250)[:, None], np.zeros(250), "")
+    explained: Any = SimpleNamespace(explanation=explanation, values={}, texts=[{"a": "9"}] * 250)
+    points = explainability.beeswarm([{"explained": explained, "row": 0}], PROBLEM).data[0]
+    assert len(set(points.x)) == 250
+
+
 def test_points_of_equal_value_are_moved_apart() -> None:
     offsets = explainability._spread(np.array([1.0, 1.0, 1.0, 9.0]))
     assert len(set(offsets[:3])) == 3
@@ -323,6 +362,11 @@ def test_values_are_colored_by_rank_with_the_missing_in_the_middle() -> None:
 )
 def test_value_of_a_row_is_shown_as_people_read_it(column: str, value: object, shown: str) -> None:
     assert show_value(RENTALS.columns[column], NAMES, value) == shown
+
+
+@pytest.mark.parametrize("kind", ["category", "text"])
+def test_long_value_of_a_row_is_cut(kind: str) -> None:
+    assert show_value(Column(name="job", kind=kind), {}, JOB) == f"{JOB[:40]}..."
 
 
 def test_row_that_a_model_has_learnt_from_is_not_called_one_that_it_has_not_seen() -> None:
@@ -437,6 +481,11 @@ def test_most_frequent_value_of_a_flag_is_yes_or_no() -> None:
         data_sets.name_frequent(NAMES, "open", figures, {"open": Column(name="open", kind="flag")})["shown"]
         == "yes (70.0%)"
     )
+
+
+def test_most_frequent_value_is_cut_where_it_is_long() -> None:
+    figures = {"count": 10, "distinct": 2, "frequent": {JOB: 7, "clerk": 3}}
+    assert data_sets.name_frequent({}, "job", figures)["shown"] == f"{JOB[:40]}... (70.0%)"
 
 
 def test_set_profile_marks_what_explains_the_target_alone() -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from include.dashboards.drawing.charts import CHARTS, read_rows
@@ -143,6 +144,21 @@ def test_run_that_is_older_than_those_offered_is_named_in_its_page(site: Site, w
     assert offered.chosen in dict(offered.options)
     hidden = list_runs(site.context(person="sklearn", dag_id="xgboost_training", run_id="long ago"))
     assert hidden.chosen not in dict(hidden.options)
+
+
+def test_times_are_shown_in_utc_whatever_the_server_uses(site: Site, warehouse_url: str) -> None:
+    store_trials(warehouse_url, "sklearn_training/a", LASSO, [7.0])
+    with connect(warehouse_url) as connection:
+        database = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("ALTER DATABASE {} SET TimeZone = 'Asia/Tokyo'").format(database))
+        connection.execute("UPDATE training.trials SET finished_at = '2024-03-01 20:00+00'")
+        connection.execute(
+            "INSERT INTO training.sets (state, months, validation_from, declaration, settings, sources, published_at)"
+            " VALUES ('published', '{2024-01}', '2024-01-20', '{}', '{}', '{}', '2024-03-01 20:00+00')"
+        )
+    assert list_runs(site.context()).options == [("sklearn_training/a", "Mar 01 20:00 UTC, sklearn, best 7")]
+    [version] = site.answer("training_set_versions")["rows"]
+    assert version[-1] == "2024-03-01 20:00 UTC"
 
 
 def test_raw_month_is_profiled_once_for_a_source(site: Site, warehouse_url: str) -> None:

@@ -121,7 +121,7 @@ def read_rows(query: Query, context: Context) -> Rows:
     # Asked once for all cards: where the warehouse is away, the first one waits and the others know.
     keep(("warehouse", url), lambda: _reach(url), seconds=SECONDS_REACHED)
     with connect(url) as connection:
-        connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'")
+        connection.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'; SET TimeZone = 'UTC'")
         return connection.cursor(row_factory=dict_row).execute(query.encode(), sql_parameters(context)).fetchall()
 
 

@@ -12,6 +12,8 @@ from include.dashboards.drawing.palette import MUTED, PALETTE, fill, mark, mark_
 FEW = 6
 # As `show_amount` writes them, in Plotly's notation, which rounds whole numbers too.
 AMOUNT = ",.4~r"
+# Says so, because Airflow's own pages, around ours, show a person's local time.
+MOMENT = "%d %b %H:%M UTC"
 
 
 def short(model: str) -> str:
@@ -58,10 +60,15 @@ def count_on(drawn: Figure, axis: str, largest: float, *, from_zero: bool = True
     return drawn.update_layout({f"{axis}axis": {**steps, **({"rangemode": "tozero"} if from_zero else {})}})
 
 
+def count_stacks(drawn: Figure, axis: str, rows: Iterable[Mapping[str, Any]], place: str, count: str) -> Figure:
+    """Likewise, the axis of bars whose parts are stacked: of all rows with the same `place`."""
+    return count_on(drawn, axis, max(sum(column(stack, count)) for stack in by(rows, place).values()))
+
+
 def name_point(unit: str) -> str:
     """The hover text of a point whose x is a time: which line, when, how much."""
     value = f"%{{y:{AMOUNT}}} {unit}".rstrip()
-    return f"%{{fullData.name}}, %{{x|%d %b %H:%M}}: {value}<extra></extra>"
+    return f"%{{fullData.name}}, %{{x|{MOMENT}}}: {value}<extra></extra>"
 
 
 def bars(
@@ -76,7 +83,7 @@ def bars(
     """One bar per row."""
     if horizontal:
         bar = Bar(x=column(rows, y), y=column(rows, x), orientation="h", marker_color=color)
-        bar.hovertemplate = "%{y}: %{x:.3~g}<extra></extra>"
+        bar.hovertemplate = "%{y}: %{x:,}<extra></extra>"
         return figure([bar], **layout).update_yaxes(autorange="reversed", showgrid=False)
     bar = Bar(x=column(rows, x), y=column(rows, y), marker_color=color, hovertemplate="%{x}: %{y}<extra></extra>")
     return figure([bar], **layout)
@@ -134,4 +141,4 @@ def counted(
         for name, group in by(rows, part).items()
     ]
     drawn = figure(traces, barmode="stack", bargap=0, **layout)
-    return count_on(drawn, "y", max(column(rows, count)))
+    return count_stacks(drawn, "y", rows, low, count)

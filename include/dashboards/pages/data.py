@@ -8,13 +8,13 @@ from plotly.graph_objects import Bar, Figure
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart
-from include.dashboards.drawing.figures import bars, by, column, count_on, figure
+from include.dashboards.drawing.figures import AMOUNT, bars, by, column, count_on, count_stacks, figure
 from include.dashboards.drawing.palette import PALETTE, fill, mark
 from include.dashboards.drawing.tables import Cell, Table
 from include.dashboards.reading.histograms import BARS
 from include.dashboards.reading.raw_profiles import TARGET, read_profile
-from include.dashboards.reading.value_names import find_names
-from include.prediction.value_names import Names, name_value
+from include.dashboards.reading.value_names import find_names, show_name
+from include.prediction.value_names import Names
 from include.problem.declaration import Problem
 from include.problem.kinds import KINDS
 from include.problem.parts import Column
@@ -35,7 +35,7 @@ def _name(problem: Problem, names: Mapping[str, Names], row: Mapping[str, Any]) 
         return ""
     if row["column"] == TARGET and problem.labels:
         return show_target(problem, float(row["frequent"]))
-    return name_value(names, row["column"], row["frequent"])
+    return show_name(names, row["column"], row["frequent"])
 
 
 @chart(
@@ -93,7 +93,7 @@ def _draw_raw(rows: Rows, name: str, x_title: str, noun: str) -> Figure:
         y=column(drawn, "rows"),
         width=column(drawn, "width"),
         marker_color=PALETTE[0],
-        hovertemplate=f"%{{x:.1f}}: %{{y:,}} {noun}<extra></extra>",
+        hovertemplate=f"%{{x:{AMOUNT}}}: %{{y:,}} {noun}<extra></extra>",
     )
     drawn_bars = figure([bar], x_title=x_title, y_title=noun, bargap=0)
     return count_on(drawn_bars, "y", max(column(drawn, "rows"), default=0))
@@ -171,5 +171,5 @@ def rejected_rows(rows: Rows) -> Figure:
         for month, group in by(rows, "month").items()
     ]  # fmt: skip
     drawn = figure(traces, barmode="stack", x_title="rows", showlegend=True)
-    count_on(drawn, "x", max(column(rows, "rows")))
+    count_stacks(drawn, "x", rows, "rule", "rows")
     return drawn.update_yaxes(categoryorder="total ascending", showgrid=False).update_xaxes(showgrid=True)

@@ -8,15 +8,15 @@ from psycopg import sql
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart, read_rows
-from include.dashboards.drawing.figures import Bar, Figure, Scatter, by, figure
+from include.dashboards.drawing.figures import AMOUNT, Bar, Figure, Scatter, by, figure
 from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, PATTERNS, faint, fill
 from include.dashboards.drawing.tables import Cell, Table
 from include.dashboards.pages.data import first_number, has_number
 from include.dashboards.reading.explanations import WEEKDAYS
 from include.dashboards.reading.histograms import BARS, ENDS, place_in_bar
 from include.dashboards.reading.kept import keep
-from include.dashboards.reading.value_names import find_names
-from include.prediction.value_names import Names, name_value
+from include.dashboards.reading.value_names import find_names, show_name
+from include.prediction.value_names import Names
 from include.problem.declaration import Problem
 from include.problem.parts import Column
 from include.problem.words import name_unit, show_amount, show_target
@@ -69,7 +69,7 @@ def name_frequent(
     elif name in columns and columns[name].kind == "flag":
         shown = "yes" if float(value) else "no"
     else:
-        shown = name_value(names, name, value)
+        shown = show_name(names, name, value)
     return {**figures, "shown": f"{shown} ({count / figures['count']:.1%})"}
 
 
@@ -145,7 +145,7 @@ def _draw_histogram(rows: Rows, x_title: str) -> Figure:
             name=split,
             mode="lines",
             line={"shape": "hv", "color": SPLITS.get(split, MUTED), "dash": STROKES.get(split, "solid"), "width": 2},
-            hovertemplate="%{fullData.name}, from %{x:.3~g}: %{y:.1f} %<extra></extra>",
+            hovertemplate=f"%{{fullData.name}}, from %{{x:{AMOUNT}}}: %{{y:.1f}} %<extra></extra>",
             fill="tozeroy",
             fillcolor=faint(SPLITS.get(split, MUTED)),
         )

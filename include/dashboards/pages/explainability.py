@@ -53,7 +53,7 @@ def beeswarm(rows: Rows, problem: Problem) -> Figure:
         contributions = explanation.contributions[:, at]
         traces.append(
             Scatter(
-                x=contributions.round(4).tolist(),
+                x=[float(f"{value:.4g}") for value in contributions.tolist()],
                 y=(at + _spread(contributions)).round(3).tolist(),
                 mode="markers",
                 name=name,

@@ -97,7 +97,7 @@ def live_error(rows: Rows, problem: Problem) -> Figure:
     """Error of logged predictions compared with what really happened, by week."""
     traces = [
         marked_line(place, x=column(group, "week"), y=column(group, "error"), name=f"v{version}",
-                    hovertemplate=name_point(problem.objective.unit).replace(" %H:%M", ""))
+                    hovertemplate=name_point(problem.objective.unit).replace(" %H:%M UTC", ""))
         for place, (version, group) in enumerate(by(rows, "model_version").items())
     ]  # fmt: skip
     drawn = figure(traces, y_title=problem.objective.title, showlegend=True)

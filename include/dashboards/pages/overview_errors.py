@@ -9,6 +9,7 @@ from plotly.graph_objects import Bar, Figure, Pie, Scatter
 from include.dashboards.drawing.charts import Rows, chart
 from include.dashboards.drawing.figures import (
     AMOUNT,
+    MOMENT,
     bars,
     by,
     column,
@@ -61,7 +62,8 @@ def error_over_time(rows: Rows, problem: Problem) -> Figure:
         now = [row for row in group if row["set_version"] == newest]
         before = [row for row in group if row["set_version"] != newest]
         traces += [_line(model, part, unit, part is now, part is (now or before)) for part in (before, now) if part]
-    drawn = figure(traces, y_title=f"validation {problem.objective.title}", meta={"opens": "training_run"})
+    title = f"validation {problem.objective.title}"
+    drawn = figure(traces, x_title="time, UTC", y_title=title, meta={"opens": "training_run"})
     span_times(drawn, column(rows, "finished_at"))
     return _mark_sets(drawn, rows)
 
@@ -167,7 +169,7 @@ def error_per_run(rows: Rows, problem: Problem) -> Figure:
             marker=fill(color_of(model), mark_of(model).pattern)
             | {"opacity": [1 if row["set_version"] == newest else PALE for row in group]},
             customdata=[
-                [row["run_key"], f"{row['finished_at']:%d %b %H:%M}", row["set_version"]] for row in group
+                [row["run_key"], f"{row['finished_at']:{MOMENT}}", row["set_version"]] for row in group
             ],
             hovertemplate="%{fullData.name}, %{customdata[1]}: "
             + f"%{{y:{AMOUNT}}} {problem.objective.unit}".rstrip()
@@ -181,9 +183,8 @@ def error_per_run(rows: Rows, problem: Problem) -> Figure:
     labels = [
         f"{first_of[runs[at]]['finished_at']:%d %b %H:%M}\nset {first_of[runs[at]]['set_version']}" for at in ticks
     ]
-    drawn = figure(
-        traces, barmode="group", y_title=f"validation {problem.objective.title}", meta={"opens": "training_run"}
-    )
+    title = f"validation {problem.objective.title}"
+    drawn = figure(traces, barmode="group", x_title="run, time in UTC", y_title=title, meta={"opens": "training_run"})
     return drawn.update_xaxes(tickmode="array", tickvals=ticks, ticktext=labels)
 
 

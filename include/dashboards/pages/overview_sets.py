@@ -1,7 +1,7 @@
 """Overview, the training sets."""
 
 from include.dashboards.drawing.charts import Rows, chart
-from include.dashboards.drawing.figures import Figure, column, count_on, stacked_bars
+from include.dashboards.drawing.figures import Figure, count_stacks, stacked_bars
 from include.dashboards.drawing.palette import PALETTE, PATTERNS
 from include.dashboards.drawing.tables import Cell, Table, show_bytes
 from include.problem.declaration import Problem
@@ -64,7 +64,7 @@ def training_set_rows(rows: Rows) -> Figure:
     drawn = stacked_bars(named, "version", "rows", "split", colors=_SPLITS, patterns=_HATCHES, y_title="rows",
                          x_title="version")  # fmt: skip
     drawn.update_xaxes(type="category")
-    return count_on(drawn, "y", max(column(rows, "rows")))
+    return count_stacks(drawn, "y", rows, "version", "rows")
 
 
 @chart(

@@ -8,7 +8,16 @@ from plotly.graph_objects import Bar, Figure, Pie, Scatter
 
 from include.dashboards.context import Context
 from include.dashboards.drawing.charts import Rows, chart
-from include.dashboards.drawing.figures import by, column, count_on, figure, short, span_times, stacked_bars
+from include.dashboards.drawing.figures import (
+    MOMENT,
+    by,
+    column,
+    count_stacks,
+    figure,
+    short,
+    span_times,
+    stacked_bars,
+)
 from include.dashboards.drawing.palette import MUTED, PALETTE, PATTERNS, STATES, mark
 from include.dashboards.drawing.tables import Cell, Table, run_page, show_age, show_seconds
 
@@ -47,7 +56,7 @@ def runs_a_day(rows: Rows) -> Figure:
     drawn.update_xaxes(minallowed=first - HALF_A_DAY, maxallowed=today + HALF_A_DAY)
     if today - first < timedelta(days=FEW_DAYS):
         drawn.update_xaxes(dtick=2 * MILLISECONDS_A_DAY)
-    return count_on(drawn, "y", max(sum(column(day, "runs")) for day in by(rows, "day").values()))
+    return count_stacks(drawn, "y", rows, "day", "runs")
 
 
 @chart("pipeline", "Runs by trigger", _runs("count_by_trigger"), empty=NO_RUNS, columns=4)
@@ -99,11 +108,11 @@ def reaction_times(rows: Rows) -> Figure:
         Scatter(
             x=column(group, "run_after"), y=column(group, "seconds"), name=dag_id, mode="markers",
             marker={"size": 8, "color": mark(place).color, "symbol": mark(place).symbol},
-            hovertemplate="%{fullData.name}, %{x|%d %b %H:%M}: %{y:.1f} s<extra></extra>",
+            hovertemplate=f"%{{fullData.name}}, %{{x|{MOMENT}}}: %{{y:.1f}} s<extra></extra>",
         )
         for place, (dag_id, group) in enumerate(known.items())
     ]  # fmt: skip
-    drawn = figure(traces, y_title="seconds", showlegend=True).update_yaxes(rangemode="tozero")
+    drawn = figure(traces, x_title="time, UTC", y_title="seconds", showlegend=True).update_yaxes(rangemode="tozero")
     return span_times(drawn, column(rows, "run_after"))
 
 

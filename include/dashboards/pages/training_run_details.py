@@ -1,6 +1,7 @@
 """Training runs, in detail: the parameters of the trials, and the slices of the best model."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,9 +13,9 @@ from include.dashboards.drawing.figures import AMOUNT, by, column, figure, short
 from include.dashboards.drawing.palette import BEST_TO_WORST, PALETTE
 from include.dashboards.drawing.tables import Table
 from include.dashboards.pages.training_run import BEST, NO_TRIALS, TRIALS, read_best
-from include.dashboards.reading.value_names import find_names
+from include.dashboards.reading.value_names import find_names, show_name
 from include.models.table import MODELS
-from include.prediction.value_names import Names, name_value
+from include.prediction.value_names import Names
 from include.problem.declaration import Problem
 from include.problem.words import name_unit, show_amount
 
@@ -92,8 +93,19 @@ def _slices(context: Context) -> Rows:
     found = [row for row in read_best(context, "slices") if row["split"] == "validation"]
     if not found:
         return []
-    problem, names = context.settings.problem, find_names(context)
-    return [{**row, "shown": _slice_name(row, problem, names)} for row in found]
+    return _name_slices(found, context.settings.problem, find_names(context))
+
+
+def _name_slices(rows: Rows, problem: Problem, names: Mapping[str, Names]) -> Rows:
+    """The rows with the labels of their slices; equal ones, such as long names that are cut, are numbered."""
+    seen: Counter[tuple[str, str]] = Counter()
+    named = []
+    for row in rows:
+        name = _slice_name(row, problem, names)
+        seen[row["slicing"], name] += 1
+        number = seen[row["slicing"], name]
+        named.append({**row, "shown": f"{name} ({number})" if number > 1 else name})
+    return named
 
 
 @chart("training_run", "Error by slice", _slices, columns=7, height=420,
@@ -132,7 +144,7 @@ def _order(problem: Problem) -> Callable[[Mapping[str, Any]], int]:
 
 def _slice_name(row: Mapping[str, Any], problem: Problem, names: Mapping[str, Names]) -> str:
     column = next((part.column for part in problem.slices if part.label == row["slicing"]), row["slicing"])
-    return name_value(names, column, row["value"])
+    return show_name(names, column, row["value"])
 
 
 @chart(

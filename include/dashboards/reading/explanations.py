@@ -12,10 +12,10 @@ from include.dashboards.context import Context
 from include.dashboards.drawing.outcomes import Outcome, list_outcomes
 from include.dashboards.reading.kept import keep
 from include.dashboards.reading.registered import Registered, connect_tracker, find_registered
-from include.dashboards.reading.value_names import find_names
+from include.dashboards.reading.value_names import find_names, show_name
 from include.models import explanation
 from include.models.artifact import Model
-from include.prediction.value_names import Names, name_value
+from include.prediction.value_names import Names
 from include.problem.data import Columns, columns_of_records
 from include.problem.declaration import Problem
 from include.problem.parts import Column
@@ -43,8 +43,6 @@ _SAMPLE = sql.SQL("""
 """)
 # What a line says of a row: so many of its inputs.
 MOST_TOLD = 4
-# Of a free text that explains a prediction.
-MOST_LETTERS = 40
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ def _show_features(
     # A category that a problem's own code makes of others is a code that nobody can read: it says what it is made of.
     crossed = " → ".join(text for name, text in shown.items() if problem.columns[name].of_kind.view == "frequencies")
     # The many features of a free text are explained together: as the text.
-    texts = {name: _shorten(text) for name, text in shown.items() if problem.columns[name].kind == "text"}
+    texts = {name: text for name, text in shown.items() if problem.columns[name].kind == "text"}
     return texts | {
         name: shown[name] if name in shown and problem.columns[name].kind != "number"
         else crossed if features[name].dtype.kind != "f" and name not in shown
@@ -164,12 +162,8 @@ def _show_features(
     }  # fmt: skip
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}..."
-
-
 def show_value(column: Column, names: Mapping[str, Names], value: Any) -> str:
-    """A value of a column as people read it."""
+    """A value of a column as people read it; long texts and categories are cut."""
     if value is None:
         return "unknown"
     match column.kind:
@@ -179,7 +173,7 @@ def show_value(column: Column, names: Mapping[str, Names], value: Any) -> str:
             return "yes" if value else "no"
         case "time":
             return f"{value:%Y-%m-%d %H:%M}"
-    return name_value(names, column.name, value)
+    return show_name(names, column.name, value)
 
 
 def _show_number(feature: str, value: float) -> str:

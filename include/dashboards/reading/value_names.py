@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from include.dashboards.context import Context
 from include.dashboards.reading.kept import keep
 from include.errors import MltrainError
-from include.prediction.value_names import Names, load_names
+from include.prediction.value_names import Names, load_names, name_value
+
+# Of a value on an axis, in a cell or in a hover text.
+MOST_LETTERS = 40
 
 
 def find_names(context: Context) -> Mapping[str, Names]:
@@ -16,3 +19,9 @@ def find_names(context: Context) -> Mapping[str, Names]:
     except MltrainError:
         return {}
     return names
+
+
+def show_name(names: Mapping[str, Names], column: str, value: object) -> str:
+    """The value's name, else the value itself as text; no longer than a label may be."""
+    text = name_value(names, column, value)
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}..."

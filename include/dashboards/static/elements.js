@@ -12,7 +12,8 @@ export function airflowLink(text, to) {
   const address = document.body.dataset.base.replace(/\/[^/]*$/, "") + to;
   const link = element("a", { href: address, textContent: text });
   link.onclick = (event) => {
-    if (parent === window) return;
+    // The browser opens these elsewhere, as any link.
+    if (parent === window || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     parent.history.pushState({}, "", address);
     parent.dispatchEvent(new PopStateEvent("popstate"));
