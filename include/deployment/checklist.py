@@ -106,7 +106,7 @@ def _committed(root: Path) -> str | None:
 
 
 def _workflows(root: Path) -> str | None:
-    wanted = {"test.yml", "image.yml", "release.yml"}
+    wanted = {"test.yml", "image.yml", "release.yml", "deploy.yml"}
     there = {path.name for path in (root / ".github" / "workflows").glob("*.yml")}
     return f"missing in .github/workflows: {', '.join(sorted(wanted - there))}" if wanted - there else None
 

@@ -8,6 +8,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from include.deployment.errors import DeploymentError
@@ -46,6 +47,7 @@ def release(ecs: Any, cluster: str, image: str, *, migrate: bool = True, say: Sa
     if "@sha256:" not in image:
         raise DeploymentError(f"{image} has no digest: the image that runs could change unnoticed")
     before = {service["serviceName"]: service for service in _describe(ecs, cluster)}
+    started = datetime.now(UTC)
     if migrate:
         definition = _define(ecs, f"{cluster}-{MIGRATIONS}", image)
         _migrate(ecs, cluster, definition, before[SERVICES[0]]["networkConfiguration"], say)
@@ -57,6 +59,12 @@ def release(ecs: Any, cluster: str, image: str, *, migrate: bool = True, say: Sa
     except BaseException:  # a call that AWS refuses, or a person who ends the release, leaves services half moved too
         say("Rolling back to the previous definitions")
         _move_back(ecs, cluster, former, say)
+        if migrate:
+            say(
+                "The migrations of this release stay applied: the former programs may fail until a later release, or"
+                f" until the databases are restored to {started:%Y-%m-%dT%H:%M:%SZ}"
+                " (docs/production.md, Backup and restore)"
+            )
         raise
     return former
 

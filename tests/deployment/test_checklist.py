@@ -1,5 +1,6 @@
 """The checklist before the first deployment."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -86,6 +87,17 @@ def test_missing_program_is_named(checkout: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "bin" / "git").symlink_to(git_program)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert find(review(checkout, "helm"), "kubectl").problem == "not installed: helm, kubectl"
+
+
+def test_each_workflow_of_the_delivery_is_missed(checkout: Path) -> None:
+    assert find(review(checkout, "ecs"), "workflows").problem is None
+    directory = checkout / ".github" / "workflows"
+    release = (directory / "release.yml").read_text()
+    for name in ("release.yml", *re.findall(r"uses: \./\.github/workflows/(\S+)", release)):
+        text = (directory / name).read_text()
+        (directory / name).unlink()
+        assert name in (find(review(checkout, "ecs"), "workflows").problem or "")
+        (directory / name).write_text(text)
 
 
 def test_what_cannot_be_looked_up_is_left_to_a_person(checkout: Path) -> None:

@@ -31,7 +31,9 @@ KNOWN: dict[str, tuple[str, ...] | None] = {
     "extraEnvFrom": None, "config": None, "gid": None, "fernetKeySecretName": None, "apiSecretKeySecretName": None,
     "jwtSecretName": None, "enableServiceLinks": None,
     "images": ("airflow",),
-    "dagProcessor": ("dagBundleConfigList", "resources", "podDisruptionBudget"),
+    "dagProcessor": (
+        "livenessProbe", "logGroomerSidecar", "dagBundleConfigList", "resources", "podDisruptionBudget",
+    ),
     "postgresql": ("enabled",),
     "data": ("metadataSecretName", "brokerUrlSecretName"),
     "redis": ("enabled",),
@@ -39,8 +41,14 @@ KNOWN: dict[str, tuple[str, ...] | None] = {
     "createUserJob": ("enabled",),
     "securityContexts": ("pod", "containers"),
     "apiServer": ("replicas", "serviceAccount", "resources", "podDisruptionBudget", "hpa"),
-    "scheduler": ("replicas", "serviceAccount", "resources", "podDisruptionBudget"),
-    "triggerer": ("replicas", "persistence", "serviceAccount", "resources", "podDisruptionBudget"),
+    "scheduler": (
+        "replicas", "startupProbe", "livenessProbe", "logGroomerSidecar", "serviceAccount", "resources",
+        "podDisruptionBudget",
+    ),
+    "triggerer": (
+        "replicas", "livenessProbe", "logGroomerSidecar", "persistence", "serviceAccount", "resources",
+        "podDisruptionBudget",
+    ),
     "workers": ("celery", "kubernetes"),
     "cleanup": ("enabled",),
     "databaseCleanup": ("enabled", "retentionDays"),
@@ -106,6 +114,57 @@ def test_values_use_the_charts_known_keys_alone() -> None:
     for key, below in KNOWN.items():
         if below is not None:
             assert set(VALUES[key]) == set(below), key
+
+
+def test_airflows_programs_are_asked_as_on_ecs_by_what_the_image_has() -> None:
+    # The chart would run /entrypoint, which is in the official image alone.
+    services = (ROOT / "deploy" / "terraform" / "aws" / "services.tf").read_text()
+    jobs = dict(re.findall(r'([\w-]+) += "(\w+Job)"', services))
+    [check] = re.findall(r"check_job = (\[.*\])", services)
+    probes = {"scheduler": "scheduler", "triggerer": "triggerer", "dagProcessor": "dag-processor"}
+    for section, program in probes.items():
+        expected = [*json.loads(check)[1:], jobs[program]]
+        assert VALUES[section]["livenessProbe"]["command"] == expected, section
+    assert VALUES["scheduler"]["startupProbe"]["command"] == VALUES["scheduler"]["livenessProbe"]["command"]
+    compose = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]["worker-default"]
+    # Their environment is complete: nothing has to be filled in before.
+    start = ["CMD", "python", "-m", "include.team.start"]
+    expected = compose["healthcheck"]["test"]
+    assert expected[: len(start)] == start
+    assert VALUES["workers"]["celery"]["livenessProbe"]["command"] == expected[len(start) :]
+
+
+ASKED = (VALUES["scheduler"], VALUES["triggerer"], VALUES["dagProcessor"], VALUES["workers"]["celery"])
+
+
+def test_program_may_be_unwell_for_as_long_as_on_ecs_and_has_as_long_to_start_as_in_compose() -> None:
+    for section in ASKED:
+        probe = section["livenessProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] == 600
+        starting = section.get("startupProbe")
+        started = starting["periodSeconds"] * starting["failureThreshold"] if starting else probe["initialDelaySeconds"]
+        assert started == 120
+
+
+def test_no_pod_has_a_log_groomer_whose_script_the_image_lacks() -> None:
+    assert [section["logGroomerSidecar"] for section in ASKED] == [{"enabled": False}] * len(ASKED)
+
+
+def test_no_command_of_the_chart_that_is_left_needs_the_official_image(chart: Path) -> None:
+    values = merge(yaml.safe_load((chart / "values.yaml").read_text()), VALUES)
+    # What is for Celery's workers alone is read below `celery`.
+    values["workers"] |= {"logGroomerSidecar": values["workers"]["celery"]["logGroomerSidecar"]}
+    assert not find_scripts(values)
+
+
+def find_scripts(values: dict[str, Any]) -> list[str]:
+    """Sections that are enabled and run a script of the official image."""
+    found = []
+    for key, value in values.items():
+        if isinstance(value, dict) and value.get("enabled", True):
+            own = [value.get("command"), value.get("args")]
+            found += [key] if re.search(r"/(entrypoint|clean-logs)\b", str(own)) else find_scripts(value)
+    return found
 
 
 def test_chart_runs_the_airflow_that_the_project_is_locked_to() -> None:

@@ -1,5 +1,6 @@
 """Releases to an ECS cluster, on moto's server."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError
 from include.deployment import release as module
 from include.deployment.errors import DeploymentError
 from include.deployment.release import MIGRATIONS, SERVICES, release
+from include.settings import ROOT
 from tests.deployment.conftest import Cloud
 
 OLD, NEW = (f"registry/mltrain@sha256:{digit * 64}" for digit in "12")
@@ -102,6 +104,31 @@ def test_all_services_go_back_when_one_does_not_settle(cluster: Cluster, monkeyp
     with pytest.raises(DeploymentError, match="serving did not settle"):
         release(Settled(cluster.ecs, stuck="serving"), cluster.name, NEW, say=lambda _: None)
     assert set(cluster.images().values()) == {OLD}
+
+
+@pytest.mark.parametrize("migrate", [True, False])
+def test_release_that_fails_says_that_its_migrations_stay_and_where_the_way_back_is(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, migrate: bool
+) -> None:
+    monkeypatch.setattr(module, "SECONDS_TO_SETTLE", 0)
+    said: list[str] = []
+    with pytest.raises(DeploymentError):
+        release(Settled(cluster.ecs, stuck="serving"), cluster.name, NEW, migrate=migrate, say=said.append)
+    lines = [line for line in said if "stay applied" in line]
+    assert len(lines) == migrate
+    for line in lines:
+        assert re.search(r"restored to \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line)
+        [(path, heading)] = re.findall(r"\((docs/\S+), ([^)]+)\)", line)
+        assert f"\n## {heading}\n" in (ROOT / path).read_text()
+
+
+def test_release_of_the_present_image_takes_up_what_terraform_registered(cluster: Cluster) -> None:
+    changed = {"name": "scheduler", "image": OLD, "memory": 128, "environment": [{"name": "A", "value": "changed"}]}
+    cluster.ecs.register_task_definition(family=f"{cluster.name}-scheduler", containerDefinitions=[changed])
+    release(Settled(cluster.ecs), cluster.name, OLD, say=lambda _: None)
+    [service] = cluster.ecs.describe_services(cluster=cluster.name, services=["scheduler"])["services"]
+    running = cluster.ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+    assert running["containerDefinitions"][0]["environment"] == [{"name": "A", "value": "changed"}]
 
 
 def test_service_whose_tasks_run_but_are_not_healthy_does_not_count_as_settled(

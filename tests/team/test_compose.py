@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from include.settings import SETTING_KEYS
 from include.training.engines.shares import ADDRESS
+from scripts.settings_reference import list_settings
 from tests.team.compose_file import COMPOSE, LISTENS, load_compose, read_settings
 
 FILE = load_compose()
@@ -143,8 +145,20 @@ def test_each_database_has_an_owner_of_its_own_whose_password_only_its_users_get
     assert holders["jwt_secret"] == {"api-server", "scheduler"}, "who has it can make tokens for any task"
     assert holders["broker_password"] == {"broker", "scheduler", *workers}
     assert holders["user_passwords"] == {"migrations"}
-    assert holders["smtp_connection"] == holders["alert_urls"] == {"dag-processor", "triggerer", *workers}
+    assert holders["smtp_connection"] == {"dag-processor", "triggerer", *workers}
+    assert holders["alert_urls"] == {*holders["smtp_connection"], "migrations"}
     assert all(holders.values()), "a secret that nobody gets"
+
+
+def test_migrations_are_given_every_secret_that_is_a_setting_so_that_they_check_it() -> None:
+    named = {
+        key
+        for entry in SERVICES.values()
+        for key, value in entry.get("environment", {}).items()
+        if key in SETTING_KEYS and SECRET.search(str(value))
+    }
+    assert named
+    assert named <= SERVICES["migrations"]["environment"].keys()
 
 
 def test_only_services_that_run_tasks_may_write_to_mlflow() -> None:
@@ -158,6 +172,14 @@ def test_only_services_that_run_tasks_may_write_to_mlflow() -> None:
 def test_every_setting_that_the_file_names_is_in_env() -> None:
     named = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
     assert named - {"GIT_COMMIT"} <= read_settings().keys()
+
+
+def test_setting_that_says_nothing_has_the_default_of_the_code() -> None:
+    defaults = {setting.key: setting.default for setting in list_settings()}
+    named = set(re.findall(r"\$\{(\w+)(?::-([^${}]*))?", COMPOSE.read_text())) - {("GIT_COMMIT", "")}
+    nested = {("AIRFLOW_ADDRESS", "http://localhost:")}
+    assert named - nested == {(key, defaults[key]) for key, _ in named - nested}
+    assert all(defaults[key] for key, _ in named - nested)
 
 
 def test_ports_that_are_published_are_those_that_programs_listen_on() -> None:

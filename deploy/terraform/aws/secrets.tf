@@ -52,6 +52,7 @@ locals {
       WAREHOUSE_ADDRESS        = "warehouse"
       AUTOMATION_PASSWORD      = "automation-password"
       USER_PASSWORDS           = "user-passwords"
+      ALERT_URLS               = "alert-urls" # A setting, which is checked before anything starts.
     })
   }
 }

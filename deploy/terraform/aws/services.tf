@@ -1,4 +1,6 @@
-# The programs, as a table: what docker-compose.yaml runs on one machine, on Fargate. Other sizes are other numbers here.
+# The programs, as a table: what docker-compose.yaml runs on one machine, on Fargate. Other sizes are other numbers here,
+# which hold from the next delivery on; how many tasks an existing service has, Terraform leaves alone (docs/production.md,
+# Scaling out workers).
 
 locals {
   addresses = {
@@ -232,7 +234,7 @@ resource "aws_ecs_service" "main" {
   health_check_grace_period_seconds = contains(keys(local.entrances), each.key) ? 180 : null
   depends_on                        = [aws_lb_listener_rule.main, aws_iam_role_policy.programs, aws_iam_role_policy.shell, aws_iam_role_policy.start]
 
-  # The delivery changes the task definition, autoscaling the number.
+  # The delivery changes the task definition, autoscaling or a person the number.
   lifecycle {
     ignore_changes = [task_definition, desired_count]
   }
