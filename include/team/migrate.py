@@ -41,7 +41,10 @@ def main() -> None:
     people = {**read_team_settings().team_users, stack.admin_user: "Admin"}
     passwords = {AUTOMATION: os.environ["AUTOMATION_PASSWORD"], **read_passwords(os.environ["USER_PASSWORDS"])}
     if missing := people.keys() - passwords.keys():
-        sys.exit(f"secrets/user_passwords has no line for {', '.join(sorted(missing))}: scripts/start.sh adds it")
+        sys.exit(
+            f"secrets/user_passwords has no line for {', '.join(sorted(missing))}: scripts/start.sh adds it, where the"
+            " shell does not set ADMIN_USER or TEAM_USERS to something else than .env"
+        )
     for line in save_users({**people, AUTOMATION: "User"}, passwords):
         print(line, flush=True)
 

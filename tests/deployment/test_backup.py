@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import psycopg
 import pytest
 
@@ -21,7 +23,9 @@ from include.deployment.places import VARIABLES, find_places
 from include.embedded.databases import create_databases
 from include.embedded.environment import tracking_environment
 from include.embedded.lifecycle import reset, start, stop
+from include.embedded.places import check_restored
 from include.embedded.programs.postgres import create_database as make_database
+from include.embedded.programs.processes import find_processes
 from include.embedded.settings import STACK_KEYS
 from include.embedded.stack import Stack
 from include.settings import ROOT
@@ -47,10 +51,10 @@ def directory() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def command(home: Path, *arguments: str, **given: str) -> subprocess.CompletedProcess[str]:
+def command(home: Path, *arguments: str, room: str = "deployment", **given: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key not in STACK_KEYS}
     environment |= {"MLTRAIN_HOME": str(home), "COLUMNS": "160"} | given
-    done = [sys.executable, "-m", "include.deployment", *arguments]
+    done = [sys.executable, "-m", f"include.{room}", *arguments]
     return subprocess.run(done, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -115,6 +119,7 @@ def _no_settings_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_no_settings_from_the_shell")
 def test_empty_stack_predicts_the_same_after_a_restore(saved: Saved, restored: Path) -> None:
+    check_restored(restored)
     stack = start(restored, PROGRAMS, say=lambda _: None)
     assert predict(stack) == saved.prediction
     assert stack.credentials.fernet_key == saved.fernet_key
@@ -196,6 +201,71 @@ def test_restore_leaves_a_server_of_ones_own_as_it_was_where_it_holds_such_a_dat
     assert f"FERNET_KEY={saved.fernet_key}" in (tmp_path / "home" / "secrets.env").read_text()
 
 
+# What `make restore` does, held where the backup is being loaded.
+HELD = """
+import sys, time
+from include.deployment import __main__, places
+def load(source, target):
+    print("loading", flush=True)
+    time.sleep(600)
+places.load = load
+sys.exit(__main__.main())
+"""
+
+
+@pytest.fixture
+def restoring(directory: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A restore that is loading a backup, and the home that it fills."""
+    home, source = directory / "restoring", directory / "of_keys"
+    (directory / "secrets.env").write_text("")
+    save(Places({}, keys=directory / "secrets.env"), source)
+    environment = {key: value for key, value in os.environ.items() if key not in STACK_KEYS}
+    environment["MLTRAIN_HOME"] = str(home)
+    command = [sys.executable, "-c", HELD, "restore", str(source)]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert any(line == "loading\n" for line in process.stdout)
+        yield process, home
+        process.kill()
+    reset(home)
+    shutil.rmtree(source)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_restore_that_is_asked_to_end_leaves_no_stack(
+    restoring: tuple[subprocess.Popen[str], Path], number: signal.Signals
+) -> None:
+    process, home = restoring
+    programs = find_processes([home], home)
+    assert programs
+    process.send_signal(number)
+    assert process.wait() == 128 + number
+    assert not home.exists()
+    assert not psutil.wait_procs(programs, timeout=60)[1]
+
+
+def test_stack_whose_restore_was_killed_is_neither_started_nor_saved_until_it_is_deleted(
+    restoring: tuple[subprocess.Popen[str], Path], directory: Path
+) -> None:
+    process, home = restoring
+    process.kill()
+    process.wait()
+    refused = [
+        ("embedded", "up"),
+        ("deployment", "backup", str(directory / "of_part")),
+        ("deployment", "restore", str(directory / "of_keys")),
+    ]
+    for room, *words in refused:
+        done = command(home, *words, room=room)
+        assert done.returncode == 1
+        assert "holds a part of a backup: its restore runs, or was cut off" in done.stdout
+    assert command(home, "down", room="embedded").returncode == 0
+    assert command(home, "up", room="embedded").returncode == 1
+    assert not (directory / "of_part").exists()
+    assert command(home, "reset", room="embedded").returncode == 0
+    assert not home.exists()
+
+
 def test_backup_of_a_teams_stack_is_no_embedded_one(saved: Saved, tmp_path: Path) -> None:
     copy = shutil.copytree(saved.path, tmp_path / "copy", ignore=shutil.ignore_patterns("secrets.env"))
     manifest = json.loads((copy / "manifest.json").read_text())
@@ -217,6 +287,19 @@ def test_backup_that_fails_leaves_nothing(postgres_url: str, tmp_path: Path) -> 
     with pytest.raises(DeploymentError, match="pg_dump of nowhere failed"):
         save(Places({"airflow": nowhere}), tmp_path / "saved")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_backup_keeps_to_what_the_address_says_of_encryption(postgres_url: str, tmp_path: Path) -> None:
+    # The server of the tests speaks no TLS, nor do some builds of the program.
+    with pytest.raises(DeploymentError, match="SSL was required|compiled in\n.*install Postgres's own client programs"):
+        save(Places({"airflow": f"{postgres_url}?sslmode=require"}), tmp_path / "saved")
+
+
+def test_backup_reads_a_password_of_any_characters(postgres_url: str, tmp_path: Path) -> None:
+    make_database(postgres_url, "of_bob", "bob", "p@ss/w:rd%")
+    server = urlsplit(postgres_url)
+    address = f"postgresql://bob:p%40ss%2Fw%3Ard%25@{server.hostname}:{server.port}/of_bob"
+    assert save(Places({"airflow": address}), tmp_path / "saved")
 
 
 def test_directory_that_cannot_be_written_is_an_error_without_a_traceback(tmp_path: Path) -> None:

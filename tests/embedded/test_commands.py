@@ -1,15 +1,18 @@
 """What the commands of the Makefile hand on to the programs that they become."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 
 from include.embedded import __main__ as launcher
 from include.embedded.commands.notebook import QUIET
 from include.embedded.errors import StackError
+from include.embedded.programs.postgres import create_database
 from include.embedded.programs.processes import MARKER
 from include.embedded.programs.table import Program, save_programs
 from include.embedded.settings import StackSettings
@@ -124,3 +127,49 @@ def test_command_on_a_stack_that_is_stopped_says_so_and_starts_nothing(
     assert launcher.main() == 1
     assert capsys.readouterr().out.startswith("The stack is not running. Start it with `")
     assert not (tmp_path / "home").exists()
+
+
+def test_psql_opens_the_warehouse_with_a_password_of_any_characters(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_database(postgres_url, "shop", "ann", "p@ss/w:rd%")
+    server = urlsplit(postgres_url)
+    url = f"postgresql://ann:p%40ss%2Fw%3Ard%25@{server.hostname}:{server.port}/shop?options=-c%20jit%3Doff"
+    calls: list[tuple[list[str], dict[str, str]]] = []
+    monkeypatch.setattr(launcher, "find_running", lambda home: SimpleNamespace(warehouse_url=url))
+    monkeypatch.setattr(launcher, "become", lambda command, environment: calls.append((command, environment)))
+    launcher.psql(["--tuples-only", "--no-align", "--command", "SELECT current_user, current_setting('jit')"])
+    [(command, environment)] = calls
+    assert "p@ss" not in " ".join(command)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "ann|off\n", done.stderr
+
+
+def test_settings_that_are_given_are_told_without_their_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(launcher, "HOME", tmp_path)
+    monkeypatch.setattr(launcher, "start", lambda home, say: SimpleNamespace())
+    monkeypatch.setattr(launcher, "check_settings", lambda *given: (None, []))
+    monkeypatch.setenv("SOURCE", "postgresql://ann:s3cret@db.example/shop/public.orders")
+    monkeypatch.setenv("BATCH_LOCATIONS", "file:///data/[a-z]*.csv")
+    launcher._start()
+    said = capsys.readouterr().out
+    assert "SOURCE=postgresql://***@db.example/shop/public.orders\n" in said
+    assert "BATCH_LOCATIONS=file:///data/[a-z]*.csv, " in said
+    assert "s3cret" not in said
+
+
+def test_part_of_a_backup_is_not_started_but_can_be_stopped_and_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secrets.env").touch()
+    (tmp_path / "restoring").touch()
+    monkeypatch.setattr(launcher, "HOME", tmp_path)
+    monkeypatch.setattr(launcher, "start", lambda home, say: pytest.fail("a part of a stack was started"))
+    with pytest.raises(StackError, match="holds a part of a backup.* make reset`, then restore again"):
+        launcher.up()
+    assert {path.name for path in tmp_path.iterdir()} == {"secrets.env", "restoring"}
+    assert launcher.down() == 0
+    assert launcher.remove() == 0
+    assert not tmp_path.exists()

@@ -174,6 +174,15 @@ def test_reset_removes_every_file(open_home: Path) -> None:
     assert not open_home.exists()
 
 
+def test_stack_whose_ports_are_unknown_can_be_stopped_and_deleted(open_home: Path) -> None:
+    processes = processes_of(start(open_home, SMALL))
+    (open_home / "ports.json").write_text("")
+    assert stop(open_home) >= len(SMALL)
+    assert not alive(processes)
+    reset(open_home)
+    assert not open_home.exists()
+
+
 def test_reset_leaves_what_no_stack_has_written(open_home: Path) -> None:
     start(open_home, SMALL)
     (open_home / "models-of-mine").mkdir()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from include.embedded.overrides import write_overrides
+from include.embedded.overrides import show_override, write_overrides
 from include.settings import Settings, build_settings, gather_settings
 
 
@@ -35,3 +35,22 @@ def test_value_is_read_as_it_was_given(tmp_path: Path, value: str) -> None:
 
 def test_tracking_address_of_the_shell_does_not_lead_tasks_elsewhere(tmp_path: Path) -> None:
     assert write_overrides(tmp_path, {"MLFLOW_TRACKING_URI": "http://elsewhere"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [
+        ("SOURCE", "postgresql://ann:s3,cret@db/shop/public.orders", "postgresql://***@db/shop/public.orders"),
+        ("SOURCE", "file:///data/{month}.parquet", "file:///data/{month}.parquet"),
+        ("ZONES_SOURCE", "https://host/zones.csv?token=s3cret", "https://host/zones.csv?token=***"),
+        (
+            "BATCH_LOCATIONS",
+            "https://a/*.csv?sig=s3cret#x, https://ann:s3cret@b/*.csv",
+            "https://a/*.csv?sig=***#x,https://***@b/*.csv",
+        ),
+        ("ALERT_URLS", "slack://s3cret", "***"),
+        ("MONTHS", "2024-01, 2024-02", "2024-01, 2024-02"),
+    ],
+)
+def test_value_is_shown_without_its_secrets(key: str, value: str, shown: str) -> None:
+    assert show_override(key, value) == shown

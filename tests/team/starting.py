@@ -1,7 +1,7 @@
 """scripts/start.sh with an engine that only writes down what it is asked."""
 
-import json
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,9 +10,12 @@ from include.configuration.env_file import read_env_file
 from tests.team.compose_file import ROOT
 
 # Programs that Git Bash has as well; no Python among them.
-DOCKER = """#!/bin/sh
+DOCKER = r"""#!/bin/sh
 echo "$COMPOSE_PROFILES|$GIT_COMMIT|$*" >> "$DOCKER_LOG"
-case "$*" in *" config") cat > "$DOCKER_LOG.asked"; cat "$DOCKER_LOG.settings";; esac
+# The shell fills in a variable or its default by the rules of compose.
+case "$*" in *" config") . "$DOCKER_LOG.settings"; eval "cat <<END
+$(cat)
+END" | sed -n 's/^\([A-Z_]*\): \(.*\),$/      \1: \2/p';; esac
 case " $* " in *" $DOCKER_REFUSES "*) exit 1;; esac
 """
 
@@ -28,15 +31,17 @@ def lay_out(directory: Path) -> Path:
     return directory
 
 
-def run_script(directory: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs the script in such a copy."""
+def run_script(
+    directory: Path, *arguments: str, shell: str = 'exec bash "$@"', **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs the script in such a copy; `shell` is the command that a shell starts it with."""
     path = f"{directory / 'bin'}:{os.environ['PATH']}"
     given = {"PATH": path, "DOCKER_LOG": str(directory / "docker.log"), **environment}
     # What compose would answer: the file by its rules, and the shell's variables over it.
     settings = {**read_env_file(directory / ".env", environment).values, **environment}
-    lines = [f"      {key}: {json.dumps(value)}\n" for key, value in sorted(settings.items())]
+    lines = [f"{key}={shlex.quote(value)}\n" for key, value in sorted(settings.items()) if key != "PATH"]
     (directory / "docker.log.settings").write_text("".join(lines))
-    command = ["bash", str(directory / "scripts" / "start.sh"), *arguments]
+    command = ["bash", "-c", shell, "bash", str(directory / "scripts" / "start.sh"), *arguments]
     return subprocess.run(command, env=given, cwd="/", check=False, capture_output=True, text=True)
 
 

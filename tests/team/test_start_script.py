@@ -11,8 +11,11 @@ import pytest
 
 from include.deployment.checklist import review
 from include.embedded import settings as stack_module
+from include.embedded.places import check_home
+from include.embedded.settings import StackSettings
 from include.settings import reading as domain_module
 from include.settings import team as team_module
+from include.settings.team import TeamSettings
 from include.team.users import read_passwords
 from tests.team.compose_file import load_compose
 from tests.team.starting import lay_out, read_calls, run_script
@@ -24,7 +27,14 @@ def project(tmp_path: Path) -> Path:
 
 
 def read_secrets(project: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in sorted((project / "secrets").iterdir())}
+    return {path.name: path.read_text() for path in sorted((project / "secrets").glob("[!.]*"))}
+
+
+def drop_lines(project: Path, *keys: str) -> None:
+    """Removes settings from the project's `.env`."""
+    file = project / ".env"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if line.partition("=")[0] not in keys))
 
 
 def test_first_start_generates_every_secret_of_the_compose_file_and_no_other(project: Path) -> None:
@@ -44,7 +54,7 @@ def test_secrets_are_behind_a_directory_that_only_its_owner_can_enter(project: P
     run_script(project)
     assert stat.S_IMODE((project / "secrets").stat().st_mode) == 0o700
     # The accounts of the containers read the files that are mounted for them.
-    assert {stat.S_IMODE(path.stat().st_mode) for path in (project / "secrets").iterdir()} == {0o444}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (project / "secrets").glob("[!.]*")} == {0o444}
 
 
 def test_second_start_keeps_secrets_and_adds_what_lacks(project: Path) -> None:
@@ -59,6 +69,58 @@ def test_second_start_keeps_secrets_and_adds_what_lacks(project: Path) -> None:
     assert set(users_before) == {"admin", "operator", "analyst", "guest"}
     assert users.keys() - users_before.keys() == {"new"}
     assert users.items() >= users_before.items()
+
+
+def test_secret_that_was_cut_off_by_a_full_disk_is_generated_at_the_next_start(project: Path) -> None:
+    full = "trap '' XFSZ; ulimit -f 0; exec bash \"$@\""
+    assert run_script(project, shell=full).returncode != 0
+    (project / "secrets" / "broker_password").touch()
+    assert run_script(project).returncode == 0
+    secrets = read_secrets(project)
+    assert secrets.keys() == load_compose()["secrets"].keys()
+    assert all(re.fullmatch("[0-9a-f]{48}\n", secrets[name]) for name in secrets if name.endswith("_password"))
+
+
+def test_passwords_are_kept_when_the_disk_is_full(project: Path) -> None:
+    run_script(project)
+    before = read_secrets(project)
+    full = "trap '' XFSZ; ulimit -f 0; exec bash \"$@\""
+    assert run_script(project, shell=full, TEAM_USERS="new:Op").returncode != 0
+    assert read_secrets(project) == before
+
+
+def test_people_whose_names_are_alike_get_a_password_each(project: Path) -> None:
+    done = run_script(project, ADMIN_USER="a.b", TEAM_USERS="a-b:User,ann-lee:User,ann.lee:Op,ann+lee:Op")
+    passwords = read_passwords(read_secrets(project)["user_passwords"])
+    assert passwords.keys() == {"a.b", "a-b", "ann-lee", "ann.lee", "ann+lee"}
+    assert len(set(passwords.values())) == len(passwords)
+    assert f"a.b / {passwords['a.b']}\n" in done.stdout
+
+
+@pytest.mark.parametrize("line", ["", "{}=\n"])
+def test_setting_that_says_nothing_has_the_default_of_the_code(project: Path, line: str) -> None:
+    keys = ("ADMIN_USER", "AIRFLOW_PORT", "MLFLOW_PORT", "SERVING_PORTS", "MAILPIT_PORT", "XGBOOST_DEVICE")
+    drop_lines(project, *keys, "TEAM_USERS")
+    with (project / ".env").open("a") as file:
+        file.write("".join(line.format(key) for key in keys))
+    done = run_script(project)
+    stack, team = StackSettings(), TeamSettings()
+    assert read_passwords(read_secrets(project)["user_passwords"]).keys() == {stack.admin_user, *team.team_users}
+    assert f"http://localhost:{stack.airflow_port}  {stack.admin_user} / " in done.stdout
+    assert f"http://localhost:{stack.mlflow_port}  reader" in done.stdout
+    assert f"http://localhost:{team.serving_ports.partition('-')[0]}/docs" in done.stdout
+    assert f"http://localhost:{team.mailpit_port}\n" in done.stdout
+
+
+def test_nobody_beside_the_administrator_gets_a_password_where_the_settings_name_nobody(project: Path) -> None:
+    run_script(project, TEAM_USERS="")
+    assert read_passwords(read_secrets(project)["user_passwords"]).keys() == {"admin"}
+
+
+def test_checkout_that_has_a_team_server_can_have_a_stack_too(project: Path) -> None:
+    assert run_script(project).returncode == 0
+    check_home(project / ".local")
+    assert not (project / ".local").exists()
 
 
 def test_engine_is_asked_once_and_waited_for_and_where_everything_is_gets_printed(project: Path) -> None:

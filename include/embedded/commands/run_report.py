@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from include.embedded.commands.results import TrainedModel, find_champion
+from include.embedded.credentials import write_private
 from include.embedded.stack import Stack
 from include.problem.objectives.objective import Objective
 from include.promotion.decisions import describe_unbeaten, find_judgement
@@ -27,9 +28,7 @@ def write_report(stack: Stack, settings: Settings, models: Sequence[TrainedModel
     """
     path = stack.home / FILE
     report = _gather(stack, settings, models, set_version)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    write_private(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     return path
 
 

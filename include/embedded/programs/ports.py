@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from include.embedded.credentials import write_private
 from include.embedded.errors import StackError
 
 HOST = "127.0.0.1"
@@ -74,7 +75,7 @@ def _choose(home: Path, wanted: Mapping[str, int], held: ExitStack) -> dict[str,
                 f"No free port for {name} from {port} to {candidates[-1]}: set {name.upper()}_PORT"
             ) from None
     text = json.dumps({name: [wanted[name], chosen[name]] for name in wanted}, indent=2)
-    (home / "ports.json").write_text(text + "\n", encoding="utf-8")
+    write_private(home / "ports.json", text + "\n")
     return chosen
 
 
@@ -93,4 +94,7 @@ def _hold(port: int, held: ExitStack) -> bool:
 
 def _load(home: Path) -> dict[str, tuple[int, int]]:
     path = home / "ports.json"
-    return {name: tuple(pair) for name, pair in json.loads(path.read_text()).items()} if path.exists() else {}
+    try:
+        return {name: tuple(pair) for name, pair in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (FileNotFoundError, ValueError):  # cut off: stopping and deleting the stack must go on all the same
+        return {}

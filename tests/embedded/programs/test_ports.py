@@ -1,12 +1,15 @@
 """Which ports a stack chooses."""
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from include.embedded.errors import StackError
 from include.embedded.programs.ports import HOST, hold_ports, is_free, load_ports
+from include.settings import ROOT
 
 
 def listen() -> socket.socket:
@@ -67,6 +70,30 @@ def test_changed_setting_wins_over_the_port_chosen_before(tmp_path: Path) -> Non
         first, second = one.getsockname()[1], two.getsockname()[1]
     choose_ports(tmp_path, {"mlflow": first})
     assert choose_ports(tmp_path, {"mlflow": second}) == {"mlflow": second}
+
+
+def test_ports_that_were_cut_off_are_chosen_again(tmp_path: Path) -> None:
+    (tmp_path / "ports.json").write_text('{"mlflow": [50')
+    assert load_ports(tmp_path) == {}
+    chosen = choose_ports(tmp_path, {"mlflow": 5000})
+    assert load_ports(tmp_path) == chosen
+
+
+def test_full_disk_leaves_the_ports_chosen_before(tmp_path: Path) -> None:
+    chosen = choose_ports(tmp_path, {"mlflow": 5000})
+    script = (
+        "import resource, sys, tempfile\n"
+        "from pathlib import Path\n"
+        "from include.embedded.programs.ports import hold_ports\n"
+        "tempfile.gettempdir()  # which tries to write\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "with hold_ports(Path(sys.argv[1]), {'mlflow': 6000}): pass\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert "File too large" in done.stderr
+    assert load_ports(tmp_path) == chosen
 
 
 def test_error_names_the_setting_when_no_port_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from include.embedded.errors import StackError
 from include.embedded.programs import postgres
@@ -48,6 +49,26 @@ def test_cluster_of_another_major_version_is_refused_with_what_to_do(open_home: 
         postgres.initialise(server, "secret")
 
 
+@pytest.mark.parametrize(
+    ("address", "is_own"),
+    [
+        ("postgresql://db/rides?sslmode=verify-full", True),
+        ("host=db sslmode=require", True),
+        ("postgresql://db/rides?sslmode=prefer", False),
+        ("postgresql://db/rides", False),
+    ],
+)
+def test_program_of_the_machine_is_used_for_a_server_that_must_be_asked_by_tls(
+    address: str, is_own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "pg_dump"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Path(postgres.find_client("pg_dump", address)) != own
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o755)
+    assert (Path(postgres.find_client("pg_dump", address)) == own) == is_own
+
+
 @NEEDS_ROOT
 def test_server_goes_elsewhere_when_its_account_cannot_reach_the_home(closed_home: Path) -> None:
     closed_home.mkdir()
@@ -64,6 +85,31 @@ def test_directory_of_another_user_is_refused(closed_home: Path) -> None:
     os.chown(shared, 12345, 12345)
     with pytest.raises(StackError, match="does not belong to"):
         postgres.place_server(closed_home)
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "password"),
+    [
+        ("postgresql://ann:p%40ss@db.example/shop", "postgresql://ann@db.example/shop", "p@ss"),
+        ("postgresql://db.example:5432/shop", "postgresql://db.example:5432/shop", None),
+        (
+            "postgresql://ann:secret@db.example/shop?sslmode=verify-full&options=-c%20jit%3Doff",
+            "postgresql://ann@db.example/shop?sslmode=verify-full&options=-c%20jit%3Doff",
+            "secret",
+        ),
+        ("postgres://ann@/shop?host=db.example&password=p%26ss", "postgresql://ann@db.example/shop", "p&ss"),
+    ],
+)
+def test_password_is_split_off_an_address_and_nothing_else(url: str, address: str, password: str | None) -> None:
+    found, variables = postgres.split_password(url)
+    assert conninfo_to_dict(found) == conninfo_to_dict(address)
+    assert variables == ({"PGPASSWORD": password} if password else {})
+
+
+def test_secret_that_only_a_command_line_could_hand_on_is_refused() -> None:
+    with pytest.raises(StackError, match="has sslpassword in it") as raised:
+        postgres.split_password("postgresql://ann:secret@db.example/shop?sslpassword=hidden")
+    assert "hidden" not in str(raised.value)
 
 
 def test_server_runs_under_an_account_without_rights(small_stack: Stack) -> None:
