@@ -80,6 +80,33 @@ def test_every_python_that_the_project_runs_on_is_tested() -> None:
     assert matrix["python"] == [f"3.{minor}" for minor in range(int(lowest), int(below))]
 
 
+@pytest.mark.parametrize(
+    ("ends", "is_taken"),
+    [
+        ('echo "27 passed, 9 deselected in 900.00s"', True),
+        ('echo "36 skipped in 1.00s"', False),
+        ('echo "26 passed, 1 skipped in 900.00s"', False),
+        ('echo "26 passed, 1 failed in 900.00s"; exit 2', False),
+    ],
+)
+def test_tests_in_containers_run_as_root_and_are_never_skipped(tmp_path: Path, ends: str, is_taken: bool) -> None:
+    step = find_step(DIRECTORY / "test.yml", "Test the team's stack in containers")
+    for name, script in (("sudo", 'echo "as root: $*" >> calls; "$@"'), ("make", f'echo "make $*" >> calls; {ends}')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    assert step["shell"] == "bash"
+    # As GitHub runs it.
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == is_taken, done.stdout + done.stderr
+    root, made = (tmp_path / "calls").read_text().splitlines()
+    assert root.startswith("as root: ")
+    # Its programs are those of the job's own Python.
+    assert f"PATH={environment['PATH']}" in root
+    assert made.startswith("make test-containers ")
+
+
 def triggers(path: Path) -> set[str]:
     # YAML 1.1 takes the key `on` for true.
     return set(read(path)[True])  # type: ignore[index]
