@@ -21,8 +21,8 @@ from include.deployment.backup import (
 )
 from include.deployment.errors import DeploymentError
 from include.embedded.databases import create_databases, find_warehouses
-from include.embedded.lifecycle import find_running, reset, start, stop
-from include.embedded.places import KEYS, RESTORING, check_home, check_restored
+from include.embedded.lifecycle import check_restored, find_running, reset, start, stop
+from include.embedded.places import KEYS, RESTORING, check_home
 from include.embedded.settings import name_warehouse, read_problem_name, read_stack_settings
 from include.embedded.stack import Stack
 from include.embedded.usage import name_command

@@ -16,9 +16,9 @@ from include.embedded.databases import list_kept
 from include.embedded.environment import MAIL_SERVER
 from include.embedded.errors import StackError
 from include.embedded.isolation import TERMINAL, isolate
-from include.embedded.lifecycle import find_other, find_running, find_started, reset, start, stop
+from include.embedded.lifecycle import check_restored, find_other, find_running, find_started, reset, start, stop
 from include.embedded.overrides import show_override, write_overrides
-from include.embedded.places import check_home, check_places, check_restored, find_written
+from include.embedded.places import check_home, check_places, find_written
 from include.embedded.programs.health import find_problem
 from include.embedded.programs.launch import become
 from include.embedded.programs.postgres import find_client, split_password

@@ -14,7 +14,7 @@ import psutil
 from include.embedded.credentials import write_private
 from include.embedded.databases import create_databases, migrate_databases
 from include.embedded.errors import StackError
-from include.embedded.places import MADE_AT_START, check_home, find_foreign, find_written
+from include.embedded.places import MADE_AT_START, RESTORING, check_home, find_foreign, find_written
 from include.embedded.programs import postgres
 from include.embedded.programs.health import find_problem
 from include.embedded.programs.patience import Patience
@@ -37,6 +37,19 @@ SECONDS_BETWEEN_WORDS = 30.0
 SECONDS_BETWEEN_LOOKS = 2.0
 ENDED = ("STOPPED", "EXITED", "FATAL")
 Say = Callable[[str], None]
+
+
+def check_restored(home: Path) -> None:
+    """Checks that a stack is whole.
+
+    Raises:
+        StackError: The restore that creates it runs or was cut off.
+    """
+    if (home / RESTORING).exists():
+        raise StackError(
+            f"{home} holds a part of a backup: its restore runs, or was cut off. If none runs, delete the part with"
+            f" `{name_command('reset', home)}`, then restore again."
+        )
 
 
 def start(home: Path, names: tuple[str, ...] = PROGRAMS, say: Say = print, *, with_databases: bool = True) -> Stack:

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from include.embedded.errors import StackError
-from include.embedded.usage import name_command
 
 # There from the first start on.
 KEYS = "secrets.env"
@@ -46,19 +45,6 @@ def check_places(places: Iterable[Path]) -> None:
         raise StackError(
             f"The directory {path!r} contains {problem}: rename it, or keep the stack elsewhere with"
             " MLTRAIN_HOME=/another/directory."
-        )
-
-
-def check_restored(home: Path) -> None:
-    """Checks that a stack is whole.
-
-    Raises:
-        StackError: The restore that creates it runs or was cut off.
-    """
-    if (home / RESTORING).exists():
-        raise StackError(
-            f"{home} holds a part of a backup: its restore runs, or was cut off. If none runs, delete the part with"
-            f" `{name_command('reset', home)}`, then restore again."
         )
 
 

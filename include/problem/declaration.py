@@ -93,7 +93,9 @@ class Problem(SettingsModel):
     encoding: OptionalText = None
     """Encoding of the source's text files, such as `latin-1`. Empty: a byte order mark, else UTF-8, else cp1252."""
     missing: Marks = ()
-    """Values that mean a missing one, besides empty ones, NA, N/A, #N/A, null, NaN, - and ?; for example -200."""
+    """Values that mean a missing one, besides empty ones, NA, N/A, n/a, #N/A, null, Null, NULL, NaN, nan, - and ?; for
+    example -200.
+    """
     group: OptionalText = None
     """The column whose rows of one value belong together, such as a customer: never in two splits."""
     split: Literal["", "time", "group", "hash"] = ""

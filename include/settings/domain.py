@@ -203,7 +203,7 @@ class Settings(DataSettings):
     max_model_age: Days = 30.0
     """Days after which a champion is too old and is trained again."""
     ignore_failures: bool = True
-    """Whether a retraining succeeds, with a warning, if one model family fails and the other one is trained."""
+    """Whether a retraining succeeds, with a warning, if a model family fails and at least one other is trained."""
     watch_interval: float = Field(default=10.0, ge=0, le=86_400)
     """Seconds between two checks for new files, if the source is files. 0: only `RETRAINING_SCHEDULE` checks."""
 

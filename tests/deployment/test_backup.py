@@ -22,8 +22,7 @@ from include.deployment.errors import DeploymentError
 from include.deployment.places import VARIABLES, find_places
 from include.embedded.databases import create_databases
 from include.embedded.environment import tracking_environment
-from include.embedded.lifecycle import reset, start, stop
-from include.embedded.places import check_restored
+from include.embedded.lifecycle import check_restored, reset, start, stop
 from include.embedded.programs.postgres import create_database as make_database
 from include.embedded.programs.processes import find_processes
 from include.embedded.settings import STACK_KEYS

@@ -10,6 +10,7 @@ from pathlib import Path
 from include.embedded.programs.mail_sink import store_message
 from include.embedded.programs.ports import HOST
 from include.embedded.stack import Stack
+from include.settings import ROOT
 
 
 def send(stack: Stack, subject: str) -> None:
@@ -54,3 +55,15 @@ def test_full_disk_leaves_no_part_of_a_message_and_asks_to_come_back(tmp_path: P
 def test_nothing_but_whole_messages_is_left_in_the_directory(tmp_path: Path) -> None:
     path = store_message(tmp_path, b"whole")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_sink_needs_no_package_but_its_own() -> None:
+    """It runs beside everything else for as long as the stack does: it holds no libraries that it does not need."""
+    script = (
+        "import sys\n"
+        "before = set(sys.modules)\n"
+        "import include.embedded.programs.mail_sink\n"
+        "print(*{name.split('.')[0] for name in sys.modules.keys() - before} - set(sys.stdlib_module_names))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert set(done.stdout.split()) == {"include", "aiosmtpd", "attr", "public"}
