@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,9 @@ for missing in ("dbruntime", "pyspark"):
     if not importlib.util.find_spec(missing):
         sys.modules[missing] = None  # type: ignore[assignment]
 DATABASE_NUMBERS = count(1)
+# Below those that the system gives to whatever connects: one of these could be taken before it is used. Each process
+# begins elsewhere.
+PORTS = islice(cycle(range(20_000, 32_000)), os.getpid() * 997 % 12_000, None)
 # Nothing here outlives the session, so nothing needs to survive a power cut.
 SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
 E2E = ROOT / "tests" / "e2e"
@@ -117,9 +120,12 @@ def find_binaries() -> Path:
 
 
 def find_free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that nothing listens on, another one at each call."""
+    for port in PORTS:
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            break
+    return port
 
 
 @pytest.fixture(scope="session")

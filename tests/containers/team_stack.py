@@ -1,7 +1,6 @@
 """A team's stack in containers: a checkout of the project with settings of its own, started by scripts/start.sh."""
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -211,17 +210,11 @@ class TeamStack:
 
 
 def find_adjacent_ports() -> int:
-    """The first of two free ports."""
-    while True:
-        port = find_free_port()
-        if is_free(port + 1):
-            return port
-
-
-def is_free(port: int) -> bool:
-    """Whether nothing listens on a port."""
-    with socket.socket() as listener:
-        return listener.connect_ex(("127.0.0.1", port)) != 0
+    """The first of two free ports, one after the other."""
+    first, second = find_free_port(), find_free_port()
+    while second != first + 1:
+        first, second = second, find_free_port()
+    return first
 
 
 class TeamBench(Bench):
