@@ -26,7 +26,7 @@ from include.orchestration.schedules import cron
 from include.settings import read_settings, read_usable_settings
 
 
-@task
+@task(max_active_tis_per_dag=1)
 def measure_live_errors() -> int:
     """Compares logged predictions with the rows that have arrived since."""
     from include.monitoring import live_errors

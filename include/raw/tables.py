@@ -4,11 +4,13 @@ Migrations make what every problem has; a column that a declaration adds, or giv
 that a new column is a change of the problem's file alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 from psycopg import sql
 
+from include.errors import WarehouseUnavailable
 from include.problem.declaration import Problem
 from include.problem.parts import Column
 from include.sources.references import list_references
@@ -19,6 +21,9 @@ ROWS = ("raw", "rows")
 LOG = ("prediction", "log")
 LOGS = (LOG, ("prediction", "batch"))
 _LOCK = "raw.rows: columns"
+# All who come later queue behind a change of a table that waits. A task may read by one connection what it writes by
+# another: where the change waits for one of them and keeps the other waiting, only this ends it.
+LOCK_TIMEOUT = "60s"
 _ACCEPTED = """
     CREATE VIEW raw.accepted AS
     SELECT r.* FROM raw.rows r
@@ -42,7 +47,8 @@ def ensure_columns(url: str, problem: Problem) -> list[str]:
     """Gives every table the columns of the problem, and its references their tables.
 
     A column whose kind has changed is replaced: in `raw.rows` it is empty until its months are loaded again; in the
-    logs of predictions the old one stays under a name that says its type.
+    logs of predictions the old one stays under a name that says its type. Each table is changed in a transaction of
+    its own: what was changed before an error stays, and the next call does the rest.
 
     Args:
         url: The warehouse's libpq address.
@@ -51,21 +57,42 @@ def ensure_columns(url: str, problem: Problem) -> list[str]:
         What was changed, as `table.column`.
 
     Raises:
-        WarehouseUnavailable: The warehouse cannot be reached.
+        WarehouseUnavailable: The warehouse cannot be reached, or others have used a table for too long.
     """
-    with connect(url) as connection:
-        # Two starters at once: the second waits, then finds nothing to do.
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [_LOCK])
-        for _, table in list_references(problem):
-            table.create(connection)
-        changed = _ensure(connection, ROWS, problem.stored, keep=False)
+    with connect(url, autocommit=True) as connection:
+        with _changing(connection, "a table of references"):
+            for _, table in list_references(problem):
+                table.create(connection)
+        with _changing(connection, ".".join(ROWS)):
+            changed = _ensure(connection, ROWS, problem.stored, keep=False)
+            if connection.execute("SELECT to_regclass('raw.accepted')").fetchone() == (None,):
+                connection.execute(_ACCEPTED)
+                connection.execute(
+                    "COMMENT ON VIEW raw.accepted IS 'Rows that broke no rule, whatever their target is'"
+                )
         for log in LOGS:
-            changed += _ensure(connection, log, problem.inputs, keep=True)
-        _index_log(connection, problem)
-        if connection.execute("SELECT to_regclass('raw.accepted')").fetchone() == (None,):
-            connection.execute(_ACCEPTED)
-            connection.execute("COMMENT ON VIEW raw.accepted IS 'Rows that broke no rule, whatever their target is'")
+            with _changing(connection, ".".join(log)):
+                changed += _ensure(connection, log, problem.inputs, keep=True)
+                if log == LOG:
+                    _index_log(connection, problem)
     return changed
+
+
+@contextmanager
+def _changing(connection: psycopg.Connection, table: str) -> Iterator[None]:
+    """A transaction that gives up where others use the table for too long."""
+    try:
+        with connection.transaction():
+            # Two starters at once: the second waits, then finds nothing to do.
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [_LOCK])
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+            yield
+    except psycopg.errors.LockNotAvailable as error:
+        raise WarehouseUnavailable(
+            f"{table} could not be given the columns that the problem declares: others have used it for {LOCK_TIMEOUT}"
+            f" ({error}). Wait until the tasks and statements on it have ended, which pg_stat_activity lists, or end"
+            " them with pg_terminate_backend; then start again what was started"
+        ) from error
 
 
 def has_columns(connection: psycopg.Connection, table: tuple[str, str], columns: Sequence[Column]) -> bool:
@@ -128,11 +155,13 @@ def _index_log(connection: psycopg.Connection, problem: Problem) -> None:
     indexes = {index for (index,) in connection.execute(_INDEXES, [problem.time])}
     if former in indexes and name not in indexes:
         # As releases before this one called it: to make it again would keep predictions from being written for so long.
-        statement = sql.SQL("ALTER INDEX {} RENAME TO {}").format(
-            sql.Identifier("prediction", former), sql.Identifier(name)
+        connection.execute(
+            sql.SQL("ALTER INDEX {} RENAME TO {}").format(sql.Identifier("prediction", former), sql.Identifier(name))
         )
-    else:
-        statement = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON prediction.log ({})").format(
-            sql.Identifier(name), sql.Identifier(problem.time)
+    # The statement keeps predictions from being written while it waits, also where it then finds the index there.
+    elif name not in indexes:
+        connection.execute(
+            sql.SQL("CREATE INDEX IF NOT EXISTS {} ON prediction.log ({})").format(
+                sql.Identifier(name), sql.Identifier(problem.time)
+            )
         )
-    connection.execute(statement)

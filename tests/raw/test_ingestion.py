@@ -17,6 +17,7 @@ from include.sources import BATCH_ROWS
 from tests.redeclared import retype
 from tests.servers import WebServer
 from tests.trip_tables import make_trips
+from tests.warehouse_rows import query
 
 MONTH = "2024-01"
 YELLOW = {"lpep_pickup_datetime": "tpep_pickup_datetime", "lpep_dropoff_datetime": "tpep_dropoff_datetime"}
@@ -30,11 +31,6 @@ def settings(tmp_path: Path) -> Settings:
 
 def write(settings: Settings, table: pa.Table, month: str = MONTH) -> None:
     pq.write_table(table, settings.problem.source.replace("{month}", month))
-
-
-def query(url: str, statement: str) -> list[tuple]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(statement.encode()).fetchall()
 
 
 def count_rows(url: str) -> dict[str, int]:
