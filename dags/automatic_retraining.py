@@ -2,7 +2,8 @@
 
 **Starts** hourly (`RETRAINING_SCHEDULE`), on drift, within half a minute of a new or changed file at the source, or by
 hand. If another of its runs, a preparation or a training is in progress, or if there is no reason to retrain, it
-skips all later tasks, succeeds, and says why in its note.
+skips all later tasks, succeeds, and says why in its note. So it does in the pause after a retraining that failed, of 2
+hours at first and 24 at most, unless the source, an alarm or a setting has changed.
 
 **Reasons**: a month of the rolling window (`ROLLING_MONTHS`) that is new, has changed, or has no model trained on it;
 drift; a champion that is older than `MAX_MODEL_AGE` or was found to be unusable; `force`.
@@ -47,7 +48,7 @@ PARAMS = {
 def detect(**context: Any) -> RetrainingValues:
     """Finds the reasons to retrain and what to train on; skips the rest if there is none or a run is in progress.
 
-    It fails if a DAG that it needs is paused.
+    It also skips the rest in the pause after a retraining that failed. It fails if a DAG that it needs is paused.
     """
     from include.retraining import reasons, report
 
@@ -58,11 +59,13 @@ def detect(**context: Any) -> RetrainingValues:
     if found is None:
         nothing = "no new or changed month, no alarm on what would be trained on, and the champion is not too old"
         skip_run(context, f"No reason to retrain: {nothing}.")
+    if not context["params"]["force"] and (pause := reasons.describe_pause(url, found, name_run(context))):
+        skip_run(context, f"Not retrained: {pause}")
     note_run(context, f"Retraining: {'; '.join(found.reasons)}.")
     values, trainings = found.to_dict(), settings.training_dags
     # The event of a preparation starts the trainings.
     check_unpaused({*report.plan_starts(values, trainings), *trainings})
-    report.begin(url, name_run(context), found.reasons, found.months)
+    report.begin(url, name_run(context), found.reasons, found.months, found.fingerprint)
     return values
 
 

@@ -15,7 +15,7 @@ from include.orchestration.handover import list_versions
 from include.orchestration.presentation import MAIN, MODELS, choice, first_sentence, hidden, in_force
 from include.orchestration.runs import list_type_notes, name_run, note_run, skip_run
 from include.problem.request_values import MOMENT
-from include.settings import read_settings, read_usable_settings
+from include.settings import Settings, read_settings, read_usable_settings
 from include.training.results import TYPE_NOTES, Candidate, JobValues, Registered, SearchValues, Trained, Tuned
 
 log = logging.getLogger(__name__)
@@ -100,8 +100,7 @@ def training_set(family: Family, **context: Any) -> JobValues:
     versions = list_versions(context)
     found = choose_training_set(url, settings.outdated_after, requested=params["set_version"], announced=versions)
     if found is None:
-        check_unpaused(["data_preparation"])
-        started = start_dag("data_preparation", f"Started by {run.dag_id}, which found no fresh training set.")
+        started = _start_preparation(url, settings, run.dag_id)
         reason = f"No fresh training set: data_preparation was started ({started}); its event starts a new run"
         skip_run(context, f"{reason}{_describe_loss(params)}.")
     if not _claim(url, family, found.version, bool(versions), **context):
@@ -109,6 +108,15 @@ def training_set(family: Family, **context: Any) -> JobValues:
     chosen = {name: params[name] for name in ("max_evaluations", "time_budget", "random_state", "feature_set")}
     page = context["ti"].log_url.partition("/tasks/")[0]
     return make_job(settings, family, name_run(context), found, page=page, **chosen).to_dict()
+
+
+def _start_preparation(url: str, settings: Settings, dag_id: str) -> str:
+    """Starts a preparation of the settings' months, or of the window that retraining has rolled on to since."""
+    from include.retraining.reasons import plan_rolled
+
+    check_unpaused(["data_preparation"])
+    note = f"Started by {dag_id}, which found no fresh training set."
+    return start_dag("data_preparation", note, plan_rolled(url, settings))
 
 
 def _describe_loss(params: Mapping[str, Any]) -> str:

@@ -1,9 +1,11 @@
 """Whether there is a reason to train again, and on what."""
 
+import hashlib
+import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import dropwhile
 
 from psycopg.types.json import Jsonb
@@ -25,9 +27,20 @@ from include.sources.listing import MONTH
 from include.sources.location import identify_kind, locate, mask
 from include.tracking import registry, runs
 from include.tracking.runs import Tracker
+from include.version import VERSION
 from include.warehouse import connect
 
 log = logging.getLogger(__name__)
+# The longest pause after retrainings that failed.
+LONGEST_PAUSE = 24
+# Since the last success. A retraining that was ended before it could report has failed, too: only one runs at a time.
+_FAILURES = """
+    SELECT count(*), max(coalesce(finished_at, started_at)),
+        EXISTS (SELECT FROM training.retrainings WHERE run_key = %(run_key)s)
+    FROM training.retrainings r
+    WHERE fingerprint = %(fingerprint)s
+      AND NOT EXISTS (SELECT FROM training.retrainings WHERE state = 'success' AND started_at >= r.started_at)
+"""
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,7 @@ class Findings:
         age: Days since the champion was registered or a retraining last tried to better it; None without a champion.
         errors: What the open alarm says of the champion's error, a phrase each.
         unusable: The champion's version where it was found to be unusable and no retraining has followed.
+        fingerprint: Of what decides how a retraining ends: the window's files, the alarms and the settings.
     """
 
     window: tuple[str, ...]
@@ -63,6 +77,7 @@ class Findings:
     age: float | None
     unusable: int | None = None
     errors: tuple[str, ...] = ()
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,7 @@ class Retraining:
         set_version: The published training set that holds them; None: it has to be prepared.
         preparation: The parameters of data_preparation for these months.
         requested_at: ISO time of the look.
+        fingerprint: See `Findings`.
     """
 
     reasons: tuple[str, ...]
@@ -81,6 +97,7 @@ class Retraining:
     set_version: int | None
     preparation: PreparationRequest
     requested_at: str
+    fingerprint: str = ""
 
     def to_dict(self) -> RetrainingValues:
         """As plain JSON values."""
@@ -147,24 +164,63 @@ def detect(url: str, settings: Settings, *, force: bool) -> Retraining | None:
     reasons = find_reasons(findings, settings.max_model_age, force=force)
     if not reasons or not findings.window:
         return None
-    preparation = plan_preparation(
-        findings.window,
-        by_time=settings.problem.split_by == "time",
-        has_test_split=bool(settings.test_from or not settings.validation_from),
-    )
+    preparation = _plan_window(settings, findings.window)
     set_version = None
     if not findings.new and not findings.changed:
         set_version = find_fresh_version(url, settings, make_plan(settings, **preparation).to_dict())
-    return Retraining(tuple(reasons), findings.window, set_version, preparation, requested_at=now.isoformat())
+    return Retraining(tuple(reasons), findings.window, set_version, preparation, now.isoformat(), findings.fingerprint)
+
+
+def describe_pause(url: str, found: Retraining, run_key: str) -> str | None:
+    """Until when what has failed is not tried again, and why; None where it can be tried now.
+
+    The pause is two hours after one failure, four after two in a row, and so on, up to a day. A retraining with another
+    fingerprint is another one, and a run that is cleared is tried at once.
+    """
+    with connect(url) as connection:
+        row = connection.execute(_FAILURES, {"run_key": run_key, "fingerprint": found.fingerprint}).fetchone()
+    assert row is not None  # count(*) gives a row
+    failures, last, is_cleared = row
+    if not failures or is_cleared:
+        return None
+    until = last + timedelta(hours=min(2**failures, LONGEST_PAUSE))
+    if until <= datetime.now(UTC):
+        return None
+    failed = "the last retraining" if failures == 1 else f"each of the last {failures} retrainings"
+    return (
+        f"{'; '.join(found.reasons)}. But {failed} failed, and the source, the alarms and the settings are the same"
+        f" since: the next one is due at {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC. `force` retrains at once."
+    )
+
+
+def plan_rolled(url: str, settings: Settings) -> PreparationRequest | None:
+    """The parameters of data_preparation for the rolling window, once months after those of MONTHS were loaded.
+
+    Returns:
+        None before that: MONTHS says what to prepare.
+
+    Raises:
+        SourceInvalid, SourceUnavailable: As `detect`.
+    """
+    stored = _read_sources(url)
+    if ALL in settings.months or max(_list_known(settings, stored), default="") <= max(settings.months):
+        return None
+    window = _find_window(settings, stored)
+    return _plan_window(settings, [month.month for month in window]) if window else None
+
+
+def _plan_window(settings: Settings, months: Sequence[str]) -> PreparationRequest:
+    return plan_preparation(
+        months,
+        by_time=settings.problem.split_by == "time",
+        has_test_split=bool(settings.test_from or not settings.validation_from),
+    )
 
 
 def look(url: str, settings: Settings, now: datetime) -> Findings:
     """Everything that can be a reason."""
     stored = _read_sources(url)
-    known = [month for month, source in stored.items() if source.location == mask(locate(settings, month))]
-    months = look_back(settings, known, probe, log.warning)
-    # The newest month is held out: until it has enough rows, the ones before it are trained on.
-    found = choose_window(settings, dropwhile(lambda month: _is_too_small(settings, month, stored), months))
+    found = _find_window(settings, stored)
     window = [month.month for month in found]
     new = [month for month in window if month not in stored]
     changed = [month.month for month in found if month.month in stored and has_changed(month, stored[month.month])]
@@ -180,7 +236,26 @@ def look(url: str, settings: Settings, now: datetime) -> Findings:
         tried = [champion.created_at, _read_last_retraining(url)]
         age = (now - max(moment for moment in tried if moment)).total_seconds() / 86_400
     is_trained = not new and _is_trained(url, settings, tracker, hashes)
-    return Findings(tuple(window), tuple(new), tuple(changed), is_trained, tuple(drifted), age, unusable, tuple(errors))
+    return Findings(
+        tuple(window), tuple(new), tuple(changed), is_trained, tuple(drifted), age, unusable, tuple(errors),
+        fingerprint=_identify(settings, found, [*drifted, *errors, unusable]),
+    )  # fmt: skip
+
+
+def _find_window(settings: Settings, stored: Mapping[str, Source]) -> list[Probe]:
+    months = look_back(settings, _list_known(settings, stored), probe, log.warning)
+    # The newest month is held out: until it has enough rows, the ones before it are trained on.
+    return choose_window(settings, dropwhile(lambda month: _is_too_small(settings, month, stored), months))
+
+
+def _list_known(settings: Settings, stored: Mapping[str, Source]) -> list[str]:
+    """The months that were loaded from the present source."""
+    return [month for month, source in stored.items() if source.location == mask(locate(settings, month))]
+
+
+def _identify(settings: Settings, window: Sequence[Probe], alarms: Sequence[str | int | None]) -> str:
+    looked_at = [VERSION, settings.model_dump(mode="json"), [asdict(month) for month in window], alarms]
+    return hashlib.sha256(json.dumps(looked_at, sort_keys=True).encode()).hexdigest()
 
 
 def has_changed(found: Probe, stored: Source) -> bool:

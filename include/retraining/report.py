@@ -100,15 +100,17 @@ def _describe(objective: Objective, model: JudgedModel) -> str:
     return f"{model.family}: {model.model} version {model.version}, {error}: {decision}."
 
 
-def begin(url: str, run_key: str, reasons: Sequence[str], months: Sequence[str]) -> None:
+def begin(url: str, run_key: str, reasons: Sequence[str], months: Sequence[str], fingerprint: str = "") -> None:
     """Opens the retraining's row; a run that is cleared opens it again, with nothing of its first time."""
     with connect(url) as connection:
         connection.execute(
-            "INSERT INTO training.retrainings (run_key, reasons, months, state) VALUES (%s, %s, %s, 'running')"
+            "INSERT INTO training.retrainings (run_key, reasons, months, fingerprint, state)"
+            " VALUES (%s, %s, %s, %s, 'running')"
             " ON CONFLICT (run_key) DO UPDATE"
-            " SET reasons = excluded.reasons, months = excluded.months, state = excluded.state, runs = DEFAULT,"
-            " models = DEFAULT, report = NULL, started_at = now(), finished_at = NULL",
-            [run_key, list(reasons), list(months)],
+            " SET reasons = excluded.reasons, months = excluded.months, fingerprint = excluded.fingerprint,"
+            " state = excluded.state, runs = DEFAULT, models = DEFAULT, report = NULL, started_at = now(),"
+            " finished_at = NULL",
+            [run_key, list(reasons), list(months), fingerprint],
         )
 
 

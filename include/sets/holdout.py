@@ -14,6 +14,7 @@ from include.problem.data import Columns, Values
 from include.problem.declaration import Problem
 from include.sets import baselines
 from include.sets.examples import TARGET, list_columns, read_problem_of, read_rows, split_of_columns, table_of
+from include.sets.plan import declare_contents
 from include.sets.split import learnt_from
 from include.warehouse import connect
 
@@ -28,6 +29,15 @@ _ROWS = """
           AND (s.version = ANY({versions}) AND {learnt_from} OR s.version = ANY({whole}))
     )
     ORDER BY e.month, e.row_number
+"""
+# A set's source is where its newest month was loaded from, if that is loaded as the set holds it.
+_PUBLISHED = """
+    SELECT s.version, m.newest, s.counts,
+        CASE WHEN m.newest <> 'all' THEN replace(r.location, r.month, '') END, s.settings, s.declaration
+    FROM training.published s
+    CROSS JOIN LATERAL (SELECT s.months[cardinality(s.months)] AS newest) m
+    LEFT JOIN raw.sources r ON r.month = m.newest AND r.sha256 = s.sources ->> r.month
+    ORDER BY s.published_at DESC, s.version DESC
 """
 
 
@@ -52,7 +62,10 @@ class HeldOut:
 
 
 def load_held_out(url: str, versions: Collection[int], whole: Collection[int] = ()) -> HeldOut:
-    """The held-out rows of the set that was published last.
+    """The held-out rows of the published set with the newest month.
+
+    Of several, those of the set that was published last. Sets that were declared in another way than that one, or made
+    from another source, do not count.
 
     Args:
         versions: Versions of the training sets behind the models; rows that these trained on are left out.
@@ -60,7 +73,7 @@ def load_held_out(url: str, versions: Collection[int], whole: Collection[int] = 
 
     Raises:
         NoTrainingSet: None is published.
-        StaleInput: The set was pruned while it was read.
+        StaleInput: The set was pruned or followed by a newer one while it was read.
     """
     version, split, settings = _find_newest(url)
     problem = read_problem_of(url, version)
@@ -92,8 +105,11 @@ def load_held_out(url: str, versions: Collection[int], whole: Collection[int] = 
 
 def _find_newest(url: str) -> tuple[int, str, dict[str, Any]]:
     with connect(url) as connection:
-        row = connection.execute("SELECT version, counts, settings FROM training.newest").fetchone()
-    if row is None:
+        rows = connection.execute(_PUBLISHED).fetchall()
+    if not rows:
         raise NoTrainingSet("No training set is published, so there is nothing to compare models on.")
-    version, counts, settings = row
+    kinds = [(source, settings, declare_contents(declared)) for *_, source, settings, declared in rows]
+    alike = [row for row, kind in zip(rows, kinds, strict=True) if kind[0] is not None and kind == kinds[0]]
+    # Of equal ones, max takes the first, which was published last.
+    version, _, counts, _, settings, _ = max(alike or rows[:1], key=lambda row: row[1])
     return version, "test" if counts.get("test") else "validation", settings

@@ -52,9 +52,7 @@ def find_kept(url: str, version: int) -> Kept | None:
     return Kept(version, row[0], tuple(Part(**part) for part in row[1])) if row else None
 
 
-def read_parts(
-    kept: Kept, split: str, names: Collection[str], share: tuple[int, int] | None = None
-) -> "Iterator[pa.Table]":
+def read_parts(kept: Kept, split: str, names: Collection[str], share: tuple[int, int] | None) -> "Iterator[pa.Table]":
     """Some columns of a split, a file at a time.
 
     Args:

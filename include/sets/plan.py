@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from include.configuration.values import ALL, MONTH_PATTERN
 from include.errors import SettingsError
-from include.problem.declaration import Problem
 from include.raw.ingestion import hash_reading
 from include.raw.rules import hash_rules
 from include.sets.results import PlanValues
@@ -151,9 +150,8 @@ def contents_settings(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _declare_contents(problem: Problem) -> dict[str, Any]:
-    """The declaration as it is stored with a set, without what is incidental."""
-    declared = problem.to_dict()
+def declare_contents(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """A declaration as it is stored with a set, without what is incidental."""
     columns = {name: _leave_out(INCIDENTAL_OF_COLUMNS, column) for name, column in declared["columns"].items()}
     return {**_leave_out(INCIDENTAL, declared), "columns": columns}
 
@@ -177,7 +175,7 @@ def compute_fingerprint(
         "references": dict(references),
         "split": identify_split(settings, plan.days),
         "settings": contents_settings(settings),
-        "declaration": _declare_contents(settings.problem),
+        "declaration": declare_contents(settings.problem.to_dict()),
         "rules": hash_rules(settings),
         "preparation": PREPARATION_VERSION,
     }

@@ -24,6 +24,26 @@ _SEALS = (
         " FOR EACH STATEMENT EXECUTE FUNCTION training.refuse_change()"
     ),
 )
+# What a champion replaced is `previous`, unless it could not be used; `promotion.aliases` decides so. A move that is
+# under way has no time yet and comes first.
+_OLD = """
+    WITH champions AS (
+        SELECT DISTINCT ON (name) name, version, coalesce(rival_version, champion_version) AS previous
+        FROM training.promotions WHERE state IN ('moving', 'promoted')
+        ORDER BY name, moved_at DESC NULLS FIRST, id DESC
+    )
+    SELECT version
+    FROM (
+        SELECT version, row_number() OVER (
+            ORDER BY version = %(published)s DESC, published_at DESC, version DESC
+        ) AS age
+        FROM training.sets WHERE state IN ('published', 'superseded')
+    ) s
+    WHERE age > %(keep)s AND NOT EXISTS (
+        SELECT FROM champions c JOIN training.promotions p ON p.name = c.name AND p.version IN (c.version, c.previous)
+        WHERE p.set_version = s.version
+    )
+"""
 
 
 @dataclass(frozen=True)
@@ -77,7 +97,7 @@ def publish(url: str, version: int, keep: int) -> Published | None:
         connection.execute(
             "UPDATE training.sets SET state = 'published', published_at = now() WHERE version = %s", [version]
         )
-        _prune(connection, keep)
+        _prune(connection, version, keep)
     return published
 
 
@@ -87,21 +107,18 @@ def seal(connection: psycopg.Connection, version: int) -> None:
         connection.execute(sql.SQL(statement).format(table_of(version)))
 
 
-def _prune(connection: psycopg.Connection, keep: int) -> None:
-    """Drops the examples of all but the newest `keep` versions; their rows in `training.sets` stay as history.
+def _prune(connection: psycopg.Connection, published: int, keep: int) -> None:
+    """Drops the examples of all but the `keep` versions published last; their rows in `training.sets` stay as history.
 
-    What runs that failed or were killed a day ago left behind goes too.
+    The version that is being published stays, and so do those behind each champion and what a rollback restores. What
+    runs that failed or were killed a day ago left behind goes too.
     """
     for (leftover,) in connection.execute(
         "SELECT created_by FROM training.sets WHERE state IN ('building', 'failed')"
         " AND created_at < now() - interval '1 day'"
     ).fetchall():
         discard(connection, leftover)
-    rows = connection.execute(
-        "SELECT version FROM (SELECT version, row_number() OVER (ORDER BY version DESC) AS age FROM training.sets"
-        " WHERE state IN ('published', 'superseded')) s WHERE age > %s",
-        [keep],
-    ).fetchall()
+    rows = connection.execute(_OLD, {"published": published, "keep": keep}).fetchall()
     for (version,) in rows:
         connection.execute("UPDATE training.sets SET state = 'superseded' WHERE version = %s", [version])
         connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table_of(version)))

@@ -79,7 +79,7 @@ class DataSettings(SettingsModel):
     outdated_after: Hours = 168.0
     """Hours after which a training set is built again, even if nothing has changed."""
     keep_versions: Count = 5
-    """Number of training sets to keep; older ones are deleted."""
+    """Number of training sets to keep. Older ones are deleted, except those of the champion and the previous one."""
     parquet_location: Directory = ""
     """Where large training sets are also kept as Parquet files, from which training reads them: a directory, or an
     address that fsspec knows, such as `s3://bucket/training-sets`. Every worker must reach it, with credentials from

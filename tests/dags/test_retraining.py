@@ -38,7 +38,7 @@ def test_training_without_a_fresh_set_says_whether_its_parameters_are_lost(
     warehouse_url: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], end: str
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse_url)
-    monkeypatch.setattr(training_dags, "start_dag", lambda dag_id, note: f"{dag_id}__1")
+    monkeypatch.setattr(training_dags, "start_dag", lambda dag_id, note, conf: f"{dag_id}__1")
     monkeypatch.setattr(connections, "list_paused", lambda dag_ids: [])
     params = dict.fromkeys(training_dags._params("sklearn")) | given
     run = SimpleNamespace(dag_id="sklearn_training", run_id="manual__1")
@@ -80,9 +80,47 @@ def test_training_without_a_fresh_set_fails_where_none_would_be_prepared(
     warehouse_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse_url)
-    monkeypatch.setattr(training_dags, "start_dag", lambda dag_id, note: pytest.fail("a run was started"))
+    monkeypatch.setattr(training_dags, "start_dag", lambda dag_id, note, conf: pytest.fail("a run was started"))
     monkeypatch.setattr(connections, "list_paused", list)
     params = dict.fromkeys(training_dags._params("sklearn"))
     run = SimpleNamespace(dag_id="sklearn_training", run_id="manual__1")
     with pytest.raises(AirflowFailException, match="^data_preparation is paused"):
         training_dags.training_set.function("sklearn", dag_run=run, params=params)
+
+
+def test_training_without_a_fresh_set_prepares_what_a_retraining_would(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = {}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse_url)
+    monkeypatch.setattr(training_dags, "start_dag", lambda dag_id, note, conf: started.update({dag_id: conf}))
+    monkeypatch.setattr(connections, "list_paused", lambda dag_ids: [])
+    monkeypatch.setattr(reasons, "plan_rolled", lambda url, settings: FOUND["preparation"])
+    run = SimpleNamespace(dag_id="sklearn_training", run_id="manual__1")
+    with pytest.raises(AirflowSkipException):
+        training_dags.training_set.function(
+            "sklearn", dag_run=run, params=dict.fromkeys(training_dags._params("sklearn"))
+        )
+    assert started == {"data_preparation": FOUND["preparation"]}
+
+
+def test_retraining_that_failed_is_repeated_after_a_pause_or_by_force(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dags.automatic_retraining as master
+
+    found = reasons.Retraining(("drifted: hour",), ("2024-01",), 7, FOUND["preparation"], "2024-03-01", "same")
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", warehouse_url)
+    monkeypatch.setattr(master, "find_rival", lambda dag_id, run_id: None)
+    monkeypatch.setattr(reasons, "detect", lambda url, settings, force: found)
+    monkeypatch.setattr(connections, "list_paused", lambda dag_ids: [])
+
+    def detect(number: int, *, force: bool = False) -> Any:
+        run = SimpleNamespace(dag_id="automatic_retraining", run_id=f"scheduled__{number}")
+        return master.detect.function(dag_run=run, params={"force": force})
+
+    # It never reports.
+    assert detect(1) == found.to_dict()
+    with pytest.raises(AirflowSkipException, match="the last retraining failed"):
+        detect(2)
+    assert detect(1) == detect(3, force=True) == found.to_dict()

@@ -15,8 +15,9 @@ from include.monitoring.report import DriftReport
 from include.monitoring.watch import raise_alarm
 from include.monitoring.windows import Window
 from include.raw import ingest_month
-from include.retraining.reasons import Findings, detect, look
+from include.retraining.reasons import Findings, detect, look, plan_rolled
 from include.settings import Settings
+from include.sources.location import list_span
 from include.tracking import registry, runs
 from tests.registered import LASSO, configure, register
 from tests.servers import WebServer
@@ -98,6 +99,48 @@ def test_set_is_trained_on_again_if_a_preparation_would_make_no_other(
     assert (found.set_version == 1) == is_fresh
 
 
+def test_retraining_is_another_one_if_a_setting_an_alarm_or_a_file_has_changed(
+    warehouse_url: str, mlflow_url: str, tmp_path: Path
+) -> None:
+    settings = configure(mlflow_url, next(NAMES), source=f"{tmp_path}/{{month}}.csv", months="2024-01")
+
+    def identify(settings: Settings = settings) -> str:
+        return look(warehouse_url, settings, datetime.now(UTC)).fingerprint
+
+    (tmp_path / "2024-01.csv").write_bytes(to_csv(200))
+    first = identify()
+    ingest_month(warehouse_url, settings, "2024-01")
+    assert identify() == first, "a month that was new is loaded, and cannot be trained on"
+    seen = {first, identify(settings.change(rejected_max_share=0.5))}
+    (tmp_path / "2024-01.csv").write_bytes(to_csv(210))
+    seen.add(identify())
+    register(runs.open_tracker(settings), settings.registered_model, LASSO, registry.CHAMPION)
+    assert identify() in seen
+    report = DriftReport(settings.registered_model, 1, (Window(date(2024, 1, 15), 7),), {"hour": (True,)}, ("hour",))
+    raise_alarm(warehouse_url, report, "model_monitoring/1")
+    seen.add(identify())
+    assert len(seen) == 4
+
+
+def test_training_by_hand_prepares_the_months_of_the_settings_until_newer_ones_are_loaded(
+    warehouse_url: str, mlflow_url: str, tmp_path: Path
+) -> None:
+    months = [f"2024-0{number}" for number in range(1, 7)]
+    settings = configure(mlflow_url, next(NAMES), source=f"{tmp_path}/{{month}}.csv", months=months[:2])
+    for month in months:
+        (tmp_path / f"{month}.csv").write_bytes(to_csv(200))
+    for month in months[:2]:
+        ingest_month(warehouse_url, settings, month)
+    assert plan_rolled(warehouse_url, settings) is None
+    ingest_month(warehouse_url, settings, months[4])
+    found = detect(warehouse_url, settings, force=True)
+    assert found
+    assert found.months == tuple(months[2:])
+    assert plan_rolled(warehouse_url, settings) == found.preparation
+    elsewhere = settings.change(source=f"{tmp_path}/other/{{month}}.csv")
+    assert plan_rolled(warehouse_url, elsewhere) is None
+
+
 # Months that cannot be trained on
 
 
@@ -123,7 +166,7 @@ def test_month_that_is_gone_or_was_never_published_is_left_out(
     assert found
     assert found.months == ("2024-01", "2024-03", "2024-06")
     assert not any(reason.startswith(("new", "changed")) for reason in found.reasons)
-    asked = [f"2024-0{number}" for number in range(1, 8)]
+    asked = list_span("2024-01", "2025-06")
     assert [month for month in asked if f"{month} is left out" in caplog.text] == ["2024-02", "2024-04", "2024-05"]
     assert Counter(web_server.requests) == {("HEAD", f"/{month}.csv"): 1 for month in asked}
 

@@ -1,4 +1,5 @@
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from include.monitoring.windows import Window
 from include.problem.declaration import Problem
 from include.retraining.reasons import (
     Findings,
+    Retraining,
     Source,
     _read_last_retraining,
+    describe_pause,
     find_reasons,
     has_changed,
     plan_preparation,
@@ -29,11 +32,20 @@ from include.retraining.report import (
     finish,
     plan_starts,
 )
-from include.retraining.watching import Watch, choose_window, find_last_day, find_news, read_signs
+from include.retraining.watching import (
+    Watch,
+    choose_pause,
+    choose_window,
+    find_last_day,
+    find_news,
+    look_back,
+    read_signs,
+)
 from include.sets.examples import choose_training_set
 from include.sets.plan import make_plan
 from include.settings import Settings
-from include.sources import Probe, list_months
+from include.sources import Probe, list_months, probe
+from include.sources.location import list_span
 from include.training.claims import claim_training
 from include.warehouse import connect
 from tests.servers import WebServer
@@ -166,12 +178,32 @@ def test_months_of_files_are_found_by_their_names(tmp_path: Path) -> None:
 
 
 def test_months_of_a_web_server_are_those_known_and_the_ones_that_follow(web_server: WebServer) -> None:
-    web_server.pages |= {f"/{month}.csv": b"a" for month in ("2024-01", "2024-02", "2024-03", "2024-05")}
+    web_server.pages |= {f"/{month}.csv": b"a" for month in ("2024-01", "2024-02", "2024-03", "2025-05")}
     settings = Settings(source=f"{web_server.url}/{{month}}.csv", months="2024-01")
     assert list_months(settings) == ["2024-01", "2024-02", "2024-03"]
     web_server.requests.clear()
     assert list_months(settings, ["2024-03"]) == ["2024-01", "2024-02", "2024-03"]
-    assert web_server.requests == [("HEAD", "/2024-04.csv")]
+    missing = [f"/{month}.csv" for month in list_span("2024-04", "2025-03")]
+    assert web_server.requests == [("HEAD", path) for path in missing], "a year, but no more"
+
+
+def test_month_that_is_never_published_hides_no_later_one_and_is_told(web_server: WebServer) -> None:
+    web_server.pages |= {f"/{month}.csv": b"a" for month in ("2024-01", "2024-03", "2024-04", "2025-04")}
+    web_server.pages["/2024-05.csv"] = lambda query: (403, b"refused as what is not there")
+    web_server.headers["ETag"] = "one"
+    settings = Settings(source=f"{web_server.url}/{{month}}.csv", months="2024-01", rolling_months=20)
+    told: list[str] = []
+    found = [month.month for month in look_back(settings, [], probe, told.append)]
+    assert found == ["2025-04", "2024-04", "2024-03", "2024-01"]
+    assert sorted(text.partition(" ")[0] for text in told) == ["2024-02", *list_span("2024-05", "2025-03")]
+
+
+def test_month_that_is_to_come_is_not_asked_for(web_server: WebServer) -> None:
+    current = f"{datetime.now(UTC):%Y-%m}"
+    web_server.pages[f"/{current}.csv"] = b"a"
+    settings = Settings(source=f"{web_server.url}/{{month}}.csv", months=current)
+    assert list_months(settings) == [current]
+    assert web_server.requests == []
 
 
 def test_months_of_a_table_are_those_with_enough_rows(warehouse_url: str) -> None:
@@ -227,6 +259,20 @@ def test_source_of_which_no_month_is_there_is_invalid(web_server: WebServer) -> 
     settings = Settings(source=f"{web_server.url}/{{month}}.csv", months="2024-01,2024-02")
     with pytest.raises(SourceInvalid, match=r"2024-02\.csv answered 404"):
         read_signs(settings, [])
+
+
+@pytest.mark.parametrize(
+    ("source", "interval", "pause"),
+    [
+        ("/data/{month}.csv", 2, 2),
+        ("s3://data/{month}.csv", 10, 10),
+        ("https://data.example.com/{month}.csv", 10, 60),
+        ("https://data.example.com/{month}.csv", 600, 600),
+        ("https://data.example.com/{month}.csv", 0, 0),
+    ],
+)
+def test_files_on_the_web_are_looked_at_once_a_minute_at_most(source: str, interval: float, pause: float) -> None:
+    assert choose_pause(Settings(source=source, watch_interval=interval)) == pause
 
 
 @pytest.mark.parametrize("settings", [{}, {"source": "/data/{month}.csv", "watch_interval": 0}])
@@ -461,6 +507,53 @@ def test_run_that_is_cleared_begins_anew_for_the_reasons_that_it_found_last(ware
         " FROM training.retrainings",
     )
     assert stored == [(["forced by a person"], ["2024-02"], "running", [], [], None, None, True)]
+
+
+def fail(url: str, run: int, *, hours_ago: float, fingerprint: str = "same", state: str = "failed") -> None:
+    """A retraining that ended so many hours ago."""
+    begin(url, f"automatic_retraining/{run}", ["drifted: hour"], ["2024-01"], fingerprint)
+    ended = "NULL" if state == "running" else f"now() - interval '{hours_ago} hours'"
+    query(
+        url,
+        f"UPDATE training.retrainings SET state = '{state}', started_at = now() - interval '{hours_ago} hours',"
+        f" finished_at = {ended} WHERE run_key = 'automatic_retraining/{run}' RETURNING state",
+    )
+
+
+FOUND = Retraining(("drifted: hour",), ("2024-01",), None, {"months": [], "validation_from": None}, "", "same")
+
+
+def is_paused(url: str, fingerprint: str = "same", run: int = 99) -> bool:
+    return describe_pause(url, replace(FOUND, fingerprint=fingerprint), f"automatic_retraining/{run}") is not None
+
+
+@pytest.mark.parametrize(("failures", "pause"), [(1, 2), (2, 4), (3, 8), (4, 16), (5, 24), (40, 24)])
+def test_what_has_failed_is_tried_again_after_a_pause_that_doubles_up_to_a_day(
+    warehouse_url: str, failures: int, pause: int
+) -> None:
+    assert not is_paused(warehouse_url)
+    for hours, expected in ((pause - 0.1, True), (pause + 0.1, False)):
+        for number in range(failures):
+            fail(warehouse_url, number, hours_ago=hours + number, state="running" if number == 0 else "failed")
+        assert is_paused(warehouse_url) == expected
+
+
+def test_pause_is_of_what_is_the_same_and_ends_with_a_success_or_when_the_run_is_cleared(warehouse_url: str) -> None:
+    fail(warehouse_url, 1, hours_ago=1.5)
+    assert is_paused(warehouse_url)
+    assert not is_paused(warehouse_url, fingerprint="a changed file")
+    assert not is_paused(warehouse_url, run=1)
+    fail(warehouse_url, 2, hours_ago=1, fingerprint="a changed file", state="success")
+    assert not is_paused(warehouse_url)
+
+
+def test_pause_says_how_often_what_failed_and_what_to_do(warehouse_url: str) -> None:
+    for number in range(2):
+        fail(warehouse_url, number, hours_ago=1)
+    pause = describe_pause(warehouse_url, FOUND, "automatic_retraining/99")
+    assert pause
+    assert pause.startswith("drifted: hour. But each of the last 2 retrainings failed")
+    assert pause.endswith("`force` retrains at once.")
 
 
 def test_preparation_of_a_source_without_months_leaves_the_split_to_the_problem() -> None:

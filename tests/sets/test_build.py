@@ -529,6 +529,40 @@ def test_oldest_versions_lose_their_examples_and_stay_as_history(url: str) -> No
         get_training_set(url, versions[0])
 
 
+def promote(url: str, version: int, set_version: int, previous: int | None = None, *, usable: bool = True) -> None:
+    """A champion that was trained on a set, and what it replaced."""
+    query(
+        url,
+        "INSERT INTO training.promotions (kind, name, version, set_version, champion_version, rival_version, reason,"
+        f" state, run_key, moved_at) VALUES ('judgement', 'trip-duration', {version}, {set_version},"
+        f" {previous or 'NULL'}, {previous if previous and usable else 'NULL'}, '', 'promoted', 'run',"
+        " clock_timestamp()) RETURNING version",
+    )
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_sets_of_the_champion_and_of_what_a_rollback_restores_are_kept(url: str, usable: bool) -> None:
+    versions = []
+    for number in range(7):
+        store_month(url, "2024-02", FEBRUARY, sha256=f"contents {number}")
+        versions.append(publish_version(url, by=f"run {number}", keep=1 if number > 2 else 9))
+        # The second and the third are peers: both replace the first.
+        if number < 3:
+            promote(url, number + 1, versions[number], previous=1 if number else None, usable=usable)
+    kept = [versions[0], versions[2], versions[6]]
+    assert list_tables(url) == [f"examples_{version}" for version in kept]
+    assert [version for version, state in read_state(url).items() if state == "published"] == kept
+
+
+def test_set_that_others_have_overtaken_is_kept_when_it_is_published(url: str) -> None:
+    first = make_version(url, by="slow")
+    for number in range(2):
+        store_month(url, "2024-02", FEBRUARY, sha256=f"contents {number}")
+        last = publish_version(url, by=f"run {number}", keep=2)
+    assert publish.publish(url, first, keep=2)
+    assert list_tables(url) == [f"examples_{version}" for version in (first, last)]
+
+
 def test_what_a_killed_run_left_behind_is_removed_a_day_later(url: str) -> None:
     left = [build.transform(url, SETTINGS, PLAN, by) for by in ("killed yesterday", "running")]
     with psycopg.connect(url) as connection:

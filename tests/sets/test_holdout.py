@@ -1,6 +1,7 @@
 """Held-out rows of a set, beside a model that has learnt from one with other months."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,3 +39,27 @@ def test_no_row_is_left_beside_one_that_knows_them_all_whether_or_not_its_source
     test = second.counts["test"]
     assert len(load_held_out(warehouse_url, [first.version]).actual) == test, "each row keeps its split"
     assert len(load_held_out(warehouse_url, [second.version], [first.version]).actual) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "is_newest"),
+    [
+        pytest.param({}, True, id="older months"),
+        pytest.param({"target_max": 99}, False, id="declared in another way"),
+        pytest.param({"source": "other"}, False, id="from another source"),
+    ],
+)
+def test_models_are_compared_on_the_newest_month_that_the_present_source_gave(
+    warehouse_url: str, tmp_path: Path, change: dict[str, Any], is_newest: bool
+) -> None:
+    settings = write_cars(tmp_path)["months"]
+    if "source" in change:
+        (tmp_path / "other").mkdir()
+        write_cars(tmp_path / "other")
+        change = {"source": f"file://{tmp_path}/other/{{month}}.csv"}
+    newest = publish_set(warehouse_url, settings, months=MONTHS[1:])
+    older = publish_set(warehouse_url, settings.change(**change), months=MONTHS[:1])
+    expected = newest if is_newest else older
+    assert load_held_out(warehouse_url, []).set_version == expected.version
+    again = publish_set(warehouse_url, settings, months=MONTHS[1:], force=True)
+    assert load_held_out(warehouse_url, []).set_version == again.version
