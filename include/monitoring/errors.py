@@ -37,14 +37,12 @@ class ErrorLimits:
     @classmethod
     def from_settings(cls, settings: Settings) -> "ErrorLimits":
         """The limits that the settings name."""
-        # Rows without a time are one window, and what is loaded is never looked at twice.
-        needed = settings.drift_windows_needed if settings.problem.time else 1
         return cls(
             settings.error_ratio,
             settings.bias_spreads,
             settings.bias_least,
             settings.coverage_tolerance,
-            needed,
+            settings.windows_needed,
             settings.drift_windows,
         )
 

@@ -31,10 +31,20 @@ def find_window(url: str, settings: Settings) -> tuple[Window, int]:
 
 
 def compare_requests(
-    url: str, problem: Problem, window: Window, profile: Mapping[str, Any], learnt: Mapping[str, np.ndarray]
+    url: str,
+    problem: Problem,
+    window: Window,
+    profile: Mapping[str, Any],
+    learnt: Mapping[str, np.ndarray],
+    *,
+    most: int,
 ) -> dict[str, tuple[int, Measures]]:
-    """Column -> rows and measures of what was asked for in a window; there is no target to compare."""
-    rows = load_requests(url, problem, window)
+    """Column -> compared rows and measures of what was asked for in a window; there is no target to compare.
+
+    Args:
+        most: Of more rows, a sample of so many is compared, see `load_requests`.
+    """
+    rows = load_requests(url, problem, window, most)
     values = columns_of(problem, Split(rows, np.full(count_rows(rows), np.nan)))
     return {
         name: (len(values[name]), compare_column(profile[name], values[name], learnt.get(name)))
@@ -44,13 +54,19 @@ def compare_requests(
 
 
 def describe_requests(
-    found: Mapping[str, tuple[int, Measures]], window: Window, problem: Problem, thresholds: Thresholds
+    found: Mapping[str, tuple[int, Measures]], asked: int, window: Window, problem: Problem, thresholds: Thresholds
 ) -> str:
-    """How what is asked for differs from the training set, in a sentence."""
-    rows = max(rows for rows, _ in found.values())
+    """How what is asked for differs from the training set, in a sentence.
+
+    Args:
+        found: What `compare_requests` gave.
+        asked: How many rows were asked for.
+    """
+    compared = max(rows for rows, _ in found.values())
+    rows = f"{f'{compared:,} of ' * (compared < asked)}{count_rows_in_words(problem, max(asked, compared))}"
     drifted = [name for name, (_, measures) in found.items() if has_drifted(measures, thresholds)]
     outcome = f"{', '.join(drifted)} drift{'s' * (len(drifted) == 1)}" if drifted else "nothing drifts"
     return (
-        f"Requests since {window.start} ({count_rows_in_words(problem, rows)} from prediction.log, compared by their"
-        f" inputs, before actual values arrive): {outcome}; this alone starts no retraining."
+        f"Requests since {window.start} ({rows} from prediction.log, compared by their inputs, before"
+        f" actual values arrive): {outcome}; this alone starts no retraining."
     )

@@ -77,7 +77,7 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
     shares: dict[str, str] = {}
     rows, scored, seen = [], [], []
     for window in windows:
-        split = load_window(url, problem, window)
+        split = load_window(url, problem, window, settings.in_memory_rows)
         if not len(split):
             # It was counted by what is declared now.
             log.warning("The window from %s has no row as version %d learnt them.", window.start, champion.version)
@@ -99,9 +99,7 @@ def measure_drift(url: str, settings: Settings) -> DriftReport | None:
         log.info("No window has such a row: train again. %s", requests)
         return None
     _store(url, rows)
-    # Rows without a time are one window, and what is loaded is never looked at twice.
-    needed = settings.drift_windows_needed if settings.problem.time else 1
-    alarming = [name for name in watched if is_alarming(drifted[name], needed, settings.drift_windows)]
+    alarming = [name for name in watched if is_alarming(drifted[name], settings.windows_needed, settings.drift_windows)]
     by_column = {name: tuple(flags) for name, flags in drifted.items()}
     changed = {name: text for name, text in shares.items() if text}
     errors = measure_errors(url, settings, served, seen, scored) if served else ()
@@ -123,7 +121,7 @@ def _measure_requests(
     if asked < settings.drift_minimum_rows:
         return ""
     thresholds = Thresholds.from_settings(settings)
-    found = compare_requests(url, problem, window, profile, learnt)
+    found = compare_requests(url, problem, window, profile, learnt, most=settings.in_memory_rows)
     _store(
         url,
         [
@@ -131,7 +129,7 @@ def _measure_requests(
             for name, (rows, measures) in found.items()
         ],
     )
-    return describe_requests(found, window, problem, thresholds)
+    return describe_requests(found, asked, window, problem, thresholds)
 
 
 def _row_of(

@@ -23,6 +23,11 @@ _ROWS = """
     FROM raw.accepted
     WHERE month IN ('all', to_char({time}, 'YYYY-MM')) AND target BETWEEN {low} AND {high}
 """
+# The rows with the lowest hashes; those of the others are left out before what is left is sorted.
+_SAMPLE = "{rows} AND mod({identity}, {shares}) = 0 ORDER BY {identity} LIMIT {most}"
+_ROW = sql.SQL("hashint8extended(row_number, 0)")
+# Nothing else tells two requests for the same row apart, and a request is never changed.
+_REQUEST = sql.SQL("hashtidextended(ctid, 0)")
 
 
 @dataclass(frozen=True)
@@ -129,22 +134,28 @@ def has_time(url: str, problem: Problem) -> bool:
         return has_columns(connection, ROWS, [problem.columns[problem.time]])
 
 
-def load_window(url: str, problem: Problem, window: Window) -> Split:
-    """The accepted rows of a window with their targets."""
+def load_window(url: str, problem: Problem, window: Window, most: int | None = None) -> Split:
+    """The accepted rows of a window with their targets.
+
+    Args:
+        most: Of more rows, a sample of so many is loaded, as even over time as the whole, and the same each time.
+    """
     if problem.time is None:
-        return _load_all(url, problem)
-    query = sql.SQL(
-        "SELECT {columns}, target {rows} AND {time} >= {start}::date AND {time} < {start}::date + {days}"
-        " AND month = ANY({months})"
-    ).format(
-        columns=list_columns(problem.inputs),
-        rows=_choose_rows(problem),
-        time=_name_time(problem),
-        start=sql.Literal(window.start),
-        days=sql.Literal(window.days),
-        months=sql.Literal([ALL, *sorted(window.months)]),
+        rows = _choose_all(problem)
+    else:
+        rows = sql.SQL(
+            "{rows} AND {time} >= {start}::date AND {time} < {start}::date + {days} AND month = ANY({months})"
+        ).format(
+            rows=_choose_rows(problem),
+            time=_name_time(problem),
+            start=sql.Literal(window.start),
+            days=sql.Literal(window.days),
+            months=sql.Literal([ALL, *sorted(window.months)]),
+        )
+    query = sql.SQL("SELECT {}, target {}").format(
+        list_columns(problem.inputs), rows if most is None else _sample(url, rows, _ROW, most)
     )
-    return _load(url, problem, query)
+    return split_of_columns(problem, read_rows(url, problem, query, [*problem.dtypes, TARGET]))
 
 
 def find_new(url: str, problem: Problem, version: int, windows: Sequence[Window]) -> list[bool]:
@@ -174,16 +185,32 @@ def _has_examples(connection: psycopg.Connection, version: int) -> bool:
     return connection.execute("SELECT to_regclass(%s)", [f"training.examples_{version}"]).fetchone() != (None,)
 
 
-def load_requests(url: str, problem: Problem, window: Window) -> Columns:
-    """The rows that were asked for in a window, by the day of the request."""
-    query = sql.SQL(
-        "SELECT {columns} FROM prediction.log WHERE at >= {start}::date AND at < {start}::date + {days}"
-    ).format(columns=list_columns(problem.inputs), start=sql.Literal(window.start), days=sql.Literal(window.days))
+def load_requests(url: str, problem: Problem, window: Window, most: int) -> Columns:
+    """The rows that were asked for in a window, by the day of the request.
+
+    Args:
+        most: Of more rows, a sample of so many is loaded, as even over time as the whole, and the same each time.
+    """
+    rows = sql.SQL("FROM prediction.log WHERE at >= {start}::date AND at < {start}::date + {days}").format(
+        start=sql.Literal(window.start), days=sql.Literal(window.days)
+    )
+    query = sql.SQL("SELECT {} {}").format(list_columns(problem.inputs), _sample(url, rows, _REQUEST, most))
     return read_rows(url, problem, query, problem.dtypes)
 
 
-def _load(url: str, problem: Problem, query: sql.Composed) -> Split:
-    return split_of_columns(problem, read_rows(url, problem, query, [*problem.dtypes, TARGET]))
+def _sample(url: str, rows: sql.Composed, identity: sql.SQL, most: int) -> sql.Composed:
+    """The end of a query, from its FROM on, that gives at most so many of its rows.
+
+    Args:
+        identity: Hash of a row, an integer of 64 bits.
+    """
+    with connect(url) as connection:
+        [(count,)] = connection.execute(sql.SQL("SELECT count(*) {}").format(rows))
+    if count <= most:
+        return rows
+    # Of twice as many as are wanted, chance leaves enough.
+    shares = max(1, count // (2 * most))
+    return sql.SQL(_SAMPLE).format(rows=rows, identity=identity, shares=sql.Literal(shares), most=sql.Literal(most))
 
 
 def _list_loads(url: str) -> list[Window]:
@@ -192,12 +219,9 @@ def _list_loads(url: str) -> list[Window]:
     return [Window(row[0], 1)] if row and row[0] else []
 
 
-def _load_all(url: str, problem: Problem) -> Split:
-    low, high = target_bounds(problem)
-    query = sql.SQL("SELECT {}, target FROM raw.accepted WHERE target BETWEEN {} AND {}").format(
-        list_columns(problem.inputs), sql.Literal(low), sql.Literal(high)
-    )
-    return _load(url, problem, query)
+def _choose_all(problem: Problem) -> sql.Composed:
+    low, high = map(sql.Literal, target_bounds(problem))
+    return sql.SQL("FROM raw.accepted WHERE target BETWEEN {} AND {}").format(low, high)
 
 
 def _name_time(problem: Problem) -> sql.Identifier:

@@ -19,8 +19,8 @@ class SourceWatch(BaseEventTrigger):
         return "include.orchestration.source_watch.SourceWatch", {}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Looks every WATCH_INTERVAL seconds; settings are read anew each time."""
-        from include.retraining.watching import Watch
+        """Looks again and again, see `choose_pause`; settings are read anew each time."""
+        from include.retraining.watching import Watch, choose_pause
         from include.settings import read_settings
         from include.sources.location import mask
 
@@ -29,7 +29,7 @@ class SourceWatch(BaseEventTrigger):
             await asyncio.sleep(pause)
             try:
                 settings = read_settings()
-                pause = settings.watch_interval or SECONDS_BETWEEN_READINGS
+                pause = choose_pause(settings) or SECONDS_BETWEEN_READINGS
                 watch = watch or Watch(await asyncio.to_thread(get_warehouse_url))
                 months = await asyncio.to_thread(watch.look, settings)
             except Exception as error:  # whatever it is, the watch goes on

@@ -19,6 +19,8 @@ Signs = Mapping[str, str]
 # Two to learn from, one to choose parameters by and one to judge on. More say less and less: on the first problem the
 # error is 3 % lower after four months of training than after one, and 4 % lower after seven.
 LEAST_MONTHS = 4
+# A web server is asked for each month on its own, and may be another's.
+LEAST_SECONDS_ON_WEB = 60.0
 
 
 def look_back(
@@ -76,6 +78,12 @@ def find_last_day(problem: Problem, months: Collection[str]) -> date:
     if ALL in months or problem.time is None:
         return date.max
     return month_bounds(max(months))[1] - timedelta(days=1) if months else date.min
+
+
+def choose_pause(settings: Settings) -> float:
+    """Seconds from one look to the next: WATCH_INTERVAL, but a minute at least on the web; 0 if it is 0."""
+    least = LEAST_SECONDS_ON_WEB if is_http(settings.problem.address) else 0.0
+    return max(settings.watch_interval, least) if settings.watch_interval else 0.0
 
 
 def read_signs(settings: Settings, known: Collection[str]) -> dict[str, str] | None:

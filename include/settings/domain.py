@@ -97,7 +97,8 @@ class Settings(DataSettings):
     in_memory_rows: Count = 1_000_000
     """Rows that a model is fitted to in memory. Of larger sets, boosters of trees read their matrix in batches from
     temporary files, with about 8 bytes per row and feature. Other model types need all rows at once: they are fitted to
-    a sample of so many, as even over time as the whole.
+    a sample of so many, as even over time as the whole. Of a window with more rows, monitoring reads such a sample,
+    too.
     """
     refit: bool = True
     """Whether the model that is registered learns from all rows of the training set, those that judge included. Judged
@@ -201,11 +202,13 @@ class Settings(DataSettings):
     names, but at least four. Where the source has fewer, all of them.
     """
     max_model_age: Days = 30.0
-    """Days after which a champion is too old and is trained again."""
+    """Days after which to train again, since the champion was registered or a retraining last trained."""
     ignore_failures: bool = True
     """Whether a retraining succeeds, with a warning, if a model family fails and at least one other is trained."""
     watch_interval: float = Field(default=10.0, ge=0, le=86_400)
-    """Seconds between two checks for new files, if the source is files. 0: only `RETRAINING_SCHEDULE` checks."""
+    """Seconds between two checks for new files, if the source is files. Files on the web are checked once a minute at
+    most. 0: only `RETRAINING_SCHEDULE` checks.
+    """
 
     serving_poll_seconds: float = Field(default=2.0, gt=0, le=60)
     """Seconds between two checks for a new champion."""
@@ -334,6 +337,12 @@ class Settings(DataSettings):
     def kept_trials(self) -> int:
         """How many of a search's best trials are trained, so that their estimators are kept."""
         return self.blend_trials or 1
+
+    @property
+    def windows_needed(self) -> int:
+        """How many of the newest windows must call for an alarm to raise it."""
+        # Rows without a time are one window, and what is loaded is never looked at twice.
+        return self.drift_windows_needed if self.problem.time else 1
 
     @field_validator("blend_trials")
     @classmethod

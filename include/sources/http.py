@@ -1,10 +1,12 @@
 """HTTP as sources need it: a look, a download, a JSON page, and errors that tell whether waiting can help."""
 
 import json
+import ssl
 import tempfile
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from include.sources.location import explain, list_span, mask, next_month
 
 GONE = {404, 410}
 TRY_LATER = {408, 425, 429}
+# With so many months in a row that are not there, no later one is looked for.
+MOST_MISSING = 12
 
 
 def open_client(limits: Limits) -> httpx.Client:
@@ -26,7 +30,15 @@ def open_client(limits: Limits) -> httpx.Client:
     def check(request: httpx.Request) -> None:
         limits.allow(str(request.url))
 
-    return httpx.Client(timeout=limits.timeout, follow_redirects=True, event_hooks={"request": [check]})
+    return httpx.Client(
+        verify=_load_certificates(), timeout=limits.timeout, follow_redirects=True, event_hooks={"request": [check]}
+    )
+
+
+@cache
+def _load_certificates() -> ssl.SSLContext:
+    """The authorities that are trusted; to read them takes far longer than all else that a client needs."""
+    return httpx.create_ssl_context()
 
 
 def look(url: str, limits: Limits) -> tuple[int | None, str | None]:
@@ -53,8 +65,9 @@ def look(url: str, limits: Limits) -> tuple[int | None, str | None]:
 def list_months(url_of: Callable[[str], str], known: Collection[str], limits: Limits) -> list[str]:
     """The months from the first known one to the last that the server has, not after the current one.
 
-    HTTP lists no directories, so that the months after those known are asked for one by one. Those up to the last known
-    one are not: some may never have been published, or may be gone.
+    HTTP lists no directories, so that the months after those known are asked for one by one, until `MOST_MISSING` in a
+    row are not there. Those up to the last known one are not asked for. Months between may never have been published,
+    or may be gone.
 
     Args:
         url_of: Month (YYYY-MM) -> address.
@@ -62,16 +75,23 @@ def list_months(url_of: Callable[[str], str], known: Collection[str], limits: Li
     Raises:
         SourceUnavailable: The server cannot be reached or has trouble.
     """
-    months = list_span(min(known), max(known))
-    while (following := next_month(months[-1])) <= f"{datetime.now(UTC):%Y-%m}":
-        try:
-            # Some servers refuse what they do not have: only a size or a sign of change says that it is there.
-            if look(url_of(following), limits) == (None, None):
-                break
-        except SourceInvalid:
-            break
-        months.append(following)
-    return months
+    last, current = max(known), f"{datetime.now(UTC):%Y-%m}"
+    following, missing = next_month(last), 0
+    while following <= current and missing < MOST_MISSING:
+        if _is_there(url_of(following), limits):
+            last, missing = following, 0
+        else:
+            missing += 1
+        following = next_month(following)
+    return list_span(min(known), last)
+
+
+def _is_there(url: str, limits: Limits) -> bool:
+    try:
+        # Some servers refuse what they do not have: only a size or a sign of change says that it is there.
+        return look(url, limits) != (None, None)
+    except SourceInvalid:
+        return False
 
 
 def read_validator(response: httpx.Response) -> tuple[int | None, str | None]:

@@ -236,3 +236,13 @@ def test_what_is_asked_for_is_compared_without_waiting_for_what_happens(watched:
     assert report.alarming == (), "what is asked for starts no retraining"
     stored = query(watched.url, "SELECT DISTINCT column_name FROM monitoring.drift WHERE source = 'requests'")
     assert {name for (name,) in stored} == {"hour", "pickup_zone", "dropoff_zone", "trip_distance"}
+    # Of more rows than memory is to hold, so many.
+    report = measure_drift(watched.url, watched.settings.change(in_memory_rows=300))
+    assert report
+    assert "300 of 400 trips from prediction.log" in report.requests
+    compared = query(
+        watched.url,
+        "SELECT DISTINCT source, rows FROM monitoring.drift WHERE name = 'watched'"
+        f" AND (source = 'requests' OR window_start >= '{report.windows[0].start}')",
+    )
+    assert set(compared) == {("requests", 300), ("rows", 300)}

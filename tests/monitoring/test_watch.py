@@ -11,6 +11,7 @@ from include.monitoring.live_errors import measure_live_errors
 from include.monitoring.report import Alarm, DriftReport
 from include.monitoring.watch import answer_alarms, find_open_alarms, find_open_errors, raise_alarm
 from include.monitoring.windows import Window, choose_windows, find_windows, list_windows, load_window
+from include.problem.declaration import Problem
 from include.settings import Settings
 from include.warehouse import connect
 from tests.warehouse_rows import RawTrip, query, store_month
@@ -98,6 +99,13 @@ def test_there_is_no_window_without_data(warehouse_url: str) -> None:
 
 
 # The alarm
+
+
+def test_one_window_is_enough_where_rows_have_no_time() -> None:
+    settings = Settings(drift_windows=5, drift_windows_needed=4)
+    assert settings.windows_needed == 4
+    without = Problem(name="sales", source="file:///sales.csv", target="price", columns={"age": {}})  # type: ignore[call-arg, arg-type]
+    assert settings.model_copy(update={"problem": without}).windows_needed == 1
 
 
 def make_report(*alarming: str, version: int = 4) -> DriftReport:

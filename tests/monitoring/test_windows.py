@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from include.monitoring.windows import Window, find_new, find_windows, list_windows, load_window
+from include.monitoring.windows import Window, find_new, find_windows, list_windows, load_requests, load_window
 from include.problem.declaration import Problem
 from include.raw.tables import ensure_columns
 from include.sets import preparation
@@ -68,6 +68,44 @@ def test_there_are_as_many_windows_as_an_alarm_looks_at_however_long_they_are(
 
 
 MONDAY = date(2024, 1, 1)
+
+
+def test_of_a_window_with_many_rows_an_even_sample_is_loaded(warehouse_url: str) -> None:
+    hours = [f"2024-01-{1 + hour // 24:02}T{hour % 24:02}:30:00" for hour in range(7 * 24)]
+    trips = [RawTrip(hour, minutes) for hour in hours for minutes in range(1, 21)]
+    store_month(warehouse_url, "2024-01", trips, rejected=range(0, len(trips), 2))
+    problem, week, rows = Settings().problem, Window(MONDAY, 7), len(trips) // 2
+    assert len(load_window(warehouse_url, problem, week, rows)) == rows
+    for most in (300, rows - 1):
+        found, again = (load_window(warehouse_url, problem, week, most) for _ in range(2))
+        assert len(found) == most
+        assert np.array_equal(found.rows["pickup_at"], again.rows["pickup_at"])
+        _, by_day = np.unique(found.rows["pickup_at"].astype("datetime64[D]"), return_counts=True)
+        assert len(by_day) == 7
+        assert np.abs(by_day - most / 7).max() < 4 * np.sqrt(most / 7)
+
+
+def test_of_many_rows_without_time_a_sample_is_loaded(warehouse_url: str, tmp_path: Path) -> None:
+    lines = ["age,price", *(f"{age},{age}" for age in range(1_000))]
+    settings = load(warehouse_url, tmp_path, lines, columns={"age": {}})
+    [window] = list_windows(warehouse_url, settings)
+    found = load_window(warehouse_url, settings.problem, window, 100)
+    assert len(set(found.rows["age"])) == 100
+    assert abs(found.target.mean() - 500) < 4 * 289 / 10, "of all that is loaded"
+
+
+def test_of_many_requests_a_sample_is_loaded_also_where_they_are_for_the_same_row(warehouse_url: str) -> None:
+    problem, day = Settings().problem, Window(MONDAY, 1)
+    with connect(warehouse_url) as connection:
+        connection.execute(
+            "INSERT INTO prediction.log (at, source, model_version, trip_distance, predicted)"
+            " SELECT '2024-01-01T12:00:00', 'service', 1, n % 2, 5 FROM generate_series(1, 1000) n"
+        )
+    assert len(load_requests(warehouse_url, problem, day, 1_000)["trip_distance"]) == 1_000
+    found, again = (load_requests(warehouse_url, problem, day, 100)["trip_distance"] for _ in range(2))
+    assert len(found) == 100
+    assert found.tolist() == again.tolist()
+    assert 30 <= found.sum() <= 70
 
 
 @pytest.mark.parametrize(

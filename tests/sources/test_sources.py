@@ -2,6 +2,7 @@ import contextlib
 import gzip
 import json
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -93,6 +94,17 @@ def test_http_source_is_downloaded_once_and_its_etag_is_the_validator(web_server
     assert probe(settings, MONTH).validator == '"one"'
     assert read_all(settings)[0] == make_trips().to_pylist()
     assert [method for method, _ in web_server.requests] == ["HEAD", "GET"]
+
+
+def test_certificates_are_read_once_however_often_a_server_is_asked(
+    web_server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web_server.pages[f"/{MONTH}.csv"] = to_csv(make_trips())
+    settings = settings_for(web_server.url + "/{month}.csv")
+    probe(settings, MONTH)
+    monkeypatch.delattr(ssl, "create_default_context")
+    assert probe(settings, MONTH).size
+    assert len(read_all(settings)[0]) == 4
 
 
 def test_http_source_that_refuses_head_requests_has_no_validator(web_server: WebServer) -> None:
