@@ -105,17 +105,22 @@ def open_cluster(address: str, count: int) -> Iterator[Cluster]:
     with client:
         log.info("Waiting for the Dask cluster at %s.", address)
         with Lock(LOCK):
-            try:
-                client.wait_for_workers(count, timeout=ARRIVAL)
-            except TimeoutError:
-                raise EngineUnavailable(
-                    f"The Dask cluster at {address} has {len(list_workers(client))} of {count} workers. Start more of"
-                    f" them, or set {WORKERS} to the number of those that run."
-                ) from None
-            ranked = sorted(list_workers(client).items(), key=lambda each: each[1])
-            workers = tuple(worker for worker, _ in ranked[:count])
+            workers = _wait_for_workers(client, address, count)
             _compare(client, workers)
             yield Cluster(client, workers)
+
+
+def _wait_for_workers(client: Any, address: str, count: int) -> tuple[str, ...]:
+    """The first so many workers by their ranks; those that a former fit has restarted may be on their way."""
+    until = time.monotonic() + ARRIVAL
+    while len(found := list_workers(client)) < count:
+        if time.monotonic() > until:
+            raise EngineUnavailable(
+                f"The Dask cluster at {address} has {len(found)} of {count} workers. Start more of them, or set"
+                f" {WORKERS} to the number of those that run."
+            )
+        time.sleep(CHECK)
+    return tuple(sorted(found, key=lambda worker: found[worker])[:count])
 
 
 def _compare(client: Any, workers: Sequence[str]) -> None:
