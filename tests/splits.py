@@ -11,7 +11,6 @@ from include.problems.taxi.features import Positions
 PROBLEM = read_problem("taxi")
 ZONES = 6
 NUMBER_TYPES = [name for name, model in MODELS.items() if model.task == "regression"]
-CLASS_TYPES = [name for name, model in MODELS.items() if model.task == "classification"]
 # Minutes from which on a trip is of the next class.
 _EDGES = {2: [26.0], 3: [15.0, 30.0]}
 # A row of zones along a parallel, 0.02 degrees (about a mile) apart; zone 6 has no position.

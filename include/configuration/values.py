@@ -26,8 +26,6 @@ PART_PATTERN = f"^({MONTH_TEXT}|{ALL}){END}"
 SECRET_WORDS = ("sig", "token", "key", "secret", "password", "passwd", "pwd", "credential")
 # As the whole name of a parameter only: as a part, they are in `author` and `postcode`, and in what errors say.
 SECRET_NAMES = ("auth", "code", "pass")
-# The name of a problem's source, instead of an address.
-SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 CRON_FIELDS = 5
 CRON_NAMES = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
 MAIL_ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+")
@@ -149,10 +147,6 @@ def _check_locations(addresses: tuple[str, ...]) -> tuple[str, ...]:
                 f"{address.rpartition('@')[2]!r} is not an address: host or port cannot be read. In a password, write"
                 " / as %2F, ? as %3F, # as %23 and % as %25"
             ) from None
-        if not SOURCE_NAME.fullmatch(address) and "/" not in address:
-            raise ValueError(
-                f"{address!r} is not an address; write it as https://host/path/*.csv or file:///directory/**"
-            )
     return tuple(dict.fromkeys(addresses))
 
 

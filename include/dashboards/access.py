@@ -11,7 +11,6 @@ from include.dashboards.context import Viewer
 # The DAG that a person must be allowed to start to predict.
 PREDICTION_DAG = "prediction"
 COOKIE = "mltrain_key"
-NO_LOGIN = "Not authenticated: log in to Airflow."
 NO_DAGS = "You do not have permission to read any DAG; ask an administrator for it."
 NOT_RUNNABLE = "Predicting requires permission to start the DAG {dag}, which you do not have."
 

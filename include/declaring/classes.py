@@ -50,9 +50,7 @@ class Classes:
         return list(self.counts)
 
 
-def find_classes(
-    facts: Facts, texts: pa.Array, given: Mapping[str, str], marked: str = "", *, is_whole: bool
-) -> Classes:
+def find_classes(facts: Facts, texts: pa.Array, given: Mapping[str, str], marked: str, *, is_whole: bool) -> Classes:
     """Takes the classes that are given, else all values that there are.
 
     Args:

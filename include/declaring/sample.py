@@ -51,8 +51,8 @@ class Sample:
         return len(next(iter(self.columns.values()), ()))
 
 
-def read_sample(problem: Problem, environment: Mapping[str, str], most: int = MOST_ROWS) -> Sample:
-    """Reads the first rows of each month, or of the whole, up to `most` together.
+def read_sample(problem: Problem, environment: Mapping[str, str]) -> Sample:
+    """Reads the first rows of each month, or of the whole, up to `MOST_ROWS` together.
 
     Args:
         problem: Says where rows come from and how they are read; its columns are not looked at.
@@ -70,7 +70,7 @@ def read_sample(problem: Problem, environment: Mapping[str, str], most: int = MO
     tables, whole = [], True
     warnings: dict[str, None] = {}
     for part in parts:
-        table, ended, said = _read_part(settings, part, most // len(parts))
+        table, ended, said = _read_part(settings, part, MOST_ROWS // len(parts))
         tables.append(table)
         whole = whole and ended
         warnings |= dict.fromkeys(said)

@@ -54,7 +54,7 @@ def find_near(given: str, names: Sequence[str]) -> str | None:
     return slugs.get(make_slug(given)) or next(iter(get_close_matches(given, names, n=1)), None)
 
 
-def choose_task(facts: Facts, given: Mapping[str, str], rows_seen: str, marked: str = "") -> Task:
+def choose_task(facts: Facts, given: Mapping[str, str], rows_seen: str, marked: str) -> Task:
     """What is predicted: what was given, else what the values of the target show.
 
     Args:

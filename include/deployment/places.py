@@ -86,7 +86,7 @@ def read_environment(environment: Mapping[str, str] = os.environ) -> Places:
     return Places(databases, Path(artifacts) if artifacts and "://" not in artifacts else None)
 
 
-def restore_embedded(source: Path, home: Path, say: Callable[[str], None] = print) -> None:
+def restore_embedded(source: Path, home: Path, say: Callable[[str], None]) -> None:
     """Creates an embedded stack in `home` from a backup; `make up` starts it.
 
     Raises:

@@ -11,12 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from include.embedded.commands.drill import WAYS
-from include.embedded.commands.notebook import NOT_RUNNING
 from include.embedded.databases import list_kept
 from include.embedded.environment import MAIL_SERVER
 from include.embedded.errors import StackError
 from include.embedded.isolation import TERMINAL, isolate
-from include.embedded.lifecycle import check_restored, find_other, find_running, find_started, reset, start, stop
+from include.embedded.lifecycle import check_restored, find_other, find_started, need_running, reset, start, stop
 from include.embedded.overrides import show_override, write_overrides
 from include.embedded.places import check_home, check_places, find_written
 from include.embedded.programs.health import find_problem
@@ -62,11 +61,7 @@ def rollback() -> int:
     """Makes the previous model the champion again."""
     from include.embedded.commands.follow import roll_back
 
-    stack = find_running(HOME)
-    if not stack:
-        CONSOLE.print(NOT_RUNNING, markup=False, soft_wrap=True)
-        return 1
-    return 0 if roll_back(stack, CONSOLE) else 1
+    return 0 if roll_back(need_running(HOME), CONSOLE) else 1
 
 
 def reproduce(version: int | None) -> int:
@@ -88,11 +83,7 @@ def fail(how: str) -> int:
     """Makes a task fail on purpose and prints the mail that arrives."""
     from include.embedded.commands.drill import fail as drill
 
-    stack = find_running(HOME)
-    if not stack:
-        CONSOLE.print(NOT_RUNNING, markup=False, soft_wrap=True)
-        return 1
-    return 0 if drill(stack, how, CONSOLE) else 1
+    return 0 if drill(need_running(HOME), how, CONSOLE) else 1
 
 
 def down() -> int:
@@ -104,10 +95,7 @@ def down() -> int:
 
 def status() -> int:
     """Prints each program's state; the exit code says whether all of them work."""
-    stack = find_running(HOME)
-    if not stack:
-        CONSOLE.print(NOT_RUNNING, markup=False, soft_wrap=True)
-        return 1
+    stack = need_running(HOME)
     table = Table("program", "state", "process", "health", title=f"mltrain {VERSION}", title_justify="left")
     problems = []
     for name, entry in program_states(stack).items():
@@ -130,10 +118,7 @@ def logs(program: str | None) -> int:
 
 def psql(arguments: list[str]) -> int:
     """Opens `psql` on the warehouse."""
-    stack = find_running(HOME)
-    if not stack:
-        CONSOLE.print(NOT_RUNNING, markup=False, soft_wrap=True)
-        return 1
+    stack = need_running(HOME)
     address, password = split_password(stack.warehouse_url)
     command = [find_client("psql", stack.warehouse_url), f"--dbname={address}", *arguments]
     return become(command, os.environ | password)
@@ -141,9 +126,7 @@ def psql(arguments: list[str]) -> int:
 
 def airflow(arguments: str) -> int:
     """Runs Airflow's command line with the environment of the stack's scheduler."""
-    if not find_running(HOME):
-        CONSOLE.print(NOT_RUNNING, markup=False, soft_wrap=True)
-        return 1
+    need_running(HOME)
     try:
         words = shlex.split(arguments)
     except ValueError as error:

@@ -103,6 +103,18 @@ def find_running(home: Path) -> Stack | None:
     return stack if stack and is_alive(stack) else None
 
 
+def need_running(home: Path) -> Stack:
+    """As `find_running`.
+
+    Raises:
+        StackError: The stack is not running.
+    """
+    stack = find_running(home)
+    if not stack:
+        raise StackError(f"The stack is not running. Start it with `{name_command('up')}`.")
+    return stack
+
+
 def find_started(home: Path) -> Stack | None:
     """The stack in `home` as it was started last, whether it runs or not."""
     path = home / "stack.json"

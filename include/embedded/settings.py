@@ -89,14 +89,14 @@ MOST_LETTERS = 63
 STACK_KEYS = frozenset(name.upper() for name in StackSettings.model_fields)
 
 
-def read_settings_of_problem(environment: Mapping[str, str] = os.environ) -> StackSettings:
+def read_settings_of_problem() -> StackSettings:
     """As `read_stack_settings`, with the warehouse of the chosen problem: a warehouse holds one problem."""
-    settings = read_stack_settings(environment)
-    problem = read_problem_name(environment)
+    settings = read_stack_settings()
+    problem = read_problem_name(os.environ)
     return settings.model_copy(update={"warehouse_database": name_warehouse(settings, problem)})
 
 
-def read_problem_name(environment: Mapping[str, str] = os.environ) -> str:
+def read_problem_name(environment: Mapping[str, str]) -> str:
     """The chosen problem."""
     return gather(("problem",), (ENV_FILE,), environment).values.get("problem") or DEFAULT_PROBLEM
 

@@ -61,7 +61,7 @@ def _check_inputs(conf: Mapping[str, Any], problem: Problem, find: Callable[[], 
         return str(error)
     accepted = find()
     # A row in fields of its own has no place in a list.
-    return _check_rows(rows, accepted, place=None if inputs else "") if accepted else None
+    return _check_rows(rows, accepted, None if inputs else "") if accepted else None
 
 
 def _find_accepted(settings: Settings, find_warehouse: Callable[[], str] | None) -> Problem | None:
@@ -75,7 +75,7 @@ def _find_accepted(settings: Settings, find_warehouse: Callable[[], str] | None)
         return None
 
 
-def _check_rows(inputs: list[Any], accepted: Problem, place: str | None = None) -> str | None:
+def _check_rows(inputs: list[Any], accepted: Problem, place: str | None) -> str | None:
     try:
         parse_rows(inputs, InputFormat.of(accepted))
     except MltrainError as error:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from include.problem import request_values
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from include.problem.parts import Column
 
 KindName = Literal["number", "code", "category", "flag", "time", "text", "id", "ignored"]
-KIND_NAMES: tuple[KindName, ...] = get_args(KindName)
 # Codes have no place for a missing value of their own; no source has this one.
 MISSING_CODE = -(2**63)
 # The kinds whose values `min` and `max` bound.

@@ -40,7 +40,7 @@ def choose_rival(
     tracker: Tracker,
     challenger: RegisteredVersion,
     champion: RegisteredVersion | None,
-    peers: Collection[int] = (),
+    peers: Collection[int],
 ) -> Rival:
     """The champion; where it cannot be used or compared, or there is none, the previous one; else the best baseline.
 

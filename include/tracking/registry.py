@@ -175,7 +175,7 @@ def tag_version(tracker: Tracker, name: str, version: int, tags: Mapping[str, st
             tracker.client.set_model_version_tag(name, str(version), key, value)
 
 
-def load_model(tracker: Tracker, version: RegisteredVersion, *, threads: int = 1) -> Model:
+def load_model(tracker: Tracker, version: RegisteredVersion) -> Model:
     """Downloads a version's artifact and loads it with this code.
 
     Raises:
@@ -184,7 +184,7 @@ def load_model(tracker: Tracker, version: RegisteredVersion, *, threads: int = 1
     """
     with tempfile.TemporaryDirectory() as directory:
         folder = download_model(tracker, version, Path(directory))
-        return Model.load(folder, threads=threads, digest=version.digest)
+        return Model.load(folder, digest=version.digest)
 
 
 def load_twin(tracker: Tracker, version: RegisteredVersion) -> Model:

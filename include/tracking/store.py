@@ -92,14 +92,14 @@ def load_version(tracker: Tracker, version: RegisteredVersion, *, store: Path = 
         ) from error
 
 
-def load_champion(tracker: Tracker, name: str, *, store: Path = STORE, threads: int = 1) -> LoadedModel:
+def load_champion(tracker: Tracker, name: str, *, store: Path) -> LoadedModel:
     """Looks up and loads the champion, see `find_champion` and `load_version`, and remembers which it was."""
-    loaded = load_version(tracker, find_champion(tracker, name), store=store, threads=threads)
+    loaded = load_version(tracker, find_champion(tracker, name), store=store)
     remember(loaded.version, store)
     return loaded
 
 
-def remember(version: RegisteredVersion, store: Path = STORE) -> None:
+def remember(version: RegisteredVersion, store: Path) -> None:
     """Marks a version's copy as the one to start from while the registry is away."""
     directory = _place(store, version)
     temporary = directory.parent / f".{POINTER}.{os.getpid()}"
@@ -107,13 +107,13 @@ def remember(version: RegisteredVersion, store: Path = STORE) -> None:
     temporary.replace(directory.parent / POINTER)
 
 
-def load_remembered(name: str, *, store: Path = STORE, threads: int = 1) -> LoadedModel | None:
+def load_remembered(name: str, *, store: Path) -> LoadedModel | None:
     """The copy that was the champion when it was last looked up; None where there is none that can be loaded."""
     directory = _read_pointer(store / name)
     if directory is None:
         return None
     try:
-        return _load(directory, None, threads)
+        return _load(directory, None, threads=1)
     except ModelInvalid as error:
         log.warning("The local copy cannot be used: %s", error)
         return None

@@ -20,7 +20,6 @@ from include.settings import Settings
 from include.tracking.runs import open_tracker
 from include.warehouse import connect
 from tests.dashboards.conftest import OpenSite, Site, store_trials
-from tests.published_sets import publish_sample
 from tests.redeclared import ADDED, make_later, remove
 from tests.registered import BLEND, BOOSTER, FOREST, LASSO, LOG_BLEND, configure, register
 from tests.warehouse_rows import store_zones
@@ -237,9 +236,8 @@ def test_playground_offers_zones_by_name(site: Site, warehouse_url: str) -> None
     assert "<Newark>" not in text
 
 
-def test_playground_shows_the_range_that_the_champion_learnt(site: Site, warehouse_url: str) -> None:
-    publish_sample(warehouse_url)
-    text = site.visit().get("/playground").text
+def test_playground_shows_the_range_that_the_champion_learnt(open_site: OpenSite, published_url: str) -> None:
+    text = open_site(published_url).visit().get("/playground").text
     state = json.loads(re.search(r'<script id="state"[^>]*>(.*?)</script>', text)[1])
     fields = {field["name"]: field for field in state["form"]["fields"]}
     assert re.fullmatch(r"0\.\d+ to \d+\.\d+", fields["trip_distance"]["placeholder"])
@@ -247,9 +245,9 @@ def test_playground_shows_the_range_that_the_champion_learnt(site: Site, warehou
 
 
 def test_playground_shows_nothing_of_the_newest_set_to_who_may_see_neither_it_nor_a_model(
-    site: Site, warehouse_url: str
+    open_site: OpenSite, published_url: str
 ) -> None:
-    publish_sample(warehouse_url)
+    site = open_site(published_url)
     shown = {
         person: {
             field["name"]: (field["placeholder"], field["value"], field["choices"])

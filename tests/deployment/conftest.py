@@ -13,8 +13,6 @@ from moto.elasticache.models import ElastiCacheBackend
 from moto.elasticache.responses import ElastiCacheResponse
 from moto.server import ThreadedMotoServer
 
-from tests.conftest import find_free_port
-
 REGION = "eu-central-1"
 
 
@@ -53,7 +51,7 @@ def cloud() -> Iterator[Cloud]:
     )
     patch.setattr(ElastiCacheBackend, "delete_replication_group", _delete_group)
     patch.setattr(ElastiCacheResponse, "delete_cache_subnet_group", _delete_subnets, raising=False)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=find_free_port(), verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     # What another module's tests made stays in this process.

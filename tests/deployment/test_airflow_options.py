@@ -16,7 +16,6 @@ import pytest
 import yaml
 
 from include.settings import ROOT
-from tests.conftest import find_free_port
 
 BEAT = (
     "from airflow._shared.observability.metrics import stats\n"
@@ -59,7 +58,7 @@ def listen_by_http() -> Iterator[tuple[str, list[bytes]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", find_free_port()), Handler)
+    server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", heard
     server.shutdown()

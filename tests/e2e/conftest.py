@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 import psycopg
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from include.embedded.commands.airflow_api import AirflowApi, Run
@@ -24,6 +26,8 @@ from include.embedded.lifecycle import find_running, reset
 from include.embedded.programs.supervision import log_path, tail
 from include.embedded.settings import STACK_KEYS
 from include.embedded.stack import Stack
+from include.settings import read_settings
+from include.sources import open_batches
 from include.tracking_server.routes import WRITER
 from tests.conftest import find_free_port
 from tests.mail_server import MailServer, run_mail_server
@@ -284,3 +288,14 @@ def trainings_paused(bench: Bench) -> Iterator[None]:
     """For tests that are about data alone."""
     with bench.paused(*TRAININGS):
         yield
+
+
+def write_sample(directory: Path, month: str, *, factor: float = 1.0) -> None:
+    """A month of the sample as a file, its distances multiplied."""
+    with open_batches(read_settings(sample_rows=3000), month) as contents:
+        batches = list(contents.read(list(contents.columns)))
+    table = batches[0].schema.empty_table().from_batches(batches)
+    column = table.schema.get_field_index("trip_distance")
+    table = table.set_column(column, "trip_distance", pc.multiply(table["trip_distance"], factor))
+    pq.write_table(table, directory / f"{month}.part")
+    (directory / f"{month}.part").rename(directory / f"{month}.parquet")

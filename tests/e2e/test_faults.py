@@ -2,22 +2,19 @@
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 
 import psutil
 import psycopg
-import pyarrow.parquet as pq
 import pytest
 
 from include.embedded.commands.airflow_api import Run
 from include.embedded.programs.supervision import program_states
-from include.settings import read_settings
-from include.sources import open_batches
-from tests.e2e.conftest import TRAININGS, Bench
+from tests.e2e.conftest import TRAININGS, Bench, write_sample
+from tests.servers import WebServer
 from tests.waiting import wait_until
 
 PREPARATION = "data_preparation"
@@ -141,45 +138,15 @@ def test_too_many_refused_rows_fail_the_run_by_rule_and_leave_the_published_set(
     assert rejected > 1000
 
 
-class Unsteady(BaseHTTPRequestHandler):
-    """Serves files, after it was unavailable for the first requests."""
-
-    refusals = 0
-    directory: Path
-
-    def do_GET(self) -> None:
-        if type(self).refusals > 0:
-            type(self).refusals -= 1
-            self.send_error(503)
-            return
-        content = (self.directory / self.path.lstrip("/")).read_bytes()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
-
-    do_HEAD = do_GET
-
-    def log_message(self, *args: object) -> None:
-        """Stays silent."""
-
-
 @pytest.fixture
-def unsteady_source(tmp_path: Path) -> Iterator[str]:
+def unsteady_source(web_server: WebServer, tmp_path: Path) -> str:
     """Address of the sample's months behind a server that is away at first."""
-    settings = read_settings(sample_rows=3000)
+    requests = count()
     for month in ("2024-01", "2024-02"):
-        with open_batches(settings, month) as contents:
-            batches = list(contents.read(list(contents.columns)))
-        with pq.ParquetWriter(tmp_path / f"{month}.parquet", batches[0].schema) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-    handler = type("Handler", (Unsteady,), {"directory": tmp_path, "refusals": 1})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/{{month}}.parquet"
-    server.shutdown()
+        write_sample(tmp_path, month)
+        body = (tmp_path / f"{month}.parquet").read_bytes()
+        web_server.pages[f"/{month}.parquet"] = lambda _, body=body: (200 if next(requests) else 503, body)
+    return f"{web_server.url}/{{month}}.parquet"
 
 
 @pytest.mark.usefixtures("trainings_paused")

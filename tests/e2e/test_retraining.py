@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from psycopg import sql
@@ -18,9 +17,8 @@ from include.embedded.commands.airflow_api import AirflowApi, Run
 from include.embedded.commands.progress import Progress, watch
 from include.embedded.programs.supervision import log_path
 from include.settings import read_settings
-from include.sources import open_batches
 from include.tracking import registry, runs
-from tests.e2e.conftest import SEEDS, TRAININGS, Bench
+from tests.e2e.conftest import SEEDS, TRAININGS, Bench, write_sample
 from tests.e2e.mails import mails_on, text_of, wait_for_mails
 from tests.e2e.test_faults import kill, trials_of
 from tests.mail_server import MailServer
@@ -85,17 +83,6 @@ def refuse_trials(bench: Bench, *models: str) -> Iterator[None]:
             yield
         finally:
             connection.execute("ALTER TABLE training.trials DROP CONSTRAINT refused")
-
-
-def write_sample(directory: Path, month: str, *, factor: float = 1.0) -> None:
-    """A month of the sample as a file, its distances multiplied."""
-    with open_batches(read_settings(sample_rows=3000), month) as contents:
-        batches = list(contents.read(list(contents.columns)))
-    table = batches[0].schema.empty_table().from_batches(batches)
-    column = table.schema.get_field_index("trip_distance")
-    table = table.set_column(column, "trip_distance", pc.multiply(table["trip_distance"], factor))
-    pq.write_table(table, directory / f"{month}.part")
-    (directory / f"{month}.part").rename(directory / f"{month}.parquet")
 
 
 def test_new_real_month_is_noticed_trained_on_once_and_judged_once_a_family(

@@ -28,7 +28,7 @@ def became(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[s
     save_programs(tmp_path, [Program("scheduler", ("airflow", "scheduler"), tmp_path, environment)])
     calls: list[tuple[list[str], dict[str, str]]] = []
     monkeypatch.setattr(launcher, "HOME", tmp_path)
-    monkeypatch.setattr(launcher, "find_running", lambda home: object())
+    monkeypatch.setattr(launcher, "need_running", lambda home: object())
     monkeypatch.setattr(launcher, "become", lambda command, environment: calls.append((command, environment)))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "Other")
@@ -75,7 +75,7 @@ def test_reproduce_asks_the_running_stack_whatever_server_the_shell_names(monkey
         mlflow_address="http://127.0.0.1:5000",
         mlflow_login=lambda role: (role, "secret"),
     )
-    monkeypatch.setattr("include.embedded.commands.notebook.find_running", lambda home: stack)
+    monkeypatch.setattr("include.embedded.commands.notebook.need_running", lambda home: stack)
     monkeypatch.setattr("include.training.rebuild.rebuild", rebuild)
     # For the start of the stack: the address of a login that may create databases.
     monkeypatch.setenv("WAREHOUSE_URL", "postgresql://admin@host/postgres")
@@ -125,7 +125,7 @@ def test_command_on_a_stack_that_is_stopped_says_so_and_starts_nothing(
     monkeypatch.setattr(launcher, "isolate", lambda environment, others: [])
     monkeypatch.setattr(sys, "argv", ["include.embedded", command])
     assert launcher.main() == 1
-    assert capsys.readouterr().out.startswith("The stack is not running. Start it with `")
+    assert "The stack is not running. Start it with `" in capsys.readouterr().out
     assert not (tmp_path / "home").exists()
 
 
@@ -136,7 +136,7 @@ def test_psql_opens_the_warehouse_with_a_password_of_any_characters(
     server = urlsplit(postgres_url)
     url = f"postgresql://ann:p%40ss%2Fw%3Ard%25@{server.hostname}:{server.port}/shop?options=-c%20jit%3Doff"
     calls: list[tuple[list[str], dict[str, str]]] = []
-    monkeypatch.setattr(launcher, "find_running", lambda home: SimpleNamespace(warehouse_url=url))
+    monkeypatch.setattr(launcher, "need_running", lambda home: SimpleNamespace(warehouse_url=url))
     monkeypatch.setattr(launcher, "become", lambda command, environment: calls.append((command, environment)))
     launcher.psql(["--tuples-only", "--no-align", "--command", "SELECT current_user, current_setting('jit')"])
     [(command, environment)] = calls

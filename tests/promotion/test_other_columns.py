@@ -9,8 +9,8 @@ from include.promotion import aliases, judging
 from include.promotion.usability import check_champion
 from include.settings import Settings
 from include.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS
-from tests.promotion.test_judging import RUN, read_aliases
-from tests.promotion.test_other_split import judge_and_promote, train_and_register
+from tests.promotion.test_other_split import train_and_register
+from tests.promotion.versions import RUN, judge_and_promote, read_aliases
 from tests.published_sets import publish_set
 from tests.warehouse_rows import query
 

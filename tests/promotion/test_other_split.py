@@ -2,11 +2,11 @@
 
 import pytest
 
-from include.promotion import decisions, judging
 from include.sets.examples import get_training_set, load_split
 from include.settings import Settings
 from include.tracking import model_logging, registry, runs
 from include.tracking.lineage import Lineage
+from tests.promotion.versions import judge_and_promote
 from tests.published_sets import publish_set, train
 from tests.registered import LASSO
 from tests.warehouse_rows import query
@@ -29,14 +29,6 @@ def train_and_register(url: str, settings: Settings, set_version: int, family: s
     )  # fmt: skip
     tags = {**lineage.tags, "family": family, "model": LASSO, "run_id": run_id}
     return registry.register_model(tracker, settings.registered_model, run_id, uri, tags, "")
-
-
-def judge_and_promote(url: str, settings: Settings, version: int) -> str:
-    judging.judge(url, settings, version, "model_promotion/manual__1")
-    judging.promote(url, settings, [version], "model_promotion/manual__1")
-    found = decisions.find_judgement(url, settings.registered_model, version)
-    assert found
-    return found.state
 
 
 def test_the_next_model_is_judged_against_the_best_baseline_also_where_time_decides_from_now_on(

@@ -16,7 +16,7 @@ from include.promotion.comparison import find_disagreement
 from include.sets.examples import load_references, load_split, read_problem_of
 from include.settings import Settings
 from include.tracking import registry, runs
-from tests.promotion.test_judging import FOREST, LINEAR, RUN, SMALL_FOREST, store
+from tests.promotion.versions import FOREST, LINEAR, RUN, SMALL_FOREST, store
 from tests.published_sets import publish_set
 from tests.warehouse_rows import query
 
@@ -24,12 +24,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range"),
 ]
-
-
-@pytest.fixture
-def url(published_url: str) -> str:
-    """A warehouse with a published training set of the synthetic sample, in three splits."""
-    return published_url
 
 
 def load_all(url: str) -> dict[str, Split]:

@@ -1,7 +1,6 @@
 """A champion that cannot be used: what is said, what stands in for it, and that each way that is named leads out."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,36 +12,29 @@ import pytest
 from include.alerting.model_reports import report_unusable
 from include.errors import ModelInvalid, NoChampion
 from include.models.artifact import Model
-from include.models.fitting import encode, fit
-from include.models.table import MODELS
 from include.monitoring import watch
 from include.prediction import batch
 from include.prediction.request import predict
-from include.problem.data import Split
 from include.promotion import aliases, decisions, judging, rivals
 from include.promotion.usability import check_champion
 from include.retraining.reasons import find_reasons, look
 from include.retraining.report import FollowedRun, finish
-from include.sets.examples import load_references, load_split
+from include.sets.examples import load_split
 from include.sets.holdout import load_held_out
 from include.settings import Settings
 from include.tracking import registry, runs
 from include.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, WAYS_OUT
-from tests.promotion.test_judging import (
+from tests.promotion.versions import (
     FOREST,
     LASSO,
     LINEAR,
-    LOGGED,
     RUN,
     SMALL_FOREST,
     WEAK,
     break_model,
-    find_files,
     judge_and_promote,
     read_aliases,
-    store,
 )
-from tests.splits import PROBLEM
 
 TRIP = {"pickup_at": "2024-01-14T18:30:00", "pickup_zone": 2, "dropoff_zone": 5, "trip_distance": 1.98}
 pytestmark = [
@@ -50,49 +42,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range"),
 ]
 Register = Callable[..., int]
-
-
-@pytest.fixture
-def url(published_url: str) -> str:
-    """A warehouse with a published training set of the synthetic sample, in three splits."""
-    return published_url
-
-
-@pytest.fixture
-def register(url: str, settings: Settings) -> Register:
-    """Trains a model on the set and registers it; gives its version. `change` is made to its estimator.
-
-    Files of its `own` can be deleted.
-    """
-    train, validation = (load_split(url, 1, name) for name in ("train", "validation"))
-
-    def train_and_register(
-        model: str,
-        parameters: dict[str, Any] | None = None,
-        change: Callable[[Any], None] | None = None,
-        *,
-        own: bool = False,
-    ) -> int:
-        fitting = (model, str(parameters), change)
-        if fitting in LOGGED and not own:
-            return store(url, settings, LOGGED[fitting], model, validation)
-        data = encode(
-            MODELS[model],
-            PROBLEM,
-            "rich",
-            load_references(url, 1),
-            Split(train.rows, train.target),
-            validation,
-        )
-        estimator = deepcopy(fit(MODELS[model], parameters or {}, data, random_state=0, threads=1).estimator)
-        if change:
-            change(estimator)
-        version = store(url, settings, Model.of(data, estimator, {"parameters": {}}), model, validation)
-        if not own:
-            LOGGED[fitting] = find_files(settings, version)
-        return version
-
-    return train_and_register
 
 
 def forget_numbers(estimator: Any) -> None:
@@ -167,10 +116,10 @@ def test_champion_that_was_mended_while_a_person_decided_is_judged_against(
     assert judge_and_promote(url, settings, best) == "promoted"
     load_model = registry.load_model
 
-    def load(tracker: Any, version: Any, **options: Any) -> Model:
+    def load(tracker: Any, version: Any) -> Model:
         if version.version == best:
             raise ModelInvalid("It is damaged.")
-        return load_model(tracker, version, **options)
+        return load_model(tracker, version)
 
     worse = register(LASSO, WEAK)
     with monkeypatch.context() as patch:
@@ -331,7 +280,7 @@ def test_broken_champion_is_a_reason_to_train_again_until_a_training_has_followe
     check_champion(url, settings)
     assert reason in reasons()
     report = watch.measure_drift(url, settings.change(drift_minimum_rows=20))
-    assert report is None or report.errors == (), "monitoring goes on"
+    assert report and not report.errors, "monitoring goes on"
     retraining = {"reasons": [reason], "months": ["2024-02"]}
     prepared = FollowedRun("data_preparation", "prepared", "success")
     finish(url, settings, "automatic_retraining/first", retraining, [prepared], ignore_failures=True)

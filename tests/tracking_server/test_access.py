@@ -18,10 +18,6 @@ from tests.conftest import TrackingServer
 
 API = "/api/2.0/mlflow"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-# What a program or a page does that changes nothing.
-READING = re.compile(
-    r"get|search|list|artifacts|alias|health|version|static-files|server-info|graphql|logged-models|^/$"
-)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,6 @@ from include.training.job import Job
 from include.training.steps import choose_best, register_best, tune_model
 from include.tuning.search import Limits
 from include.tuning.trials import list_best
-from tests.published_sets import publish_sample
 from tests.training.test_steps import Killed, kill_after
 
 pytestmark = [
@@ -30,13 +29,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range"),
 ]
 LASSO, SQUARED, LOG, LEAFWISE = "linear_model.Lasso", "gbtree.squarederror", "gbtree.logsquarederror", "gbdt.gamma"
-
-
-@pytest.fixture(scope="module")
-def url(module_warehouse_url: str) -> str:
-    """A warehouse with a published training set of the synthetic sample, in three splits."""
-    publish_sample(module_warehouse_url)
-    return module_warehouse_url
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from include.training.job import Job
 from include.training.rebuild import rebuild
 from include.training.steps import register_best
 from include.tuning.search import Limits
-from tests.published_sets import publish_sample, publish_set
+from tests.published_sets import publish_set
 from tests.registered import LASSO
 from tests.registered import register as register_by_hand
 from tests.splits import NUMBER_TYPES
@@ -33,13 +33,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range"),
 ]
 FOREST, LEAFWISE = "ensemble.ExtraTreesRegressor", "gbdt.squarederror"
-
-
-@pytest.fixture(scope="module")
-def url(module_warehouse_url: str) -> str:
-    """A warehouse with a published training set of the synthetic sample, in three splits."""
-    publish_sample(module_warehouse_url)
-    return module_warehouse_url
 
 
 @pytest.fixture
@@ -133,15 +126,15 @@ def test_version_of_rows_without_months_is_built_again_from_the_days_that_it_was
         assert (found.files, found.changes) == ((), ())
 
 
-@pytest.mark.parametrize("refit", [True, False])
 @pytest.mark.parametrize(
-    ("model", "changes"),
+    ("model", "changes", "refit"),
     [
-        (LASSO, {"alpha": 0.1}),
-        (FOREST, {"max_depth": 5}),
-        (LEAFWISE, {"num_leaves": 8}),
-        ("gbtree.gamma", {"max_depth": 5}),
-        ("gbtree.logsquarederror", {"max_depth": 5}),
+        (LASSO, {"alpha": 0.1}, True),
+        (LASSO, {"alpha": 0.1}, False),
+        (FOREST, {"max_depth": 5}, True),
+        (LEAFWISE, {"num_leaves": 8}, True),
+        ("gbtree.gamma", {"max_depth": 5}, True),
+        ("gbtree.logsquarederror", {"max_depth": 5}, True),
     ],
 )
 def test_blend_is_built_again_byte_by_byte(

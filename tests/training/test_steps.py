@@ -17,166 +17,27 @@ from include.models.table import MODELS
 from include.problem.objectives.regression import measure
 from include.problem.words import show_amount
 from include.sets import build, publish
-from include.sets.examples import (
-    TargetShape,
-    TrainingSet,
-    get_training_set,
-    load_references,
-    load_split,
-    read_problem_of,
-)
+from include.sets.examples import get_training_set, load_references, load_split, read_problem_of
 from include.sets.plan import Plan
 from include.settings import Settings
 from include.tracking import runs
-from include.tracking.lineage import UNCOMMITTED
 from include.tracking.runs import Tracker, open_tracker
 from include.training.final_model import train_model
-from include.training.job import SKEWED, Job, choose_models, make_job, match_target
-from include.training.results import Trained
-from include.training.steps import choose_best, describe_registered, register_best, tune_model
+from include.training.job import Job
+from include.training.steps import describe_registered, register_best, tune_model
 from include.tuning.search import Limits, Trial
 from include.tuning.trials import WarehouseTrials, load_estimator_of
 from tests.conftest import find_free_port
-from tests.published_sets import publish_sample
 from tests.warehouse_rows import RawTrip, query, store_month
 
 LASSO, SQUARED, GAMMA = "linear_model.Lasso", "gbtree.squarederror", "gbtree.gamma"
 FOREST = "ensemble.RandomForestRegressor"
-TWEEDIE, LOG = "gbtree.tweedie", "gbtree.logsquarederror"
-DEFAULTS = Settings()
 PAGE = "http://airflow/dags/sklearn_training/runs/manual__1"
-needs_servers = pytest.mark.slow
 # MLflow says so of every model: our integers are never missing, and the other is its own.
-pytestmark = pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range")
-
-
-# What to do
-
-
-def make_set(**changes: Any) -> TrainingSet:
-    values = {
-        "version": 3, "fingerprint": "f", "months": (), "validation_from": "", "test_from": None,
-        "counts": {}, "published_at": None,
-    }  # fmt: skip
-    return TrainingSet(**(values | changes))
-
-
-def test_job_without_a_request_comes_from_the_settings() -> None:
-    settings = Settings(
-        max_evaluations=7, tuning_time_budget=8, tuning_patience=9, random_state=0, feature_set="reference"
-    )
-    assert make_job(settings, "sklearn", "dag/run", make_set()) == Job(
-        "dag/run", "sklearn", 3, "reference", Limits(7, 8, 9), 0
-    )
-
-
-def test_request_wins_over_the_settings() -> None:
-    job = make_job(
-        DEFAULTS,
-        "xgboost",
-        "dag/run",
-        make_set(),
-        max_evaluations=2,
-        time_budget=1.5,
-        random_state=0,
-        feature_set="rich",
-    )
-    assert job == Job("dag/run", "xgboost", 3, "rich", Limits(2, 1.5, DEFAULTS.tuning_patience), 0)
-
-
-def test_job_survives_being_handed_on_as_json() -> None:
-    job = make_job(DEFAULTS, "sklearn", "dag/run", make_set())
-    assert Job.from_dict(json.loads(json.dumps(job.to_dict()))) == job
-
-
-def test_unknown_feature_set_is_an_error_before_anything_is_trained() -> None:
-    with pytest.raises(SettingsError, match="Unknown feature set 'poor'"):
-        make_job(DEFAULTS, "sklearn", "dag/run", make_set(), feature_set="poor")
-
-
-def test_code_that_no_commit_holds_is_an_error_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_COMMIT", "a" * 40 + UNCOMMITTED)
-    with pytest.raises(SettingsError, match="set REGISTER_UNCOMMITTED=true"):
-        make_job(DEFAULTS, "sklearn", "dag/run", make_set())
-    make_job(DEFAULTS.change(register_uncommitted=True), "sklearn", "dag/run", make_set())
-
-
-def test_models_are_those_asked_for_once_each_or_those_of_the_settings() -> None:
-    assert choose_models(DEFAULTS, "sklearn", [LASSO, LASSO, "svm.LinearSVR"]) == [LASSO, "svm.LinearSVR"]
-    assert choose_models(DEFAULTS, "xgboost", None) == [SQUARED, GAMMA]
-    assert choose_models(DEFAULTS, "xgboost", []) == [SQUARED, GAMMA]
-
-
-@pytest.mark.parametrize(
-    ("lowest", "models"),
-    [(0.5, [SQUARED, GAMMA, TWEEDIE]), (0.0, [SQUARED, TWEEDIE]), (-3.0, [SQUARED])],
-)
-def test_models_that_the_target_forbids_are_left_out_with_the_reason(lowest: float, models: list[str]) -> None:
-    chosen = match_target([SQUARED, GAMMA, TWEEDIE], 3, TargetShape(lowest, 0.0))
-    assert list(chosen.models) == models
-    assert [line.split()[0] for line in chosen.notes] == [n for n in (GAMMA, TWEEDIE) if n not in models]
-    for line in chosen.notes:
-        assert f"but training set 3 has {lowest:g}." in line
-
-
-@pytest.mark.parametrize(
-    ("target", "add", "is_added"),
-    [
-        (TargetShape(0.5, 2.5), True, True),
-        (TargetShape(0.5, SKEWED), True, False),
-        (TargetShape(0.0, 2.5), True, False),
-        (TargetShape(0.5, 2.5), False, False),
-    ],
-)
-def test_logarithm_is_learnt_too_where_the_target_is_above_zero_and_skewed(
-    target: TargetShape, add: bool, is_added: bool
-) -> None:
-    chosen = match_target([SQUARED], 3, target, add=add)
-    assert chosen.models == ((SQUARED, LOG) if is_added else (SQUARED,))
-    assert chosen.notes == ((f"{LOG} is trained, too: the target's skewness is 2.5.",) if is_added else ())
-
-
-@pytest.mark.parametrize(
-    ("of_log", "best"), [(97.0, SQUARED), (94.0, LOG), (float("nan"), SQUARED)], ids=["by chance", "clear", "none"]
-)
-def test_logarithm_is_the_best_where_its_error_is_clearly_lower(of_log: float, best: str) -> None:
-    trained = [
-        Trained(model=name, run_id="r", model_uri="u", metrics={"validation_rmse": rmse})
-        for name, rmse in ((SQUARED, 100.0), (LOG, of_log))
-    ]
-    assert choose_best(DEFAULTS.problem.objective, trained)["model"] == best
-
-
-def test_model_types_that_someone_has_named_are_no_default() -> None:
-    assert DEFAULTS.is_default("xgboost_models")
-    assert Settings(xgboost_models=",".join(DEFAULTS.xgboost_models)).is_default("xgboost_models")
-    assert not Settings(xgboost_models="gbtree.gamma").is_default("xgboost_models")
-
-
-def test_error_names_the_models_to_set_where_the_target_forbids_all() -> None:
-    with pytest.raises(SettingsError) as error:
-        match_target([GAMMA], 3, TargetShape(-1.5, 0.0))
-    assert str(error.value).startswith(
-        "gbtree.gamma is left out: it needs targets above zero, but training set 3 has -1.5. No model type is left to"
-        " train: set XGBOOST_MODELS to one or more of gbtree.squarederror, gbtree.absoluteerror, "
-    )
-    assert TWEEDIE not in str(error.value)
-
-
-@pytest.mark.parametrize("name", ["svm.SVR", SQUARED])
-def test_unknown_model_is_an_error_before_anything_is_trained(name: str) -> None:
-    with pytest.raises(SettingsError, match=f"Unknown sklearn model type '{name}'; choose from: linear_model"):
-        choose_models(DEFAULTS, "sklearn", [LASSO, name])
-
-
-# Doing it, on a published training set and a real MLflow server
-
-
-@pytest.fixture(scope="module")
-def url(module_warehouse_url: str) -> str:
-    """A warehouse with a published training set of the synthetic sample, in three splits."""
-    publish_sample(module_warehouse_url)
-    return module_warehouse_url
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Hint. Inferred schema", "ignore:Operation with range"),
+]
 
 
 @pytest.fixture
@@ -214,7 +75,6 @@ def kill_after(number: int) -> Callable[[Trial], None]:
     return die
 
 
-@needs_servers
 def test_tuning_keeps_each_trial_in_the_warehouse_and_in_mlflow(
     url: str, settings: Settings, job: Job, tracker: Tracker
 ) -> None:
@@ -228,7 +88,6 @@ def test_tuning_keeps_each_trial_in_the_warehouse_and_in_mlflow(
     json.dumps(tuned, allow_nan=False)
 
 
-@needs_servers
 def test_killed_tuning_goes_on_without_doubling_anything(
     url: str, settings: Settings, job: Job, tracker: Tracker
 ) -> None:
@@ -243,7 +102,6 @@ def test_killed_tuning_goes_on_without_doubling_anything(
     assert len(list_stored(url, job)) == 3
 
 
-@needs_servers
 def test_workers_share_one_run_in_mlflow_and_return_the_same(
     url: str, settings: Settings, job: Job, tracker: Tracker
 ) -> None:
@@ -258,7 +116,6 @@ def test_workers_share_one_run_in_mlflow_and_return_the_same(
     assert len(list_stored(url, job)) == 8
 
 
-@needs_servers
 def test_search_begins_with_the_best_parameters_of_earlier_sets_and_of_the_champion(
     url: str, settings: Settings, job: Job, tracker: Tracker
 ) -> None:
@@ -279,7 +136,6 @@ def test_search_begins_with_the_best_parameters_of_earlier_sets_and_of_the_champ
     assert begin("a champion") == [newest, middle, oldest, start]
 
 
-@needs_servers
 def test_search_uses_a_sample_of_large_splits_and_the_final_model_all_rows(
     url: str, settings: Settings, job: Job, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -298,7 +154,6 @@ def test_search_uses_a_sample_of_large_splits_and_the_final_model_all_rows(
     assert whole.metrics["rmse"] < tuned["loss"]
 
 
-@needs_servers
 @pytest.mark.parametrize("of_search", [300, 1_000_000], ids=["before the search", "since the search"])
 def test_model_type_that_needs_all_rows_in_memory_is_fitted_to_those_that_its_encoder_knows(
     url: str, settings: Settings, job: Job, monkeypatch: pytest.MonkeyPatch, of_search: int
@@ -319,7 +174,6 @@ def test_model_type_that_needs_all_rows_in_memory_is_fitted_to_those_that_its_en
     )
 
 
-@needs_servers
 def test_boosters_read_more_rows_than_memory_holds_so_that_their_estimators_are_kept(
     url: str, settings: Settings, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,7 +183,6 @@ def test_boosters_read_more_rows_than_memory_holds_so_that_their_estimators_are_
     assert load_estimator_of(url, job.run_key, SQUARED, tuned["parameters"], 1) is not None
 
 
-@needs_servers
 def test_cleared_run_that_would_be_of_something_else_is_refused_before_anything_is_searched(
     url: str, settings: Settings, job: Job, tracker: Tracker
 ) -> None:
@@ -341,7 +194,6 @@ def test_cleared_run_that_would_be_of_something_else_is_refused_before_anything_
     assert tracker.client.get_run(tuned["run_id"]).info.status != "FAILED"
 
 
-@needs_servers
 @pytest.mark.parametrize("rows", [1, 2])
 def test_model_can_be_trained_where_hardly_any_row_validates(
     warehouse_url: str, settings: Settings, job: Job, rows: int
@@ -358,14 +210,12 @@ def test_model_can_be_trained_where_hardly_any_row_validates(
     assert trained["metrics"]["validation_rmse"] >= 0
 
 
-@needs_servers
 def test_no_evaluations_fit_the_last_best_parameters_again(url: str, settings: Settings, job: Job) -> None:
     before = tune_model(url, settings, replace(job, run_key=f"{job.run_key}/before", random_state=5), LASSO)
     tuned = tune_model(url, settings, replace(job, limits=Limits(0, 600, 25)), LASSO)
     assert (tuned["parameters"], tuned["loss"], tuned["trials"]) == (before["parameters"], before["loss"], 1)
 
 
-@needs_servers
 def test_trials_that_were_stored_but_not_tracked_are_tracked_before_the_final_model_is(
     url: str, settings: Settings, job: Job, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -383,7 +233,6 @@ def test_trials_that_were_stored_but_not_tracked_are_tracked_before_the_final_mo
     assert list_children(tracker, tuned["run_id"]) == list_stored(url, job)
 
 
-@needs_servers
 def test_trial_that_was_half_tracked_is_tracked_anew(url: str, settings: Settings, job: Job, tracker: Tracker) -> None:
     with pytest.raises(Killed):
         tune_model(url, settings, job, LASSO, on_trial=kill_after(0))
@@ -394,7 +243,6 @@ def test_trial_that_was_half_tracked_is_tracked_anew(url: str, settings: Setting
     assert list_children(tracker, parent.info.run_id) == list_stored(url, job)
 
 
-@needs_servers
 def test_tuning_without_one_success_fails_its_run_and_says_why(
     url: str, settings: Settings, job: Job, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,7 +266,6 @@ def tuned_by_hand(settings: Settings, url: str, job: Job, model: str, parameters
 BOOSTED = {"max_depth": 5, "learning_rate": 0.3, "min_child_weight": 1.0}
 
 
-@needs_servers
 @pytest.mark.parametrize(("model", "parameters"), [(LASSO, {"alpha": 0.01}), (GAMMA, BOOSTED)])
 def test_trained_model_is_stored_with_its_errors_on_all_held_out_splits(
     url: str, settings: Settings, job: Job, tracker: Tracker, model: str, parameters: dict[str, Any]
@@ -460,7 +307,6 @@ def load_twin(trained: dict[str, Any]) -> Model:
     return Model.load(directory, digest=trained["judged_sha256"])
 
 
-@needs_servers
 def test_without_a_refit_the_best_trial_is_what_is_stored(url: str, settings: Settings, job: Job) -> None:
     settings = settings.model_copy(update={"refit": False})
     trained = train_model(url, settings, job, tuned_by_hand(settings, url, job, LASSO, {"alpha": 0.01}))
@@ -470,7 +316,6 @@ def test_without_a_refit_the_best_trial_is_what_is_stored(url: str, settings: Se
     assert measure(test.target, stored.predict(test.rows))["rmse"] == trained["metrics"]["test_rmse"]
 
 
-@needs_servers
 @pytest.mark.parametrize("model", [LASSO, GAMMA])
 def test_best_trial_is_not_fitted_a_second_time_even_after_a_kill(
     url: str, settings: Settings, job: Job, monkeypatch: pytest.MonkeyPatch, model: str
@@ -492,7 +337,6 @@ def test_best_trial_is_not_fitted_a_second_time_even_after_a_kill(
         train_model(url, settings, replace(job, run_key="another"), tuned)
 
 
-@needs_servers
 def test_stored_model_says_what_it_was_made_of(url: str, settings: Settings, job: Job) -> None:
     trained = train_model(url, settings, job, tuned_by_hand(settings, url, job, LASSO, {"alpha": 0.01}))
     metadata = load_stored(trained).metadata
@@ -500,7 +344,6 @@ def test_stored_model_says_what_it_was_made_of(url: str, settings: Settings, job
     assert (metadata["lineage"]["training_set_version"], metadata["lineage"]["run_key"]) == ("1", job.run_key)
 
 
-@needs_servers
 @pytest.mark.parametrize(
     ("model", "parameters", "files"),
     [
@@ -525,7 +368,6 @@ def test_slices_are_stored_for_each_model_and_what_moves_its_predictions_where_t
         assert {row["feature"] for row in summary} >= {"trip_distance", "pickup_zone", "hour"}
 
 
-@needs_servers
 def test_training_again_on_a_retry_gives_the_same_model(url: str, settings: Settings, job: Job) -> None:
     tuned = tuned_by_hand(settings, url, job, LASSO, {"alpha": 0.01})
     first, again = (train_model(url, settings, job, tuned) for _ in range(2))
@@ -533,7 +375,6 @@ def test_training_again_on_a_retry_gives_the_same_model(url: str, settings: Sett
     assert first["run_id"] == tuned["run_id"]
 
 
-@needs_servers
 def test_best_model_is_registered_as_challenger_with_its_lineage(
     url: str, settings: Settings, job: Job, tracker: Tracker
 ) -> None:
@@ -581,7 +422,6 @@ STEPS: dict[str, Callable[[str, Settings, Job], Any]] = {
 }
 
 
-@needs_servers
 @pytest.mark.parametrize("step", STEPS)
 def test_mlflow_server_that_is_away_is_named(
     url: str, settings: Settings, job: Job, step: str, monkeypatch: pytest.MonkeyPatch
@@ -592,7 +432,6 @@ def test_mlflow_server_that_is_away_is_named(
         STEPS[step](url, settings.model_copy(update={"mlflow_tracking_uri": address}), job)
 
 
-@needs_servers
 @pytest.mark.parametrize("step", STEPS)
 def test_warehouse_that_is_away_is_said_to_be_so(settings: Settings, job: Job, step: str) -> None:
     port = find_free_port()
@@ -600,7 +439,6 @@ def test_warehouse_that_is_away_is_said_to_be_so(settings: Settings, job: Job, s
         STEPS[step](f"postgresql://taxi@127.0.0.1:{port}/warehouse", settings, job)
 
 
-@needs_servers
 def test_mlflow_that_breaks_off_during_tuning_loses_no_trial(
     url: str, settings: Settings, job: Job, tracker: Tracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -622,19 +460,7 @@ def test_mlflow_that_breaks_off_during_tuning_loses_no_trial(
     assert list_children(tracker, tuned["run_id"]) == list_stored(url, job)
 
 
-@needs_servers
 @pytest.mark.parametrize("step", STEPS)
 def test_training_set_that_is_not_there_any_more_is_named(url: str, settings: Settings, job: Job, step: str) -> None:
     with pytest.raises(NoTrainingSet, match="version 99 no longer exists"):
         STEPS[step](url, settings, replace(job, set_version=99))
-
-
-def test_model_type_of_another_task_is_refused_with_those_that_fit() -> None:
-    churn = Settings(problem="churn")  # type: ignore[arg-type]
-    assert choose_models(churn, "xgboost", None) == ["gbtree.logistic"]
-    with pytest.raises(SettingsError, match="gbtree.gamma does not predict 2 classes; choose from: gbtree.logistic."):
-        choose_models(churn, "xgboost", ["gbtree.gamma"])
-    with pytest.raises(SettingsError, match="gbdt.binary does not predict a number; choose from: gbdt.squarederror, "):
-        choose_models(DEFAULTS, "lightgbm", ["gbdt.binary"])
-    with pytest.raises(ValueError, match="no model type for a classification is given in SKLEARN_MODELS"):
-        Settings(problem="churn", sklearn_models="linear_model.Lasso", xgboost_models="", lightgbm_models="")  # type: ignore[arg-type]

@@ -21,6 +21,8 @@ SYMBOLS = (
 # Where the colors begin again.
 DASHES = ("solid", "dash", "dot")
 PATTERNS = ("", "/", "x")
+SPLITS = dict(zip(("train", "validation", "test"), PALETTE, strict=False))
+HATCHES = dict(zip(SPLITS, PATTERNS, strict=True))
 # For lines and bars: no gray is read as text on both backgrounds.
 MUTED = "#838e9b"
 STATES = {

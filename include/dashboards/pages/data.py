@@ -6,7 +6,7 @@ from typing import Any
 
 from plotly.graph_objects import Bar, Figure
 
-from include.dashboards.context import Context
+from include.dashboards.context import PREPARATION_DAG, Context
 from include.dashboards.drawing.charts import Rows, chart
 from include.dashboards.drawing.figures import AMOUNT, bars, by, column, count_on, count_stacks, figure
 from include.dashboards.drawing.palette import PALETTE, fill, mark
@@ -22,7 +22,6 @@ from include.problem.words import name_unit, show_amount, show_target
 from include.sets.left_out import TARGET_RULES
 
 LOAD_FIRST = "No month is loaded yet: start data_preparation."
-PREPARATION = ("data_preparation",)
 
 
 def _named_profile(context: Context) -> Rows:
@@ -38,9 +37,8 @@ def _name(problem: Problem, names: Mapping[str, Names], row: Mapping[str, Any]) 
     return show_name(names, row["column"], row["frequent"])
 
 
-@chart(
-    "data", "Loaded rows, column by column", _named_profile, empty=LOAD_FIRST, dags=PREPARATION, columns=12, height=290
-)
+@chart("data", "Loaded rows, column by column", _named_profile, empty=LOAD_FIRST, dags=(PREPARATION_DAG,), columns=12,
+       height=290)  # fmt: skip
 def raw_profile(rows: Rows) -> Table:
     """The selected month as its source provided it, including rejected rows."""
     headings = (
@@ -109,7 +107,7 @@ def has_number(problem: Problem) -> bool:
     return first_number(problem) is not None
 
 
-_OF_MONTH: dict[str, Any] = {"empty": LOAD_FIRST, "dags": PREPARATION, "columns": 4}
+_OF_MONTH: dict[str, Any] = {"empty": LOAD_FIRST, "dags": (PREPARATION_DAG,), "columns": 4}
 
 
 @chart("data", "First number in the loaded rows", _raw_bars, fits=has_number, **_OF_MONTH)
@@ -157,7 +155,7 @@ _LEFT_OUT = f"""
     "Rows left out, by rule",
     _LEFT_OUT,
     empty="No rows were left out. Rows that are appear here, grouped by the rule that they broke.",
-    dags=PREPARATION,
+    dags=(PREPARATION_DAG,),
     columns=4,
 )
 def rejected_rows(rows: Rows) -> Figure:

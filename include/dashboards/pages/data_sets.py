@@ -6,10 +6,10 @@ from typing import Any
 
 from psycopg import sql
 
-from include.dashboards.context import Context
+from include.dashboards.context import PREPARATION_DAG, Context
 from include.dashboards.drawing.charts import Rows, chart, read_rows
 from include.dashboards.drawing.figures import AMOUNT, Bar, Figure, Scatter, by, figure
-from include.dashboards.drawing.palette import DASHES, MUTED, PALETTE, PATTERNS, faint, fill
+from include.dashboards.drawing.palette import DASHES, HATCHES, MUTED, SPLITS, faint, fill
 from include.dashboards.drawing.tables import Cell, Table
 from include.dashboards.pages.data import first_number, has_number
 from include.dashboards.reading.explanations import WEEKDAYS
@@ -25,10 +25,7 @@ from include.sets.profile import WEEKDAY
 
 NOT_PUBLISHED = "No training set has been published yet: start data_preparation."
 NO_VALUES = "The newest training set has no value of this, or none has been published yet: start data_preparation."
-PREPARATION = ("data_preparation",)
-SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
 STROKES = dict(zip(SPLITS, DASHES, strict=True))
-HATCHES = dict(zip(SPLITS, PATTERNS, strict=True))
 _NEWEST = """
     SELECT s.version, s.statistics, s.counts, s.suspects FROM training.newest JOIN training.sets s USING (version)
 """
@@ -73,7 +70,7 @@ def name_frequent(
     return {**figures, "shown": f"{shown} ({count / figures['count']:.1%})"}
 
 
-@chart("data", "Training set, column by column", _set_profile, empty=NOT_PUBLISHED, dags=PREPARATION, columns=12,
+@chart("data", "Training set, column by column", _set_profile, empty=NOT_PUBLISHED, dags=(PREPARATION_DAG,), columns=12,
        height=290)  # fmt: skip
 def set_profile(rows: Rows) -> Table:
     """The training split of the newest version; `target` is what is predicted.
@@ -165,7 +162,7 @@ def _outline(bars: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
     return outline
 
 
-_OF_SET: dict[str, Any] = {"empty": NO_VALUES, "dags": PREPARATION, "columns": 4}
+_OF_SET: dict[str, Any] = {"empty": NO_VALUES, "dags": (PREPARATION_DAG,), "columns": 4}
 
 
 def _first_number_name(problem: Problem) -> str | None:

@@ -1,15 +1,14 @@
 """Overview, the training sets."""
 
+from include.dashboards.context import PREPARATION_DAG
 from include.dashboards.drawing.charts import Rows, chart
 from include.dashboards.drawing.figures import Figure, count_stacks, stacked_bars
-from include.dashboards.drawing.palette import PALETTE, PATTERNS
+from include.dashboards.drawing.palette import HATCHES, SPLITS
 from include.dashboards.drawing.tables import Cell, Table, show_bytes
 from include.problem.declaration import Problem
 from include.problem.words import name_parts, show_amount
 
 PREPARE_FIRST = "No training set yet: start data_preparation."
-_SPLITS = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2]}
-_HATCHES = dict(zip(_SPLITS, PATTERNS, strict=True))
 
 
 @chart(
@@ -23,7 +22,7 @@ _HATCHES = dict(zip(_SPLITS, PATTERNS, strict=True))
     FROM training.sets ORDER BY version DESC LIMIT 200
     """,
     empty=PREPARE_FIRST,
-    dags=("data_preparation",),
+    dags=(PREPARATION_DAG,),
     columns=8,
 )
 def training_set_versions(rows: Rows) -> Table:
@@ -55,13 +54,13 @@ def training_set_versions(rows: Rows) -> Table:
     WHERE s.key IN ('train', 'validation', 'test') AND s.value::bigint > 0 ORDER BY version, s.key
     """,
     empty=PREPARE_FIRST,
-    dags=("data_preparation",),
+    dags=(PREPARATION_DAG,),
     columns=4,
 )
 def training_set_rows(rows: Rows) -> Figure:
     """Rows of each version by split."""
     named = [{**row, "version": f"v{row['version']}"} for row in rows]
-    drawn = stacked_bars(named, "version", "rows", "split", colors=_SPLITS, patterns=_HATCHES, y_title="rows",
+    drawn = stacked_bars(named, "version", "rows", "split", colors=SPLITS, patterns=HATCHES, y_title="rows",
                          x_title="version")  # fmt: skip
     drawn.update_xaxes(type="category")
     return count_stacks(drawn, "y", rows, "version", "rows")
@@ -78,7 +77,7 @@ def training_set_rows(rows: Rows) -> Figure:
     ORDER BY split DESC, at
     """,
     empty=PREPARE_FIRST,
-    dags=("data_preparation",),
+    dags=(PREPARATION_DAG,),
     columns=8,
 )
 def baselines(rows: Rows, problem: Problem) -> Table:

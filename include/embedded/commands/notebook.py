@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from include.embedded.errors import StackError
-from include.embedded.lifecycle import find_running
+from include.embedded.lifecycle import need_running
 from include.embedded.programs.launch import become
 from include.embedded.programs.ports import HOST
 from include.embedded.usage import name_command
@@ -16,7 +16,6 @@ from include.tracking_server.routes import READER
 
 NOTEBOOK = ROOT / "docs" / "inference.ipynb"
 QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
-NOT_RUNNING = f"The stack is not running. Start it with `{name_command('up')}`."
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,7 @@ def connect_to_stack() -> Connection:
     Raises:
         StackError: The stack is not running.
     """
-    stack = find_running(HOME)
-    if not stack:
-        raise StackError(NOT_RUNNING)
+    stack = need_running(HOME)
     # A reader can load every model, and change none.
     name, password = stack.mlflow_login(READER)
     os.environ |= QUIET | {"MLFLOW_TRACKING_USERNAME": name, "MLFLOW_TRACKING_PASSWORD": password}
@@ -78,7 +75,6 @@ def open_notebook() -> NoReturn:
         raise StackError(
             f"JupyterLab is not installed: `{name_command('notebook')}` installs it, then opens the notebook."
         )
-    if not find_running(HOME):
-        raise StackError(NOT_RUNNING)
+    need_running(HOME)
     # With a server of one's own, that is the address for making databases, not the warehouse's.
     become(notebook_command(), {key: value for key, value in os.environ.items() if key != "WAREHOUSE_URL"})

@@ -31,15 +31,15 @@ def find_processes(directories: Iterable[Path], stack: Path | None = None) -> li
     return found
 
 
-def end_processes(processes: list[psutil.Process], seconds: float = SECONDS_TO_END) -> int:
-    """Asks processes to end, kills those that have not after `seconds`, and returns how many there were."""
+def end_processes(processes: list[psutil.Process]) -> int:
+    """Asks processes to end, kills those that have not after `SECONDS_TO_END`, and returns how many there were."""
     for action in ("terminate", "kill"):
         for process in processes:
             try:
                 getattr(process, action)()
             except psutil.NoSuchProcess:
                 continue
-        processes_left = psutil.wait_procs(processes, timeout=seconds)[1]
+        processes_left = psutil.wait_procs(processes, timeout=SECONDS_TO_END)[1]
         if not processes_left:
             break
     return len(processes)

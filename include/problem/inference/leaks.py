@@ -98,7 +98,7 @@ def _explain_classes(column: npt.NDArray[np.float64], target: Values) -> float:
     return float(1 - left / np.sum((actual.mean(axis=0) - actual) ** 2))
 
 
-def describe_suspects(suspects: Mapping[str, float], target: str | None = None) -> list[str]:
+def describe_suspects(suspects: Mapping[str, float], target: str | None) -> list[str]:
     """A sentence on each suspect, the one that explains most first, with what to do."""
     largest = sorted(suspects.items(), key=lambda item: -item[1])
     return [f"{describe_suspect(name, share, target or 'the target')}." for name, share in largest]

@@ -153,12 +153,3 @@ PICKUP = FeatureSet(
     uses=tuple(name for name in COLUMNS if name != "trip_distance"),
     leaves_out=("trip_distance",),
 )
-
-
-# What a trip must say at pickup.
-TRIP_COLUMNS = {
-    "pickup_at": "datetime64[us]",
-    "pickup_zone": "int64",
-    "dropoff_zone": "int64",
-    "trip_distance": "float64",
-}
