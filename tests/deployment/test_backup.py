@@ -202,8 +202,9 @@ def test_restore_leaves_a_server_of_ones_own_as_it_was_where_it_holds_such_a_dat
 
 # What `make restore` does, held where the backup is being loaded.
 HELD = """
-import sys, time
+import signal, sys, time
 from include.deployment import __main__, places
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a suite that runs under nohup has it ignored
 def load(source, target):
     print("loading", flush=True)
     time.sleep(600)
