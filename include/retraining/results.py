@@ -22,6 +22,7 @@ class RetrainingValues(TypedDict):
     set_version: int | None
     preparation: PreparationRequest
     requested_at: str
+    fingerprint: str
 
 
 class StartedRun(TypedDict):
