@@ -107,6 +107,7 @@ class Retraining:
             "set_version": self.set_version,
             "preparation": self.preparation,
             "requested_at": self.requested_at,
+            "fingerprint": self.fingerprint,
         }
 
 
