@@ -36,10 +36,13 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def previous(engine: Engine) -> Iterator[Future[TeamStack]]:
-    """A stack of the previous release that is not started: its image is built while the other one is."""
+def previous(engine: Engine, request: pytest.FixtureRequest) -> Iterator[Future[TeamStack]]:
+    """A stack of the previous release that is not started; its image is built beside the other one if a test needs it."""
     with ThreadPoolExecutor() as pool:
-        yield pool.submit(_build_previous, engine)
+        if any("second" in item.fixturenames for item in request.session.items):  # type: ignore[attr-defined]
+            yield pool.submit(_build_previous, engine)
+        else:
+            yield Future()
 
 
 def _build_previous(engine: Engine) -> TeamStack:

@@ -75,6 +75,7 @@ def find_tuning_worker(stack: TeamStack, bench: TeamBench, runs: list[Run]) -> s
     return next(name for name, entry in stack.containers().items() if entry["Config"]["Hostname"] in busy)
 
 
+@pytest.mark.slow
 def test_worker_that_is_cut_off_while_database_and_broker_are_away_costs_no_trial(
     stack: TeamStack, bench: TeamBench, set_version: int, undisturbed: Trials
 ) -> None:

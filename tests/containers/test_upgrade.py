@@ -11,6 +11,7 @@ from tests.containers.team_stack import TeamBench, TeamStack
 from tests.containers.test_stack import TRIP
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.slow
 KEPT = ("raw.sources", "training.sets", "training.trials", "prediction.log")
 # Columns of the previous release whose contents are in others now.
 REPLACED = {"document", "generator"}
