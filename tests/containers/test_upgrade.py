@@ -2,16 +2,20 @@
 
 import json
 import shutil
-from concurrent.futures import Future
+import subprocess
 from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
+from tests.containers.engine import Engine
 from tests.containers.team_stack import TeamBench, TeamStack
 from tests.containers.test_stack import TRIP
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
+# v0.2.0, by its hash: a checkout may be without tags. It may also be without history, see `second`.
+PREVIOUS_RELEASE = "579132a"
 KEPT = ("raw.sources", "training.sets", "training.trials", "prediction.log")
 # Columns of the previous release whose contents are in others now.
 REPLACED = {"document", "generator"}
@@ -36,10 +40,14 @@ def is_part(before: str, after: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def second(previous: Future[TeamStack], stack: TeamStack) -> TeamStack:
+def second(engine: Engine, stack: TeamStack) -> TeamStack:
     """A stack of the previous release with a champion, beside the first one."""
-    other = previous.result()
+    known = subprocess.run(["git", "cat-file", "-e", f"{PREVIOUS_RELEASE}^{{commit}}"], cwd=ROOT, check=False)
+    assert known.returncode == 0, f"{ROOT} has no commit {PREVIOUS_RELEASE}: run `git fetch --unshallow` to get it"
+    other = TeamStack.lay_out(engine, "second", PREVIOUS_RELEASE)
     with stack.at_rest():
+        # Its services build the image one beside the other: where it is there, they have nothing to do.
+        other.compose("build", "migrations")
         other.start()
         with other.log_in("admin") as api:
             TeamBench(other, api).run_main_job(**JOB)  # type: ignore[arg-type]
